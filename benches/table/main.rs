@@ -1,0 +1,77 @@
+//! Prints the performance table of the README: `cargo bench`.
+//!
+//! Every figure is a ratio of two things measured in turn in one run on one machine; absolute
+//! figures only orient. Each row is the median of `ROUNDS` rounds, with the smallest and largest
+//! beside it. `cargo bench -- ROW` runs the rows whose name holds ROW; `ROUNDS=n` changes the
+//! number of rounds.
+//!
+//! The servers run as processes of their own, and their CPU time is what the operating system
+//! says of them, so the load generator beside them does not count.
+
+mod forward;
+mod load;
+mod scan;
+mod servers;
+mod unary;
+
+use std::env;
+use std::process::ExitCode;
+
+/// What a row compares, and how it came out.
+pub struct Row {
+    pub what: &'static str,
+    pub reference: String,
+    pub measured: String,
+    /// Our figure divided by the reference, one for each round.
+    pub ratios: Vec<f64>,
+    pub goal: &'static str,
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    if let Some(role) = args.iter().find_map(|arg| arg.strip_prefix("--server=")) {
+        return servers::run(role);
+    }
+    let wanted: Vec<_> = args.iter().filter(|arg| !arg.starts_with("--")).collect();
+    let rounds = env::var("ROUNDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(5);
+    let rows: [(&str, fn(usize) -> Vec<Row>); 3] = [
+        ("scan", scan::rows),
+        ("unary", unary::rows),
+        ("forward", forward::rows),
+    ];
+    println!("| what | reference | measured | ratio, median (min to max) | goal |");
+    println!("| --- | --- | --- | --- | --- |");
+    for (name, run) in rows {
+        if wanted.is_empty() || wanted.iter().any(|want| name.contains(want.as_str())) {
+            for row in run(rounds) {
+                print(row);
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn print(mut row: Row) {
+    row.ratios.sort_by(f64::total_cmp);
+    let last = row.ratios.len() - 1;
+    println!(
+        "| {} | {} | {} | {:.2} ({:.2} to {:.2}) | {} |",
+        row.what,
+        row.reference,
+        row.measured,
+        median(&row.ratios),
+        row.ratios[0],
+        row.ratios[last],
+        row.goal
+    );
+}
+
+/// The middle one of some figures.
+pub fn median(figures: &[f64]) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}

@@ -1,0 +1,186 @@
+//! The processes that are measured: callgate, a bare tonic echo, a business server.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::post;
+use callgate::proto::v1;
+use callgate::proto::v1::hook_service_server::{HookService, HookServiceServer};
+use tokio::net::TcpListener;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Words in the list that every decision is checked against.
+pub const WORDS: usize = 100_000;
+
+/// A server process; killed when dropped.
+pub struct Process {
+    child: Child,
+    pub address: SocketAddr,
+    _directory: Option<tempfile::TempDir>,
+}
+
+impl Process {
+    /// This program again, in another role.
+    pub fn own(role: &str) -> Process {
+        let mut command = Command::new(std::env::current_exe().expect("we run from a file"));
+        command.arg(format!("--server={role}"));
+        Process::start(command, "listening ", None)
+    }
+
+    /// callgate with a policy of `WORDS` words, forwarding to `business` if one is given.
+    pub fn callgate(business: Option<SocketAddr>) -> Process {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        write_policy(directory.path(), business);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
+        command.arg("serve").arg("--policies").arg(directory.path());
+        Process::start(command, "  gRPC    ", Some(directory))
+    }
+
+    fn start(mut command: Command, prefix: &str, directory: Option<tempfile::TempDir>) -> Process {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program can be started");
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let address = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix(prefix)?.trim().parse().ok())
+            .expect("the server prints its address");
+        // Keep reading, so that the server never waits for us.
+        std::thread::spawn(move || lines.for_each(drop));
+        std::thread::sleep(Duration::from_millis(200));
+        Process {
+            child,
+            address,
+            _directory: directory,
+        }
+    }
+
+    /// User and system time spent so far, in seconds.
+    pub fn cpu_seconds(&self) -> f64 {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = std::fs::read_to_string(path).expect("Linux has /proc");
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or("")
+            .split_whitespace()
+            .collect();
+        let ticks: u64 = [11, 12]
+            .iter()
+            .map(|at| fields[*at].parse::<u64>().unwrap_or(0))
+            .sum();
+        ticks as f64 / 100.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn write_policy(directory: &Path, business: Option<SocketAddr>) {
+    let endpoint = match business {
+        Some(address) => format!(
+            "endpoints:\n  business: {{url: \"http://{address}/callback\", in_flight_max: 1024}}\n"
+        ),
+        None => String::new(),
+    };
+    let forward = if business.is_some() {
+        ", endpoint: business"
+    } else {
+        ""
+    };
+    let policy = format!(
+        "{endpoint}lists:\n  words: {{file: words.txt, action: block}}\nhooks:\n  beforeSendSingleMsg: {{filters: [words], timeout: 2{forward}}}\n"
+    );
+    let engine = "grpc: {listen: \"127.0.0.1:0\"}\nhttp: {listen: \"127.0.0.1:0\"}\nadmin: {listen: \"127.0.0.1:0\"}\noutbox: {kind: memory}\nlog: {level: error}\n";
+    let write = |name: &str, text: &str| {
+        std::fs::write(directory.join(name), text).expect("the directory can be written");
+    };
+    write("policy.yaml", &policy);
+    write("engine.yaml", engine);
+    write("words.txt", &super::scan::words(WORDS).join("\n"));
+}
+
+/// Runs one of our own servers until it is killed.
+pub fn run(role: &str) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be made");
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        println!("listening {address}");
+        match role {
+            "echo" => {
+                let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+                let _ = tonic::transport::Server::builder()
+                    .tcp_nodelay(true)
+                    .add_service(HookServiceServer::new(Echo))
+                    .serve_with_incoming(incoming)
+                    .await;
+            }
+            _ => {
+                let answer = r#"{"actionCode":0,"errCode":0,"errMsg":"","errDlt":"","nextCode":0}"#;
+                let app =
+                    Router::new().fallback(post(move |_: axum::body::Bytes| async move { answer }));
+                let _ = axum::serve(listener, app).await;
+            }
+        }
+    });
+    ExitCode::SUCCESS
+}
+
+/// Decodes the request and answers with as much as an allow needs.
+struct Echo;
+
+#[tonic::async_trait]
+impl HookService for Echo {
+    async fn before(
+        &self,
+        request: Request<v1::BeforeRequest>,
+    ) -> Result<Response<v1::BeforeResponse>, Status> {
+        let request = request.into_inner();
+        Ok(Response::new(v1::BeforeResponse {
+            action: 1,
+            content: request.message.map(|message| message.content),
+            request_id: request.request_id,
+            ..v1::BeforeResponse::default()
+        }))
+    }
+
+    type BeforeStreamStream = tokio_stream::Empty<Result<v1::BeforeResponse, Status>>;
+
+    async fn before_stream(
+        &self,
+        _: Request<Streaming<v1::BeforeRequest>>,
+    ) -> Result<Response<Self::BeforeStreamStream>, Status> {
+        Ok(Response::new(tokio_stream::empty()))
+    }
+
+    async fn after(
+        &self,
+        _: Request<v1::AfterRequest>,
+    ) -> Result<Response<v1::AfterResponse>, Status> {
+        Ok(Response::new(v1::AfterResponse::default()))
+    }
+
+    async fn capabilities(
+        &self,
+        _: Request<v1::CapabilitiesRequest>,
+    ) -> Result<Response<v1::CapabilitiesResponse>, Status> {
+        Ok(Response::new(v1::CapabilitiesResponse::default()))
+    }
+}

@@ -1,0 +1,85 @@
+//! Where operators connect: `/metrics`, `/healthz`, `/readyz`, `/status` and `AdminService`.
+//!
+//! Owns: what operators see and the orders they give.
+//! Leaves alone: message traffic (`server`).
+
+mod grpc;
+mod status;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{StatusCode, header};
+
+use crate::callback::Callbacks;
+use crate::outbox::Outbox;
+use crate::reload::Policies;
+use crate::telemetry::{Metrics, OutboxGauges};
+
+/// All that the operators' port shows.
+#[derive(Clone)]
+pub struct Admin {
+    pub policies: Arc<Policies>,
+    pub callbacks: Arc<Callbacks>,
+    pub outbox: Arc<dyn Outbox>,
+    pub metrics: Arc<Metrics>,
+    /// True from the moment that all ports are open until shutdown begins.
+    pub ready: Arc<AtomicBool>,
+}
+
+/// The routes of the operators' port.
+pub fn router(admin: Admin) -> Router {
+    let service = grpc::admin_service(admin.clone());
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/status", get(status))
+        .with_state(admin)
+        .merge(tonic::service::Routes::new(service).into_axum_router())
+}
+
+async fn ready(State(admin): State<Admin>) -> Response {
+    if admin.ready.load(Ordering::Relaxed) {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "shutting down or starting\n").into_response()
+    }
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    if let Ok(stats) = admin.outbox.stats().await {
+        let now = now_ms();
+        let gauges: Vec<_> = stats
+            .endpoints
+            .iter()
+            .map(|endpoint| OutboxGauges {
+                endpoint: endpoint.endpoint.as_str().into(),
+                pending: endpoint.counts.pending,
+                dead: endpoint.counts.dead,
+                oldest_age: endpoint.oldest_pending_ms.map_or(Duration::ZERO, |oldest| {
+                    Duration::from_millis(now.saturating_sub(oldest))
+                }),
+            })
+            .collect();
+        admin.metrics.outbox(&gauges, stats.bytes);
+    }
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], admin.metrics.encode()).into_response()
+}
+
+async fn status(State(admin): State<Admin>) -> Response {
+    let json = status::json(&admin).await;
+    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
+}

@@ -1,0 +1,209 @@
+//! `/status` as JSON: what is in force, what was rejected, and what each hook and endpoint did
+//! last.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Admin, now_ms};
+use crate::callback::EndpointStatus;
+use crate::decision::FailureClass;
+use crate::event::{Hook, Moment};
+use crate::policy::{HookRules, Problem, Version};
+
+#[derive(Serialize)]
+struct Status {
+    version: &'static str,
+    policy: PolicyStatus,
+    hooks: BTreeMap<&'static str, HookStatus>,
+    endpoints: Vec<EndpointJson>,
+    outbox: OutboxStatus,
+}
+
+#[derive(Serialize)]
+struct PolicyStatus {
+    number: u64,
+    hash: String,
+    loaded_at_ms: u64,
+    warnings: Vec<Problem>,
+    /// The edit that is on disk and not in force, if there is one.
+    rejected: Option<RejectedStatus>,
+}
+
+#[derive(Serialize)]
+struct RejectedStatus {
+    at_ms: u64,
+    problems: Vec<Problem>,
+}
+
+#[derive(Serialize, Default)]
+struct HookStatus {
+    enabled: bool,
+    filters: Vec<String>,
+    endpoints: Vec<String>,
+    timeout_ms: u64,
+    /// Before hooks: what is done about each class of failure.
+    failure_actions: BTreeMap<&'static str, &'static str>,
+    calls: u64,
+    /// `null` before the first call.
+    last_call_ms: Option<u64>,
+    last_outcome: Option<&'static str>,
+    skipped: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct EndpointJson {
+    name: String,
+    url: String,
+    breaker: &'static str,
+    open_left_ms: Option<u64>,
+    delivery_breaker: &'static str,
+    in_flight: usize,
+    last_outcome: Option<&'static str>,
+    last_detail: String,
+    last_at_ms: Option<u64>,
+}
+
+#[derive(Serialize, Default)]
+struct OutboxStatus {
+    /// Set when the outbox could not be asked.
+    error: Option<String>,
+    bytes: u64,
+    endpoints: BTreeMap<String, OutboxCounts>,
+}
+
+#[derive(Serialize)]
+struct OutboxCounts {
+    accepted: u64,
+    pending: u64,
+    delivered: u64,
+    dead: u64,
+    discarded: u64,
+    oldest_pending_age_ms: Option<u64>,
+}
+
+/// The status document.
+pub async fn json(admin: &Admin) -> String {
+    let status = Status {
+        version: env!("CARGO_PKG_VERSION"),
+        policy: policy(admin),
+        hooks: hooks(admin),
+        endpoints: admin.callbacks.status().into_iter().map(endpoint).collect(),
+        outbox: outbox(admin).await,
+    };
+    // Plain maps and strings: serialising them cannot fail.
+    serde_json::to_string_pretty(&status).unwrap_or_default()
+}
+
+fn policy(admin: &Admin) -> PolicyStatus {
+    let Version { number, hash } = admin.policies.current().version.clone();
+    PolicyStatus {
+        number,
+        hash: hash.to_string(),
+        loaded_at_ms: admin
+            .policies
+            .versions()
+            .first()
+            .map_or(0, |loaded| loaded.at_ms),
+        warnings: admin.policies.warnings(),
+        rejected: admin.policies.rejected().map(|rejected| RejectedStatus {
+            at_ms: rejected.at_ms,
+            problems: rejected.problems,
+        }),
+    }
+}
+
+/// Every hook that a policy enables or that was ever called.
+fn hooks(admin: &Admin) -> BTreeMap<&'static str, HookStatus> {
+    let snapshot = admin.policies.current();
+    let mut hooks: BTreeMap<_, _> = snapshot
+        .hooks()
+        .map(|rules| (rules.hook.name, of_rules(admin, rules)))
+        .collect();
+    for hook in admin.metrics.hooks.called() {
+        hooks
+            .entry(hook.name)
+            .or_insert_with(|| with_calls(admin, hook, HookStatus::default()));
+    }
+    hooks
+}
+
+fn of_rules(admin: &Admin, rules: &HookRules) -> HookStatus {
+    let mut status = HookStatus {
+        enabled: true,
+        filters: rules.list_names(),
+        endpoints: rules
+            .endpoints
+            .iter()
+            .map(|endpoint| endpoint.name.to_string())
+            .collect(),
+        timeout_ms: rules.timeout.as_millis() as u64,
+        ..HookStatus::default()
+    };
+    if rules.hook.moment == Moment::Before {
+        status.failure_actions = FailureClass::ALL
+            .into_iter()
+            .map(|class| (class.name(), rules.action(class).name()))
+            .collect();
+    }
+    with_calls(admin, rules.hook, status)
+}
+
+fn with_calls(admin: &Admin, hook: Hook, mut status: HookStatus) -> HookStatus {
+    if let Some(state) = admin.metrics.hooks.get(hook) {
+        status.calls = state.calls();
+        status.last_call_ms = Some(state.last_at_ms());
+        status.last_outcome = Some(state.last_outcome());
+        status.skipped = state
+            .skipped()
+            .map(|(reason, count)| (reason.name(), count))
+            .collect();
+    }
+    status
+}
+
+fn endpoint(status: EndpointStatus) -> EndpointJson {
+    EndpointJson {
+        name: status.name.to_string(),
+        url: status.url,
+        breaker: status.breaker,
+        open_left_ms: status.open_left.map(|left| left.as_millis() as u64),
+        delivery_breaker: status.delivery_breaker,
+        in_flight: status.in_flight,
+        last_at_ms: status.last_outcome.map(|_| status.last_at_ms),
+        last_outcome: status.last_outcome,
+        last_detail: status.last_detail,
+    }
+}
+
+async fn outbox(admin: &Admin) -> OutboxStatus {
+    let stats = match admin.outbox.stats().await {
+        Ok(stats) => stats,
+        Err(error) => {
+            return OutboxStatus {
+                error: Some(error.to_string()),
+                ..OutboxStatus::default()
+            };
+        }
+    };
+    let now = now_ms();
+    let endpoints = stats.endpoints.into_iter().map(|endpoint| {
+        let counts = endpoint.counts;
+        let counts = OutboxCounts {
+            accepted: counts.accepted,
+            pending: counts.pending,
+            delivered: counts.delivered,
+            dead: counts.dead,
+            discarded: counts.discarded,
+            oldest_pending_age_ms: endpoint
+                .oldest_pending_ms
+                .map(|oldest| now.saturating_sub(oldest)),
+        };
+        (endpoint.endpoint, counts)
+    });
+    OutboxStatus {
+        error: None,
+        bytes: stats.bytes,
+        endpoints: endpoints.collect(),
+    }
+}

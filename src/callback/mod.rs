@@ -1,0 +1,423 @@
+//! Asking and telling an endpoint: one HTTP call, and everything that protects both sides of it.
+//!
+//! Owns: connections, the circuit breaker, the limit of calls in flight, the address guard, and
+//! the one place where a call's end becomes an [`Outcome`].
+//! Leaves alone: what an outcome leads to (`policy`), bodies and answers (`dialect`), and when an
+//! event is told again (`hook::deliver`).
+//!
+//! State belongs to an endpoint's name and URL, not to a policy version: it survives a reload.
+
+mod breaker;
+mod guard;
+mod wire;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::decision::{Failure, FailureClass, Outcome, Replacement};
+use crate::dialect::{self, Call, Decoded, Oddity, Reading};
+use crate::event::{DialectId, Event};
+use crate::policy::Endpoint;
+
+use breaker::{Breaker, Ending, Permit};
+pub use guard::{forbidden, literal_is_forbidden};
+pub use wire::Told;
+use wire::{Client, WireError};
+
+/// Less time than this is not worth a call: it would be load without an answer.
+const CALL_TIME_MIN: Duration = Duration::from_millis(5);
+
+/// How long an answer is worth waiting for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// The hook's own `timeout`, counted from the call to the endpoint.
+    pub timeout: Duration,
+    /// When the caller's limit, less our margin, is reached.
+    pub deadline: Instant,
+}
+
+/// An after event as it was stored.
+#[derive(Clone, Debug)]
+pub struct Stored<'a> {
+    /// The same for every attempt, so that the receiver can tell a repeat.
+    pub id: &'a str,
+    pub hook: &'a str,
+    /// Name of the dialect that `body` is written in.
+    pub dialect: &'a str,
+    pub operation_id: &'a str,
+    pub body: Bytes,
+}
+
+/// How asking ended, with what the log should say about it.
+#[derive(Debug)]
+pub struct Asked {
+    pub outcome: Outcome,
+    /// The answer means something else than its author thinks.
+    pub oddity: Option<Oddity>,
+    pub elapsed: Duration,
+}
+
+/// What operators see of an endpoint.
+#[derive(Clone, Debug)]
+pub struct EndpointStatus {
+    pub name: Arc<str>,
+    pub url: String,
+    /// `closed`, `open` or `half_open`, for calls that are waited for.
+    pub breaker: &'static str,
+    /// How long the breaker stays open.
+    pub open_left: Option<Duration>,
+    /// The same for the delivery of events.
+    pub delivery_breaker: &'static str,
+    pub in_flight: usize,
+    /// `answered`, `delivered` or the class of failure; `None` before the first call.
+    pub last_outcome: Option<&'static str>,
+    /// For failures: what happened.
+    pub last_detail: String,
+    /// Milliseconds since 1970.
+    pub last_at_ms: u64,
+}
+
+/// Every endpoint that was ever called, with its connections and protections.
+#[derive(Debug, Default)]
+pub struct Callbacks {
+    lines: RwLock<HashMap<(Arc<str>, String), Arc<Line>>>,
+}
+
+/// One endpoint's connections, breakers and counters.
+#[derive(Debug)]
+struct Line {
+    client: Mutex<Client>,
+    asking: Side,
+    telling: Side,
+    last: Mutex<Last>,
+}
+
+/// Asking and telling have their own breaker and count, so that a backlog of events never keeps
+/// a message waiting.
+#[derive(Debug, Default)]
+struct Side {
+    breaker: Arc<Mutex<Breaker>>,
+    in_flight: AtomicUsize,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Last {
+    outcome: Option<&'static str>,
+    detail: String,
+    at_ms: u64,
+}
+
+impl Callbacks {
+    /// Asks an endpoint about an event and waits no longer than `patience` allows.
+    ///
+    /// `replacement` is what the filters changed; the endpoint sees the event with it.
+    /// Never fails: every failure is an [`Outcome::Failure`] with its class.
+    pub async fn ask(
+        &self,
+        endpoint: &Endpoint,
+        event: &Event,
+        replacement: Option<&Replacement>,
+        patience: Patience,
+    ) -> Asked {
+        let started = Instant::now();
+        let line = self.line(endpoint);
+        let (outcome, oddity) = match line.ask(endpoint, event, replacement, patience).await {
+            Ok(Reading { outcome, oddity }) => (outcome, oddity),
+            Err(failure) => (Outcome::Failure(failure), None),
+        };
+        match &outcome {
+            Outcome::Answer(_) => line.note("answered", ""),
+            Outcome::Failure(failure) => line.note(failure.class.name(), &failure.detail),
+        }
+        Asked {
+            outcome,
+            oddity,
+            elapsed: started.elapsed(),
+        }
+    }
+
+    /// Tells an endpoint of an event that has happened.
+    pub async fn tell(&self, endpoint: &Endpoint, stored: &Stored<'_>, timeout: Duration) -> Told {
+        let line = self.line(endpoint);
+        let told = match event_of(stored) {
+            Ok(event) => line.tell(endpoint, &event, stored.id, timeout).await,
+            Err(detail) => Told::Dead {
+                class: FailureClass::Internal,
+                detail,
+            },
+        };
+        match &told {
+            Told::Delivered { .. } => line.note("delivered", ""),
+            Told::Retry { class, detail, .. } | Told::Dead { class, detail } => {
+                line.note(class.name(), detail);
+            }
+            Told::Rejected { detail, .. } => line.note("rejected", detail),
+        }
+        told
+    }
+
+    /// Drops the state of endpoints that no policy names any more.
+    pub fn keep_only<'a>(&self, endpoints: impl Iterator<Item = &'a Endpoint>) {
+        let keep: Vec<_> = endpoints.map(key_of).collect();
+        let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
+        lines.retain(|key, _| keep.contains(key));
+    }
+
+    /// Makes the state of an endpoint now, so that operators see it before its first call.
+    pub fn prepare(&self, endpoint: &Endpoint) {
+        self.line(endpoint);
+    }
+
+    pub fn status(&self) -> Vec<EndpointStatus> {
+        let now = Instant::now();
+        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = lines
+            .iter()
+            .map(|((name, url), line)| line.status(name, url, now))
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    fn line(&self, endpoint: &Endpoint) -> Arc<Line> {
+        let key = key_of(endpoint);
+        {
+            let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(line) = lines.get(&key) {
+                return Arc::clone(line);
+            }
+        }
+        let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
+        let line = lines.entry(key).or_insert_with(|| {
+            Arc::new(Line {
+                client: Mutex::new(Client::new(endpoint)),
+                asking: Side::default(),
+                telling: Side::default(),
+                last: Mutex::default(),
+            })
+        });
+        Arc::clone(line)
+    }
+}
+
+impl Line {
+    async fn ask(
+        &self,
+        endpoint: &Endpoint,
+        event: &Event,
+        replacement: Option<&Replacement>,
+        patience: Patience,
+    ) -> Result<Reading, Failure> {
+        let now = Instant::now();
+        let own = now + patience.timeout;
+        // The shorter limit gives the failure its name: `deadline` is the caller's.
+        let (until, late) = if patience.deadline < own {
+            (patience.deadline, FailureClass::Deadline)
+        } else {
+            (own, FailureClass::Timeout)
+        };
+        let left = until.saturating_duration_since(now);
+        if left < CALL_TIME_MIN {
+            return Err(Failure::new(
+                FailureClass::Deadline,
+                format!("`{}` was not called: {left:?} left", endpoint.name),
+            ));
+        }
+        let _seat = self.asking.seat(endpoint)?;
+        let permit = self.asking.permit(endpoint, now)?;
+        let dialect = dialect::of(endpoint.dialect);
+        let outgoing = dialect.request(&endpoint.url, event, replacement);
+        let call = self
+            .client(endpoint)
+            .post(endpoint, outgoing, Some(left), None);
+        let answer = match tokio::time::timeout_at(until, call).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                permit.end(ending_of(error.class), &endpoint.breaker, Instant::now());
+                return Err(failure_of(endpoint, error));
+            }
+            Err(_) => {
+                permit.end(ending_of(late), &endpoint.breaker, Instant::now());
+                return Err(Failure::new(
+                    late,
+                    format!("`{}` did not answer within {left:?}", endpoint.name),
+                ));
+            }
+        };
+        let reading = dialect.read_answer(event, answer.status, &answer.body, endpoint.answers);
+        let ending = match &reading.outcome {
+            Outcome::Answer(_) => Ending::Success,
+            Outcome::Failure(failure) if failure.class == FailureClass::HttpStatus => {
+                ending_of_status(answer.status)
+            }
+            Outcome::Failure(failure) => ending_of(failure.class),
+        };
+        permit.end(ending, &endpoint.breaker, Instant::now());
+        Ok(reading)
+    }
+
+    async fn tell(
+        &self,
+        endpoint: &Endpoint,
+        event: &Event,
+        webhook_id: &str,
+        timeout: Duration,
+    ) -> Told {
+        let now = Instant::now();
+        let guarded = self
+            .telling
+            .seat(endpoint)
+            .and_then(|seat| Ok((seat, self.telling.permit(endpoint, now)?)));
+        let (_seat, permit) = match guarded {
+            Ok(guarded) => guarded,
+            Err(failure) => return Told::not_sent(failure),
+        };
+        let outgoing = dialect::of(endpoint.dialect).request(&endpoint.url, event, None);
+        let call = self
+            .client(endpoint)
+            .post(endpoint, outgoing, None, Some(webhook_id));
+        let told = match tokio::time::timeout(timeout, call).await {
+            Ok(Ok(answer)) => Told::from_answer(&endpoint.name, &answer),
+            Ok(Err(error)) => Told::from_failure(failure_of(endpoint, error)),
+            Err(_) => Told::from_failure(Failure::new(
+                FailureClass::Timeout,
+                format!("`{}` did not answer within {timeout:?}", endpoint.name),
+            )),
+        };
+        permit.end(told.ending(), &endpoint.breaker, Instant::now());
+        told
+    }
+
+    fn client(&self, endpoint: &Endpoint) -> Client {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if !client.suits(endpoint) {
+            *client = Client::new(endpoint);
+        }
+        client.clone()
+    }
+
+    fn note(&self, outcome: &'static str, detail: &str) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.outcome = Some(outcome);
+        last.detail.clear();
+        last.detail.push_str(detail);
+        last.at_ms = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis() as u64);
+    }
+
+    fn status(&self, name: &Arc<str>, url: &str, now: Instant) -> EndpointStatus {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let asking = self.asking.lock();
+        EndpointStatus {
+            name: Arc::clone(name),
+            url: url.to_owned(),
+            breaker: asking.state(now),
+            open_left: asking.open_left(now),
+            delivery_breaker: self.telling.lock().state(now),
+            in_flight: self.asking.in_flight.load(Ordering::Relaxed)
+                + self.telling.in_flight.load(Ordering::Relaxed),
+            last_outcome: last.outcome,
+            last_detail: last.detail.clone(),
+            last_at_ms: last.at_ms,
+        }
+    }
+}
+
+impl Side {
+    /// Takes one of the endpoint's seats, or fails at once: nobody queues.
+    fn seat(&self, endpoint: &Endpoint) -> Result<Seat<'_>, Failure> {
+        let taken = self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let seat = Seat(&self.in_flight);
+        if taken >= endpoint.in_flight_max {
+            return Err(Failure::new(
+                FailureClass::Overloaded,
+                format!("`{}` has {taken} calls in flight already", endpoint.name),
+            ));
+        }
+        Ok(seat)
+    }
+
+    fn permit(&self, endpoint: &Endpoint, now: Instant) -> Result<Permit, Failure> {
+        Breaker::enter(&self.breaker, &endpoint.breaker, now).map_err(|left| {
+            Failure::new(
+                FailureClass::BreakerOpen,
+                format!("`{}` is not called for another {left:?}", endpoint.name),
+            )
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One call in flight; given back when it ends in whatever way.
+struct Seat<'a>(&'a AtomicUsize);
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Reads a stored event again; it could be read when it was accepted.
+fn event_of(stored: &Stored<'_>) -> Result<Event, String> {
+    let id = DialectId::from_name(stored.dialect)
+        .ok_or_else(|| format!("its dialect `{}` is unknown", stored.dialect))?;
+    let call = Call {
+        path: "",
+        query: "",
+        operation_id: Some(stored.operation_id),
+        body: stored.body.clone(),
+    };
+    match dialect::of(id).decode(&call) {
+        Ok(Decoded::Event(event)) => Ok(*event),
+        Ok(Decoded::UnknownCommand(command)) => Err(format!("its command `{command}` is unknown")),
+        Err(unreadable) => Err(format!("it cannot be read: {}", unreadable.reason)),
+    }
+}
+
+fn key_of(endpoint: &Endpoint) -> (Arc<str>, String) {
+    (Arc::clone(&endpoint.name), endpoint.url.clone())
+}
+
+fn failure_of(endpoint: &Endpoint, error: WireError) -> Failure {
+    Failure::new(
+        error.class,
+        format!("`{}`: {}", endpoint.name, error.detail),
+    )
+}
+
+/// What a failed call says about the endpoint's health.
+fn ending_of(class: FailureClass) -> Ending {
+    match class {
+        FailureClass::Timeout
+        | FailureClass::Connect
+        | FailureClass::HttpStatus
+        | FailureClass::InvalidAnswer
+        | FailureClass::TooLarge => Ending::Failure,
+        // None of these was the endpoint's doing: the caller's limit may be far shorter than
+        // the hook's, and the rest never reached it.
+        FailureClass::Deadline
+        | FailureClass::BlockedAddress
+        | FailureClass::BreakerOpen
+        | FailureClass::Overloaded
+        | FailureClass::Internal
+        | FailureClass::UnreadableCall => Ending::Unknown,
+    }
+}
+
+/// A server that refuses with 4xx is alive; one that is overloaded or broken is not.
+fn ending_of_status(status: u16) -> Ending {
+    if status == 429 || status >= 500 {
+        Ending::Failure
+    } else {
+        Ending::Success
+    }
+}

@@ -1,0 +1,152 @@
+//! `callgate explain`: every step of the decision on one message, without a server.
+
+use std::fs;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow, bail};
+use bytes::Bytes;
+use serde_json::json;
+
+use super::{EXIT_BAD_INPUT, Files};
+use crate::dialect::{self, Call, Decoded};
+use crate::event::{DialectId, Event, Message};
+use crate::policy::{self, Explanation, Snapshot, Surroundings};
+use crate::reload::read_files;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The text of a message.
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    text: Option<String>,
+    /// A recorded call instead: the body that an IM server sent; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The form of the recorded call.
+    #[arg(long, default_value = "openim", value_name = "NAME")]
+    dialect: String,
+    /// The hook, for a text.
+    #[arg(long, default_value = "beforeMsgModify")]
+    hook: String,
+    /// Print one JSON object instead of lines.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
+    let Some(snapshot) = load(files)? else {
+        return Ok(ExitCode::from(EXIT_BAD_INPUT));
+    };
+    let event = match event(&args) {
+        Ok(event) => event,
+        Err(error) => {
+            eprintln!("callgate: {error:#}");
+            return Ok(ExitCode::from(EXIT_BAD_INPUT));
+        }
+    };
+    let explanation = snapshot.explain(&event);
+    if args.json {
+        println!("{}", serde_json::to_string(&explanation)?);
+    } else {
+        print!("{}", text_of(&explanation));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The policy, or `None` after its errors were printed.
+fn load(files: &Files) -> anyhow::Result<Option<Snapshot>> {
+    let surroundings = Surroundings {
+        env: std::env::vars().collect(),
+        listeners: Vec::new(),
+    };
+    let files = read_files(&files.policies).map_err(|problem| anyhow!("{problem}"))?;
+    let compiled = policy::compile(&files, &surroundings, 1);
+    if compiled.snapshot.is_none() {
+        for problem in &compiled.problems {
+            eprintln!("{problem}");
+        }
+    }
+    Ok(compiled.snapshot)
+}
+
+fn event(args: &Args) -> anyhow::Result<Event> {
+    if let Some(file) = &args.file {
+        return recorded(file, &args.dialect);
+    }
+    let hook = dialect::hook(&args.hook).with_context(|| {
+        let near = dialect::near_names(&args.hook).join("`, `");
+        format!("no hook is named `{}`; did you mean `{near}`?", args.hook)
+    })?;
+    if !dialect::info(hook).has_message() {
+        bail!("`{hook}` has no message: give a recorded call with --file");
+    }
+    let text = args.text.as_deref().unwrap_or_default();
+    let message = Message {
+        send_id: "user1".to_owned(),
+        recv_id: "user2".to_owned(),
+        session_type: 1,
+        msg_from: 100,
+        content_type: 101,
+        status: 1,
+        content: json!({ "content": text }).to_string(),
+        ..Message::default()
+    };
+    Ok(dialect::event_from_message(hook, "callgate-explain".to_owned(), message))
+}
+
+fn recorded(file: &PathBuf, dialect: &str) -> anyhow::Result<Event> {
+    let id = DialectId::from_name(dialect).with_context(|| {
+        let names = DialectId::ALL.map(DialectId::name).join("`, `");
+        format!("no dialect is named `{dialect}`; the names are `{names}`")
+    })?;
+    let mut body = Vec::new();
+    if file.as_os_str() == "-" {
+        std::io::stdin().read_to_end(&mut body)?;
+    } else {
+        body = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    }
+    let call = Call {
+        path: "",
+        query: "",
+        operation_id: None,
+        body: Bytes::from(body),
+    };
+    match dialect::of(id).decode(&call) {
+        Ok(Decoded::Event(event)) => Ok(*event),
+        Ok(Decoded::UnknownCommand(command)) => bail!("`{command}` is no command of {id}"),
+        Err(unreadable) => bail!("this is no call of {id}: {}", unreadable.reason),
+    }
+}
+
+fn text_of(explanation: &Explanation) -> String {
+    let mut out = format!("hook {}, policy {}\n", explanation.hook, explanation.policy);
+    if let Some(reason) = explanation.skipped {
+        out.push_str(&format!("the hook's rules are not applied: {reason}\nallow\n"));
+        return out;
+    }
+    for text in &explanation.texts {
+        out.push_str(&format!("text {} ({}): {:?}\n", text.place, text.class, text.value));
+        for one in &text.matches {
+            out.push_str(&format!(
+                "  {} `{}` from list {} line {}, seen as {:?}, bytes {:?}, characters {:?}, UTF-16 {:?}\n",
+                one.action, one.entry, one.list, one.line, one.matched, one.bytes, one.chars, one.utf16
+            ));
+        }
+    }
+    out.push_str(&format!("filters: {}\n", explanation.filters));
+    match &explanation.forward {
+        Some(forward) => {
+            out.push_str(&format!(
+                "asks {} within {} ms: POST {}\n{}\n",
+                forward.endpoint, forward.timeout_ms, forward.url, forward.body.trim_end()
+            ));
+            for (class, action) in &forward.failures {
+                out.push_str(&format!("  on {class}: {action}\n"));
+            }
+        }
+        None => out.push_str("asks nobody\n"),
+    }
+    out.push_str(&format!("decision, if nobody else objects: {}\n", explanation.decision));
+    out
+}

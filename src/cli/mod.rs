@@ -1,0 +1,77 @@
+//! The command line, one file per command.
+//!
+//! Exit codes are part of the contract: 0 done, 1 the input has errors or the answer is no,
+//! 2 the command line itself is wrong, 3 a server could not be reached or started.
+
+mod check;
+mod defaults;
+mod explain;
+mod import;
+mod send;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Exit code for input with errors.
+pub const EXIT_BAD_INPUT: u8 = 1;
+/// Exit code when a server cannot be reached or started.
+pub const EXIT_NO_SERVER: u8 = 3;
+
+/// Callback policy engine for instant messaging.
+///
+/// An IM server asks callgate before it sends a message; callgate runs the word filters, asks
+/// the business server within the hook's timeout, and answers allow, block or replaced content.
+/// After-events are stored on disk and delivered at least once.
+#[derive(Debug, Parser)]
+#[command(name = "callgate", version, after_help = "Without a command, `serve` is run.\nDocumentation: README.md; every setting with its default: `callgate defaults engine` and `callgate defaults policy`.")]
+pub struct Cli {
+    #[command(flatten)]
+    files: Files,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Where the policy is.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Files {
+    /// Directory with policy.yaml, engine.yaml and word lists.
+    #[arg(long, global = true, env = "CALLGATE_POLICIES", default_value = "policies", value_name = "DIR")]
+    pub policies: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server (the default).
+    Serve(serve::Args),
+    /// Ask a running server about one message and print its decision.
+    Send(send::Args),
+    /// Check the policy files and print every problem.
+    Check(check::Args),
+    /// Show every step of the decision on one message, without a server.
+    Explain(explain::Args),
+    /// Turn a foreign configuration into callgate's own.
+    Import(import::Args),
+    /// Print every setting with its default and its explanation.
+    Defaults(defaults::Args),
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let Cli { files, command } = Cli::parse();
+    let command = command.unwrap_or_else(|| Command::Serve(serve::Args::default()));
+    let done = match command {
+        Command::Serve(args) => serve::run(&files, args),
+        Command::Send(args) => send::run(args),
+        Command::Check(args) => check::run(&files, args),
+        Command::Explain(args) => explain::run(&files, args),
+        Command::Import(args) => import::run(args),
+        Command::Defaults(args) => defaults::run(args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("callgate: {error:#}");
+        ExitCode::from(EXIT_NO_SERVER)
+    })
+}

@@ -1,0 +1,171 @@
+//! `callgate send`: asks a running server about one message, over gRPC as a message service does.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use tonic::transport::Endpoint;
+
+use super::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
+use crate::proto::v1;
+use crate::proto::v1::hook_service_client::HookServiceClient;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The text of the message.
+    text: String,
+    /// Address of the server's gRPC port.
+    #[arg(long, env = "CALLGATE_SERVER", default_value = "http://127.0.0.1:50051", value_name = "URL")]
+    server: String,
+    /// The hook to ask.
+    #[arg(long, default_value = "beforeMsgModify")]
+    hook: String,
+    /// Id of the sending user.
+    #[arg(long, default_value = "user1", value_name = "ID")]
+    from: String,
+    /// Id of the receiving user.
+    #[arg(long, default_value = "user2", value_name = "ID")]
+    to: String,
+    /// Id of the group; instead of `--to`.
+    #[arg(long, value_name = "ID")]
+    group: Option<String>,
+    /// Content type; 101 is text. TEXT is then the message's whole `content` for other types.
+    #[arg(long, default_value_t = 101)]
+    content_type: i32,
+    /// How long to wait, in milliseconds; sent as `grpc-timeout`.
+    #[arg(long, default_value_t = 5000, value_name = "MS")]
+    timeout_ms: u64,
+    /// Print one JSON object instead of lines.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(send(args))
+}
+
+async fn send(args: Args) -> anyhow::Result<ExitCode> {
+    let timeout = Duration::from_millis(args.timeout_ms);
+    let channel = Endpoint::from_shared(args.server.clone())
+        .with_context(|| format!("`{}` is no URL; write it like http://127.0.0.1:50051", args.server))?
+        .connect_timeout(timeout)
+        .connect()
+        .await
+        .with_context(|| {
+            format!("no callgate answers at {}; start one with `callgate serve` or name it with --server", args.server)
+        })?;
+    let mut request = tonic::Request::new(request(&args));
+    request.set_timeout(timeout);
+    match HookServiceClient::new(channel).before(request).await {
+        Ok(response) => {
+            let response = response.into_inner();
+            if args.json {
+                println!("{}", json_of(&response));
+            } else {
+                print!("{}", text_of(&response));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(status) if status.code() == tonic::Code::InvalidArgument => {
+            eprintln!("callgate: {}", status.message());
+            Ok(ExitCode::from(EXIT_BAD_INPUT))
+        }
+        Err(status) => {
+            eprintln!("callgate: the server answered {}: {}", status.code(), status.message());
+            Ok(ExitCode::from(EXIT_NO_SERVER))
+        }
+    }
+}
+
+fn request(args: &Args) -> v1::BeforeRequest {
+    let content = match args.content_type {
+        101 => json!({ "content": args.text }).to_string(),
+        _ => args.text.clone(),
+    };
+    v1::BeforeRequest {
+        hook: args.hook.clone(),
+        operation_id: "callgate-send".to_owned(),
+        message: Some(v1::Message {
+            send_id: args.from.clone(),
+            recv_id: match args.group {
+                Some(_) => String::new(),
+                None => args.to.clone(),
+            },
+            group_id: args.group.clone().unwrap_or_default(),
+            content_type: args.content_type,
+            content,
+            ..v1::Message::default()
+        }),
+        ..v1::BeforeRequest::default()
+    }
+}
+
+fn text_of(response: &v1::BeforeResponse) -> String {
+    let version = response.policy_version.clone().unwrap_or_default();
+    let mut text = match response.action() {
+        v1::Action::Block => format!("block {}: {}\n", response.err_code, response.err_msg),
+        v1::Action::Replace => format!("replace: {}\n", response.content()),
+        v1::Action::Allow | v1::Action::Unspecified => "allow\n".to_owned(),
+    };
+    for one in &response.matches {
+        let chars = one.chars.unwrap_or_default();
+        text.push_str(&format!(
+            "  {} `{}` (list {}, line {}) in {}, characters {} to {}\n",
+            one.action, one.entry, one.list, one.line, one.place, chars.start, chars.end
+        ));
+    }
+    if !response.reviewed {
+        let class = name(response.failure().as_str_name(), "FAILURE_CLASS_");
+        text.push_str(&format!("  not reviewed: {class}\n"));
+    }
+    if !response.skipped.is_empty() {
+        text.push_str(&format!("  the hook's rules were not applied: {}\n", response.skipped));
+    }
+    let decider = name(response.decided_by().as_str_name(), "DECIDED_BY_");
+    text.push_str(&format!("  decided by {decider}, policy {}-{}\n", version.number, version.hash));
+    text
+}
+
+fn json_of(response: &v1::BeforeResponse) -> Value {
+    let version = response.policy_version.clone().unwrap_or_default();
+    let span = |span: Option<v1::Span>| {
+        let span = span.unwrap_or_default();
+        json!([span.start, span.end])
+    };
+    let matches: Vec<_> = response
+        .matches
+        .iter()
+        .map(|one| {
+            json!({
+                "list": one.list, "entry": one.entry, "line": one.line, "tags": one.tags,
+                "action": one.action, "place": one.place, "bytes": span(one.bytes),
+                "chars": span(one.chars), "utf16": span(one.utf16),
+            })
+        })
+        .collect();
+    json!({
+        "action": name(response.action().as_str_name(), "ACTION_"),
+        "err_code": response.err_code,
+        "err_msg": response.err_msg,
+        "err_dlt": response.err_dlt,
+        "content": response.content,
+        "decided_by": name(response.decided_by().as_str_name(), "DECIDED_BY_"),
+        "reviewed": response.reviewed,
+        "failure": match response.failure {
+            0 => Value::Null,
+            _ => json!(name(response.failure().as_str_name(), "FAILURE_CLASS_")),
+        },
+        "skipped": response.skipped,
+        "matches": matches,
+        "policy_version": { "number": version.number, "hash": version.hash },
+    })
+}
+
+/// `ACTION_BLOCK` is `block` in our other outputs.
+fn name(full: &str, prefix: &str) -> String {
+    full.trim_start_matches(prefix).to_lowercase()
+}

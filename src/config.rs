@@ -1,0 +1,343 @@
+//! The engine's own settings: ports, limits, the outbox. Read once, at start.
+//!
+//! Every default and its explanation stands in `defaults/engine.yaml`; the layers are these
+//! defaults < engine.yaml < `CALLGATE_ENGINE__…`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event::DialectId;
+use crate::outbox;
+use crate::policy::settings::{
+    At, Field, Layer, Map, Node, Problems, Section, Value, from_environment, merge, parse,
+    without_nulls,
+};
+use crate::policy::{Problem, Severity};
+use crate::telemetry::LogFormat;
+
+/// Every setting of engine.yaml with its default and its explanation.
+pub const DEFAULTS: &str = include_str!("defaults/engine.yaml");
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub grpc: Grpc,
+    pub http: Http,
+    pub admin: Admin,
+    pub outbox: outbox::Config,
+    pub shutdown_grace: Duration,
+    pub log: Log,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grpc {
+    pub listen: SocketAddr,
+    pub message_bytes_max: usize,
+    pub in_flight_max: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Http {
+    pub listen: SocketAddr,
+    pub body_bytes_max: usize,
+    pub in_flight_max: usize,
+    /// Path prefix and dialect, the longest prefix first.
+    pub routes: Vec<(String, DialectId)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admin {
+    pub listen: SocketAddr,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Log {
+    pub format: LogFormat,
+    /// A level, or pairs of target and level.
+    pub level: String,
+}
+
+/// Reads engine.yaml, given with the name for problems; without one the defaults hold.
+///
+/// Errors: every problem at once.
+pub fn load(
+    file: Option<(&str, &str)>,
+    env: &[(String, String)],
+) -> Result<Config, Vec<Problem>> {
+    let problems = Problems::default();
+    let name: Arc<str> = file.map_or("engine.yaml", |(name, _)| name).into();
+    let mut layers = vec![Layer::new("defaults", defaults())];
+    if let Some((_, text)) = file {
+        layers.push(Layer::new("file", read_file(&name, text, &problems)));
+    }
+    layers.push(from_environment("CALLGATE_ENGINE", env, &problems));
+    let merged = merge(&layers);
+    let root = Section::root(&merged, At::file(&name), &problems);
+    let config = read(&root);
+    root.finish();
+    let problems = problems.into_sorted();
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(problems);
+    }
+    Ok(config)
+}
+
+/// The addresses that are listened on when nothing is configured.
+pub fn default_listeners() -> Vec<SocketAddr> {
+    let config = load(None, &[]).expect("a test reads the built-in defaults");
+    vec![config.grpc.listen, config.http.listen, config.admin.listen]
+}
+
+fn defaults() -> Map {
+    let problems = Problems::default();
+    read_file(&"built-in defaults".into(), DEFAULTS, &problems)
+}
+
+/// A file that holds nothing but comments says nothing.
+fn read_file(name: &Arc<str>, text: &str, problems: &Problems) -> Map {
+    match parse(name, text.as_bytes(), problems) {
+        Ok(Some(Node {
+            value: Value::Map(mut map),
+            ..
+        })) => {
+            without_nulls(&mut map);
+            map
+        }
+        Ok(Some(_)) => {
+            let way_out = "write `key: value` lines";
+            problems.error(&At::file(name), "the file must be a map of keys", way_out);
+            Map::new()
+        }
+        Ok(None) | Err(_) => Map::new(),
+    }
+}
+
+const IN_FLIGHT_MAX: u32 = 1_000_000;
+/// Bodies are held in memory, so there is an end to what can be asked for.
+const BODY_BYTES_MAX: u64 = 256 << 20;
+const COUNT_MAX: u32 = 1_000_000_000;
+
+fn read(root: &Section<'_>) -> Config {
+    let config = Config {
+        grpc: read_grpc(&root.field("grpc")),
+        http: read_http(&root.field("http")),
+        admin: read_admin(&root.field("admin")),
+        outbox: read_outbox(&root.field("outbox")),
+        shutdown_grace: root.field("shutdown_grace").duration(),
+        log: read_log(&root.field("log")),
+    };
+    let mut taken: Vec<SocketAddr> = Vec::new();
+    for (name, listen) in [
+        ("http", config.http.listen),
+        ("grpc", config.grpc.listen),
+        ("admin", config.admin.listen),
+    ] {
+        if taken.contains(&listen) && listen.port() != 0 {
+            let what = format!("{name}.listen is {listen}, like another listener");
+            root.field(name).error(what, "give each its own port");
+        }
+        taken.push(listen);
+    }
+    config
+}
+
+fn read_grpc(field: &Field<'_>) -> Grpc {
+    let section = field.section();
+    let grpc = Grpc {
+        listen: address(&section.field("listen")),
+        message_bytes_max: body_bytes(&section.field("message_bytes_max")),
+        in_flight_max: section.field("in_flight_max").size(IN_FLIGHT_MAX),
+    };
+    section.finish();
+    grpc
+}
+
+fn read_http(field: &Field<'_>) -> Http {
+    let section = field.section();
+    let http = Http {
+        listen: address(&section.field("listen")),
+        body_bytes_max: body_bytes(&section.field("body_bytes_max")),
+        in_flight_max: section.field("in_flight_max").size(IN_FLIGHT_MAX),
+        routes: read_routes(&section.field("routes")),
+    };
+    section.finish();
+    http
+}
+
+fn read_routes(field: &Field<'_>) -> Vec<(String, DialectId)> {
+    let names = DialectId::ALL.map(|id| (id.name(), Some(id)));
+    let choices: Vec<_> = names.into_iter().chain([("none", None)]).collect();
+    let mut routes = Vec::new();
+    for (prefix, field) in field.section().fields() {
+        let is_path = prefix.starts_with('/') && !prefix.contains(['?', '#', ' ']);
+        if !is_path || (prefix.len() > 1 && prefix.ends_with('/')) {
+            field.error(
+                format!("`{prefix}` is no path"),
+                "write it with a `/` at its beginning and none at its end: /openim",
+            );
+        }
+        if let Some(Some(dialect)) = field.one_of(&choices) {
+            routes.push((prefix, dialect));
+        }
+    }
+    // Of two prefixes that fit, the longer says more.
+    routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+    routes
+}
+
+fn read_admin(field: &Field<'_>) -> Admin {
+    let section = field.section();
+    let admin = Admin {
+        listen: address(&section.field("listen")),
+    };
+    section.finish();
+    admin
+}
+
+fn read_outbox(field: &Field<'_>) -> outbox::Config {
+    let section = field.section();
+    let kinds = [("sqlite", outbox::Kind::Sqlite), ("memory", outbox::Kind::Memory)];
+    let path = section.field("path");
+    let config = outbox::Config {
+        kind: section.field("kind").one_of(&kinds).unwrap_or_default(),
+        path: PathBuf::from(path.text()),
+        bytes_max: section.field("bytes_max").bytes(),
+        body_bytes_max: body_bytes(&section.field("body_bytes_max")),
+        dedupe: section.field("dedupe").duration(),
+        dedupe_ids_max: u64::from(section.field("dedupe_ids_max").count(COUNT_MAX)),
+        commit_entries_max: section.field("commit_entries_max").size(COUNT_MAX),
+        commit_wait: section.field("commit_wait").duration(),
+        queue_max: section.field("queue_max").size(IN_FLIGHT_MAX),
+    };
+    section.finish();
+    if path.is_set() && config.path.as_os_str().is_empty() {
+        path.error("the path is empty", "write where the file shall be");
+    }
+    config
+}
+
+fn read_log(field: &Field<'_>) -> Log {
+    let section = field.section();
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let log = Log {
+        format: section
+            .field("format")
+            .one_of(&formats)
+            .unwrap_or(LogFormat::Text),
+        level: section.field("level").text(),
+    };
+    section.finish();
+    log
+}
+
+fn address(field: &Field<'_>) -> SocketAddr {
+    let way_out = "write numbers such as 127.0.0.1:50051, 0.0.0.0:50051 or [::1]:50051";
+    field
+        .parsed("address with a port", way_out, |text| text.parse().ok())
+        .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
+}
+
+fn body_bytes(field: &Field<'_>) -> usize {
+    let bytes = field.bytes();
+    if bytes > BODY_BYTES_MAX {
+        field.error("a body of that size would not fit into memory many times", "use at most 256MiB");
+    }
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Loads settings and expects these problems, one a line.
+    fn check(text: &str, env: &[(&str, &str)], expected: &[&str]) {
+        let lines = match load_with(text, env) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.iter().map(ToString::to_string).collect(),
+        };
+        assert_eq!(lines, expected, "{text}");
+    }
+
+    fn load_with(text: &str, env: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
+        let env: Vec<(String, String)> = env
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        load(Some(("policies/engine.yaml", text)), &env)
+    }
+
+    #[test]
+    fn without_a_file_the_defaults_hold() {
+        let config = load(None, &[]).unwrap();
+        assert_eq!(config.grpc.listen, "127.0.0.1:50051".parse().unwrap());
+        assert_eq!(config.http.listen, "127.0.0.1:10006".parse().unwrap());
+        assert_eq!(config.admin.listen, "127.0.0.1:10007".parse().unwrap());
+        assert_eq!(config.http.body_bytes_max, 1 << 20);
+        assert_eq!(config.outbox.bytes_max, 1 << 30);
+        assert_eq!(config.outbox.commit_wait, Duration::from_millis(2));
+        assert_eq!(config.shutdown_grace, Duration::from_secs(10));
+        assert_eq!(config, load_with("# nothing
+", &[]).unwrap());
+        assert_eq!(config, load_with("grpc:
+", &[]).unwrap());
+        assert_eq!(default_listeners().len(), 3);
+    }
+
+    #[test]
+    fn the_file_wins_over_defaults_and_the_environment_over_both() {
+        let file = "grpc: {listen: '0.0.0.0:1', in_flight_max: 7}
+log: {format: JSON}";
+        let env = [("CALLGATE_ENGINE__GRPC__LISTEN", "[::1]:2"), ("CALLGATE_POLICY__X", "1")];
+        let config = load_with(file, &env).unwrap();
+        assert_eq!(config.grpc.listen, "[::1]:2".parse().unwrap());
+        assert_eq!(config.grpc.in_flight_max, 7);
+        assert_eq!(config.grpc.message_bytes_max, 4 << 20);
+        assert_eq!(config.log.format, LogFormat::Json);
+    }
+
+    #[test]
+    fn routes_are_added_and_taken_away_and_the_longest_comes_first() {
+        let routes = "http: {routes: {/callback: none, /hook/secret: openim, /x: openim-v2}}";
+        let config = load_with(routes, &[]).unwrap();
+        let routes: Vec<_> = config.http.routes.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(routes, ["/callbackExample", "/hook/secret", "/openim", "/x"]);
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once_with_its_place() {
+        check(
+            "grpc:
+  listn: 127.0.0.1:1
+http:
+  listen: localhost:1
+  routes: {x: openim, /y/: grpc}
+log: {format: xml}
+admin: 5
+",
+            &[("CALLGATE_ENGINE__LOG__LEVL", "debug"), ("CALLGATE_ENGINE__SHUTDOWN_GRACE", "5")],
+            &[
+                "CALLGATE_ENGINE__LOG__LEVL: log: there is no setting `levl`; did you mean `level`?",
+                "CALLGATE_ENGINE__SHUTDOWN_GRACE: shutdown_grace: `5` is no time; write a number with its unit: 500ms, 2s, 5m, 1h or 1d",
+                "policies/engine.yaml:2:3: grpc: there is no setting `listn`; did you mean `listen`?",
+                "policies/engine.yaml:4:11: http.listen: `localhost:1` is no address with a port; write numbers such as 127.0.0.1:50051, 0.0.0.0:50051 or [::1]:50051",
+                "policies/engine.yaml:5:15: http.routes.x: `x` is no path; write it with a `/` at its beginning and none at its end: /openim",
+                "policies/engine.yaml:5:28: http.routes./y/: `/y/` is no path; write it with a `/` at its beginning and none at its end: /openim",
+                "policies/engine.yaml:5:28: http.routes./y/: `grpc` is not possible here; known are `openim`, `openim-v2`, `none`",
+                "policies/engine.yaml:6:15: log.format: `xml` is not possible here; known are `text`, `json`",
+                "policies/engine.yaml:7:8: admin: this must be a map of keys; write `key: value` lines below it",
+            ],
+        );
+        check(
+            "a: [",
+            &[],
+            &["policies/engine.yaml:2:1: this is not YAML: while parsing a node, did not find expected node content; check indentation, quotes and colons here and just before"],
+        );
+        check("- a", &[], &["policies/engine.yaml: the file must be a map of keys; write `key: value` lines"]);
+        check(
+            "admin: {listen: '127.0.0.1:10006'}",
+            &[],
+            &["policies/engine.yaml:1:1: admin: admin.listen is 127.0.0.1:10006, like another listener; give each its own port"],
+        );
+    }
+}

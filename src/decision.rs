@@ -1,0 +1,311 @@
+//! The vocabulary of what we answer: decisions, answers of endpoints, classes of failure.
+//!
+//! Owns: the closed sets that policies, logs and metrics name.
+//! Leaves alone: how a decision is reached (`policy`) and written (`dialect`).
+//! No IO, no clock.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::event::Span;
+
+/// Why an endpoint gave no usable answer, or why none was asked.
+///
+/// Closed: each class has a line in the failure table, an action per hook and a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FailureClass {
+    /// The endpoint did not answer within the hook's `timeout`.
+    Timeout,
+    /// DNS, refused, reset or TLS.
+    Connect,
+    /// The status was not 2xx and the body no explicit refusal.
+    HttpStatus,
+    /// The body is not an answer in the endpoint's dialect.
+    InvalidAnswer,
+    /// The answer is larger than `answer_bytes_max`.
+    TooLarge,
+    /// The address guard refused the endpoint's address.
+    BlockedAddress,
+    /// The circuit breaker is open, so the endpoint was not called.
+    BreakerOpen,
+    /// Too many calls in flight, to the endpoint or to us.
+    Overloaded,
+    /// The caller's own limit left no time for an answer.
+    Deadline,
+    /// Our own fault.
+    Internal,
+    /// A before call that we cannot read, or whose URL and body disagree.
+    UnreadableCall,
+}
+
+impl FailureClass {
+    pub const ALL: [FailureClass; 11] = [
+        FailureClass::Timeout,
+        FailureClass::Connect,
+        FailureClass::HttpStatus,
+        FailureClass::InvalidAnswer,
+        FailureClass::TooLarge,
+        FailureClass::BlockedAddress,
+        FailureClass::BreakerOpen,
+        FailureClass::Overloaded,
+        FailureClass::Deadline,
+        FailureClass::Internal,
+        FailureClass::UnreadableCall,
+    ];
+
+    /// The name in policies, logs, metrics and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            FailureClass::Timeout => "timeout",
+            FailureClass::Connect => "connect",
+            FailureClass::HttpStatus => "http_status",
+            FailureClass::InvalidAnswer => "invalid_answer",
+            FailureClass::TooLarge => "too_large",
+            FailureClass::BlockedAddress => "blocked_address",
+            FailureClass::BreakerOpen => "breaker_open",
+            FailureClass::Overloaded => "overloaded",
+            FailureClass::Deadline => "deadline",
+            FailureClass::Internal => "internal",
+            FailureClass::UnreadableCall => "unreadable_call",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<FailureClass> {
+        Self::ALL.into_iter().find(|class| class.name() == name)
+    }
+}
+
+impl fmt::Display for FailureClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a hook does about one class of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureAction {
+    Allow,
+    Block,
+}
+
+impl FailureAction {
+    pub fn name(self) -> &'static str {
+        match self {
+            FailureAction::Allow => "allow",
+            FailureAction::Block => "block",
+        }
+    }
+}
+
+/// A failure with what an operator needs to mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub class: FailureClass,
+    /// For the log: what happened, without message text or secrets.
+    pub detail: String,
+}
+
+impl Failure {
+    pub fn new(class: FailureClass, detail: impl Into<String>) -> Failure {
+        Failure {
+            class,
+            detail: detail.into(),
+        }
+    }
+}
+
+/// Why an operation is refused, in the words for the sender and in the words for our log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// `errCode` for the sender's client; 20001 to 29999 by OpenIM's convention, never 0.
+    pub code: i32,
+    /// `errMsg`: what the sender may read.
+    pub public: String,
+    /// `errDlt`: detail that the IM server logs; never message text.
+    pub detail: String,
+}
+
+/// New values for parts of what was asked about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replacement {
+    /// The message's new `content`, whole.
+    pub content: Option<String>,
+    /// Other fields of the answer in the caller's dialect: name and JSON value as written.
+    pub fields: Vec<(String, String)>,
+}
+
+impl Replacement {
+    pub fn is_empty(&self) -> bool {
+        self.content.is_none() && self.fields.is_empty()
+    }
+
+    /// The JSON value of a field, as written.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields
+            .iter()
+            .find(|(field, _)| field == name)
+            .map(|(_, json)| json.as_str())
+    }
+}
+
+/// What an endpoint answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Allow,
+    Block(Refusal),
+    Replace(Replacement),
+}
+
+/// How asking an endpoint ended.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Answer(Answer),
+    Failure(Failure),
+}
+
+/// What we tell the IM server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Allow,
+    Block(Refusal),
+    Replace(Replacement),
+}
+
+impl Verdict {
+    /// The `action` of logs and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Verdict::Allow => "allow",
+            Verdict::Block(_) => "block",
+            Verdict::Replace(_) => "replace",
+        }
+    }
+}
+
+/// Who settled a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Decider {
+    /// Nobody objected, or nobody was asked.
+    Nothing,
+    Filter,
+    Callback,
+    FailurePolicy,
+}
+
+impl Decider {
+    pub const ALL: [Decider; 4] = [
+        Decider::Nothing,
+        Decider::Filter,
+        Decider::Callback,
+        Decider::FailurePolicy,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Decider::Nothing => "nothing",
+            Decider::Filter => "filter",
+            Decider::Callback => "callback",
+            Decider::FailurePolicy => "failure_policy",
+        }
+    }
+}
+
+/// Why a hook's rules were not applied to an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SkipReason {
+    /// The hook is not in the policy, or `enable` is false.
+    Disabled,
+    /// `allowedTypes` is set and does not hold the message's type.
+    AllowedTypes,
+    /// `deniedTypes` holds the message's type.
+    DeniedTypes,
+    /// `attentionIds` is set and holds neither sender nor target.
+    AttentionIds,
+}
+
+impl SkipReason {
+    pub const ALL: [SkipReason; 4] = [
+        SkipReason::Disabled,
+        SkipReason::AllowedTypes,
+        SkipReason::DeniedTypes,
+        SkipReason::AttentionIds,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            SkipReason::Disabled => "disabled",
+            SkipReason::AllowedTypes => "allowed_types",
+            SkipReason::DeniedTypes => "denied_types",
+            SkipReason::AttentionIds => "attention_ids",
+        }
+    }
+}
+
+/// What a list does with a match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ListAction {
+    Block,
+    Replace,
+    /// Marked in the answer and the log; changes nothing.
+    Flag,
+}
+
+impl ListAction {
+    pub fn name(self) -> &'static str {
+        match self {
+            ListAction::Block => "block",
+            ListAction::Replace => "replace",
+            ListAction::Flag => "flag",
+        }
+    }
+}
+
+/// One match of a filter, as reported to the caller and the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    pub list: Arc<str>,
+    /// The entry as its list file has it.
+    pub entry: Arc<str>,
+    /// The line of the entry in its file, from 1; 0 when it stands in the policy itself.
+    pub line: u32,
+    pub tags: Arc<[String]>,
+    pub action: ListAction,
+    /// Which text: `content/text`, `groupName`.
+    pub place: String,
+    pub span: Span,
+}
+
+/// What we answer, who decided it and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub verdict: Verdict,
+    pub decider: Decider,
+    /// False when a failure let the message through without the review that the policy asks for.
+    pub reviewed: bool,
+    pub failure: Option<FailureClass>,
+    pub hits: Vec<Hit>,
+    pub skipped: Option<SkipReason>,
+}
+
+impl Decision {
+    /// Nobody objects, and nobody was asked.
+    pub fn acknowledged() -> Decision {
+        Decision {
+            verdict: Verdict::Allow,
+            decider: Decider::Nothing,
+            reviewed: true,
+            failure: None,
+            hits: Vec::new(),
+            skipped: None,
+        }
+    }
+
+    /// Nobody was asked: the hook has no rule for this event.
+    pub fn skipped(reason: SkipReason) -> Decision {
+        Decision {
+            skipped: Some(reason),
+            ..Decision::acknowledged()
+        }
+    }
+}

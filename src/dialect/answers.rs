@@ -1,0 +1,210 @@
+//! How an endpoint's answer was read, and what is odd about it.
+//!
+//! Owns: the modes of reading and the closed set of oddities.
+//! Leaves alone: the rules of each dialect, which are its own.
+
+use std::fmt;
+
+use crate::decision::{Failure, FailureClass, Outcome};
+
+/// How answers are read that mean something else than their author thinks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Answers {
+    /// Exactly as the IM server would read them.
+    #[default]
+    OpenIm,
+    /// A contradictory answer is no answer: `invalid_answer`.
+    Strict,
+    /// A contradictory answer is what its author means: a refusal.
+    Intent,
+}
+
+impl Answers {
+    pub const ALL: [Answers; 3] = [Answers::OpenIm, Answers::Strict, Answers::Intent];
+
+    /// The name in policies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Answers::OpenIm => "openim",
+            Answers::Strict => "strict",
+            Answers::Intent => "intent",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Answers> {
+        Self::ALL.into_iter().find(|answers| answers.name() == name)
+    }
+}
+
+/// An answer as we understand it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    pub outcome: Outcome,
+    /// Counted and explained in the log.
+    pub oddity: Option<Oddity>,
+}
+
+impl Reading {
+    pub(super) fn failure(
+        class: FailureClass,
+        detail: impl Into<String>,
+        oddity: Option<Oddity>,
+    ) -> Reading {
+        Reading {
+            outcome: Outcome::Failure(Failure::new(class, detail)),
+            oddity,
+        }
+    }
+
+    pub(super) fn invalid(oddity: Oddity) -> Reading {
+        Self::failure(FailureClass::InvalidAnswer, oddity.explain(), Some(oddity))
+    }
+}
+
+/// An answer that means something else than its author probably thinks.
+///
+/// Closed: each has a line in the documentation and a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Oddity {
+    /// An `actionCode` that does not refuse: 1 in v3.7 and later, 2 and more in v2.0.
+    ActionCode,
+    /// v2.0: `actionCode` 1 together with an `errCode` lets the operation go on.
+    ActionAndErrCode,
+    /// An `errCode` that refuses nothing.
+    ErrCodeAlone,
+    /// v3.7 and later: `nextCode` is neither 0 nor 1, which lets the operation go on.
+    NextCode,
+    /// v2.0: a refusal in the form of v3, which v2.0 does not read.
+    NextCodeUnknown,
+    /// One of the five codes, or a field of the hook, has a wrong type.
+    WrongType,
+    /// A refusal with an `errCode` that the IM server turns into success or into a fault of its own.
+    RefusalCode,
+    /// A refusal with an HTTP status of failure.
+    RefusalStatus,
+    /// The new `content` is not the JSON object that the message's type needs.
+    ContentNotObject,
+    /// A new value that OpenIM ignores or breaks on was left out.
+    UnusableField,
+    /// The error body of a web framework.
+    FrameworkError,
+    /// None of the fields is one that an answer has.
+    NothingKnown,
+    /// v2.0 wordFilter: an answer without `content`, which empties the message.
+    ContentMissing,
+}
+
+impl Oddity {
+    pub const ALL: [Oddity; 13] = [
+        Oddity::ActionCode,
+        Oddity::ActionAndErrCode,
+        Oddity::ErrCodeAlone,
+        Oddity::NextCode,
+        Oddity::NextCodeUnknown,
+        Oddity::WrongType,
+        Oddity::RefusalCode,
+        Oddity::RefusalStatus,
+        Oddity::ContentNotObject,
+        Oddity::UnusableField,
+        Oddity::FrameworkError,
+        Oddity::NothingKnown,
+        Oddity::ContentMissing,
+    ];
+
+    /// The name in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Oddity::ActionCode => "action_code",
+            Oddity::ActionAndErrCode => "action_and_err_code",
+            Oddity::ErrCodeAlone => "err_code_alone",
+            Oddity::NextCode => "next_code",
+            Oddity::NextCodeUnknown => "next_code_unknown",
+            Oddity::WrongType => "wrong_type",
+            Oddity::RefusalCode => "refusal_code",
+            Oddity::RefusalStatus => "refusal_status",
+            Oddity::ContentNotObject => "content_not_object",
+            Oddity::UnusableField => "unusable_field",
+            Oddity::FrameworkError => "framework_error",
+            Oddity::NothingKnown => "nothing_known",
+            Oddity::ContentMissing => "content_missing",
+        }
+    }
+
+    /// What the IM server makes of it and what to answer instead, for the author of the endpoint.
+    pub fn explain(self) -> &'static str {
+        match self {
+            Oddity::ActionCode => {
+                "OpenIM takes this `actionCode` as allow; to refuse, answer `actionCode` 0, \
+                 `nextCode` 1 and an `errCode` from 20001 (v3.7 and later), or `actionCode` 1 and \
+                 `errCode` 0 (v2.0)"
+            }
+            Oddity::ActionAndErrCode => {
+                "`actionCode` 1 with an `errCode` is taken as allow by OpenIM v2.0; to refuse, \
+                 answer `actionCode` 1 and `errCode` 0"
+            }
+            Oddity::ErrCodeAlone => {
+                "an `errCode` alone refuses nothing; to refuse, answer `nextCode` 1 with \
+                 `actionCode` 0 (OpenIM v3.7 and later) or `actionCode` 1 with `errCode` 0 (v2.0)"
+            }
+            Oddity::NextCode => {
+                "`nextCode` is neither 0 nor 1, which OpenIM takes as allow; to refuse, answer 1"
+            }
+            Oddity::NextCodeUnknown => {
+                "OpenIM v2.0 has no `nextCode`; to refuse, answer `actionCode` 1 and `errCode` 0"
+            }
+            Oddity::WrongType => {
+                "a field has another type than OpenIM reads: codes are integers of 32 bits such as \
+                 1, not \"1\", true or 1.0"
+            }
+            Oddity::RefusalCode => {
+                "the refusal's `errCode` is below 100: OpenIM reports 0 as success and 1 to 99 as \
+                 its own fault; the sender gets 20001"
+            }
+            Oddity::RefusalStatus => {
+                "the refusal came with an HTTP status of failure; it counts, but answer 200"
+            }
+            Oddity::ContentNotObject => {
+                "`content` must be the whole message element as a JSON object in a string, such \
+                 as \"{\\\"content\\\":\\\"hello\\\"}\" for a text"
+            }
+            Oddity::UnusableField => {
+                "the answer sets a field that the request does not carry, or an entry without its \
+                 id; OpenIM would fail on it, so it was left out"
+            }
+            Oddity::FrameworkError => {
+                "this is a web framework's error body, which OpenIM takes as allow"
+            }
+            Oddity::NothingKnown => "no field of the answer is one that OpenIM reads: it allows",
+            Oddity::ContentMissing => {
+                "the answer to wordFilter has no `content`, with which OpenIM v2.0 empties the \
+                 message; the content was kept"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Oddity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_distinct() {
+        let names: BTreeSet<_> = Oddity::ALL.into_iter().map(Oddity::name).collect();
+        assert_eq!(names.len(), Oddity::ALL.len());
+    }
+
+    #[test]
+    fn modes_are_found_by_name() {
+        for answers in Answers::ALL {
+            assert_eq!(Answers::from_name(answers.name()), Some(answers));
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What a dialect's table says of a hook, and finding hooks by name.
+
+use crate::event::{Hook, Moment, TextClass};
+
+use super::openim::commands;
+
+/// One hook of a dialect.
+///
+/// Source: open-im-server, `config/webhooks.yml` (names) and `pkg/callbackstruct` (the rest).
+#[derive(Clone, Copy, Debug)]
+pub struct HookInfo {
+    pub hook: Hook,
+    /// The command on the wire; empty where no version of the server sends one.
+    pub command: &'static str,
+    /// `message`, `push`, `presence`, `user`, `group`, `relation` or `conversation`.
+    pub area: &'static str,
+    pub can: Ability,
+    pub form: Form,
+    /// Texts that people write, outside of the message's `content`.
+    pub texts: &'static [BodyText],
+    /// The answer's fields beside the five codes, in their order.
+    pub answer: &'static [AnswerField],
+    /// The body's field whose value keeps its order in delivery; messages have their conversation.
+    pub lane: &'static str,
+    /// The body's fields that together are an id of the event; messages have their own.
+    pub natural_id: &'static [&'static str],
+}
+
+impl HookInfo {
+    /// The event carries a message.
+    pub fn has_message(&self) -> bool {
+        !matches!(self.form, Form::Plain)
+    }
+
+    pub fn can_block(&self) -> bool {
+        self.hook.moment == Moment::Before
+    }
+
+    pub fn can_replace(&self) -> bool {
+        matches!(self.can, Ability::Replace | Ability::ReplaceAndEcho)
+    }
+
+    /// The answer can carry a new `content`.
+    pub fn can_replace_content(&self) -> bool {
+        self.answer_field("content").is_some()
+    }
+
+    pub fn answer_field(&self, name: &str) -> Option<&'static AnswerField> {
+        self.answer.iter().find(|field| field.name == name)
+    }
+}
+
+/// What the server does with our answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ability {
+    /// It reads the answer and throws it away.
+    Acknowledge,
+    /// Allow or block.
+    Block,
+    /// Allow, block, or go on with other values.
+    Replace,
+    /// As `Replace`, and an allow must repeat the request's values: absent ones are wiped.
+    ReplaceAndEcho,
+}
+
+impl Ability {
+    pub fn name(self) -> &'static str {
+        match self {
+            Ability::Acknowledge => "acknowledge",
+            Ability::Block => "allow/block",
+            Ability::Replace => "allow/block/replace",
+            Ability::ReplaceAndEcho => "allow/block/replace, must echo",
+        }
+    }
+}
+
+/// Which request a hook sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The 18 common fields of a message, then the receiver.
+    Message(Receiver),
+    /// A message about to be pushed, with the fewer fields that the push service has.
+    Push { user_ids: bool, seq: bool },
+    /// Fields of its own.
+    Plain,
+}
+
+/// Which ids of the receiver follow the common fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receiver {
+    Nobody,
+    User,
+    Group,
+    UserAndGroup,
+}
+
+/// A text that people write, by where it stands in the body.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyText {
+    /// The array that it stands in, if any.
+    pub list: Option<&'static str>,
+    pub name: &'static str,
+    pub class: TextClass,
+}
+
+/// A field of an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerField {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub effect: Effect,
+}
+
+/// The type that OpenIM decodes a field into. `null` fits every one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Int32,
+    Bool,
+    Texts,
+    /// An object of booleans.
+    Flags,
+    /// Bytes in base64.
+    Bytes,
+    PushInfo,
+    /// An array of users.
+    Users,
+    /// An array of group members, each of which must have its `userID`.
+    Members,
+}
+
+/// What OpenIM does with a field of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Reads it and does nothing.
+    Ignored,
+    /// Takes any value that is not `null`.
+    Replaces,
+    /// Takes any value that is not empty.
+    ReplacesUnlessEmpty,
+    /// Takes any value that is not `null`, and panics where the request has none.
+    ReplacesIfAsked,
+    /// Panics, or would for requests that look the same: never answered.
+    Panics,
+    /// Always takes it: an answer without it wipes it to `absent`.
+    Overwrites { absent: &'static str },
+    /// As `Ignored`, but its struct is one that is echoed.
+    Echoed { absent: &'static str },
+}
+
+impl Effect {
+    /// A new value in the answer has an effect.
+    pub fn acts(self) -> bool {
+        !matches!(
+            self,
+            Effect::Ignored | Effect::Panics | Effect::Echoed { .. }
+        )
+    }
+}
+
+/// The hook with this name in policies, in whatever letter case.
+pub fn hook(name: &str) -> Option<Hook> {
+    info_by_name(name).map(|info| info.hook)
+}
+
+/// Names of hooks that look like this one: by edit distance, best first, at most 3.
+pub fn near_names(name: &str) -> Vec<&'static str> {
+    let wanted = name.to_ascii_lowercase();
+    // Farther than this, a suggestion is noise.
+    let distance_max = (wanted.chars().count() / 3).max(2);
+    let mut near: Vec<(usize, &'static str)> = commands::HOOKS
+        .iter()
+        .map(|info| info.hook.name)
+        .map(|known| {
+            let distance = strsim::damerau_levenshtein(&wanted, &known.to_ascii_lowercase());
+            (distance, known)
+        })
+        .filter(|(distance, _)| *distance <= distance_max)
+        .collect();
+    near.sort();
+    near.into_iter().take(3).map(|(_, known)| known).collect()
+}
+
+/// The answer's field changes who gets a message or owns a group, so that only a policy that says
+/// so lets a business server set it.
+pub fn redirects(field: &str) -> bool {
+    matches!(
+        field,
+        "recvID" | "groupID" | "userIDList" | "sessionType" | "ownerUserID" | "creatorUserID"
+    )
+}
+
+/// The table's row of a hook.
+pub fn info(hook: Hook) -> &'static HookInfo {
+    info_by_name(hook.name).expect("hooks are made from the table alone")
+}
+
+fn info_by_name(name: &str) -> Option<&'static HookInfo> {
+    commands::HOOKS
+        .iter()
+        .find(|info| info.hook.name.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_are_found_in_any_letter_case() {
+        let found = hook("BEFOREsendsinglemsg").unwrap();
+        assert_eq!(found.name, "beforeSendSingleMsg");
+        assert_eq!(found.moment, Moment::Before);
+        assert_eq!(hook("beforeSendSingle"), None);
+    }
+
+    #[test]
+    fn misspelt_hooks_are_guessed() {
+        assert_eq!(
+            near_names("beforeSendSingelMsg"),
+            [
+                "beforeSendSingleMsg",
+                "afterSendSingleMsg",
+                "beforeSendGroupMsg"
+            ]
+        );
+        assert_eq!(near_names("beforemsgmodifi")[0], "beforeMsgModify");
+        assert!(near_names("somethingElseEntirely").is_empty());
+        assert!(near_names("").is_empty());
+    }
+
+    #[test]
+    fn fields_that_redirect_are_known() {
+        assert!(redirects("recvID"));
+        assert!(!redirects("content"));
+    }
+}

@@ -1,0 +1,131 @@
+//! Dialects: how each IM server writes its calls and reads answers, on both sides of us.
+//!
+//! Owns: an IM server's form to [`Event`] and [`Decision`], and back.
+//! Leaves alone: transport (`server`, `callback`) and what is decided (`policy`).
+//! No IO, no clock.
+
+mod answers;
+mod hooks;
+mod json;
+mod literal;
+mod openim;
+mod openim_v2;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+
+use crate::decision::{Decision, Replacement};
+use crate::event::{DialectId, Event, Hook, Message};
+
+pub use answers::{Answers, Oddity, Reading};
+pub use hooks::{
+    Ability, AnswerField, BodyText, Effect, Form, HookInfo, Kind, Receiver, hook, info, near_names,
+    redirects,
+};
+
+/// One call of an IM server, in its own form.
+#[derive(Clone, Debug)]
+pub struct Call<'a> {
+    /// What follows the route's prefix: `callbackX`, `/callbackX` or nothing.
+    pub path: &'a str,
+    /// Without the `?`.
+    pub query: &'a str,
+    /// The header `Operationid`.
+    pub operation_id: Option<&'a str>,
+    pub body: Bytes,
+}
+
+/// What a call that can be read says.
+#[derive(Clone, Debug)]
+pub enum Decoded {
+    Event(Box<Event>),
+    /// A command that we have no hook for: acknowledged with the canonical allow.
+    UnknownCommand(String),
+}
+
+/// A call that cannot be read, or whose URL and body disagree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// As far as it can be known; a before hook if either place names one.
+    pub hook: Option<Hook>,
+    /// For the log; holds no text of the message.
+    pub reason: String,
+}
+
+/// An answer to an IM server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub status: u16,
+    pub content_type: &'static str,
+    pub body: Vec<u8>,
+}
+
+/// A call to an endpoint, to be POSTed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    pub url: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Bytes,
+}
+
+/// How one IM server writes its calls and reads answers.
+pub trait Dialect: Send + Sync + std::fmt::Debug {
+    fn id(&self) -> DialectId;
+
+    /// Every hook that this server knows.
+    fn hooks(&self) -> &'static [HookInfo];
+
+    /// Reads a call.
+    fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable>;
+
+    /// Writes the answer to an event. Never one that the server fails on: what it cannot carry
+    /// becomes a block.
+    fn reply(&self, event: &Event, decision: &Decision) -> Reply;
+
+    /// Writes an answer where there is no event: an unknown command (with an allow), an unreadable
+    /// call, a call that was shed. What the answer must repeat is taken from `body` as far as it
+    /// can be read.
+    fn reply_without_event(&self, hook: Option<Hook>, body: &[u8], decision: &Decision) -> Reply;
+
+    /// Writes the answer to an after call that could not be stored: status 503. The server ignores
+    /// it, but proxies and logs see it.
+    fn not_stored(&self, event: &Event) -> Reply;
+
+    /// Writes the call that asks or tells an endpoint of this dialect.
+    ///
+    /// The body is the one that we got, byte for byte, if it is in this dialect; a replacement is
+    /// spliced into it.
+    fn request(&self, url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing;
+
+    /// Reads the answer of an endpoint of this dialect. `event` is the one that it was shown.
+    fn read_answer(&self, event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading;
+
+    /// The event as it is after a replacement, its texts found again: what would really be sent.
+    fn apply(&self, event: &Event, replacement: &Replacement) -> Event;
+
+    /// The replacement that gives some of the event's texts (by index in `event.texts`) new
+    /// values and leaves every other byte. Texts that are not replaceable stay.
+    fn replace_texts(&self, event: &Event, values: &[(usize, String)]) -> Replacement;
+}
+
+/// The one implementation of a dialect.
+pub fn of(id: DialectId) -> &'static dyn Dialect {
+    match id {
+        DialectId::OpenIm => &openim::OpenIm,
+        DialectId::OpenImV2 => &openim_v2::OpenImV2,
+    }
+}
+
+/// Builds an event from a message that was given directly, over gRPC. A before hook can block and
+/// replace.
+pub fn event_from_message(hook: Hook, operation_id: String, message: Message) -> Event {
+    openim::event_from_message(hook, operation_id, message)
+}
+
+/// Builds an event from a JSON body that was given directly, over gRPC, in the form of OpenIM's
+/// request; `callbackCommand` may be missing and is then added. A before hook can block, and
+/// replace any text.
+pub fn event_from_body(hook: Hook, operation_id: String, body: Bytes) -> Result<Event, Unreadable> {
+    openim::event_from_body(hook, operation_id, body)
+}

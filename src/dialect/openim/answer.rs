@@ -1,0 +1,274 @@
+//! Reading an endpoint's answer as OpenIM v3.7 and later do.
+//!
+//! Shape: an object with `actionCode`, `errCode`, `errMsg`, `errDlt` and `nextCode`, all optional,
+//! and the hook's own fields. It refuses exactly if `actionCode` is 0 and `nextCode` is 1.
+//! Go's rules: keys without regard to case, the last of equal ones counts, `null` is as if absent,
+//! integers have 32 bits, and a wrong type, or text behind the object, is no answer.
+//! Source: open-im-server main, `pkg/callbackstruct/common.go`, `pkg/common/webhook`.
+
+use crate::decision::{Answer, FailureClass, Outcome, Refusal, Replacement};
+use crate::dialect::json::{self, Object};
+use crate::dialect::{Answers, Oddity, Reading, hooks};
+use crate::event::{DialectId, Event, Moment};
+
+use super::{fields, request};
+
+/// The code of a refusal that brings none of its own that is safe.
+pub const REFUSAL_CODE: i32 = 20001;
+
+/// OpenIM reports 0 as success, and 1 to 99 as a fault of its own.
+pub fn is_safe_code(code: i64) -> bool {
+    (100..=i64::from(i32::MAX)).contains(&code)
+}
+
+/// Reads an answer by the rule of v3.7 and later.
+pub fn read(event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading {
+    let info = hooks::info(event.hook);
+    if info.hook.moment == Moment::After {
+        return acknowledgement(status);
+    }
+    let text = String::from_utf8_lossy(body);
+    let object = match parse(&text, status) {
+        Ok(object) => object,
+        Err(reading) => return reading,
+    };
+    let codes = Codes::read(&object, json::int32);
+    if let Some(reading) = wrong_type(&codes, status, answers) {
+        return reading;
+    }
+    if codes.action == 0 && codes.next == 1 {
+        return refusal(&codes, status);
+    }
+    if !is_success(status) {
+        return wrong_status(status);
+    }
+    let oddity = contradiction(&codes).or_else(|| unknown(&codes, &object, event));
+    if let Some(reading) = judge(oddity, &codes, answers) {
+        return reading;
+    }
+    match fields::read(info, event, &object, |content| content_back(event, content)) {
+        Ok(read) => answer(read.replacement, oddity.or(read.oddity)),
+        Err(oddity) => Reading::invalid(oddity),
+    }
+}
+
+/// After hooks: whatever the answer says, it is thrown away.
+pub fn acknowledgement(status: u16) -> Reading {
+    match is_success(status) {
+        true => answer(Replacement::default(), None),
+        false => wrong_status(status),
+    }
+}
+
+/// Reads the object, for which Go takes `null` too.
+pub fn parse(text: &str, status: u16) -> Result<Object<'_>, Reading> {
+    let nothing = Object {
+        members: Vec::new(),
+    };
+    match Object::parse(text) {
+        Ok(object) => Ok(object),
+        Err(_) if text.trim_ascii() == "null" => Ok(nothing),
+        Err(_) if !is_success(status) => Err(wrong_status(status)),
+        Err(flaw) => Err(Reading::failure(
+            FailureClass::InvalidAnswer,
+            format!("the answer is {flaw}"),
+            None,
+        )),
+    }
+}
+
+/// The five codes of an answer.
+#[derive(Debug, Default)]
+pub struct Codes {
+    pub action: i64,
+    pub err: i64,
+    pub next: i64,
+    pub message: String,
+    pub detail: String,
+    /// At least one of them is there.
+    pub any: bool,
+    pub wrong_type: bool,
+    /// `nextCode` is of a wrong type, but a person reads a 1.
+    pub next_means_one: bool,
+}
+
+impl Codes {
+    /// Reads the codes; `int` is how wide the server's integers are.
+    pub fn read<T: Into<i64>>(object: &Object<'_>, int: impl Fn(&str) -> Option<T>) -> Codes {
+        let mut codes = Codes::default();
+        for member in &object.members {
+            let is = |name| json::same_key(&member.key, name);
+            let set_int = |field: &mut i64| match int(member.value) {
+                Some(number) => {
+                    *field = number.into();
+                    true
+                }
+                None => false,
+            };
+            let fits = match () {
+                () if is("actionCode") => set_int(&mut codes.action),
+                () if is("errCode") => set_int(&mut codes.err),
+                () if is("nextCode") => {
+                    codes.next_means_one = matches!(member.value, "\"1\"" | "true" | "1.0");
+                    set_int(&mut codes.next)
+                }
+                () if is("errMsg") => set_text(&mut codes.message, member.value),
+                () if is("errDlt") => set_text(&mut codes.detail, member.value),
+                () => continue,
+            };
+            codes.any = true;
+            codes.wrong_type |= !fits && member.value != "null";
+        }
+        codes
+    }
+
+    /// What the author means is to refuse. 200 as an `errCode` is HTTP's success, copied.
+    pub fn means_refusal(&self) -> bool {
+        self.action != 0 || self.next == 1 || !matches!(self.err, 0 | 200) || self.next_means_one
+    }
+
+    /// The refusal; its code is one that is safe.
+    pub fn refusal(&self) -> Refusal {
+        let (code, note) = match i32::try_from(self.err) {
+            Ok(code) if is_safe_code(self.err) => (code, String::new()),
+            _ => (
+                REFUSAL_CODE,
+                format!("the answer's errCode was {}", self.err),
+            ),
+        };
+        let between = match (self.detail.as_str(), note.as_str()) {
+            ("", _) | (_, "") => "",
+            _ => "; ",
+        };
+        Refusal {
+            code,
+            public: self.message.clone(),
+            detail: format!("{}{between}{note}", self.detail),
+        }
+    }
+}
+
+fn set_text(field: &mut String, raw: &str) -> bool {
+    let text = json::text(raw);
+    let fits = text.is_some();
+    if let Some(text) = text {
+        *field = text.into_owned();
+    }
+    fits
+}
+
+/// A reading if one of the codes has a wrong type.
+pub fn wrong_type(codes: &Codes, status: u16, answers: Answers) -> Option<Reading> {
+    if !codes.wrong_type {
+        return None;
+    }
+    Some(match answers {
+        _ if !is_success(status) => wrong_status(status),
+        Answers::Intent if codes.means_refusal() => block(codes.refusal(), Some(Oddity::WrongType)),
+        _ => Reading::invalid(Oddity::WrongType),
+    })
+}
+
+/// The reading of a refusal in the dialect's own form, which counts whatever the status.
+fn refusal(codes: &Codes, status: u16) -> Reading {
+    let oddity = match () {
+        () if !is_safe_code(codes.err) => Some(Oddity::RefusalCode),
+        () if !is_success(status) => Some(Oddity::RefusalStatus),
+        () => None,
+    };
+    block(codes.refusal(), oddity)
+}
+
+/// Codes that let the operation go on although they look like a refusal.
+fn contradiction(codes: &Codes) -> Option<Oddity> {
+    match codes {
+        Codes { action, .. } if *action != 0 => Some(Oddity::ActionCode),
+        Codes { next, .. } if !matches!(next, 0 | 1) => Some(Oddity::NextCode),
+        Codes { err, .. } if *err != 0 => Some(Oddity::ErrCodeAlone),
+        _ => None,
+    }
+}
+
+/// An object that is no answer at all: a web framework's error, or one with other fields only.
+pub fn unknown(codes: &Codes, object: &Object<'_>, event: &Event) -> Option<Oddity> {
+    if codes.any || object.members.is_empty() {
+        return None;
+    }
+    let status = object.last("status").and_then(json::int32);
+    if object.last("error").is_some() && status.is_some_and(|status| status >= 400) {
+        return Some(Oddity::FrameworkError);
+    }
+    let is_known = |key: &str| {
+        fields::of(hooks::info(event.hook), event).any(|field| json::same_key(key, field.name))
+    };
+    match object.members.iter().any(|member| is_known(&member.key)) {
+        true => None,
+        false => Some(Oddity::NothingKnown),
+    }
+}
+
+/// The reading of an odd answer, unless it goes on to be read as the server does.
+pub fn judge(oddity: Option<Oddity>, codes: &Codes, answers: Answers) -> Option<Reading> {
+    let oddity = oddity?;
+    match (answers, oddity) {
+        (Answers::Strict, _) | (Answers::Intent, Oddity::FrameworkError) => {
+            Some(Reading::invalid(oddity))
+        }
+        (Answers::Intent, _) if codes.means_refusal() => Some(block(codes.refusal(), Some(oddity))),
+        // Its `status` is no field of the hook.
+        (Answers::OpenIm, Oddity::FrameworkError) => {
+            Some(answer(Replacement::default(), Some(oddity)))
+        }
+        _ => None,
+    }
+}
+
+pub fn answer(replacement: Replacement, oddity: Option<Oddity>) -> Reading {
+    let answer = match replacement.is_empty() {
+        true => Answer::Allow,
+        false => Answer::Replace(replacement),
+    };
+    Reading {
+        outcome: Outcome::Answer(answer),
+        oddity,
+    }
+}
+
+pub fn block(refusal: Refusal, oddity: Option<Oddity>) -> Reading {
+    Reading {
+        outcome: Outcome::Answer(Answer::Block(refusal)),
+        oddity,
+    }
+}
+
+pub fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+pub fn wrong_status(status: u16) -> Reading {
+    Reading::failure(FailureClass::HttpStatus, format!("status {status}"), None)
+}
+
+/// The endpoint's content in the form of the event.
+///
+/// Errors: not the JSON object that receiving clients need.
+fn content_back(event: &Event, content: String) -> Result<String, Oddity> {
+    let object = Object::parse(&content);
+    if request::wraps(event) {
+        let text = object
+            .as_ref()
+            .ok()
+            .and_then(|object| object.text("content"));
+        return text
+            .map(|text| text.into_owned())
+            .ok_or(Oddity::ContentNotObject);
+    }
+    let was_object = event
+        .message
+        .as_ref()
+        .is_some_and(|message| Object::parse(&message.content).is_ok());
+    match was_object && event.dialect == DialectId::OpenIm && object.is_err() {
+        true => Err(Oddity::ContentNotObject),
+        false => Ok(content),
+    }
+}

@@ -1,0 +1,415 @@
+//! From a call to an event.
+//!
+//! Shape: a POST to `{base}/{command}`, `{base}?command=…`, or `{base}` with the command in the
+//! body's `callbackCommand` alone. The body is one JSON object.
+//! Source: open-im-server main, `pkg/common/webhook/http_client.go`; older versions for the query.
+
+use bytes::Bytes;
+
+use crate::dialect::json::{self, Object};
+use crate::dialect::{Call, Decoded, Form, HookInfo, Receiver, Unreadable, hooks, openim_v2};
+use crate::event::{Can, DialectId, Document, Event, Hook, Message, Moment, Text, TextClass};
+
+use super::commands::{self, ONE_MEMBER_JOINS};
+use super::content::{self, Search};
+use super::{message, request};
+
+/// Longest unknown command that is reported.
+const COMMAND_CHARS_MAX: usize = 100;
+
+/// Reads a call to a route of v3 or v2.
+///
+/// The URL's form tells the two apart where it can, for only v3 appends a command. Else the route
+/// tells, unless the body knows better.
+pub fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unreadable> {
+    let in_path = command_in_path(call.path);
+    let in_url = in_path.or_else(|| command_in_query(call.query));
+    let repaired;
+    let (body, text) = match std::str::from_utf8(&call.body) {
+        Ok(text) => (call.body.clone(), text),
+        Err(_) => {
+            repaired = String::from_utf8_lossy(&call.body).into_owned();
+            (Bytes::from(repaired.clone()), repaired.as_str())
+        }
+    };
+    let object = Object::parse(text);
+    let in_body = object
+        .as_ref()
+        .ok()
+        .and_then(|object| object.text("callbackCommand"));
+    let in_body = in_body.as_deref().unwrap_or_default();
+    let Some(command) = in_url.or(Some(in_body).filter(|command| !command.is_empty())) else {
+        let reason = match object {
+            Err(flaw) => format!("the URL names no command, and the body is {flaw}"),
+            Ok(_) => "neither the URL nor the body names a command".to_owned(),
+        };
+        return Err(Unreadable { hook: None, reason });
+    };
+    if !in_body.is_empty() && !same_command(command, in_body) {
+        return Err(disagreement(command, in_body));
+    }
+    let Some(info) = commands::by_command(command) else {
+        let shown = command.chars().take(COMMAND_CHARS_MAX).collect();
+        return Ok(Decoded::UnknownCommand(shown));
+    };
+    let unreadable = |reason| Unreadable {
+        hook: Some(info.hook),
+        reason,
+    };
+    let object = object.map_err(|flaw| unreadable(format!("the body is {flaw}")))?;
+
+    let dialect = match (in_path, in_url) {
+        (Some(_), _) => DialectId::OpenIm,
+        (None, Some(_)) => route,
+        (None, None) => without_url(info.hook, &object, route),
+    };
+    let can = match dialect {
+        DialectId::OpenIm => can(info, command),
+        DialectId::OpenImV2 => openim_v2::can(info.hook),
+    };
+    let operation_id = match call.operation_id {
+        Some(id) if !id.is_empty() => id.to_owned(),
+        _ => object.text("operationID").unwrap_or_default().into_owned(),
+    };
+    let mut event = read(info, dialect, can, &object, text, |document, name| {
+        is_replaceable(info, dialect, can, document, name)
+    })
+    .map_err(unreadable)?;
+    event.operation_id = operation_id;
+    event.body = Some(body);
+    Ok(Decoded::Event(Box::new(event)))
+}
+
+/// Builds an event from a message that was given directly.
+pub fn event_from_message(hook: Hook, operation_id: String, message: Message) -> Event {
+    let info = hooks::info(hook);
+    let can = can_directly(hook);
+    let mut texts = Vec::with_capacity(2);
+    if !message.sender_nickname.is_empty() {
+        texts.push(Text {
+            document: Document::Body,
+            pointer: "/senderNickname".to_owned(),
+            class: TextClass::Label,
+            value: message.sender_nickname.clone(),
+            literals: Vec::new(),
+            replaceable: can.replace && info.can_replace_content(),
+            keep_length: false,
+            protected: Vec::new(),
+        });
+    }
+    content_texts(DialectId::OpenIm, &message, can.replace, &mut texts);
+    let mut event = Event {
+        hook,
+        dialect: DialectId::OpenIm,
+        can,
+        operation_id,
+        natural_id: natural_id(info, Some(&message), None),
+        lane: lane(info, Some(&message), None),
+        message: Some(message),
+        texts,
+        body: None,
+    };
+    if hook.moment == Moment::After {
+        // What is told later is stored as a body.
+        event.body = Some(request::body(&event));
+    }
+    event
+}
+
+/// Builds an event from a body that was given directly. Errors: as over HTTP.
+pub fn event_from_body(hook: Hook, operation_id: String, body: Bytes) -> Result<Event, Unreadable> {
+    let info = hooks::info(hook);
+    let unreadable = |reason| Unreadable {
+        hook: Some(hook),
+        reason,
+    };
+    let text = String::from_utf8_lossy(&body);
+    let flawed = |flaw| unreadable(format!("the body is {flaw}"));
+    let object = Object::parse(&text).map_err(flawed)?;
+    let named = object.text("callbackCommand").unwrap_or_default();
+    let text = match &*named {
+        "" => with_command(&text, &object, info.command),
+        named if same_command(named, info.command) => text.clone().into_owned(),
+        named => return Err(disagreement(info.command, named)),
+    };
+    let object = Object::parse(&text).map_err(flawed)?;
+    let can = can_directly(hook);
+    let mut event = read(info, DialectId::OpenIm, can, &object, &text, |_, _| {
+        can.replace
+    })
+    .map_err(unreadable)?;
+    event.operation_id = match operation_id.is_empty() {
+        true => object.text("operationID").unwrap_or_default().into_owned(),
+        false => operation_id,
+    };
+    event.body = Some(Bytes::from(text));
+    Ok(event)
+}
+
+/// Reads an event without its operation id and body.
+///
+/// `replaceable` says of a document and the name of a field in it whether the answer carries it.
+/// Errors: a sentence on the field at fault.
+fn read(
+    info: &'static HookInfo,
+    dialect: DialectId,
+    can: Can,
+    object: &Object<'_>,
+    body: &str,
+    replaceable: impl Fn(Document, &str) -> bool,
+) -> Result<Event, String> {
+    let message = match info.has_message() {
+        true => Some(message::read(object)?),
+        false => None,
+    };
+    Ok(Event {
+        hook: info.hook,
+        dialect,
+        can,
+        operation_id: String::new(),
+        natural_id: natural_id(info, message.as_ref(), Some(object)),
+        lane: lane(info, message.as_ref(), Some(object)),
+        texts: texts(info, dialect, message.as_ref(), object, body, replaceable),
+        message,
+        body: None,
+    })
+}
+
+/// Every text of an event that has a body. The fields that hold them stand before `content` in
+/// every request.
+pub fn texts(
+    info: &HookInfo,
+    dialect: DialectId,
+    message: Option<&Message>,
+    object: &Object<'_>,
+    body: &str,
+    replaceable: impl Fn(Document, &str) -> bool,
+) -> Vec<Text> {
+    let mut texts = Vec::with_capacity(2);
+    let mut add = |pointer: String, raw: &str, class, replaceable| {
+        let value = json::text(raw).unwrap_or_default();
+        if !value.is_empty() {
+            texts.push(Text {
+                document: Document::Body,
+                pointer,
+                class,
+                value: value.into_owned(),
+                literals: vec![json::range_in(body, raw)],
+                replaceable,
+                keep_length: false,
+                protected: Vec::new(),
+            });
+        }
+    };
+    for text in info.texts {
+        let name = text.list.unwrap_or(text.name);
+        let Some(raw) = object.last(name) else {
+            continue;
+        };
+        let replaceable = replaceable(Document::Body, name);
+        if text.list.is_none() {
+            add(format!("/{name}"), raw, text.class, replaceable);
+            continue;
+        }
+        let items = json::elements(raw).unwrap_or_default();
+        for (index, item) in items.into_iter().enumerate() {
+            if let Some(raw) = Object::parse(item)
+                .ok()
+                .and_then(|item| item.last(text.name))
+            {
+                add(
+                    format!("/{name}/{index}/{}", text.name),
+                    raw,
+                    text.class,
+                    replaceable,
+                );
+            }
+        }
+    }
+    if let Some(message) = message {
+        let replaceable = replaceable(Document::Content, "content");
+        content_texts(dialect, message, replaceable, &mut texts);
+    }
+    texts
+}
+
+/// Appends the texts of a message's content.
+pub fn content_texts(
+    dialect: DialectId,
+    message: &Message,
+    replaceable: bool,
+    texts: &mut Vec<Text>,
+) {
+    let search = Search {
+        content_type: message.content_type,
+        content: &message.content,
+        plain: message::is_plain(dialect, message),
+        mentioned: message.at_user_ids.as_deref().unwrap_or_default(),
+        replaceable,
+        open_strings: true,
+    };
+    content::find_texts(search, texts);
+}
+
+/// The answer over HTTP carries a new value of a text.
+fn is_replaceable(
+    info: &HookInfo,
+    dialect: DialectId,
+    can: Can,
+    document: Document,
+    name: &str,
+) -> bool {
+    let in_answer = match (document, name) {
+        (Document::Content, _) => "content",
+        // v2 takes a new content and nothing else.
+        (Document::Body, _) if dialect == DialectId::OpenImV2 => return false,
+        // Push information is replaced as a whole.
+        (Document::Body, "title" | "desc") => "offlinePushInfo",
+        (Document::Body, name) => name,
+    };
+    let field = info.answer_field(in_answer);
+    can.replace && field.is_some_and(|field| field.effect.acts())
+}
+
+/// What the answer to a call of v3 can do.
+fn can(info: &HookInfo, command: &str) -> Can {
+    if info.hook.moment == Moment::After {
+        return Can::NOTHING;
+    }
+    Can {
+        block: true,
+        // Of the old form we read the request, but do not write its own answer.
+        replace: info.can_replace() && !command.eq_ignore_ascii_case(ONE_MEMBER_JOINS),
+        replace_later: matches!(info.form, Form::Message(Receiver::User | Receiver::Group)),
+    }
+}
+
+/// What the answer to a call over gRPC can do.
+fn can_directly(hook: Hook) -> Can {
+    match hook.moment {
+        Moment::After => Can::NOTHING,
+        Moment::Before => Can {
+            block: true,
+            replace: true,
+            replace_later: false,
+        },
+    }
+}
+
+fn natural_id(
+    info: &HookInfo,
+    message: Option<&Message>,
+    object: Option<&Object<'_>>,
+) -> Option<String> {
+    if info.hook.moment == Moment::Before {
+        return None;
+    }
+    let mut id = info.hook.name.to_owned();
+    let mut add = |part: &str| {
+        id.push(':');
+        id.push_str(part);
+    };
+    if let Some(message) = message {
+        match (
+            message.server_msg_id.as_str(),
+            message.client_msg_id.as_str(),
+        ) {
+            ("", "") => return None,
+            ("", client) => add(client),
+            (server, _) => add(server),
+        }
+        return Some(id);
+    }
+    if info.natural_id.is_empty() {
+        return None;
+    }
+    for field in info.natural_id {
+        add(&scalar(object?, field)?);
+    }
+    Some(id)
+}
+
+fn lane(info: &HookInfo, message: Option<&Message>, object: Option<&Object<'_>>) -> String {
+    if let Some(message) = message {
+        return message::conversation_id(message);
+    }
+    let value = object.and_then(|object| scalar(object, info.lane));
+    match (info.lane, value.unwrap_or_default()) {
+        (_, value) if value.is_empty() => value,
+        ("groupID", group) => message::group_lane(&group),
+        (_, id) => id,
+    }
+}
+
+/// A string's text, or a number as written.
+fn scalar(object: &Object<'_>, name: &str) -> Option<String> {
+    let raw = object.last(name)?;
+    match json::text(raw) {
+        Some(text) => Some(text.into_owned()),
+        None => json::int(raw).map(|number| number.to_string()),
+    }
+}
+
+/// The dialect of a call whose URL names no command: of v2, or of v3 behind a URL that loses it.
+///
+/// Messages of v3.8.1 and later have `sendTime`, those of v2.0 have no `atUserList`. Between the
+/// two lie v2.3 and v3.0: as a before call it must be of v2, since v3 loses the command only from
+/// a URL that nobody writes; as an after call it may be a stored one of v3.
+fn without_url(hook: Hook, object: &Object<'_>, route: DialectId) -> DialectId {
+    let has = |name| object.last(name).is_some();
+    match () {
+        () if has("sendTime") => DialectId::OpenIm,
+        () if !openim_v2::knows(hook) => route,
+        () if hook.moment == Moment::Before || !has("atUserList") => DialectId::OpenImV2,
+        () => route,
+    }
+}
+
+/// The last segment of the path, if it is a command. Empty segments, as in `//callbackX`, and a
+/// secret in the path do not matter.
+fn command_in_path(path: &str) -> Option<&str> {
+    let last = path.rsplit('/').find(|segment| !segment.is_empty())?;
+    commands::looks_like_command(last).then_some(last)
+}
+
+/// `command=…`, `callbackCommand=…`, or any value that ends in `/callback…Command`: what becomes
+/// of a URL with a query when OpenIM appends the command to it.
+fn command_in_query(query: &str) -> Option<&str> {
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find_map(|(key, value)| {
+            let named = ["command", "callbackCommand"]
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(key));
+            match (named, value.rsplit_once('/')) {
+                (true, None) if !value.is_empty() => Some(value),
+                (_, Some((_, last))) if commands::looks_like_command(last) => Some(last),
+                _ => None,
+            }
+        })
+}
+
+/// Both commands mean the same hook, or are the same unknown one.
+fn same_command(a: &str, b: &str) -> bool {
+    let hook = |command| commands::by_command(command).map(|info| info.hook);
+    a.eq_ignore_ascii_case(b) || (hook(a).is_some() && hook(a) == hook(b))
+}
+
+fn disagreement(in_url: &str, in_body: &str) -> Unreadable {
+    let hooks = [in_url, in_body].map(commands::by_command);
+    let known = || hooks.iter().flatten().map(|info| info.hook);
+    let before = known().find(|hook| hook.moment == Moment::Before);
+    Unreadable {
+        hook: before.or_else(|| known().next()),
+        reason: "the URL and the body name different commands".to_owned(),
+    }
+}
+
+/// The body with `callbackCommand` as its first field.
+fn with_command(body: &str, object: &Object<'_>, command: &str) -> String {
+    let comma = if object.members.is_empty() { "" } else { "," };
+    let rest = body.trim_start();
+    let rest = rest.strip_prefix('{').unwrap_or(rest);
+    format!("{{\"callbackCommand\":\"{command}\"{comma}{rest}")
+}

@@ -1,0 +1,142 @@
+//! Our answer to OpenIM v3.
+//!
+//! Shape: `{"actionCode":0,"errCode":0,"errMsg":"Success","errDlt":"","nextCode":0}`, then the
+//! fields that change. OpenIM refuses exactly if `actionCode` is 0 and `nextCode` is 1, and does
+//! not look at the status.
+//! Source: open-im-server main, `pkg/callbackstruct/common.go`.
+
+use crate::decision::{Decision, Refusal, Replacement, Verdict};
+use crate::dialect::json::Object;
+use crate::dialect::{Ability, Effect, HookInfo, Reply, hooks, literal};
+use crate::event::{Event, Hook, Moment};
+
+use super::answer::{REFUSAL_CODE, is_safe_code};
+use super::fields::fits;
+use super::message;
+use super::request::Fields;
+
+/// The code of an operation that goes on as it is.
+const SUCCESS: &str = "Success";
+
+/// The answer to an event.
+pub fn reply(event: &Event, decision: &Decision) -> Reply {
+    let body = message::body_text(event);
+    let request = Object::parse(&body).ok();
+    json(write(hooks::info(event.hook), request.as_ref(), decision))
+}
+
+/// The answer where there is no event.
+pub fn without_event(hook: Option<Hook>, body: &[u8], decision: &Decision) -> Reply {
+    let body = String::from_utf8_lossy(body);
+    let request = Object::parse(&body).ok();
+    json(match hook {
+        Some(hook) => write(hooks::info(hook), request.as_ref(), decision),
+        None => match &decision.verdict {
+            Verdict::Block(refusal) => block(refusal),
+            Verdict::Allow | Verdict::Replace(_) => allow(),
+        },
+    })
+}
+
+/// The answer to an after call that could not be stored.
+pub fn not_stored() -> Reply {
+    let mut reply = json(codes("not stored").finish("\n"));
+    reply.status = 503;
+    reply
+}
+
+fn write(info: &HookInfo, request: Option<&Object<'_>>, decision: &Decision) -> String {
+    let nothing = Replacement::default();
+    let replacement = match &decision.verdict {
+        _ if info.hook.moment == Moment::After => return allow(),
+        Verdict::Block(refusal) => return block(refusal),
+        Verdict::Allow => &nothing,
+        Verdict::Replace(replacement) => replacement,
+    };
+    let echoes = info.can == Ability::ReplaceAndEcho;
+    if replacement.is_empty() && !echoes {
+        return allow();
+    }
+    if echoes && request.is_none() {
+        return block(&cannot(
+            "the request could not be read, and an answer must repeat it",
+        ));
+    }
+    if !carries(info, replacement) {
+        return block(&cannot(
+            "the answer to this hook cannot carry the new values",
+        ));
+    }
+    let mut fields = codes("");
+    for field in info.answer {
+        let replaced = match field.name {
+            "content" => replacement.content.as_deref().map(literal::encoded),
+            name => replacement.field(name).map(str::to_owned),
+        };
+        let echo = || match field.effect {
+            Effect::Overwrites { absent } | Effect::Echoed { absent } => {
+                let asked = request.and_then(|request| request.last(field.name));
+                let is_sound = |raw: &&str| *raw != "null" && fits(field.kind, raw);
+                Some(asked.filter(is_sound).unwrap_or(absent).to_owned())
+            }
+            _ => None,
+        };
+        if let Some(raw) = replaced.or_else(echo) {
+            fields.raw(field.name, raw);
+        }
+    }
+    fields.finish("\n")
+}
+
+/// Every new value is one that OpenIM takes from the answer.
+fn carries(info: &HookInfo, replacement: &Replacement) -> bool {
+    let content = replacement.content.iter().map(|_| "content");
+    let names = replacement.fields.iter().map(|(name, _)| name.as_str());
+    let acts = |name| {
+        info.answer_field(name)
+            .is_some_and(|field| field.effect.acts())
+    };
+    content.chain(names).all(acts)
+}
+
+fn allow() -> String {
+    codes(SUCCESS).finish("\n")
+}
+
+fn codes(message: &str) -> Fields {
+    let mut fields = Fields::default();
+    fields.raw("actionCode", 0);
+    fields.raw("errCode", 0);
+    fields.text("errMsg", message);
+    fields.text("errDlt", "");
+    fields.raw("nextCode", 0);
+    fields
+}
+
+/// A refusal. It carries nothing else: OpenIM would ignore it, and older versions act on it.
+fn block(refusal: &Refusal) -> String {
+    let is_safe = is_safe_code(refusal.code.into());
+    let mut fields = Fields::default();
+    fields.raw("actionCode", 0);
+    fields.raw("errCode", if is_safe { refusal.code } else { REFUSAL_CODE });
+    fields.text("errMsg", &refusal.public);
+    fields.text("errDlt", &refusal.detail);
+    fields.raw("nextCode", 1);
+    fields.finish("\n")
+}
+
+fn cannot(detail: &str) -> Refusal {
+    Refusal {
+        code: REFUSAL_CODE,
+        public: "not allowed".to_owned(),
+        detail: detail.to_owned(),
+    }
+}
+
+fn json(body: String) -> Reply {
+    Reply {
+        status: 200,
+        content_type: "application/json",
+        body: body.into_bytes(),
+    }
+}

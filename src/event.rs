@@ -1,0 +1,228 @@
+//! The vocabulary of what happened: hooks, events, messages and the texts in them.
+//!
+//! Owns: the words that every dialect translates into.
+//! Leaves alone: how an IM server writes them (`dialect`) and what follows from them (`policy`).
+//! No IO, no clock.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+/// When a hook is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Moment {
+    /// The server waits for our decision.
+    Before,
+    /// The server only wants an acknowledgement.
+    After,
+}
+
+/// A named moment in an IM server's work, such as `beforeSendSingleMsg`.
+///
+/// Made only from a dialect's table, so a `Hook` in hand is one that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Hook {
+    /// The name in policies, logs and metrics.
+    pub name: &'static str,
+    pub moment: Moment,
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// How one IM server writes its calls and reads answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DialectId {
+    /// OpenIM v3.7 and later: the command is the last path segment.
+    OpenIm,
+    /// OpenIM v2.0: one URL, the command is in the body.
+    OpenImV2,
+}
+
+impl DialectId {
+    pub const ALL: [DialectId; 2] = [DialectId::OpenIm, DialectId::OpenImV2];
+
+    /// The name in policies, logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            DialectId::OpenIm => "openim",
+            DialectId::OpenImV2 => "openim-v2",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<DialectId> {
+        Self::ALL.into_iter().find(|id| id.name() == name)
+    }
+}
+
+impl fmt::Display for DialectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What our answer to one call can do. Belongs to transport and hook, known at decode time,
+/// so that policy never promises what the IM server cannot do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Can {
+    pub block: bool,
+    /// At least one text of the event can be replaced in the answer.
+    pub replace: bool,
+    /// The server asks once more about the same message, in a call that can replace.
+    pub replace_later: bool,
+}
+
+impl Can {
+    /// An after hook: the answer is an acknowledgement and changes nothing.
+    pub const NOTHING: Can = Can {
+        block: false,
+        replace: false,
+        replace_later: false,
+    };
+}
+
+/// One thing that happened, or is about to.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub hook: Hook,
+    /// The form the call came in; for gRPC the form whose fields it uses.
+    pub dialect: DialectId,
+    pub can: Can,
+    /// Trace id of the caller; may be empty.
+    pub operation_id: String,
+    /// Equal for two calls exactly if they tell of the same thing; `None` where the server
+    /// gives no such id (presence, read marks): equal content is then not a repeat.
+    pub natural_id: Option<String>,
+    /// What keeps its order in delivery: a conversation, a group or a user; may be empty.
+    pub lane: String,
+    pub message: Option<Message>,
+    /// Every human text, in the order of the document.
+    pub texts: Vec<Text>,
+    /// The call's body as received; `None` when the call came over gRPC with a message.
+    pub body: Option<Bytes>,
+}
+
+impl Event {
+    /// Who caused it, where the message says so.
+    pub fn sender(&self) -> &str {
+        self.message.as_ref().map_or("", |message| &message.send_id)
+    }
+
+    /// The receiving user or, in a group, the group.
+    pub fn target(&self) -> &str {
+        self.message.as_ref().map_or("", |message| {
+            if message.recv_id.is_empty() {
+                &message.group_id
+            } else {
+                &message.recv_id
+            }
+        })
+    }
+}
+
+/// An instant message, with the fields of OpenIM's request.
+///
+/// Units: `send_time` and `create_time` are milliseconds since 1970.
+/// Source: protocol of open-im-server v3, `pkg/callbackstruct/common.go`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Message {
+    pub send_id: String,
+    pub recv_id: String,
+    pub group_id: String,
+    pub server_msg_id: String,
+    pub client_msg_id: String,
+    pub sender_platform_id: i32,
+    pub sender_nickname: String,
+    pub sender_face_url: String,
+    pub session_type: i32,
+    pub msg_from: i32,
+    pub content_type: i32,
+    pub status: i32,
+    pub send_time: i64,
+    pub create_time: i64,
+    /// In v3 a JSON document in a string, in v2 type 101 the text itself.
+    pub content: String,
+    pub seq: u32,
+    /// `None` is JSON `null`.
+    pub at_user_ids: Option<Vec<String>>,
+    pub ex: String,
+}
+
+/// Who wrote a text, which decides by whose rule it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TextClass {
+    /// Typed by the sender of this message.
+    Body,
+    /// Inside a quoted or forwarded message: somebody else said it.
+    Nested,
+    /// Names and titles: nicknames, a group's name.
+    Label,
+    /// A string that only the app understands, often JSON itself.
+    Opaque,
+}
+
+impl TextClass {
+    pub fn name(self) -> &'static str {
+        match self {
+            TextClass::Body => "body",
+            TextClass::Nested => "nested",
+            TextClass::Label => "label",
+            TextClass::Opaque => "opaque",
+        }
+    }
+}
+
+/// The document that a text stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Document {
+    /// The message's `content`.
+    Content,
+    /// The call's body, for texts outside `content` such as `groupName`.
+    Body,
+}
+
+/// One human text of an event, and where it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Text {
+    pub document: Document,
+    /// RFC 6901 pointer into the document; empty when the document itself is the text.
+    pub pointer: String,
+    pub class: TextClass,
+    /// The text as a person reads it, all escapes decoded.
+    pub value: String,
+    /// Where the string literals stand, quotes included, outermost first: byte range in the
+    /// document, then byte range in the decoded value of the one before (JSON in a string).
+    /// Empty when the document itself is the text.
+    pub literals: Vec<Range<usize>>,
+    /// Our answer can carry a new value for it.
+    pub replaceable: bool,
+    /// Offsets beside the text point into it, so a mask must keep its length in UTF-16 units.
+    pub keep_length: bool,
+    /// Byte ranges of `value` that hold ids, not words (`@userID ` tokens): never masked, and a
+    /// match inside one of them is no match.
+    pub protected: Vec<Range<usize>>,
+}
+
+impl Text {
+    /// Where the text stands, for people: `content/text`, `groupName`.
+    pub fn place(&self) -> Cow<'_, str> {
+        match self.document {
+            Document::Content if self.pointer.is_empty() => Cow::Borrowed("content"),
+            Document::Content => Cow::Owned(format!("content{}", self.pointer)),
+            Document::Body => Cow::Borrowed(self.pointer.trim_start_matches('/')),
+        }
+    }
+}
+
+/// A position in a text in the three units that clients count in; the end is not included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub bytes: Range<usize>,
+    pub chars: Range<usize>,
+    pub utf16: Range<usize>,
+}

@@ -1,0 +1,163 @@
+//! What kind of character a code point is, as far as folding and boundaries need it.
+
+use unicode_normalization::char::is_combining_mark;
+
+#[path = "data/unicode.rs"]
+mod unicode;
+
+/// Letters of the Latin script, as blocks; the few other characters in them are not alphabetic.
+const LATIN_BLOCKS: [(u32, u32); 14] = [
+    (0x0041, 0x007A),
+    (0x00AA, 0x02AF),
+    (0x1D00, 0x1D25),
+    (0x1D2C, 0x1D5C),
+    (0x1D62, 0x1D65),
+    (0x1D6B, 0x1D77),
+    (0x1D79, 0x1DBE),
+    (0x1E00, 0x1EFF),
+    (0x2C60, 0x2C7F),
+    (0xA722, 0xA7FF),
+    (0xAB30, 0xAB64),
+    (0xFB00, 0xFB06),
+    (0xFF21, 0xFF5A),
+    (0x1DF00, 0x1DFFF),
+];
+
+const GREEK_BLOCKS: [(u32, u32); 2] = [(0x0370, 0x03FF), (0x1F00, 0x1FFF)];
+
+const CYRILLIC_BLOCKS: [(u32, u32); 4] = [
+    (0x0400, 0x052F),
+    (0x1C80, 0x1C8F),
+    (0xA640, 0xA69F),
+    (0x1E030, 0x1E08F),
+];
+
+/// Characters that take no room on the screen, or nothing but room: the default-ignorable code
+/// points of Unicode, interlinear annotation, tags and the blank braille pattern.
+const INVISIBLE: [(u32, u32); 22] = [
+    (0x00AD, 0x00AD),
+    (0x034F, 0x034F),
+    (0x061C, 0x061C),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200F),
+    (0x202A, 0x202E),
+    (0x2060, 0x206F),
+    (0x2800, 0x2800),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFFB),
+    (0x13440, 0x13440),
+    (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A),
+    (0xE0000, 0xE007F),
+    (0xE0080, 0xE00FF),
+    (0xE0100, 0xE01EF),
+    (0xE01F0, 0xE0FFF),
+];
+
+/// Characters beside the marks that belong to the character before them: joiners, the second
+/// and third letters of a Hangul syllable, half-width voiced marks, skin tones and tags.
+const TRAILING: [(u32, u32); 5] = [
+    (0x1160, 0x11FF),
+    (0x200C, 0x200D),
+    (0xFF9E, 0xFF9F),
+    (0x1F3FB, 0x1F3FF),
+    (0xE0020, 0xE007F),
+];
+
+/// The scripts whose words are parted by blanks, so that an entry must be a whole word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Script {
+    Latin,
+    Greek,
+    Cyrillic,
+}
+
+pub fn script(c: char) -> Option<Script> {
+    if !c.is_alphabetic() {
+        return None;
+    }
+    if within(&LATIN_BLOCKS, c) {
+        Some(Script::Latin)
+    } else if within(&GREEK_BLOCKS, c) {
+        Some(Script::Greek)
+    } else if within(&CYRILLIC_BLOCKS, c) {
+        Some(Script::Cyrillic)
+    } else {
+        None
+    }
+}
+
+/// The value of a decimal digit of any script.
+pub fn digit(c: char) -> Option<u32> {
+    let point = u32::from(c);
+    let zeros = unicode::DIGIT_ZEROS.partition_point(|zero| *zero <= point);
+    let zero = unicode::DIGIT_ZEROS[zeros.checked_sub(1)?];
+    (point - zero < 10).then_some(point - zero)
+}
+
+/// A mark without room of its own, or one that encloses (`Mn`, `Me`).
+pub fn is_mark(c: char) -> bool {
+    is_combining_mark(c) && !within(&unicode::SPACING_MARKS, c)
+}
+
+pub fn is_invisible(c: char) -> bool {
+    within(&INVISIBLE, c)
+}
+
+/// Belongs to the character before it, so that a mask must not part the two.
+pub fn is_trailing(c: char) -> bool {
+    c >= '\u{300}' && (within(&TRAILING, c) || is_combining_mark(c))
+}
+
+pub fn is_regional(c: char) -> bool {
+    ('\u{1F1E6}'..='\u{1F1FF}').contains(&c)
+}
+
+fn within(ranges: &[(u32, u32)], c: char) -> bool {
+    let point = u32::from(c);
+    let after = ranges.partition_point(|(start, _)| *start <= point);
+    after > 0 && point <= ranges[after - 1].1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_ascending() {
+        for ranges in [
+            &LATIN_BLOCKS[..],
+            &GREEK_BLOCKS,
+            &CYRILLIC_BLOCKS,
+            &INVISIBLE,
+            &TRAILING,
+            &unicode::SPACING_MARKS,
+        ] {
+            assert!(ranges.iter().all(|(start, end)| start <= end));
+            assert!(ranges.windows(2).all(|pair| pair[0].1 < pair[1].0));
+        }
+        assert!(unicode::DIGIT_ZEROS.is_sorted());
+    }
+
+    #[test]
+    fn digits_of_every_script_have_their_value() {
+        assert_eq!(digit('7'), Some(7));
+        assert_eq!(digit('٣'), Some(3));
+        assert_eq!(digit('\u{1D7D0}'), Some(2));
+        assert_eq!(digit('²'), None);
+        assert_eq!(digit('/'), None);
+    }
+
+    #[test]
+    fn vowel_signs_with_room_are_no_marks() {
+        assert!(is_mark('\u{301}'));
+        assert!(is_mark('\u{20DD}'));
+        assert!(!is_mark('\u{93E}'));
+        assert!(is_trailing('\u{93E}'));
+    }
+}

@@ -1,0 +1,291 @@
+//! Filters look at a message's text and report what matches.
+//!
+//! Owns: folding text, word lists, spans and masks.
+//! Leaves alone: what a match leads to (`policy`) and where word lists come from (`reload`).
+//! No IO, no clock.
+//!
+//! A text is folded in one pass to a stream of symbols ([`fold`]), in which an automaton finds
+//! candidates ([`automaton`]); each is checked against its neighbours ([`matcher`]), spared if an
+//! allowed phrase covers it, and the leftmost and longest are reported ([`hits`]) with their
+//! place in the original ([`span`]). Every step is linear in the text.
+
+mod automaton;
+mod character;
+mod code_point;
+mod fold;
+mod group;
+mod hits;
+mod lookalike;
+mod mask;
+mod matcher;
+mod options;
+mod span;
+mod style;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use self::mask::mask;
+pub use self::options::{
+    AllowMode, Confusables, Marks, Mask, MaskBy, Mode, Options, Pinyin, SkipClasses, WholeWord,
+};
+use crate::event::Span;
+
+use self::group::{Group, Sought, Work};
+use self::hits::Hit;
+use self::span::Places;
+
+/// The longest entry, in characters after folding: time per character of text grows with it in
+/// the worst case, lists of words that are endings of each other.
+pub const ENTRY_CHARS_MAX: usize = 128;
+
+/// One entry of a word list.
+///
+/// A Latin, Greek or Cyrillic letter or a digit at an end of `text` must not have another beside
+/// it ([`Options::whole_word`]), unless the entry has a `*` there: `cat*`, `*cat`, `*cat*`.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub text: String,
+    /// The line in the list's file, from 1; 0 when there is none.
+    pub line: u32,
+    pub tags: Arc<[String]>,
+}
+
+/// What an occurrence of a list's entry means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It is a match.
+    Match,
+    /// It spares matches of other lists. Of its options none counts: phrases are read with the
+    /// options of the list that they spare.
+    Allow,
+}
+
+/// A word list as its file says.
+#[derive(Clone, Debug)]
+pub struct ListSpec {
+    /// Unique among the lists that are compiled together.
+    pub name: Arc<str>,
+    pub role: Role,
+    pub options: Options,
+    pub entries: Vec<Entry>,
+}
+
+/// What is wrong with one entry, or, with `line` 0, with a list as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("list `{list}`, line {line}: {what}")]
+pub struct CompileError {
+    pub list: Arc<str>,
+    pub line: u32,
+    pub what: String,
+}
+
+impl CompileError {
+    fn of_list(list: &ListSpec, what: String) -> CompileError {
+        CompileError {
+            list: list.name.clone(),
+            line: 0,
+            what,
+        }
+    }
+}
+
+/// A list of a [`Filter`], in the order given to [`Filter::compile`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ListId(u32);
+
+/// An entry of a list, in the order of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntryId(u32);
+
+/// Some lists of a [`Filter`], to scan with; allowed phrases count only where their list is one
+/// of them.
+#[derive(Clone, Debug)]
+pub struct ListSet {
+    active: Box<[bool]>,
+    /// The groups with a list that can match.
+    groups: Box<[usize]>,
+    allow: bool,
+}
+
+/// An entry found in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Match {
+    pub list: ListId,
+    pub entry: EntryId,
+    /// From the first character of the match to its last, and over the marks that follow.
+    pub span: Span,
+}
+
+/// Memory that scans reuse: once warm, a scan allocates nothing.
+#[derive(Default)]
+pub struct Scratch {
+    work: Work,
+    hits: Vec<Hit>,
+    places: Places,
+}
+
+/// Compiled word lists, never changed.
+pub struct Filter {
+    lists: Vec<ListSpec>,
+    modes: Vec<(Mode, AllowMode)>,
+    groups: Vec<Group>,
+    /// The group of each list that can match.
+    group_of: Vec<Option<usize>>,
+}
+
+impl Filter {
+    /// Compiles lists. Errors: every entry and option that cannot be honoured, at once.
+    pub fn compile(lists: Vec<ListSpec>) -> Result<Filter, Vec<CompileError>> {
+        let mut problems = Vec::new();
+        check_lists(&lists, &mut problems);
+        let mut filter = Filter {
+            modes: modes(&lists),
+            group_of: vec![None; lists.len()],
+            groups: Vec::new(),
+            lists,
+        };
+        for first in 0..filter.lists.len() {
+            if filter.lists[first].role == Role::Match && filter.group_of[first].is_none() {
+                filter.build_group(first, &mut problems);
+            }
+        }
+        if problems.is_empty() {
+            return Ok(filter);
+        }
+        problems.sort_by_key(|problem| {
+            let list = filter
+                .lists
+                .iter()
+                .position(|list| list.name == problem.list);
+            (list, problem.line)
+        });
+        problems.dedup();
+        Err(problems)
+    }
+
+    /// Builds the group of a list and of those that fold like it.
+    fn build_group(&mut self, first: usize, problems: &mut Vec<CompileError>) {
+        let folding = self.lists[first].options.folding();
+        let members: Vec<bool> = self
+            .lists
+            .iter()
+            .map(|list| list.role == Role::Match && list.options.folding() == folding)
+            .collect();
+        for (group, _) in self
+            .group_of
+            .iter_mut()
+            .zip(&members)
+            .filter(|(_, member)| **member)
+        {
+            *group = Some(self.groups.len());
+        }
+        if let Some(group) = Group::build(&folding, &self.lists, &members, problems) {
+            self.groups.push(group);
+        }
+    }
+
+    /// The lists of these names; an unknown name is a mistake of the caller, and panics.
+    pub fn list_set(&self, names: &[&str]) -> ListSet {
+        let mut active = vec![false; self.lists.len()];
+        for name in names {
+            let list = self.lists.iter().position(|list| *list.name == **name);
+            active[list.expect("the caller names lists that it compiled")] = true;
+        }
+        let chosen = |id: &usize| active[*id];
+        let mut groups: Vec<usize> = (0..self.lists.len())
+            .filter(chosen)
+            .filter_map(|id| self.group_of[id])
+            .collect();
+        groups.sort_unstable();
+        groups.dedup();
+        ListSet {
+            groups: groups.into(),
+            allow: (0..self.lists.len())
+                .filter(chosen)
+                .any(|id| self.lists[id].role == Role::Allow),
+            active: active.into(),
+        }
+    }
+
+    /// Appends the matches in `text` to `matches`, sorted by start, then by list.
+    ///
+    /// Time is linear in the text. Texts are shorter than 4 GiB, or it panics.
+    pub fn scan(
+        &self,
+        text: &str,
+        lists: &ListSet,
+        scratch: &mut Scratch,
+        matches: &mut Vec<Match>,
+    ) {
+        u32::try_from(text.len()).expect("the limits on bodies keep texts far below 4 GiB");
+        let sought = Sought {
+            text,
+            active: &lists.active,
+            allow: lists.allow,
+            modes: &self.modes,
+        };
+        scratch.hits.clear();
+        for group in &lists.groups {
+            self.groups[*group].find(&sought, &mut scratch.work, &mut scratch.hits);
+        }
+        if scratch.hits.is_empty() {
+            return;
+        }
+        scratch.places.locate(text, &scratch.hits);
+        let already = matches.len();
+        matches.extend(scratch.hits.iter().map(|hit| Match {
+            list: ListId(hit.list),
+            entry: EntryId(hit.entry),
+            span: scratch.places.span(hit),
+        }));
+        matches[already..].sort_unstable_by_key(|found| {
+            (found.span.bytes.start, found.list, found.span.bytes.end)
+        });
+    }
+
+    pub fn list_name(&self, id: ListId) -> &Arc<str> {
+        &self.lists[id.0 as usize].name
+    }
+
+    pub fn entry(&self, list: ListId, entry: EntryId) -> &Entry {
+        &self.lists[list.0 as usize].entries[entry.0 as usize]
+    }
+
+    pub fn mask_of(&self, list: ListId) -> &Mask {
+        &self.lists[list.0 as usize].options.mask
+    }
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self
+            .lists
+            .iter()
+            .map(|list| (&list.name, list.entries.len()));
+        f.debug_map().entries(names).finish()
+    }
+}
+
+fn modes(lists: &[ListSpec]) -> Vec<(Mode, AllowMode)> {
+    let options = lists.iter().map(|list| &list.options);
+    options
+        .map(|options| (options.mode, options.allow_mode))
+        .collect()
+}
+
+fn check_lists(lists: &[ListSpec], problems: &mut Vec<CompileError>) {
+    for (id, list) in lists.iter().enumerate() {
+        if lists[..id].iter().any(|other| other.name == list.name) {
+            problems.push(CompileError::of_list(list, "the name is taken".to_owned()));
+        }
+        if list.role == Role::Match {
+            problems.extend(list.options.not_available().into_iter().map(|name| {
+                CompileError::of_list(list, format!("option `{name}` is not available yet"))
+            }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,569 @@
+//! What a filter finds, on recorded cases, on sentences of our own and on random text.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+const CASES: &str = include_str!("../../tests/fixtures/filter/cases.jsonl");
+const EVASIONS: &str = include_str!("../../tests/fixtures/filter/evasion.jsonl");
+
+fn list(name: &str, role: Role, options: Options, words: &[&str]) -> ListSpec {
+    let entries = words.iter().zip(1..).map(|(word, line)| Entry {
+        text: (*word).to_owned(),
+        line,
+        tags: Arc::new([]),
+    });
+    ListSpec {
+        name: name.into(),
+        role,
+        options,
+        entries: entries.collect(),
+    }
+}
+
+/// One list of words and one of allowed phrases, ready to scan.
+struct Words {
+    filter: Filter,
+    set: ListSet,
+    scratch: Scratch,
+}
+
+impl Words {
+    fn new(words: &[&str], allow: &[&str], options: Options) -> Words {
+        let filter = Filter::compile(vec![
+            list("words", Role::Match, options, words),
+            list("allow", Role::Allow, Options::default(), allow),
+        ])
+        .unwrap();
+        Words {
+            set: filter.list_set(&["words", "allow"]),
+            filter,
+            scratch: Scratch::default(),
+        }
+    }
+
+    fn find(&mut self, text: &str) -> Vec<Match> {
+        let mut matches = Vec::new();
+        self.filter
+            .scan(text, &self.set, &mut self.scratch, &mut matches);
+        matches
+    }
+
+    fn masked(&mut self, text: &str) -> String {
+        let matches = self.find(text);
+        let cuts: Vec<_> = matches
+            .iter()
+            .map(|found| (found.span.bytes.clone(), self.filter.mask_of(found.list)))
+            .collect();
+        mask(text, &cuts, &[], false)
+    }
+}
+
+/// Asserts that exactly these parts of the text match, in order.
+fn check(words: &[&str], text: &str, expected: &[&str]) {
+    check_with(words, &[], Options::default(), text, expected);
+}
+
+fn check_with(words: &[&str], allow: &[&str], options: Options, text: &str, expected: &[&str]) {
+    let found = Words::new(words, allow, options).find(text);
+    let found: Vec<&str> = found
+        .iter()
+        .map(|found| &text[found.span.bytes.clone()])
+        .collect();
+    assert_eq!(found, expected, "{words:?} in {text:?}");
+}
+
+fn check_refused(options: Options, words: &[&str], expected: &[&str]) {
+    let list = list("ads", Role::Match, options, words);
+    let problems: Vec<String> = Filter::compile(vec![list])
+        .unwrap_err()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(problems, expected);
+}
+
+// Recorded cases.
+
+/// The options of a case; `None` when one of them is not available.
+fn options_of(case: &Value) -> Option<Options> {
+    let mut options = Options::default();
+    for (name, value) in case["options"].as_object().unwrap() {
+        let switch = value.as_bool().unwrap_or(true);
+        match name.as_str() {
+            "case" => options.case = switch,
+            "width" => options.width = switch,
+            "style" => options.style = switch,
+            "trad" => options.trad = switch,
+            "invisible" => options.invisible = switch,
+            "num_style" => options.num_style = switch,
+            "marks" if value == "zalgo" => options.marks = Marks::Zalgo,
+            "confusables" if switch => options.confusables = Confusables::Always,
+            "confusables" => options.confusables = Confusables::Off,
+            "whole_word" if value == "alnum" => options.whole_word = WholeWord::Alnum,
+            "whole_word" if value == "alpha" => options.whole_word = WholeWord::Alpha,
+            "whole_word" if !switch => options.whole_word = WholeWord::Off,
+            "aliases" => options.aliases = strings_by_name(value),
+            "mode" if value == "all" => options.mode = Mode::All,
+            "allow_mode" if value == "overlap" => options.allow_mode = AllowMode::Overlap,
+            "mask" => options.mask = mask_of(value),
+            "leet" | "repeat" | "skip" | "max_gap" | "pinyin" | "homophone" | "split"
+            | "selfmask" | "bidi" | "combos" => return None,
+            _ => panic!("option {name}: {value}"),
+        }
+    }
+    Some(options)
+}
+
+fn strings_by_name(value: &Value) -> BTreeMap<String, String> {
+    let object = value.as_object().unwrap().iter();
+    object
+        .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+        .collect()
+}
+
+fn mask_of(value: &Value) -> Mask {
+    let number = |name: &str, default| value[name].as_u64().map_or(default, |n| n as u32);
+    let plain = Mask::default();
+    Mask {
+        by: match value["by"].as_str().unwrap_or("char") {
+            "char" => MaskBy::Char,
+            "grapheme" => MaskBy::Grapheme,
+            "fixed" => MaskBy::Fixed,
+            "word" => MaskBy::Word,
+            by => panic!("mask by {by}"),
+        },
+        char: value["char"]
+            .as_str()
+            .map_or(plain.char, |char| char.chars().next().unwrap()),
+        n: number("n", plain.n),
+        text: value["text"].as_str().unwrap_or_default().to_owned(),
+        keep_first: number("keep_first", 0),
+        keep_last: number("keep_last", 0),
+    }
+}
+
+fn strings(value: &Value) -> Vec<&str> {
+    let array = value.as_array().unwrap().iter();
+    array.map(|item| item.as_str().unwrap()).collect()
+}
+
+/// What a case expects and what was found, in the same words.
+fn expected_and_found(case: &Value, options: Options) -> ([String; 2], [Vec<String>; 2]) {
+    let text = case["text"].as_str().unwrap();
+    let mut words = Words::new(&strings(&case["list"]), &strings(&case["allow"]), options);
+    let expected = case["expect"].as_array().unwrap().iter().map(|hit| {
+        let range = |unit: &str| {
+            format!(
+                "{}..{}",
+                hit[format!("start_{unit}")],
+                hit[format!("end_{unit}")]
+            )
+        };
+        format!(
+            "{} as {:?} at {} {} {}",
+            hit["word"],
+            hit["matched"].as_str().unwrap(),
+            range("byte"),
+            range("char"),
+            range("utf16")
+        )
+    });
+    let found = words.find(text);
+    let found = found.iter().map(|found| {
+        let Span {
+            bytes,
+            chars,
+            utf16,
+        } = &found.span;
+        format!(
+            "{:?} as {:?} at {bytes:?} {chars:?} {utf16:?}",
+            words.filter.entry(found.list, found.entry).text,
+            &text[bytes.clone()],
+        )
+    });
+    let hits = [expected.collect(), found.collect()];
+    let masked = [
+        case["masked"].as_str().unwrap().to_owned(),
+        words.masked(text),
+    ];
+    (masked, hits)
+}
+
+#[test]
+fn recorded_cases_match_and_mask_as_recorded() {
+    let (mut run, mut left, mut wrong) = (0, 0, Vec::new());
+    for line in CASES.lines() {
+        let case: Value = serde_json::from_str(line).unwrap();
+        let pattern = strings(&case["list"])
+            .iter()
+            .any(|word| word.starts_with("re:"));
+        let Some(options) = options_of(&case).filter(|_| !pattern) else {
+            left += 1;
+            continue;
+        };
+        run += 1;
+        let (masked, hits) = expected_and_found(&case, options);
+        if masked[0] != masked[1] || hits[0] != hits[1] {
+            wrong.push(format!("{}: {masked:?} {hits:#?}", case["id"]));
+        }
+    }
+    println!("{run} cases run, {left} need options that are not available");
+    assert!(
+        wrong.is_empty(),
+        "{} wrong\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(run >= 140, "only {run} cases were run");
+}
+
+#[test]
+fn recorded_evasions_are_found_where_they_are() {
+    let kinds = ["plain", "invis", "mark", "circled", "cyr", "width", "case"];
+    let cases: Vec<Value> = EVASIONS
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|case: &Value| kinds.contains(&case["kind"].as_str().unwrap()))
+        .collect();
+    let mut words: Vec<&str> = cases
+        .iter()
+        .map(|case| case["word"].as_str().unwrap())
+        .collect();
+    words.sort_unstable();
+    words.dedup();
+    let mut words = Words::new(&words, &[], Options::default());
+    for case in &cases {
+        let text = case["text"].as_str().unwrap();
+        let number = |name: &str| case[name].as_u64().unwrap() as usize;
+        let chars = number("start_char")..number("end_char");
+        let found = words.find(text).into_iter().any(|found| {
+            let word = &words.filter.entry(found.list, found.entry).text;
+            found.span.chars == chars && case["word"] == **word
+        });
+        assert!(found, "{}: {chars:?} in {text:?}", case["id"]);
+    }
+    println!("{} evasions found", cases.len());
+}
+
+// Sentences of our own.
+
+#[test]
+fn flag_beside_a_word_is_no_part_of_it() {
+    check(&["badword"], "🇺🇸badword🇨🇳", &["badword"]);
+    check(&["usa"], "🇺🇸🇦", &["🇺🇸🇦"]);
+}
+
+#[test]
+fn cyrillic_entry_matches_in_cyrillic_text_and_alone() {
+    check(&["сор"], "это сор в избе", &["сор"]);
+    check(&["сор"], "сор", &["сор"]);
+    check(&["сор"], "рессора", &[]);
+}
+
+#[test]
+fn loose_lookalikes_count_only_inside_a_latin_word() {
+    check(&["bot"], "вот", &[]);
+    check(&["bot"], "вot", &["вot"]);
+    check(&["kreml"], "kгeмl", &["kгeмl"]);
+}
+
+#[test]
+fn lookalikes_inside_unfolded_characters_are_settled() {
+    check(&["ua"], "5 ㎂", &["㎂"]);
+}
+
+#[test]
+fn decomposed_letters_are_the_composed_ones() {
+    check(
+        &["한국"],
+        "\u{1112}\u{1161}\u{11AB}\u{1100}\u{116E}\u{11A8}",
+        &["\u{1112}\u{1161}\u{11AB}\u{1100}\u{116E}\u{11A8}"],
+    );
+    check(&["が"], "か\u{3099}", &["か\u{3099}"]);
+    check(&["か"], "か\u{3099}", &[]);
+    let zalgo = Options {
+        marks: Marks::Zalgo,
+        ..Options::default()
+    };
+    check_with(
+        &["café"],
+        &[],
+        zalgo.clone(),
+        "cafe\u{301} cafe",
+        &["cafe\u{301}"],
+    );
+    check_with(
+        &["tiếng"],
+        &[],
+        zalgo.clone(),
+        "tie\u{302}\u{301}ng",
+        &["tie\u{302}\u{301}ng"],
+    );
+    check_with(
+        &["cafe"],
+        &[],
+        zalgo,
+        "c\u{336}a\u{336}f\u{336}e\u{336}",
+        &["c\u{336}a\u{336}f\u{336}e\u{336}"],
+    );
+    let off = Options {
+        marks: Marks::Off,
+        ..Options::default()
+    };
+    check_with(&["café"], &[], off.clone(), "cafe\u{301}", &["cafe\u{301}"]);
+    check_with(&["赌博"], &[], off, "赌\u{336}博", &[]);
+}
+
+#[test]
+fn hangul_letters_alone_are_no_syllables() {
+    check(&["ㅋㅠ"], "ㅋㅠ 큐", &["ㅋㅠ"]);
+    check(&["ㅋㅋ"], "ﾻﾻ", &["ﾻﾻ"]);
+}
+
+#[test]
+fn no_part_of_a_character_matches() {
+    check(&["平"], "㍻ 平", &["平"]);
+    check(&["成"], "㍻", &[]);
+    check(&["平成"], "㍻", &["㍻"]);
+}
+
+#[test]
+fn stars_lift_the_boundary_and_lone_stars_are_stars() {
+    check(&["cat*"], "catch cat wildcat", &["cat", "cat"]);
+    check(&["*cat"], "catch cat wildcat", &["cat", "cat"]);
+    check(&["*cat*"], "location", &["cat"]);
+    check(&["**"], "a ** b", &["**"]);
+    check(&["f*k"], "f*k fuk", &["f*k"]);
+}
+
+#[test]
+fn equal_entries_differ_in_their_boundaries() {
+    check(&["cat", "cat*"], "catch", &["cat"]);
+}
+
+#[test]
+fn every_blank_is_a_space() {
+    check(
+        &["free money"],
+        "free\u{a0}money free\u{3000}money",
+        &["free\u{a0}money", "free\u{3000}money"],
+    );
+    check(&["free money"], "free\nmoney", &[]);
+}
+
+#[test]
+fn marks_behind_a_match_belong_to_it() {
+    check(&["赌博"], "赌博\u{336}\u{200d}吗", &["赌博\u{336}\u{200d}"]);
+    check(&["कम"], "कमी", &["कमी"]);
+}
+
+#[test]
+fn entries_and_aliases_are_folded_like_the_text() {
+    let aliases = |pairs: &[(&str, &str)]| Options {
+        aliases: pairs
+            .iter()
+            .map(|(from, to)| ((*from).into(), (*to).into()))
+            .collect(),
+        ..Options::default()
+    };
+    check_with(
+        &["加微信"],
+        &[],
+        aliases(&[("❤️", "微")]),
+        "加❤️信 加❤信",
+        &["加❤️信", "加❤信"],
+    );
+    check_with(
+        &["微信号"],
+        &[],
+        aliases(&[("V", "微信")]),
+        "ｖ号",
+        &["ｖ号"],
+    );
+    check_with(&["x号"], &[], aliases(&[("x", "微")]), "微号", &["微号"]);
+    check_with(&["赌博"], &[], aliases(&[("睹", "賭")]), "睹博", &["睹博"]);
+}
+
+#[test]
+fn allowed_phrase_counts_only_if_its_list_is_scanned() {
+    let filter = Filter::compile(vec![
+        list("words", Role::Match, Options::default(), &["赌博"]),
+        list("allow", Role::Allow, Options::default(), &["反赌博"]),
+    ])
+    .unwrap();
+    let count = |names: &[&str]| {
+        let mut matches = Vec::new();
+        filter.scan(
+            "反赌博",
+            &filter.list_set(names),
+            &mut Scratch::default(),
+            &mut matches,
+        );
+        matches.len()
+    };
+    assert_eq!(count(&["words"]), 1);
+    assert_eq!(count(&["words", "allow"]), 0);
+    assert_eq!(count(&["allow"]), 0);
+    assert_eq!(count(&[]), 0);
+}
+
+#[test]
+fn lists_have_matches_of_their_own_sorted_by_start() {
+    let off = Options {
+        trad: false,
+        ..Options::default()
+    };
+    let filter = Filter::compile(vec![
+        list("long", Role::Match, Options::default(), &["赌博机", "博"]),
+        list("plain", Role::Match, off, &["賭博", "賭"]),
+        list("short", Role::Match, Options::default(), &["赌博"]),
+    ])
+    .unwrap();
+    let mut matches = Vec::new();
+    let set = filter.list_set(&["short", "plain", "long"]);
+    filter.scan("a賭博機", &set, &mut Scratch::default(), &mut matches);
+    let found: Vec<_> = matches
+        .iter()
+        .map(|found| (&**filter.list_name(found.list), found.span.chars.clone()))
+        .collect();
+    assert_eq!(found, [("long", 1..4), ("plain", 1..3), ("short", 1..3)]);
+}
+
+#[test]
+fn everything_wrong_with_a_list_is_reported_at_once() {
+    let long = "长".repeat(ENTRY_CHARS_MAX + 1);
+    check_refused(
+        Options {
+            leet: true,
+            bidi: true,
+            ..Options::default()
+        },
+        &["ok", "\u{200b}", " ", "re:a+", &long],
+        &[
+            "list `ads`, line 0: option `leet` is not available yet",
+            "list `ads`, line 0: option `bidi` is not available yet",
+            "list `ads`, line 2: `\u{200b}` is empty: the options of this list drop all of its characters",
+            "list `ads`, line 3: ` ` is empty: the options of this list drop all of its characters",
+            "list `ads`, line 4: `re:a+`: patterns are not available yet",
+            "list `ads`, line 5: the entry has 129 characters; 128 are the most",
+        ],
+    );
+    let aliases = [("ab", "c"), ("d", "efghi")].map(|(from, to)| (from.into(), to.into()));
+    check_refused(
+        Options {
+            aliases: BTreeMap::from(aliases),
+            ..Options::default()
+        },
+        &[],
+        &[
+            "list `ads`, line 0: alias `ab`: only one character can stand for something else",
+            "list `ads`, line 0: alias `d` stands for `efghi`: an alias stands for 1 to 4 characters",
+        ],
+    );
+}
+
+#[test]
+fn wrong_allowed_phrase_is_reported_once_whatever_reads_it() {
+    let off = Options {
+        case: false,
+        ..Options::default()
+    };
+    let problems = Filter::compile(vec![
+        list("a", Role::Match, Options::default(), &["x"]),
+        list("b", Role::Match, off, &["x"]),
+        list("allow", Role::Allow, Options::default(), &[""]),
+    ])
+    .unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+}
+
+/// More hits than are kept at once, with and without allowed phrases.
+#[test]
+fn very_many_hits_are_all_covered() {
+    let text = "哈".repeat(100_000);
+    let spans = |words: &[&str], allow: &[&str], mode| {
+        let options = Options {
+            mode,
+            ..Options::default()
+        };
+        let found = Words::new(words, allow, options).find(&text);
+        found
+            .iter()
+            .map(|found| found.span.chars.clone())
+            .collect::<Vec<_>>()
+    };
+    let pairs: Vec<_> = (0..50_000).map(|at| at * 2..at * 2 + 2).collect();
+    assert_eq!(spans(&["哈", "哈哈"], &["不"], Mode::Longest), pairs);
+    assert_eq!(spans(&["哈", "哈哈"], &[], Mode::Longest), pairs);
+    assert_eq!(spans(&["哈", "哈哈"], &["哈哈哈"], Mode::Longest), []);
+    let all = spans(&["哈", "哈哈"], &[], Mode::All);
+    assert!((100_000..200_000).contains(&all.len()), "{}", all.len());
+}
+
+// Random text.
+
+/// Characters in which every step of folding has something to do.
+const MIXED: &str = "ab赌賭博1１ⓐ㎏Ａа\u{301}\u{336}\u{200d}\u{200b}\u{3099}か🇺🇸😀 *ﬁ";
+
+fn mixed(chars: std::ops::Range<usize>) -> impl Strategy<Value = String> {
+    let chars = prop::collection::vec(
+        prop::sample::select(MIXED.chars().collect::<Vec<_>>()),
+        chars,
+    );
+    chars.prop_map(String::from_iter)
+}
+
+/// Entries that are more than blanks and marks.
+fn entries(of: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<String>> {
+    let entry = of.prop_map(|entry| entry + "ab");
+    prop::collection::vec(entry, 1..6)
+}
+
+proptest! {
+    #[test]
+    fn spans_agree_in_all_units(text in mixed(0..40), words in entries(mixed(0..3)), all: bool) {
+        let text = words.join(&text) + &text;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mode = if all { Mode::All } else { Mode::Longest };
+        let utf16: Vec<u16> = text.encode_utf16().collect();
+        for found in Words::new(&words, &[], Options { mode, ..Options::default() }).find(&text) {
+            let Span { bytes, chars, utf16: units } = found.span;
+            let slice = &text[bytes];
+            prop_assert_eq!(text.chars().skip(chars.start).take(chars.len()).collect::<String>(), slice);
+            prop_assert_eq!(String::from_utf16(&utf16[units]).unwrap(), slice);
+        }
+    }
+
+    #[test]
+    fn masked_text_has_no_match_left(text in "[abAｂ赌賭博机 \u{301}\u{200b}1]{0,40}", words in prop::collection::vec("[ab赌博机1]{1,4}", 1..6)) {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut words = Words::new(&words, &[], Options::default());
+        let masked = words.masked(&text);
+        prop_assert_eq!(words.find(&masked), []);
+    }
+
+    #[test]
+    fn bytes_outside_of_matches_stay(text in mixed(0..40)) {
+        let mut words = Words::new(&["ab", "赌博", "kg", "1"], &[], Options::default());
+        let masked: Vec<char> = words.masked(&text).chars().collect();
+        let found = words.find(&text);
+        prop_assert_eq!(masked.len(), text.chars().count());
+        for (at, (before, after)) in text.chars().zip(masked).enumerate() {
+            let hidden = found.iter().any(|found| found.span.chars.contains(&at));
+            prop_assert_eq!(after, if hidden { '*' } else { before });
+        }
+    }
+
+    #[test]
+    fn any_text_is_scanned(text in any::<String>(), word in "\\PC{1,6}") {
+        let word = format!("{word}赌");
+        Words::new(&[&word, "a", "赌"], &["b"], Options::default()).find(&text);
+        let found = Words::new(&[&word], &[], Options { whole_word: WholeWord::Off, ..Options::default() }).find(&word);
+        prop_assert!(!found.is_empty());
+    }
+}

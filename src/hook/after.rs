@@ -1,0 +1,123 @@
+//! A message after it was sent: what a policy wants goes to the outbox, then it is acknowledged.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use tracing::warn;
+use uuid::Uuid;
+
+use crate::event::Event;
+use crate::outbox::{AppendError, Appended, NewEntry, Outbox};
+use crate::policy::{HookRules, Version};
+use crate::reload::Policies;
+use crate::telemetry::Metrics;
+
+/// What became of one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// On disk under this id; will be delivered at least once.
+    Stored(String),
+    /// An event with this id was accepted before.
+    Duplicate(String),
+    /// No rule wants it.
+    Dropped,
+}
+
+/// The events could not be stored, and none of them was.
+#[derive(Debug, thiserror::Error)]
+#[error("events were not stored: {0}")]
+pub struct NotStored(#[from] pub AppendError);
+
+/// Accepts after events.
+pub struct After {
+    policies: Arc<Policies>,
+    outbox: Arc<dyn Outbox>,
+    metrics: Arc<Metrics>,
+}
+
+impl After {
+    pub fn new(policies: Arc<Policies>, outbox: Arc<dyn Outbox>, metrics: Arc<Metrics>) -> After {
+        After {
+            policies,
+            outbox,
+            metrics,
+        }
+    }
+
+    /// Stores events, all or none, and says what became of each, in their order.
+    ///
+    /// `ids` are the callers' own stable ids, where they gave one.
+    /// When this returns, what is `Stored` survives a power loss.
+    pub async fn accept(
+        &self,
+        events: &[Event],
+        ids: &[Option<String>],
+    ) -> Result<(Vec<Accepted>, Version), NotStored> {
+        let snapshot = self.policies.current();
+        let mut results = vec![Accepted::Dropped; events.len()];
+        let mut entries = Vec::with_capacity(events.len());
+        let mut places = Vec::with_capacity(events.len());
+        for (place, event) in events.iter().enumerate() {
+            match snapshot.select(event) {
+                Ok(rules) if !rules.endpoints.is_empty() => {
+                    let id = ids.get(place).cloned().flatten();
+                    entries.push(entry_of(event, rules, id));
+                    places.push(place);
+                }
+                // The hook is on, and nobody wants to be told.
+                Ok(_) => self.metrics.accepted(event.hook, "dropped"),
+                Err(reason) => self.metrics.dropped(event.hook, reason),
+            }
+        }
+        if entries.is_empty() {
+            return Ok((results, snapshot.version.clone()));
+        }
+        let names: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
+        let appended = match self.outbox.append(entries).await {
+            Ok(appended) => appended,
+            Err(error) => {
+                warn!(events = places.len(), %error, "after events refused");
+                for place in places {
+                    self.metrics.accepted(events[place].hook, "refused");
+                }
+                return Err(NotStored(error));
+            }
+        };
+        for ((place, id), appended) in places.into_iter().zip(names).zip(appended) {
+            let (result, name) = match appended {
+                Appended::Stored => (Accepted::Stored(id), "stored"),
+                Appended::Duplicate => (Accepted::Duplicate(id), "duplicate"),
+            };
+            self.metrics.accepted(events[place].hook, name);
+            results[place] = result;
+        }
+        Ok((results, snapshot.version.clone()))
+    }
+}
+
+fn entry_of(event: &Event, rules: &HookRules, id: Option<String>) -> NewEntry {
+    let natural = || event.natural_id.clone();
+    // Without a natural id, equal content is not a repeat: the id must be a new one.
+    let fresh = || Uuid::now_v7().to_string();
+    NewEntry {
+        id: id.or_else(natural).unwrap_or_else(fresh),
+        hook: event.hook.name.to_owned(),
+        dialect: event.dialect.name().to_owned(),
+        lane: event.lane.clone(),
+        operation_id: event.operation_id.clone(),
+        body: event.body.clone().unwrap_or_else(Bytes::new),
+        endpoints: rules
+            .endpoints
+            .iter()
+            .map(|endpoint| endpoint.name.to_string())
+            .collect(),
+        accepted_at_ms: now_ms(),
+    }
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
+}

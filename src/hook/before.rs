@@ -1,0 +1,265 @@
+//! A message before it is sent: select, filter, ask, conclude. Start reading here.
+
+use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::reuse::Reuse;
+use crate::callback::{Asked, Callbacks, Patience};
+use crate::decision::{Answer, Decision, Failure, FailureClass, Outcome, Verdict};
+use crate::event::{Event, Hook};
+use crate::filter::Scratch;
+use crate::policy::{Endpoint, HookRules, Screening, Snapshot, Version};
+use crate::reload::Policies;
+use crate::telemetry::{Metrics, Seldom, Stage};
+
+/// We answer this much before the caller's limit, or 5 % of it if that is more.
+const MARGIN_MIN: Duration = Duration::from_millis(20);
+
+thread_local! {
+    // The filters' working memory: warm after the first message of a thread.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// How long the caller waits for us.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    pub received: Instant,
+    /// `grpc-timeout`; over HTTP nothing is sent, and the hook's `caller_timeout` is taken.
+    pub limit: CallerLimit,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum CallerLimit {
+    /// The caller said how long it waits, or that it waits for ever.
+    Said(Option<Duration>),
+    /// The caller's limit is in the policy.
+    Configured,
+}
+
+/// A decision with the policy that made it.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    pub decision: Decision,
+    pub version: Version,
+    pub times: Times,
+}
+
+/// Where the time went.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    pub filter: Duration,
+    pub callback: Duration,
+    pub total: Duration,
+}
+
+/// Decides on before hooks.
+#[derive(Debug)]
+pub struct Before {
+    policies: Arc<Policies>,
+    callbacks: Arc<Callbacks>,
+    metrics: Arc<Metrics>,
+    reuse: Reuse,
+    failures_logged: Seldom<(Hook, FailureClass)>,
+    oddities_logged: Seldom<(Arc<str>, &'static str)>,
+}
+
+impl Before {
+    pub fn new(
+        policies: Arc<Policies>,
+        callbacks: Arc<Callbacks>,
+        metrics: Arc<Metrics>,
+    ) -> Before {
+        Before {
+            policies,
+            callbacks,
+            metrics,
+            reuse: Reuse::default(),
+            failures_logged: Seldom::default(),
+            oddities_logged: Seldom::default(),
+        }
+    }
+
+    /// Decides on one event. Always answers, before the caller's limit; never an error.
+    pub async fn decide(&self, event: &Event, caller: Caller) -> Settled {
+        let snapshot = self.policies.current();
+        let mut times = Times::default();
+        let settling = AssertUnwindSafe(self.settle(&snapshot, event, caller, &mut times));
+        let decision = match settling.catch_unwind().await {
+            Ok(decision) => decision,
+            Err(_) => {
+                let failure = Failure::new(FailureClass::Internal, "callgate panicked");
+                self.log_failure(event.hook, &failure);
+                snapshot.failed(Some(event.hook), &failure)
+            }
+        };
+        times.total = caller.received.elapsed();
+        self.record(event, &decision, &snapshot.version, times);
+        Settled {
+            decision,
+            version: snapshot.version.clone(),
+            times,
+        }
+    }
+
+    /// Decides where there is no event to look at: a call that was shed or cannot be read.
+    pub fn fail(&self, hook: Option<Hook>, failure: &Failure) -> Settled {
+        let snapshot = self.policies.current();
+        let decision = snapshot.failed(hook, failure);
+        if let Some(hook) = hook {
+            self.metrics.decided(hook, &decision);
+            self.log_failure(hook, failure);
+        }
+        Settled {
+            decision,
+            version: snapshot.version.clone(),
+            times: Times::default(),
+        }
+    }
+
+    async fn settle(
+        &self,
+        snapshot: &Snapshot,
+        event: &Event,
+        caller: Caller,
+        times: &mut Times,
+    ) -> Decision {
+        let rules = match snapshot.select(event) {
+            Ok(rules) => rules,
+            Err(reason) => return Decision::skipped(reason),
+        };
+        let screening = self.screen(snapshot, rules, event, times);
+        let endpoint = match &screening.verdict {
+            Verdict::Block(_) => None,
+            Verdict::Allow | Verdict::Replace(_) => rules.endpoints.first(),
+        };
+        let Some(endpoint) = endpoint else {
+            return snapshot.conclude(rules, event, screening, None);
+        };
+        let patience = patience(rules, caller);
+        let outcome = self
+            .ask(endpoint, event, &screening, patience, times)
+            .await;
+        let second = match &outcome {
+            Outcome::Answer(Answer::Replace(replacement)) => SCRATCH.with_borrow_mut(|scratch| {
+                Some(snapshot.screen_replaced(rules, event, replacement, scratch))
+            }),
+            _ => None,
+        };
+        snapshot.conclude(rules, event, screening, Some((outcome, second)))
+    }
+
+    /// Runs the filters, or takes their work from the call before about the same message.
+    fn screen(
+        &self,
+        snapshot: &Snapshot,
+        rules: &HookRules,
+        event: &Event,
+        times: &mut Times,
+    ) -> Screening {
+        let started = Instant::now();
+        let screening =
+            SCRATCH.with_borrow_mut(|scratch| snapshot.screen(rules, event, scratch));
+        times.filter = started.elapsed();
+        // The two calls about one message are one violation.
+        if !screening.hits.is_empty() && self.reuse.first_sight(event) {
+            for hit in &screening.hits {
+                self.metrics.matched(&hit.list, hit.action);
+            }
+        }
+        screening
+    }
+
+    async fn ask(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        event: &Event,
+        screening: &Screening,
+        patience: Patience,
+        times: &mut Times,
+    ) -> Outcome {
+        let replacement = match &screening.verdict {
+            Verdict::Replace(replacement) => Some(replacement),
+            Verdict::Allow | Verdict::Block(_) => None,
+        };
+        let Asked {
+            outcome,
+            oddity,
+            elapsed,
+        } = self
+            .callbacks
+            .ask(endpoint, event, replacement, patience)
+            .await;
+        times.callback = elapsed;
+        self.metrics.asked(&endpoint.name, outcome_name(&outcome));
+        if let Some(oddity) = oddity {
+            self.metrics.odd_answer(&endpoint.name, oddity.name());
+            let key = (Arc::clone(&endpoint.name), oddity.name());
+            if let Some(held_back) = self.oddities_logged.pass(key) {
+                warn!(endpoint = %endpoint.name, hook = %event.hook, oddity = oddity.name(), held_back, "{}", oddity.explain());
+            }
+        }
+        if let Outcome::Failure(failure) = &outcome {
+            self.log_failure(event.hook, failure);
+        }
+        outcome
+    }
+
+    fn record(&self, event: &Event, decision: &Decision, version: &Version, times: Times) {
+        self.metrics.decided(event.hook, decision);
+        self.metrics.spent(Stage::Total, times.total);
+        if decision.skipped.is_none() {
+            self.metrics.spent(Stage::Filter, times.filter);
+        }
+        if !times.callback.is_zero() {
+            self.metrics.spent(Stage::Callback, times.callback);
+        }
+        let total_us = times.total.as_micros() as u64;
+        let operation_id = event.operation_id.as_str();
+        match &decision.verdict {
+            Verdict::Block(refusal) => {
+                info!(hook = %event.hook, operation_id, action = "block", decider = decision.decider.name(), code = refusal.code, detail = refusal.detail, version = %version, total_us, "decided");
+            }
+            verdict => {
+                debug!(hook = %event.hook, operation_id, action = verdict.name(), decider = decision.decider.name(), reviewed = decision.reviewed, version = %version, total_us, "decided");
+            }
+        }
+    }
+
+    fn log_failure(&self, hook: Hook, failure: &Failure) {
+        if let Some(held_back) = self.failures_logged.pass((hook, failure.class)) {
+            warn!(%hook, class = failure.class.name(), detail = failure.detail, held_back, "no usable answer, the failure policy decides");
+        }
+    }
+}
+
+/// The label of an outcome: what was answered, or the class of failure.
+fn outcome_name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Answer(Answer::Allow) => "allow",
+        Outcome::Answer(Answer::Block(_)) => "block",
+        Outcome::Answer(Answer::Replace(_)) => "replace",
+        Outcome::Failure(failure) => failure.class.name(),
+    }
+}
+
+fn patience(rules: &HookRules, caller: Caller) -> Patience {
+    let limit = match caller.limit {
+        CallerLimit::Said(limit) => limit,
+        CallerLimit::Configured => Some(rules.caller_timeout),
+    };
+    // A caller that waits for ever still gets its answer after the hook's timeout.
+    let deadline = match limit {
+        Some(limit) => caller.received + limit.saturating_sub(MARGIN_MIN.max(limit / 20)),
+        None => Instant::now() + rules.timeout + Duration::from_secs(1),
+    };
+    Patience {
+        timeout: rules.timeout,
+        deadline,
+    }
+}

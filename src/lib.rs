@@ -1,0 +1,50 @@
+//! callgate stands between an instant-messaging server and the business that runs it: asked
+//! before a message is sent, told after it was.
+//!
+//! # The map, in reading order
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`event`], [`decision`] | the vocabulary: what happened, what we answer |
+//! | [`proto`] | our own API as generated from `proto/` |
+//! | [`dialect`] | an IM server's form to events and decisions, and back |
+//! | [`filter`] | text in, matches out: a library |
+//! | [`policy`] | files' content to a snapshot, a snapshot to decisions |
+//! | [`telemetry`] | every metric and the log setup |
+//! | [`outbox`] | where accepted events wait until every endpoint has them |
+//! | [`callback`] | asking and telling an endpoint |
+//! | [`reload`] | the policies in force |
+//! | [`hook`] | the life of a message; start reading in `hook/before.rs` |
+//! | [`server`] | where IM servers connect |
+//! | [`admin`] | where operators connect |
+//! | [`config`] | engine settings |
+//! | [`cli`] | one file per command |
+//!
+//! A module imports only from rows above it; `tests/it/layers.rs` holds the exact table.
+//! `event`, `decision`, `dialect`, `filter` and `policy` compute: no IO, no clock.
+//!
+//! # What is always true
+//!
+//! - A before hook gets an answer before its caller gives up; a failure is a decision, made by
+//!   one action per class of failure.
+//! - A message let through by a failure says so.
+//! - One message, one snapshot; its version is in the answer.
+//! - A bad policy edit changes nothing but a metric, a log line and the status.
+//! - An after event is acknowledged only when it is on disk.
+//! - Every queue, body, list, wait and retry has a limit with a name.
+
+pub mod admin;
+pub mod callback;
+pub mod cli;
+pub mod config;
+pub mod decision;
+pub mod dialect;
+pub mod event;
+pub mod filter;
+pub mod hook;
+pub mod outbox;
+pub mod policy;
+pub mod proto;
+pub mod reload;
+pub mod server;
+pub mod telemetry;

@@ -1,0 +1,54 @@
+//! The settings of the outbox.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where accepted events are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// In a file: accepted means synced to disk.
+    #[default]
+    Sqlite,
+    /// In memory: a restart loses what is pending.
+    Memory,
+}
+
+/// Settings of the outbox. Every limit that it has is here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub kind: Kind,
+    /// The file; beside it SQLite keeps `<path>-wal`. Its folder is made if it is missing.
+    pub path: PathBuf,
+    /// Appending past this is refused. Counts what has not been delivered everywhere, dead
+    /// letters included, by its size in the file to within a fifth.
+    pub bytes_max: u64,
+    /// The largest body of one event.
+    pub body_bytes_max: usize,
+    /// How long an id is remembered after its event has ended, at the least.
+    pub dedupe: Duration,
+    /// Past so many remembered ids of ended events the oldest are forgotten before their time.
+    pub dedupe_ids_max: u64,
+    /// One commit (one sync) takes no more entries than this, unless one `append` alone does.
+    pub commit_entries_max: usize,
+    /// How long a commit may wait for callers that were part of the one before.
+    /// A single caller never waits.
+    pub commit_wait: Duration,
+    /// Calls that wait for the writer; more callers wait before they are queued.
+    pub queue_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            kind: Kind::Sqlite,
+            path: PathBuf::from("data/outbox.db"),
+            bytes_max: 1 << 30,
+            body_bytes_max: 256 << 10,
+            dedupe: Duration::from_secs(24 * 60 * 60),
+            dedupe_ids_max: 1_000_000,
+            commit_entries_max: 256,
+            commit_wait: Duration::from_millis(2),
+            queue_max: 1024,
+        }
+    }
+}

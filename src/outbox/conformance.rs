@@ -1,0 +1,737 @@
+//! The suite that every outbox passes: scripts of calls and what each must answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+
+use super::*;
+
+/// An outbox under test, and how to make another of it.
+pub(super) struct Bench {
+    pub config: Config,
+    pub outbox: Arc<dyn Outbox>,
+    keys: HashMap<(String, String), EntryKey>,
+    _folder: TempDir,
+}
+
+impl Bench {
+    pub(super) fn new(kind: Kind, adjust: impl FnOnce(&mut Config)) -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config {
+            kind,
+            path: folder.path().join("outbox.db"),
+            ..Config::default()
+        };
+        adjust(&mut config);
+        Bench {
+            outbox: open_or_panic(&config),
+            config,
+            keys: HashMap::new(),
+            _folder: folder,
+        }
+    }
+
+    /// Drops the outbox as a crash would, with what is in flight, and opens the file again.
+    pub(super) fn crash(&mut self) {
+        self.outbox = Arc::new(Nothing);
+        self.outbox = open_or_panic(&self.config);
+    }
+
+    pub(super) async fn restart(&mut self) {
+        self.outbox.close().await;
+        self.crash();
+    }
+
+    /// Does one step of a script and says what came of it.
+    async fn step(&mut self, step: &str) -> String {
+        let words: Vec<&str> = step.split_whitespace().collect();
+        match words[..] {
+            // append <id>[/<lane>],… to <endpoint>,… @<ms>
+            ["append", ids, "to", endpoints, at] => {
+                let entries = ids.split(',').map(|id| entry(id, endpoints, time(at)));
+                match self.outbox.append(entries.collect()).await {
+                    Ok(appended) => {
+                        let names = appended.iter().map(|one| format!("{one:?}").to_lowercase());
+                        names.collect::<Vec<_>>().join(" ")
+                    }
+                    Err(error) => error.to_string(),
+                }
+            }
+            // claim <endpoint> <limit> @<ms>: the ids, each with the number of its attempt
+            ["claim", endpoint, limit, at] => {
+                let limit = limit.parse().unwrap();
+                let claimed = self.outbox.claim(endpoint, time(at), limit).await;
+                let mut names = Vec::new();
+                for due in claimed.unwrap() {
+                    assert_eq!(due.body, body(&due.id));
+                    assert_eq!(due.endpoint, endpoint);
+                    names.push(format!("{}#{}", due.id, due.attempt));
+                    self.keys.insert((due.id, due.endpoint), due.key);
+                }
+                names.join(" ")
+            }
+            // settle <id>@<endpoint>,… <how>[:<due ms>] @<ms>
+            ["settle", pairs, how, at] => {
+                let settlements = pairs.split(',').map(|pair| {
+                    let (id, endpoint) = pair.split_once('@').unwrap();
+                    let key = self.keys[&(id.to_owned(), endpoint.to_owned())];
+                    (key, settlement(how))
+                });
+                match self.outbox.settle(settlements.collect(), time(at)).await {
+                    Ok(()) => String::new(),
+                    Err(error) => error.to_string(),
+                }
+            }
+            ["due", endpoint] => match self.outbox.next_due_ms(endpoint).await.unwrap() {
+                Some(due_at_ms) => due_at_ms.to_string(),
+                None => "nothing".to_owned(),
+            },
+            ["endpoints"] => self.outbox.endpoints().await.unwrap().join(" "),
+            ["counts", endpoint] => {
+                let stats = self.outbox.stats().await.unwrap();
+                let found = stats.endpoints.iter().find(|one| one.endpoint == endpoint);
+                let counts = found.unwrap().counts;
+                assert!(counts.conserved());
+                format!(
+                    "accepted {} delivered {} dead {} discarded {} pending {} in flight {}",
+                    counts.accepted,
+                    counts.delivered,
+                    counts.dead,
+                    counts.discarded,
+                    counts.pending,
+                    counts.in_flight
+                )
+            }
+            ["oldest", endpoint] => {
+                let stats = self.outbox.stats().await.unwrap();
+                let found = stats.endpoints.iter().find(|one| one.endpoint == endpoint);
+                format!("{:?}", found.unwrap().oldest_pending_ms)
+            }
+            ["bytes"] => self.outbox.stats().await.unwrap().bytes.to_string(),
+            ["ids"] => {
+                let stats = self.outbox.stats().await.unwrap();
+                stats.remembered_ids.to_string()
+            }
+            ["close"] => {
+                self.outbox.close().await;
+                String::new()
+            }
+            ["restart"] => {
+                self.restart().await;
+                String::new()
+            }
+            ["crash"] => {
+                self.crash();
+                String::new()
+            }
+            _ => panic!("no such step: {step}"),
+        }
+    }
+}
+
+/// Stands in while an outbox is closed and opened again: its file must be free.
+struct Nothing;
+
+#[async_trait]
+impl Outbox for Nothing {
+    async fn append(&self, _: Vec<NewEntry>) -> Result<Vec<Appended>, AppendError> {
+        unreachable!()
+    }
+    async fn claim(&self, _: &str, _: u64, _: usize) -> Result<Vec<Due>, OutboxError> {
+        unreachable!()
+    }
+    async fn settle(&self, _: Vec<(EntryKey, Settlement)>, _: u64) -> Result<(), OutboxError> {
+        unreachable!()
+    }
+    async fn next_due_ms(&self, _: &str) -> Result<Option<u64>, OutboxError> {
+        unreachable!()
+    }
+    async fn endpoints(&self) -> Result<Vec<String>, OutboxError> {
+        unreachable!()
+    }
+    async fn stats(&self) -> Result<Stats, OutboxError> {
+        unreachable!()
+    }
+    fn wakeups(&self) -> watch::Receiver<u64> {
+        unreachable!()
+    }
+    async fn close(&self) {}
+}
+
+pub(super) fn open_or_panic(config: &Config) -> Arc<dyn Outbox> {
+    open(config, Box::new(|why| panic!("{why}"))).unwrap()
+}
+
+/// `<id>[/<lane>]`, to endpoints with commas between them; `-` is none.
+pub(super) fn entry(id: &str, endpoints: &str, accepted_at_ms: u64) -> NewEntry {
+    let (id, lane) = id.split_once('/').unwrap_or((id, ""));
+    let endpoints = endpoints.split(',').filter(|name| *name != "-");
+    NewEntry {
+        id: id.to_owned(),
+        hook: "afterSendSingleMsg".to_owned(),
+        dialect: "openim".to_owned(),
+        lane: lane.to_owned(),
+        operation_id: "operation".to_owned(),
+        body: body(id),
+        endpoints: endpoints.map(str::to_owned).collect(),
+        accepted_at_ms,
+    }
+}
+
+pub(super) fn body(id: &str) -> Bytes {
+    Bytes::from(format!("body of {id} \0\u{1f600}"))
+}
+
+fn time(at: &str) -> u64 {
+    at.strip_prefix('@').unwrap().parse().unwrap()
+}
+
+fn settlement(how: &str) -> Settlement {
+    let reason = "because".to_owned();
+    let (how, due_at_ms) = how.split_once(':').unwrap_or((how, "0"));
+    let due_at_ms = due_at_ms.parse().unwrap();
+    match how {
+        "delivered" => Settlement::Delivered,
+        "dead" => Settlement::Dead { reason },
+        "discarded" => Settlement::Discarded { reason },
+        "release" => Settlement::Release,
+        "retry" | "park" => Settlement::Retry {
+            due_at_ms,
+            reason,
+            counts: how == "retry",
+        },
+        _ => panic!("no such settlement: {how}"),
+    }
+}
+
+/// Runs a script, `<step> = <what comes of it>` a line, on every outbox; one that restarts, on
+/// those that are still there afterwards.
+async fn check_with(adjust: impl Fn(&mut Config), script: &str) {
+    let restarts = script.contains("restart") || script.contains("crash");
+    for kind in [Kind::Memory, Kind::Sqlite] {
+        if kind == Kind::Memory && restarts {
+            continue;
+        }
+        let mut bench = Bench::new(kind, &adjust);
+        for line in script
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+        {
+            let (step, wanted) = line.split_once(" =").unwrap_or((line, ""));
+            let found = bench.step(step).await;
+            assert_eq!(found, wanted.trim_start(), "{kind:?}: {line}");
+        }
+    }
+}
+
+async fn check(script: &str) {
+    check_with(|_| {}, script).await;
+}
+
+#[tokio::test]
+async fn what_is_appended_is_claimed_and_delivered_once() {
+    check(
+        "append a,b to A @10 = stored stored
+        endpoints = A
+        due A = 0
+        claim A 9 @10 = a#1 b#1
+        claim A 9 @10 =
+        due A = nothing
+        settle a@A,b@A delivered @11
+        claim A 9 @99 =
+        endpoints =
+        counts A = accepted 2 delivered 2 dead 0 discarded 0 pending 0 in flight 0
+        bytes = 0",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn each_endpoint_has_its_own_pair() {
+    check(
+        "append a to A,B,A @10 = stored
+        endpoints = A B
+        claim A 9 @10 = a#1
+        settle a@A delivered @10
+        claim B 9 @10 = a#1
+        settle a@B retry:20 @10
+        endpoints = B
+        append a to A @10 = duplicate
+        claim B 9 @20 = a#2
+        settle a@B delivered @10
+        bytes = 0",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_lane_keeps_its_order_with_one_in_flight() {
+    check(
+        "append a/x,b/x,c/x to A @10 = stored stored stored
+        claim A 9 @10 = a#1
+        claim A 9 @10 =
+        settle a@A delivered @10
+        claim A 9 @10 = b#1
+        settle b@A delivered @10
+        append d/x to A @10 = stored
+        claim A 9 @10 = c#1
+        settle c@A delivered @10
+        claim A 9 @10 = d#1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_lane_that_waits_for_a_retry_blocks_itself_alone() {
+    check(
+        "append a1/a,b1/b,a2/a,b2/b,n to A @10 = stored stored stored stored stored
+        claim A 9 @10 = a1#1 b1#1 n#1
+        settle a1@A retry:500 @10
+        settle b1@A,n@A delivered @10
+        claim A 9 @20 = b2#1
+        due A = 500
+        claim A 9 @499 =
+        claim A 9 @500 = a1#2
+        settle a1@A delivered @500
+        claim A 9 @500 = a2#1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn lanes_of_different_endpoints_do_not_wait_for_each_other() {
+    check(
+        "append a/x,b/x to A,B @10 = stored stored
+        claim A 9 @10 = a#1
+        claim B 9 @10 = a#1
+        settle a@B delivered @10
+        claim B 9 @10 = b#1
+        claim A 9 @10 =",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_lane_goes_on_after_a_dead_letter() {
+    check(
+        "append a/x,b/x to A @10 = stored stored
+        claim A 9 @10 = a#1
+        settle a@A dead @10
+        claim A 9 @10 = b#1
+        counts A = accepted 2 delivered 0 dead 1 discarded 0 pending 1 in flight 1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_empty_lane_has_no_order() {
+    check(
+        "append a,b,c to A @10 = stored stored stored
+        claim A 2 @10 = a#1 b#1
+        claim A 9 @10 = c#1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_retry_is_due_at_its_time_and_not_before() {
+    check(
+        "append a to A @10 = stored
+        claim A 1 @10 = a#1
+        settle a@A retry:100 @10
+        due A = 100
+        claim A 1 @99 =
+        claim A 1 @100 = a#2",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_longest_due_comes_first_whether_new_or_a_retry() {
+    check(
+        "append old to A @10 = stored
+        claim A 1 @10 = old#1
+        settle old@A retry:50 @10
+        append x to A @40 = stored
+        append y to A @60 = stored
+        claim A 2 @70 = x#1 old#2
+        claim A 2 @70 = y#1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_does_not_hold_up_new_events() {
+    check(
+        "append a to A @1000 = stored
+        due A = 0
+        claim A 1 @5 = a#1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn attempts_without_a_request_are_not_used_up() {
+    check(
+        "append a to A @10 = stored
+        claim A 1 @10 = a#1
+        settle a@A park:20 @10
+        claim A 1 @20 = a#1
+        settle a@A release @20
+        due A = 0
+        claim A 1 @20 = a#1
+        settle a@A retry:30 @20
+        claim A 1 @30 = a#2
+        settle a@A release @30
+        claim A 1 @30 = a#2",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_released_head_keeps_its_place_in_the_lane() {
+    check(
+        "append a/x,b/x to A @10 = stored stored
+        claim A 9 @10 = a#1
+        settle a@A release @10
+        claim A 9 @10 = a#1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_known_id_is_a_duplicate() {
+    check(
+        "append a,a,b to A @10 = stored duplicate stored
+        append b,c to A @10 = duplicate stored
+        append a to B @10 = duplicate
+        claim A 9 @10 = a#1 b#1 c#1
+        settle a@A dead @10
+        append a to A @99999999999 = duplicate",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_id_is_remembered_for_its_time_after_the_end() {
+    check_with(
+        |config| config.dedupe = Duration::from_millis(100),
+        "append a to A @10 = stored
+        claim A 1 @10 = a#1
+        settle a@A delivered @50
+        ids = 1
+        append a to A @149 = duplicate
+        append a to A @150 = stored
+        ids = 0
+        claim A 1 @150 = a#1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn too_many_remembered_ids_are_forgotten_the_oldest_first() {
+    check_with(
+        |config| config.dedupe_ids_max = 2,
+        "append a,b,c to A @10 = stored stored stored
+        claim A 9 @10 = a#1 b#1 c#1
+        settle b@A delivered @20
+        settle a@A delivered @21
+        settle c@A delivered @22
+        ids = 2
+        append c,a,b to A @23 = duplicate duplicate stored",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_that_nobody_wants_is_remembered_only() {
+    check(
+        "append a to - @10 = stored
+        append a to A @11 = duplicate
+        endpoints =
+        bytes = 0
+        ids = 1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn settling_what_is_not_in_flight_changes_nothing() {
+    check(
+        "append a,b to A @10 = stored stored
+        claim A 9 @10 = a#1 b#1
+        settle a@A delivered @10
+        settle a@A delivered @10
+        settle a@A dead @10
+        settle b@A retry:20 @10
+        settle b@A delivered @10
+        counts A = accepted 2 delivered 1 dead 0 discarded 0 pending 1 in flight 0",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_settlement_of_an_older_claim_does_not_touch_the_newer() {
+    for kind in [Kind::Memory, Kind::Sqlite] {
+        let mut bench = Bench::new(kind, |_| {});
+        bench.step("append a to A @10").await;
+        bench.step("claim A 1 @10").await;
+        let old = bench.keys.clone();
+        bench.step("settle a@A release @10").await;
+        bench.step("claim A 1 @10").await;
+        let new = std::mem::replace(&mut bench.keys, old);
+        bench.step("settle a@A delivered @10").await;
+        assert!(
+            bench
+                .step("counts A")
+                .await
+                .ends_with("pending 1 in flight 1")
+        );
+        bench.keys = new;
+        bench.step("settle a@A delivered @10").await;
+        assert!(
+            bench
+                .step("counts A")
+                .await
+                .ends_with("pending 0 in flight 0")
+        );
+    }
+}
+
+#[tokio::test]
+async fn discarded_ends_a_pair_and_is_counted() {
+    check(
+        "append a/x,b/x to A @10 = stored stored
+        claim A 1 @10 = a#1
+        settle a@A discarded @10
+        claim A 1 @10 = b#1
+        counts A = accepted 2 delivered 0 dead 0 discarded 1 pending 1 in flight 1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_full_outbox_refuses_all_and_has_room_again_after_delivery() {
+    let bytes = |id: &str| entry(id, "A", 0).bytes();
+    let two = bytes("a") + bytes("b");
+    let full = format!(
+        "the outbox is full: it holds {two} bytes, {} more are past `bytes_max` {two}",
+        bytes("c")
+    );
+    check_with(
+        |config| config.bytes_max = two,
+        &format!(
+            "append a,b to A @10 = stored stored
+            append c to A @10 = {full}
+            append a,c to A @10 = {full}
+            append a,b to A @10 = duplicate duplicate
+            claim A 1 @10 = a#1
+            settle a@A delivered @10
+            append c to A @10 = stored
+            claim A 9 @10 = b#1 c#1
+            settle b@A dead @10
+            bytes = {two}"
+        ),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_that_is_too_large_is_refused_with_its_neighbours() {
+    let bytes = body("abc").len();
+    check_with(
+        |config| config.body_bytes_max = bytes,
+        &format!(
+            "append abc to A @10 = stored
+            append a,abcd to A @10 = event `abcd` has {} bytes of body, at most {bytes} are allowed
+            append a to A @10 = stored",
+            bytes + 1
+        ),
+    )
+    .await;
+    let long = "x".repeat(20_000);
+    let start = &long[..64];
+    check(&format!(
+        "append {long} to A @10 = event `{start}` has 20034 bytes of ids and names, at most 16384 are allowed"
+    ))
+    .await;
+}
+
+#[tokio::test]
+async fn the_oldest_pending_is_in_the_stats() {
+    check(
+        "append a to A,B @10 = stored
+        append b to A @20 = stored
+        oldest A = Some(10)
+        claim A 1 @30 = a#1
+        oldest A = Some(10)
+        settle a@A delivered @30
+        oldest A = Some(20)
+        oldest B = Some(10)
+        claim A 1 @30 = b#1
+        settle b@A dead @30
+        oldest A = None",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_unknown_endpoint_has_nothing() {
+    check(
+        "claim A 9 @10 =
+        due A = nothing
+        endpoints =",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_closed_outbox_says_so() {
+    check(
+        "append a to A @10 = stored
+        claim A 1 @10 = a#1
+        close
+        append b to A @10 = the outbox is closed
+        settle a@A delivered @10 = the outbox is closed
+        close",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_restart_brings_back_what_is_pending_and_what_was_in_flight() {
+    check(
+        "append a/x,b/x,c,d to A @10 = stored stored stored stored
+        append e to B @10 = stored
+        claim A 9 @10 = a#1 c#1 d#1
+        settle c@A delivered @10
+        settle d@A retry:500 @10
+        crash
+        counts A = accepted 4 delivered 1 dead 0 discarded 0 pending 3 in flight 0
+        endpoints = A B
+        claim A 9 @10 = a#2
+        claim A 9 @500 = d#2
+        restart
+        claim A 9 @500 = a#3 d#3
+        settle a@A,d@A delivered @500
+        claim A 9 @500 = b#1
+        settle b@A release @500
+        restart
+        claim A 9 @500 = b#1
+        claim B 9 @500 = e#1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_restart_remembers_ids_and_counters() {
+    check_with(
+        |config| config.dedupe = Duration::from_millis(100),
+        "append a,b to A @10 = stored stored
+        claim A 1 @10 = a#1
+        settle a@A delivered @10
+        crash
+        append a,b to A @20 = duplicate duplicate
+        restart
+        counts A = accepted 2 delivered 1 dead 0 discarded 0 pending 1 in flight 0
+        append a,b to A @110 = stored duplicate
+        claim A 9 @110 = b#1 a#1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn unclean_ends_are_counted_on_what_they_found_in_flight() {
+    let mut bench = Bench::new(Kind::Sqlite, |_| {});
+    bench.step("append a to A @10").await;
+    for crashes in 0..3 {
+        let claimed = bench.outbox.claim("A", 10, 1).await.unwrap();
+        assert_eq!(
+            (claimed[0].crashes, claimed[0].attempt),
+            (crashes, crashes + 1)
+        );
+        bench.crash();
+    }
+    bench.outbox.claim("A", 10, 1).await.unwrap();
+    bench.restart().await;
+    assert_eq!(bench.outbox.claim("A", 10, 1).await.unwrap()[0].crashes, 3);
+}
+
+#[tokio::test]
+async fn a_waiting_task_hears_of_what_became_ready() {
+    for kind in [Kind::Memory, Kind::Sqlite] {
+        let mut bench = Bench::new(kind, |_| {});
+        let mut wakeups = bench.outbox.wakeups();
+        for step in [
+            "append a/x,b/x to A @10",
+            "claim A 1 @10",
+            "settle a@A retry:20 @10",
+            "claim A 1 @20",
+            "settle a@A delivered @20",
+        ] {
+            bench.step(step).await;
+            if !step.starts_with("claim") {
+                // The commit was answered just before the value rises.
+                let wait = tokio::time::timeout(Duration::from_secs(10), wakeups.changed());
+                wait.await.expect(step).unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_callers_at_once_lose_nothing() {
+    for kind in [Kind::Memory, Kind::Sqlite] {
+        let bench = Bench::new(kind, |config| config.queue_max = 8);
+        let producers = (0..16).map(|producer| {
+            let outbox = Arc::clone(&bench.outbox);
+            tokio::spawn(async move {
+                for n in 0..20 {
+                    let id = format!("{producer}-{n}/{}", producer % 4);
+                    outbox.append(vec![entry(&id, "A,B", n)]).await.unwrap();
+                }
+            })
+        });
+        let consumers = ["A", "B"].map(|endpoint| {
+            let outbox = Arc::clone(&bench.outbox);
+            tokio::spawn(async move {
+                let mut ids = Vec::new();
+                while ids.len() < 320 {
+                    let claimed = outbox.claim(endpoint, 100, 7).await.unwrap();
+                    let keys = claimed.iter().map(|due| (due.key, Settlement::Delivered));
+                    outbox.settle(keys.collect(), 100).await.unwrap();
+                    ids.extend(claimed.into_iter().map(|due| due.id));
+                    tokio::task::yield_now().await;
+                }
+                ids
+            })
+        });
+        for producer in producers.collect::<Vec<_>>() {
+            producer.await.unwrap();
+        }
+        for consumer in consumers {
+            let mut ids = consumer.await.unwrap();
+            for producer in 0..16 {
+                let prefix = format!("{producer}-");
+                let own = ids.iter().filter_map(|id| id.strip_prefix(&prefix));
+                let own: Vec<u32> = own.map(|n| n.parse().unwrap()).collect();
+                assert_eq!(own, (0..20).collect::<Vec<_>>(), "order of {producer}");
+            }
+            ids.sort_unstable();
+            ids.dedup();
+            assert_eq!(ids.len(), 320);
+        }
+        let stats = bench.outbox.stats().await.unwrap();
+        assert!(
+            stats
+                .endpoints
+                .iter()
+                .all(|one| one.counts.delivered == 320)
+        );
+        assert_eq!(stats.bytes, 0);
+    }
+}

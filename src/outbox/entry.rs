@@ -1,0 +1,168 @@
+//! What goes into the outbox, what comes out, and what is counted.
+
+use bytes::Bytes;
+
+use super::config::Config;
+use super::error::AppendError;
+
+/// Bytes of one event's ids and names together; they come from outside and need a limit too.
+const NAMES_BYTES_MAX: usize = 16 << 10;
+
+// What an event and each of its pairs take in the file beside their own bytes, measured.
+const EVENT_EXTRA_BYTES: usize = 160;
+const PAIR_EXTRA_BYTES: usize = 80;
+
+/// One event to accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEntry {
+    /// Stable: an entry with an id that is known already is a duplicate and is not stored again.
+    pub id: String,
+    pub hook: String,
+    pub dialect: String,
+    /// Entries of one lane keep their order; an empty lane has none.
+    pub lane: String,
+    pub operation_id: String,
+    pub body: Bytes,
+    /// Who must get it; a name given twice counts once.
+    pub endpoints: Vec<String>,
+    pub accepted_at_ms: u64,
+}
+
+impl NewEntry {
+    /// What the entry counts against `bytes_max`.
+    pub(super) fn bytes(&self) -> u64 {
+        let names = self.id.len() + self.hook.len() + self.dialect.len() + self.operation_id.len();
+        // The id stands in the list of known ids as well, the lane in each pair and its index.
+        let event = names + self.id.len() + self.lane.len() + self.body.len() + EVENT_EXTRA_BYTES;
+        let pair = 2 * self.lane.len() + PAIR_EXTRA_BYTES;
+        (event + pair * self.endpoints.len()) as u64
+    }
+
+    /// Drops repeated endpoints, and refuses what would never fit.
+    pub(super) fn admit(&mut self, config: &Config) -> Result<(), AppendError> {
+        self.endpoints.sort_unstable();
+        self.endpoints.dedup();
+        let endpoints: usize = self.endpoints.iter().map(String::len).sum();
+        let names = self.id.len()
+            + self.hook.len()
+            + self.dialect.len()
+            + self.lane.len()
+            + self.operation_id.len()
+            + endpoints;
+        let (part, bytes, limit) = if self.body.len() > config.body_bytes_max {
+            ("body", self.body.len(), config.body_bytes_max)
+        } else if names > NAMES_BYTES_MAX {
+            ("ids and names", names, NAMES_BYTES_MAX)
+        } else {
+            return Ok(());
+        };
+        let id: String = self.id.chars().take(64).collect();
+        Err(AppendError::TooLarge {
+            id,
+            part,
+            bytes,
+            limit,
+        })
+    }
+}
+
+/// What became of one entry of an accepted `append`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    Stored,
+    /// An entry with this id is in the outbox, or was within the time that ids are remembered.
+    Duplicate,
+}
+
+/// Names one claim of one pair. Good until that claim is settled, and only with the outbox that
+/// gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EntryKey {
+    /// The endpoint's number.
+    pub(super) endpoint: i64,
+    /// The event's place in the order of acceptance.
+    pub(super) seq: i64,
+    /// Counts the claims of the pair, so that a late settlement cannot touch a later claim.
+    pub(super) claim: i64,
+}
+
+/// One pair in flight: tell `endpoint` of the event, then settle `key`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    pub key: EntryKey,
+    pub id: String,
+    pub hook: String,
+    pub dialect: String,
+    pub lane: String,
+    pub operation_id: String,
+    pub body: Bytes,
+    pub endpoint: String,
+    /// Number of this attempt, from 1.
+    pub attempt: u32,
+    /// How many unclean ends of the process found this pair in flight.
+    pub crashes: u32,
+    pub accepted_at_ms: u64,
+}
+
+/// How a claim ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    Delivered,
+    Retry {
+        due_at_ms: u64,
+        reason: String,
+        /// `false`: nothing was put on the wire, and the attempt is not used up.
+        counts: bool,
+    },
+    /// Given up; kept for replay. The lane goes on.
+    Dead {
+        reason: String,
+    },
+    /// Ended by an operator or a policy, not by success; the outbox logs it.
+    Discarded {
+        reason: String,
+    },
+    /// Back to where it was: at shutdown. The attempt is not used up.
+    Release,
+}
+
+/// Pairs of one endpoint since the outbox was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub accepted: u64,
+    pub delivered: u64,
+    pub dead: u64,
+    pub discarded: u64,
+    /// Not ended yet, in flight or not.
+    pub pending: u64,
+    /// Of the pending ones.
+    pub in_flight: u64,
+}
+
+impl Counts {
+    /// Nothing was lost and nothing came from nowhere.
+    pub fn conserved(&self) -> bool {
+        self.accepted == self.delivered + self.dead + self.discarded + self.pending
+            && self.in_flight <= self.pending
+    }
+}
+
+/// What the outbox holds for one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointStats {
+    pub endpoint: String,
+    pub counts: Counts,
+    /// When the oldest pending pair was accepted.
+    pub oldest_pending_ms: Option<u64>,
+}
+
+/// What the outbox holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Sorted by name; an endpoint that ever had a pair is listed.
+    pub endpoints: Vec<EndpointStats>,
+    /// What counts against `bytes_max`.
+    pub bytes: u64,
+    /// Ids of ended events that are remembered.
+    pub remembered_ids: u64,
+}

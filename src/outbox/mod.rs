@@ -1,0 +1,114 @@
+//! The outbox: where accepted after-events wait until every endpoint has them.
+//!
+//! Owns: what *accepted* means (on disk, synced), which event may be told to which endpoint now,
+//! and how each ends: delivered, dead, or discarded by a recorded act. At every commit, for every
+//! endpoint, `accepted = delivered + dead + discarded + pending`.
+//! Leaves alone: telling an endpoint (`callback`), when to try again and when to give up (`hook`).
+//! No wall clock: times are arguments, in milliseconds since 1970.
+//!
+//! One event for one endpoint is a *pair*. Its life:
+//!
+//! ```text
+//!  append ──► waiting ──► ready ──claim──► in flight ──► delivered | dead | discarded
+//!   behind others of       ▲ ▲                 │ │
+//!   its lane         due   │ └─── release ─────┘ │
+//!                        retry ◄─── failed ──────┘
+//! ```
+//!
+//! A pair of a lane is ready only at the head of it, so a lane has at most one in flight and
+//! keeps the order of acceptance; a head that waits for its retry holds up its own lane alone.
+
+mod config;
+mod entry;
+mod error;
+mod rules;
+
+mod memory;
+mod sqlite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+pub use config::{Config, Kind};
+pub use entry::{Appended, Counts, Due, EndpointStats, EntryKey, NewEntry, Settlement, Stats};
+pub use error::{AppendError, OpenError, OutboxError};
+
+/// Called once, from the writer's thread, with the reason when the disk failed in a way after
+/// which no promise can be kept. The process must end: after a failed sync the kernel may report
+/// success for data that it has dropped, so only a new start that reads the file again is safe.
+/// Until the end every call is answered with an error.
+pub type OnFatal = Box<dyn Fn(&str) + Send + Sync>;
+
+/// Keeps accepted events until each has ended.
+///
+/// Implementations share one suite of tests, `conformance`.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Accepts events, all or none. When it returns, they are stored as durably as the outbox can.
+    ///
+    /// The answer has one element for each entry, in their order. An entry without endpoints is
+    /// accepted and has nothing left to do; its id is remembered like any other.
+    async fn append(&self, entries: Vec<NewEntry>) -> Result<Vec<Appended>, AppendError>;
+
+    /// Takes up to `limit` pairs of one endpoint in flight, the longest due first.
+    ///
+    /// First tries are due since their acceptance, retries since their due time, so neither can
+    /// starve the other. Each pair taken must be settled.
+    async fn claim(
+        &self,
+        endpoint: &str,
+        now_ms: u64,
+        limit: usize,
+    ) -> Result<Vec<Due>, OutboxError>;
+
+    /// Ends or puts back pairs that were claimed, all or none.
+    ///
+    /// A key that is not in flight any more is passed over, so settling twice is harmless.
+    async fn settle(
+        &self,
+        settlements: Vec<(EntryKey, Settlement)>,
+        now_ms: u64,
+    ) -> Result<(), OutboxError>;
+
+    /// When the next pair of the endpoint can be claimed: 0 is at once, `None` is not before
+    /// something is appended or settled.
+    async fn next_due_ms(&self, endpoint: &str) -> Result<Option<u64>, OutboxError>;
+
+    /// The names of endpoints with pending pairs, sorted.
+    async fn endpoints(&self) -> Result<Vec<String>, OutboxError>;
+
+    /// Counters and sizes; cheap whatever the backlog.
+    async fn stats(&self) -> Result<Stats, OutboxError>;
+
+    /// A value that rises after each commit that made a pair ready: appended, put back, or next
+    /// in its lane. Take the receiver before looking, and no change is missed.
+    fn wakeups(&self) -> watch::Receiver<u64>;
+
+    /// Waits for the next such commit after this call.
+    async fn appended(&self) {
+        // An error means that the outbox is gone, and `self` shows that it is not.
+        let _ = self.wakeups().changed().await;
+    }
+
+    /// Finishes what is queued, puts what is in flight back, and closes the file. What is called
+    /// later is answered with `Closed`.
+    async fn close(&self);
+}
+
+/// Opens the outbox that the settings name.
+///
+/// What was in flight when the last process ended is ready again, with its attempt counted.
+/// Takes as long for a large backlog as for none.
+pub fn open(config: &Config, on_fatal: OnFatal) -> Result<Arc<dyn Outbox>, OpenError> {
+    Ok(match config.kind {
+        Kind::Memory => Arc::new(memory::Memory::new(config.clone())),
+        Kind::Sqlite => Arc::new(sqlite::Sqlite::open(config, on_fatal)?),
+    })
+}
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod model;

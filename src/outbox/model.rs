@@ -1,0 +1,388 @@
+//! Random calls against an outbox that is slow and obvious.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::subsequence;
+
+use super::conformance::{Bench, body, entry};
+use super::*;
+
+/// Small limits, so that random calls reach them.
+fn small(config: &mut Config) {
+    config.bytes_max = 4_000;
+    config.dedupe = Duration::from_millis(40);
+    config.dedupe_ids_max = 5;
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Number of the id, of the lane, and the endpoints, for each entry.
+    Append(Vec<(u8, u8, Vec<&'static str>)>),
+    Claim(&'static str, usize),
+    /// Which of all claims so far, from the end, and how it ends.
+    Settle(Vec<(usize, How)>),
+    Pass(u64),
+    Crash,
+    Restart,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum How {
+    Delivered,
+    Retry(u64, bool),
+    Dead,
+    Discarded,
+    Release,
+}
+
+fn steps(restarts: bool) -> impl Strategy<Value = Vec<Step>> {
+    let endpoints = subsequence(vec!["A", "B", "C"], 0..=3);
+    let endpoint = prop::sample::select(vec!["A", "B", "C"]);
+    let how = prop_oneof![
+        4 => Just(How::Delivered),
+        2 => (0..60_u64, any::<bool>()).prop_map(|(wait, counts)| How::Retry(wait, counts)),
+        1 => Just(How::Dead),
+        1 => Just(How::Discarded),
+        1 => Just(How::Release),
+    ];
+    let step = prop_oneof![
+        6 => vec((0..12_u8, 0..3_u8, endpoints), 1..4).prop_map(Step::Append),
+        6 => (endpoint, 0..4_usize).prop_map(|(endpoint, limit)| Step::Claim(endpoint, limit)),
+        6 => vec((0..6_usize, how), 1..4).prop_map(Step::Settle),
+        3 => (0..50_u64).prop_map(Step::Pass),
+        1 => Just(if restarts { Step::Crash } else { Step::Pass(1) }),
+        1 => Just(if restarts { Step::Restart } else { Step::Pass(1) }),
+    ];
+    vec(step, 1..40)
+}
+
+/// The slow and obvious one: every pair that ever was, in the order of acceptance.
+struct Model {
+    config: Config,
+    seq: u64,
+    pairs: Vec<Pair>,
+    /// Bytes of events that have a pair pending or dead.
+    held: BTreeMap<String, u64>,
+    remembered: Vec<(u64, String)>,
+}
+
+#[derive(Clone, Debug)]
+struct Pair {
+    seq: u64,
+    entry: NewEntry,
+    endpoint: &'static str,
+    state: State,
+    due_at_ms: u64,
+    attempts: u32,
+    claims: u32,
+    crashes: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ready,
+    Retry,
+    InFlight,
+    Delivered,
+    Dead,
+    Discarded,
+}
+
+impl Pair {
+    fn pending(&self) -> bool {
+        matches!(self.state, State::Ready | State::Retry | State::InFlight)
+    }
+}
+
+impl Model {
+    fn append(&mut self, entries: &[NewEntry]) -> Result<Vec<Appended>, ()> {
+        self.sweep(entries[0].accepted_at_ms);
+        let unknown = entries.iter().filter(|entry| !self.knows(&entry.id));
+        let more: u64 = unknown.map(NewEntry::bytes).sum();
+        if self.held.values().sum::<u64>() + more > self.config.bytes_max {
+            return Err(());
+        }
+        Ok(entries.iter().map(|entry| self.append_one(entry)).collect())
+    }
+
+    fn append_one(&mut self, entry: &NewEntry) -> Appended {
+        if self.knows(&entry.id) {
+            return Appended::Duplicate;
+        }
+        self.seq += 1;
+        for endpoint in ["A", "B", "C"] {
+            if entry.endpoints.iter().any(|name| name == endpoint) {
+                self.pairs.push(Pair {
+                    seq: self.seq,
+                    entry: entry.clone(),
+                    endpoint,
+                    state: State::Ready,
+                    due_at_ms: entry.accepted_at_ms,
+                    attempts: 0,
+                    claims: 0,
+                    crashes: 0,
+                });
+            }
+        }
+        self.held.insert(entry.id.clone(), entry.bytes());
+        self.forget_ended(entry.accepted_at_ms);
+        Appended::Stored
+    }
+
+    fn knows(&self, id: &str) -> bool {
+        self.held.contains_key(id) || self.remembered.iter().any(|(_, other)| other == id)
+    }
+
+    /// Moves events without a pending or dead pair to the remembered ids.
+    fn forget_ended(&mut self, now_ms: u64) {
+        let forget_at_ms = now_ms + self.config.dedupe.as_millis() as u64;
+        let pairs = &self.pairs;
+        let held = std::mem::take(&mut self.held);
+        for (id, bytes) in held {
+            let mut own = pairs.iter().filter(|pair| pair.entry.id == id);
+            if own.any(|pair| pair.pending() || pair.state == State::Dead) {
+                self.held.insert(id, bytes);
+            } else {
+                self.remembered.push((forget_at_ms, id));
+            }
+        }
+        self.remembered.sort_unstable();
+    }
+
+    fn sweep(&mut self, now_ms: u64) {
+        while let Some((forget_at_ms, _)) = self.remembered.first()
+            && (*forget_at_ms <= now_ms
+                || self.remembered.len() as u64 > self.config.dedupe_ids_max)
+        {
+            self.remembered.remove(0);
+        }
+    }
+
+    fn claimable(&self, pair: &Pair, now_ms: u64) -> bool {
+        let before = |other: &&Pair| {
+            other.endpoint == pair.endpoint
+                && other.entry.lane == pair.entry.lane
+                && other.seq < pair.seq
+        };
+        let blocked =
+            !pair.entry.lane.is_empty() && self.pairs.iter().filter(before).any(Pair::pending);
+        let due = match pair.state {
+            State::Ready => true,
+            State::Retry => pair.due_at_ms <= now_ms,
+            _ => false,
+        };
+        due && !blocked
+    }
+
+    /// Places in `pairs`, with the number of the claim.
+    fn claim(&mut self, endpoint: &str, now_ms: u64, limit: usize) -> Vec<(usize, u32)> {
+        self.sweep(now_ms);
+        let all = 0..self.pairs.len();
+        let mut due: Vec<usize> = all
+            .filter(|&at| self.pairs[at].endpoint == endpoint)
+            .filter(|&at| self.claimable(&self.pairs[at], now_ms))
+            .collect();
+        due.sort_by_key(|&at| (self.pairs[at].due_at_ms, self.pairs[at].seq));
+        due.truncate(limit);
+        for &at in &due {
+            let pair = &mut self.pairs[at];
+            pair.state = State::InFlight;
+            pair.attempts += 1;
+            pair.claims += 1;
+        }
+        due.into_iter()
+            .map(|at| (at, self.pairs[at].claims))
+            .collect()
+    }
+
+    fn settle(&mut self, (at, claim): (usize, u32), how: How, now_ms: u64) {
+        let pair = &mut self.pairs[at];
+        if pair.state != State::InFlight || pair.claims != claim {
+            return;
+        }
+        match how {
+            How::Delivered => pair.state = State::Delivered,
+            How::Dead => pair.state = State::Dead,
+            How::Discarded => pair.state = State::Discarded,
+            How::Release => {
+                pair.state = State::Ready;
+                pair.attempts -= 1;
+            }
+            How::Retry(wait, counts) => {
+                pair.state = State::Retry;
+                pair.due_at_ms = now_ms + wait;
+                pair.attempts -= u32::from(!counts);
+            }
+        }
+        self.forget_ended(now_ms);
+    }
+
+    fn put_back(&mut self, crashes: u32) {
+        for pair in &mut self.pairs {
+            if pair.state == State::InFlight {
+                pair.state = State::Ready;
+                pair.crashes += crashes;
+            }
+        }
+    }
+
+    fn next_due_ms(&self, endpoint: &str) -> Option<u64> {
+        let own = self.pairs.iter().filter(|pair| pair.endpoint == endpoint);
+        let head = own.filter(|pair| self.claimable(pair, u64::MAX));
+        let due = |pair: &Pair| match pair.state {
+            State::Ready => 0,
+            _ => pair.due_at_ms,
+        };
+        head.map(due).min()
+    }
+
+    fn stats(&self) -> Stats {
+        let mut endpoints = Vec::new();
+        for endpoint in ["A", "B", "C"] {
+            let own = || self.pairs.iter().filter(|pair| pair.endpoint == endpoint);
+            let count = |state| own().filter(|pair| pair.state == state).count() as u64;
+            let pending = own().filter(|pair| pair.pending());
+            let counts = Counts {
+                accepted: own().count() as u64,
+                delivered: count(State::Delivered),
+                dead: count(State::Dead),
+                discarded: count(State::Discarded),
+                pending: pending.clone().count() as u64,
+                in_flight: count(State::InFlight),
+            };
+            if counts.accepted > 0 {
+                endpoints.push(EndpointStats {
+                    endpoint: endpoint.to_owned(),
+                    counts,
+                    oldest_pending_ms: pending.map(|pair| pair.entry.accepted_at_ms).next(),
+                });
+            }
+        }
+        Stats {
+            endpoints,
+            bytes: self.held.values().sum(),
+            remembered_ids: self.remembered.len() as u64,
+        }
+    }
+}
+
+/// Does the steps on an outbox and on the model, and compares every answer.
+async fn check(kind: Kind, steps: Vec<Step>) {
+    let mut bench = Bench::new(kind, small);
+    let mut model = Model {
+        config: bench.config.clone(),
+        seq: 0,
+        pairs: Vec::new(),
+        held: BTreeMap::new(),
+        remembered: Vec::new(),
+    };
+    let mut claims: Vec<(EntryKey, (usize, u32))> = Vec::new();
+    let mut now_ms = 100;
+    for step in steps {
+        match step {
+            Step::Append(entries) => {
+                let entry_of = |(id, lane, endpoints): (u8, u8, Vec<&str>)| {
+                    let lane = ["", "x", "y"][usize::from(lane)];
+                    let mut entry = entry(&format!("{id}/{lane}"), "-", now_ms);
+                    entry.endpoints = endpoints.into_iter().map(str::to_owned).collect();
+                    entry
+                };
+                let entries: Vec<NewEntry> = entries.into_iter().map(entry_of).collect();
+                let wanted = model.append(&entries);
+                let found = bench.outbox.append(entries).await;
+                assert_eq!(found.map_err(|_| ()), wanted);
+            }
+            Step::Claim(endpoint, limit) => {
+                let wanted = model.claim(endpoint, now_ms, limit);
+                let found = bench.outbox.claim(endpoint, now_ms, limit).await.unwrap();
+                assert_eq!(found.len(), wanted.len());
+                for (due, (at, claim)) in found.into_iter().zip(wanted) {
+                    let pair = &model.pairs[at];
+                    assert_eq!(due.body, body(&due.id));
+                    assert_eq!(
+                        (
+                            due.id,
+                            due.lane,
+                            due.endpoint.as_str(),
+                            due.attempt,
+                            due.crashes
+                        ),
+                        (
+                            pair.entry.id.clone(),
+                            pair.entry.lane.clone(),
+                            pair.endpoint,
+                            pair.attempts,
+                            pair.crashes
+                        )
+                    );
+                    claims.push((due.key, (at, claim)));
+                }
+            }
+            Step::Settle(chosen) => {
+                let mut settlements = Vec::new();
+                for (back, how) in chosen {
+                    let Some(&(key, pair)) = claims.iter().rev().nth(back) else {
+                        continue;
+                    };
+                    model.settle(pair, how, now_ms);
+                    settlements.push((key, settlement(how, now_ms)));
+                }
+                model.sweep(now_ms);
+                bench.outbox.settle(settlements, now_ms).await.unwrap();
+            }
+            Step::Pass(ms) => now_ms += ms,
+            Step::Crash => {
+                bench.crash();
+                model.put_back(1);
+            }
+            Step::Restart => {
+                bench.restart().await;
+                model.put_back(0);
+            }
+        }
+        let stats = bench.outbox.stats().await.unwrap();
+        assert!(stats.endpoints.iter().all(|one| one.counts.conserved()));
+        assert_eq!(stats, model.stats());
+        for endpoint in ["A", "B", "C"] {
+            let found = bench.outbox.next_due_ms(endpoint).await.unwrap();
+            assert_eq!(found, model.next_due_ms(endpoint), "{endpoint}");
+        }
+    }
+}
+
+fn settlement(how: How, now_ms: u64) -> Settlement {
+    let reason = String::new();
+    match how {
+        How::Delivered => Settlement::Delivered,
+        How::Dead => Settlement::Dead { reason },
+        How::Discarded => Settlement::Discarded { reason },
+        How::Release => Settlement::Release,
+        How::Retry(wait, counts) => Settlement::Retry {
+            due_at_ms: now_ms + wait,
+            reason,
+            counts,
+        },
+    }
+}
+
+fn run(future: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(future);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn memory_agrees_with_the_model(steps in steps(false)) {
+        run(check(Kind::Memory, steps));
+    }
+
+    #[test]
+    fn sqlite_agrees_with_the_model_over_crashes_and_restarts(steps in steps(true)) {
+        run(check(Kind::Sqlite, steps));
+    }
+}

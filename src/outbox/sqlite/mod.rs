@@ -1,0 +1,181 @@
+//! The outbox in one SQLite file: accepted means committed and synced.
+//!
+//! Owns: the file, its schema, and the thread that alone reads and writes it.
+//! Calls become jobs for that thread; it does many in one transaction and answers when the
+//! transaction is on disk, so one sync pays for all of them.
+
+mod books;
+mod file;
+mod store;
+mod writer;
+
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+
+use async_trait::async_trait;
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use self::store::Store;
+use self::writer::{Alarm, Call, Job, Message, Writer};
+use super::config::Config;
+use super::entry::{Appended, Due, EntryKey, NewEntry, Settlement, Stats};
+use super::error::{AppendError, OpenError, OutboxError};
+use super::{OnFatal, Outbox};
+
+/// The asking side of the writer's thread.
+pub(super) struct Sqlite {
+    config: Config,
+    room: Arc<Semaphore>,
+    /// `None` only while it is dropped.
+    queue: Option<Sender<Message>>,
+    writer: Option<JoinHandle<()>>,
+    wakeups: watch::Sender<u64>,
+    /// Why the writer ended before its time.
+    broken: Arc<OnceLock<String>>,
+}
+
+impl Sqlite {
+    pub(super) fn open(config: &Config, on_fatal: OnFatal) -> Result<Sqlite, OpenError> {
+        let store = Store::open(config)?;
+        let (queue, jobs) = std::sync::mpsc::channel();
+        let wakeups = watch::Sender::new(0);
+        let broken = Arc::new(OnceLock::new());
+        let writer = Writer {
+            store,
+            jobs,
+            entries_max: config.commit_entries_max.max(1),
+            wait: config.commit_wait,
+            wakeups: wakeups.clone(),
+            alarm: Alarm {
+                broken: Arc::clone(&broken),
+                on_fatal,
+            },
+        };
+        let writer = thread::Builder::new()
+            .name("outbox".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| OpenError::Failed {
+                path: config.path.clone(),
+                why: format!("no thread for its writer: {error}"),
+            })?;
+        Ok(Sqlite {
+            config: config.clone(),
+            room: Arc::new(Semaphore::new(
+                config.queue_max.clamp(1, Semaphore::MAX_PERMITS),
+            )),
+            queue: Some(queue),
+            writer: Some(writer),
+            wakeups,
+            broken,
+        })
+    }
+
+    /// Has the writer do a call, and waits until it is on disk.
+    async fn call<T: Send + 'static>(
+        &self,
+        entries: usize,
+        run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, OutboxError> {
+        let room = Arc::clone(&self.room).acquire_owned().await;
+        let room = room.expect("the semaphore is never closed");
+        let (answer, answered) = oneshot::channel();
+        let job = Job {
+            call: Box::new(Call::new(run, answer)),
+            entries,
+            _room: room,
+        };
+        self.send(Message::Do(job))?;
+        answered.await.map_err(|_| self.gone())?
+    }
+
+    fn send(&self, message: Message) -> Result<(), OutboxError> {
+        let queue = self.queue.as_ref().ok_or(OutboxError::Closed)?;
+        queue.send(message).map_err(|_| self.gone())
+    }
+
+    fn gone(&self) -> OutboxError {
+        match self.broken.get() {
+            Some(why) => OutboxError::Failed(why.clone()),
+            None => OutboxError::Closed,
+        }
+    }
+}
+
+#[async_trait]
+impl Outbox for Sqlite {
+    async fn append(&self, mut entries: Vec<NewEntry>) -> Result<Vec<Appended>, AppendError> {
+        for entry in &mut entries {
+            entry.admit(&self.config)?;
+        }
+        self.call(entries.len(), move |store| store.append(&entries))
+            .await?
+    }
+
+    async fn claim(
+        &self,
+        endpoint: &str,
+        now_ms: u64,
+        limit: usize,
+    ) -> Result<Vec<Due>, OutboxError> {
+        let endpoint = endpoint.to_owned();
+        self.call(limit, move |store| store.claim(&endpoint, now_ms, limit))
+            .await
+    }
+
+    async fn settle(
+        &self,
+        settlements: Vec<(EntryKey, Settlement)>,
+        now_ms: u64,
+    ) -> Result<(), OutboxError> {
+        let entries = settlements.len();
+        self.call(entries, move |store| store.settle(&settlements, now_ms))
+            .await
+    }
+
+    async fn next_due_ms(&self, endpoint: &str) -> Result<Option<u64>, OutboxError> {
+        let endpoint = endpoint.to_owned();
+        self.call(0, move |store| store.next_due_ms(&endpoint))
+            .await
+    }
+
+    async fn endpoints(&self) -> Result<Vec<String>, OutboxError> {
+        self.call(0, |store| Ok(store.endpoints())).await
+    }
+
+    async fn stats(&self) -> Result<Stats, OutboxError> {
+        self.call(0, |store| store.stats()).await
+    }
+
+    fn wakeups(&self) -> watch::Receiver<u64> {
+        self.wakeups.subscribe()
+    }
+
+    async fn close(&self) {
+        let (answer, answered) = oneshot::channel();
+        if self.send(Message::Close(answer)).is_ok() {
+            // An error means that the writer has ended already, which is what was asked for.
+            let _ = answered.await;
+        }
+    }
+}
+
+impl Drop for Sqlite {
+    /// Without `close` before, what is in flight stays so in the file, as after a crash.
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(writer) = self.writer.take() {
+            // A panic of the writer was reported by itself.
+            let _ = writer.join();
+        }
+    }
+}
+
+/// Numbers of the file are signed; no time or count comes near the limit.
+fn to_sql(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn from_sql(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

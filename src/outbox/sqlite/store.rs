@@ -1,0 +1,503 @@
+//! What the outbox does, as statements on its file. The writer calls it, one call at a time.
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, Result, params};
+
+use super::books::Books;
+use super::{file, from_sql, to_sql};
+use crate::outbox::config::Config;
+use crate::outbox::entry::{Appended, Due, EndpointStats, EntryKey, NewEntry, Settlement, Stats};
+use crate::outbox::error::{AppendError, OpenError};
+use crate::outbox::rules::{SWEEP_MAX, cut, forget_at_ms, longest_due, note_discarded};
+
+/// The log is written back into the file when it holds so many pages, 16 MiB.
+const LOG_PAGES_MAX: i64 = 4096;
+/// Free pages that are not worth giving back.
+const FREE_PAGES_MIN: i64 = 256;
+/// Pages that one step gives back, so that a caller who comes meanwhile waits little.
+const GIVE_BACK_PAGES: i64 = 256;
+
+/// The file and its counters.
+pub(super) struct Store {
+    connection: Connection,
+    config: Config,
+    books: Books,
+    /// No remembered id may be forgotten before this time.
+    forget_from_ms: u64,
+    /// A pair became ready since [`Store::begin`].
+    pub woke: bool,
+}
+
+impl Store {
+    /// Opens the file, and makes ready again what was in flight when its last process ended.
+    pub(super) fn open(config: &Config) -> Result<Store, OpenError> {
+        let connection = file::open(&config.path)?;
+        Store::start(connection, config).map_err(|error| file::failed(&config.path, &error))
+    }
+
+    fn start(connection: Connection, config: &Config) -> Result<Store> {
+        let mut store = Store {
+            books: Books::load(&connection)?,
+            connection,
+            config: config.clone(),
+            forget_from_ms: 0,
+            woke: false,
+        };
+        store.begin()?;
+        store.execute("UPDATE total SET starts = starts + 1", [])?;
+        store.put_back(1)?;
+        store.commit()?;
+        Ok(store)
+    }
+
+    pub(super) fn begin(&mut self) -> Result<()> {
+        self.woke = false;
+        self.execute("BEGIN", []).map(drop)
+    }
+
+    /// Makes the transaction durable: synced when this returns.
+    pub(super) fn commit(&mut self) -> Result<()> {
+        self.books.save(&self.connection)?;
+        self.execute("COMMIT", []).map(drop)
+    }
+
+    /// Undoes the transaction; SQLite may have done so itself already.
+    pub(super) fn roll_back(&mut self) -> Result<()> {
+        if !self.connection.is_autocommit() {
+            self.execute("ROLLBACK", [])?;
+        }
+        self.books = Books::load(&self.connection)?;
+        self.forget_from_ms = 0;
+        Ok(())
+    }
+
+    /// Entries were admitted before. The outer error is the file's, the inner one a refusal.
+    pub(super) fn append(
+        &mut self,
+        entries: &[NewEntry],
+    ) -> Result<Result<Vec<Appended>, AppendError>> {
+        if let Some(first) = entries.first() {
+            self.sweep(first.accepted_at_ms)?;
+        }
+        let held = self.books.bytes;
+        let limit = self.config.bytes_max;
+        let more: u64 = entries.iter().map(NewEntry::bytes).sum();
+        if held + more > limit {
+            // Duplicates need no room; to look for them is worth it only here.
+            let mut more = 0;
+            for entry in entries {
+                if !self.knows(&entry.id)? {
+                    more += entry.bytes();
+                }
+            }
+            if held + more > limit {
+                return Ok(Err(AppendError::full(held, more, limit)));
+            }
+        }
+        let appended: Result<_> = entries.iter().map(|entry| self.append_one(entry)).collect();
+        appended.map(Ok)
+    }
+
+    fn knows(&self, id: &str) -> Result<bool> {
+        let sql = "SELECT 1 FROM known WHERE id = ?1";
+        self.connection.prepare_cached(sql)?.exists([id])
+    }
+
+    fn append_one(&mut self, entry: &NewEntry) -> Result<Appended> {
+        let pairs = entry.endpoints.len();
+        let forget_at_ms =
+            (pairs == 0).then(|| forget_at_ms(entry.accepted_at_ms, self.config.dedupe));
+        let sql = "INSERT INTO known VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+        let known = params![entry.id, pairs as i64, forget_at_ms.map(to_sql)];
+        if self.execute(sql, known)? == 0 {
+            return Ok(Appended::Duplicate);
+        }
+        if let Some(forget_at_ms) = forget_at_ms {
+            self.remembered(forget_at_ms);
+            return Ok(Appended::Stored);
+        }
+        self.books.last_seq += 1;
+        let seq = self.books.last_seq;
+        self.execute(
+            "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                seq,
+                entry.id,
+                to_sql(entry.accepted_at_ms),
+                to_sql(entry.bytes()),
+                entry.hook,
+                entry.dialect,
+                entry.lane,
+                entry.operation_id,
+                entry.body.as_ref(),
+            ],
+        )?;
+        self.books.bytes += entry.bytes();
+        for name in &entry.endpoints {
+            let endpoint = self.books.number_or_new(name);
+            self.append_pair(endpoint, seq, entry)?;
+        }
+        Ok(Appended::Stored)
+    }
+
+    fn append_pair(&mut self, endpoint: i64, seq: i64, entry: &NewEntry) -> Result<()> {
+        let waits = !entry.lane.is_empty() && self.lane_head(endpoint, &entry.lane)?.is_some();
+        let place = if waits { 3 } else { 0 };
+        self.woke |= !waits;
+        self.execute(
+            "INSERT INTO pair VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, '')",
+            params![
+                endpoint,
+                seq,
+                place,
+                to_sql(entry.accepted_at_ms),
+                entry.lane
+            ],
+        )?;
+        let counts = self.books.counts(endpoint);
+        counts.accepted += 1;
+        counts.pending += 1;
+        Ok(())
+    }
+
+    /// The first pending pair of a lane.
+    fn lane_head(&self, endpoint: i64, lane: &str) -> Result<Option<i64>> {
+        let sql = "SELECT seq FROM pair WHERE endpoint = ?1 AND lane = ?2 AND lane <> ''
+            ORDER BY seq LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        statement
+            .query_row(params![endpoint, lane], |row| row.get(0))
+            .optional()
+    }
+
+    pub(super) fn claim(&mut self, name: &str, now_ms: u64, limit: usize) -> Result<Vec<Due>> {
+        self.sweep(now_ms)?;
+        let Some(endpoint) = self.books.number(name) else {
+            return Ok(Vec::new());
+        };
+        let ready = self.claimable(0, endpoint, u64::MAX, limit)?;
+        let retry = self.claimable(1, endpoint, now_ms, limit)?;
+        let claimed: Vec<Due> = longest_due(ready, retry, limit)
+            .into_iter()
+            .map(|seq| self.claim_one(endpoint, name, seq))
+            .collect::<Result<_>>()?;
+        self.books.counts(endpoint).in_flight += claimed.len() as u64;
+        Ok(claimed)
+    }
+
+    /// Pairs in one place that are due by then, the longest due first.
+    fn claimable(
+        &self,
+        place: i64,
+        endpoint: i64,
+        due_by_ms: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, i64)>> {
+        let sql = "SELECT due_at_ms, seq FROM pair
+            WHERE endpoint = ?1 AND place = ?2 AND place < 3 AND due_at_ms <= ?3
+            ORDER BY due_at_ms, seq LIMIT ?4";
+        let limit = to_sql(limit as u64);
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let pairs = statement
+            .query_map(params![endpoint, place, to_sql(due_by_ms), limit], |row| {
+                Ok((from_sql(row.get(0)?), row.get(1)?))
+            })?;
+        pairs.collect()
+    }
+
+    fn claim_one(&self, endpoint: i64, name: &str, seq: i64) -> Result<Due> {
+        let sql = "UPDATE pair SET place = 2, attempts = attempts + 1, claims = claims + 1
+            WHERE endpoint = ?1 AND seq = ?2 RETURNING attempts, claims, crashes";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let (attempt, claim, crashes) = statement.query_row(params![endpoint, seq], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+        let sql = "SELECT id, accepted_at_ms, hook, dialect, lane, operation_id, body
+            FROM event WHERE seq = ?1";
+        self.connection
+            .prepare_cached(sql)?
+            .query_row([seq], |row| {
+                Ok(Due {
+                    key: EntryKey {
+                        endpoint,
+                        seq,
+                        claim,
+                    },
+                    id: row.get(0)?,
+                    accepted_at_ms: from_sql(row.get(1)?),
+                    hook: row.get(2)?,
+                    dialect: row.get(3)?,
+                    lane: row.get(4)?,
+                    operation_id: row.get(5)?,
+                    body: Bytes::from(row.get::<_, Vec<u8>>(6)?),
+                    endpoint: name.to_owned(),
+                    attempt,
+                    crashes,
+                })
+            })
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        settlements: &[(EntryKey, Settlement)],
+        now_ms: u64,
+    ) -> Result<()> {
+        for (key, settlement) in settlements {
+            self.settle_one(*key, settlement, now_ms)?;
+        }
+        self.sweep(now_ms)
+    }
+
+    fn settle_one(&mut self, key: EntryKey, settlement: &Settlement, now_ms: u64) -> Result<()> {
+        let sql = "SELECT lane, attempts FROM pair
+            WHERE endpoint = ?1 AND seq = ?2 AND claims = ?3 AND place = 2";
+        let found: Option<(String, i64)> = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row(params![key.endpoint, key.seq, key.claim], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        let Some((lane, attempts)) = found else {
+            return Ok(());
+        };
+        self.books.counts(key.endpoint).in_flight -= 1;
+        match settlement {
+            Settlement::Release => self.release(key),
+            Settlement::Retry {
+                due_at_ms,
+                reason,
+                counts,
+            } => self.retry(key, *due_at_ms, reason, attempts - i64::from(!counts)),
+            Settlement::Dead { reason } => {
+                self.books.counts(key.endpoint).dead += 1;
+                self.execute(
+                    "INSERT INTO dead VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![key.endpoint, key.seq, attempts, to_sql(now_ms), cut(reason)],
+                )?;
+                self.remove(key, &lane)
+            }
+            Settlement::Delivered => {
+                self.books.counts(key.endpoint).delivered += 1;
+                self.remove(key, &lane)?;
+                self.end_pair(key.seq, now_ms).map(drop)
+            }
+            Settlement::Discarded { reason } => {
+                self.books.counts(key.endpoint).discarded += 1;
+                self.remove(key, &lane)?;
+                let id = self.end_pair(key.seq, now_ms)?;
+                note_discarded(&self.books.endpoints[&key.endpoint].name, &id, reason);
+                Ok(())
+            }
+        }
+    }
+
+    fn release(&mut self, key: EntryKey) -> Result<()> {
+        self.woke = true;
+        let sql = "UPDATE pair SET place = 0, attempts = attempts - 1
+            WHERE endpoint = ?1 AND seq = ?2";
+        self.execute(sql, params![key.endpoint, key.seq]).map(drop)
+    }
+
+    fn retry(&mut self, key: EntryKey, due_at_ms: u64, reason: &str, attempts: i64) -> Result<()> {
+        // A sleeper may have looked while the pair was in flight, and know of no due time.
+        self.woke = true;
+        let sql = "UPDATE pair SET place = 1, due_at_ms = ?3, reason = ?4, attempts = ?5
+            WHERE endpoint = ?1 AND seq = ?2";
+        let due_at_ms = to_sql(due_at_ms);
+        let values = params![key.endpoint, key.seq, due_at_ms, cut(reason), attempts];
+        self.execute(sql, values).map(drop)
+    }
+
+    /// Takes out a pair that has ended; the next of its lane becomes ready.
+    fn remove(&mut self, key: EntryKey, lane: &str) -> Result<()> {
+        self.books.counts(key.endpoint).pending -= 1;
+        let sql = "DELETE FROM pair WHERE endpoint = ?1 AND seq = ?2";
+        self.execute(sql, params![key.endpoint, key.seq])?;
+        if lane.is_empty() {
+            return Ok(());
+        }
+        if let Some(next) = self.lane_head(key.endpoint, lane)? {
+            self.woke = true;
+            let sql = "UPDATE pair SET place = 0 WHERE endpoint = ?1 AND seq = ?2";
+            self.execute(sql, params![key.endpoint, next])?;
+        }
+        Ok(())
+    }
+
+    /// One pair of the event has ended for good; the last one takes the event with it.
+    fn end_pair(&mut self, seq: i64, now_ms: u64) -> Result<String> {
+        let sql = "SELECT id, bytes FROM event WHERE seq = ?1";
+        let (id, bytes): (String, i64) = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let forget_at_ms = forget_at_ms(now_ms, self.config.dedupe);
+        let sql = "UPDATE known SET pairs = pairs - 1,
+            forget_at_ms = CASE WHEN pairs = 1 THEN ?2 END
+            WHERE id = ?1 RETURNING pairs";
+        let pairs: i64 = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row(params![id, to_sql(forget_at_ms)], |row| row.get(0))?;
+        if pairs == 0 {
+            self.execute("DELETE FROM event WHERE seq = ?1", [seq])?;
+            self.books.bytes -= from_sql(bytes);
+            self.remembered(forget_at_ms);
+        }
+        Ok(id)
+    }
+
+    fn remembered(&mut self, forget_at_ms: u64) {
+        self.books.remembered_ids += 1;
+        self.forget_from_ms = self.forget_from_ms.min(forget_at_ms);
+    }
+
+    /// Forgets some ids whose time has come, and some of those that are too many.
+    fn sweep(&mut self, now_ms: u64) -> Result<()> {
+        let too_many = self
+            .books
+            .remembered_ids
+            .saturating_sub(self.config.dedupe_ids_max);
+        let too_many = too_many.min(SWEEP_MAX as u64);
+        if too_many > 0 {
+            self.forget(u64::MAX, too_many)?;
+        }
+        if now_ms < self.forget_from_ms {
+            return Ok(());
+        }
+        let room = SWEEP_MAX as u64 - too_many;
+        if self.forget(now_ms, room)? < room {
+            let sql = "SELECT forget_at_ms FROM known WHERE forget_at_ms IS NOT NULL
+                ORDER BY forget_at_ms LIMIT 1";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let first: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
+            self.forget_from_ms = first.map_or(u64::MAX, from_sql);
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, until_ms: u64, limit: u64) -> Result<u64> {
+        let sql = "DELETE FROM known WHERE id IN (
+            SELECT id FROM known WHERE forget_at_ms IS NOT NULL AND forget_at_ms <= ?1
+            ORDER BY forget_at_ms, id LIMIT ?2)";
+        let forgotten = self.execute(sql, params![to_sql(until_ms), to_sql(limit)])? as u64;
+        self.books.remembered_ids -= forgotten;
+        Ok(forgotten)
+    }
+
+    pub(super) fn next_due_ms(&self, name: &str) -> Result<Option<u64>> {
+        let Some(endpoint) = self.books.number(name) else {
+            return Ok(None);
+        };
+        if !self.claimable(0, endpoint, u64::MAX, 1)?.is_empty() {
+            return Ok(Some(0));
+        }
+        let retry = self.claimable(1, endpoint, u64::MAX, 1)?;
+        Ok(retry.first().map(|&(due_at_ms, _)| due_at_ms))
+    }
+
+    pub(super) fn endpoints(&self) -> Vec<String> {
+        let pending = self.books.endpoints.values();
+        let pending = pending.filter(|book| book.counts.pending > 0);
+        let mut names: Vec<String> = pending.map(|book| book.name.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    pub(super) fn stats(&self) -> Result<Stats> {
+        let mut endpoints = Vec::with_capacity(self.books.endpoints.len());
+        for (number, book) in &self.books.endpoints {
+            let sql = "SELECT accepted_at_ms FROM event WHERE seq =
+                (SELECT seq FROM pair WHERE endpoint = ?1 ORDER BY seq LIMIT 1)";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let oldest: Option<i64> = statement.query_row([number], |row| row.get(0)).optional()?;
+            endpoints.push(EndpointStats {
+                endpoint: book.name.clone(),
+                counts: book.counts,
+                oldest_pending_ms: oldest.map(from_sql),
+            });
+        }
+        endpoints.sort_unstable_by(|one, other| one.endpoint.cmp(&other.endpoint));
+        Ok(Stats {
+            endpoints,
+            bytes: self.books.bytes,
+            remembered_ids: self.books.remembered_ids,
+        })
+    }
+
+    /// Writes the log back into the file when it is long; outside of transactions.
+    pub(super) fn keep_log_short(&self) -> Result<()> {
+        if self.log_pages()? < LOG_PAGES_MAX {
+            return Ok(());
+        }
+        self.write_log_back("PASSIVE")
+    }
+
+    fn log_pages(&self) -> Result<i64> {
+        let mut statement = self
+            .connection
+            .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
+        statement.query_row([], |row| row.get(1))
+    }
+
+    fn write_log_back(&self, how: &str) -> Result<()> {
+        self.connection
+            .prepare_cached(&format!("PRAGMA wal_checkpoint({how})"))?
+            .query_row([], |_| Ok(()))
+    }
+
+    /// Gives some free pages back to the file system; says whether there is more to do.
+    pub(super) fn give_back(&self) -> Result<bool> {
+        let count = |pragma| {
+            let mut statement = self.connection.prepare_cached(pragma)?;
+            statement.query_row([], |row| row.get::<_, i64>(0))
+        };
+        let free = count("PRAGMA freelist_count")?;
+        // Below half of the file they are soon used again.
+        if free < FREE_PAGES_MIN || free * 2 < count("PRAGMA page_count")? {
+            return Ok(false);
+        }
+        let sql = format!("PRAGMA incremental_vacuum({GIVE_BACK_PAGES})");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut pages = statement.query([])?;
+        while pages.next()?.is_some() {}
+        if free - GIVE_BACK_PAGES < FREE_PAGES_MIN {
+            // The file is cut only when the log has been written back.
+            self.write_log_back("PASSIVE")?;
+        }
+        Ok(true)
+    }
+
+    /// Puts back what is in flight and leaves one file, without a log.
+    pub(super) fn close(mut self) -> Result<()> {
+        self.begin()?;
+        self.put_back(0)?;
+        self.commit()?;
+        self.write_log_back("TRUNCATE")?;
+        self.connection.close().map_err(|(_, error)| error)
+    }
+
+    /// Makes ready again what is in flight; the attempt stays counted, for it may have been seen.
+    fn put_back(&mut self, crashes: i64) -> Result<()> {
+        let mut put_back = 0;
+        for (number, book) in &mut self.books.endpoints {
+            let sql = "UPDATE pair SET place = 0, crashes = crashes + ?2
+                WHERE endpoint = ?1 AND place = 2 AND place < 3";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            put_back += statement.execute(params![number, crashes])?;
+            book.counts.in_flight = 0;
+        }
+        if put_back > 0 && crashes > 0 {
+            tracing::warn!(
+                put_back,
+                "events were in flight at an unclean end, and are told again"
+            );
+        }
+        Ok(())
+    }
+
+    fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {
+        self.connection.prepare_cached(sql)?.execute(values)
+    }
+}

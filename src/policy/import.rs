@@ -1,0 +1,102 @@
+//! Turns OpenIM's own callback settings into a policy.yaml.
+//!
+//! `include` keeps reading OpenIM's file; this is for operators who move to a file of their own.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use super::document::{self, Map, Value, in_file_order};
+use super::openim_config::convert_file;
+use super::problem::{At, Problem, Problems};
+
+/// Writes a policy that says what an OpenIM file says, its `url` as an endpoint.
+///
+/// Hooks that are off are only named in a comment. `None` when the file has errors; the problems
+/// tell them, and what was left out.
+pub fn import_openim(file: &str, bytes: &[u8]) -> (Option<String>, Vec<Problem>) {
+    let problems = Problems::default();
+    let name: Arc<str> = file.into();
+    let Ok(root) = document::parse(&name, bytes, &problems) else {
+        return (None, problems.into_sorted());
+    };
+    let Some(Value::Map(root)) = root.map(|root| root.value) else {
+        problems.error(&At::file(&name), "this is no map of hooks", "give OpenIM's webhooks.yml");
+        return (None, problems.into_sorted());
+    };
+    let hooks = convert_file(&root, &At::file(&name), &problems);
+    let text = write(file, section(&root), &hooks);
+    let problems = problems.into_sorted();
+    // The url is not ignored here, it becomes the endpoint.
+    let kept = problems.into_iter().filter(|problem| !problem.path.ends_with("url"));
+    (Some(text), kept.collect())
+}
+
+/// The keys of the file that are about callbacks.
+fn section(root: &Map) -> &Map {
+    match root.get("callback").map(|entry| &entry.node.value) {
+        Some(Value::Map(section)) => section,
+        _ => root,
+    }
+}
+
+fn write(file: &str, section: &Map, hooks: &Map) -> String {
+    let mut out = format!("# Made by `callgate import openim {file}`.\nendpoints:\n  business:\n");
+    let v2_url = scalar(section, "callbackurl");
+    let url = v2_url.or_else(|| scalar(section, "url"));
+    let url = url.unwrap_or("http://127.0.0.1:8080/callback");
+    // Writing into a String cannot fail.
+    let _ = writeln!(out, "    url: {}", quoted(url));
+    if v2_url.is_some() {
+        out.push_str("    dialect: openim-v2\n");
+    }
+    out.push_str("hooks:\n");
+    let mut off = Vec::new();
+    for hook in in_file_order(hooks) {
+        let Value::Map(fields) = &hook.node.value else {
+            continue;
+        };
+        if scalar(fields, "enable") != Some("true") {
+            off.push(hook.key.as_str());
+            continue;
+        }
+        let _ = writeln!(out, "  {}:\n    enable: true\n    endpoint: business", hook.key);
+        for field in fields.values() {
+            if field.key != "enable" {
+                write_field(&mut out, &field.key, &field.node.value);
+            }
+        }
+    }
+    if !off.is_empty() {
+        let _ = writeln!(out, "# Off in that file: {}", off.join(", "));
+    }
+    out
+}
+
+fn write_field(out: &mut String, key: &str, value: &Value) {
+    let text = match value {
+        Value::Null | Value::Map(_) => return,
+        Value::Scalar(text) => text.clone(),
+        Value::List(items) if items.is_empty() => return,
+        Value::List(items) => {
+            let items = items.iter().filter_map(|item| match &item.value {
+                Value::Scalar(text) => Some(quoted(text)),
+                Value::Null | Value::List(_) | Value::Map(_) => None,
+            });
+            format!("[{}]", items.collect::<Vec<_>>().join(", "))
+        }
+    };
+    let _ = writeln!(out, "    {key}: {text}");
+}
+
+fn scalar<'a>(fields: &'a Map, name: &str) -> Option<&'a str> {
+    match &fields.get(name)?.node.value {
+        Value::Scalar(text) => Some(text),
+        Value::Null | Value::List(_) | Value::Map(_) => None,
+    }
+}
+
+/// A text as a YAML scalar that reads back the same.
+fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{escaped}\"")
+}

@@ -1,0 +1,50 @@
+//! A policy: from the files' content to a snapshot, and from a snapshot to decisions.
+//!
+//! Owns: what the files say and what is wrong with them, which rules hold for an event, what
+//! matches and answers lead to.
+//! Leaves alone: reading files and noticing edits (`reload`), finding words (`filter`), asking
+//! endpoints (`callback`).
+//! No IO, no clock.
+//!
+//! Read `compile.rs` for the way in, `screen.rs` and `conclude.rs` for the way out.
+
+mod compile;
+mod conclude;
+mod document;
+mod explain;
+mod import;
+mod layers;
+mod lists;
+mod openim_config;
+mod problem;
+mod reader;
+mod review;
+mod screen;
+mod snapshot;
+mod sources;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+pub use compile::{Compiled, Surroundings, compile};
+pub use explain::{ExplainedMatch, ExplainedText, Explanation, Forward};
+pub use import::import_openim;
+pub use problem::{Problem, Severity};
+pub use screen::Screening;
+pub use snapshot::{
+    BreakerSettings, Endpoint, FailureActions, HookRules, ListRules, Snapshot, TypeSet, Version,
+};
+pub use sources::FileSet;
+/// Reading settings with places, for the engine's own file too.
+pub mod settings {
+    pub use super::document::{Map, Node, Value, parse};
+    pub use super::layers::{Layer, from_environment, merge, without_nulls};
+    pub use super::problem::{At, Problems};
+    pub use super::reader::{Field, Item, Section};
+}
+
+/// Every setting of policy.yaml with its default and its explanation.
+pub const DEFAULTS: &str = include_str!("../defaults/policy.yaml");
+
+/// The one file that a policy must have.
+const POLICY_FILE: &str = "policy.yaml";

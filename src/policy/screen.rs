@@ -1,0 +1,216 @@
+//! Filters over an event's texts: from matches to what the filters alone say.
+
+use std::ops::Range;
+
+use super::snapshot::{HookRules, ListRules, Snapshot};
+use super::spec::{NestedText, ReplaceInSendHook};
+use crate::decision::{Hit, ListAction, Refusal, Replacement, Verdict};
+use crate::dialect;
+use crate::event::{Event, Text, TextClass};
+use crate::filter::{self, Mask, Match, Scratch};
+
+/// What the filters found in an event, and what they alone say to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Screening {
+    pub hits: Vec<Hit>,
+    pub verdict: Verdict,
+}
+
+impl Snapshot {
+    /// Runs the hook's word lists over every text of an event.
+    ///
+    /// Block wins over replace, and replace over allow. A word that cannot be masked in the
+    /// answer blocks, unless `replace_in_send_hook: defer` leaves it to the call that follows.
+    pub fn screen(&self, rules: &HookRules, event: &Event, scratch: &mut Scratch) -> Screening {
+        let mut pass = Pass {
+            snapshot: self,
+            rules,
+            event,
+            hits: Vec::new(),
+            masked: Vec::new(),
+            refused: None,
+            to_mask: None,
+        };
+        let mut matches = Vec::new();
+        if !rules.lists.is_empty() {
+            for (index, text) in event.texts.iter().enumerate() {
+                pass.scan(text, scratch, &mut matches);
+                pass.judge(index, text, &matches);
+            }
+        }
+        pass.end()
+    }
+
+    /// The same for the event as an endpoint's answer would change it.
+    pub fn screen_replaced(
+        &self,
+        rules: &HookRules,
+        event: &Event,
+        replacement: &Replacement,
+        scratch: &mut Scratch,
+    ) -> Screening {
+        let admitted = rules.admit(event, replacement);
+        if admitted.is_empty() {
+            return self.screen(rules, event, scratch);
+        }
+        let replaced = dialect::of(event.dialect).apply(event, &admitted);
+        self.screen(rules, &replaced, scratch)
+    }
+}
+
+impl HookRules {
+    /// The part of an endpoint's replacement that may reach the IM server: no content where its
+    /// answer carries none, and no field that would change who gets the message, unless the
+    /// hook's `pass_fields` names it.
+    pub(super) fn admit(&self, event: &Event, replacement: &Replacement) -> Replacement {
+        let passes = |field: &str| {
+            let mut named = self.pass_fields.iter();
+            !dialect::redirects(field) || named.any(|name| name.eq_ignore_ascii_case(field))
+        };
+        let fields = replacement.fields.iter();
+        Replacement {
+            content: replacement.content.clone().filter(|_| event.can.replace),
+            fields: fields.filter(|(field, _)| passes(field)).cloned().collect(),
+        }
+    }
+}
+
+/// A list's refusal with the list's rank; the lowest rank speaks.
+type Ranked = Option<(usize, Refusal)>;
+
+/// One walk over the texts of an event.
+struct Pass<'a> {
+    snapshot: &'a Snapshot,
+    rules: &'a HookRules,
+    event: &'a Event,
+    hits: Vec<Hit>,
+    /// Texts by their index, with the value that the answer gives them.
+    masked: Vec<(usize, String)>,
+    refused: Ranked,
+    /// What is said when the dialect cannot carry the masked texts after all.
+    to_mask: Ranked,
+}
+
+impl<'a> Pass<'a> {
+    fn scan(&self, text: &Text, scratch: &mut Scratch, matches: &mut Vec<Match>) {
+        matches.clear();
+        if self.nested_rule(text) == NestedText::Ignore {
+            return;
+        }
+        let filter = &self.snapshot.filter;
+        filter.scan(&text.value, &self.rules.list_set, scratch, matches);
+        matches.retain(|found| !is_protected(text, &found.span.bytes));
+    }
+
+    fn judge(&mut self, index: usize, text: &Text, matches: &[Match]) {
+        let filter = &self.snapshot.filter;
+        let rules = self.rules;
+        let can_mask = text.replaceable && self.event.can.replace;
+        let mut cuts: Vec<(Range<usize>, &Mask)> = Vec::new();
+        for found in matches {
+            let Some((hit, list)) = self.hit(text, found) else {
+                continue;
+            };
+            let rank = rules.rank(&list.name);
+            match hit.action {
+                ListAction::Flag => {}
+                ListAction::Block => speak(&mut self.refused, rank, list, hit.line),
+                ListAction::Replace if can_mask => {
+                    cuts.push((found.span.bytes.clone(), filter.mask_of(found.list)));
+                    speak(&mut self.to_mask, rank, list, hit.line);
+                }
+                ListAction::Replace if self.is_deferred() => {}
+                ListAction::Replace => speak(&mut self.refused, rank, list, hit.line),
+            }
+            self.hits.push(hit);
+        }
+        if !cuts.is_empty() && self.refused.is_none() {
+            let value = filter::mask(&text.value, &cuts, &text.protected, text.keep_length);
+            self.masked.push((index, value));
+        }
+    }
+
+    fn end(self) -> Screening {
+        let verdict = if let Some((_, refusal)) = self.refused {
+            Verdict::Block(refusal)
+        } else if self.masked.is_empty() {
+            Verdict::Allow
+        } else {
+            let dialect = dialect::of(self.event.dialect);
+            let replacement = dialect.replace_texts(self.event, &self.masked);
+            match self.to_mask {
+                Some((_, refusal)) if replacement.is_empty() => Verdict::Block(refusal),
+                _ => Verdict::Replace(replacement),
+            }
+        };
+        Screening {
+            hits: self.hits,
+            verdict,
+        }
+    }
+
+    /// `None` for a list that only spares.
+    fn hit(&self, text: &Text, found: &Match) -> Option<(Hit, &'a ListRules)> {
+        let snapshot = self.snapshot;
+        let filter = &snapshot.filter;
+        let list = snapshot.lists.get(filter.list_name(found.list))?;
+        let entry = filter.entry(found.list, found.entry);
+        let action = match (list.action?, self.nested_rule(text)) {
+            (ListAction::Block, NestedText::Mask) => ListAction::Replace,
+            (action, _) => action,
+        };
+        let hit = Hit {
+            list: list.name.clone(),
+            entry: entry.text.as_str().into(),
+            line: entry.line,
+            tags: entry.tags.clone(),
+            action,
+            place: text.place().into_owned(),
+            span: found.span.clone(),
+        };
+        Some((hit, list))
+    }
+
+    fn nested_rule(&self, text: &Text) -> NestedText {
+        match text.class {
+            TextClass::Nested => self.snapshot.texts.nested_text,
+            TextClass::Body | TextClass::Label | TextClass::Opaque => NestedText::Block,
+        }
+    }
+
+    /// The call that follows about the same message can mask what this one cannot.
+    fn is_deferred(&self) -> bool {
+        let texts = &self.snapshot.texts;
+        let content_type = self.event.message.as_ref().map(|message| message.content_type);
+        texts.replace_in_send_hook == ReplaceInSendHook::Defer
+            && self.event.can.replace_later
+            && content_type.is_some_and(|content_type| texts.defer_types.holds(content_type))
+    }
+}
+
+/// Keeps the refusal of the list that ranks first.
+fn speak(refused: &mut Ranked, rank: usize, list: &ListRules, line: u32) {
+    if refused.as_ref().is_none_or(|(first, _)| rank < *first) {
+        *refused = Some((rank, list.refusal(line)));
+    }
+}
+
+impl ListRules {
+    fn refusal(&self, line: u32) -> Refusal {
+        let detail = match line {
+            0 => format!("list `{}`", self.name),
+            line => format!("list `{}`, line {line}", self.name),
+        };
+        Refusal {
+            code: self.code,
+            public: self.reason.clone(),
+            detail,
+        }
+    }
+}
+
+/// An id inside the text is no word, however it is spelled.
+fn is_protected(text: &Text, found: &Range<usize>) -> bool {
+    let mut protected = text.protected.iter();
+    protected.any(|id| id.start <= found.start && found.end <= id.end)
+}

@@ -1,0 +1,308 @@
+//! From the files of a policy and the environment to one tree of settings.
+//!
+//! Layers, the lowest first: built-in defaults, OpenIM's included files, what policy.yaml says in
+//! OpenIM's v2 spelling, what it says in ours, the environment in both spellings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::document::{Entry, Map, Node, Value, parse};
+use super::layers::{Layer, from_environment, merge, without_nulls};
+use super::openim_config::{self, Converted};
+use super::problem::{At, Problems, suggest};
+use super::{DEFAULTS, POLICY_FILE};
+
+/// The content of the files of a policy directory.
+#[derive(Clone, Debug, Default)]
+pub struct FileSet {
+    /// The directory as the operator knows it: `policies`.
+    pub root: String,
+    /// By path relative to the directory, with `/`.
+    pub files: BTreeMap<String, Arc<[u8]>>,
+}
+
+impl FileSet {
+    /// How a file is named in problems.
+    pub(super) fn shown(&self, path: &str) -> Arc<str> {
+        match self.root.trim_end_matches('/') {
+            "" => path.into(),
+            root => format!("{root}/{path}").into(),
+        }
+    }
+
+    /// The file that a setting names, or a problem at the setting.
+    pub(super) fn named(&self, path: &str, at: &At, problems: &Problems) -> Option<&Arc<[u8]>> {
+        let leaves = path.starts_with('/') || path.contains('\\') || path.contains(':');
+        if leaves || path.split('/').any(|part| part == "..") {
+            let way_out = format!("write a path inside of it, with `/`: lists/{}", "words.txt");
+            let what = format!("`{path}` is not inside the policy directory");
+            problems.error(at, what, way_out);
+            return None;
+        }
+        let file = self.files.get(inside(path));
+        if file.is_none() {
+            let what = format!("there is no file `{path}` in the policy directory");
+            let names = self.files.keys().map(String::as_str);
+            problems.error(at, what, suggest(path, names));
+        }
+        file
+    }
+}
+
+/// A path as the file set has it.
+pub(super) fn inside(path: &str) -> &str {
+    path.trim_start_matches("./")
+}
+
+/// Settings whose parts are named by the operator, with what holds for each of them.
+const TEMPLATES: [(&str, &str); 3] = [
+    ("endpoints", "each_endpoint"),
+    ("lists", "each_list"),
+    ("hooks", "each_hook"),
+];
+
+/// Reads and merges everything; `None` when policy.yaml itself cannot be read.
+pub fn read(files: &FileSet, env: &[(String, String)], problems: &Problems) -> Option<Map> {
+    let mut policy = read_policy(files, problems)?;
+    let mut environment = from_environment("CALLGATE_POLICY", env, problems).root;
+    settle_nulls(&mut policy, problems);
+    let included = included(files, &policy, &environment, problems);
+    let policy_v2 = openim_config::take_v2(&mut policy, problems);
+    let environment_v2 = openim_config::take_v2(&mut environment, problems);
+    let mut layers = vec![Layer::new("defaults", defaults())];
+    layers.extend(included);
+    layers.push(Layer::new("policy in v2 spelling", of_v2(policy_v2)));
+    layers.push(Layer::new("policy", policy));
+    layers.push(Layer::new("environment in v2 spelling", of_v2(environment_v2)));
+    layers.push(Layer::new("environment", environment));
+    spread_templates(&mut layers);
+    spread_failure_actions(&mut layers);
+    Some(merge(&layers))
+}
+
+fn read_policy(files: &FileSet, problems: &Problems) -> Option<Map> {
+    let file = files.shown(POLICY_FILE);
+    let Some(bytes) = files.files.get(POLICY_FILE) else {
+        let way_out = "write one; `callgate defaults policy` prints every setting";
+        problems.error(&At::file(&file), "there is no such file", way_out);
+        return None;
+    };
+    match parse(&file, bytes, problems).ok()? {
+        Some(node) => map_of(node, problems),
+        None => {
+            let way_out = "restore it; `callgate defaults policy` prints every setting";
+            problems.error(&At::file(&file), "the file is empty", way_out);
+            None
+        }
+    }
+}
+
+fn map_of(node: Node, problems: &Problems) -> Option<Map> {
+    match node.value {
+        Value::Map(map) => Some(map),
+        Value::Null | Value::Scalar(_) | Value::List(_) => {
+            let at = At {
+                place: node.place,
+                path: String::new(),
+            };
+            problems.error(&at, "the file must be a map of keys", "write `key: value` lines");
+            None
+        }
+    }
+}
+
+fn defaults() -> Map {
+    let problems = Problems::default();
+    let node = parse(&"built-in defaults".into(), DEFAULTS.as_bytes(), &problems);
+    match node {
+        Ok(Some(Node {
+            value: Value::Map(map),
+            ..
+        })) => map,
+        other => unreachable!("a test reads the built-in defaults: {other:?}"),
+    }
+}
+
+/// A key without a value says nothing, except that a name below `hooks:` is written there.
+fn settle_nulls(policy: &mut Map, problems: &Problems) {
+    for (section, _) in TEMPLATES {
+        let Some(Value::Map(names)) = policy.get_mut(section).map(|entry| &mut entry.node.value)
+        else {
+            continue;
+        };
+        for (name, entry) in names.iter_mut() {
+            if entry.node.value == Value::Null {
+                entry.node = Node::map(&entry.key_place, Map::new());
+            }
+            let path = format!("{section}.{name}");
+            report_nulls(&entry.node, &path, problems);
+        }
+    }
+    without_nulls(policy);
+}
+
+fn report_nulls(node: &Node, path: &str, problems: &Problems) {
+    let Value::Map(map) = &node.value else {
+        return;
+    };
+    for entry in map.values() {
+        let path = format!("{path}.{}", entry.key);
+        if entry.node.value == Value::Null {
+            let at = At {
+                place: entry.key_place.clone(),
+                path: path.clone(),
+            };
+            let way_out = "write a value or remove the key";
+            problems.warning(&at, "there is no value, so the default counts", way_out);
+        }
+        report_nulls(&entry.node, &path, problems);
+    }
+}
+
+fn included(files: &FileSet, policy: &Map, environment: &Map, problems: &Problems) -> Vec<Layer> {
+    let include = environment.get("include").or_else(|| policy.get("include"));
+    let nodes: Vec<&Node> = match include.map(|entry| &entry.node) {
+        None => Vec::new(),
+        Some(node) => match &node.value {
+            Value::List(nodes) => nodes.iter().collect(),
+            Value::Null | Value::Scalar(_) | Value::Map(_) => vec![node],
+        },
+    };
+    let layers = nodes.into_iter().enumerate().filter_map(|(index, node)| {
+        let at = At {
+            place: node.place.clone(),
+            path: "include".to_owned(),
+        };
+        let Value::Scalar(path) = &node.value else {
+            problems.error(&at, "this must be the path of a file", "");
+            return None;
+        };
+        let bytes = files.named(path, &at, problems)?;
+        let hooks = read_included(files.shown(inside(path)), bytes, problems)?;
+        Some(Layer::new(format!("included {index}"), section("hooks", hooks)))
+    });
+    layers.collect()
+}
+
+fn read_included(file: Arc<str>, bytes: &[u8], problems: &Problems) -> Option<Map> {
+    let at = At::file(&file);
+    match parse(&file, bytes, problems).ok()? {
+        Some(node) => {
+            let root = map_of(node, problems)?;
+            Some(openim_config::convert_file(&root, &at, problems))
+        }
+        None => {
+            problems.error(&at, "the file is empty", "restore it or do not include it");
+            None
+        }
+    }
+}
+
+fn section(name: &str, map: Map) -> Map {
+    match map.values().next() {
+        Some(first) => {
+            let place = first.key_place.clone();
+            let node = Node::map(&place, map);
+            Map::from([(
+                name.to_owned(),
+                Entry {
+                    key: name.to_owned(),
+                    key_place: place,
+                    node,
+                },
+            )])
+        }
+        None => Map::new(),
+    }
+}
+
+/// What v2's keys say, in our words: `callbackUrl` is an endpoint of that name.
+fn of_v2(converted: Converted) -> Map {
+    let mut root = section("hooks", converted.hooks);
+    if let Some(url) = converted.url {
+        let place = url.key_place.clone();
+        let mut endpoint = Map::new();
+        if converted.is_v2 {
+            let dialect = Entry {
+                key: "dialect".to_owned(),
+                key_place: place.clone(),
+                node: Node::scalar(&place, "openim-v2"),
+            };
+            endpoint.insert("dialect".to_owned(), dialect);
+        }
+        let url = Entry {
+            key: "url".to_owned(),
+            ..url
+        };
+        endpoint.insert("url".to_owned(), url);
+        let entry = Entry {
+            key: CALLBACK_URL.to_owned(),
+            key_place: place.clone(),
+            node: Node::map(&place, endpoint),
+        };
+        let endpoints = Map::from([(CALLBACK_URL.to_lowercase(), entry)]);
+        root.extend(section("endpoints", endpoints));
+    }
+    root
+}
+
+/// The endpoint of hooks that name none.
+pub const CALLBACK_URL: &str = "callbackUrl";
+
+fn child<'a>(map: &'a mut Map, name: &str) -> Option<&'a mut Map> {
+    match map.get_mut(name).map(|entry| &mut entry.node.value) {
+        Some(Value::Map(inner)) => Some(inner),
+        _ => None,
+    }
+}
+
+/// Puts what holds for each endpoint, list and hook below every one that a layer names.
+fn spread_templates(layers: &mut [Layer]) {
+    for (name, template) in TEMPLATES {
+        let mut written: BTreeMap<String, Entry> = BTreeMap::new();
+        for layer in layers.iter_mut() {
+            for (key, entry) in child(&mut layer.root, name).into_iter().flatten() {
+                written.entry(key.clone()).or_insert_with(|| entry.clone());
+            }
+        }
+        let defaults = &mut layers[0].root;
+        let template = defaults
+            .remove(template)
+            .expect("a test reads the built-in defaults");
+        for entry in written.values_mut() {
+            entry.node = template.node.clone();
+        }
+        defaults.extend(section(name, written));
+    }
+}
+
+/// Lets `failedContinue: {timeout: block}` stand over a lower layer's `failedContinue: true`:
+/// the boolean goes on to hold for the other classes.
+fn spread_failure_actions(layers: &mut [Layer]) {
+    const KEY: &str = "failedcontinue";
+    let mut by_class: BTreeSet<String> = BTreeSet::new();
+    for layer in layers.iter_mut().rev() {
+        for (name, hook) in child(&mut layer.root, "hooks").into_iter().flatten() {
+            let Value::Map(fields) = &mut hook.node.value else {
+                continue;
+            };
+            let Some(entry) = fields.get_mut(KEY) else {
+                continue;
+            };
+            match &entry.node.value {
+                Value::Map(_) => {
+                    by_class.insert(name.clone());
+                }
+                Value::Scalar(_) if by_class.contains(name) => {
+                    let default = Entry {
+                        key: "default".to_owned(),
+                        ..entry.clone()
+                    };
+                    let classes = Map::from([("default".to_owned(), default)]);
+                    entry.node = Node::map(&entry.key_place, classes);
+                }
+                _ => {}
+            }
+        }
+    }
+}

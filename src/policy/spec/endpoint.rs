@@ -1,0 +1,244 @@
+//! One entry of `endpoints:`.
+
+use core::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use http::Uri;
+use http::uri::Scheme;
+use ipnet::IpNet;
+
+use super::super::problem::At;
+use super::super::reader::{Field, Item};
+use super::super::snapshot::{BreakerSettings, Endpoint};
+use crate::dialect::Answers;
+use crate::event::DialectId;
+
+#[derive(Debug)]
+pub struct EndpointSpec {
+    pub endpoint: Endpoint,
+    /// `None` when the URL cannot be read, which is an error.
+    pub address: Option<UrlAddress>,
+    pub at: At,
+    pub at_url: At,
+}
+
+/// Where a URL leads, as far as it says so itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlAddress {
+    pub host: String,
+    pub port: u16,
+}
+
+impl UrlAddress {
+    /// True when calls to this address would come back to a listener of ours.
+    pub fn reaches(&self, listener: &SocketAddr) -> bool {
+        if self.port != listener.port() {
+            return false;
+        }
+        let own = listener.ip().to_canonical();
+        let own_is_here = own.is_loopback() || own.is_unspecified();
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let local_name = host.eq_ignore_ascii_case("localhost")
+            || host.to_ascii_lowercase().ends_with(".localhost");
+        match host.parse::<IpAddr>().map(|host| host.to_canonical()) {
+            Ok(host) if host == own => true,
+            Ok(host) if host.is_unspecified() => own_is_here,
+            Ok(host) => own.is_unspecified() && host.is_loopback(),
+            Err(_) => local_name && own_is_here,
+        }
+    }
+}
+
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const RETRY_WAITS_MAX: usize = 64;
+
+pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
+    let section = field.section();
+    let url = section.field("url");
+    let dialect = read_dialect(&section.field("dialect"));
+    let address = read_url(&url, dialect);
+    let endpoint = Endpoint {
+        name: name.into(),
+        url: if url.is_set() { url.text() } else { String::new() },
+        dialect,
+        answers: section
+            .field("answers")
+            .one_of(&[
+                ("openim", Answers::OpenIm),
+                ("strict", Answers::Strict),
+                ("intent", Answers::Intent),
+            ])
+            .unwrap_or(Answers::OpenIm),
+        in_flight_max: section.field("in_flight_max").size(1_000_000),
+        answer_bytes_max: read_answer_bytes(&section.field("answer_bytes_max")),
+        connect_timeout: section.field("connect_timeout").duration(),
+        pool_idle_max: section.field("pool_idle_max").size(100_000),
+        allow_addresses: section
+            .field("allow_addresses")
+            .items()
+            .iter()
+            .filter_map(read_address)
+            .collect(),
+        breaker: read_breaker(&section.field("breaker")),
+        retry_waits: {
+            let waits = section.field("retry_waits");
+            let items = waits.items();
+            if items.len() > RETRY_WAITS_MAX {
+                let way_out = format!("write at most {RETRY_WAITS_MAX}");
+                waits.error(format!("{} waits are too many", items.len()), way_out);
+            }
+            items.iter().filter_map(Item::duration).collect()
+        },
+    };
+    section.finish();
+    EndpointSpec {
+        endpoint,
+        address,
+        at: field.at().clone(),
+        at_url: url.at().clone(),
+    }
+}
+
+fn read_dialect(field: &Field<'_>) -> DialectId {
+    let choices = DialectId::ALL.map(|id| (id.name(), id));
+    field.one_of(&choices).unwrap_or(DialectId::OpenIm)
+}
+
+fn read_answer_bytes(field: &Field<'_>) -> usize {
+    let bytes = field.bytes();
+    if bytes > ANSWER_BYTES_MAX {
+        field.error("no answer is that large", "use at most 64MiB");
+    }
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+fn read_breaker(field: &Field<'_>) -> BreakerSettings {
+    let section = field.section();
+    let breaker = BreakerSettings {
+        failures: section.field("failures").count(1_000_000),
+        failure_ratio: section.field("failure_ratio").share(),
+        calls_min: section.field("calls_min").count(1_000_000),
+        window: section.field("window").duration(),
+        open: section.field("open").duration(),
+        open_max: section.field("open_max").duration(),
+        probes: section.field("probes").count(1_000),
+    };
+    section.finish();
+    for (name, time) in [("window", breaker.window), ("open", breaker.open)] {
+        if time.is_zero() {
+            field.error(format!("`{name}` must be more than nothing"), "");
+        }
+    }
+    if breaker.open_max < breaker.open {
+        field.error("`open_max` is shorter than `open`", "make it at least as long");
+    }
+    breaker
+}
+
+fn read_address(item: &Item<'_>) -> Option<IpNet> {
+    let single = item.text.parse::<IpAddr>().ok().map(IpNet::from);
+    let net = single.or_else(|| item.text.parse::<IpNet>().ok());
+    match net {
+        None => item.error(
+            format!("`{}` is no address", item.text),
+            "write one address such as 169.254.10.20",
+        ),
+        Some(net) if net.prefix_len() != net.max_prefix_len() => item.warning(
+            format!("`{net}` is a range, and only single addresses are let through"),
+            "name each address",
+        ),
+        Some(_) => {}
+    }
+    net
+}
+
+fn read_url(field: &Field<'_>, dialect: DialectId) -> Option<UrlAddress> {
+    let written = field.is_set().then(|| field.text());
+    let Some(written) = written.filter(|url| !url.is_empty()) else {
+        field.error("the url is missing", "write `url: http://host:port/path`");
+        return None;
+    };
+    let (before_fragment, fragment) = match written.split_once('#') {
+        Some((before, _)) => (before, true),
+        None => (written.as_str(), false),
+    };
+    let Ok(uri) = Uri::from_str(before_fragment) else {
+        field.error(
+            "this is no URL",
+            "write http://host:port/path in ASCII; international names as xn--…",
+        );
+        return None;
+    };
+    let default_port = match uri.scheme() {
+        Some(scheme) if *scheme == Scheme::HTTP => 80,
+        Some(scheme) if *scheme == Scheme::HTTPS => 443,
+        scheme => {
+            let scheme = scheme.map_or("none", Scheme::as_str).to_owned();
+            let what = format!("the scheme is `{scheme}`");
+            field.error(what, "use http:// or https://");
+            return None;
+        }
+    };
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        field.error(
+            "a user or password in a URL ends up in logs",
+            "put a secret into the path or let the network decide who may call",
+        );
+    }
+    warn_of_odd_paths(field, &uri, fragment, dialect);
+    Some(UrlAddress {
+        host: uri.host().unwrap_or_default().to_owned(),
+        port: uri.port_u16().unwrap_or(default_port),
+    })
+}
+
+/// OpenIM's commands are appended to the URL as text, so what stands at its end matters.
+fn warn_of_odd_paths(field: &Field<'_>, uri: &Uri, fragment: bool, dialect: DialectId) {
+    if fragment {
+        field.error("what follows `#` is never sent", "remove it");
+    }
+    if dialect != DialectId::OpenIm {
+        return;
+    }
+    if uri.query().is_some() {
+        field.warning(
+            "the command is appended after the `?`, so it ends up in the query",
+            "remove the query, or put what it says into the path",
+        );
+    } else if uri.path().len() > 1 && uri.path().ends_with('/') {
+        field.warning(
+            "the `/` at the end is dropped before the command is appended",
+            "remove it",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(host: &str, port: u16, listener: &str, reaches: bool) {
+        let address = UrlAddress {
+            host: host.to_owned(),
+            port,
+        };
+        let listener: SocketAddr = listener.parse().unwrap();
+        assert_eq!(address.reaches(&listener), reaches, "{host}:{port} {listener}");
+    }
+
+    #[test]
+    fn our_own_listeners_are_recognised_in_every_spelling() {
+        check("127.0.0.1", 10006, "127.0.0.1:10006", true);
+        check("localhost", 10006, "127.0.0.1:10006", true);
+        check("LOCALHOST", 10006, "0.0.0.0:10006", true);
+        check("[::1]", 10006, "[::]:10006", true);
+        check("[::ffff:127.0.0.1]", 10006, "127.0.0.1:10006", true);
+        check("0.0.0.0", 10006, "127.0.0.1:10006", true);
+        check("127.0.0.9", 10006, "0.0.0.0:10006", true);
+        check("10.0.0.5", 10006, "10.0.0.5:10006", true);
+        check("127.0.0.1", 8080, "127.0.0.1:10006", false);
+        check("10.0.0.5", 10006, "127.0.0.1:10006", false);
+        check("localhost", 10006, "10.0.0.5:10006", false);
+        check("business", 10006, "127.0.0.1:10006", false);
+    }
+}

@@ -1,0 +1,230 @@
+//! One entry of `lists:`.
+
+use std::collections::BTreeMap;
+
+use super::super::problem::At;
+use super::super::reader::{Field, Section};
+use super::{Named, code, names};
+use crate::decision::ListAction;
+use crate::filter::{
+    AllowMode, Confusables, Marks, Mask, MaskBy, Mode, Options, Pinyin, SkipClasses, WholeWord,
+};
+
+#[derive(Debug)]
+pub struct ListSpec {
+    pub name: String,
+    pub does: ListDoes,
+    pub code: i32,
+    pub reason: String,
+    pub tags: Vec<String>,
+    pub file: Option<Named>,
+    /// Words that stand in the policy itself, with their places.
+    pub words: Vec<Named>,
+    pub options: Options,
+    pub at: At,
+}
+
+/// What a list is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListDoes {
+    Act(ListAction),
+    /// Its phrases spare what other lists find inside of them.
+    Allow,
+}
+
+pub(super) fn read(name: String, field: &Field<'_>) -> ListSpec {
+    let section = field.section();
+    let file = section.field("file");
+    let words = section.field("words");
+    if !file.is_set() && !words.is_set() {
+        field.error("the list has no words", "write `file: lists/….txt` or `words: [..]`");
+    }
+    let spec = ListSpec {
+        name,
+        does: section
+            .field("action")
+            .one_of(&[
+                ("block", ListDoes::Act(ListAction::Block)),
+                ("replace", ListDoes::Act(ListAction::Replace)),
+                ("flag", ListDoes::Act(ListAction::Flag)),
+                ("allow", ListDoes::Allow),
+            ])
+            .unwrap_or(ListDoes::Act(ListAction::Block)),
+        code: code(&section.field("code")),
+        reason: section.field("reason").text(),
+        tags: texts(&section.field("tags")),
+        file: file.is_set().then(|| Named {
+            name: file.text(),
+            at: file.at().clone(),
+        }),
+        words: names(&words),
+        options: read_options(&section.field("options").section()),
+        at: field.at().clone(),
+    };
+    section.finish();
+    spec
+}
+
+fn texts(field: &Field<'_>) -> Vec<String> {
+    let items = field.items().into_iter();
+    items.map(|item| item.text).collect()
+}
+
+/// Absent options keep the filter's own defaults.
+fn read_options(section: &Section<'_>) -> Options {
+    let flags = |name: &'static str, flag: &mut bool| {
+        let field = section.field(name);
+        if field.is_set() {
+            *flag = field.flag();
+        }
+    };
+    let mut options = Options::default();
+    flags("case", &mut options.case);
+    flags("width", &mut options.width);
+    flags("style", &mut options.style);
+    flags("trad", &mut options.trad);
+    flags("invisible", &mut options.invisible);
+    flags("num_style", &mut options.num_style);
+    flags("leet", &mut options.leet);
+    flags("homophone", &mut options.homophone);
+    flags("split", &mut options.split);
+    flags("selfmask", &mut options.selfmask);
+    flags("bidi", &mut options.bidi);
+    read_choices(section, &mut options);
+    let repeat = section.field("repeat");
+    if repeat.is_set() {
+        options.repeat = small(&repeat, 1_000);
+    }
+    let max_gap = section.field("max_gap");
+    if max_gap.is_set() {
+        options.max_gap = small(&max_gap, 1_000);
+    }
+    options.skip = read_skip(&section.field("skip"));
+    options.aliases = read_aliases(&section.field("aliases"));
+    options.mask = read_mask(&section.field("mask").section());
+    section.finish();
+    options
+}
+
+fn read_choices(section: &Section<'_>, options: &mut Options) {
+    choose(
+        &section.field("marks"),
+        &[
+            ("on", Marks::On),
+            ("true", Marks::On),
+            ("zalgo", Marks::Zalgo),
+            ("off", Marks::Off),
+            ("false", Marks::Off),
+        ],
+        &mut options.marks,
+    );
+    choose(
+        &section.field("confusables"),
+        &[
+            ("auto", Confusables::Auto),
+            ("always", Confusables::Always),
+            ("true", Confusables::Always),
+            ("off", Confusables::Off),
+            ("false", Confusables::Off),
+        ],
+        &mut options.confusables,
+    );
+    choose(
+        &section.field("whole_word"),
+        &[
+            ("alnum", WholeWord::Alnum),
+            ("true", WholeWord::Alnum),
+            ("alpha", WholeWord::Alpha),
+            ("off", WholeWord::Off),
+            ("false", WholeWord::Off),
+        ],
+        &mut options.whole_word,
+    );
+    choose(
+        &section.field("pinyin"),
+        &[
+            ("none", Pinyin::None),
+            ("full", Pinyin::Full),
+            ("initials", Pinyin::Initials),
+        ],
+        &mut options.pinyin,
+    );
+    choose(
+        &section.field("mode"),
+        &[("longest", Mode::Longest), ("all", Mode::All)],
+        &mut options.mode,
+    );
+    choose(
+        &section.field("allow_mode"),
+        &[
+            ("contain", AllowMode::Contain),
+            ("overlap", AllowMode::Overlap),
+        ],
+        &mut options.allow_mode,
+    );
+}
+
+fn choose<T: Copy>(field: &Field<'_>, choices: &[(&'static str, T)], value: &mut T) {
+    if field.is_set()
+        && let Some(chosen) = field.one_of(choices)
+    {
+        *value = chosen;
+    }
+}
+
+fn small(field: &Field<'_>, max: u32) -> u32 {
+    u32::try_from(field.number(0, i64::from(max))).unwrap_or(max)
+}
+
+fn read_skip(field: &Field<'_>) -> SkipClasses {
+    let items = field.items();
+    let classes = items.iter().filter_map(|item| item.one_of(&SkipClasses::NAMED));
+    classes.fold(SkipClasses::NONE, SkipClasses::with)
+}
+
+fn read_aliases(field: &Field<'_>) -> BTreeMap<String, String> {
+    let fields = field.section().fields();
+    fields
+        .into_iter()
+        .map(|(written, meant)| (written, meant.text()))
+        .collect()
+}
+
+fn read_mask(section: &Section<'_>) -> Mask {
+    let mut mask = Mask::default();
+    choose(
+        &section.field("by"),
+        &[
+            ("char", MaskBy::Char),
+            ("grapheme", MaskBy::Grapheme),
+            ("fixed", MaskBy::Fixed),
+            ("word", MaskBy::Word),
+        ],
+        &mut mask.by,
+    );
+    let sign = section.field("char");
+    if sign.is_set() {
+        let text = sign.text();
+        let mut chars = text.chars();
+        match (chars.next(), chars.next()) {
+            (Some(one), None) if !one.is_control() => mask.char = one,
+            _ => sign.error("a mask is one character", "write one, such as \"*\""),
+        }
+    }
+    let text = section.field("text");
+    if text.is_set() {
+        mask.text = text.text();
+    }
+    for (name, number) in [
+        ("n", &mut mask.n),
+        ("keep_first", &mut mask.keep_first),
+        ("keep_last", &mut mask.keep_last),
+    ] {
+        let field = section.field(name);
+        if field.is_set() {
+            *number = small(&field, 100);
+        }
+    }
+    section.finish();
+    mask
+}

@@ -1,0 +1,102 @@
+//! Policies as a whole: what is reported about bad ones, and what good ones decide.
+
+mod decisions;
+mod failures;
+mod openim;
+mod problems;
+mod shipped;
+
+use std::sync::Arc;
+
+use super::{Compiled, FileSet, Severity, Snapshot, Surroundings, compile};
+use crate::decision::{Decision, Verdict};
+use crate::dialect;
+use crate::event::{Event, Message};
+use crate::filter::Scratch;
+
+/// A policy directory with this policy.yaml, and other files by path and content.
+fn files(policy: &str, others: &[(&str, &str)]) -> FileSet {
+    let policy = ("policy.yaml", policy);
+    let all = others.iter().chain([&policy]);
+    FileSet {
+        root: "policies".to_owned(),
+        files: all
+            .map(|(path, content)| ((*path).to_owned(), Arc::from(content.as_bytes())))
+            .collect(),
+    }
+}
+
+fn surroundings(env: &[(&str, &str)]) -> Surroundings {
+    let env = env.iter();
+    Surroundings {
+        env: env
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        listeners: vec![
+            "127.0.0.1:50051".parse().unwrap(),
+            "0.0.0.0:10006".parse().unwrap(),
+        ],
+    }
+}
+
+/// Every problem as a line; warnings are marked.
+fn lines(compiled: &Compiled) -> Vec<String> {
+    let problems = compiled.problems.iter();
+    problems
+        .map(|problem| match problem.severity {
+            Severity::Error => problem.to_string(),
+            Severity::Warning => format!("(warning) {problem}"),
+        })
+        .collect()
+}
+
+/// A policy without errors; its warnings do not matter.
+fn snapshot_with(policy: &str, others: &[(&str, &str)], env: &[(&str, &str)]) -> Snapshot {
+    let compiled = compile(&files(policy, others), &surroundings(env), 1);
+    let lines = lines(&compiled);
+    compiled.snapshot.unwrap_or_else(|| panic!("{policy}: {lines:#?}"))
+}
+
+fn snapshot(policy: &str) -> Snapshot {
+    snapshot_with(policy, &[], &[])
+}
+
+/// A text message as it comes over gRPC.
+fn text_event(hook: &str, text: &str) -> Event {
+    let message = Message {
+        send_id: "u1".to_owned(),
+        recv_id: "u2".to_owned(),
+        content_type: 101,
+        session_type: 1,
+        content: serde_json::json!({ "content": text }).to_string(),
+        ..Message::default()
+    };
+    dialect::event_from_message(dialect::hook(hook).unwrap(), String::new(), message)
+}
+
+fn decide(snapshot: &Snapshot, event: &Event) -> Decision {
+    match snapshot.select(event) {
+        Ok(rules) => {
+            let screening = snapshot.screen(rules, event, &mut Scratch::default());
+            snapshot.conclude(rules, event, screening, None)
+        }
+        Err(reason) => Decision::skipped(reason),
+    }
+}
+
+/// A verdict in a few words: `allow`, `block 20001 reason (detail)`, `replace …`.
+fn in_words(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Allow => "allow".to_owned(),
+        Verdict::Block(refusal) => format!(
+            "block {} {} ({})",
+            refusal.code, refusal.public, refusal.detail
+        ),
+        Verdict::Replace(replacement) => {
+            let content = replacement.content.iter().cloned();
+            let fields = replacement.fields.iter();
+            let fields = fields.map(|(name, json)| format!("{name}={json}"));
+            format!("replace {}", content.chain(fields).collect::<Vec<_>>().join(" "))
+        }
+    }
+}

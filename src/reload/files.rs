@@ -1,0 +1,156 @@
+//! The files of a policy directory: what is read, and how an edit is noticed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::policy::{FileSet, Problem, Severity};
+
+/// More files than this are no policy directory but a mistake.
+const FILES_MAX: usize = 1_000;
+/// All files together; a million words take about 20 MiB.
+const BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Directories below the policy directory.
+const DEPTH_MAX: usize = 4;
+/// Read when callgate starts and never again.
+const START_ONLY: &str = "engine.yaml";
+/// What a policy can consist of; editors' backup and swap files are none of it.
+const EXTENSIONS: [&str; 5] = ["yaml", "yml", "txt", "csv", "json"];
+
+/// What `stat` says of every file. Two equal fingerprints mean that nothing was edited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprint(Vec<Stat>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stat {
+    path: String,
+    bytes: u64,
+    modified: Option<SystemTime>,
+    /// Differs when a file is renamed over another or a symlink is swapped, even if size and
+    /// time are equal.
+    identity: (u64, u64),
+}
+
+impl Fingerprint {
+    pub fn of(directory: &Path) -> Fingerprint {
+        let mut stats = Vec::new();
+        // What cannot be read now is absent from the fingerprint; reading it will say why.
+        let _ = walk(directory, "", 0, &mut stats);
+        Fingerprint(stats)
+    }
+}
+
+/// Reads every policy file below `directory`.
+///
+/// Symbolic links are followed; hidden names are left out (Kubernetes keeps its own copies
+/// there), and so is `engine.yaml`.
+/// Errors: a problem that names the file which cannot be read.
+pub fn read_files(directory: &Path) -> Result<FileSet, Box<Problem>> {
+    let root = directory.display().to_string();
+    let mut stats = Vec::new();
+    walk(directory, "", 0, &mut stats).map_err(|(path, error)| {
+        problem(
+            path,
+            format!("cannot be read: {error}"),
+            "check that it exists and may be read; `--policies DIR` names another directory",
+        )
+    })?;
+    let bytes: u64 = stats.iter().map(|stat| stat.bytes).sum();
+    if stats.len() > FILES_MAX || bytes > BYTES_MAX {
+        return Err(problem(
+            root,
+            format!(
+                "holds {} files with {bytes} bytes; the limits are {FILES_MAX} files and {BYTES_MAX} bytes",
+                stats.len()
+            ),
+            "move what is not policy out of the directory",
+        ));
+    }
+    let mut files = BTreeMap::new();
+    for stat in stats {
+        let content = fs::read(directory.join(&stat.path)).map_err(|error| {
+            problem(
+                format!("{root}/{}", stat.path),
+                format!("cannot be read: {error}"),
+                "check its permissions",
+            )
+        })?;
+        files.insert(stat.path, Arc::from(content));
+    }
+    Ok(FileSet { root, files })
+}
+
+fn walk(
+    directory: &Path,
+    prefix: &str,
+    depth: usize,
+    stats: &mut Vec<Stat>,
+) -> Result<(), (String, io::Error)> {
+    let named = |error| (directory.display().to_string(), error);
+    let mut entries = fs::read_dir(directory)
+        .and_then(Iterator::collect::<io::Result<Vec<_>>>)
+        .map_err(named)?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else {
+            continue;
+        };
+        let path = format!("{prefix}{name}");
+        let full = entry.path();
+        let at = |error| (full.display().to_string(), error);
+        // Follows symbolic links: what counts is what would be read.
+        let metadata = match fs::metadata(&full) {
+            Ok(metadata) => metadata,
+            // A file that went away while we looked is no file of the policy.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(at(error)),
+        };
+        if metadata.is_dir() {
+            if depth < DEPTH_MAX {
+                walk(&full, &format!("{path}/"), depth + 1, stats)?;
+            }
+        } else if metadata.is_file() && is_policy(&path) {
+            stats.push(Stat {
+                path,
+                bytes: metadata.len(),
+                modified: metadata.modified().ok(),
+                identity: identity(&metadata),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn is_policy(path: &str) -> bool {
+    path != START_ONLY
+        && path
+            .rsplit_once('.')
+            .is_some_and(|(_, extension)| EXTENSIONS.contains(&extension))
+}
+
+#[cfg(unix)]
+fn identity(metadata: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(_: &fs::Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
+fn problem(file: String, what: String, way_out: &str) -> Box<Problem> {
+    Box::new(Problem {
+        file,
+        line: 0,
+        column: 0,
+        path: String::new(),
+        what,
+        way_out: way_out.to_owned(),
+        severity: Severity::Error,
+    })
+}

@@ -1,0 +1,248 @@
+//! `callgate.v1.HookService`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use tokio::time::Instant;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::gate::Gate;
+use super::message::{
+    accepted_response, after_event, before_event, decision_response, version_of, Invalid,
+};
+use crate::decision::{Failure, FailureClass};
+use crate::dialect;
+use crate::event::{Hook, Moment};
+use crate::hook::{After, Before, Caller, CallerLimit};
+use crate::outbox::AppendError;
+use crate::proto::v1;
+use crate::proto::v1::hook_service_server::{HookService, HookServiceServer};
+use crate::reload::Policies;
+
+/// Events in one `After` call.
+const EVENTS_MAX: usize = 1000;
+/// Requests of one stream that are decided at the same time.
+const STREAM_IN_FLIGHT: usize = 256;
+
+/// What the gRPC side needs to know.
+#[derive(Clone, Debug)]
+pub struct GrpcSettings {
+    pub message_bytes_max: usize,
+    pub in_flight_max: usize,
+}
+
+/// The service, ready to be added to a server.
+pub fn hook_service(
+    settings: GrpcSettings,
+    policies: Arc<Policies>,
+    before: Arc<Before>,
+    after: Arc<After>,
+) -> HookServiceServer<impl HookService> {
+    let service = Hooks {
+        policies,
+        asking: Arc::new(Asking {
+            gate: Gate::new(settings.in_flight_max),
+            in_flight_max: settings.in_flight_max,
+            before,
+        }),
+        after,
+    };
+    HookServiceServer::new(service).max_decoding_message_size(settings.message_bytes_max)
+}
+
+struct Hooks {
+    policies: Arc<Policies>,
+    asking: Arc<Asking>,
+    after: Arc<After>,
+}
+
+struct Asking {
+    gate: Gate,
+    in_flight_max: usize,
+    before: Arc<Before>,
+}
+
+impl Asking {
+    async fn before(
+        &self,
+        mut request: v1::BeforeRequest,
+        caller: Caller,
+    ) -> Result<v1::BeforeResponse, (String, Invalid)> {
+        let request_id = std::mem::take(&mut request.request_id);
+        let explain = request.explain();
+        let event = match before_event(request) {
+            Ok(event) => event,
+            Err(invalid) => return Err((request_id, invalid)),
+        };
+        let settled = match self.gate.enter() {
+            Some(_seat) => self.before.decide(&event, caller).await,
+            None => {
+                let why = format!("{} calls are in flight already", self.in_flight_max);
+                let failure = Failure::new(FailureClass::Overloaded, why);
+                self.before.fail(Some(event.hook), &failure)
+            }
+        };
+        Ok(decision_response(settled, request_id, explain))
+    }
+}
+
+#[tonic::async_trait]
+impl HookService for Hooks {
+    async fn before(
+        &self,
+        request: Request<v1::BeforeRequest>,
+    ) -> Result<Response<v1::BeforeResponse>, Status> {
+        let caller = caller_of(request.metadata());
+        match self.asking.before(request.into_inner(), caller).await {
+            Ok(response) => Ok(Response::new(response)),
+            Err((_, invalid)) => Err(invalid.status()),
+        }
+    }
+
+    type BeforeStreamStream =
+        Pin<Box<dyn Stream<Item = Result<v1::BeforeResponse, Status>> + Send + 'static>>;
+
+    async fn before_stream(
+        &self,
+        request: Request<Streaming<v1::BeforeRequest>>,
+    ) -> Result<Response<Self::BeforeStreamStream>, Status> {
+        let asking = Arc::clone(&self.asking);
+        // A stream's `grpc-timeout` is the stream's, not one message's: each message has its
+        // hook's own limits.
+        let answers = request
+            .into_inner()
+            .map(move |item| {
+                let asking = Arc::clone(&asking);
+                async move {
+                    let caller = Caller {
+                        received: Instant::now(),
+                        limit: CallerLimit::Said(None),
+                    };
+                    match asking.before(item?, caller).await {
+                        Ok(response) => Ok(response),
+                        Err((request_id, invalid)) => Ok(v1::BeforeResponse {
+                            request_id,
+                            error: Some(invalid.item()),
+                            ..v1::BeforeResponse::default()
+                        }),
+                    }
+                }
+            })
+            .buffer_unordered(STREAM_IN_FLIGHT);
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn after(
+        &self,
+        request: Request<v1::AfterRequest>,
+    ) -> Result<Response<v1::AfterResponse>, Status> {
+        let told = request.into_inner().events;
+        if told.is_empty() || told.len() > EVENTS_MAX {
+            let why = format!("{} events; 1 to {EVENTS_MAX} may come at once", told.len());
+            return Err(Invalid::new("events", why).status());
+        }
+        let (mut events, mut ids) = (Vec::new(), Vec::new());
+        for (index, event) in told.into_iter().enumerate() {
+            let (event, id) = after_event(event, index).map_err(|invalid| invalid.status())?;
+            events.push(event);
+            ids.push(id);
+        }
+        match self.after.accept(&events, &ids).await {
+            Ok((accepted, version)) => Ok(Response::new(accepted_response(accepted, &version))),
+            Err(error) => Err(not_stored(&error.0)),
+        }
+    }
+
+    async fn capabilities(
+        &self,
+        _: Request<v1::CapabilitiesRequest>,
+    ) -> Result<Response<v1::CapabilitiesResponse>, Status> {
+        let snapshot = self.policies.current();
+        let hooks = snapshot
+            .hooks()
+            .map(|rules| v1::HookCapability {
+                hook: rules.hook.name.to_owned(),
+                before: rules.hook.moment == Moment::Before,
+                can_block: rules.hook.moment == Moment::Before,
+                can_replace: can_replace(rules.hook),
+                filters: rules.list_names(),
+                endpoints: rules
+                    .endpoints
+                    .iter()
+                    .map(|endpoint| endpoint.name.to_string())
+                    .collect(),
+                timeout_ms: rules.timeout.as_millis() as u64,
+            })
+            .collect();
+        Ok(Response::new(v1::CapabilitiesResponse {
+            policy_version: Some(version_of(&snapshot.version)),
+            hooks,
+        }))
+    }
+}
+
+/// Over gRPC every before hook with a message can replace it.
+fn can_replace(hook: Hook) -> bool {
+    let info = dialect::info(hook);
+    hook.moment == Moment::Before && (info.has_message() || info.can_replace())
+}
+
+fn not_stored(error: &AppendError) -> Status {
+    match error {
+        AppendError::Full { .. } => Status::resource_exhausted(error.to_string()),
+        AppendError::TooLarge { .. } => Status::invalid_argument(error.to_string()),
+        AppendError::Closed | AppendError::Failed(_) => Status::unavailable(error.to_string()),
+    }
+}
+
+fn caller_of(metadata: &MetadataMap) -> Caller {
+    let limit = metadata
+        .get("grpc-timeout")
+        .and_then(|value| grpc_timeout(value.to_str().ok()?));
+    Caller {
+        received: Instant::now(),
+        limit: CallerLimit::Said(limit),
+    }
+}
+
+/// Reads `grpc-timeout`: at most eight digits and a unit.
+fn grpc_timeout(value: &str) -> Option<Duration> {
+    let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let amount: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(amount * 3600)),
+        "M" => Some(Duration::from_secs(amount * 60)),
+        "S" => Some(Duration::from_secs(amount)),
+        "m" => Some(Duration::from_millis(amount)),
+        "u" => Some(Duration::from_micros(amount)),
+        "n" => Some(Duration::from_nanos(amount)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_timeouts_are_read_in_every_unit() {
+        let check = |value: &str, expected: Option<Duration>| {
+            assert_eq!(grpc_timeout(value), expected, "{value}");
+        };
+        check("1S", Some(Duration::from_secs(1)));
+        check("250m", Some(Duration::from_millis(250)));
+        check("99999999u", Some(Duration::from_micros(99_999_999)));
+        check("2H", Some(Duration::from_secs(7200)));
+        check("123456789n", None);
+        check("S", None);
+        check("", None);
+        check("-1S", None);
+        check("1秒", None);
+    }
+}

@@ -1,0 +1,14 @@
+//! Where IM servers and message services connect: HTTP in an IM server's own form, and gRPC.
+//!
+//! Owns: listening, limits of what comes in, and the translation between the wire and events.
+//! Leaves alone: every rule about messages (`hook`, `policy`).
+
+mod gate;
+mod grpc;
+mod http;
+mod message;
+
+pub use gate::Gate;
+pub use grpc::{GrpcSettings, hook_service};
+pub use http::{HttpSettings, router};
+pub use message::{before_event, decision_response};

@@ -1,0 +1,410 @@
+//! Every metric, in one registry of our own. Names and labels are a contract.
+//!
+//! Labels are hooks, endpoints, lists and closed sets: never ids, never text.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::hooks::HookStates;
+use crate::decision::{Decision, FailureClass, ListAction, SkipReason, Verdict};
+use crate::event::Hook;
+
+/// Where the time of a call goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    Decode,
+    Filter,
+    Callback,
+    Total,
+}
+
+impl Stage {
+    const ALL: [Stage; 4] = [Stage::Decode, Stage::Filter, Stage::Callback, Stage::Total];
+
+    fn label(self) -> StageLabel {
+        StageLabel {
+            stage: match self {
+                Stage::Decode => "decode",
+                Stage::Filter => "filter",
+                Stage::Callback => "callback",
+                Stage::Total => "total",
+            },
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabel {
+    stage: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabels {
+    hook: &'static str,
+    action: &'static str,
+    decider: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HookClass {
+    hook: &'static str,
+    class: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HookReason {
+    hook: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HookResult {
+    hook: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndpointOutcome {
+    endpoint: Arc<str>,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndpointLabel {
+    endpoint: Arc<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListLabels {
+    list: Arc<str>,
+    action: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+/// What the outbox says of one endpoint, set before each scrape.
+#[derive(Clone, Debug)]
+pub struct OutboxGauges {
+    pub endpoint: Arc<str>,
+    pub pending: u64,
+    pub dead: u64,
+    /// Zero when nothing is pending.
+    pub oldest_age: Duration,
+}
+
+/// The metrics of one process. Cheap to call from many threads.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    pub hooks: HookStates,
+    decisions: Family<DecisionLabels, Counter>,
+    let_through: Family<HookClass, Counter>,
+    failures: Family<HookClass, Counter>,
+    skipped: Family<HookReason, Counter>,
+    outcomes: Family<EndpointOutcome, Counter>,
+    oddities: Family<EndpointOutcome, Counter>,
+    matches: Family<ListLabels, Counter>,
+    events: Family<HookResult, Counter>,
+    deliveries: Family<EndpointOutcome, Counter>,
+    odd_calls: Family<ReasonLabel, Counter>,
+    reloads: Family<ResultLabel, Counter>,
+    policy_version: Gauge<i64, AtomicI64>,
+    policy_rejected: Gauge<i64, AtomicI64>,
+    stages: Family<StageLabel, Histogram>,
+    /// The members of `stages`, found without a look-up.
+    stage: [Histogram; 4],
+    pending: Family<EndpointLabel, Gauge<u64, AtomicU64>>,
+    dead: Family<EndpointLabel, Gauge<u64, AtomicU64>>,
+    oldest_age: Family<EndpointLabel, Gauge<f64, AtomicU64>>,
+    outbox_bytes: Gauge<u64, AtomicU64>,
+}
+
+/// Seconds; from the filter's microseconds to the longest wait for an endpoint.
+const BUCKETS: [f64; 14] = [
+    0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_5, 0.001, 0.005, 0.025, 0.1, 0.5, 1.0,
+    5.0, 15.0,
+];
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics::new()
+    }
+}
+
+impl Metrics {
+    pub fn new() -> Metrics {
+        let stages = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
+        let mut metrics = Metrics {
+            registry: Registry::with_prefix("callgate"),
+            hooks: HookStates::default(),
+            decisions: Family::default(),
+            let_through: Family::default(),
+            failures: Family::default(),
+            skipped: Family::default(),
+            outcomes: Family::default(),
+            oddities: Family::default(),
+            matches: Family::default(),
+            events: Family::default(),
+            deliveries: Family::default(),
+            odd_calls: Family::default(),
+            reloads: Family::default(),
+            policy_version: Gauge::default(),
+            policy_rejected: Gauge::default(),
+            stage: Stage::ALL.map(|stage| stages.get_or_create(&stage.label()).clone()),
+            stages,
+            pending: Family::default(),
+            dead: Family::default(),
+            oldest_age: Family::default(),
+            outbox_bytes: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "decisions",
+            "Decisions on before hooks, by who settled them",
+            self.decisions.clone(),
+        );
+        registry.register(
+            "let_through",
+            "Messages let through by a failure, without the review that the policy asks for",
+            self.let_through.clone(),
+        );
+        registry.register(
+            "failures",
+            "Failures on before hooks, whatever was done about them",
+            self.failures.clone(),
+        );
+        registry.register(
+            "skipped",
+            "Calls that a hook's rules left out, by reason",
+            self.skipped.clone(),
+        );
+        registry.register(
+            "endpoint_outcomes",
+            "How asking an endpoint ended: its answer or the class of failure",
+            self.outcomes.clone(),
+        );
+        registry.register(
+            "endpoint_oddities",
+            "Answers that mean something else than their author thinks",
+            self.oddities.clone(),
+        );
+        registry.register(
+            "matches",
+            "Matches of word lists, by what the list does",
+            self.matches.clone(),
+        );
+        registry.register(
+            "events",
+            "After events by what became of them",
+            self.events.clone(),
+        );
+        registry.register(
+            "deliveries",
+            "Attempts to deliver an after event, by outcome",
+            self.deliveries.clone(),
+        );
+        registry.register(
+            "odd_calls",
+            "Calls from IM servers that name no known hook or cannot be read",
+            self.odd_calls.clone(),
+        );
+        registry.register(
+            "reloads",
+            "Edits of the policy files, by result",
+            self.reloads.clone(),
+        );
+        registry.register(
+            "policy_version",
+            "Number of the policy in force",
+            self.policy_version.clone(),
+        );
+        registry.register(
+            "policy_rejected",
+            "1 while the files on disk have errors and an older policy is in force",
+            self.policy_rejected.clone(),
+        );
+        registry.register(
+            "outbox_pending",
+            "Events that wait for an endpoint",
+            self.pending.clone(),
+        );
+        registry.register(
+            "outbox_dead",
+            "Events that were given up on, by endpoint",
+            self.dead.clone(),
+        );
+        registry.register_with_unit(
+            "outbox_oldest_pending_age",
+            "Age of the oldest event that waits for an endpoint",
+            Unit::Seconds,
+            self.oldest_age.clone(),
+        );
+        registry.register_with_unit(
+            "outbox",
+            "Size of the outbox",
+            Unit::Bytes,
+            self.outbox_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "stage",
+            "Time spent on a before call, by stage",
+            Unit::Seconds,
+            self.stages.clone(),
+        );
+    }
+
+    /// Records a decision on a before hook: once for each call.
+    pub fn decided(&self, hook: Hook, decision: &Decision) {
+        let action = decision.verdict.name();
+        let labels = DecisionLabels {
+            hook: hook.name,
+            action,
+            decider: decision.decider.name(),
+        };
+        self.decisions.get_or_create(&labels).inc();
+        self.hooks
+            .decided(hook, action, decision.decider, decision.skipped);
+        if let Some(reason) = decision.skipped {
+            self.count_skip(hook, reason);
+        }
+        if let Some(class) = decision.failure {
+            self.count_failure(hook, class, &decision.verdict, decision.reviewed);
+        }
+    }
+
+    /// Records the matches of a message; left out when another call of the same message did.
+    pub fn matched(&self, list: &Arc<str>, action: ListAction) {
+        let labels = ListLabels {
+            list: Arc::clone(list),
+            action: action.name(),
+        };
+        self.matches.get_or_create(&labels).inc();
+    }
+
+    /// Records how asking an endpoint ended: `allow`, `block`, `replace` or a failure's class.
+    pub fn asked(&self, endpoint: &Arc<str>, outcome: &'static str) {
+        self.outcomes
+            .get_or_create(&outcome_labels(endpoint, outcome))
+            .inc();
+    }
+
+    pub fn odd_answer(&self, endpoint: &Arc<str>, oddity: &'static str) {
+        self.oddities
+            .get_or_create(&outcome_labels(endpoint, oddity))
+            .inc();
+    }
+
+    /// Records an after event: `stored`, `duplicate`, `dropped` or `refused`.
+    pub fn accepted(&self, hook: Hook, result: &'static str) {
+        let labels = HookResult {
+            hook: hook.name,
+            result,
+        };
+        self.events.get_or_create(&labels).inc();
+        self.hooks.accepted(hook, result != "refused");
+    }
+
+    /// Records an after event that no rule wants.
+    pub fn dropped(&self, hook: Hook, reason: SkipReason) {
+        let labels = HookResult {
+            hook: hook.name,
+            result: "dropped",
+        };
+        self.events.get_or_create(&labels).inc();
+        self.count_skip(hook, reason);
+        self.hooks.skipped(hook, reason);
+    }
+
+    /// Records an attempt to deliver: `delivered` or why not.
+    pub fn delivered(&self, endpoint: &Arc<str>, outcome: &'static str) {
+        self.deliveries
+            .get_or_create(&outcome_labels(endpoint, outcome))
+            .inc();
+    }
+
+    /// Records a call that names no known hook or cannot be read.
+    pub fn odd_call(&self, reason: &'static str) {
+        self.odd_calls.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// Records an edit of the policy files. `version` is what is in force now.
+    pub fn reloaded(&self, result: &'static str, version: u64, rejected: bool) {
+        self.reloads.get_or_create(&ResultLabel { result }).inc();
+        self.policy_version.set(version as i64);
+        self.policy_rejected.set(i64::from(rejected));
+    }
+
+    pub fn spent(&self, stage: Stage, time: Duration) {
+        self.stage[stage as usize].observe(time.as_secs_f64());
+    }
+
+    /// Sets what the outbox holds now.
+    pub fn outbox(&self, endpoints: &[OutboxGauges], bytes: u64) {
+        for gauges in endpoints {
+            let label = EndpointLabel {
+                endpoint: Arc::clone(&gauges.endpoint),
+            };
+            self.pending.get_or_create(&label).set(gauges.pending);
+            self.dead.get_or_create(&label).set(gauges.dead);
+            self.oldest_age
+                .get_or_create(&label)
+                .set(gauges.oldest_age.as_secs_f64());
+        }
+        self.outbox_bytes.set(bytes);
+    }
+
+    /// Everything in the OpenMetrics text format.
+    pub fn encode(&self) -> String {
+        let mut out = String::new();
+        // Writing into a String cannot fail.
+        let _ = text::encode(&mut out, &self.registry);
+        out
+    }
+
+    fn count_skip(&self, hook: Hook, reason: SkipReason) {
+        let labels = HookReason {
+            hook: hook.name,
+            reason: reason.name(),
+        };
+        self.skipped.get_or_create(&labels).inc();
+    }
+
+    fn count_failure(&self, hook: Hook, class: FailureClass, verdict: &Verdict, reviewed: bool) {
+        let labels = HookClass {
+            hook: hook.name,
+            class: class.name(),
+        };
+        self.failures.get_or_create(&labels).inc();
+        if !reviewed && !matches!(verdict, Verdict::Block(_)) {
+            self.let_through.get_or_create(&labels).inc();
+        }
+    }
+}
+
+fn outcome_labels(endpoint: &Arc<str>, outcome: &'static str) -> EndpointOutcome {
+    EndpointOutcome {
+        endpoint: Arc::clone(endpoint),
+        outcome,
+    }
+}

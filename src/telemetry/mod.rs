@@ -1,0 +1,13 @@
+//! What callgate tells of itself: metrics, the state of each hook, logs.
+//!
+//! Owns: every metric's name and labels, the log setup, and how often one line may repeat.
+//! Leaves alone: when something is counted: `hook` and `server` call it, the core never does.
+//! Message text and secrets are in none of it.
+
+mod hooks;
+mod logs;
+mod metrics;
+
+pub use hooks::{HookState, HookStates};
+pub use logs::{LogFormat, Seldom, start_logs};
+pub use metrics::{Metrics, OutboxGauges, Stage};

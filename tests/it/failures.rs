@@ -1,0 +1,471 @@
+//! Every class of failure, with `failedContinue` true and false, on both send hooks, over HTTP and
+//! over gRPC: what the caller is told, and what is counted.
+
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+use callgate::decision::FailureClass;
+use callgate::proto::v1;
+
+use crate::harness::calls::{self, ALLOW, GROUP, SINGLE};
+use crate::harness::{Behaviour, Business, Callgate, Setup, http};
+
+const REFUSAL: &str = r#"{"actionCode":0,"errCode":20099,"errMsg":"message could not be checked, try again","errDlt":""#;
+
+/// How a failure is brought about.
+#[derive(Default)]
+struct How {
+    business: Option<Behaviour>,
+    /// Instead of the business server's own.
+    url: Option<String>,
+    /// More keys of the endpoint and of each hook.
+    endpoint: &'static str,
+    hook: &'static str,
+    env: Option<(&'static str, &'static str)>,
+    grpc_timeout: Option<Duration>,
+    /// Brings the engine into the state in which calls fail.
+    first: Option<fn(&Callgate, &Business)>,
+}
+
+fn business(behaviour: Behaviour) -> How {
+    How {
+        business: Some(behaviour),
+        ..How::default()
+    }
+}
+
+fn url(url: impl Into<String>) -> How {
+    How {
+        url: Some(url.into()),
+        ..How::default()
+    }
+}
+
+fn policy(url: &str, action: &str, how: &How) -> String {
+    let timeout = if how.hook.contains("timeout:") {
+        ""
+    } else {
+        "timeout: 300ms,"
+    };
+    let breaker = if how.endpoint.contains("breaker:") {
+        ""
+    } else {
+        "breaker: {failures: 100000, calls_min: 100000},"
+    };
+    let continues = action == "allow";
+    let hook = format!(
+        "{{endpoint: business, {timeout} failedContinue: {{default: {continues}, unreadable_call: {action}}}, {}}}",
+        how.hook
+    );
+    format!(
+        "endpoints:\n  business: {{url: \"{url}\", {breaker} {}}}\nhooks:\n  {SINGLE}: {hook}\n  {GROUP}: {hook}\n",
+        how.endpoint
+    )
+}
+
+fn start(action: &str, how: &How) -> (Callgate, Business) {
+    let behaviour = how.business.clone().unwrap_or(Behaviour::allow());
+    let business = Business::start(behaviour);
+    let url = how.url.clone().unwrap_or_else(|| business.url());
+    let mut setup = Setup::new(&policy(&url, action, how));
+    if let Some((name, value)) = how.env {
+        setup = setup.env(name, value);
+    }
+    let callgate = setup.start();
+    if let Some(first) = how.first {
+        first(&callgate, &business);
+    }
+    (callgate, business)
+}
+
+/// Brings a failure about in all its forms, and looks at every answer and counter.
+fn check(class: FailureClass, how: How) {
+    for action in ["allow", "block"] {
+        let (callgate, _business) = start(action, &how);
+        let grpc = callgate.grpc();
+        thread::scope(|scope| {
+            for hook in [SINGLE, GROUP] {
+                scope.spawn(|| check_http(&callgate.call(hook, "hello"), class, action));
+                scope.spawn(|| {
+                    let request = calls::request(hook, "hello");
+                    let answer = grpc.before_within(request, how.grpc_timeout).unwrap();
+                    check_grpc(&answer, class, action);
+                });
+            }
+        });
+        for hook in [SINGLE, GROUP] {
+            let let_through = if action == "allow" { 2.0 } else { 0.0 };
+            check_counter(&callgate, "failures", hook, class, 2.0);
+            check_counter(&callgate, "let_through", hook, class, let_through);
+        }
+    }
+}
+
+fn check_http(answer: &http::Answer, class: FailureClass, action: &str) {
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("x-callgate-failure"), class.name());
+    match action {
+        "allow" => assert_eq!(answer.text(), ALLOW, "{class}"),
+        _ => {
+            let text = answer.text();
+            let detail = text.strip_prefix(REFUSAL);
+            let detail = detail.and_then(|rest| rest.strip_suffix(r#"","nextCode":1}"#));
+            assert!(detail.is_some(), "{class}: {text}");
+        }
+    }
+    let reviewed = (action == "block").to_string();
+    assert_eq!(answer.header("x-callgate-reviewed"), reviewed, "{class}");
+    assert!(answer.header("x-callgate-version").starts_with("1-"));
+}
+
+fn check_grpc(answer: &v1::BeforeResponse, class: FailureClass, action: &str) {
+    let failure = format!("FAILURE_CLASS_{}", class.name().to_uppercase());
+    assert_eq!(answer.failure().as_str_name(), failure);
+    let expected = match action {
+        "allow" => (v1::Action::Allow, 0, "", false),
+        _ => (
+            v1::Action::Block,
+            20099,
+            "message could not be checked, try again",
+            true,
+        ),
+    };
+    let actual = (
+        answer.action(),
+        answer.err_code,
+        answer.err_msg.as_str(),
+        answer.reviewed,
+    );
+    assert_eq!(actual, expected, "{class}");
+    assert_eq!(answer.decided_by(), v1::DecidedBy::FailurePolicy, "{class}");
+    assert_eq!(answer.content, None);
+}
+
+fn check_counter(callgate: &Callgate, name: &str, hook: &str, class: FailureClass, value: f64) {
+    let metric = format!("callgate_{name}_total{{hook=\"{hook}\",class=\"{class}\"}}");
+    assert_eq!(callgate.metric(&metric), value, "{metric}");
+}
+
+/// A port at which nobody listens.
+fn closed_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}/callback", listener.local_addr().unwrap())
+}
+
+#[test]
+fn timeout_hang() {
+    check(FailureClass::Timeout, business(Behaviour::Hang));
+}
+
+#[test]
+fn timeout_head_then_hang() {
+    check(FailureClass::Timeout, business(Behaviour::HeadThenHang));
+}
+
+#[test]
+fn timeout_one_byte_a_second() {
+    check(FailureClass::Timeout, business(Behaviour::Drip));
+}
+
+#[test]
+fn timeout_continue_for_ever() {
+    check(FailureClass::Timeout, business(Behaviour::ContinueForEver));
+}
+
+#[test]
+fn timeout_answer_comes_late() {
+    let late = Behaviour::block().after(Duration::from_secs(1));
+    check(FailureClass::Timeout, business(late));
+}
+
+#[test]
+fn connect_refused() {
+    check(FailureClass::Connect, url(closed_port()));
+}
+
+#[test]
+fn connect_reset() {
+    check(FailureClass::Connect, business(Behaviour::Reset));
+}
+
+#[test]
+fn connect_closed_without_answer() {
+    check(FailureClass::Connect, business(Behaviour::Close));
+}
+
+#[test]
+fn connect_closed_within_the_answer() {
+    let cut = Behaviour::Length {
+        declared: 500,
+        body: ALLOW.into(),
+    };
+    check(FailureClass::Connect, business(cut));
+}
+
+#[test]
+fn connect_name_does_not_resolve() {
+    let how = How {
+        hook: "timeout: 3s,",
+        ..url("http://business.callgate.invalid/callback")
+    };
+    check(FailureClass::Connect, how);
+}
+
+#[test]
+fn connect_tls_to_a_plain_port() {
+    let business = Business::start(Behaviour::Garbage);
+    let how = url(format!("https://{}/callback", business.address));
+    check(FailureClass::Connect, how);
+}
+
+#[test]
+fn http_status_500_with_an_allow() {
+    check(FailureClass::HttpStatus, business(Behaviour::status(500, ALLOW)));
+}
+
+#[test]
+fn http_status_404_page() {
+    let page = "<html><body>404 page not found</body></html>";
+    check(FailureClass::HttpStatus, business(Behaviour::status(404, page)));
+}
+
+#[test]
+fn http_status_redirect_is_not_followed() {
+    let to = Behaviour::RedirectTo("http://169.254.169.254/latest/meta-data/");
+    check(FailureClass::HttpStatus, business(to));
+}
+
+#[test]
+fn invalid_answer_html() {
+    check(FailureClass::InvalidAnswer, business(Behaviour::html("<html>ok</html>")));
+}
+
+#[test]
+fn invalid_answer_empty() {
+    check(FailureClass::InvalidAnswer, business(Behaviour::html("")));
+}
+
+#[test]
+fn invalid_answer_ok() {
+    check(FailureClass::InvalidAnswer, business(Behaviour::html("OK")));
+}
+
+#[test]
+fn invalid_answer_cut_off() {
+    let cut = Behaviour::Length {
+        declared: 40,
+        body: ALLOW.into(),
+    };
+    check(FailureClass::InvalidAnswer, business(cut));
+}
+
+#[test]
+fn invalid_answer_garbage_instead_of_http() {
+    check(FailureClass::InvalidAnswer, business(Behaviour::Garbage));
+}
+
+#[test]
+fn invalid_answer_compressed_unasked() {
+    check(FailureClass::InvalidAnswer, business(Behaviour::Gzip));
+}
+
+#[test]
+fn too_large_body() {
+    let huge = format!("{{\"pad\":\"{}\"}}", "x".repeat(1024 * 1024));
+    check(FailureClass::TooLarge, business(Behaviour::answer(huge)));
+}
+
+#[test]
+fn too_large_endless_chunks() {
+    check(FailureClass::TooLarge, business(Behaviour::EndlessChunks));
+}
+
+#[test]
+fn too_large_by_its_own_limit() {
+    let how = How {
+        endpoint: "answer_bytes_max: 64",
+        ..business(Behaviour::allow())
+    };
+    check(FailureClass::TooLarge, how);
+}
+
+#[test]
+fn blocked_address() {
+    check(FailureClass::BlockedAddress, url("http://169.254.169.254/callback"));
+}
+
+#[test]
+fn blocked_address_in_other_spellings() {
+    for host in ["0xa9fea9fe", "2852039166", "[::ffff:a9fe:a9fe]"] {
+        check(FailureClass::BlockedAddress, url(format!("http://{host}/callback")));
+    }
+}
+
+#[test]
+fn breaker_open() {
+    let how = How {
+        endpoint: "breaker: {failures: 1, open: 60s}",
+        first: Some(|callgate, _| {
+            let failed = callgate.call(SINGLE, "hello");
+            assert_eq!(failed.header("x-callgate-failure"), "http_status");
+        }),
+        ..business(Behaviour::status(503, ""))
+    };
+    check(FailureClass::BreakerOpen, how);
+}
+
+#[test]
+fn overloaded() {
+    let how = How {
+        endpoint: "in_flight_max: 1",
+        hook: "timeout: 5s, caller_timeout: 8s",
+        first: Some(|callgate, business| {
+            let address = callgate.http;
+            // Takes the only seat and holds it; its own answer is of no interest.
+            thread::spawn(move || {
+                let body = calls::body(SINGLE, "hangs");
+                let mut connection = http::Connection::open(address);
+                let _ = connection.post(&calls::path(SINGLE), body.as_bytes());
+            });
+            business.wait_for(1);
+        }),
+        ..business(Behaviour::Hang)
+    };
+    check(FailureClass::Overloaded, how);
+}
+
+#[test]
+fn overloaded_engine() {
+    let how = How {
+        hook: "timeout: 5s, caller_timeout: 8s",
+        ..business(Behaviour::Hang)
+    };
+    for action in ["allow", "block"] {
+        let business = Business::start(Behaviour::Hang);
+        let policy = policy(&business.url(), action, &how);
+        let callgate = Setup::new(&policy).engine("http.in_flight_max", "1").start();
+        thread::scope(|scope| {
+            let mut held = http::Connection::open(callgate.http);
+            let body = calls::body(SINGLE, "hangs");
+            let mut call = http::head("POST", &calls::path(SINGLE), Some(body.len()));
+            call.extend_from_slice(body.as_bytes());
+            held.write(&call).unwrap();
+            business.wait_for(1);
+            for hook in [SINGLE, GROUP] {
+                let callgate = &callgate;
+                scope.spawn(move || {
+                    let answer = callgate.call(hook, "hello");
+                    check_http(&answer, FailureClass::Overloaded, action);
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn deadline() {
+    let how = How {
+        hook: "timeout: 2s, caller_timeout: 200ms",
+        grpc_timeout: Some(Duration::from_millis(200)),
+        ..business(Behaviour::Hang)
+    };
+    check(FailureClass::Deadline, how);
+}
+
+/// The certificates of the machine are broken: the engine's own fault, found out when a client
+/// for https is made.
+#[test]
+fn internal_no_certificates() {
+    let how = How {
+        env: Some(("SSL_CERT_FILE", "/dev/null")),
+        ..url("https://127.0.0.1:9/callback")
+    };
+    check(FailureClass::Internal, how);
+}
+
+fn check_unreadable(what: &str, path_of: &str, body: &[u8]) {
+    for action in ["allow", "block"] {
+        let (callgate, business) = start(action, &How::default());
+        let answer = http::post(callgate.http, &calls::path(path_of), body);
+        println!("{what}: {}", answer.text());
+        check_http(&answer, FailureClass::UnreadableCall, action);
+        assert!(business.requests().is_empty(), "{what}");
+        check_counter(&callgate, "failures", path_of, FailureClass::UnreadableCall, 1.0);
+    }
+}
+
+#[test]
+fn unreadable_call() {
+    for hook in [SINGLE, GROUP] {
+        check_unreadable("empty body", hook, b"");
+        check_unreadable("garbage", hook, b"\x00\xff<xml/>");
+        check_unreadable("array", hook, b"[]");
+        let whole = calls::body(hook, "hello");
+        check_unreadable("cut off", hook, &whole.as_bytes()[..whole.len() / 2]);
+    }
+}
+
+#[test]
+fn unreadable_call_url_and_body_disagree() {
+    check_unreadable("other command", SINGLE, calls::body(GROUP, "hello").as_bytes());
+    check_unreadable("other command", GROUP, calls::body(SINGLE, "hello").as_bytes());
+}
+
+/// `unreadable_call` blocks unless its own key says else, so that padding is no way past the
+/// filter.
+#[test]
+fn unreadable_call_blocks_by_default_although_failures_are_let_through() {
+    let business = Business::start(Behaviour::allow());
+    let policy = format!(
+        "callbackUrl: {}\nendpoints: {{callbackUrl: {{dialect: openim}}}}\nhooks:\n  {SINGLE}: {{failedContinue: true}}\n",
+        business.url()
+    );
+    let callgate = Callgate::start(&policy);
+    let answer = http::post(callgate.http, &calls::path(SINGLE), "{");
+    check_http(&answer, FailureClass::UnreadableCall, "block");
+}
+
+#[test]
+fn every_class_of_failure_has_a_test_here() {
+    let source = include_str!("failures.rs");
+    for class in FailureClass::ALL {
+        let test = format!("\nfn {class}");
+        assert!(source.contains(&test), "no test of `{class}`");
+    }
+}
+
+/// A class may have an action of its own; the others follow the default.
+#[test]
+fn one_action_for_each_class() {
+    let business = Business::start(Behaviour::status(500, ""));
+    let policy = format!(
+        "endpoints: {{business: {{url: \"{}\"}}}}\nhooks:\n  {SINGLE}: {{endpoint: business, timeout: 300ms, failedContinue: {{default: allow, http_status: block}}}}\n",
+        business.url()
+    );
+    let callgate = Callgate::start(&policy);
+    check_http(&callgate.call(SINGLE, "hello"), FailureClass::HttpStatus, "block");
+    business.set(Behaviour::Hang);
+    check_http(&callgate.call(SINGLE, "hello"), FailureClass::Timeout, "allow");
+}
+
+/// What the filters say holds whatever state the endpoint is in.
+#[test]
+fn filters_run_while_the_endpoint_is_dead() {
+    let policy = format!(
+        "endpoints: {{business: {{url: \"{}\"}}}}\nlists: {{bad: {{words: [damn], action: block}}}}\nhooks:\n  {SINGLE}: {{endpoint: business, failedContinue: true}}\n",
+        closed_port()
+    );
+    let callgate = Callgate::start(&policy);
+    for _ in 0..10 {
+        let refused = callgate.call(SINGLE, "well, damn it").json();
+        assert_eq!(refused["errCode"], 20001);
+        check_passed_by_failure(&callgate.call(SINGLE, "hello"));
+    }
+}
+
+fn check_passed_by_failure(answer: &http::Answer) {
+    assert_eq!(answer.text(), ALLOW);
+    assert_eq!(answer.header("x-callgate-reviewed"), "false");
+}

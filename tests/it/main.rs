@@ -1,0 +1,16 @@
+//! Black-box tests: the real program, a business server that misbehaves on command, real sockets.
+//!
+//! Each test starts a program of its own on free ports and in a directory of its own, so they
+//! run side by side. `harness` is the only code that knows how the program is driven.
+
+mod deadline_run;
+mod failures;
+mod grpc;
+mod harness;
+mod hostile;
+mod layers;
+mod openim_http;
+mod readme;
+mod reload;
+mod shutdown;
+mod start;
