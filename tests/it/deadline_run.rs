@@ -1,8 +1,11 @@
 //! Thousands of calls against a business server that does something else each time: no answer may
 //! come after the caller has given up. `CALLGATE_LONG=1` makes it 100,000.
+//!
+//! On a busy machine everybody stands still now and then, the caller too. A metronome beside the
+//! calls notices; an answer that comes late while it stood still is counted apart.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +14,9 @@ use crate::harness::{Behaviour, Business, Callgate, Grpc, Random, http};
 
 /// Callers at the same time.
 const CALLERS: usize = 16;
+/// The metronome beats this often, and stood still if it is this late.
+const BEAT: Duration = Duration::from_millis(1);
+const STILL: Duration = Duration::from_millis(8);
 /// `caller_timeout` of the hook that is called over HTTP.
 const HTTP_LIMIT: Duration = Duration::from_millis(400);
 
@@ -39,11 +45,41 @@ fn behaviour(random: &mut Random) -> Behaviour {
     }
 }
 
+/// When the machine stood still.
+#[derive(Default)]
+struct Metronome {
+    stills: Mutex<Vec<(Instant, Instant)>>,
+    stop: AtomicBool,
+}
+
+impl Metronome {
+    fn run(&self) {
+        while !self.stop.load(Ordering::Relaxed) {
+            let beat = Instant::now();
+            thread::sleep(BEAT);
+            if beat.elapsed() > STILL {
+                self.stills.lock().unwrap().push((beat, Instant::now()));
+            }
+        }
+    }
+
+    fn stood_still(&self, from: Instant, to: Instant) -> bool {
+        let stills = self.stills.lock().unwrap();
+        stills.iter().any(|(start, end)| *start < to && *end > from)
+    }
+}
+
+struct Late {
+    what: String,
+    from: Instant,
+    to: Instant,
+}
+
 #[derive(Default)]
 struct Tally {
     calls: AtomicUsize,
     failures: AtomicUsize,
-    late: Mutex<Vec<String>>,
+    late: Mutex<Vec<Late>>,
     /// The shortest time that was left of a caller's limit.
     least_left: Mutex<Option<Duration>>,
 }
@@ -53,7 +89,13 @@ impl Tally {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.failures.fetch_add(failed.into(), Ordering::Relaxed);
         if took >= limit {
-            self.late.lock().unwrap().push(format!("{how}: {took:?} of {limit:?}"));
+            let to = Instant::now();
+            let late = Late {
+                what: format!("{how}: {took:?} of {limit:?}"),
+                from: to - took,
+                to,
+            };
+            self.late.lock().unwrap().push(late);
         }
         let left = limit.saturating_sub(took);
         let mut least = self.least_left.lock().unwrap();
@@ -102,27 +144,39 @@ fn no_answer_comes_after_the_callers_limit() {
     let grpc = callgate.grpc();
     let tally = Tally::default();
     let left = AtomicUsize::new(calls);
+    let metronome = Metronome::default();
     thread::scope(|scope| {
-        for _ in 0..CALLERS {
-            let mut random = random.split();
-            let (callgate, grpc, tally, left) = (&callgate, &grpc, &tally, &left);
-            scope.spawn(move || {
-                let mut connection = http::Connection::open(callgate.http);
-                let more = |left: usize| left.checked_sub(1);
-                while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() {
-                    match random.below(2) {
-                        0 => call_over_http(&mut connection, tally),
-                        _ => call_over_grpc(grpc, &mut random, tally),
+        scope.spawn(|| metronome.run());
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|_| {
+                let mut random = random.split();
+                let (callgate, grpc, tally, left) = (&callgate, &grpc, &tally, &left);
+                scope.spawn(move || {
+                    let mut connection = http::Connection::open(callgate.http);
+                    let more = |left: usize| left.checked_sub(1);
+                    while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() {
+                        match random.below(2) {
+                            0 => call_over_http(&mut connection, tally),
+                            _ => call_over_grpc(grpc, &mut random, tally),
+                        }
                     }
-                }
-            });
-        }
+                })
+            })
+            .collect();
+        let ended: Vec<_> = callers.into_iter().map(|caller| caller.join()).collect();
+        metronome.stop.store(true, Ordering::Relaxed);
+        ended.into_iter().for_each(Result::unwrap);
     });
     let failures = tally.failures.load(Ordering::Relaxed);
     let least_left = tally.least_left.lock().unwrap();
     println!("{calls} calls, {failures} failures, at least {least_left:?} left");
     assert_eq!(tally.calls.load(Ordering::Relaxed), calls);
     assert!(failures > calls / 4, "the business server misbehaves less than it should");
-    let late = tally.late.lock().unwrap();
-    assert!(late.is_empty(), "{} answers came late: {:?}", late.len(), &late[..late.len().min(5)]);
+    let all = tally.late.into_inner().unwrap();
+    let (excused, late): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|late| metronome.stood_still(late.from, late.to));
+    println!("{} late while the machine stood still", excused.len());
+    let shown: Vec<_> = late.iter().take(5).map(|late| &late.what).collect();
+    assert!(late.is_empty(), "{} answers came late: {shown:#?}", late.len());
+    assert!(excused.len() <= calls / 20, "the machine is too busy to measure anything");
 }

@@ -93,6 +93,8 @@ fn random_bytes_over_grpc() {
     let mut callgate = Callgate::start(POLICY);
     let grpc = callgate.grpc();
     let valid = prost::Message::encode_to_vec(&calls::request(SINGLE, "hello"));
+    // Nothing here speaks TLS; the client wants a provider all the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     for _ in 0..600 {
         let payload = match random.below(3) {

@@ -131,13 +131,23 @@ fn traffic(callgate: &Callgate, stop: &AtomicBool) -> BTreeMap<(String, String),
     seen
 }
 
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Runs `edits` while calls come in; nothing but whole editions may be seen.
 fn under_traffic(callgate: &Callgate, editions: &[usize], edits: impl FnOnce()) {
     let stop = AtomicBool::new(false);
     let seen = thread::scope(|scope| {
         let asking = scope.spawn(|| traffic(callgate, &stop));
+        // Also when an edit panics: the scope waits for the traffic.
+        let stopping = StopOnDrop(&stop);
         edits();
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         asking.join().unwrap()
     });
     let mut versions = BTreeMap::new();

@@ -120,7 +120,7 @@ impl Behaviour {
             }
             Behaviour::Close => false,
             Behaviour::Reset => {
-                let socket = socket2::SockRef::from(stream);
+                let socket = socket2::SockRef::from(&*stream);
                 socket.set_linger(Some(Duration::ZERO)).unwrap();
                 false
             }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use callgate::proto::v1;
 use serde_json::json;
 
-/// What OpenIM sends and what it takes as allow.
+/// The canonical allow.
 pub const ALLOW: &str =
-    r#"{"actionCode":0,"errCode":0,"errMsg":"Success","errDlt":"","nextCode":0}"#;
+    "{\"actionCode\":0,\"errCode\":0,\"errMsg\":\"Success\",\"errDlt\":\"\",\"nextCode\":0}\n";
 
 pub const SINGLE: &str = "beforeSendSingleMsg";
 pub const GROUP: &str = "beforeSendGroupMsg";
@@ -18,7 +18,7 @@ pub const MODIFY: &str = "beforeMsgModify";
 pub fn block(code: i32, message: &str, detail: &str) -> String {
     format!(
         r#"{{"actionCode":0,"errCode":{code},"errMsg":"{message}","errDlt":"{detail}","nextCode":1}}"#
-    )
+    ) + "\n"
 }
 
 /// `beforeSendSingleMsg` is `callbackBeforeSendSingleMsgCommand` on the wire.

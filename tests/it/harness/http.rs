@@ -54,7 +54,7 @@ pub fn head(method: &str, path: &str, length: Option<usize>) -> Vec<u8> {
     let length = length.map_or_else(String::new, |length| format!("Content-Length: {length}\r\n"));
     format!(
         "{method} {path} HTTP/1.1\r\nHost: im\r\nUser-Agent: Go-http-client/1.1\r\n\
-         Content-Type: application/json; charset=utf-8\r\nOperationid: op-1\r\n{length}\r\n"
+         Content-Type: application/json; charset=utf-8\r\n{length}\r\n"
     )
     .into_bytes()
 }

@@ -14,7 +14,7 @@ mod random;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use business::{Behaviour, Business, Request};
+pub use business::{Behaviour, Business};
 pub use grpc::Grpc;
 pub use program::{Callgate, Setup};
 pub use random::Random;
