@@ -55,7 +55,8 @@ pub trait Outbox: Send + Sync {
     /// Takes up to `limit` pairs of one endpoint in flight, the longest due first.
     ///
     /// First tries are due since their acceptance, retries since their due time, so neither can
-    /// starve the other. Each pair taken must be settled.
+    /// starve the other. Each pair taken must be settled: a call that is dropped while it waits
+    /// may leave pairs in flight until the next start.
     async fn claim(
         &self,
         endpoint: &str,

@@ -4,10 +4,18 @@
 //! Calls become jobs for that thread; it does many in one transaction and answers when the
 //! transaction is on disk, so one sync pays for all of them.
 
-mod books;
 mod file;
+
+mod books;
 mod store;
+
+mod look;
+mod upkeep;
+
 mod writer;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};

@@ -6,24 +6,17 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::books::Books;
 use super::{file, from_sql, to_sql};
 use crate::outbox::config::Config;
-use crate::outbox::entry::{Appended, Due, EndpointStats, EntryKey, NewEntry, Settlement, Stats};
+use crate::outbox::entry::{Appended, Due, EntryKey, NewEntry, Settlement};
 use crate::outbox::error::{AppendError, OpenError};
-use crate::outbox::rules::{SWEEP_MAX, cut, forget_at_ms, longest_due, note_discarded};
-
-/// The log is written back into the file when it holds so many pages, 16 MiB.
-const LOG_PAGES_MAX: i64 = 4096;
-/// Free pages that are not worth giving back.
-const FREE_PAGES_MIN: i64 = 256;
-/// Pages that one step gives back, so that a caller who comes meanwhile waits little.
-const GIVE_BACK_PAGES: i64 = 256;
+use crate::outbox::rules::{cut, forget_at_ms, longest_due, note_discarded};
 
 /// The file and its counters.
 pub(super) struct Store {
-    connection: Connection,
-    config: Config,
-    books: Books,
+    pub connection: Connection,
+    pub config: Config,
+    pub books: Books,
     /// No remembered id may be forgotten before this time.
-    forget_from_ms: u64,
+    pub forget_from_ms: u64,
     /// A pair became ready since [`Store::begin`].
     pub woke: bool,
 }
@@ -186,7 +179,7 @@ impl Store {
     }
 
     /// Pairs in one place that are due by then, the longest due first.
-    fn claimable(
+    pub(super) fn claimable(
         &self,
         place: i64,
         endpoint: i64,
@@ -348,156 +341,7 @@ impl Store {
         Ok(id)
     }
 
-    fn remembered(&mut self, forget_at_ms: u64) {
-        self.books.remembered_ids += 1;
-        self.forget_from_ms = self.forget_from_ms.min(forget_at_ms);
-    }
-
-    /// Forgets some ids whose time has come, and some of those that are too many.
-    fn sweep(&mut self, now_ms: u64) -> Result<()> {
-        let too_many = self
-            .books
-            .remembered_ids
-            .saturating_sub(self.config.dedupe_ids_max);
-        let too_many = too_many.min(SWEEP_MAX as u64);
-        if too_many > 0 {
-            self.forget(u64::MAX, too_many)?;
-        }
-        if now_ms < self.forget_from_ms {
-            return Ok(());
-        }
-        let room = SWEEP_MAX as u64 - too_many;
-        if self.forget(now_ms, room)? < room {
-            let sql = "SELECT forget_at_ms FROM known WHERE forget_at_ms IS NOT NULL
-                ORDER BY forget_at_ms LIMIT 1";
-            let mut statement = self.connection.prepare_cached(sql)?;
-            let first: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
-            self.forget_from_ms = first.map_or(u64::MAX, from_sql);
-        }
-        Ok(())
-    }
-
-    fn forget(&mut self, until_ms: u64, limit: u64) -> Result<u64> {
-        let sql = "DELETE FROM known WHERE id IN (
-            SELECT id FROM known WHERE forget_at_ms IS NOT NULL AND forget_at_ms <= ?1
-            ORDER BY forget_at_ms, id LIMIT ?2)";
-        let forgotten = self.execute(sql, params![to_sql(until_ms), to_sql(limit)])? as u64;
-        self.books.remembered_ids -= forgotten;
-        Ok(forgotten)
-    }
-
-    pub(super) fn next_due_ms(&self, name: &str) -> Result<Option<u64>> {
-        let Some(endpoint) = self.books.number(name) else {
-            return Ok(None);
-        };
-        if !self.claimable(0, endpoint, u64::MAX, 1)?.is_empty() {
-            return Ok(Some(0));
-        }
-        let retry = self.claimable(1, endpoint, u64::MAX, 1)?;
-        Ok(retry.first().map(|&(due_at_ms, _)| due_at_ms))
-    }
-
-    pub(super) fn endpoints(&self) -> Vec<String> {
-        let pending = self.books.endpoints.values();
-        let pending = pending.filter(|book| book.counts.pending > 0);
-        let mut names: Vec<String> = pending.map(|book| book.name.clone()).collect();
-        names.sort_unstable();
-        names
-    }
-
-    pub(super) fn stats(&self) -> Result<Stats> {
-        let mut endpoints = Vec::with_capacity(self.books.endpoints.len());
-        for (number, book) in &self.books.endpoints {
-            let sql = "SELECT accepted_at_ms FROM event WHERE seq =
-                (SELECT seq FROM pair WHERE endpoint = ?1 ORDER BY seq LIMIT 1)";
-            let mut statement = self.connection.prepare_cached(sql)?;
-            let oldest: Option<i64> = statement.query_row([number], |row| row.get(0)).optional()?;
-            endpoints.push(EndpointStats {
-                endpoint: book.name.clone(),
-                counts: book.counts,
-                oldest_pending_ms: oldest.map(from_sql),
-            });
-        }
-        endpoints.sort_unstable_by(|one, other| one.endpoint.cmp(&other.endpoint));
-        Ok(Stats {
-            endpoints,
-            bytes: self.books.bytes,
-            remembered_ids: self.books.remembered_ids,
-        })
-    }
-
-    /// Writes the log back into the file when it is long; outside of transactions.
-    pub(super) fn keep_log_short(&self) -> Result<()> {
-        if self.log_pages()? < LOG_PAGES_MAX {
-            return Ok(());
-        }
-        self.write_log_back("PASSIVE")
-    }
-
-    fn log_pages(&self) -> Result<i64> {
-        let mut statement = self
-            .connection
-            .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
-        statement.query_row([], |row| row.get(1))
-    }
-
-    fn write_log_back(&self, how: &str) -> Result<()> {
-        self.connection
-            .prepare_cached(&format!("PRAGMA wal_checkpoint({how})"))?
-            .query_row([], |_| Ok(()))
-    }
-
-    /// Gives some free pages back to the file system; says whether there is more to do.
-    pub(super) fn give_back(&self) -> Result<bool> {
-        let count = |pragma| {
-            let mut statement = self.connection.prepare_cached(pragma)?;
-            statement.query_row([], |row| row.get::<_, i64>(0))
-        };
-        let free = count("PRAGMA freelist_count")?;
-        // Below half of the file they are soon used again.
-        if free < FREE_PAGES_MIN || free * 2 < count("PRAGMA page_count")? {
-            return Ok(false);
-        }
-        let sql = format!("PRAGMA incremental_vacuum({GIVE_BACK_PAGES})");
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut pages = statement.query([])?;
-        while pages.next()?.is_some() {}
-        if free - GIVE_BACK_PAGES < FREE_PAGES_MIN {
-            // The file is cut only when the log has been written back.
-            self.write_log_back("PASSIVE")?;
-        }
-        Ok(true)
-    }
-
-    /// Puts back what is in flight and leaves one file, without a log.
-    pub(super) fn close(mut self) -> Result<()> {
-        self.begin()?;
-        self.put_back(0)?;
-        self.commit()?;
-        self.write_log_back("TRUNCATE")?;
-        self.connection.close().map_err(|(_, error)| error)
-    }
-
-    /// Makes ready again what is in flight; the attempt stays counted, for it may have been seen.
-    fn put_back(&mut self, crashes: i64) -> Result<()> {
-        let mut put_back = 0;
-        for (number, book) in &mut self.books.endpoints {
-            let sql = "UPDATE pair SET place = 0, crashes = crashes + ?2
-                WHERE endpoint = ?1 AND place = 2 AND place < 3";
-            let mut statement = self.connection.prepare_cached(sql)?;
-            put_back += statement.execute(params![number, crashes])?;
-            book.counts.in_flight = 0;
-        }
-        if put_back > 0 && crashes > 0 {
-            tracing::warn!(
-                put_back,
-                "events were in flight at an unclean end, and are told again"
-            );
-        }
-        Ok(())
-    }
-
-    fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {
+    pub(super) fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {
         self.connection.prepare_cached(sql)?.execute(values)
     }
 }

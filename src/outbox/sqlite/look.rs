@@ -1,0 +1,49 @@
+//! Questions about the outbox that change nothing.
+
+use rusqlite::{OptionalExtension, Result};
+
+use super::from_sql;
+use super::store::Store;
+use crate::outbox::entry::{EndpointStats, Stats};
+
+impl Store {
+    pub(super) fn next_due_ms(&self, name: &str) -> Result<Option<u64>> {
+        let Some(endpoint) = self.books.number(name) else {
+            return Ok(None);
+        };
+        if !self.claimable(0, endpoint, u64::MAX, 1)?.is_empty() {
+            return Ok(Some(0));
+        }
+        let retry = self.claimable(1, endpoint, u64::MAX, 1)?;
+        Ok(retry.first().map(|&(due_at_ms, _)| due_at_ms))
+    }
+
+    pub(super) fn endpoints(&self) -> Vec<String> {
+        let pending = self.books.endpoints.values();
+        let pending = pending.filter(|book| book.counts.pending > 0);
+        let mut names: Vec<String> = pending.map(|book| book.name.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    pub(super) fn stats(&self) -> Result<Stats> {
+        let mut endpoints = Vec::with_capacity(self.books.endpoints.len());
+        for (number, book) in &self.books.endpoints {
+            let sql = "SELECT accepted_at_ms FROM event WHERE seq =
+                (SELECT seq FROM pair WHERE endpoint = ?1 ORDER BY seq LIMIT 1)";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let oldest: Option<i64> = statement.query_row([number], |row| row.get(0)).optional()?;
+            endpoints.push(EndpointStats {
+                endpoint: book.name.clone(),
+                counts: book.counts,
+                oldest_pending_ms: oldest.map(from_sql),
+            });
+        }
+        endpoints.sort_unstable_by(|one, other| one.endpoint.cmp(&other.endpoint));
+        Ok(Stats {
+            endpoints,
+            bytes: self.books.bytes,
+            remembered_ids: self.books.remembered_ids,
+        })
+    }
+}
