@@ -61,10 +61,7 @@ pub struct Log {
 /// Reads engine.yaml, given with the name for problems; without one the defaults hold.
 ///
 /// Errors: every problem at once.
-pub fn load(
-    file: Option<(&str, &str)>,
-    env: &[(String, String)],
-) -> Result<Config, Vec<Problem>> {
+pub fn load(file: Option<(&str, &str)>, env: &[(String, String)]) -> Result<Config, Vec<Problem>> {
     let problems = Problems::default();
     let name: Arc<str> = file.map_or("engine.yaml", |(name, _)| name).into();
     let mut layers = vec![Layer::new("defaults", defaults())];
@@ -77,7 +74,10 @@ pub fn load(
     let config = read(&root);
     root.finish();
     let problems = problems.into_sorted();
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+    if problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error)
+    {
         return Err(problems);
     }
     Ok(config)
@@ -197,7 +197,10 @@ fn read_admin(field: &Field<'_>) -> Admin {
 
 fn read_outbox(field: &Field<'_>) -> outbox::Config {
     let section = field.section();
-    let kinds = [("sqlite", outbox::Kind::Sqlite), ("memory", outbox::Kind::Memory)];
+    let kinds = [
+        ("sqlite", outbox::Kind::Sqlite),
+        ("memory", outbox::Kind::Memory),
+    ];
     let path = section.field("path");
     let config = outbox::Config {
         kind: section.field("kind").one_of(&kinds).unwrap_or_default(),
@@ -241,7 +244,10 @@ fn address(field: &Field<'_>) -> SocketAddr {
 fn body_bytes(field: &Field<'_>) -> usize {
     let bytes = field.bytes();
     if bytes > BODY_BYTES_MAX {
-        field.error("a body of that size would not fit into memory many times", "use at most 256MiB");
+        field.error(
+            "a body of that size would not fit into memory many times",
+            "use at most 256MiB",
+        );
     }
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
@@ -277,10 +283,26 @@ mod tests {
         assert_eq!(config.outbox.bytes_max, 1 << 30);
         assert_eq!(config.outbox.commit_wait, Duration::from_millis(2));
         assert_eq!(config.shutdown_grace, Duration::from_secs(10));
-        assert_eq!(config, load_with("# nothing
-", &[]).unwrap());
-        assert_eq!(config, load_with("grpc:
-", &[]).unwrap());
+        assert_eq!(
+            config,
+            load_with(
+                "# nothing
+",
+                &[]
+            )
+            .unwrap()
+        );
+        assert_eq!(
+            config,
+            load_with(
+                "grpc:
+",
+                &[]
+            )
+            .unwrap()
+        );
+        let shipped = include_str!("../policies/engine.yaml");
+        assert_eq!(config, load_with(shipped, &[]).unwrap());
         assert_eq!(default_listeners().len(), 3);
     }
 
@@ -288,7 +310,10 @@ mod tests {
     fn the_file_wins_over_defaults_and_the_environment_over_both() {
         let file = "grpc: {listen: '0.0.0.0:1', in_flight_max: 7}
 log: {format: JSON}";
-        let env = [("CALLGATE_ENGINE__GRPC__LISTEN", "[::1]:2"), ("CALLGATE_POLICY__X", "1")];
+        let env = [
+            ("CALLGATE_ENGINE__GRPC__LISTEN", "[::1]:2"),
+            ("CALLGATE_POLICY__X", "1"),
+        ];
         let config = load_with(file, &env).unwrap();
         assert_eq!(config.grpc.listen, "[::1]:2".parse().unwrap());
         assert_eq!(config.grpc.in_flight_max, 7);
@@ -300,8 +325,16 @@ log: {format: JSON}";
     fn routes_are_added_and_taken_away_and_the_longest_comes_first() {
         let routes = "http: {routes: {/callback: none, /hook/secret: openim, /x: openim-v2}}";
         let config = load_with(routes, &[]).unwrap();
-        let routes: Vec<_> = config.http.routes.iter().map(|(path, _)| path.as_str()).collect();
-        assert_eq!(routes, ["/callbackExample", "/hook/secret", "/openim", "/x"]);
+        let routes: Vec<_> = config
+            .http
+            .routes
+            .iter()
+            .map(|(path, _)| path.as_str())
+            .collect();
+        assert_eq!(
+            routes,
+            ["/callbackExample", "/hook/secret", "/openim", "/x"]
+        );
     }
 
     #[test]
@@ -315,7 +348,10 @@ http:
 log: {format: xml}
 admin: 5
 ",
-            &[("CALLGATE_ENGINE__LOG__LEVL", "debug"), ("CALLGATE_ENGINE__SHUTDOWN_GRACE", "5")],
+            &[
+                ("CALLGATE_ENGINE__LOG__LEVL", "debug"),
+                ("CALLGATE_ENGINE__SHUTDOWN_GRACE", "5"),
+            ],
             &[
                 "CALLGATE_ENGINE__LOG__LEVL: log: there is no setting `levl`; did you mean `level`?",
                 "CALLGATE_ENGINE__SHUTDOWN_GRACE: shutdown_grace: `5` is no time; write a number with its unit: 500ms, 2s, 5m, 1h or 1d",
@@ -331,13 +367,21 @@ admin: 5
         check(
             "a: [",
             &[],
-            &["policies/engine.yaml:2:1: this is not YAML: while parsing a node, did not find expected node content; check indentation, quotes and colons here and just before"],
+            &[
+                "policies/engine.yaml:2:1: this is not YAML: while parsing a node, did not find expected node content; check indentation, quotes and colons here and just before",
+            ],
         );
-        check("- a", &[], &["policies/engine.yaml: the file must be a map of keys; write `key: value` lines"]);
+        check(
+            "- a",
+            &[],
+            &["policies/engine.yaml: the file must be a map of keys; write `key: value` lines"],
+        );
         check(
             "admin: {listen: '127.0.0.1:10006'}",
             &[],
-            &["policies/engine.yaml:1:1: admin: admin.listen is 127.0.0.1:10006, like another listener; give each its own port"],
+            &[
+                "policies/engine.yaml:1:1: admin: admin.listen is 127.0.0.1:10006, like another listener; give each its own port",
+            ],
         );
     }
 }

@@ -8,9 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 
 use super::literal;
 
@@ -56,10 +54,29 @@ impl<'a> Object<'a> {
         if first_byte(document) != Some(b'{') {
             return Err(Flaw::NotAnObject);
         }
-        serde_json::from_str(document).map_err(|error| Flaw::Syntax {
-            line: error.line(),
-            column: error.column(),
-        })
+        match serde_json::from_str::<IgnoredAny>(document) {
+            Ok(IgnoredAny) => Ok(Object::split(document)),
+            Err(error) => Err(Flaw::Syntax {
+                line: error.line(),
+                column: error.column(),
+            }),
+        }
+    }
+
+    /// Splits an object that stands in a document which was parsed, so that its form is known to
+    /// be right. What is no object has no members.
+    pub fn split(raw: &'a str) -> Object<'a> {
+        let mut members = Vec::with_capacity(if raw.len() > 256 { 20 } else { 4 });
+        let mut rest = Items::inside(raw, b'{');
+        while let Some(key) = rest.next_value() {
+            let Some(value) = rest.next_value() else {
+                break;
+            };
+            if let Some(key) = text(key) {
+                members.push(Member { key, value });
+            }
+        }
+        Object { members }
     }
 
     /// The raw value of a member. As in Go, letter case does not matter and the last one counts.
@@ -77,31 +94,60 @@ impl<'a> Object<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
+/// Walks over the values directly inside an array or object; in an object keys count as values.
+struct Items<'a> {
+    rest: &'a str,
+}
 
-        impl<'de> Visitor<'de> for Members {
-            type Value = Object<'de>;
+impl<'a> Items<'a> {
+    /// Stands before the first value; nothing follows if `raw` does not start with `bracket`.
+    fn inside(raw: &'a str, bracket: u8) -> Items<'a> {
+        let start = raw.trim_ascii_start();
+        let inside = start.strip_prefix(char::from(bracket)).unwrap_or_default();
+        Items { rest: inside }
+    }
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+    fn next_value(&mut self) -> Option<&'a str> {
+        let between = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b':');
+        let start = self.rest.bytes().take_while(between).count();
+        let from = &self.rest[start..];
+        let value = &from[..value_len(from)];
+        self.rest = &from[value.len()..];
+        (!value.is_empty()).then_some(value)
+    }
+}
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(20);
-                // Keys are read raw because serde_json refuses lone surrogates in decoded ones.
-                while let Some((key, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
-                    members.push(Member {
-                        key: literal::decode(key.get()),
-                        value: value.get(),
-                    });
+/// Bytes of the value that `json` starts with; 0 at the end of an array or object.
+fn value_len(json: &str) -> usize {
+    let bytes = json.as_bytes();
+    match bytes.first() {
+        Some(b'"') => literal::len(json),
+        Some(b'{' | b'[') => {
+            let (mut depth, mut at) = (0_usize, 0);
+            while at < bytes.len() {
+                match bytes[at] {
+                    b'"' => {
+                        at += literal::len(&json[at..]);
+                        continue;
+                    }
+                    b'{' | b'[' => depth += 1,
+                    b'}' | b']' if depth == 1 => return at + 1,
+                    b'}' | b']' => depth -= 1,
+                    _ => {}
                 }
-                Ok(Object { members })
+                at += 1;
             }
+            bytes.len()
         }
-
-        deserializer.deserialize_map(Members)
+        _ => {
+            let ends = |byte: &u8| {
+                matches!(
+                    byte,
+                    b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' | b']' | b'}' | b'"' | b'[' | b'{'
+                )
+            };
+            bytes.iter().position(ends).unwrap_or(bytes.len())
+        }
     }
 }
 
@@ -128,18 +174,19 @@ pub fn same_key(key: &str, name: &str) -> bool {
     folded.eq(name.chars().map(|c| c.to_ascii_lowercase()))
 }
 
-/// Raw elements of an array; `None` when the value is no array.
+/// Raw elements of an array that stands in a document which was parsed; `None` when the value is
+/// no array.
 pub fn elements(raw: &str) -> Option<Vec<&str>> {
     if first_byte(raw) != Some(b'[') {
         return None;
     }
-    let elements: Vec<&RawValue> = serde_json::from_str(raw).ok()?;
-    Some(elements.into_iter().map(RawValue::get).collect())
+    let mut rest = Items::inside(raw, b'[');
+    Some(std::iter::from_fn(|| rest.next_value()).collect())
 }
 
 /// Value of a string literal; `None` for another type.
 pub fn text(raw: &str) -> Option<Cow<'_, str>> {
-    raw.starts_with('"').then(|| literal::decode(raw))
+    (raw.len() >= 2 && raw.starts_with('"')).then(|| literal::decode(raw))
 }
 
 /// Value of an integer as Go reads it into an int64: `1.0`, `1e3` and `"1"` are none.
@@ -188,6 +235,8 @@ pub fn with_members(document: &str, object: &Object<'_>, changes: &[(&str, Strin
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn last<'a>(document: &'a str, name: &str) -> Option<&'a str> {
@@ -248,6 +297,72 @@ mod tests {
         assert_eq!(int32("2147483647"), Some(2147483647));
         for raw in ["2147483648", "1.0", "1e0", "\"1\"", "true", "null", ""] {
             assert_eq!(int32(raw), None, "{raw}");
+        }
+    }
+
+    /// Splits to the leaves and puts together again what serde_json reads.
+    fn agree(raw: &str, tree: &serde_json::Value) {
+        match tree {
+            serde_json::Value::Object(map) => {
+                let object = Object::split(raw);
+                for (key, value) in map {
+                    let member = object.members.iter().rfind(|member| member.key == *key);
+                    agree(member.unwrap().value, value);
+                }
+                assert!(object.members.len() >= map.len());
+            }
+            serde_json::Value::Array(items) => {
+                let elements = elements(raw).unwrap();
+                assert_eq!(elements.len(), items.len());
+                for (raw, item) in elements.into_iter().zip(items) {
+                    agree(raw, item);
+                }
+            }
+            leaf => assert_eq!(
+                serde_json::from_str::<serde_json::Value>(raw).unwrap(),
+                *leaf
+            ),
+        }
+    }
+
+    fn spaced_json() -> impl Strategy<Value = String> {
+        let space = "[ \t\r\n]{0,2}";
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            Just("-1.5e3".to_owned()),
+            Just("true".to_owned()),
+            r#""([a-z:,{}\[\] 中]|\\\\|\\"|\\u00e9){0,6}""#,
+        ];
+        leaf.prop_recursive(4, 30, 4, move |inner| {
+            let spaced = (space, inner, space).prop_map(|(a, value, b)| format!("{a}{value}{b}"));
+            prop_oneof![
+                proptest::collection::vec(spaced.clone(), 0..4)
+                    .prop_map(|items| format!("[{}]", items.join(","))),
+                proptest::collection::vec((r#""[a-d\\\\]{1,2}""#, spaced), 0..4).prop_map(
+                    |members| {
+                        let members: Vec<_> = members
+                            .iter()
+                            .map(|(key, value)| format!("{key} :{value}"))
+                            .collect();
+                        format!("{{{}}}", members.join(","))
+                    }
+                ),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn splitting_agrees_with_serde_json(document in spaced_json()) {
+            if let Ok(tree) = serde_json::from_str(&document) {
+                agree(&document, &tree);
+            }
+        }
+
+        #[test]
+        fn splitting_survives_what_was_never_parsed(document in r#"[\[{]?["\\{}\[\]:, a中]{0,30}"#) {
+            Object::split(&document);
+            elements(&document);
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// The text of a literal.
 ///
@@ -31,6 +31,32 @@ pub fn decode(literal: &str) -> Cow<'_, str> {
         rest = after;
     }
     Cow::Owned(out)
+}
+
+/// Bytes of a literal that are looked at one by one.
+const SHORT: usize = 16;
+
+/// Bytes of the literal that `json` starts with.
+pub fn len(json: &str) -> usize {
+    let bytes = json.as_bytes();
+    let mut at = 1;
+    // Most literals are keys and ids, too short for a search to pay.
+    while at < bytes.len().min(SHORT) {
+        match bytes[at] {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        match bytes[at] {
+            b'"' => return at + 1,
+            // Whatever is escaped: as far as ends matter, one byte.
+            _ => at += 2,
+        }
+    }
+    bytes.len()
 }
 
 /// Appends a literal, quotes included, as Go's encoder writes it: `<`, `>`, `&`, U+2028 and
@@ -157,8 +183,8 @@ fn units(inner: &str) -> Vec<(char, Range<usize>)> {
 }
 
 fn inside(literal: &str) -> &str {
-    debug_assert!(literal.len() >= 2 && literal.starts_with('"') && literal.ends_with('"'));
-    &literal[1..literal.len() - 1]
+    let inner = literal.strip_prefix('"').unwrap_or(literal);
+    inner.strip_suffix('"').unwrap_or(inner)
 }
 
 /// The character of the escape that `rest` starts with, and how many bytes it takes.
@@ -280,6 +306,7 @@ mod tests {
             r#""y\u003cb\u003ez""#,
         );
         check_respell(r#""<""#, "*<", r#""*<""#);
+        check_respell(r#""a\u4e2d<b""#, "x中<yy", r#""x\u4e2d<yy""#);
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Dialect for OpenImV2 {
     }
 
     fn reply_without_event(&self, hook: Option<Hook>, body: &[u8], decision: &Decision) -> Reply {
-        let body = String::from_utf8_lossy(body);
+        let body = message::readable(body);
         let text = |name: &str| {
             let object = Object::parse(&body).ok()?;
             object.text(name).map(|text| text.into_owned())
@@ -281,7 +281,7 @@ fn read_answer(event: &Event, status: u16, body: &[u8], answers: Answers) -> Rea
     if event.hook.moment == Moment::After {
         return answer::acknowledgement(status);
     }
-    let text = String::from_utf8_lossy(body);
+    let text = message::readable(body);
     let object = match answer::parse(&text, status) {
         Ok(object) => object,
         Err(reading) => return reading,

@@ -1,42 +1,53 @@
 //! Thousands of patterns in one pass over folded text: Aho-Corasick over symbols.
 //!
-//! A bitmap over the first two symbols of the patterns stands in front, small enough for the
+//! A bitmap over the first three symbols of the patterns stands in front, small enough for the
 //! cache, so that harmless text rarely touches the automaton. States are slots of one hash
 //! table, which builds faster than a double array and asks the memory once a step.
 //! Time is linear in the text: a step back along `fail` undoes a step forward.
 
 /// States of depth 1 have no slot: they are their symbol with this bit.
 const FIRST: u32 = 1 << 31;
-/// Where patterns of one symbol start; also "no state".
+/// Where patterns of one symbol start; also "no state", "no pattern" and "no symbol".
 const NONE: u32 = u32::MAX;
-/// Bits of the bitmap for each pair that it holds.
-const BITS_PER_PAIR: usize = 8;
-/// 32 KiB: beyond it a larger bitmap costs more in cache than it saves in steps.
-const BITS_MAX: usize = 1 << 21;
+/// What an empty slot comes from.
+const NOWHERE: u32 = NONE - 1;
+/// The bits of a symbol. What is above them is not looked at, here and in the texts.
+const SYMBOL: u32 = (1 << SYMBOL_BITS) - 1;
+const SYMBOL_BITS: u32 = 21;
+/// How many beginnings share a word of the bitmap.
+const MEMBERS_PER_WORD: usize = 4;
+const WORDS_MIN: usize = 64;
+/// 256 KiB: beyond it a larger bitmap costs more in cache than it saves in steps.
+const WORDS_MAX: usize = 1 << 15;
 
-/// One state: the step that leads to it.
+/// One state: the step that leads to it, and what it means to be in it.
 #[derive(Clone, Copy)]
 struct Slot {
     from: u32,
+    /// The symbol, and above it one bit for each class of symbols that lead on from here: most
+    /// steps that lead nowhere are known without a look at another slot.
     symbol: u32,
+    /// The state of the longest proper ending that is a beginning too, or [`NONE`].
+    fail: u32,
+    /// Index into the table of [`Ends`], or [`NONE`] when no pattern ends here.
+    ends: u32,
 }
 
-/// What ends in one state.
+/// The patterns that end in one state.
 #[derive(Clone, Copy)]
 struct Ends {
-    /// The pattern that ends here, or [`NONE`].
+    /// The pattern that led here, or [`NONE`].
     pattern: u32,
-    /// The nearest state on the way back along `fail` where one ends, or [`NONE`].
+    /// The [`Ends`] of the nearest state on the way back along `fail`, or [`NONE`].
     shorter: u32,
 }
 
 pub struct Automaton {
     slots: Box<[Slot]>,
-    fail: Box<[u32]>,
-    ends: Box<[Ends]>,
-    pairs: Bitmap,
-    /// Symbols that are patterns by themselves; empty in most lists.
-    singles: Bitmap,
+    ends: Vec<Ends>,
+    beginnings: Beginnings,
+    /// Symbols that are patterns by themselves; seldom any.
+    singles: Beginnings,
 }
 
 impl Automaton {
@@ -44,7 +55,7 @@ impl Automaton {
     /// and numbers are given in the order of first appearance.
     ///
     /// `bounds` holds the end of each pattern in `symbols`, ascending; no pattern is empty and
-    /// no symbol reaches bit 31.
+    /// every symbol is below 2^21.
     pub fn build(symbols: &[u32], bounds: &[usize]) -> (Automaton, Vec<u32>) {
         let patterns = Patterns { symbols, bounds };
         let mut automaton = Automaton::with_room_for(&patterns);
@@ -52,7 +63,7 @@ impl Automaton {
         let mut next = 0;
         for pattern in patterns.iter() {
             let state = automaton.insert(pattern);
-            let ends = &mut automaton.ends[state as usize];
+            let ends = automaton.ends_of(state);
             if ends.pattern == NONE {
                 ends.pattern = next;
                 next += 1;
@@ -65,30 +76,31 @@ impl Automaton {
 
     /// Reports every pattern in the text: its number and the index of its last symbol.
     ///
-    /// `stream` may carry flags above the bits of `mask`, which are not looked at.
-    pub fn find(&self, stream: &[u32], mask: u32, mut found: impl FnMut(u32, usize)) {
+    /// Symbols in `stream` may carry flags above their 21 bits.
+    pub fn find(&self, stream: &[u32], mut found: impl FnMut(u32, usize)) {
         if !self.singles.is_empty() {
-            self.find_singles(stream, mask, &mut found);
+            self.find_singles(stream, &mut found);
         }
         let mut at = 0;
         while at + 1 < stream.len() {
-            let (first, second) = (stream[at] & mask, stream[at + 1] & mask);
+            let (first, second) = (stream[at] & SYMBOL, stream[at + 1] & SYMBOL);
+            let third = stream.get(at + 2).map_or(NONE, |third| third & SYMBOL);
             at += 1;
-            if self.pairs.holds(pair_hash(first, second))
+            if self.beginnings.may_hold(first, second, third)
                 && let Some(state) = self.step(first | FIRST, second)
             {
-                at = self.walk(state, stream, mask, at, &mut found);
+                at = self.walk(state, stream, at, &mut found);
             }
         }
     }
 
-    fn find_singles(&self, stream: &[u32], mask: u32, found: &mut impl FnMut(u32, usize)) {
+    fn find_singles(&self, stream: &[u32], found: &mut impl FnMut(u32, usize)) {
         for (at, symbol) in stream.iter().enumerate() {
-            let symbol = symbol & mask;
-            if self.singles.holds(pair_hash(NONE, symbol))
+            let symbol = symbol & SYMBOL;
+            if self.singles.may_hold(NONE, symbol, NONE)
                 && let Some(state) = self.step(NONE, symbol)
             {
-                found(self.ends[state as usize].pattern, at);
+                self.report(state, at, found);
             }
         }
     }
@@ -99,7 +111,6 @@ impl Automaton {
         &self,
         mut state: u32,
         stream: &[u32],
-        mask: u32,
         mut at: usize,
         found: &mut impl FnMut(u32, usize),
     ) -> usize {
@@ -109,11 +120,15 @@ impl Automaton {
             let Some(symbol) = stream.get(at) else {
                 return at;
             };
+            let symbol = symbol & SYMBOL;
             state = loop {
-                if let Some(next) = self.step(state, symbol & mask) {
+                let slot = &self.slots[state as usize];
+                if slot.symbol & class_bit(symbol) != 0
+                    && let Some(next) = self.step(state, symbol)
+                {
                     break next;
                 }
-                state = self.fail[state as usize];
+                state = slot.fail;
                 if state == NONE {
                     return at - 1;
                 }
@@ -123,15 +138,12 @@ impl Automaton {
 
     #[inline]
     fn report(&self, state: u32, at: usize, found: &mut impl FnMut(u32, usize)) {
-        let mut ends = self.ends[state as usize];
-        loop {
+        let mut next = self.slots[state as usize].ends;
+        while let Some(ends) = self.ends.get(next as usize) {
             if ends.pattern != NONE {
                 found(ends.pattern, at);
             }
-            if ends.shorter == NONE {
-                return;
-            }
-            ends = self.ends[ends.shorter as usize];
+            next = ends.shorter;
         }
     }
 
@@ -146,8 +158,8 @@ impl Automaton {
     fn probe(&self, from: u32, symbol: u32) -> usize {
         let mut at = place(pair_hash(from, symbol), self.slots.len());
         loop {
-            let slot = self.slots[at];
-            if slot.symbol == symbol && slot.from == from || slot.symbol == NONE {
+            let slot = &self.slots[at];
+            if slot.from == from && slot.symbol & SYMBOL == symbol || slot.from == NOWHERE {
                 return at;
             }
             at += 1;
@@ -162,32 +174,30 @@ impl Automaton {
         let states: usize = steps.sum();
         // Half of the slots stay empty, so that a probe is short and always ends.
         let slots = states * 2 + 2;
-        let pairs = patterns.iter().filter(|pattern| pattern.len() > 1).count();
+        let longer = patterns.iter().filter(|pattern| pattern.len() > 1).count();
         let empty = Slot {
-            from: NONE - 1,
-            symbol: NONE,
-        };
-        let nothing = Ends {
-            pattern: NONE,
-            shorter: NONE,
+            from: NOWHERE,
+            symbol: 0,
+            fail: NONE,
+            ends: NONE,
         };
         Automaton {
             slots: vec![empty; slots].into(),
-            fail: vec![NONE; slots].into(),
-            ends: vec![nothing; slots].into(),
-            pairs: Bitmap::with_room_for(pairs),
-            singles: Bitmap::with_room_for(patterns.iter().len() - pairs),
+            ends: Vec::with_capacity(patterns.iter().len()),
+            beginnings: Beginnings::with_room_for(longer),
+            singles: Beginnings::with_room_for(patterns.iter().len() - longer),
         }
     }
 
     fn insert(&mut self, pattern: &[u32]) -> u32 {
         match *pattern {
             [single] => {
-                self.singles.insert(pair_hash(NONE, single));
+                self.singles.insert(NONE, single, NONE);
                 self.enter(NONE, single)
             }
             [first, second, ref rest @ ..] => {
-                self.pairs.insert(pair_hash(first, second));
+                let third = rest.first().copied().unwrap_or(NONE);
+                self.beginnings.insert(first, second, third);
                 let start = self.enter(first | FIRST, second);
                 rest.iter()
                     .fold(start, |state, symbol| self.enter(state, *symbol))
@@ -198,8 +208,27 @@ impl Automaton {
 
     fn enter(&mut self, from: u32, symbol: u32) -> u32 {
         let slot = self.probe(from, symbol);
-        self.slots[slot] = Slot { from, symbol };
+        let entered = &mut self.slots[slot];
+        if entered.from == NOWHERE {
+            (entered.from, entered.symbol) = (from, symbol);
+        }
+        if let Some(parent) = self.slots.get_mut(from as usize) {
+            parent.symbol |= class_bit(symbol);
+        }
         slot as u32
+    }
+
+    /// The ends of a state, which may be none so far.
+    fn ends_of(&mut self, state: u32) -> &mut Ends {
+        let slot = &mut self.slots[state as usize];
+        if slot.ends == NONE {
+            slot.ends = self.ends.len() as u32;
+            self.ends.push(Ends {
+                pattern: NONE,
+                shorter: NONE,
+            });
+        }
+        &mut self.ends[slot.ends as usize]
     }
 
     /// Sets `fail` and `shorter` of every state, shallow states first.
@@ -227,7 +256,7 @@ impl Automaton {
     }
 
     fn link_state(&mut self, state: u32, parent: u32, before: u32, symbol: u32) {
-        let mut back = self.fail[parent as usize];
+        let mut back = self.slots[parent as usize].fail;
         let fail = loop {
             if back == NONE {
                 break self.step(before | FIRST, symbol).unwrap_or(NONE);
@@ -235,14 +264,17 @@ impl Automaton {
             if let Some(next) = self.step(back, symbol) {
                 break next;
             }
-            back = self.fail[back as usize];
+            back = self.slots[back as usize].fail;
         };
-        self.fail[state as usize] = fail;
-        self.ends[state as usize].shorter = match fail {
-            NONE => NONE,
-            fail if self.ends[fail as usize].pattern != NONE => fail,
-            fail => self.ends[fail as usize].shorter,
-        };
+        let shorter = self.slots.get(fail as usize).map_or(NONE, |slot| slot.ends);
+        let slot = &mut self.slots[state as usize];
+        slot.fail = fail;
+        match self.ends.get_mut(slot.ends as usize) {
+            // Patterns share states, so this one may have been linked before.
+            Some(_) if slot.ends == shorter => {}
+            Some(ends) => ends.shorter = shorter,
+            None => slot.ends = shorter,
+        }
     }
 }
 
@@ -262,27 +294,30 @@ impl<'a> Patterns<'a> {
     }
 }
 
-/// A set of hashes with false positives.
-struct Bitmap {
+/// How patterns begin, as a set with false positives: a bitmap of one load a question.
+///
+/// The first two symbols choose the word. In it one bit says that they are a whole pattern, and
+/// other bits, chosen by the third symbol too, that a longer one begins with the three.
+struct Beginnings {
     words: Box<[u64]>,
-    /// How far a hash is shifted to be the number of a bit.
+    /// How far a hash is shifted to be the number of a word.
     shift: u32,
 }
 
-impl Bitmap {
-    fn with_room_for(members: usize) -> Bitmap {
+impl Beginnings {
+    fn with_room_for(members: usize) -> Beginnings {
         if members == 0 {
-            return Bitmap {
+            return Beginnings {
                 words: Box::default(),
                 shift: 0,
             };
         }
-        let bits = (members * BITS_PER_PAIR)
+        let words = (members / MEMBERS_PER_WORD)
             .next_power_of_two()
-            .clamp(1 << 12, BITS_MAX);
-        Bitmap {
-            words: vec![0; bits / 64].into(),
-            shift: 64 - bits.trailing_zeros(),
+            .clamp(WORDS_MIN, WORDS_MAX);
+        Beginnings {
+            words: vec![0; words].into(),
+            shift: 64 - words.trailing_zeros(),
         }
     }
 
@@ -290,19 +325,35 @@ impl Bitmap {
         self.words.is_empty()
     }
 
-    fn insert(&mut self, hash: u64) {
-        let bit = hash >> self.shift;
-        self.words[(bit / 64) as usize] |= 1 << (bit % 64);
+    fn insert(&mut self, first: u32, second: u32, third: u32) {
+        let pair = pair_hash(first, second);
+        self.words[(pair >> self.shift) as usize] |= third_bit(pair, third);
     }
 
+    /// Whether a pattern of the first two symbols or one that begins with all three may exist;
+    /// `third` is [`NONE`] at the end of a text.
     #[inline]
-    fn holds(&self, hash: u64) -> bool {
-        let bit = hash >> self.shift;
-        match self.words.get((bit / 64) as usize) {
-            Some(word) => word >> (bit % 64) & 1 == 1,
+    fn may_hold(&self, first: u32, second: u32, third: u32) -> bool {
+        let pair = pair_hash(first, second);
+        match self.words.get((pair >> self.shift) as usize) {
+            Some(word) => word & (third_bit(pair, NONE) | third_bit(pair, third)) != 0,
             None => false,
         }
     }
+}
+
+/// One of the bits above the symbol in a slot.
+#[inline]
+fn class_bit(symbol: u32) -> u32 {
+    let class = symbol.wrapping_mul(0x9E37_79B1) >> 16;
+    1 << (SYMBOL_BITS + (class * (32 - SYMBOL_BITS) >> 16))
+}
+
+/// The bit of a third symbol in the word of a pair.
+#[inline]
+fn third_bit(pair: u64, third: u32) -> u64 {
+    let mixed = (pair as u32 ^ third).wrapping_mul(0x9E37_79B1);
+    1 << (mixed >> 26)
 }
 
 /// Mixes a step into 64 bits; the high ones are the good ones.
@@ -335,7 +386,7 @@ mod tests {
             .collect();
         let (automaton, _) = Automaton::build(&symbols, &bounds);
         let mut found = Vec::new();
-        automaton.find(text, u32::MAX >> 1, |pattern, at| found.push((pattern, at)));
+        automaton.find(text, |pattern, at| found.push((pattern, at)));
         found.sort_unstable();
         found
     }

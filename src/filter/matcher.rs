@@ -124,7 +124,7 @@ impl Matcher {
     /// Reports every entry of the `active` lists that stands in the stream as a word.
     pub fn find(&self, stream: &Stream, active: &[bool], mut found: impl FnMut(Candidate)) {
         let symbols = &stream.symbols[..];
-        self.automaton.find(symbols, SYMBOL, |number, last| {
+        self.automaton.find(symbols, |number, last| {
             let pattern = &self.patterns[number as usize];
             let end = last + 1;
             let start = end - pattern.symbols as usize;

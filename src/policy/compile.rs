@@ -82,7 +82,10 @@ fn hash(files: &FileSet, surroundings: &Surroundings) -> Arc<str> {
         }
     }
     let digest = sha.finalize();
-    let hex: String = digest[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = digest[..6]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     hex.into()
 }
 
@@ -165,7 +168,9 @@ impl Compiler<'_> {
         let mut places = BTreeMap::new();
         let mut specs = Vec::new();
         for (list, entries) in lists.into_iter().zip(entries) {
-            let file = list.file.map(|file| self.files.shown(sources::inside(&file.name)));
+            let file = list
+                .file
+                .map(|file| self.files.shown(sources::inside(&file.name)));
             let name: Arc<str> = list.name.into();
             places.insert(name.clone(), (file, list.at));
             specs.push(filter::ListSpec {

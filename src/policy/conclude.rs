@@ -27,9 +27,7 @@ impl Snapshot {
         };
         match outcome {
             Outcome::Answer(Answer::Allow) => by_filter(hits, verdict),
-            Outcome::Answer(Answer::Block(refusal)) => {
-                by_callback(hits, Verdict::Block(refusal))
-            }
+            Outcome::Answer(Answer::Block(refusal)) => by_callback(hits, Verdict::Block(refusal)),
             Outcome::Answer(Answer::Replace(replacement)) => {
                 let replacement = rules.admit(event, &replacement);
                 match second {
@@ -65,7 +63,10 @@ impl Snapshot {
     }
 
     fn strictest(&self, class: FailureClass) -> Option<&HookRules> {
-        let before = || self.hooks().filter(|rules| rules.hook.moment == Moment::Before);
+        let before = || {
+            self.hooks()
+                .filter(|rules| rules.hook.moment == Moment::Before)
+        };
         before()
             .find(|rules| rules.action(class) == FailureAction::Block)
             .or_else(|| before().next())

@@ -79,11 +79,7 @@ pub struct Reported;
 /// Reads one YAML document; `None` when it holds nothing.
 ///
 /// Aliases are followed, merge keys (`<<`) and tags of other programs are refused.
-pub fn parse(
-    file: &Arc<str>,
-    bytes: &[u8],
-    problems: &Problems,
-) -> Result<Option<Node>, Reported> {
+pub fn parse(file: &Arc<str>, bytes: &[u8], problems: &Problems) -> Result<Option<Node>, Reported> {
     let text = text_of(file, bytes, problems)?;
     let mut builder = Builder {
         file,
@@ -112,11 +108,7 @@ pub fn parse(
 }
 
 /// The text of a file without its byte-order mark.
-fn text_of<'a>(
-    file: &Arc<str>,
-    bytes: &'a [u8],
-    problems: &Problems,
-) -> Result<&'a str, Reported> {
+fn text_of<'a>(file: &Arc<str>, bytes: &'a [u8], problems: &Problems) -> Result<&'a str, Reported> {
     if bytes.len() > DOCUMENT_BYTES_MAX {
         problems.error(
             &At::file(file),
@@ -301,7 +293,10 @@ impl<'a> Builder<'a> {
     fn add(&self, map: &mut Map, key: String, key_place: Place, node: Node) {
         if let Some(first) = map.get(&key.to_lowercase()) {
             let what = if first.key == key {
-                format!("the key `{key}` is already at line {}", first.key_place.line)
+                format!(
+                    "the key `{key}` is already at line {}",
+                    first.key_place.line
+                )
             } else {
                 format!(
                     "`{key}` is the same key as `{}` at line {}",
@@ -395,7 +390,10 @@ mod tests {
             .map(ToString::to_string)
             .collect();
         if lines.is_empty() {
-            lines.push(node.unwrap().map_or("nothing".to_owned(), |node| print(&node)));
+            lines.push(
+                node.unwrap()
+                    .map_or("nothing".to_owned(), |node| print(&node)),
+            );
         }
         assert_eq!(lines.join("\n"), expected, "{yaml}");
     }
@@ -405,7 +403,10 @@ mod tests {
             Value::Null => "null".to_owned(),
             Value::Scalar(text) => format!("{text}@{}:{}", node.place.line, node.place.column),
             Value::List(items) => {
-                format!("[{}]", items.iter().map(print).collect::<Vec<_>>().join(" "))
+                format!(
+                    "[{}]",
+                    items.iter().map(print).collect::<Vec<_>>().join(" ")
+                )
             }
             Value::Map(map) => {
                 let entries = in_file_order(map);
@@ -420,7 +421,10 @@ mod tests {
 
     #[test]
     fn every_key_and_value_knows_its_place() {
-        check("a: 1\nb:\n  c: [x, y]\n", "{a@1:1=1@1:4 b@2:1={c@3:3=[x@3:7 y@3:10]}}");
+        check(
+            "a: 1\nb:\n  c: [x, y]\n",
+            "{a@1:1=1@1:4 b@2:1={c@3:3=[x@3:7 y@3:10]}}",
+        );
         check("中: 文\n", "{中@1:1=文@1:4}");
         check("\u{feff}a: 1\r\nb: 2\r\n", "{a@1:1=1@1:4 b@2:1=2@2:4}");
     }
@@ -430,30 +434,57 @@ mod tests {
         check("", "nothing");
         check("# only a comment\n", "nothing");
         check("---\n", "nothing");
-        check("a:\nb: ~\nc: ''\nd: !!str null\n", "{a@1:1=null b@2:1=null c@3:1=@3:4 d@4:1=null@4:4}");
+        check(
+            "a:\nb: ~\nc: ''\nd: !!str null\n",
+            "{a@1:1=null b@2:1=null c@3:1=@3:4 d@4:1=null@4:4}",
+        );
     }
 
     #[test]
     fn aliases_are_followed_within_bounds() {
         check("a: &x [1]\nb: *x\n", "{a@1:1=[1@1:8] b@2:1=[1@1:8]}");
-        check("a: &x [*x]\n", "f:1:8: an alias inside of its own anchor; a value cannot contain itself");
+        check(
+            "a: &x [*x]\n",
+            "f:1:8: an alias inside of its own anchor; a value cannot contain itself",
+        );
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..9 {
             let item = format!("*a{}", level - 1);
             bomb += &format!("a{level}: &a{level} [{}]\n", [item.as_str(); 10].join(", "));
         }
-        check(&bomb, "f:5:5: more than 200000 values, repeated aliases included; put long lists into list files");
+        check(
+            &bomb,
+            "f:5:5: more than 200000 values, repeated aliases included; put long lists into list files",
+        );
     }
 
     #[test]
     fn faults_name_their_place_and_a_way_out() {
-        check("a: 1\na: 2\n", "f:2:1: the key `a` is already at line 1; remove one of the two");
-        check("a: 1\nA: 2\n", "f:2:1: `A` is the same key as `a` at line 1; remove one of the two");
-        check("a: 1\n---\nb: 1\n", "f:2:1: a second document begins here; keep one document in a file");
-        check("a:\n  <<: {}\n", "f:2:3: merge keys (`<<`) are not supported; write the keys out");
-        check("a: !mine 1\n", "f:1:4: the tag `!mine` is not supported; remove it");
+        check(
+            "a: 1\na: 2\n",
+            "f:2:1: the key `a` is already at line 1; remove one of the two",
+        );
+        check(
+            "a: 1\nA: 2\n",
+            "f:2:1: `A` is the same key as `a` at line 1; remove one of the two",
+        );
+        check(
+            "a: 1\n---\nb: 1\n",
+            "f:2:1: a second document begins here; keep one document in a file",
+        );
+        check(
+            "a:\n  <<: {}\n",
+            "f:2:3: merge keys (`<<`) are not supported; write the keys out",
+        );
+        check(
+            "a: !mine 1\n",
+            "f:1:4: the tag `!mine` is not supported; remove it",
+        );
         check("? [1]\n: 2\n", "f:1:3: a key must be a plain text");
-        check(&"[".repeat(40), "f:1:34: more than 32 levels of nesting; no setting is that deep");
+        check(
+            &"[".repeat(40),
+            "f:1:34: more than 32 levels of nesting; no setting is that deep",
+        );
     }
 
     #[test]
@@ -473,7 +504,10 @@ mod tests {
         let problems = Problems::default();
         assert!(parse(&"f".into(), b"a: 1\n\xe4\xb8\xad: \xff\n", &problems).is_err());
         let problems = problems.into_sorted();
-        assert_eq!(problems[0].to_string(), "f:2:4: this is not UTF-8; save the file as UTF-8");
+        assert_eq!(
+            problems[0].to_string(),
+            "f:2:4: this is not UTF-8; save the file as UTF-8"
+        );
     }
 
     proptest! {

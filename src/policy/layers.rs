@@ -260,7 +260,12 @@ mod tests {
 
     #[test]
     fn the_highest_layer_wins_key_by_key_and_keeps_its_place() {
-        check("a: 1\nb: {c: 1, d: 1}", "\n\nb: {c: 2}", &[], "a=1@low:1 b{c=2@high:3 d=1@low:2}");
+        check(
+            "a: 1\nb: {c: 1, d: 1}",
+            "\n\nb: {c: 2}",
+            &[],
+            "a=1@low:1 b{c=2@high:3 d=1@low:2}",
+        );
         check("a: {x: 1}", "a: 2", &[], "a=2@high:1");
     }
 
@@ -269,14 +274,22 @@ mod tests {
         check(
             "hooks: {beforeMsgModify: {timeout: 1}}",
             "a: 1",
-            &[("CALLGATE_POLICY__HOOKS__BEFOREMSGMODIFY__TIMEOUT", "3"), ("OTHER", "x")],
+            &[
+                ("CALLGATE_POLICY__HOOKS__BEFOREMSGMODIFY__TIMEOUT", "3"),
+                ("OTHER", "x"),
+            ],
             "a=1@high:1 hooks{beforeMsgModify{timeout=3@CALLGATE_POLICY__HOOKS__BEFOREMSGMODIFY__TIMEOUT:0}}",
         );
     }
 
     #[test]
     fn a_variable_with_brackets_is_yaml() {
-        check("a: 1", "b: 1", &[("callgate_policy__b", "{c: 5}")], "a=1@low:1 b{c=5@callgate_policy__b:0}");
+        check(
+            "a: 1",
+            "b: 1",
+            &[("callgate_policy__b", "{c: 5}")],
+            "a=1@low:1 b{c=5@callgate_policy__b:0}",
+        );
     }
 
     #[test]

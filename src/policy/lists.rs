@@ -72,8 +72,16 @@ impl Reading<'_> {
         let entry = unescape(entry.trim_end());
         let chars = entry.chars().count();
         if chars > self.limits.entry_chars_max {
-            let way_out = format!("`filters.entry_chars_max` is {}", self.limits.entry_chars_max);
-            return self.fault(line, 1, &format!("an entry of {chars} characters"), &way_out);
+            let way_out = format!(
+                "`filters.entry_chars_max` is {}",
+                self.limits.entry_chars_max
+            );
+            return self.fault(
+                line,
+                1,
+                &format!("an entry of {chars} characters"),
+                &way_out,
+            );
         }
         if self.entries.len() >= self.limits.entries_max {
             let way_out = format!("`filters.entries_max` is {}", self.limits.entries_max);
@@ -153,7 +161,10 @@ mod tests {
     #[test]
     fn one_entry_a_line_with_comments_and_blanks() {
         check(b"a\n\n# no\n  b c \n", "1:a all | 4:b c all");
-        check("\u{feff}赌博\r\n代 开\r\n".as_bytes(), "1:赌博 all | 2:代 开 all");
+        check(
+            "\u{feff}赌博\r\n代 开\r\n".as_bytes(),
+            "1:赌博 all | 2:代 开 all",
+        );
         check(b"", "");
     }
 
@@ -172,12 +183,28 @@ mod tests {
 
     #[test]
     fn limits_and_bad_bytes_have_a_line() {
-        check(b"a\n\xe4\xb8\xad\xff\n", "1:a all | l:2:2: this is not UTF-8; save the file as UTF-8");
-        check(b"1234567890123", "l:1:1: an entry of 13 characters; `filters.entry_chars_max` is 12");
-        check(b"a\nb\nc\nd", "1:a all | 2:b all | 3:c all | l:4:1: one entry too many; `filters.entries_max` is 3");
-        check(&[b'a'; 1001], "l: the list has 1001 bytes; `filters.list_bytes_max` is 1000");
+        check(
+            b"a\n\xe4\xb8\xad\xff\n",
+            "1:a all | l:2:2: this is not UTF-8; save the file as UTF-8",
+        );
+        check(
+            b"1234567890123",
+            "l:1:1: an entry of 13 characters; `filters.entry_chars_max` is 12",
+        );
+        check(
+            b"a\nb\nc\nd",
+            "1:a all | 2:b all | 3:c all | l:4:1: one entry too many; `filters.entries_max` is 3",
+        );
+        check(
+            &[b'a'; 1001],
+            "l: the list has 1001 bytes; `filters.list_bytes_max` is 1000",
+        );
         let problems = Problems::default();
-        let limits = ListLimits { entries_max: 9, list_bytes_max: 1_000, entry_chars_max: 9 };
+        let limits = ListLimits {
+            entries_max: 9,
+            list_bytes_max: 1_000,
+            entry_chars_max: 9,
+        };
         read(&"l".into(), &b"\xff\n".repeat(30), &[], &limits, &problems);
         let problems = problems.into_sorted();
         assert_eq!(problems.len(), PROBLEMS_MAX + 1);

@@ -168,7 +168,8 @@ impl Converter<'_> {
         if let Some(first) = hooks.get(&name.to_lowercase()) {
             if !says_the_same(&first.node, &fields) {
                 let line = first.key_place.line;
-                let what = format!("line {line} has the same hook as `{name}`, and that line counts");
+                let what =
+                    format!("line {line} has the same hook as `{name}`, and that line counts");
                 self.problems.warning(at, what, "remove one of the two");
             }
             return;
@@ -337,7 +338,11 @@ impl Fields<'_> {
         let items = items.into_iter();
         let node = Node {
             place: at.place.clone(),
-            value: Value::List(items.map(|(text, place)| Node::scalar(&place, text)).collect()),
+            value: Value::List(
+                items
+                    .map(|(text, place)| Node::scalar(&place, text))
+                    .collect(),
+            ),
         };
         let entry = Entry {
             key: name.to_owned(),
@@ -348,7 +353,10 @@ impl Fields<'_> {
     }
 
     fn unreadable(&self, at: &At, way_out: &str) {
-        let what = format!("OpenIM itself does not start with this value of {}", self.hook.path);
+        let what = format!(
+            "OpenIM itself does not start with this value of {}",
+            self.hook.path
+        );
         self.converter.problems.error(at, what, way_out);
     }
 }
@@ -372,7 +380,9 @@ fn says_the_same(first: &Node, fields: &Map) -> bool {
 
 fn name_today(key: &str) -> Option<&'static str> {
     let old = key.strip_prefix("callback").unwrap_or(key);
-    let renamed = OLD_NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(old));
+    let renamed = OLD_NAMES
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(old));
     let name = renamed.map_or(old, |(_, today)| today);
     dialect::hook(name).map(|hook| hook.name)
 }

@@ -53,7 +53,10 @@ impl<'a> Section<'a> {
     pub fn finish(&self) {
         let known = self.known.borrow();
         for entry in self.map.into_iter().flat_map(Map::values) {
-            if known.iter().any(|name| name.eq_ignore_ascii_case(&entry.key)) {
+            if known
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(&entry.key))
+            {
                 continue;
             }
             let at = At {
@@ -126,7 +129,10 @@ impl<'a> Field<'a> {
             Some(Value::Map(map)) => Some(map),
             None | Some(Value::Null) => None,
             Some(Value::Scalar(_) | Value::List(_)) => {
-                self.error("this must be a map of keys", "write `key: value` lines below it");
+                self.error(
+                    "this must be a map of keys",
+                    "write `key: value` lines below it",
+                );
                 None
             }
         };
@@ -153,7 +159,9 @@ impl<'a> Field<'a> {
             Some(Value::Scalar(text)) => vec![self.item_at(self.at.clone(), text)],
             Some(Value::List(nodes)) => {
                 let nodes = nodes.iter().enumerate();
-                nodes.filter_map(|(index, node)| self.item_of(index, node)).collect()
+                nodes
+                    .filter_map(|(index, node)| self.item_of(index, node))
+                    .collect()
             }
             Some(Value::Map(_)) => {
                 self.error("this must be a list", "write `[a, b]`");
@@ -209,7 +217,9 @@ impl<'a> Field<'a> {
 
     /// A whole number; both ends of the range are included.
     pub fn number(&self, min: i64, max: i64) -> i64 {
-        self.item().and_then(|item| item.number(min, max)).unwrap_or(min)
+        self.item()
+            .and_then(|item| item.number(min, max))
+            .unwrap_or(min)
     }
 
     /// A whole number of at least 1.
@@ -227,7 +237,10 @@ impl<'a> Field<'a> {
         match share {
             Some((Ok(share), _)) if share > 0.0 && share <= 1.0 => share,
             Some((_, item)) => {
-                item.error("this must be a share above 0 and up to 1", "write 0.5 for a half");
+                item.error(
+                    "this must be a share above 0 and up to 1",
+                    "write 0.5 for a half",
+                );
                 1.0
             }
             None => 1.0,
@@ -236,19 +249,19 @@ impl<'a> Field<'a> {
 
     /// A time with its unit, such as `500ms`, `2s`, `5m`, `1h` or `1d`.
     pub fn duration(&self) -> Duration {
-        self.item().and_then(|item| item.duration()).unwrap_or_default()
+        self.item()
+            .and_then(|item| item.duration())
+            .unwrap_or_default()
     }
 
     /// As [`Field::duration`], and a bare number counts seconds, as OpenIM writes it.
-    pub fn seconds(&self) -> Duration {
-        let item = self.item();
-        item.and_then(|item| match item.text.parse::<f64>() {
+    pub fn seconds(&self) -> Option<Duration> {
+        self.item().and_then(|item| match item.text.parse::<f64>() {
             Ok(seconds) if (0.0..=DURATION_SECONDS_MAX).contains(&seconds) => {
                 Some(Duration::from_secs_f64(seconds))
             }
             _ => item.duration(),
         })
-        .unwrap_or_default()
     }
 
     /// A number of bytes, such as `512`, `64KiB`, `1MiB` or `1GiB`.
@@ -304,7 +317,10 @@ impl Item<'_> {
         match self.text.parse::<i64>() {
             Ok(number) if (min..=max).contains(&number) => Some(number),
             Ok(number) => {
-                self.error(format!("{number} is out of range"), format!("use {min} to {max}"));
+                self.error(
+                    format!("{number} is out of range"),
+                    format!("use {min} to {max}"),
+                );
                 None
             }
             Err(_) => {
@@ -316,14 +332,22 @@ impl Item<'_> {
     }
 
     pub fn duration(&self) -> Option<Duration> {
-        const UNITS: [(&str, f64); 5] =
-            [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)];
+        const UNITS: [(&str, f64); 5] = [
+            ("ms", 0.001),
+            ("s", 1.0),
+            ("m", 60.0),
+            ("h", 3600.0),
+            ("d", 86_400.0),
+        ];
         let seconds = with_unit(&self.text, &UNITS);
         match seconds.filter(|seconds| *seconds <= DURATION_SECONDS_MAX) {
             Some(seconds) => Some(Duration::from_secs_f64(seconds)),
             None => {
                 let what = format!("`{}` is no time", self.text);
-                self.error(what, "write a number with its unit: 500ms, 2s, 5m, 1h or 1d");
+                self.error(
+                    what,
+                    "write a number with its unit: 500ms, 2s, 5m, 1h or 1d",
+                );
                 None
             }
         }
@@ -358,7 +382,10 @@ impl Item<'_> {
             .find(|(name, _)| name.eq_ignore_ascii_case(&self.text));
         if found.is_none() {
             let names = choices.iter().map(|(name, _)| *name);
-            self.error(format!("`{}` is not possible here", self.text), suggest(&self.text, names));
+            self.error(
+                format!("`{}` is not possible here", self.text),
+                suggest(&self.text, names),
+            );
         }
         found.map(|(_, value)| *value)
     }
@@ -366,10 +393,14 @@ impl Item<'_> {
 
 /// A number that is not negative times its unit.
 fn with_unit(text: &str, units: &[(&str, f64)]) -> Option<f64> {
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let unit = unit.trim_start();
-    let (_, factor) = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
+    let (_, factor) = units
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
     number.parse::<f64>().ok().map(|number| number * factor)
 }
 
@@ -398,14 +429,30 @@ mod tests {
         check("x: 500ms", |x| x.duration(), "500ms");
         check("x: 1.5s", |x| x.duration(), "1.5s");
         check("x: 2m", |x| x.duration(), "120s");
-        check("x: 2", |x| x.seconds(), "2s");
-        check("x: 0.25", |x| x.seconds(), "250ms");
-        check("x: 250ms", |x| x.seconds(), "250ms");
+        check("x: 2", |x| x.seconds(), "Some(2s)");
+        check("x: 0.25", |x| x.seconds(), "Some(250ms)");
+        check("x: 250ms", |x| x.seconds(), "Some(250ms)");
         let way_out = "write a number with its unit: 500ms, 2s, 5m, 1h or 1d";
-        check("x: 2", |x| x.duration(), &format!("0ns\nf:1:4: x: `2` is no time; {way_out}"));
-        check("x: -2s", |x| x.duration(), &format!("0ns\nf:1:4: x: `-2s` is no time; {way_out}"));
-        check("x: 2 weeks", |x| x.duration(), &format!("0ns\nf:1:4: x: `2 weeks` is no time; {way_out}"));
-        check("x: 999999d", |x| x.seconds(), &format!("0ns\nf:1:4: x: `999999d` is no time; {way_out}"));
+        check(
+            "x: 2",
+            |x| x.duration(),
+            &format!("0ns\nf:1:4: x: `2` is no time; {way_out}"),
+        );
+        check(
+            "x: -2s",
+            |x| x.duration(),
+            &format!("0ns\nf:1:4: x: `-2s` is no time; {way_out}"),
+        );
+        check(
+            "x: 2 weeks",
+            |x| x.duration(),
+            &format!("0ns\nf:1:4: x: `2 weeks` is no time; {way_out}"),
+        );
+        check(
+            "x: 999999d",
+            |x| x.seconds(),
+            &format!("None\nf:1:4: x: `999999d` is no time; {way_out}"),
+        );
     }
 
     #[test]
@@ -414,34 +461,83 @@ mod tests {
         check("x: 1 gib", |x| x.bytes(), "1073741824");
         check("x: 12", |x| x.bytes(), "12");
         let way_out = "write bytes, or a number with KiB, MiB or GiB";
-        check("x: 0", |x| x.bytes(), &format!("1\nf:1:4: x: `0` is no size; {way_out}"));
-        check("x: 1T", |x| x.bytes(), &format!("1\nf:1:4: x: `1T` is no size; {way_out}"));
+        check(
+            "x: 0",
+            |x| x.bytes(),
+            &format!("1\nf:1:4: x: `0` is no size; {way_out}"),
+        );
+        check(
+            "x: 1T",
+            |x| x.bytes(),
+            &format!("1\nf:1:4: x: `1T` is no size; {way_out}"),
+        );
     }
 
     #[test]
     fn words_numbers_and_shares_are_checked() {
         check("x: TRUE", |x| x.flag(), "true");
-        check("x: yes", |x| x.flag(), "false\nf:1:4: x: `yes` is not possible here; known are `true`, `false`");
+        check(
+            "x: yes",
+            |x| x.flag(),
+            "false\nf:1:4: x: `yes` is not possible here; known are `true`, `false`",
+        );
         check("x: 7", |x| x.count(9), "7");
-        check("x: 70", |x| x.count(9), "1\nf:1:4: x: 70 is out of range; use 1 to 9");
-        check("x: 7.5", |x| x.count(9), "1\nf:1:4: x: `7.5` is no whole number; use 1 to 9");
+        check(
+            "x: 70",
+            |x| x.count(9),
+            "1\nf:1:4: x: 70 is out of range; use 1 to 9",
+        );
+        check(
+            "x: 7.5",
+            |x| x.count(9),
+            "1\nf:1:4: x: `7.5` is no whole number; use 1 to 9",
+        );
         check("x: 0.5", |x| x.share(), "0.5");
-        check("x: 1.5", |x| x.share(), "1.0\nf:1:4: x: this must be a share above 0 and up to 1; write 0.5 for a half");
-        check("x: [1]", |x| x.flag(), "false\nf:1:1: x: this must be one value");
-        check("x:", |x| x.text(), "\"\"\nf:1:1: x: a value is missing; write one or remove the key");
+        check(
+            "x: 1.5",
+            |x| x.share(),
+            "1.0\nf:1:4: x: this must be a share above 0 and up to 1; write 0.5 for a half",
+        );
+        check(
+            "x: [1]",
+            |x| x.flag(),
+            "false\nf:1:1: x: this must be one value",
+        );
+        check(
+            "x:",
+            |x| x.text(),
+            "\"\"\nf:1:1: x: a value is missing; write one or remove the key",
+        );
     }
 
     #[test]
     fn a_list_may_be_one_value_and_names_the_bad_item() {
-        let texts = |x: Field<'_>| x.items().iter().map(|item| item.text.clone()).collect::<Vec<_>>();
+        let texts = |x: Field<'_>| {
+            x.items()
+                .iter()
+                .map(|item| item.text.clone())
+                .collect::<Vec<_>>()
+        };
         check("x: [a, 'b c']", texts, r#"["a", "b c"]"#);
         check("x: a, b", texts, r#"["a, b"]"#);
-        check("x: [a, [b]]", texts, "[\"a\"]\nf:1:8: x[1]: this must be one value");
+        check(
+            "x: [a, [b]]",
+            texts,
+            "[\"a\"]\nf:1:8: x[1]: this must be one value",
+        );
     }
 
     #[test]
     fn unknown_keys_are_reported_with_the_nearest_known_one() {
-        check("x: 1\nxx: 2", |x| x.text(), "\"1\"\nf:2:1: there is no setting `xx`; did you mean `x`?");
-        check("X: 1\nother: 2", |x| x.text(), "\"1\"\nf:2:1: there is no setting `other`; known is only `x`");
+        check(
+            "x: 1\nxx: 2",
+            |x| x.text(),
+            "\"1\"\nf:2:1: there is no setting `xx`; did you mean `x`?",
+        );
+        check(
+            "X: 1\nother: 2",
+            |x| x.text(),
+            "\"1\"\nf:2:1: there is no setting `other`; known is only `x`",
+        );
     }
 }

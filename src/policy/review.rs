@@ -66,10 +66,14 @@ impl<'a> Review<'a> {
 
     fn lists(&self, files: &FileSet) {
         for list in &self.spec.lists {
-            let is_used = |hook| self.lists_of(hook).any(|name| name == list.name.to_lowercase());
+            let is_used = |hook| {
+                self.lists_of(hook)
+                    .any(|name| name == list.name.to_lowercase())
+            };
             if !self.before().any(is_used) {
                 let what = format!("no enabled hook uses the list `{}`", list.name);
-                self.problems.warning(&list.at, what, "name it in `filters`");
+                self.problems
+                    .warning(&list.at, what, "name it in `filters`");
             }
         }
         let read: Vec<&str> = self
@@ -101,8 +105,8 @@ impl<'a> Review<'a> {
                 Moment::Before => self.before_hook(hook),
                 Moment::After => self.after_hook(hook),
             }
-            let elsewhere = hook.at_enable.place.file != hook.at.place.file
-                && hook.at_enable.place.line > 0;
+            let elsewhere =
+                hook.at_enable.place.file != hook.at.place.file && hook.at_enable.place.line > 0;
             if !hook.enable && hook.at.place.file == self.file.place.file && elsewhere {
                 let place = &hook.at_enable.place;
                 let what = format!("the hook is off in {}:{}", place.file, place.line);
@@ -153,7 +157,8 @@ impl<'a> Review<'a> {
             };
             let sum = send.timeout + modify.timeout;
             if sum >= CLIENT_WAITS {
-                let what = format!("with {MODIFY_HOOK} a send may take {sum:?}, and clients wait 10s");
+                let what =
+                    format!("with {MODIFY_HOOK} a send may take {sum:?}, and clients wait 10s");
                 let way_out = "shorten one of the two, well below 10s together";
                 self.problems.warning(&send.at_timeout, what, way_out);
             }
@@ -168,8 +173,7 @@ impl<'a> Review<'a> {
         }
         let replaces = |name: String| {
             self.spec.lists.iter().any(|list| {
-                list.name.to_lowercase() == name
-                    && list.does == ListDoes::Act(ListAction::Replace)
+                list.name.to_lowercase() == name && list.does == ListDoes::Act(ListAction::Replace)
             })
         };
         let mut send_hooks = self
@@ -181,7 +185,8 @@ impl<'a> Review<'a> {
                 hook.hook
             );
             let way_out = format!("enable {MODIFY_HOOK}, or write `block`");
-            self.problems.error(&self.spec.filters.at_replace, what, way_out);
+            self.problems
+                .error(&self.spec.filters.at_replace, what, way_out);
         }
     }
 
@@ -218,6 +223,8 @@ fn uses_endpoint(hook: &HookSpec, name: &str) -> bool {
     match &hook.endpoints {
         AskWhom::Nobody => false,
         AskWhom::Default => name.eq_ignore_ascii_case(CALLBACK_URL),
-        AskWhom::These(names) => names.iter().any(|named| named.name.eq_ignore_ascii_case(name)),
+        AskWhom::These(names) => names
+            .iter()
+            .any(|named| named.name.eq_ignore_ascii_case(name)),
     }
 }

@@ -181,7 +181,11 @@ impl<'a> Pass<'a> {
     /// The call that follows about the same message can mask what this one cannot.
     fn is_deferred(&self) -> bool {
         let texts = &self.snapshot.texts;
-        let content_type = self.event.message.as_ref().map(|message| message.content_type);
+        let content_type = self
+            .event
+            .message
+            .as_ref()
+            .map(|message| message.content_type);
         texts.replace_in_send_hook == ReplaceInSendHook::Defer
             && self.event.can.replace_later
             && content_type.is_some_and(|content_type| texts.defer_types.holds(content_type))

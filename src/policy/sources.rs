@@ -10,6 +10,7 @@ use super::document::{Entry, Map, Node, Value, parse};
 use super::layers::{Layer, from_environment, merge, without_nulls};
 use super::openim_config::{self, Converted};
 use super::problem::{At, Problems, suggest};
+use super::reader::{Item, Section};
 use super::{DEFAULTS, POLICY_FILE};
 
 /// The content of the files of a policy directory.
@@ -73,7 +74,10 @@ pub fn read(files: &FileSet, env: &[(String, String)], problems: &Problems) -> O
     layers.extend(included);
     layers.push(Layer::new("policy in v2 spelling", of_v2(policy_v2)));
     layers.push(Layer::new("policy", policy));
-    layers.push(Layer::new("environment in v2 spelling", of_v2(environment_v2)));
+    layers.push(Layer::new(
+        "environment in v2 spelling",
+        of_v2(environment_v2),
+    ));
     layers.push(Layer::new("environment", environment));
     spread_templates(&mut layers);
     spread_failure_actions(&mut layers);
@@ -105,7 +109,11 @@ fn map_of(node: Node, problems: &Problems) -> Option<Map> {
                 place: node.place,
                 path: String::new(),
             };
-            problems.error(&at, "the file must be a map of keys", "write `key: value` lines");
+            problems.error(
+                &at,
+                "the file must be a map of keys",
+                "write `key: value` lines",
+            );
             None
         }
     }
@@ -130,11 +138,11 @@ fn settle_nulls(policy: &mut Map, problems: &Problems) {
         else {
             continue;
         };
-        for (name, entry) in names.iter_mut() {
+        for entry in names.values_mut() {
             if entry.node.value == Value::Null {
                 entry.node = Node::map(&entry.key_place, Map::new());
             }
-            let path = format!("{section}.{name}");
+            let path = format!("{section}.{}", entry.key);
             report_nulls(&entry.node, &path, problems);
         }
     }
@@ -161,25 +169,17 @@ fn report_nulls(node: &Node, path: &str, problems: &Problems) {
 
 fn included(files: &FileSet, policy: &Map, environment: &Map, problems: &Problems) -> Vec<Layer> {
     let include = environment.get("include").or_else(|| policy.get("include"));
-    let nodes: Vec<&Node> = match include.map(|entry| &entry.node) {
-        None => Vec::new(),
-        Some(node) => match &node.value {
-            Value::List(nodes) => nodes.iter().collect(),
-            Value::Null | Value::Scalar(_) | Value::Map(_) => vec![node],
-        },
+    let Some(include) = include else {
+        return Vec::new();
     };
-    let layers = nodes.into_iter().enumerate().filter_map(|(index, node)| {
-        let at = At {
-            place: node.place.clone(),
-            path: "include".to_owned(),
-        };
-        let Value::Scalar(path) = &node.value else {
-            problems.error(&at, "this must be the path of a file", "");
-            return None;
-        };
-        let bytes = files.named(path, &at, problems)?;
-        let hooks = read_included(files.shown(inside(path)), bytes, problems)?;
-        Some(Layer::new(format!("included {index}"), section("hooks", hooks)))
+    let root = Map::from([("include".to_owned(), include.clone())]);
+    let root = Section::root(&root, At::file(&files.shown(POLICY_FILE)), problems);
+    let paths = root.field("include").items().into_iter().enumerate();
+    let layers = paths.filter_map(|(index, Item { text: path, at, .. })| {
+        let bytes = files.named(&path, &at, problems)?;
+        let hooks = read_included(files.shown(inside(&path)), bytes, problems)?;
+        let name = format!("included {index}");
+        Some(Layer::new(name, section("hooks", hooks)))
     });
     layers.collect()
 }
@@ -260,19 +260,21 @@ fn child<'a>(map: &'a mut Map, name: &str) -> Option<&'a mut Map> {
 fn spread_templates(layers: &mut [Layer]) {
     for (name, template) in TEMPLATES {
         let mut written: BTreeMap<String, Entry> = BTreeMap::new();
+        let mut templates: Vec<Layer> = Vec::new();
         for layer in layers.iter_mut() {
             for (key, entry) in child(&mut layer.root, name).into_iter().flatten() {
                 written.entry(key.clone()).or_insert_with(|| entry.clone());
             }
+            if let Some(Value::Map(own)) = layer.root.remove(template).map(|entry| entry.node.value)
+            {
+                templates.push(Layer::new(layer.name.clone(), own));
+            }
         }
-        let defaults = &mut layers[0].root;
-        let template = defaults
-            .remove(template)
-            .expect("a test reads the built-in defaults");
+        let template = merge(&templates);
         for entry in written.values_mut() {
-            entry.node = template.node.clone();
+            entry.node = Node::map(&entry.key_place, template.clone());
         }
-        defaults.extend(section(name, written));
+        layers[0].root.extend(section(name, written));
     }
 }
 

@@ -77,10 +77,8 @@ pub struct FailureSpec {
 
 /// Reads merged settings. Everything wrong is reported; the spec is only good without errors.
 pub fn read(root: &Section<'_>) -> Spec {
-    // These were used before the layers were merged.
-    for known in ["include", "each_endpoint", "each_list", "each_hook"] {
-        root.field(known);
-    }
+    // It was used before the layers were merged.
+    root.field("include");
     Spec {
         endpoints: named(&root.field("endpoints"))
             .into_iter()
@@ -173,9 +171,15 @@ fn code(field: &Field<'_>) -> i32 {
     if code == 0 {
         field.error("with code 0 a refused message is reported as sent", range);
     } else if code < 100 {
-        field.error(format!("code {code} becomes 500 on its way to the sender"), range);
+        field.error(
+            format!("code {code} becomes 500 on its way to the sender"),
+            range,
+        );
     } else if !(20_001..=29_999).contains(&code) {
-        field.warning(format!("code {code} may be taken for one of OpenIM's own"), range);
+        field.warning(
+            format!("code {code} may be taken for one of OpenIM's own"),
+            range,
+        );
     }
     code
 }

@@ -54,7 +54,9 @@ fn lines(compiled: &Compiled) -> Vec<String> {
 fn snapshot_with(policy: &str, others: &[(&str, &str)], env: &[(&str, &str)]) -> Snapshot {
     let compiled = compile(&files(policy, others), &surroundings(env), 1);
     let lines = lines(&compiled);
-    compiled.snapshot.unwrap_or_else(|| panic!("{policy}: {lines:#?}"))
+    compiled
+        .snapshot
+        .unwrap_or_else(|| panic!("{policy}: {lines:#?}"))
 }
 
 fn snapshot(policy: &str) -> Snapshot {
@@ -96,7 +98,10 @@ fn in_words(verdict: &Verdict) -> String {
             let content = replacement.content.iter().cloned();
             let fields = replacement.fields.iter();
             let fields = fields.map(|(name, json)| format!("{name}={json}"));
-            format!("replace {}", content.chain(fields).collect::<Vec<_>>().join(" "))
+            format!(
+                "replace {}",
+                content.chain(fields).collect::<Vec<_>>().join(" ")
+            )
         }
     }
 }

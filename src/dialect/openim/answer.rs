@@ -11,7 +11,7 @@ use crate::dialect::json::{self, Object};
 use crate::dialect::{Answers, Oddity, Reading, hooks};
 use crate::event::{DialectId, Event, Moment};
 
-use super::{fields, request};
+use super::{fields, message, request};
 
 /// The code of a refusal that brings none of its own that is safe.
 pub const REFUSAL_CODE: i32 = 20001;
@@ -27,7 +27,7 @@ pub fn read(event: &Event, status: u16, body: &[u8], answers: Answers) -> Readin
     if info.hook.moment == Moment::After {
         return acknowledgement(status);
     }
-    let text = String::from_utf8_lossy(body);
+    let text = message::readable(body);
     let object = match parse(&text, status) {
         Ok(object) => object,
         Err(reading) => return reading,

@@ -246,17 +246,11 @@ impl Finder<'_> {
             (Rule::Mentions, b'"') => self.text(place, raw, Body, beside),
             (Rule::AppText(class), b'"') => self.app_text(place, raw, class),
             (Rule::Each(rule), b'[') => self.each(place, raw, *rule),
-            (Rule::Fields(fields), b'{') => {
-                if let Ok(object) = Object::parse(raw) {
-                    self.fields(place, &object, fields);
-                }
-            }
+            (Rule::Fields(fields), b'{') => self.fields(place, &Object::split(raw), fields),
             (Rule::Message, b'{') if self.nested < NESTED_DEPTH_MAX => {
-                if let Ok(object) = Object::parse(raw) {
-                    self.nested += 1;
-                    self.fields(place, &object, MESSAGE);
-                    self.nested -= 1;
-                }
+                self.nested += 1;
+                self.fields(place, &Object::split(raw), MESSAGE);
+                self.nested -= 1;
             }
             // Another type than it should be, or too deep: nothing of it hides.
             (_, b'"') => self.app_text(place, raw, Opaque),
@@ -326,7 +320,7 @@ impl Finder<'_> {
                     }
                 }
                 b'"' => {
-                    let string = &raw[at..at + literal_len(&raw[at..])];
+                    let string = &raw[at..at + literal::len(&raw[at..])];
                     at += string.len();
                     match open.last_mut() {
                         Some(container) if container.key_next => {
@@ -434,19 +428,6 @@ struct Container {
     index: usize,
     /// Length of the pointer to it.
     pointer: usize,
-}
-
-/// Bytes of the string literal that `json` starts with.
-fn literal_len(json: &str) -> usize {
-    let mut at = 1;
-    while let Some(found) = memchr::memchr2(b'"', b'\\', &json.as_bytes()[at..]) {
-        at += found;
-        match json.as_bytes()[at] {
-            b'"' => return at + 1,
-            _ => at += 2,
-        }
-    }
-    json.len()
 }
 
 /// Where a text mentions users: `@`, the id, and then a space or the end, neither of which counts.

@@ -4,9 +4,11 @@
 //! body's `callbackCommand` alone. The body is one JSON object.
 //! Source: open-im-server main, `pkg/common/webhook/http_client.go`; older versions for the query.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
-use crate::dialect::json::{self, Object};
+use crate::dialect::json::{self, Flaw, Object};
 use crate::dialect::{Call, Decoded, Form, HookInfo, Receiver, Unreadable, hooks, openim_v2};
 use crate::event::{Can, DialectId, Document, Event, Hook, Message, Moment, Text, TextClass};
 
@@ -24,31 +26,14 @@ const COMMAND_CHARS_MAX: usize = 100;
 pub fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unreadable> {
     let in_path = command_in_path(call.path);
     let in_url = in_path.or_else(|| command_in_query(call.query));
-    let repaired;
-    let (body, text) = match std::str::from_utf8(&call.body) {
-        Ok(text) => (call.body.clone(), text),
-        Err(_) => {
-            repaired = String::from_utf8_lossy(&call.body).into_owned();
-            (Bytes::from(repaired.clone()), repaired.as_str())
-        }
+    let text = message::readable(&call.body);
+    let body = match &text {
+        Cow::Borrowed(_) => call.body.clone(),
+        Cow::Owned(mended) => Bytes::from(mended.clone()),
     };
-    let object = Object::parse(text);
-    let in_body = object
-        .as_ref()
-        .ok()
-        .and_then(|object| object.text("callbackCommand"));
-    let in_body = in_body.as_deref().unwrap_or_default();
-    let Some(command) = in_url.or(Some(in_body).filter(|command| !command.is_empty())) else {
-        let reason = match object {
-            Err(flaw) => format!("the URL names no command, and the body is {flaw}"),
-            Ok(_) => "neither the URL nor the body names a command".to_owned(),
-        };
-        return Err(Unreadable { hook: None, reason });
-    };
-    if !in_body.is_empty() && !same_command(command, in_body) {
-        return Err(disagreement(command, in_body));
-    }
-    let Some(info) = commands::by_command(command) else {
+    let object = Object::parse(&text);
+    let command = command_of(in_url, &object)?;
+    let Some(info) = commands::by_command(&command) else {
         let shown = command.chars().take(COMMAND_CHARS_MAX).collect();
         return Ok(Decoded::UnknownCommand(shown));
     };
@@ -64,14 +49,14 @@ pub fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unreadable> 
         (None, None) => without_url(info.hook, &object, route),
     };
     let can = match dialect {
-        DialectId::OpenIm => can(info, command),
+        DialectId::OpenIm => can(info, &command),
         DialectId::OpenImV2 => openim_v2::can(info.hook),
     };
     let operation_id = match call.operation_id {
         Some(id) if !id.is_empty() => id.to_owned(),
         _ => object.text("operationID").unwrap_or_default().into_owned(),
     };
-    let mut event = read(info, dialect, can, &object, text, |document, name| {
+    let mut event = read(info, dialect, can, &object, &text, |document, name| {
         is_replaceable(info, dialect, can, document, name)
     })
     .map_err(unreadable)?;
@@ -123,7 +108,7 @@ pub fn event_from_body(hook: Hook, operation_id: String, body: Bytes) -> Result<
         hook: Some(hook),
         reason,
     };
-    let text = String::from_utf8_lossy(&body);
+    let text = message::readable(&body);
     let flawed = |flaw| unreadable(format!("the body is {flaw}"));
     let object = Object::parse(&text).map_err(flawed)?;
     let named = object.text("callbackCommand").unwrap_or_default();
@@ -213,10 +198,7 @@ pub fn texts(
         }
         let items = json::elements(raw).unwrap_or_default();
         for (index, item) in items.into_iter().enumerate() {
-            if let Some(raw) = Object::parse(item)
-                .ok()
-                .and_then(|item| item.last(text.name))
-            {
+            if let Some(raw) = Object::split(item).last(text.name) {
                 add(
                     format!("/{name}/{index}/{}", text.name),
                     raw,
@@ -329,7 +311,11 @@ fn natural_id(
     Some(id)
 }
 
+/// Only what is told afterwards has an order to keep.
 fn lane(info: &HookInfo, message: Option<&Message>, object: Option<&Object<'_>>) -> String {
+    if info.hook.moment == Moment::Before {
+        return String::new();
+    }
     if let Some(message) = message {
         return message::conversation_id(message);
     }
@@ -362,6 +348,27 @@ fn without_url(hook: Hook, object: &Object<'_>, route: DialectId) -> DialectId {
         () if !openim_v2::knows(hook) => route,
         () if hook.moment == Moment::Before || !has("atUserList") => DialectId::OpenImV2,
         () => route,
+    }
+}
+
+/// The command of a call, on which URL and body must agree.
+fn command_of<'a>(
+    in_url: Option<&'a str>,
+    object: &Result<Object<'a>, Flaw>,
+) -> Result<Cow<'a, str>, Unreadable> {
+    let in_body = object.as_ref().ok();
+    let in_body = in_body.and_then(|object| object.text("callbackCommand"));
+    match (in_url, in_body.filter(|command| !command.is_empty())) {
+        (Some(url), Some(body)) if !same_command(url, &body) => Err(disagreement(url, &body)),
+        (Some(url), _) => Ok(Cow::Borrowed(url)),
+        (None, Some(body)) => Ok(body),
+        (None, None) => Err(Unreadable {
+            hook: None,
+            reason: match object {
+                Err(flaw) => format!("the URL names no command, and the body is {flaw}"),
+                Ok(_) => "neither the URL nor the body names a command".to_owned(),
+            },
+        }),
     }
 }
 

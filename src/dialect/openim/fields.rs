@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::decision::Replacement;
 use crate::dialect::json::{self, Object};
 use crate::dialect::{Ability, AnswerField, Effect, HookInfo, Kind, Oddity};
-use crate::event::Event;
+use crate::event::{DialectId, Event};
 
 use super::{message, replace};
 
@@ -25,6 +25,11 @@ pub fn of(info: &HookInfo, event: &Event) -> impl Iterator<Item = &'static Answe
     let over_grpc = event.body.is_none() && event.message.is_some() && event.can.replace;
     let content = (over_grpc && !info.can_replace_content()).then_some(&CONTENT);
     info.answer.iter().chain(content)
+}
+
+/// Our answer to the event can carry the field on: not one to an older form of the call.
+fn carries(event: &Event, name: &str) -> bool {
+    event.can.replace && (event.dialect == DialectId::OpenIm || name == "content")
 }
 
 /// What an answer replaces.
@@ -44,15 +49,18 @@ pub fn read(
     object: &Object<'_>,
     content_back: impl Fn(String) -> Result<String, Oddity>,
 ) -> Result<Read, Oddity> {
+    let mut read = Read {
+        replacement: Replacement::default(),
+        oddity: None,
+    };
+    if !of(info, event).any(|field| object.last(field.name).is_some()) {
+        return Ok(read);
+    }
     let body = message::body_text(event);
     let request = Object::parse(&body).ok();
     // An answer that repeats the id of the group repeats the rest on purpose too, empty or not.
     let repeats = info.can == Ability::ReplaceAndEcho
         && object.text("groupID").is_some_and(|id| !id.is_empty());
-    let mut read = Read {
-        replacement: Replacement::default(),
-        oddity: None,
-    };
     for field in of(info, event) {
         let Some(raw) = object.last(field.name) else {
             continue;
@@ -64,9 +72,9 @@ pub fn read(
             .as_ref()
             .and_then(|request| request.last(replace::request_name(field.name)));
         let value = match usable(field, raw, asked, event.body.is_some(), repeats) {
-            Usable::Yes(value) => value,
+            Usable::Yes(value) if carries(event, field.name) => value,
             Usable::No => continue,
-            Usable::Harmful => {
+            Usable::Yes(_) | Usable::Harmful => {
                 read.oddity = Some(Oddity::UnusableField);
                 continue;
             }

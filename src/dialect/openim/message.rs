@@ -117,10 +117,16 @@ pub fn is_plain(dialect: DialectId, message: &Message) -> bool {
 ///
 /// Bodies are made valid when they are decoded, so nothing is lost.
 pub fn body_text(event: &Event) -> Cow<'_, str> {
-    event
-        .body
-        .as_deref()
-        .map_or(Cow::Borrowed(""), String::from_utf8_lossy)
+    readable(event.body.as_deref().unwrap_or_default())
+}
+
+/// Bytes as text, mended where they are not UTF-8 as Go's decoder mends them.
+pub fn readable(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        // Much slower, so only if it must be.
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
 }
 
 /// OpenIM's id of the conversation that a message belongs to, so that its read marks and its

@@ -5,6 +5,8 @@
 //! not look at the status.
 //! Source: open-im-server main, `pkg/callbackstruct/common.go`.
 
+use std::borrow::Cow;
+
 use crate::decision::{Decision, Refusal, Replacement, Verdict};
 use crate::dialect::json::Object;
 use crate::dialect::{Ability, Effect, HookInfo, Reply, hooks, literal};
@@ -20,17 +22,14 @@ const SUCCESS: &str = "Success";
 
 /// The answer to an event.
 pub fn reply(event: &Event, decision: &Decision) -> Reply {
-    let body = message::body_text(event);
-    let request = Object::parse(&body).ok();
-    json(write(hooks::info(event.hook), request.as_ref(), decision))
+    let body = event.body.as_deref().unwrap_or_default();
+    json(write(hooks::info(event.hook), body, decision))
 }
 
 /// The answer where there is no event.
 pub fn without_event(hook: Option<Hook>, body: &[u8], decision: &Decision) -> Reply {
-    let body = String::from_utf8_lossy(body);
-    let request = Object::parse(&body).ok();
     json(match hook {
-        Some(hook) => write(hooks::info(hook), request.as_ref(), decision),
+        Some(hook) => write(hooks::info(hook), body, decision),
         None => match &decision.verdict {
             Verdict::Block(refusal) => block(refusal),
             Verdict::Allow | Verdict::Replace(_) => allow(),
@@ -45,7 +44,8 @@ pub fn not_stored() -> Reply {
     reply
 }
 
-fn write(info: &HookInfo, request: Option<&Object<'_>>, decision: &Decision) -> String {
+/// `body` is the request, of which the echo is taken.
+fn write(info: &HookInfo, body: &[u8], decision: &Decision) -> String {
     let nothing = Replacement::default();
     let replacement = match &decision.verdict {
         _ if info.hook.moment == Moment::After => return allow(),
@@ -57,6 +57,11 @@ fn write(info: &HookInfo, request: Option<&Object<'_>>, decision: &Decision) -> 
     if replacement.is_empty() && !echoes {
         return allow();
     }
+    let body = match echoes {
+        true => message::readable(body),
+        false => Cow::Borrowed(""),
+    };
+    let request = Object::parse(&body).ok();
     if echoes && request.is_none() {
         return block(&cannot(
             "the request could not be read, and an answer must repeat it",
@@ -75,7 +80,9 @@ fn write(info: &HookInfo, request: Option<&Object<'_>>, decision: &Decision) -> 
         };
         let echo = || match field.effect {
             Effect::Overwrites { absent } | Effect::Echoed { absent } => {
-                let asked = request.and_then(|request| request.last(field.name));
+                let asked = request
+                    .as_ref()
+                    .and_then(|request| request.last(field.name));
                 let is_sound = |raw: &&str| *raw != "null" && fits(field.kind, raw);
                 Some(asked.filter(is_sound).unwrap_or(absent).to_owned())
             }

@@ -20,9 +20,9 @@ use super::{commands, message, replace};
 pub fn request(url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing {
     let event = shown(event, replacement);
     let body = body(&event);
-    let command = command_of(&event, &body);
+    let url = url.trim_end_matches('/');
     Outgoing {
-        url: format!("{}/{command}", url.trim_end_matches('/')),
+        url: format!("{url}/{}", command_of(&event, &body)),
         headers: headers(&event.operation_id),
         body,
     }
@@ -72,15 +72,19 @@ fn wrapped_content<'a>(event: &Event, message: &'a Message) -> Cow<'a, str> {
 
 /// The command in the caller's own words: a server of an older version uses older ones, and so
 /// does a business server that was written for it.
-fn command_of(event: &Event, body: &Bytes) -> String {
-    let table = hooks::info(event.hook).command;
-    let body = String::from_utf8_lossy(body);
-    let named = Object::parse(&body)
-        .ok()
-        .and_then(|object| object.text("callbackCommand").map(Cow::into_owned));
+fn command_of<'a>(event: &Event, body: &'a [u8]) -> &'a str {
+    // As OpenIM writes it; inside of a string the quotes would be escaped.
+    const KEY: &[u8] = b"\"callbackCommand\":\"";
+    let named = memchr::memmem::find(body, KEY).and_then(|at| {
+        let value = &body[at + KEY.len()..];
+        let end = memchr::memchr(b'"', value)?;
+        std::str::from_utf8(&value[..end]).ok()
+    });
+    let is_hooks =
+        |named: &&str| commands::by_command(named).is_some_and(|info| info.hook == event.hook);
     named
-        .filter(|named| commands::by_command(named).is_some())
-        .unwrap_or_else(|| table.to_owned())
+        .filter(is_hooks)
+        .unwrap_or(hooks::info(event.hook).command)
 }
 
 /// OpenIM's headers. An operation id that no header can hold is left out.

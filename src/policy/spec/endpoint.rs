@@ -59,7 +59,11 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
     let address = read_url(&url, dialect);
     let endpoint = Endpoint {
         name: name.into(),
-        url: if url.is_set() { url.text() } else { String::new() },
+        url: if url.is_set() {
+            url.text()
+        } else {
+            String::new()
+        },
         dialect,
         answers: section
             .field("answers")
@@ -130,7 +134,10 @@ fn read_breaker(field: &Field<'_>) -> BreakerSettings {
         }
     }
     if breaker.open_max < breaker.open {
-        field.error("`open_max` is shorter than `open`", "make it at least as long");
+        field.error(
+            "`open_max` is shorter than `open`",
+            "make it at least as long",
+        );
     }
     breaker
 }
@@ -179,7 +186,10 @@ fn read_url(field: &Field<'_>, dialect: DialectId) -> Option<UrlAddress> {
             return None;
         }
     };
-    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+    if uri
+        .authority()
+        .is_some_and(|authority| authority.as_str().contains('@'))
+    {
         field.error(
             "a user or password in a URL ends up in logs",
             "put a secret into the path or let the network decide who may call",
@@ -223,7 +233,11 @@ mod tests {
             port,
         };
         let listener: SocketAddr = listener.parse().unwrap();
-        assert_eq!(address.reaches(&listener), reaches, "{host}:{port} {listener}");
+        assert_eq!(
+            address.reaches(&listener),
+            reaches,
+            "{host}:{port} {listener}"
+        );
     }
 
     #[test]

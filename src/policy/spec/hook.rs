@@ -49,9 +49,9 @@ pub enum AskWhom {
 /// `None` for a hook that does not exist.
 pub(super) fn read(name: &str, field: &Field<'_>) -> Option<HookSpec> {
     let Some(hook) = dialect::hook(name) else {
-        let way_out = match dialect::near_names(name).as_slice() {
-            [] => "the hooks are named as in OpenIM's webhooks.yml".to_owned(),
-            near => format!("did you mean `{}`?", near.join("` or `")),
+        let way_out = match dialect::near_names(name).first() {
+            None => "the hooks are named as in OpenIM's webhooks.yml".to_owned(),
+            Some(near) => format!("did you mean `{near}`?"),
         };
         field.error(format!("no hook named `{name}`"), way_out);
         return None;
@@ -100,7 +100,10 @@ fn read_pass_fields(field: &Field<'_>) -> Vec<String> {
     for item in &items {
         if !dialect::redirects(&item.text) {
             let what = format!("`{}` is no field that would be held back", item.text);
-            item.warning(what, "only fields that change who gets a message need to be named");
+            item.warning(
+                what,
+                "only fields that change who gets a message need to be named",
+            );
         }
     }
     items.into_iter().map(|item| item.text).collect()
@@ -129,10 +132,10 @@ fn read_timeout(field: &Field<'_>) -> Duration {
 
 fn above_zero(field: &Field<'_>) -> Duration {
     let time = field.seconds();
-    if time.is_zero() && field.is_set() {
+    if time == Some(Duration::ZERO) {
         field.error("a time above 0 is needed", "write seconds, or 500ms");
     }
-    time
+    time.unwrap_or_default()
 }
 
 /// One boolean for all classes, or an action for each.

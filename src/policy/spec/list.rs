@@ -37,7 +37,10 @@ pub(super) fn read(name: String, field: &Field<'_>) -> ListSpec {
     let file = section.field("file");
     let words = section.field("words");
     if !file.is_set() && !words.is_set() {
-        field.error("the list has no words", "write `file: lists/….txt` or `words: [..]`");
+        field.error(
+            "the list has no words",
+            "write `file: lists/….txt` or `words: [..]`",
+        );
     }
     let spec = ListSpec {
         name,
@@ -178,7 +181,9 @@ fn small(field: &Field<'_>, max: u32) -> u32 {
 
 fn read_skip(field: &Field<'_>) -> SkipClasses {
     let items = field.items();
-    let classes = items.iter().filter_map(|item| item.one_of(&SkipClasses::NAMED));
+    let classes = items
+        .iter()
+        .filter_map(|item| item.one_of(&SkipClasses::NAMED));
     classes.fold(SkipClasses::NONE, SkipClasses::with)
 }
 
@@ -227,4 +232,39 @@ fn read_mask(section: &Section<'_>) -> Mask {
     }
     section.finish();
     mask
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::DEFAULTS;
+    use super::super::super::document::{Value, parse};
+    use super::super::super::problem::Problems;
+    use super::*;
+
+    /// The options as the comment in the defaults has them: `#   name: value  explanation`.
+    fn documented() -> String {
+        let lines = DEFAULTS
+            .lines()
+            .filter_map(|line| line.strip_prefix("  #   "));
+        let options = lines.filter(|line| line.starts_with(char::is_lowercase));
+        let values = options.map(|line| line.split("  ").next().unwrap_or(line));
+        values.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_documented_defaults_are_the_ones_in_force() {
+        let problems = Problems::default();
+        let file = "defaults".into();
+        let text = documented();
+        let Ok(Some(node)) = parse(&file, text.as_bytes(), &problems) else {
+            panic!("{text}: {:?}", problems.into_sorted());
+        };
+        let Value::Map(map) = &node.value else {
+            panic!("{text}");
+        };
+        assert_eq!(map.len(), 22, "an option is not documented: {text}");
+        let section = Section::root(map, At::file(&file), &problems);
+        assert_eq!(read_options(&section), Options::default());
+        assert_eq!(problems.into_sorted(), []);
+    }
 }

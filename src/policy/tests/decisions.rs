@@ -1,1 +1,377 @@
+//! What good policies decide.
+
+use bytes::Bytes;
+
 use super::*;
+use crate::decision::{Answer, Decider, ListAction, Outcome, Refusal, Replacement, SkipReason};
+use crate::dialect::{Call, Decoded};
+use crate::event::DialectId;
+
+/// A call of OpenIM over HTTP.
+fn http_event(command: &str, body: &serde_json::Value) -> Event {
+    let call = Call {
+        path: command,
+        query: "",
+        operation_id: None,
+        body: Bytes::from(body.to_string()),
+    };
+    match dialect::of(DialectId::OpenIm).decode(&call) {
+        Ok(Decoded::Event(event)) => *event,
+        other => panic!("{command} {body}: {other:?}"),
+    }
+}
+
+fn http_text(hook: &str, content_type: i32, content: &serde_json::Value) -> Event {
+    let command = dialect::info(dialect::hook(hook).unwrap()).command;
+    let body = serde_json::json!({
+        "sendID": "u1", "recvID": "u2", "callbackCommand": command, "serverMsgID": "s1",
+        "clientMsgID": "c1", "operationID": "o1", "senderPlatformID": 1, "senderNickname": "nick",
+        "sessionType": 1, "msgFrom": 100, "contentType": content_type, "status": 1,
+        "sendTime": 1, "createTime": 1, "content": content.to_string(), "seq": 0,
+        "atUserList": null, "faceURL": "", "ex": "",
+    });
+    http_event(command, &body)
+}
+
+fn check(snapshot: &Snapshot, event: &Event, expected: &str) {
+    let decision = decide(snapshot, event);
+    assert_eq!(in_words(&decision.verdict), expected);
+}
+
+fn check_skip(rules: &str, content_type: i32, expected: Option<SkipReason>) {
+    let snapshot = snapshot(&format!("hooks: {{beforeSendSingleMsg: {{{rules}}}}}"));
+    let mut event = text_event("beforeSendSingleMsg", "hi");
+    event.message.as_mut().unwrap().content_type = content_type;
+    assert_eq!(
+        snapshot.select(&event).err(),
+        expected,
+        "{rules} {content_type}"
+    );
+}
+
+#[test]
+fn a_hook_is_used_for_its_types_and_ids_alone() {
+    check_skip("", 101, None);
+    check_skip("enable: false", 101, Some(SkipReason::Disabled));
+    check_skip("allowedTypes: [101, 200-300]", 101, None);
+    check_skip("allowedTypes: [101, 200-300]", 300, None);
+    check_skip(
+        "allowedTypes: [101, 200-300]",
+        102,
+        Some(SkipReason::AllowedTypes),
+    );
+    check_skip("deniedTypes: ['102']", 102, Some(SkipReason::DeniedTypes));
+    check_skip(
+        "allowedTypes: [102], deniedTypes: [100-105]",
+        102,
+        Some(SkipReason::DeniedTypes),
+    );
+    check_skip("attentionIds: [u1]", 101, None);
+    check_skip("attentionIds: [u2]", 101, None);
+    check_skip(
+        "attentionIds: [u3, 12]",
+        101,
+        Some(SkipReason::AttentionIds),
+    );
+    let other = text_event("beforeSendGroupMsg", "hi");
+    let snapshot = snapshot("hooks: {beforeSendSingleMsg: }");
+    assert_eq!(snapshot.select(&other).err(), Some(SkipReason::Disabled));
+}
+
+const LISTS: &str = "lists:
+  soft: {words: [soft], action: replace, code: 20003, reason: no soft}
+  hard: {words: [hard], action: block, code: 20002, reason: no hard}
+  other: {words: [other], action: block, code: 20004, reason: no other}
+  seen: {words: [seen], action: flag, tags: [t]}
+  fine: {words: [hard cheese], action: allow}
+hooks: {beforeSendSingleMsg: , beforeMsgModify: }
+";
+
+#[test]
+fn block_wins_over_replace_and_replace_over_allow() {
+    let snapshot = snapshot(LISTS);
+    for (text, expected) in [
+        ("nothing", "allow"),
+        ("a soft word", r#"replace {"content":"a **** word"}"#),
+        ("soft and hard", "block 20002 no hard (list `hard`)"),
+        ("seen", "allow"),
+        ("hard cheese", "allow"),
+        ("other before hard", "block 20002 no hard (list `hard`)"),
+    ] {
+        check(
+            &snapshot,
+            &text_event("beforeSendSingleMsg", text),
+            expected,
+        );
+    }
+}
+
+#[test]
+fn the_order_of_a_hooks_filters_is_the_rank_of_its_lists() {
+    let policy = LISTS.replace(
+        "beforeSendSingleMsg: ",
+        "beforeSendSingleMsg: {filters: [other, hard]}",
+    );
+    let event = text_event("beforeSendSingleMsg", "hard or other");
+    let ranked = snapshot(&policy);
+    check(&ranked, &event, "block 20004 no other (list `other`)");
+    check(&ranked, &text_event("beforeSendSingleMsg", "soft"), "allow");
+    let soft_alone = snapshot(&format!("{LISTS}filters: {{lists: [soft]}}"));
+    check(&soft_alone, &event, "allow");
+}
+
+#[test]
+fn hits_say_what_was_found_where() {
+    let list = [("lists/l.txt", "# comment\nword\tb,c\n")];
+    let policy = "lists: {l: {file: lists/l.txt, tags: [a]}}\nhooks: {beforeSendSingleMsg: }";
+    let snapshot = snapshot_with(policy, &list, &[]);
+    let decision = decide(&snapshot, &text_event("beforeSendSingleMsg", "赌 WORD"));
+    let hit = &decision.hits[0];
+    assert_eq!((&*hit.list, &*hit.entry, hit.line), ("l", "word", 2));
+    assert_eq!(
+        (hit.tags.join(","), hit.action),
+        ("a,b,c".to_owned(), ListAction::Block)
+    );
+    assert_eq!(
+        (hit.place.as_str(), hit.span.chars.clone()),
+        ("content/content", 2..6)
+    );
+    assert_eq!(
+        in_words(&decision.verdict),
+        "block 20001 message contains forbidden words (list `l`, line 2)"
+    );
+    assert_eq!(
+        (decision.decider, decision.reviewed),
+        (Decider::Filter, true)
+    );
+}
+
+#[test]
+fn what_cannot_be_masked_in_a_send_hook_blocks_or_waits_for_the_next_call() {
+    let text = serde_json::json!({ "content": "soft" });
+    let send = http_text("beforeSendSingleMsg", 101, &text);
+    let modify = http_text("beforeMsgModify", 101, &text);
+    let blocks = snapshot(LISTS);
+    let defer = snapshot(&format!("{LISTS}filters: {{replace_in_send_hook: defer}}"));
+    check(&blocks, &send, "block 20003 no soft (list `soft`)");
+    check(&blocks, &modify, r#"replace {"content":"****"}"#);
+    check(&defer, &send, "allow");
+    check(&defer, &modify, r#"replace {"content":"****"}"#);
+    let decision = decide(&defer, &send);
+    assert_eq!(decision.hits.len(), 1, "a deferred word is still reported");
+    let other_type = http_text(
+        "beforeSendSingleMsg",
+        106,
+        &serde_json::json!({ "text": "soft", "atUserList": [] }),
+    );
+    check(&defer, &other_type, "block 20003 no soft (list `soft`)");
+    let all = snapshot(&format!(
+        "{LISTS}filters: {{replace_in_send_hook: defer, defer_types: all}}"
+    ));
+    check(&all, &other_type, "allow");
+}
+
+#[test]
+fn quoted_words_count_as_the_policy_says() {
+    let quote = |word: &str| {
+        let quoted = serde_json::json!({ "sendID": "u9", "contentType": 101, "textElem": { "content": word } });
+        let content = serde_json::json!({ "text": "see", "quoteMessage": quoted });
+        http_text("beforeMsgModify", 114, &content)
+    };
+    let with = |rule: &str| snapshot(&format!("{LISTS}filters: {{nested_text: {rule}}}"));
+    check(
+        &with("block"),
+        &quote("hard"),
+        "block 20002 no hard (list `hard`)",
+    );
+    check(&with("ignore"), &quote("hard"), "allow");
+    let masks = with("mask");
+    for word in ["hard", "soft"] {
+        let decision = decide(&masks, &quote(word));
+        let words = in_words(&decision.verdict);
+        assert!(
+            words.starts_with("replace") && words.contains(r#""content":"****""#),
+            "{words}"
+        );
+        assert_eq!(decision.hits[0].action, ListAction::Replace);
+    }
+}
+
+#[test]
+fn an_id_in_a_mention_is_no_word() {
+    let event = |text: &str| {
+        let content =
+            serde_json::json!({ "text": text, "atUserList": ["hard"], "isAtSelf": false });
+        http_text("beforeMsgModify", 106, &content)
+    };
+    let snapshot = snapshot(LISTS);
+    check(&snapshot, &event("@hard hello"), "allow");
+    check(
+        &snapshot,
+        &event("@hard this is hard"),
+        "block 20002 no hard (list `hard`)",
+    );
+}
+
+const ASKING: &str = "callbackUrl: http://b/c
+lists:
+  soft: {words: [soft], action: replace}
+  hard: {words: [hard], action: block}
+hooks: {beforeSendSingleMsg: {pass_fields: [recvid]}, beforeMsgModify: }
+";
+
+/// Decides as the hook does: screens, takes the answer, screens what it replaces, concludes.
+fn asked(event: &Event, answer: Answer) -> Decision {
+    let snapshot = snapshot(ASKING);
+    let mut scratch = Scratch::default();
+    let rules = snapshot.select(event).unwrap();
+    let screening = snapshot.screen(rules, event, &mut scratch);
+    let second = match &answer {
+        Answer::Replace(replacement) => {
+            Some(snapshot.screen_replaced(rules, event, replacement, &mut scratch))
+        }
+        Answer::Allow | Answer::Block(_) => None,
+    };
+    snapshot.conclude(
+        rules,
+        event,
+        screening,
+        Some((Outcome::Answer(answer), second)),
+    )
+}
+
+fn check_answer(text: &str, answer: Answer, expected: &str, decider: Decider) {
+    let event = text_event("beforeMsgModify", text);
+    let decision = asked(&event, answer);
+    assert_eq!(in_words(&decision.verdict), expected);
+    assert_eq!(
+        (decision.decider, decision.reviewed, decision.failure),
+        (decider, true, None)
+    );
+}
+
+fn content(text: &str) -> Answer {
+    Answer::Replace(Replacement {
+        content: Some(serde_json::json!({ "content": text }).to_string()),
+        fields: Vec::new(),
+    })
+}
+
+#[test]
+fn an_answer_stands_beside_what_the_filters_said() {
+    let refusal = Refusal {
+        code: 20_009,
+        public: "no".to_owned(),
+        detail: String::new(),
+    };
+    check_answer("hi", Answer::Allow, "allow", Decider::Nothing);
+    check_answer(
+        "soft",
+        Answer::Allow,
+        r#"replace {"content":"****"}"#,
+        Decider::Filter,
+    );
+    check_answer(
+        "soft",
+        Answer::Block(refusal.clone()),
+        "block 20009 no ()",
+        Decider::Callback,
+    );
+    let hard = "block 20001 message contains forbidden words (list `hard`)";
+    check_answer("hard", Answer::Allow, hard, Decider::Filter);
+    check_answer("hard", Answer::Block(refusal), hard, Decider::Filter);
+}
+
+#[test]
+fn a_replacement_by_the_endpoint_wins_and_passes_the_filters_once_more() {
+    check_answer(
+        "soft",
+        content("new"),
+        r#"replace {"content":"new"}"#,
+        Decider::Callback,
+    );
+    check_answer(
+        "hi",
+        content("soft"),
+        r#"replace {"content":"****"}"#,
+        Decider::Callback,
+    );
+    let hard = "block 20001 message contains forbidden words (list `hard`)";
+    check_answer("hi", content("hard"), hard, Decider::Filter);
+    check_answer(
+        "hi",
+        Answer::Replace(Replacement::default()),
+        "allow",
+        Decider::Nothing,
+    );
+}
+
+#[test]
+fn fields_that_redirect_pass_only_where_the_policy_names_them() {
+    let answer = |fields: &[(&str, &str)]| {
+        let fields = fields.iter();
+        Answer::Replace(Replacement {
+            content: None,
+            fields: fields
+                .map(|(name, json)| ((*name).to_owned(), (*json).to_owned()))
+                .collect(),
+        })
+    };
+    let fields = [("recvID", "\"u9\""), ("groupID", "\"g9\""), ("ex", "\"x\"")];
+    let send = text_event("beforeSendSingleMsg", "soft");
+    let words = in_words(&asked(&send, answer(&fields)).verdict);
+    assert_eq!(words, r#"replace {"content":"****"} recvID="u9" ex="x""#);
+    let modify = text_event("beforeMsgModify", "hi");
+    assert_eq!(
+        in_words(&asked(&modify, answer(&fields[..2])).verdict),
+        "allow"
+    );
+}
+
+#[test]
+fn content_is_dropped_where_the_answer_carries_none() {
+    let event = http_text(
+        "beforeSendSingleMsg",
+        101,
+        &serde_json::json!({ "content": "hi" }),
+    );
+    assert_eq!(in_words(&asked(&event, content("new")).verdict), "allow");
+    assert_eq!(in_words(&asked(&event, content("hard")).verdict), "allow");
+}
+
+#[test]
+fn the_version_names_everything_that_decides() {
+    let version = |policy: &str, others: &[(&str, &str)], env: &[(&str, &str)]| {
+        snapshot_with(policy, others, env).version.to_string()
+    };
+    let policy = "hooks: {beforeMsgModify: }";
+    let base = version(policy, &[], &[]);
+    assert_eq!((&base[..2], base.len()), ("1-", 14));
+    assert_eq!(
+        base,
+        version(
+            policy,
+            &[("engine.yaml", "x"), ("tests/t.yaml", "x")],
+            &[("PATH", "x")]
+        )
+    );
+    assert_ne!(base, version("hooks: {beforeMsgModify: {}}", &[], &[]));
+    assert_ne!(base, version(policy, &[("lists/a.txt", "x")], &[]));
+    assert_ne!(
+        base,
+        version(policy, &[], &[("CALLGATE_POLICY__FAILURE__CODE", "20005")])
+    );
+}
+
+#[test]
+fn what_holds_for_each_entry_can_be_changed_for_all() {
+    let policy =
+        "each_hook: {timeout: 700ms}\nhooks: {beforeMsgModify: , beforeAddBlack: {timeout: 1}}";
+    let env = [("CALLGATE_POLICY__EACH_HOOK__CALLER_TIMEOUT", "3s")];
+    let snapshot = snapshot_with(policy, &[], &env);
+    let times = snapshot
+        .hooks()
+        .map(|rules| (rules.timeout, rules.caller_timeout));
+    let times: Vec<_> = times.map(|times| format!("{times:?}")).collect();
+    assert_eq!(times, ["(1s, 3s)", "(700ms, 3s)"]);
+}

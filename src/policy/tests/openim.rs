@@ -16,10 +16,17 @@ fn rules_of(snapshot: &Snapshot, hook: &str) -> String {
     let Some(rules) = snapshot.rules(hook) else {
         return "off".to_owned();
     };
-    let endpoints: Vec<_> = rules.endpoints.iter().map(|endpoint| &*endpoint.name).collect();
+    let endpoints: Vec<_> = rules
+        .endpoints
+        .iter()
+        .map(|endpoint| &*endpoint.name)
+        .collect();
     let action = rules.action(FailureClass::Timeout).name();
     let (timeout, caller) = (rules.timeout, rules.caller_timeout);
-    format!("{} {timeout:?} of {caller:?}, failure {action}", endpoints.join("+"))
+    format!(
+        "{} {timeout:?} of {caller:?}, failure {action}",
+        endpoints.join("+")
+    )
 }
 
 fn check(policy: &str, webhooks: &str, expected: &[(&str, &str)]) {
@@ -48,11 +55,26 @@ fn a_whole_webhooks_file_is_included_by_one_line() {
 fn its_loose_types_are_understood() {
     let policy = "callbackUrl: http://b/cb\ninclude: webhooks.yml";
     let snapshot = snapshot_with(policy, &[("webhooks.yml", WEBHOOKS)], &[]);
-    let rules = snapshot.rules(dialect::hook("beforeSendSingleMsg").unwrap()).unwrap();
-    for (content_type, denied) in [(101, true), (102, true), (103, false), (200, true), (500, true), (501, false)] {
-        assert_eq!(rules.denied_types.holds(content_type), denied, "{content_type}");
+    let rules = snapshot
+        .rules(dialect::hook("beforeSendSingleMsg").unwrap())
+        .unwrap();
+    for (content_type, denied) in [
+        (101, true),
+        (102, true),
+        (103, false),
+        (200, true),
+        (500, true),
+        (501, false),
+    ] {
+        assert_eq!(
+            rules.denied_types.holds(content_type),
+            denied,
+            "{content_type}"
+        );
     }
-    let rules = snapshot.rules(dialect::hook("afterSendGroupMsg").unwrap()).unwrap();
+    let rules = snapshot
+        .rules(dialect::hook("afterSendGroupMsg").unwrap())
+        .unwrap();
     let mut ids: Vec<_> = rules.attention_ids.iter().map(String::as_str).collect();
     ids.sort_unstable();
     assert_eq!(ids, ["6074729403", "g1", "g2"]);
@@ -64,7 +86,10 @@ fn policy_yaml_wins_over_it_key_by_key() {
         "callbackUrl: http://b/cb\ninclude: webhooks.yml\nhooks:\n  beforeSendSingleMsg: {timeout: 500ms}\n  beforeSendGroupMsg: {enable: true, failedContinue: {timeout: allow}}\n  beforeMsgModify: {failedContinue: true}",
         WEBHOOKS,
         &[
-            ("beforeSendSingleMsg", "callbackUrl 500ms of 5s, failure allow"),
+            (
+                "beforeSendSingleMsg",
+                "callbackUrl 500ms of 5s, failure allow",
+            ),
             ("beforeSendGroupMsg", "callbackUrl 5s of 5s, failure allow"),
             ("beforeMsgModify", "callbackUrl 15s of 15s, failure allow"),
         ],
@@ -78,8 +103,14 @@ fn sections_of_older_versions_are_included_under_todays_names() {
         CALLBACK_V3,
         &[
             ("beforeMsgModify", "callbackUrl 4s of 4s, failure block"),
-            ("afterKickGroupMember", "callbackUrl 5s of 5s, failure block"),
-            ("beforeApplyJoinGroup", "callbackUrl 5s of 5s, failure allow"),
+            (
+                "afterKickGroupMember",
+                "callbackUrl 5s of 5s, failure block",
+            ),
+            (
+                "beforeApplyJoinGroup",
+                "callbackUrl 5s of 5s, failure allow",
+            ),
             ("afterJoinGroup", "off"),
         ],
     );
@@ -90,7 +121,10 @@ fn sections_of_older_versions_are_included_under_todays_names() {
             ("beforeSendSingleMsg", "callbackUrl 2s of 2s, failure allow"),
             ("beforeMsgModify", "callbackUrl 15s of 15s, failure block"),
             ("afterSendSingleMsg", "callbackUrl 2s of 2s, failure block"),
-            ("beforeGroupOnlinePush", "callbackUrl 2s of 2s, failure block"),
+            (
+                "beforeGroupOnlinePush",
+                "callbackUrl 2s of 2s, failure block",
+            ),
         ],
     );
 }
@@ -109,16 +143,25 @@ fn the_v2_section_may_stand_in_policy_yaml_itself() {
                 ("beforeMsgModify", "callbackUrl 2s of 5s, failure allow"),
             ],
         );
-        assert_eq!(snapshot(policy).endpoint("callbackurl").unwrap().dialect, DialectId::OpenImV2);
+        assert_eq!(
+            snapshot(policy).endpoint("callbackurl").unwrap().dialect,
+            DialectId::OpenImV2
+        );
     }
 }
 
 #[test]
 fn a_callback_url_alone_speaks_todays_dialect() {
     let policy = "callbackUrl: http://b/cb\nhooks: {beforeSendSingleMsg: }";
-    assert_eq!(snapshot(policy).endpoint("callbackUrl").unwrap().dialect, DialectId::OpenIm);
+    assert_eq!(
+        snapshot(policy).endpoint("callbackUrl").unwrap().dialect,
+        DialectId::OpenIm
+    );
     let policy = "callbackUrl: http://b/cb\ncallbackBeforeSendSingleMsg: {enable: true}\nendpoints: {callbackUrl: {dialect: openim, answers: intent}}";
-    assert_eq!(snapshot(policy).endpoint("callbackUrl").unwrap().dialect, DialectId::OpenIm);
+    assert_eq!(
+        snapshot(policy).endpoint("callbackUrl").unwrap().dialect,
+        DialectId::OpenIm
+    );
 }
 
 #[test]
@@ -144,7 +187,9 @@ fn what_is_odd_in_an_included_file_is_a_warning() {
 fn a_failure_action_of_a_class_leaves_the_included_boolean_to_the_others() {
     let policy = "callbackUrl: http://b/cb\ninclude: webhooks.yml\nhooks:\n  beforeMsgModify: {failedContinue: {timeout: allow}}";
     let snapshot = snapshot_with(policy, &[("webhooks.yml", WEBHOOKS)], &[]);
-    let rules = snapshot.rules(dialect::hook("beforeMsgModify").unwrap()).unwrap();
+    let rules = snapshot
+        .rules(dialect::hook("beforeMsgModify").unwrap())
+        .unwrap();
     assert_eq!(rules.action(FailureClass::Timeout), FailureAction::Allow);
     assert_eq!(rules.action(FailureClass::Connect), FailureAction::Block);
     assert_eq!(rules.timeout, Duration::from_secs(15));

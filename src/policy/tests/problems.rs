@@ -2,9 +2,9 @@
 
 use super::*;
 
-/// Compiles a policy beside one list file, `lists/a.txt`, and expects these problems.
+/// Compiles a policy of one file and expects these problems.
 fn check(policy: &str, expected: &[&str]) {
-    check_with(policy, &[("lists/a.txt", "word\n")], &[], expected);
+    check_with(policy, &[], &[], expected);
 }
 
 fn check_with(policy: &str, others: &[(&str, &str)], env: &[(&str, &str)], expected: &[&str]) {
@@ -15,7 +15,7 @@ fn check_with(policy: &str, others: &[(&str, &str)], env: &[(&str, &str)], expec
 }
 
 /// A policy that has nothing wrong; tests write further keys below it.
-const GOOD: &str = "lists: {a: {file: lists/a.txt}}\nhooks: {beforeMsgModify: }\n";
+const GOOD: &str = "lists: {a: {words: [word]}}\nhooks: {beforeMsgModify: }\n";
 
 fn check_beside_good(more: &str, expected: &[&str]) {
     check(&format!("{GOOD}{more}"), expected);
@@ -31,25 +31,37 @@ fn a_missing_empty_or_unreadable_file_is_an_error() {
     let empty = "policies/policy.yaml: the file is empty; restore it; `callgate defaults policy` prints every setting";
     check_with("", &[], &[], &[empty]);
     check_with("# only a comment\n", &[], &[], &[empty]);
-    check_with("- a\n", &[], &[], &["policies/policy.yaml:1:1: the file must be a map of keys; write `key: value` lines"]);
+    check_with(
+        "- a\n",
+        &[],
+        &[],
+        &["policies/policy.yaml:1:1: the file must be a map of keys; write `key: value` lines"],
+    );
     check_with(
         "hooks:\n\tbeforeMsgModify: {}\n",
         &[],
         &[],
-        &["policies/policy.yaml:2:2: this is not YAML: tabs disallowed within this context (block indentation); YAML is indented with spaces, not with tabs"],
+        &[
+            "policies/policy.yaml:2:2: this is not YAML: tabs disallowed within this context (block indentation); YAML is indented with spaces, not with tabs",
+        ],
     );
     let none = compile(&FileSet::default(), &surroundings(&[]), 1);
     assert_eq!(
         lines(&none),
-        ["policy.yaml: there is no such file; write one; `callgate defaults policy` prints every setting"]
+        [
+            "policy.yaml: there is no such file; write one; `callgate defaults policy` prints every setting"
+        ]
     );
 }
 
 #[test]
 fn unknown_keys_have_a_place_and_a_suggestion() {
-    check_beside_good("hoks: 1", &["policies/policy.yaml:3:1: there is no setting `hoks`; did you mean `hooks`?"]);
+    check_beside_good(
+        "hoks: 1",
+        &["policies/policy.yaml:3:1: there is no setting `hoks`; did you mean `hooks`?"],
+    );
     check(
-        "lists:\n  a:\n    file: lists/a.txt\n    acton: block\nhooks:\n  beforeSendSingelMsg: {}\n  beforeMsgModify:\n    timout: 1\n    failedContinue: {timeot: block}\n",
+        "lists:\n  a:\n    words: [ads]\n    acton: block\nhooks:\n  beforeSendSingelMsg: {}\n  beforeMsgModify:\n    timout: 1\n    failedContinue: {timeot: block}\n",
         &[
             "policies/policy.yaml:4:5: lists.a: there is no setting `acton`; did you mean `action`?",
             "policies/policy.yaml:6:3: hooks.beforeSendSingelMsg: no hook named `beforeSendSingelMsg`; did you mean `beforeSendSingleMsg`?",
@@ -57,17 +69,25 @@ fn unknown_keys_have_a_place_and_a_suggestion() {
             "policies/policy.yaml:9:22: hooks.beforeMsgModify.failedContinue: there is no setting `timeot`; did you mean `timeout`?",
         ],
     );
-    check_beside_good("callbackBeforeSendSingelMsg: {}", &["policies/policy.yaml:3:1: callbackBeforeSendSingelMsg: there is no setting and no hook `callbackBeforeSendSingelMsg`"]);
+    check_beside_good(
+        "callbackBeforeSendSingelMsg: {}",
+        &[
+            "policies/policy.yaml:3:1: callbackBeforeSendSingelMsg: there is no setting and no hook `callbackBeforeSendSingelMsg`; did you mean `beforeSendSingleMsg`?",
+        ],
+    );
 }
 
 #[test]
 fn a_variable_is_named_as_the_place() {
     check_with(
         GOOD,
-        &[("lists/a.txt", "word")],
+        &[],
         &[
             ("CALLGATE_POLICY__HOOKS__BEFOREMSGMODIFY__TIMOUT", "1"),
-            ("CALLGATE_POLICY__HOOKS__BEFOREMSGMODIFY__FAILEDCONTINUE", "maybe"),
+            (
+                "CALLGATE_POLICY__HOOKS__BEFOREMSGMODIFY__FAILEDCONTINUE",
+                "maybe",
+            ),
             ("CALLGATE_POLICY__FILTER__LISTS", "a"),
             ("CALLGATE_ENGINE__X", "not ours"),
         ],
@@ -82,7 +102,7 @@ fn a_variable_is_named_as_the_place() {
 #[test]
 fn names_must_stand_for_something() {
     check(
-        "lists: {ads: {file: lists/a.txt}}\nendpoints: {business: {url: http://b/c}}\nfilters: {lists: [ads]}\nhooks:\n  beforeMsgModify: {filters: [ads, adds], endpoint: busines}\n  afterSendSingleMsg: {endpoint: [business, archive]}\n",
+        "lists: {ads: {words: [ads]}}\nendpoints: {business: {url: http://b/c}}\nfilters: {lists: [ads]}\nhooks:\n  beforeMsgModify: {filters: [ads, adds], endpoint: busines}\n  afterSendSingleMsg: {endpoint: [business, archive]}\n",
         &[
             "policies/policy.yaml:5:36: hooks.beforeMsgModify.filters[1]: no list named `adds`; did you mean `ads`?",
             "policies/policy.yaml:5:53: hooks.beforeMsgModify.endpoint: no endpoint named `busines`; did you mean `business`?",
@@ -94,7 +114,7 @@ fn names_must_stand_for_something() {
 #[test]
 fn names_are_found_in_any_letter_case() {
     check(
-        "lists: {Ads: {file: lists/a.txt}}\nendpoints: {Business: {url: http://b/c}}\nhooks: {BEFOREmsgmodify: {filters: [aDs], endpoint: BUSINESS}}",
+        "lists: {Ads: {words: [ads]}}\nendpoints: {Business: {url: http://b/c}}\nhooks: {BEFOREmsgmodify: {filters: [aDs], endpoint: BUSINESS}}",
         &[],
     );
 }
@@ -105,23 +125,51 @@ fn urls_are_checked() {
         ("http://b:8080/cb", ""),
         ("https://b", ""),
         ("ftp://b/cb", "the scheme is `ftp`; use http:// or https://"),
-        ("b:8080/cb", "this is no URL; write http://host:port/path in ASCII; international names as xn--…"),
+        (
+            "b:8080/cb",
+            "this is no URL; write http://host:port/path in ASCII; international names as xn--…",
+        ),
         ("/cb", "the scheme is `none`; use http:// or https://"),
-        ("http://", "this is no URL; write http://host:port/path in ASCII; international names as xn--…"),
-        ("http://公司/cb", "this is no URL; write http://host:port/path in ASCII; international names as xn--…"),
-        ("http://u:p@b/cb", "a user or password in a URL ends up in logs; put a secret into the path or let the network decide who may call"),
-        ("http://b/cb?token=x", "the command is appended after the `?`, so it ends up in the query; remove the query, or put what it says into the path"),
-        ("http://b/cb/", "the `/` at the end is dropped before the command is appended; remove it"),
+        (
+            "http://",
+            "this is no URL; write http://host:port/path in ASCII; international names as xn--…",
+        ),
+        (
+            "http://公司/cb",
+            "this is no URL; write http://host:port/path in ASCII; international names as xn--…",
+        ),
+        (
+            "http://u:p@b/cb",
+            "a user or password in a URL ends up in logs; put a secret into the path or let the network decide who may call",
+        ),
+        (
+            "http://b/cb?token=x",
+            "the command is appended after the `?`, so it ends up in the query; remove the query, or put what it says into the path",
+        ),
+        (
+            "http://b/cb/",
+            "the `/` at the end is dropped before the command is appended; remove it",
+        ),
         ("http://b/cb#f", "what follows `#` is never sent; remove it"),
-        ("http://localhost:10006/x", "this is callgate's own listener 0.0.0.0:10006, so every call would come back; write the business server's url"),
-        ("http://127.0.0.1:50051", "this is callgate's own listener 127.0.0.1:50051, so every call would come back; write the business server's url"),
+        (
+            "http://localhost:10006/x",
+            "this is callgate's own listener 0.0.0.0:10006, so every call would come back; write the business server's url",
+        ),
+        (
+            "http://127.0.0.1:50051",
+            "this is callgate's own listener 127.0.0.1:50051, so every call would come back; write the business server's url",
+        ),
     ] {
-        let policy = format!("endpoints: {{b: {{url: '{url}'}}}}\nhooks: {{beforeMsgModify: {{endpoint: b}}}}");
+        let policy = format!(
+            "endpoints: {{b: {{url: '{url}'}}}}\nhooks: {{beforeMsgModify: {{endpoint: b}}}}"
+        );
         let compiled = compile(&files(&policy, &[]), &surroundings(&[]), 1);
         let lines: Vec<String> = compiled.problems.iter().map(ToString::to_string).collect();
         let expected: Vec<String> = match expected {
             "" => Vec::new(),
-            what => vec![format!("policies/policy.yaml:1:22: endpoints.b.url: {what}")],
+            what => vec![format!(
+                "policies/policy.yaml:1:22: endpoints.b.url: {what}"
+            )],
         };
         assert_eq!(lines, expected, "{url}");
     }
@@ -157,11 +205,11 @@ fn endpoint_settings_are_checked() {
 fn lists_and_their_files_are_checked() {
     check_with(
         "lists:\n  a: {file: lists/b.txt}\n  b: {}\n  c: {file: ../etc/words.txt}\n  d: {words: [x], action: mask, options: {case: 2, pinyn: full, skip: [spaces], mask: {char: '**'}}}\n  e: {file: lists/bad.txt}\nhooks: {beforeMsgModify: }\n",
-        &[("lists/a.txt", "word"), ("lists/bad.txt", "ok\n*\n")],
+        &[("lists/a.txt", "word"), ("lists/bad.txt", "ok\n\u{200b}\n")],
         &[],
         &[
             "(warning) policies/lists/a.txt: no list reads this file; name it below `lists:` in policy.yaml",
-            "policies/lists/bad.txt:2:1: the entry `*` has no characters to look for",
+            "policies/lists/bad.txt:2:1: `\u{200b}` is empty: the options of this list drop all of its characters",
             "policies/policy.yaml:2:13: lists.a.file: there is no file `lists/b.txt` in the policy directory; did you mean `lists/a.txt`?",
             "policies/policy.yaml:3:3: lists.b: the list has no words; write `file: lists/….txt` or `words: [..]`",
             "policies/policy.yaml:4:13: lists.c.file: `../etc/words.txt` is not inside the policy directory; write a path inside of it, with `/`: lists/words.txt",
@@ -179,19 +227,27 @@ fn codes_that_do_not_reach_the_sender_are_refused() {
     let way_out = "use 20001 to 29999, OpenIM's range for refusals by a callback";
     check_beside_good(
         "failure: {code: 0}",
-        &[&format!("policies/policy.yaml:3:17: failure.code: with code 0 a refused message is reported as sent; {way_out}")],
+        &[&format!(
+            "policies/policy.yaml:3:17: failure.code: with code 0 a refused message is reported as sent; {way_out}"
+        )],
     );
     check_beside_good(
         "failure: {code: 14}",
-        &[&format!("policies/policy.yaml:3:17: failure.code: code 14 becomes 500 on its way to the sender; {way_out}")],
+        &[&format!(
+            "policies/policy.yaml:3:17: failure.code: code 14 becomes 500 on its way to the sender; {way_out}"
+        )],
     );
     check_beside_good(
         "failure: {code: -1}",
-        &[&format!("policies/policy.yaml:3:17: failure.code: code -1 becomes 500 on its way to the sender; {way_out}")],
+        &[&format!(
+            "policies/policy.yaml:3:17: failure.code: code -1 becomes 500 on its way to the sender; {way_out}"
+        )],
     );
     check_beside_good(
         "failure: {code: 403}",
-        &[&format!("(warning) policies/policy.yaml:3:17: failure.code: code 403 may be taken for one of OpenIM's own; {way_out}")],
+        &[&format!(
+            "(warning) policies/policy.yaml:3:17: failure.code: code 403 may be taken for one of OpenIM's own; {way_out}"
+        )],
     );
     check_beside_good("failure: {code: 20001}", &[]);
 }
@@ -201,6 +257,8 @@ fn hook_settings_are_checked() {
     check(
         "callbackUrl: http://b/c\nhooks:\n  beforeMsgModify:\n    timeout: 0\n    caller_timeout: -1\n    allowedTypes: [101, text, 5-1]\n    enable: on\n    failedContinue: {timeout: maybe}\n",
         &[
+            "(warning) policies/policy.yaml: no hook is enabled, so every message passes unseen; enable the hooks that callgate shall decide on",
+            "(warning) policies/policy.yaml:1:1: endpoints.callbackUrl: no enabled hook uses the endpoint `callbackUrl`",
             "policies/policy.yaml:4:14: hooks.beforeMsgModify.timeout: a time above 0 is needed; write seconds, or 500ms",
             "policies/policy.yaml:5:21: hooks.beforeMsgModify.caller_timeout: `-1` is no time; write a number with its unit: 500ms, 2s, 5m, 1h or 1d",
             "policies/policy.yaml:6:25: hooks.beforeMsgModify.allowedTypes[1]: `text` is no message type; write a number such as 101 or a range such as 200-500",
@@ -222,7 +280,9 @@ fn hooks_that_cannot_work_are_refused() {
     );
     check(
         "lists: {ads: {words: [ads], action: replace}}\nfilters: {replace_in_send_hook: defer}\nhooks: {beforeSendSingleMsg: , beforeMsgModify: {enable: false}}",
-        &["policies/policy.yaml:2:33: filters.replace_in_send_hook: beforeSendSingleMsg leaves words to beforeMsgModify, which is off, so they are never masked; enable beforeMsgModify, or write `block`"],
+        &[
+            "policies/policy.yaml:2:33: filters.replace_in_send_hook: beforeSendSingleMsg leaves words to beforeMsgModify, which is off, so they are never masked; enable beforeMsgModify, or write `block`",
+        ],
     );
 }
 
@@ -242,19 +302,27 @@ fn what_will_surprise_is_a_warning() {
             "(warning) policies/policy.yaml:7:67: hooks.beforeAddBlack.pass_fields[0]: `content` is no field that would be held back; only fields that change who gets a message need to be named",
         ],
     );
-    check("lists: {x: {words: [x]}}\nfailure: {}", &[
-        "(warning) policies/policy.yaml: no hook is enabled, so every message passes unseen; enable the hooks that callgate shall decide on",
-        "(warning) policies/policy.yaml:1:9: lists.x: no enabled hook uses the list `x`; name it in `filters`",
-    ]);
+    check(
+        "lists: {x: {words: [x]}}\nfailure: {}",
+        &[
+            "(warning) policies/policy.yaml: no hook is enabled, so every message passes unseen; enable the hooks that callgate shall decide on",
+            "(warning) policies/policy.yaml:1:9: lists.x: no enabled hook uses the list `x`; name it in `filters`",
+        ],
+    );
 }
 
 #[test]
 fn ids_with_quotes_or_brackets_are_pointed_out() {
     check_with(
         GOOD,
-        &[("lists/a.txt", "word")],
-        &[("CALLGATE_POLICY__HOOKS__BEFOREMSGMODIFY__ATTENTIONIDS", "[\"a,b")],
-        &["(warning) CALLGATE_POLICY__HOOKS__BEFOREMSGMODIFY__ATTENTIONIDS: hooks.beforeMsgModify.attentionIds: the id `[\"a` contains a quote or a bracket; in an environment variable ids are separated by commas, without brackets or quotes"],
+        &[],
+        &[(
+            "CALLGATE_POLICY__HOOKS__BEFOREMSGMODIFY__ATTENTIONIDS",
+            "[\"a,b",
+        )],
+        &[
+            "(warning) CALLGATE_POLICY__HOOKS__BEFOREMSGMODIFY__ATTENTIONIDS: hooks.beforeMsgModify.attentionIds: the id `[\"a` contains a quote or a bracket; in an environment variable ids are separated by commas, without brackets or quotes",
+        ],
     );
 }
 
@@ -262,7 +330,15 @@ fn ids_with_quotes_or_brackets_are_pointed_out() {
 fn included_files_must_be_there_and_readable() {
     check_with(
         "include: [webhook.yml, sub/empty.yml, list.yml, bad.yml]\nhooks: {beforeMsgModify: }",
-        &[("webhooks.yml", "a: 1"), ("sub/empty.yml", ""), ("list.yml", "[]"), ("bad.yml", "beforeMsgModify: {enable: sure, timeout: [5]}\nbeforeMsgModify: 5\nbeforeAddBlack: 7")],
+        &[
+            ("webhooks.yml", "a: 1"),
+            ("sub/empty.yml", ""),
+            ("list.yml", "[]"),
+            (
+                "bad.yml",
+                "beforeMsgModify: {enable: sure, timeout: [5]}\nbeforeMsgModify: 5\nbeforeAddBlack: 7",
+            ),
+        ],
         &[],
         &[
             "policies/bad.yml:1:27: beforeMsgModify.enable: OpenIM itself does not start with this value of beforeMsgModify; write true or false",
@@ -270,8 +346,9 @@ fn included_files_must_be_there_and_readable() {
             "policies/bad.yml:2:1: the key `beforeMsgModify` is already at line 1; remove one of the two",
             "policies/bad.yml:3:1: beforeAddBlack: this must be a map of keys",
             "policies/list.yml:1:1: the file must be a map of keys; write `key: value` lines",
+            "(warning) policies/policy.yaml: no hook is enabled, so every message passes unseen; enable the hooks that callgate shall decide on",
+            "policies/policy.yaml:1:11: include[0]: there is no file `webhook.yml` in the policy directory; did you mean `webhooks.yml`?",
             "(warning) policies/policy.yaml:2:9: hooks.beforeMsgModify: the hook is off in policies/bad.yml:1; to turn it on here, write `enable: true`",
-            "policies/policy.yaml:1:11: include: there is no file `webhook.yml` in the policy directory; did you mean `webhooks.yml`?",
             "policies/sub/empty.yml: the file is empty; restore it or do not include it",
         ],
     );
@@ -283,11 +360,14 @@ fn a_hook_that_an_included_file_turns_off_is_pointed_out() {
         "callbackUrl: http://b/c\ninclude: webhooks.yml\nhooks: {beforeMsgModify: {timeout: 1}, beforeAddBlack: }",
         &[("webhooks.yml", "beforeMsgModify: {enable: false}")],
         &[],
-        &["(warning) policies/policy.yaml:3:9: hooks.beforeMsgModify: the hook is off in policies/webhooks.yml:1; to turn it on here, write `enable: true`"],
+        &[
+            "(warning) policies/policy.yaml:3:9: hooks.beforeMsgModify: the hook is off in policies/webhooks.yml:1; to turn it on here, write `enable: true`",
+        ],
     );
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
     #[test]
     fn any_policy_text_is_compiled_or_refused(
         text in "((callbackUrl|include|endpoints|lists|filters|failure|hooks|beforeMsgModify|words|timeout|enable): ?|[ \\n{}\\[\\],0-9a-z'\"-]){0,40}",

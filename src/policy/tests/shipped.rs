@@ -5,17 +5,23 @@ use super::*;
 const SHIPPED: [(&str, &str); 6] = [
     ("policy.yaml", include_str!("../../../policies/policy.yaml")),
     ("engine.yaml", include_str!("../../../policies/engine.yaml")),
-    ("lists/ads.txt", include_str!("../../../policies/lists/ads.txt")),
-    ("lists/allowed.txt", include_str!("../../../policies/lists/allowed.txt")),
-    ("lists/fraud.txt", include_str!("../../../policies/lists/fraud.txt")),
-    ("lists/gambling.txt", include_str!("../../../policies/lists/gambling.txt")),
+    (
+        "lists/ads.txt",
+        include_str!("../../../policies/lists/ads.txt"),
+    ),
+    (
+        "lists/allowed.txt",
+        include_str!("../../../policies/lists/allowed.txt"),
+    ),
+    (
+        "lists/fraud.txt",
+        include_str!("../../../policies/lists/fraud.txt"),
+    ),
+    (
+        "lists/gambling.txt",
+        include_str!("../../../policies/lists/gambling.txt"),
+    ),
 ];
-
-fn check(hook: &str, text: &str, expected: &str) {
-    let snapshot = snapshot_with(SHIPPED[0].1, &SHIPPED[1..], &[]);
-    let decision = decide(&snapshot, &text_event(hook, text));
-    assert_eq!(in_words(&decision.verdict), expected, "{text}");
-}
 
 #[test]
 fn it_has_neither_errors_nor_warnings() {
@@ -23,7 +29,14 @@ fn it_has_neither_errors_nor_warnings() {
     assert_eq!(lines(&compiled), Vec::<String>::new());
     let snapshot = compiled.snapshot.unwrap();
     let hooks: Vec<&str> = snapshot.hooks().map(|rules| rules.hook.name).collect();
-    assert_eq!(hooks, ["beforeMsgModify", "beforeSendGroupMsg", "beforeSendSingleMsg"]);
+    assert_eq!(
+        hooks,
+        [
+            "beforeMsgModify",
+            "beforeSendGroupMsg",
+            "beforeSendSingleMsg"
+        ]
+    );
     assert!(snapshot.hooks().all(|rules| rules.endpoints.is_empty()));
     assert!(snapshot.lists().all(|list| list.entries >= 10));
 }
@@ -31,10 +44,24 @@ fn it_has_neither_errors_nor_warnings() {
 #[test]
 fn gambling_is_blocked_ads_are_masked_and_clean_messages_pass() {
     let gambling = "block 20001 message contains forbidden words (list `gambling`, line 2)";
-    check("beforeSendSingleMsg", "来网上赌场玩", gambling);
-    check("beforeSendGroupMsg", "來 網上賭場 玩", gambling);
-    check("beforeMsgModify", "好东西免费领取哦", r#"replace {"content":"好东西****哦"}"#);
-    check("beforeSendSingleMsg", "CLICK the LINK below!", r#"replace {"content":"********************!"}"#);
-    check("beforeSendSingleMsg", "see you at eight", "allow");
-    check("beforeSendSingleMsg", "大家一起反对网上赌场", "allow");
+    let snapshot = snapshot_with(SHIPPED[0].1, &SHIPPED[1..], &[]);
+    for (hook, text, expected) in [
+        ("beforeSendSingleMsg", "来网上赌场玩", gambling),
+        ("beforeSendGroupMsg", "來網上賭場玩", gambling),
+        (
+            "beforeMsgModify",
+            "好东西免费领取哦",
+            r#"replace {"content":"好东西****哦"}"#,
+        ),
+        (
+            "beforeSendSingleMsg",
+            "do ACT Now!",
+            r#"replace {"content":"do *******!"}"#,
+        ),
+        ("beforeSendSingleMsg", "see you at eight", "allow"),
+        ("beforeSendSingleMsg", "大家一起反对网上赌场", "allow"),
+    ] {
+        let decision = decide(&snapshot, &text_event(hook, text));
+        assert_eq!(in_words(&decision.verdict), expected, "{text}");
+    }
 }
