@@ -10,9 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
+use axum::serve::ListenerExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic::transport::server::TcpIncoming;
 use tracing::{error, info, warn};
 
 use super::{EXIT_BAD_INPUT, EXIT_NO_SERVER, Files};
@@ -174,7 +176,7 @@ impl Engine {
             metrics: self.metrics.clone(),
             ready: self.ready.clone(),
         });
-        let http = axum::serve(listeners.http, http)
+        let http = axum::serve(listeners.http.tap_io(send_at_once), http)
             .with_graceful_shutdown(stop.clone().cancelled_owned())
             .into_future();
         let admin = axum::serve(listeners.admin, admin)
@@ -208,11 +210,15 @@ impl Engine {
             self.before.clone(),
             self.after.clone(),
         );
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()
-            .context("the reflection service could not be made")?;
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let no_reflection = "the reflection service could not be made";
+        let reflection_v1 = reflection().build_v1().context(no_reflection)?;
+        // gRPC's own client for Python asks for no other.
+        let reflection_v1alpha = reflection().build_v1alpha().context(no_reflection)?;
         let (reporter, health) = tonic_health::server::health_reporter();
         let stop = stop.clone();
         Ok(async move {
@@ -228,16 +234,16 @@ impl Engine {
                         .await;
                 }
             };
+            // The builder's own `tcp_nodelay` does not reach connections of a listener that is
+            // handed to it; without it Nagle holds an answer back until the caller's next ACK.
+            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
             tonic::transport::Server::builder()
-                .tcp_nodelay(true)
                 .http2_keepalive_interval(Some(Duration::from_secs(30)))
                 .add_service(hooks)
                 .add_service(health)
-                .add_service(reflection)
-                .serve_with_incoming_shutdown(
-                    tokio_stream::wrappers::TcpListenerStream::new(listener),
-                    stopping,
-                )
+                .add_service(reflection_v1)
+                .add_service(reflection_v1alpha)
+                .serve_with_incoming_shutdown(incoming, stopping)
                 .await
         })
     }
@@ -362,6 +368,12 @@ fn open_outbox(config: &Config, failed: CancellationToken) -> anyhow::Result<Arc
     };
     outbox::open(&config.outbox, Box::new(on_fatal))
         .context("the outbox could not be opened (`outbox` in engine.yaml)")
+}
+
+/// Nagle would hold an answer back until the caller's next ACK.
+fn send_at_once(connection: &mut TcpStream) {
+    // A connection that cannot be set is closed already.
+    let _ = connection.set_nodelay(true);
 }
 
 async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {

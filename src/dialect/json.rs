@@ -1,4 +1,5 @@
-//! JSON as a document to point into: members with their raw values, and Go's rules for reading them.
+//! JSON as a document to point into: members with their raw values, and Go's rules for reading
+//! them.
 //!
 //! Owns: finding members and elements without building a tree, so that every byte of the original
 //! keeps its place.
@@ -360,7 +361,9 @@ mod tests {
         }
 
         #[test]
-        fn splitting_survives_what_was_never_parsed(document in r#"[\[{]?["\\{}\[\]:, a中]{0,30}"#) {
+        fn splitting_survives_what_was_never_parsed(
+            document in r#"[\[{]?["\\{}\[\]:, a中]{0,30}"#,
+        ) {
             Object::split(&document);
             elements(&document);
         }

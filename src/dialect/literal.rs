@@ -348,7 +348,8 @@ mod tests {
         #[test]
         fn an_unchanged_text_keeps_its_bytes(
             units in proptest::collection::vec(
-                prop_oneof!["[a-c<>*]", Just("\\u003c".to_owned()), Just("\\u4E2d".to_owned())], 0..12),
+                prop_oneof!["[a-c<>*]", Just("\\u003c".to_owned()), Just("\\u4E2d".to_owned())],
+                0..12),
         ) {
             let literal = format!("\"{}\"", units.concat());
             let mut out = String::new();

@@ -1,52 +1,49 @@
 //! Thousands of patterns in one pass over folded text: Aho-Corasick over symbols.
 //!
 //! A bitmap over the first three symbols of the patterns stands in front, small enough for the
-//! cache, so that harmless text rarely touches the automaton. States are slots of one hash
-//! table, which builds faster than a double array and asks the memory once a step.
+//! cache, so that harmless text rarely touches the automaton. States are slots of one hash table:
+//! it builds faster than a double array, and a step is one look at the memory.
 //! Time is linear in the text: a step back along `fail` undoes a step forward.
 
-/// States of depth 1 have no slot: they are their symbol with this bit.
-const FIRST: u32 = 1 << 31;
-/// Where patterns of one symbol start; also "no state", "no pattern" and "no symbol".
+/// No state, no pattern, no symbol.
 const NONE: u32 = u32::MAX;
-/// What an empty slot comes from.
-const NOWHERE: u32 = NONE - 1;
-/// The bits of a symbol. What is above them is not looked at, here and in the texts.
-const SYMBOL: u32 = (1 << SYMBOL_BITS) - 1;
 const SYMBOL_BITS: u32 = 21;
+/// The bits of a symbol; in a text those above are not looked at.
+const SYMBOL: u32 = (1 << SYMBOL_BITS) - 1;
 /// How many beginnings share a word of the bitmap.
-const MEMBERS_PER_WORD: usize = 4;
+const BEGINNINGS_PER_WORD: usize = 4;
 const WORDS_MIN: usize = 64;
 /// 256 KiB: beyond it a larger bitmap costs more in cache than it saves in steps.
 const WORDS_MAX: usize = 1 << 15;
+const PATTERN_BITS: u32 = 24;
+/// The bits of the number of a pattern; all of them is no pattern.
+const PATTERN: u32 = (1 << PATTERN_BITS) - 1;
+/// The most patterns that an automaton can hold.
+pub const PATTERNS_MAX: usize = PATTERN as usize;
 
-/// One state: the step that leads to it, and what it means to be in it.
+/// One beginning of a pattern, of one symbol or two (where it is the whole pattern) or of three
+/// and more; the latter are the states.
 #[derive(Clone, Copy)]
 struct Slot {
-    from: u32,
-    /// The symbol, and above it one bit for each class of symbols that lead on from here: most
-    /// steps that lead nowhere are known without a look at another slot.
-    symbol: u32,
-    /// The state of the longest proper ending that is a beginning too, or [`NONE`].
+    /// [`single`], [`pair`], [`triple`] or [`longer`]; never [`EMPTY`] once taken.
+    key: u64,
+    /// The state of the longest proper ending that is a state too, or [`NONE`].
     fail: u32,
-    /// Index into the table of [`Ends`], or [`NONE`] when no pattern ends here.
+    /// The longest pattern that ends here, or [`PATTERN`]; above it one bit for each class of
+    /// symbols that lead on: most steps that lead nowhere are known without another look.
     ends: u32,
 }
 
-/// The patterns that end in one state.
-#[derive(Clone, Copy)]
-struct Ends {
-    /// The pattern that led here, or [`NONE`].
-    pattern: u32,
-    /// The [`Ends`] of the nearest state on the way back along `fail`, or [`NONE`].
-    shorter: u32,
-}
+/// A key that no beginning has.
+const EMPTY: u64 = u64::MAX;
 
 pub struct Automaton {
     slots: Box<[Slot]>,
-    ends: Vec<Ends>,
+    /// For each pattern the longest proper ending that is a pattern too, or [`PATTERN`]; those of
+    /// one symbol are left out.
+    shorter: Vec<u32>,
     beginnings: Beginnings,
-    /// Symbols that are patterns by themselves; seldom any.
+    /// Patterns of one symbol; seldom any.
     singles: Beginnings,
 }
 
@@ -54,42 +51,47 @@ impl Automaton {
     /// Builds the automaton and gives each pattern its number; equal patterns get the same one,
     /// and numbers are given in the order of first appearance.
     ///
-    /// `bounds` holds the end of each pattern in `symbols`, ascending; no pattern is empty and
-    /// every symbol is below 2^21.
+    /// `bounds` holds the end of each pattern in `symbols`, ascending; no pattern is empty, every
+    /// symbol is below 2^21, and there are at most [`PATTERNS_MAX`] patterns.
     pub fn build(symbols: &[u32], bounds: &[usize]) -> (Automaton, Vec<u32>) {
         let patterns = Patterns { symbols, bounds };
         let mut automaton = Automaton::with_room_for(&patterns);
-        let mut numbers = Vec::with_capacity(bounds.len());
-        let mut next = 0;
-        for pattern in patterns.iter() {
-            let state = automaton.insert(pattern);
-            let ends = automaton.ends_of(state);
-            if ends.pattern == NONE {
-                ends.pattern = next;
-                next += 1;
-            }
-            numbers.push(ends.pattern);
-        }
+        let numbers = patterns
+            .iter()
+            .map(|pattern| {
+                let slot = automaton.insert(pattern);
+                automaton.end_at(slot)
+            })
+            .collect();
         automaton.link(&patterns);
         (automaton, numbers)
     }
 
     /// Reports every pattern in the text: its number and the index of its last symbol.
-    ///
-    /// Symbols in `stream` may carry flags above their 21 bits.
     pub fn find(&self, stream: &[u32], mut found: impl FnMut(u32, usize)) {
         if !self.singles.is_empty() {
             self.find_singles(stream, &mut found);
         }
         let mut at = 0;
+        // Pairs that end before this index were reported on the way.
+        let mut fresh = 0;
         while at + 1 < stream.len() {
             let (first, second) = (stream[at] & SYMBOL, stream[at + 1] & SYMBOL);
             let third = stream.get(at + 2).map_or(NONE, |third| third & SYMBOL);
-            at += 1;
-            if self.beginnings.may_hold(first, second, third)
-                && let Some(state) = self.step(first | FIRST, second)
+            let (is_pair, is_triple) = self.beginnings.may_hold(first, second, third);
+            if is_pair
+                && at + 1 >= fresh
+                && let Some(slot) = self.slot(pair(first, second))
             {
-                at = self.walk(state, stream, at, &mut found);
+                self.report(slot, at + 1, &mut found);
+            }
+            at += 1;
+            if is_triple
+                && third != NONE
+                && let Some(state) = self.slot(triple(first, second, third))
+            {
+                fresh = self.walk(state, stream, at + 1, &mut found);
+                at = fresh - 2;
             }
         }
     }
@@ -97,16 +99,16 @@ impl Automaton {
     fn find_singles(&self, stream: &[u32], found: &mut impl FnMut(u32, usize)) {
         for (at, symbol) in stream.iter().enumerate() {
             let symbol = symbol & SYMBOL;
-            if self.singles.may_hold(NONE, symbol, NONE)
-                && let Some(state) = self.step(NONE, symbol)
+            if self.singles.may_hold(0, symbol, NONE).0
+                && let Some(slot) = self.slot(single(symbol))
             {
-                self.report(state, at, found);
+                self.report(slot, at, found);
             }
         }
     }
 
-    /// Follows the text from a state of depth 2, which ends at `at`, until less than two symbols
-    /// are a beginning; returns the index of the last symbol that may begin a pattern.
+    /// Follows the text from a state that the symbol at `at` led to, until less than three symbols
+    /// are a beginning; returns the index of the first symbol that it did not take.
     fn walk(
         &self,
         mut state: u32,
@@ -123,43 +125,41 @@ impl Automaton {
             let symbol = symbol & SYMBOL;
             state = loop {
                 let slot = &self.slots[state as usize];
-                if slot.symbol & class_bit(symbol) != 0
-                    && let Some(next) = self.step(state, symbol)
+                if slot.ends & class_bit(symbol) != 0
+                    && let Some(next) = self.slot(longer(state, symbol))
                 {
                     break next;
                 }
-                state = slot.fail;
-                if state == NONE {
-                    return at - 1;
+                if slot.fail == NONE {
+                    return at;
                 }
+                state = slot.fail;
             };
         }
     }
 
     #[inline]
-    fn report(&self, state: u32, at: usize, found: &mut impl FnMut(u32, usize)) {
-        let mut next = self.slots[state as usize].ends;
-        while let Some(ends) = self.ends.get(next as usize) {
-            if ends.pattern != NONE {
-                found(ends.pattern, at);
-            }
-            next = ends.shorter;
+    fn report(&self, slot: u32, at: usize, found: &mut impl FnMut(u32, usize)) {
+        let mut pattern = self.slots[slot as usize].ends & PATTERN;
+        while let Some(shorter) = self.shorter.get(pattern as usize) {
+            found(pattern, at);
+            pattern = *shorter;
         }
     }
 
     #[inline]
-    fn step(&self, from: u32, symbol: u32) -> Option<u32> {
-        let slot = self.probe(from, symbol);
-        (self.slots[slot].from == from).then_some(slot as u32)
+    fn slot(&self, key: u64) -> Option<u32> {
+        let slot = self.probe(key);
+        (self.slots[slot].key == key).then_some(slot as u32)
     }
 
-    /// The slot that holds this step, or the empty one where it belongs.
+    /// The slot of a key, or the empty one where it belongs.
     #[inline]
-    fn probe(&self, from: u32, symbol: u32) -> usize {
-        let mut at = place(pair_hash(from, symbol), self.slots.len());
+    fn probe(&self, key: u64) -> usize {
+        let mut at = place(key, self.slots.len());
         loop {
-            let slot = &self.slots[at];
-            if slot.from == from && slot.symbol & SYMBOL == symbol || slot.from == NOWHERE {
+            let known = self.slots[at].key;
+            if known == key || known == EMPTY {
                 return at;
             }
             at += 1;
@@ -170,111 +170,123 @@ impl Automaton {
     }
 
     fn with_room_for(patterns: &Patterns) -> Automaton {
-        let steps = patterns.iter().map(|pattern| pattern.len().max(2) - 1);
-        let states: usize = steps.sum();
-        // Half of the slots stay empty, so that a probe is short and always ends.
-        let slots = states * 2 + 2;
-        let longer = patterns.iter().filter(|pattern| pattern.len() > 1).count();
+        let taken: usize = patterns
+            .iter()
+            .map(|pattern| pattern.len().max(3) - 2)
+            .sum();
         let empty = Slot {
-            from: NOWHERE,
-            symbol: 0,
+            key: EMPTY,
             fail: NONE,
-            ends: NONE,
+            ends: PATTERN,
         };
+        let count = patterns.iter().len();
+        let singles = patterns.iter().filter(|pattern| pattern.len() == 1).count();
         Automaton {
-            slots: vec![empty; slots].into(),
-            ends: Vec::with_capacity(patterns.iter().len()),
-            beginnings: Beginnings::with_room_for(longer),
-            singles: Beginnings::with_room_for(patterns.iter().len() - longer),
+            // Half of the slots stay empty, so that a probe is short and always ends.
+            slots: vec![empty; taken * 2 + 2].into(),
+            shorter: Vec::with_capacity(count),
+            beginnings: Beginnings::with_room_for(count - singles),
+            singles: Beginnings::with_room_for(singles),
         }
     }
 
+    /// Takes slots for a pattern; returns the one where it ends.
     fn insert(&mut self, pattern: &[u32]) -> u32 {
         match *pattern {
-            [single] => {
-                self.singles.insert(NONE, single, NONE);
-                self.enter(NONE, single)
+            [first] => {
+                self.singles.insert(0, first, NONE);
+                self.enter(single(first))
             }
-            [first, second, ref rest @ ..] => {
-                let third = rest.first().copied().unwrap_or(NONE);
+            [first, second] => {
+                self.beginnings.insert(first, second, NONE);
+                self.enter(pair(first, second))
+            }
+            [first, second, third, ref rest @ ..] => {
                 self.beginnings.insert(first, second, third);
-                let start = self.enter(first | FIRST, second);
-                rest.iter()
-                    .fold(start, |state, symbol| self.enter(state, *symbol))
+                let start = self.enter(triple(first, second, third));
+                rest.iter().fold(start, |state, symbol| {
+                    self.slots[state as usize].ends |= class_bit(*symbol);
+                    self.enter(longer(state, *symbol))
+                })
             }
             [] => unreachable!("the caller gives no empty pattern"),
         }
     }
 
-    fn enter(&mut self, from: u32, symbol: u32) -> u32 {
-        let slot = self.probe(from, symbol);
-        let entered = &mut self.slots[slot];
-        if entered.from == NOWHERE {
-            (entered.from, entered.symbol) = (from, symbol);
-        }
-        if let Some(parent) = self.slots.get_mut(from as usize) {
-            parent.symbol |= class_bit(symbol);
-        }
+    fn enter(&mut self, key: u64) -> u32 {
+        let slot = self.probe(key);
+        self.slots[slot].key = key;
         slot as u32
     }
 
-    /// The ends of a state, which may be none so far.
-    fn ends_of(&mut self, state: u32) -> &mut Ends {
-        let slot = &mut self.slots[state as usize];
-        if slot.ends == NONE {
-            slot.ends = self.ends.len() as u32;
-            self.ends.push(Ends {
-                pattern: NONE,
-                shorter: NONE,
-            });
+    /// The number of the pattern that ends in a slot, a new one if none ended there so far.
+    fn end_at(&mut self, slot: u32) -> u32 {
+        let slot = &mut self.slots[slot as usize];
+        if slot.ends & PATTERN == PATTERN {
+            slot.ends = slot.ends & !PATTERN | self.shorter.len() as u32;
+            self.shorter.push(PATTERN);
         }
-        &mut self.ends[slot.ends as usize]
+        slot.ends & PATTERN
     }
 
-    /// Sets `fail` and `shorter` of every state, shallow states first.
+    /// Sets `fail` and the shorter patterns of every state, shallow states first.
     fn link(&mut self, patterns: &Patterns) {
         let mut growing: Vec<(u32, &[u32])> = patterns
             .iter()
             .filter(|pattern| pattern.len() > 2)
-            .map(|pattern| (pattern[0] | FIRST, pattern))
+            .map(|pattern| (NONE, pattern))
             .collect();
-        let mut depth = 1;
+        let mut depth = 2;
         while !growing.is_empty() {
             growing.retain_mut(|(state, pattern)| {
-                let parent = *state;
-                let symbol = pattern[depth];
-                *state = self
-                    .step(parent, symbol)
-                    .expect("every pattern was inserted");
-                if depth > 1 {
-                    self.link_state(*state, parent, pattern[depth - 1], symbol);
-                }
+                let key = match depth {
+                    2 => triple(pattern[0], pattern[1], pattern[2]),
+                    _ => longer(*state, pattern[depth]),
+                };
+                let next = self.slot(key).expect("every pattern was inserted");
+                self.link_state(next, *state, &pattern[..=depth]);
+                *state = next;
                 depth + 1 < pattern.len()
             });
             depth += 1;
         }
     }
 
-    fn link_state(&mut self, state: u32, parent: u32, before: u32, symbol: u32) {
-        let mut back = self.slots[parent as usize].fail;
-        let fail = loop {
-            if back == NONE {
-                break self.step(before | FIRST, symbol).unwrap_or(NONE);
-            }
-            if let Some(next) = self.step(back, symbol) {
-                break next;
-            }
-            back = self.slots[back as usize].fail;
+    /// Links the state that `symbols` lead to, by the last of them from `parent`.
+    fn link_state(&mut self, state: u32, parent: u32, symbols: &[u32]) {
+        let [.., first, second, third] = *symbols else {
+            unreachable!("a state is of three symbols at least");
         };
-        let shorter = self.slots.get(fail as usize).map_or(NONE, |slot| slot.ends);
+        let fail = match self.slots.get(parent as usize) {
+            Some(parent) => self.fail_from(parent.fail, first, second, third),
+            None => NONE,
+        };
+        let ending = match fail {
+            NONE => self.slot(pair(second, third)),
+            fail => Some(fail),
+        };
+        let shorter = ending.map_or(PATTERN, |slot| self.slots[slot as usize].ends & PATTERN);
         let slot = &mut self.slots[state as usize];
         slot.fail = fail;
-        match self.ends.get_mut(slot.ends as usize) {
-            // Patterns share states, so this one may have been linked before.
-            Some(_) if slot.ends == shorter => {}
-            Some(ends) => ends.shorter = shorter,
-            None => slot.ends = shorter,
+        let longest = slot.ends & PATTERN;
+        match self.shorter.get_mut(longest as usize) {
+            // Patterns share states: this one was linked before, and no pattern led to it.
+            Some(_) if longest == shorter => {}
+            Some(known) => *known = shorter,
+            None => slot.ends = slot.ends & !PATTERN | shorter,
         }
+    }
+
+    /// Where a step by `third` leads from the state `back` or from one on the way back from it;
+    /// `first` and `second` come before it.
+    fn fail_from(&self, mut back: u32, first: u32, second: u32, third: u32) -> u32 {
+        while let Some(slot) = self.slots.get(back as usize) {
+            if let Some(next) = self.slot(longer(back, third)) {
+                return next;
+            }
+            back = slot.fail;
+        }
+        self.slot(triple(first, second, third)).unwrap_or(NONE)
     }
 }
 
@@ -297,7 +309,7 @@ impl<'a> Patterns<'a> {
 /// How patterns begin, as a set with false positives: a bitmap of one load a question.
 ///
 /// The first two symbols choose the word. In it one bit says that they are a whole pattern, and
-/// other bits, chosen by the third symbol too, that a longer one begins with the three.
+/// others, chosen by the third symbol too, that a longer one begins with the three.
 struct Beginnings {
     words: Box<[u64]>,
     /// How far a hash is shifted to be the number of a word.
@@ -306,18 +318,15 @@ struct Beginnings {
 
 impl Beginnings {
     fn with_room_for(members: usize) -> Beginnings {
-        if members == 0 {
-            return Beginnings {
-                words: Box::default(),
-                shift: 0,
-            };
-        }
-        let words = (members / MEMBERS_PER_WORD)
-            .next_power_of_two()
-            .clamp(WORDS_MIN, WORDS_MAX);
+        let words = match members {
+            0 => 0,
+            members => (members / BEGINNINGS_PER_WORD)
+                .next_power_of_two()
+                .clamp(WORDS_MIN, WORDS_MAX),
+        };
         Beginnings {
             words: vec![0; words].into(),
-            shift: 64 - words.trailing_zeros(),
+            shift: 63_u32.saturating_sub(words.trailing_zeros()) + 1,
         }
     }
 
@@ -325,48 +334,70 @@ impl Beginnings {
         self.words.is_empty()
     }
 
+    /// Adds a pattern of two symbols, with `third` [`NONE`], or the beginning of a longer one.
     fn insert(&mut self, first: u32, second: u32, third: u32) {
-        let pair = pair_hash(first, second);
-        self.words[(pair >> self.shift) as usize] |= third_bit(pair, third);
+        let hash = hash(pair(first, second));
+        self.words[(hash >> self.shift) as usize] |= third_bit(hash, third);
     }
 
-    /// Whether a pattern of the first two symbols or one that begins with all three may exist;
-    /// `third` is [`NONE`] at the end of a text.
+    /// Whether there may be a pattern of the first two symbols, and a longer one that begins with
+    /// all three.
     #[inline]
-    fn may_hold(&self, first: u32, second: u32, third: u32) -> bool {
-        let pair = pair_hash(first, second);
-        match self.words.get((pair >> self.shift) as usize) {
-            Some(word) => word & (third_bit(pair, NONE) | third_bit(pair, third)) != 0,
-            None => false,
+    fn may_hold(&self, first: u32, second: u32, third: u32) -> (bool, bool) {
+        let hash = hash(pair(first, second));
+        match self.words.get((hash >> self.shift) as usize) {
+            Some(word) => (
+                word & third_bit(hash, NONE) != 0,
+                word & third_bit(hash, third) != 0,
+            ),
+            None => (false, false),
         }
     }
 }
 
-/// One of the bits above the symbol in a slot.
+fn single(symbol: u32) -> u64 {
+    0b100 << 61 | u64::from(symbol)
+}
+
+#[inline]
+fn pair(first: u32, second: u32) -> u64 {
+    0b101 << 61 | u64::from(first) << SYMBOL_BITS | u64::from(second)
+}
+
+#[inline]
+fn triple(first: u32, second: u32, third: u32) -> u64 {
+    // The top bit is free, and set in all other keys.
+    (u64::from(first) << SYMBOL_BITS | u64::from(second)) << SYMBOL_BITS | u64::from(third)
+}
+
+#[inline]
+fn longer(state: u32, symbol: u32) -> u64 {
+    0b110 << 61 | u64::from(state) << SYMBOL_BITS | u64::from(symbol)
+}
+
+/// One of the bits above the pattern in a slot.
 #[inline]
 fn class_bit(symbol: u32) -> u32 {
-    let class = symbol.wrapping_mul(0x9E37_79B1) >> 16;
-    1 << (SYMBOL_BITS + (class * (32 - SYMBOL_BITS) >> 16))
+    1 << (PATTERN_BITS + (symbol.wrapping_mul(0x9E37_79B1) >> 29))
 }
 
 /// The bit of a third symbol in the word of a pair.
 #[inline]
-fn third_bit(pair: u64, third: u32) -> u64 {
-    let mixed = (pair as u32 ^ third).wrapping_mul(0x9E37_79B1);
-    1 << (mixed >> 26)
+fn third_bit(pair_hash: u64, third: u32) -> u64 {
+    1 << ((pair_hash as u32 ^ third).wrapping_mul(0x9E37_79B1) >> 26)
 }
 
-/// Mixes a step into 64 bits; the high ones are the good ones.
+/// Mixes a key; the high bits are the good ones.
 #[inline]
-fn pair_hash(from: u32, symbol: u32) -> u64 {
-    let key = u64::from(from) << 32 | u64::from(symbol);
-    key.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+fn hash(key: u64) -> u64 {
+    let product = u128::from(key ^ 0x243F_6A88_85A3_08D3) * 0x9E37_79B9_7F4A_7C15;
+    (product >> 64) as u64 ^ product as u64
 }
 
-/// Where a hash belongs among `slots` slots.
+/// Where a key belongs among `slots` slots.
 #[inline]
-fn place(hash: u64, slots: usize) -> usize {
-    ((hash >> 32) * slots as u64 >> 32) as usize
+fn place(key: u64, slots: usize) -> usize {
+    ((hash(key) >> 32) * slots as u64 >> 32) as usize
 }
 
 #[cfg(test)]

@@ -357,6 +357,8 @@ fn the_version_names_everything_that_decides() {
     );
     assert_ne!(base, version("hooks: {beforeMsgModify: {}}", &[], &[]));
     assert_ne!(base, version(policy, &[("lists/a.txt", "x")], &[]));
+    let moved = version(policy, &[("lists/a.txtx", "y")], &[]);
+    assert_ne!(moved, version(policy, &[("lists/a.txt", "xy")], &[]));
     assert_ne!(
         base,
         version(policy, &[], &[("CALLGATE_POLICY__FAILURE__CODE", "20005")])

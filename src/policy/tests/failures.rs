@@ -143,6 +143,9 @@ fn a_hook_that_is_off_has_nothing_to_fail() {
         "block",
         "it may be the hook that is on"
     );
+    let mixed = "hooks: {beforeAddBlack: {failedContinue: true}, beforeMsgModify: {failedContinue: false}, beforeSendSingleMsg: {failedContinue: true}}";
+    let unknown = self::snapshot(mixed).failed(None, &Failure::new(FailureClass::Internal, ""));
+    assert_eq!(unknown.verdict.name(), "block", "one of the three blocks");
     let none = snapshot_with("hooks: {}\nfailure: {}", &[], &[]);
     assert_eq!(
         none.failed(None, &failure),
