@@ -48,7 +48,11 @@ async fn ready(State(admin): State<Admin>) -> Response {
     if admin.ready.load(Ordering::Relaxed) {
         "ready\n".into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "shutting down or starting\n").into_response()
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "shutting down or starting\n",
+        )
+            .into_response()
     }
 }
 

@@ -51,7 +51,10 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
         }
         let root = files.policies.display();
         match errors {
-            0 => println!("{root}: good, {warnings} warning(s), policy {}", hash.unwrap_or_default()),
+            0 => println!(
+                "{root}: good, {warnings} warning(s), policy {}",
+                hash.unwrap_or_default()
+            ),
             _ => println!("{root}: {errors} error(s), {warnings} warning(s)"),
         }
     }
@@ -87,7 +90,10 @@ fn check(
                     .iter()
                     .all(|problem| problem.severity != Severity::Error)
             });
-            Ok((snapshot.map(|snapshot| snapshot.version.hash.to_string()), problems))
+            Ok((
+                snapshot.map(|snapshot| snapshot.version.hash.to_string()),
+                problems,
+            ))
         }
         Err(problem) => {
             problems.push(*problem);

@@ -92,7 +92,11 @@ fn event(args: &Args) -> anyhow::Result<Event> {
         content: json!({ "content": text }).to_string(),
         ..Message::default()
     };
-    Ok(dialect::event_from_message(hook, "callgate-explain".to_owned(), message))
+    Ok(dialect::event_from_message(
+        hook,
+        "callgate-explain".to_owned(),
+        message,
+    ))
 }
 
 fn recorded(file: &PathBuf, dialect: &str) -> anyhow::Result<Event> {
@@ -122,11 +126,16 @@ fn recorded(file: &PathBuf, dialect: &str) -> anyhow::Result<Event> {
 fn text_of(explanation: &Explanation) -> String {
     let mut out = format!("hook {}, policy {}\n", explanation.hook, explanation.policy);
     if let Some(reason) = explanation.skipped {
-        out.push_str(&format!("the hook's rules are not applied: {reason}\nallow\n"));
+        out.push_str(&format!(
+            "the hook's rules are not applied: {reason}\nallow\n"
+        ));
         return out;
     }
     for text in &explanation.texts {
-        out.push_str(&format!("text {} ({}): {:?}\n", text.place, text.class, text.value));
+        out.push_str(&format!(
+            "text {} ({}): {:?}\n",
+            text.place, text.class, text.value
+        ));
         for one in &text.matches {
             out.push_str(&format!(
                 "  {} `{}` from list {} line {}, seen as {:?}, bytes {:?}, characters {:?}, UTF-16 {:?}\n",
@@ -139,7 +148,10 @@ fn text_of(explanation: &Explanation) -> String {
         Some(forward) => {
             out.push_str(&format!(
                 "asks {} within {} ms: POST {}\n{}\n",
-                forward.endpoint, forward.timeout_ms, forward.url, forward.body.trim_end()
+                forward.endpoint,
+                forward.timeout_ms,
+                forward.url,
+                forward.body.trim_end()
             ));
             for (class, action) in &forward.failures {
                 out.push_str(&format!("  on {class}: {action}\n"));
@@ -147,6 +159,9 @@ fn text_of(explanation: &Explanation) -> String {
         }
         None => out.push_str("asks nobody\n"),
     }
-    out.push_str(&format!("decision, if nobody else objects: {}\n", explanation.decision));
+    out.push_str(&format!(
+        "decision, if nobody else objects: {}\n",
+        explanation.decision
+    ));
     out
 }

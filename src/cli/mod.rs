@@ -26,7 +26,11 @@ pub const EXIT_NO_SERVER: u8 = 3;
 /// the business server within the hook's timeout, and answers allow, block or replaced content.
 /// After-events are stored on disk and delivered at least once.
 #[derive(Debug, Parser)]
-#[command(name = "callgate", version, after_help = "Without a command, `serve` is run.\nDocumentation: README.md; every setting with its default: `callgate defaults engine` and `callgate defaults policy`.")]
+#[command(
+    name = "callgate",
+    version,
+    after_help = "Without a command, `serve` is run.\nDocumentation: README.md; every setting with its default: `callgate defaults engine` and `callgate defaults policy`."
+)]
 pub struct Cli {
     #[command(flatten)]
     files: Files,
@@ -38,7 +42,13 @@ pub struct Cli {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Files {
     /// Directory with policy.yaml, engine.yaml and word lists.
-    #[arg(long, global = true, env = "CALLGATE_POLICIES", default_value = "policies", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "CALLGATE_POLICIES",
+        default_value = "policies",
+        value_name = "DIR"
+    )]
     pub policies: PathBuf,
 }
 

@@ -16,7 +16,12 @@ pub struct Args {
     /// The text of the message.
     text: String,
     /// Address of the server's gRPC port.
-    #[arg(long, env = "CALLGATE_SERVER", default_value = "http://127.0.0.1:50051", value_name = "URL")]
+    #[arg(
+        long,
+        env = "CALLGATE_SERVER",
+        default_value = "http://127.0.0.1:50051",
+        value_name = "URL"
+    )]
     server: String,
     /// The hook to ask.
     #[arg(long, default_value = "beforeMsgModify")]
@@ -75,7 +80,11 @@ async fn send(args: Args) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(EXIT_BAD_INPUT))
         }
         Err(status) => {
-            eprintln!("callgate: the server answered {}: {}", status.code(), status.message());
+            eprintln!(
+                "callgate: the server answered {}: {}",
+                status.code(),
+                status.message()
+            );
             Ok(ExitCode::from(EXIT_NO_SERVER))
         }
     }
@@ -123,10 +132,16 @@ fn text_of(response: &v1::BeforeResponse) -> String {
         text.push_str(&format!("  not reviewed: {class}\n"));
     }
     if !response.skipped.is_empty() {
-        text.push_str(&format!("  the hook's rules were not applied: {}\n", response.skipped));
+        text.push_str(&format!(
+            "  the hook's rules were not applied: {}\n",
+            response.skipped
+        ));
     }
     let decider = name(response.decided_by().as_str_name(), "DECIDED_BY_");
-    text.push_str(&format!("  decided by {decider}, policy {}-{}\n", version.number, version.hash));
+    text.push_str(&format!(
+        "  decided by {decider}, policy {}-{}\n",
+        version.number, version.hash
+    ));
     text
 }
 

@@ -363,7 +363,10 @@ fn run_until_done<E: std::fmt::Display + Send + 'static>(
 
 fn open_outbox(config: &Config, failed: CancellationToken) -> anyhow::Result<Arc<dyn Outbox>> {
     let on_fatal = move |why: &str| {
-        error!(why, "the outbox cannot promise durability any more, the process ends");
+        error!(
+            why,
+            "the outbox cannot promise durability any more, the process ends"
+        );
         failed.cancel();
     };
     outbox::open(&config.outbox, Box::new(on_fatal))

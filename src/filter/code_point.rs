@@ -23,7 +23,8 @@ const NUMERALS: &str = "〇0零0一1壹1二2贰2貳2三3叁3參3四4肆4五5伍5
 pub enum Folded {
     Drop,
     Join { mark: char, alone: Option<char> },
-    Chars(Vec<Piece>),
+    One(Piece),
+    Several(Vec<Piece>),
 }
 
 /// One folded character, and the Latin one that it looks like.
@@ -31,6 +32,16 @@ pub enum Folded {
 pub struct Piece {
     pub c: char,
     pub latin: Option<Lookalike>,
+}
+
+impl Folded {
+    fn into_pieces(self) -> Vec<Piece> {
+        match self {
+            Folded::Drop | Folded::Join { .. } => Vec::new(),
+            Folded::One(piece) => vec![piece],
+            Folded::Several(pieces) => pieces,
+        }
+    }
 }
 
 /// Folds one code point after the other while a table is built.
@@ -98,52 +109,48 @@ impl<'a> Folder<'a> {
                 Marks::Off => joining(c, Some(c)),
             };
         }
-        let mut pieces = Vec::new();
-        for c in self.unfold(c) {
-            self.push_pieces(c, &mut pieces);
-        }
-        Folded::Chars(pieces)
-    }
-
-    /// The plain characters behind one of another width or style.
-    fn unfold(&self, c: char) -> Vec<char> {
-        let options = self.options;
         let wide = matches!(c, '\u{FF01}'..='\u{FFEF}');
         if options.width && (wide || c.is_whitespace() && !c.is_ascii()) {
-            return vec![narrow(c)];
+            return self.fold_shown(narrow(c));
         }
-        let plain = if options.style && !wide {
-            style::plain(c)
-        } else {
-            None
-        };
-        plain.map_or_else(|| vec![c], |plain| plain.chars().collect())
+        match style::plain(c) {
+            Some(plain) if options.style && !wide => Folded::Several(
+                plain
+                    .chars()
+                    .flat_map(|c| self.fold_shown(c).into_pieces())
+                    .collect(),
+            ),
+            _ => self.fold_shown(c),
+        }
     }
 
-    fn push_pieces(&self, c: char, pieces: &mut Vec<Piece>) {
+    /// Folds a character of usual width and style.
+    fn fold_shown(&self, c: char) -> Folded {
         let bare = match self.options.marks {
             Marks::On => without_accent(c),
             Marks::Zalgo | Marks::Off => c,
         };
-        let lookalike = self.lookalikes.get(&bare).copied();
         let c = self.fold_plain(bare);
         if let Some(alias) = self.aliases.get(&c) {
-            pieces.extend(alias.iter().map(|c| Piece { c: *c, latin: None }));
-            return;
+            let pieces = alias.iter().map(|c| Piece { c: *c, latin: None });
+            return Folded::Several(pieces.collect());
         }
-        let latin = lookalike.map(|Lookalike { c, close }| Lookalike {
-            c: self.fold_case(c),
-            close,
+        let latin = self.lookalikes.get(&bare).map(|latin| Lookalike {
+            c: self.fold_case(latin.c),
+            ..*latin
         });
-        pieces.push(match (latin, self.options.confusables) {
+        Folded::One(match (latin, self.options.confusables) {
             (Some(Lookalike { c, .. }), Confusables::Always) => Piece { c, latin: None },
             _ => Piece { c, latin },
-        });
+        })
     }
 
     /// The steps from one character to one.
     fn fold_plain(&self, c: char) -> char {
         let c = self.fold_case(c);
+        if c < '\u{3000}' {
+            return c;
+        }
         let c = self.simplified.get(&c).copied().unwrap_or(c);
         self.numerals.get(&c).copied().unwrap_or(c)
     }
@@ -183,10 +190,7 @@ impl<'a> Folder<'a> {
 
     /// Folds a text without looking at its neighbours, as far as aliases need it.
     fn fold_text(&self, text: &str) -> Vec<char> {
-        let folded = text.chars().flat_map(|c| match self.fold(c) {
-            Folded::Chars(pieces) => pieces,
-            Folded::Drop | Folded::Join { .. } => Vec::new(),
-        });
+        let folded = text.chars().flat_map(|c| self.fold(c).into_pieces());
         folded.map(|piece| piece.c).collect()
     }
 }

@@ -235,7 +235,8 @@ impl FoldTable {
                 let alone = alone.map(|c| u32::from(c) | class(c));
                 self.special_entry(Special::Join { mark, alone })
             }
-            Folded::Chars(pieces) => match pieces[..] {
+            Folded::One(piece) => self.symbol_of(piece) | regional,
+            Folded::Several(pieces) => match pieces[..] {
                 [piece] => self.symbol_of(piece) | regional,
                 _ => {
                     let mut symbols: Box<[u32]> =

@@ -4,7 +4,7 @@
 //! letters, the regional indicators, the small capitals and some circled digits, and keep the
 //! brackets and dots of `⑴` and `⒈`; the tables here make up for it.
 
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 use super::character;
 
@@ -26,37 +26,37 @@ const NUMBERS: [(char, u32, u32); 8] = [
     ('\u{1F10C}', 0, 1),
 ];
 
-/// Characters one by one, each with what it stands for.
+/// Characters one by one, each with what it stands for, ascending.
 const SINGLES: [(char, &str); 40] = [
-    ('ᴀ', "a"),
+    ('ı', "i"),
+    ('ȷ', "j"),
+    ('ɑ', "a"),
+    ('ɡ', "g"),
+    ('ɢ', "g"),
+    ('ɪ', "i"),
+    ('ɴ', "n"),
+    ('ʀ', "r"),
+    ('ʏ', "y"),
     ('ʙ', "b"),
+    ('ʜ', "h"),
+    ('ʟ', "l"),
+    ('ᴀ', "a"),
     ('ᴄ', "c"),
     ('ᴅ', "d"),
     ('ᴇ', "e"),
-    ('ꜰ', "f"),
-    ('ɢ', "g"),
-    ('ʜ', "h"),
-    ('ɪ', "i"),
     ('ᴊ', "j"),
     ('ᴋ', "k"),
-    ('ʟ', "l"),
     ('ᴍ', "m"),
-    ('ɴ', "n"),
     ('ᴏ', "o"),
     ('ᴘ', "p"),
-    ('ꞯ', "q"),
-    ('ʀ', "r"),
-    ('ꜱ', "s"),
     ('ᴛ', "t"),
     ('ᴜ', "u"),
     ('ᴠ', "v"),
     ('ᴡ', "w"),
-    ('ʏ', "y"),
     ('ᴢ', "z"),
-    ('ɑ', "a"),
-    ('ɡ', "g"),
-    ('ı', "i"),
-    ('ȷ', "j"),
+    ('ꜰ', "f"),
+    ('ꜱ', "s"),
+    ('ꞯ', "q"),
     ('🆎', "AB"),
     ('🆑', "CL"),
     ('🆒', "COOL"),
@@ -76,8 +76,8 @@ pub fn plain(c: char) -> Option<String> {
         // Hangul letters stand alone in chats (`ㅋㅋ`); NFKC would make parts of syllables of them.
         return None;
     }
-    if let Some((_, plain)) = SINGLES.iter().find(|(decorated, _)| *decorated == c) {
-        return Some((*plain).to_owned());
+    if let Ok(at) = SINGLES.binary_search_by_key(&c, |(decorated, _)| *decorated) {
+        return Some(SINGLES[at].1.to_owned());
     }
     if let Some(digit) = character::digit(c) {
         return Some(digit.to_string());
@@ -101,6 +101,9 @@ fn number(c: char) -> Option<String> {
 }
 
 fn compatible(c: char) -> Option<String> {
+    if is_nfkc_quick(std::iter::once(c)) == IsNormalized::Yes {
+        return None;
+    }
     let mut mapped = std::iter::once(c).nfkc();
     let (first, second) = (mapped.next()?, mapped.next());
     if second.is_none() {
@@ -124,6 +127,11 @@ mod tests {
             .map(|c| plain(c).unwrap_or_else(|| c.to_string()))
             .collect();
         assert_eq!(text, expected, "{decorated}");
+    }
+
+    #[test]
+    fn table_is_ascending() {
+        assert!(SINGLES.is_sorted_by_key(|(decorated, _)| *decorated));
     }
 
     #[test]

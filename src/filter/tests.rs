@@ -500,7 +500,7 @@ fn very_many_hits_are_all_covered() {
     let pairs: Vec<_> = (0..50_000).map(|at| at * 2..at * 2 + 2).collect();
     assert_eq!(spans(&["哈", "哈哈"], &["不"], Mode::Longest), pairs);
     assert_eq!(spans(&["哈", "哈哈"], &[], Mode::Longest), pairs);
-    assert_eq!(spans(&["哈", "哈哈"], &["哈哈哈"], Mode::Longest), []);
+    assert!(spans(&["哈", "哈哈"], &["哈哈哈"], Mode::Longest).is_empty());
     let all = spans(&["哈", "哈哈"], &[], Mode::All);
     assert!((100_000..200_000).contains(&all.len()), "{}", all.len());
 }

@@ -142,9 +142,7 @@ impl Before {
             return snapshot.conclude(rules, event, screening, None);
         };
         let patience = patience(rules, caller);
-        let outcome = self
-            .ask(endpoint, event, &screening, patience, times)
-            .await;
+        let outcome = self.ask(endpoint, event, &screening, patience, times).await;
         let second = match &outcome {
             Outcome::Answer(Answer::Replace(replacement)) => SCRATCH.with_borrow_mut(|scratch| {
                 Some(snapshot.screen_replaced(rules, event, replacement, scratch))
@@ -163,16 +161,32 @@ impl Before {
         times: &mut Times,
     ) -> Screening {
         let started = Instant::now();
-        let screening =
-            SCRATCH.with_borrow_mut(|scratch| snapshot.screen(rules, event, scratch));
-        times.filter = started.elapsed();
-        // The two calls about one message are one violation.
-        if !screening.hits.is_empty() && self.reuse.first_sight(event) {
-            for hit in &screening.hits {
-                self.metrics.matched(&hit.list, hit.action);
+        let key = || self.reuse.key(&snapshot.version, rules, event);
+        let before = match Reuse::is_long(event) {
+            true => key().and_then(|key| self.reuse.take(key)),
+            false => None,
+        };
+        let screening = match before {
+            Some(found) => snapshot.judge(rules, event, &found),
+            None => {
+                let found = SCRATCH.with_borrow_mut(|scratch| snapshot.find(rules, event, scratch));
+                let screening = snapshot.judge(rules, event, &found);
+                if found.count() > 0 || Reuse::is_long(event) {
+                    // The two calls about one message are one violation.
+                    let is_new = key().is_none_or(|key| self.reuse.remember(key, event, found));
+                    self.count_matches(&screening, is_new);
+                }
+                screening
             }
-        }
+        };
+        times.filter = started.elapsed();
         screening
+    }
+
+    fn count_matches(&self, screening: &Screening, is_new: bool) {
+        for hit in screening.hits.iter().filter(|_| is_new) {
+            self.metrics.matched(&hit.list, hit.action);
+        }
     }
 
     async fn ask(

@@ -154,8 +154,14 @@ impl Delivery {
             Told::Rejected { detail, .. } | Told::Dead { detail, .. } => {
                 (dead(&detail), "dead", detail)
             }
-            Told::Retry { detail, on_wire, .. } if !on_wire => (parked(&detail), "parked", detail),
-            Told::Retry { detail, retry_after, .. } => {
+            Told::Retry {
+                detail, on_wire, ..
+            } if !on_wire => (parked(&detail), "parked", detail),
+            Told::Retry {
+                detail,
+                retry_after,
+                ..
+            } => {
                 let index = due.attempt.saturating_sub(1) as usize;
                 match endpoint.retry_waits.get(index) {
                     Some(scheduled) => {

@@ -1,48 +1,179 @@
-//! Remembers which messages were already seen to match, so that the two calls which an IM server
-//! makes about one message are counted as one violation.
+//! Remembers what the filters found in a message, for the second call that an IM server makes
+//! about it.
+//!
+//! OpenIM asks about one message twice: before it is sent and before it is stored, with the same
+//! `serverMsgID`. The matches of a long text are taken from the first call, and the two calls are
+//! counted as one violation. Both calls go to the endpoint all the same if their hooks say so.
 
-use std::collections::{HashSet, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::event::Event;
+use crate::policy::{Found, HookRules, Version};
 
-/// Messages remembered; the oldest goes first. Only messages with matches are remembered.
+/// Messages remembered; the oldest goes first.
 const MESSAGES_MAX: usize = 4096;
+/// Scanning a shorter text costs less than remembering it.
+const TEXT_BYTES_MIN: usize = 1024;
+/// More matches than this are not worth their memory.
+const MATCHES_MAX: usize = 64;
+
+/// Names a message with its content under one policy and one choice of lists.
+///
+/// The hash is keyed afresh in every process, so nobody can make a message that is taken for
+/// another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key(u64);
 
 #[derive(Debug, Default)]
 pub struct Reuse {
-    seen: Mutex<Seen>,
+    hasher: RandomState,
+    recent: Mutex<Recent>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
-    keys: HashSet<u64>,
-    order: VecDeque<u64>,
+struct Recent {
+    /// `None` for a message that matched and whose text is short: only the count matters.
+    found: HashMap<Key, Option<Arc<Found>>>,
+    order: VecDeque<Key>,
 }
 
 impl Reuse {
-    /// False when the same message with the same content was here before.
-    pub fn first_sight(&self, event: &Event) -> bool {
-        let Some(message) = &event.message else {
-            return true;
-        };
+    /// The key of an event whose work may be asked for again.
+    pub fn key(&self, version: &Version, rules: &HookRules, event: &Event) -> Option<Key> {
+        let message = event.message.as_ref()?;
         if message.server_msg_id.is_empty() {
-            return true;
+            return None;
         }
-        let mut hasher = DefaultHasher::new();
-        (&message.server_msg_id, &message.content).hash(&mut hasher);
-        let key = hasher.finish();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if !seen.keys.insert(key) {
+        let mut hasher = self.hasher.build_hasher();
+        version.hash(&mut hasher);
+        rules.list_names().hash(&mut hasher);
+        message.server_msg_id.hash(&mut hasher);
+        for text in &event.texts {
+            (&text.value, text.class, &text.protected).hash(&mut hasher);
+        }
+        Some(Key(hasher.finish()))
+    }
+
+    /// True for a message that is worth asking for.
+    pub fn is_long(event: &Event) -> bool {
+        event
+            .texts
+            .iter()
+            .map(|text| text.value.len())
+            .sum::<usize>()
+            >= TEXT_BYTES_MIN
+    }
+
+    /// What was found in the call before.
+    pub fn take(&self, key: Key) -> Option<Arc<Found>> {
+        self.lock().found.get(&key).cloned().flatten()
+    }
+
+    /// Remembers a message; false if it was remembered already.
+    pub fn remember(&self, key: Key, event: &Event, found: Found) -> bool {
+        let found = (Self::is_long(event) && found.count() <= MATCHES_MAX).then(|| Arc::new(found));
+        let mut recent = self.lock();
+        if recent.found.insert(key, found).is_some() {
             return false;
         }
-        seen.order.push_back(key);
-        if seen.order.len() > MESSAGES_MAX {
-            if let Some(oldest) = seen.order.pop_front() {
-                seen.keys.remove(&oldest);
-            }
+        recent.order.push_back(key);
+        if recent.order.len() > MESSAGES_MAX
+            && let Some(oldest) = recent.order.pop_front()
+        {
+            recent.found.remove(&oldest);
         }
         true
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect;
+    use crate::event::Message;
+    use crate::filter::Scratch;
+    use crate::policy::{self, FileSet, Snapshot, Surroundings};
+
+    fn snapshot() -> Snapshot {
+        let text = "lists: {a: {words: [casino]}}\nhooks: {beforeSendSingleMsg: {}, beforeMsgModify: {}}\n";
+        let files = FileSet {
+            root: "policies".to_owned(),
+            files: [("policy.yaml".to_owned(), Arc::from(text.as_bytes()))].into(),
+        };
+        let surroundings = Surroundings {
+            env: Vec::new(),
+            listeners: Vec::new(),
+        };
+        let compiled = policy::compile(&files, &surroundings, 1);
+        compiled.snapshot.expect("the policy is good")
+    }
+
+    fn event(hook: &str, id: &str, text: &str) -> Event {
+        let message = Message {
+            server_msg_id: id.to_owned(),
+            content_type: 101,
+            content: format!("{{\"content\":\"{text}\"}}"),
+            ..Message::default()
+        };
+        dialect::event_from_message(dialect::hook(hook).unwrap(), String::new(), message)
+    }
+
+    /// Whether the second call finds the work of the first, and whether it counts as a new one.
+    fn check(first: (&str, &str, &str), second: (&str, &str, &str), expected: (bool, bool)) {
+        let (snapshot, reuse) = (snapshot(), Reuse::default());
+        let key = |event: &Event| {
+            let rules = snapshot.select(event).unwrap();
+            reuse.key(&snapshot.version, rules, event).unwrap()
+        };
+        let find = |event: &Event| {
+            let rules = snapshot.select(event).unwrap();
+            snapshot.find(rules, event, &mut Scratch::default())
+        };
+        let [first, second] = [first, second].map(|(hook, id, text)| event(hook, id, text));
+        assert!(reuse.remember(key(&first), &first, find(&first)));
+        let taken = reuse.take(key(&second)).is_some();
+        let counted = reuse.remember(key(&second), &second, find(&second));
+        assert_eq!((taken, counted), expected);
+    }
+
+    #[test]
+    fn the_second_call_about_a_message_takes_the_work_of_the_first() {
+        let long = "casino ".repeat(30) + &"hello ".repeat(200);
+        let (send, modify) = ("beforeSendSingleMsg", "beforeMsgModify");
+        check((send, "m1", &long), (modify, "m1", &long), (true, false));
+        check(
+            (send, "m1", "casino"),
+            (modify, "m1", "casino"),
+            (false, false),
+        );
+        check((send, "m1", &long), (modify, "m2", &long), (false, true));
+        check(
+            (send, "m1", &long),
+            (modify, "m1", &format!("{long}!")),
+            (false, true),
+        );
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let (snapshot, reuse) = (snapshot(), Reuse::default());
+        for at in 0..MESSAGES_MAX + 100 {
+            let event = event("beforeMsgModify", &at.to_string(), "casino");
+            let rules = snapshot.select(&event).unwrap();
+            let key = reuse.key(&snapshot.version, rules, &event).unwrap();
+            reuse.remember(
+                key,
+                &event,
+                snapshot.find(rules, &event, &mut Scratch::default()),
+            );
+        }
+        assert_eq!(reuse.lock().found.len(), MESSAGES_MAX);
+        assert_eq!(reuse.lock().order.len(), MESSAGES_MAX);
     }
 }

@@ -120,11 +120,7 @@ impl Snapshot {
         explanation
     }
 
-    fn explain_texts(
-        &self,
-        event: &Event,
-        hits: &[Hit],
-    ) -> Vec<ExplainedText> {
+    fn explain_texts(&self, event: &Event, hits: &[Hit]) -> Vec<ExplainedText> {
         let mut texts: Vec<ExplainedText> = event
             .texts
             .iter()

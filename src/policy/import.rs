@@ -20,14 +20,20 @@ pub fn import_openim(file: &str, bytes: &[u8]) -> (Option<String>, Vec<Problem>)
         return (None, problems.into_sorted());
     };
     let Some(Value::Map(root)) = root.map(|root| root.value) else {
-        problems.error(&At::file(&name), "this is no map of hooks", "give OpenIM's webhooks.yml");
+        problems.error(
+            &At::file(&name),
+            "this is no map of hooks",
+            "give OpenIM's webhooks.yml",
+        );
         return (None, problems.into_sorted());
     };
     let hooks = convert_file(&root, &At::file(&name), &problems);
     let text = write(file, section(&root), &hooks);
     let problems = problems.into_sorted();
     // The url is not ignored here, it becomes the endpoint.
-    let kept = problems.into_iter().filter(|problem| !problem.path.ends_with("url"));
+    let kept = problems
+        .into_iter()
+        .filter(|problem| !problem.path.ends_with("url"));
     (Some(text), kept.collect())
 }
 
@@ -59,7 +65,11 @@ fn write(file: &str, section: &Map, hooks: &Map) -> String {
             off.push(hook.key.as_str());
             continue;
         }
-        let _ = writeln!(out, "  {}:\n    enable: true\n    endpoint: business", hook.key);
+        let _ = writeln!(
+            out,
+            "  {}:\n    enable: true\n    endpoint: business",
+            hook.key
+        );
         for field in fields.values() {
             if field.key != "enable" {
                 write_field(&mut out, &field.key, &field.node.value);

@@ -30,7 +30,7 @@ pub use compile::{Compiled, Surroundings, compile};
 pub use explain::{ExplainedMatch, ExplainedText, Explanation, Forward};
 pub use import::import_openim;
 pub use problem::{Problem, Severity};
-pub use screen::Screening;
+pub use screen::{Found, Screening};
 pub use snapshot::{
     BreakerSettings, Endpoint, FailureActions, HookRules, ListRules, Snapshot, TypeSet, Version,
 };

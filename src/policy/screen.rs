@@ -9,11 +9,25 @@ use crate::dialect;
 use crate::event::{Event, Text, TextClass};
 use crate::filter::{self, Mask, Match, Scratch};
 
+/// Matches that an answer reports; every match counts for the verdict.
+const HITS_REPORTED_MAX: usize = 256;
+
 /// What the filters found in an event, and what they alone say to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Screening {
     pub hits: Vec<Hit>,
     pub verdict: Verdict,
+}
+
+/// The matches in each text of an event. Good for another call about the same texts, as long as
+/// snapshot and lists are the same.
+#[derive(Clone, Debug)]
+pub struct Found(Vec<Vec<Match>>);
+
+impl Found {
+    pub fn count(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
 }
 
 impl Snapshot {
@@ -22,6 +36,28 @@ impl Snapshot {
     /// Block wins over replace, and replace over allow. A word that cannot be masked in the
     /// answer blocks, unless `replace_in_send_hook: defer` leaves it to the call that follows.
     pub fn screen(&self, rules: &HookRules, event: &Event, scratch: &mut Scratch) -> Screening {
+        self.judge(rules, event, &self.find(rules, event, scratch))
+    }
+
+    /// The first half of [`Snapshot::screen`]: what the hook's word lists find in every text.
+    pub fn find(&self, rules: &HookRules, event: &Event, scratch: &mut Scratch) -> Found {
+        if rules.lists.is_empty() {
+            return Found(Vec::new());
+        }
+        let find = |text: &Text| {
+            let mut matches = Vec::new();
+            if self.nested_rule(text) != NestedText::Ignore {
+                self.filter
+                    .scan(&text.value, &rules.list_set, scratch, &mut matches);
+                matches.retain(|found| !is_protected(text, &found.span.bytes));
+            }
+            matches
+        };
+        Found(event.texts.iter().map(find).collect())
+    }
+
+    /// The second half: what the matches lead to in this call.
+    pub fn judge(&self, rules: &HookRules, event: &Event, found: &Found) -> Screening {
         let mut pass = Pass {
             snapshot: self,
             rules,
@@ -31,12 +67,8 @@ impl Snapshot {
             refused: None,
             to_mask: None,
         };
-        let mut matches = Vec::new();
-        if !rules.lists.is_empty() {
-            for (index, text) in event.texts.iter().enumerate() {
-                pass.scan(text, scratch, &mut matches);
-                pass.judge(index, text, &matches);
-            }
+        for (index, (text, matches)) in event.texts.iter().zip(&found.0).enumerate() {
+            pass.judge(index, text, matches);
         }
         pass.end()
     }
@@ -55,6 +87,13 @@ impl Snapshot {
         }
         let replaced = dialect::of(event.dialect).apply(event, &admitted);
         self.screen(rules, &replaced, scratch)
+    }
+
+    fn nested_rule(&self, text: &Text) -> NestedText {
+        match text.class {
+            TextClass::Nested => self.texts.nested_text,
+            TextClass::Body | TextClass::Label | TextClass::Opaque => NestedText::Block,
+        }
     }
 }
 
@@ -92,16 +131,6 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn scan(&self, text: &Text, scratch: &mut Scratch, matches: &mut Vec<Match>) {
-        matches.clear();
-        if self.nested_rule(text) == NestedText::Ignore {
-            return;
-        }
-        let filter = &self.snapshot.filter;
-        filter.scan(&text.value, &self.rules.list_set, scratch, matches);
-        matches.retain(|found| !is_protected(text, &found.span.bytes));
-    }
-
     fn judge(&mut self, index: usize, text: &Text, matches: &[Match]) {
         let filter = &self.snapshot.filter;
         let rules = self.rules;
@@ -122,7 +151,9 @@ impl<'a> Pass<'a> {
                 ListAction::Replace if self.is_deferred() => {}
                 ListAction::Replace => speak(&mut self.refused, rank, list, hit.line),
             }
-            self.hits.push(hit);
+            if self.hits.len() < HITS_REPORTED_MAX {
+                self.hits.push(hit);
+            }
         }
         if !cuts.is_empty() && self.refused.is_none() {
             let value = filter::mask(&text.value, &cuts, &text.protected, text.keep_length);
@@ -155,7 +186,7 @@ impl<'a> Pass<'a> {
         let filter = &snapshot.filter;
         let list = snapshot.lists.get(filter.list_name(found.list))?;
         let entry = filter.entry(found.list, found.entry);
-        let action = match (list.action?, self.nested_rule(text)) {
+        let action = match (list.action?, self.snapshot.nested_rule(text)) {
             (ListAction::Block, NestedText::Mask) => ListAction::Replace,
             (action, _) => action,
         };
@@ -169,13 +200,6 @@ impl<'a> Pass<'a> {
             span: found.span.clone(),
         };
         Some((hit, list))
-    }
-
-    fn nested_rule(&self, text: &Text) -> NestedText {
-        match text.class {
-            TextClass::Nested => self.snapshot.texts.nested_text,
-            TextClass::Body | TextClass::Label | TextClass::Opaque => NestedText::Block,
-        }
     }
 
     /// The call that follows about the same message can mask what this one cannot.

@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::gate::Gate;
 use super::message::{
-    accepted_response, after_event, before_event, decision_response, version_of, Invalid,
+    Invalid, accepted_response, after_event, before_event, decision_response, version_of,
 };
 use crate::decision::{Failure, FailureClass};
 use crate::dialect;

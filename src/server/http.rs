@@ -81,7 +81,8 @@ impl Webhooks {
             return self.no_route(&path);
         };
         if parts.method != Method::POST {
-            let help = "IM servers call this with POST; see the README, \"use it with your OpenIM\"\n";
+            let help =
+                "IM servers call this with POST; see the README, \"use it with your OpenIM\"\n";
             return plain(StatusCode::METHOD_NOT_ALLOWED, help);
         }
         let dialect = dialect::of(id);
@@ -134,7 +135,8 @@ impl Webhooks {
                     let limit = CallerLimit::Configured;
                     self.before.decide(event, Caller { received, limit }).await
                 } else {
-                    self.before.fail(Some(event.hook), &shed(self.settings.in_flight_max))
+                    self.before
+                        .fail(Some(event.hook), &shed(self.settings.in_flight_max))
                 };
                 reply(dialect.reply(event, &settled.decision), Some(&settled))
             }
@@ -238,7 +240,14 @@ fn reply(reply: Reply, settled: Option<&Settled>) -> Response {
             }
         };
         set("x-callgate-version", &settled.version.to_string());
-        set("x-callgate-reviewed", if settled.decision.reviewed { "true" } else { "false" });
+        set(
+            "x-callgate-reviewed",
+            if settled.decision.reviewed {
+                "true"
+            } else {
+                "false"
+            },
+        );
         if let Some(class) = settled.decision.failure {
             set("x-callgate-failure", class.name());
         }

@@ -50,7 +50,12 @@ impl Invalid {
 /// The event that a before request asks about.
 pub fn before_event(request: v1::BeforeRequest) -> Result<Event, Invalid> {
     let hook = hook_named(&request.hook, Moment::Before)?;
-    event(hook, request.operation_id, request.message, request.body_json)
+    event(
+        hook,
+        request.operation_id,
+        request.message,
+        request.body_json,
+    )
 }
 
 /// The event that an after request tells of, and the caller's id for it.
@@ -69,7 +74,10 @@ fn hook_named(name: &str, moment: Moment) -> Result<Hook, Invalid> {
             (true, _) => "is missing; name a hook such as `beforeSendSingleMsg`".to_owned(),
             (false, true) => format!("no hook is named `{name}`"),
             (false, false) => {
-                format!("no hook is named `{name}`; did you mean `{}`?", near.join("`, `"))
+                format!(
+                    "no hook is named `{name}`; did you mean `{}`?",
+                    near.join("`, `")
+                )
             }
         };
         return Err(Invalid::new("hook", why));
@@ -116,7 +124,10 @@ fn event(
 fn checked(message: v1::Message, hook: Hook) -> Result<Message, Invalid> {
     let not_negative = |field: &str, value: i32| {
         if value < 0 {
-            return Err(Invalid::new(format!("message.{field}"), format!("{value} is negative")));
+            return Err(Invalid::new(
+                format!("message.{field}"),
+                format!("{value} is negative"),
+            ));
         }
         Ok(value)
     };

@@ -149,7 +149,8 @@ impl Default for Metrics {
 
 impl Metrics {
     pub fn new() -> Metrics {
-        let stages = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
+        let stages =
+            Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
         let mut metrics = Metrics {
             registry: Registry::with_prefix("callgate"),
             hooks: HookStates::default(),

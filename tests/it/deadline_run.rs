@@ -105,7 +105,9 @@ impl Tally {
 
 fn call_over_http(connection: &mut http::Connection, tally: &Tally) {
     let body = calls::body(SINGLE, "hello");
-    let answer = connection.post(&calls::path(SINGLE), body.as_bytes()).unwrap();
+    let answer = connection
+        .post(&calls::path(SINGLE), body.as_bytes())
+        .unwrap();
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json()["actionCode"], 0);
     let failed = !answer.header("x-callgate-failure").is_empty();
@@ -154,7 +156,10 @@ fn no_answer_comes_after_the_callers_limit() {
                 scope.spawn(move || {
                     let mut connection = http::Connection::open(callgate.http);
                     let more = |left: usize| left.checked_sub(1);
-                    while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() {
+                    while left
+                        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+                        .is_ok()
+                    {
                         match random.below(2) {
                             0 => call_over_http(&mut connection, tally),
                             _ => call_over_grpc(grpc, &mut random, tally),
@@ -171,12 +176,23 @@ fn no_answer_comes_after_the_callers_limit() {
     let least_left = tally.least_left.lock().unwrap();
     println!("{calls} calls, {failures} failures, at least {least_left:?} left");
     assert_eq!(tally.calls.load(Ordering::Relaxed), calls);
-    assert!(failures > calls / 4, "the business server misbehaves less than it should");
+    assert!(
+        failures > calls / 4,
+        "the business server misbehaves less than it should"
+    );
     let all = tally.late.into_inner().unwrap();
-    let (excused, late): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|late| metronome.stood_still(late.from, late.to));
+    let (excused, late): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|late| metronome.stood_still(late.from, late.to));
     println!("{} late while the machine stood still", excused.len());
     let shown: Vec<_> = late.iter().take(5).map(|late| &late.what).collect();
-    assert!(late.is_empty(), "{} answers came late: {shown:#?}", late.len());
-    assert!(excused.len() <= calls / 20, "the machine is too busy to measure anything");
+    assert!(
+        late.is_empty(),
+        "{} answers came late: {shown:#?}",
+        late.len()
+    );
+    assert!(
+        excused.len() <= calls / 20,
+        "the machine is too busy to measure anything"
+    );
 }

@@ -223,18 +223,27 @@ fn connect_tls_to_a_plain_port() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         }
     });
-    check(FailureClass::Connect, url(format!("https://{address}/callback")));
+    check(
+        FailureClass::Connect,
+        url(format!("https://{address}/callback")),
+    );
 }
 
 #[test]
 fn http_status_500_with_an_allow() {
-    check(FailureClass::HttpStatus, business(Behaviour::status(500, ALLOW)));
+    check(
+        FailureClass::HttpStatus,
+        business(Behaviour::status(500, ALLOW)),
+    );
 }
 
 #[test]
 fn http_status_404_page() {
     let page = "<html><body>404 page not found</body></html>";
-    check(FailureClass::HttpStatus, business(Behaviour::status(404, page)));
+    check(
+        FailureClass::HttpStatus,
+        business(Behaviour::status(404, page)),
+    );
 }
 
 #[test]
@@ -245,7 +254,10 @@ fn http_status_redirect_is_not_followed() {
 
 #[test]
 fn invalid_answer_html() {
-    check(FailureClass::InvalidAnswer, business(Behaviour::html("<html>ok</html>")));
+    check(
+        FailureClass::InvalidAnswer,
+        business(Behaviour::html("<html>ok</html>")),
+    );
 }
 
 #[test]
@@ -299,13 +311,19 @@ fn too_large_by_its_own_limit() {
 
 #[test]
 fn blocked_address() {
-    check(FailureClass::BlockedAddress, url("http://169.254.169.254/callback"));
+    check(
+        FailureClass::BlockedAddress,
+        url("http://169.254.169.254/callback"),
+    );
 }
 
 #[test]
 fn blocked_address_in_other_spellings() {
     for host in ["0xa9fea9fe", "2852039166", "[::ffff:a9fe:a9fe]"] {
-        check(FailureClass::BlockedAddress, url(format!("http://{host}/callback")));
+        check(
+            FailureClass::BlockedAddress,
+            url(format!("http://{host}/callback")),
+        );
     }
 }
 
@@ -351,7 +369,9 @@ fn overloaded_engine() {
     for action in ["allow", "block"] {
         let business = Business::start(Behaviour::Hang);
         let policy = policy(&business.url(), action, &how);
-        let callgate = Setup::new(&policy).engine("http.in_flight_max", "1").start();
+        let callgate = Setup::new(&policy)
+            .engine("http.in_flight_max", "1")
+            .start();
         let mut held = http::Connection::open(callgate.http);
         let body = calls::body(SINGLE, "hangs");
         let mut call = http::head("POST", &calls::path(SINGLE), Some(body.len()));
@@ -393,7 +413,13 @@ fn check_unreadable(what: &str, path_of: &str, body: &[u8]) {
         println!("{what}: {}", answer.text());
         check_http(&answer, FailureClass::UnreadableCall, action);
         assert!(business.requests().is_empty(), "{what}");
-        check_counter(&callgate, "failures", path_of, FailureClass::UnreadableCall, 1.0);
+        check_counter(
+            &callgate,
+            "failures",
+            path_of,
+            FailureClass::UnreadableCall,
+            1.0,
+        );
     }
 }
 
@@ -410,8 +436,16 @@ fn unreadable_call() {
 
 #[test]
 fn unreadable_call_url_and_body_disagree() {
-    check_unreadable("other command", SINGLE, calls::body(GROUP, "hello").as_bytes());
-    check_unreadable("other command", GROUP, calls::body(SINGLE, "hello").as_bytes());
+    check_unreadable(
+        "other command",
+        SINGLE,
+        calls::body(GROUP, "hello").as_bytes(),
+    );
+    check_unreadable(
+        "other command",
+        GROUP,
+        calls::body(SINGLE, "hello").as_bytes(),
+    );
 }
 
 /// `unreadable_call` blocks unless its own key says else, so that padding is no way past the
@@ -446,9 +480,17 @@ fn one_action_for_each_class() {
         business.url()
     );
     let callgate = Callgate::start(&policy);
-    check_http(&callgate.call(SINGLE, "hello"), FailureClass::HttpStatus, "block");
+    check_http(
+        &callgate.call(SINGLE, "hello"),
+        FailureClass::HttpStatus,
+        "block",
+    );
     business.set(Behaviour::Hang);
-    check_http(&callgate.call(SINGLE, "hello"), FailureClass::Timeout, "allow");
+    check_http(
+        &callgate.call(SINGLE, "hello"),
+        FailureClass::Timeout,
+        "allow",
+    );
 }
 
 /// What the filters say holds whatever state the endpoint is in.

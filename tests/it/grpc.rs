@@ -44,14 +44,19 @@ fn a_clean_message_is_allowed() {
 #[test]
 fn a_match_is_reported_in_three_units() {
     let callgate = Callgate::start(POLICY);
-    let answer = callgate.grpc().before(calls::request(SINGLE, "😀 说 DAMN!"));
+    let answer = callgate
+        .grpc()
+        .before(calls::request(SINGLE, "😀 说 DAMN!"));
     assert_eq!(answer.action(), v1::Action::Block);
     assert_eq!(answer.decided_by(), v1::DecidedBy::Filter);
     assert_eq!(answer.err_code, 20001);
     let found = &answer.matches[0];
     assert_eq!((found.list.as_str(), found.entry.as_str()), ("bad", "damn"));
     assert_eq!(found.tags, ["rude"]);
-    assert_eq!((found.action.as_str(), found.place.as_str()), ("block", "content/content"));
+    assert_eq!(
+        (found.action.as_str(), found.place.as_str()),
+        ("block", "content/content")
+    );
     assert_eq!(span(found.bytes), (9, 13));
     assert_eq!(span(found.chars), (4, 8));
     assert_eq!(span(found.utf16), (5, 9));
@@ -62,7 +67,9 @@ fn a_match_is_reported_in_three_units() {
 fn a_replacement_comes_back_whole() {
     let callgate = Callgate::start(POLICY);
     for hook in [SINGLE, MODIFY] {
-        let answer = callgate.grpc().before(calls::request(hook, "please BUY NOW ok"));
+        let answer = callgate
+            .grpc()
+            .before(calls::request(hook, "please BUY NOW ok"));
         assert_eq!(answer.action(), v1::Action::Replace);
         assert_eq!(answer.content(), r#"{"content":"please ******* ok"}"#);
     }
@@ -124,14 +131,30 @@ fn invalid_requests_name_the_field() {
         "did you mean `beforeSendSingleMsg`",
     );
     check_invalid(request("", message(), ""), "hook", "missing");
-    check_invalid(request("afterSendSingleMsg", message(), ""), "hook", "call `After`");
+    check_invalid(
+        request("afterSendSingleMsg", message(), ""),
+        "hook",
+        "call `After`",
+    );
     check_invalid(request(SINGLE, None, ""), "message", "missing");
-    check_invalid(request(SINGLE, message(), "{}"), "body_json", "leave this empty");
-    check_invalid(request("beforeCreateGroup", message(), ""), "message", "body_json");
+    check_invalid(
+        request(SINGLE, message(), "{}"),
+        "body_json",
+        "leave this empty",
+    );
+    check_invalid(
+        request("beforeCreateGroup", message(), ""),
+        "message",
+        "body_json",
+    );
     check_invalid(request("beforeCreateGroup", None, "[1]"), "body_json", "");
     let mut negative = calls::message(SINGLE, "hello", "server-1");
     negative.content_type = -1;
-    check_invalid(request(SINGLE, Some(negative), ""), "message.content_type", "negative");
+    check_invalid(
+        request(SINGLE, Some(negative), ""),
+        "message.content_type",
+        "negative",
+    );
 }
 
 #[test]
@@ -162,11 +185,17 @@ fn the_business_server_decides() {
     let callgate = Callgate::start(&asking(&business, "2s"));
     let ask = || callgate.grpc().before(calls::request(SINGLE, "hello"));
     let answer = ask();
-    assert_eq!((answer.action(), answer.reviewed), (v1::Action::Allow, true));
+    assert_eq!(
+        (answer.action(), answer.reviewed),
+        (v1::Action::Allow, true)
+    );
     business.set(Behaviour::block());
     let answer = ask();
     assert_eq!(answer.action(), v1::Action::Block);
-    assert_eq!((answer.err_code, answer.err_msg.as_str()), (20123, "not here"));
+    assert_eq!(
+        (answer.err_code, answer.err_msg.as_str()),
+        (20123, "not here")
+    );
     assert_eq!(answer.decided_by(), v1::DecidedBy::Callback);
     business.set(Behaviour::replace("goodbye"));
     let answer = ask();
@@ -187,10 +216,19 @@ fn the_endpoint_sees_the_message_in_openims_form() {
     let asked = &business.wait_for(1)[0];
     assert_eq!(asked.path, "/callback/callbackBeforeSendSingleMsgCommand");
     let json = asked.json();
-    assert_eq!(json["callbackCommand"], "callbackBeforeSendSingleMsgCommand");
-    assert_eq!((&json["sendID"], &json["recvID"]), (&"user1".into(), &"user2".into()));
+    assert_eq!(
+        json["callbackCommand"],
+        "callbackBeforeSendSingleMsgCommand"
+    );
+    assert_eq!(
+        (&json["sendID"], &json["recvID"]),
+        (&"user1".into(), &"user2".into())
+    );
     assert_eq!(json["content"], r#"{"content":"hello"}"#);
-    assert_eq!((&json["contentType"], &json["sessionType"]), (&101.into(), &1.into()));
+    assert_eq!(
+        (&json["contentType"], &json["sessionType"]),
+        (&101.into(), &1.into())
+    );
 }
 
 #[test]
@@ -201,7 +239,9 @@ fn grpc_timeout_is_honoured_while_the_endpoint_hangs() {
     for limit_ms in [100, 300, 1000] {
         let limit = Duration::from_millis(limit_ms);
         let started = Instant::now();
-        let answer = grpc.before_within(calls::request(SINGLE, "hello"), Some(limit)).unwrap();
+        let answer = grpc
+            .before_within(calls::request(SINGLE, "hello"), Some(limit))
+            .unwrap();
         let took = started.elapsed();
         assert!(took < limit, "{took:?} of {limit:?}");
         assert_eq!(answer.action(), v1::Action::Allow);
@@ -218,7 +258,8 @@ fn a_limit_too_short_to_ask_is_a_deadline_without_a_call() {
     let grpc = callgate.grpc();
     let limit = Some(Duration::from_millis(22));
     let answer = wait_for("an answer in time", PATIENCE, || {
-        grpc.before_within(calls::request(SINGLE, "hello"), limit).ok()
+        grpc.before_within(calls::request(SINGLE, "hello"), limit)
+            .ok()
     });
     assert_eq!(answer.failure(), v1::FailureClass::Deadline);
     assert!(business.requests().is_empty());
@@ -243,7 +284,10 @@ fn after_events_are_stored_recognised_or_dropped() {
     use v1::AfterResult::{Dropped, Duplicate, Stored};
     assert_eq!(results, [Stored, Dropped, Duplicate, Stored]);
     assert_eq!(answer.ids[0], answer.ids[2]);
-    assert_eq!((answer.ids[1].as_str(), answer.ids[3].as_str()), ("", "my-own-id"));
+    assert_eq!(
+        (answer.ids[1].as_str(), answer.ids[3].as_str()),
+        ("", "my-own-id")
+    );
     let again = grpc.after(vec![named]).unwrap();
     assert_eq!(again.results().collect::<Vec<_>>(), [Duplicate]);
     let told = business.wait_for(2);
@@ -293,16 +337,31 @@ fn a_stream_answers_each_request_when_it_is_ready() {
     let answers = grpc.runtime.block_on(async {
         let mut hooks = grpc.hooks();
         let answers = hooks.before_stream(stream::iter(requests)).await.unwrap();
-        answers.into_inner().map(Result::unwrap).collect::<Vec<_>>().await
+        answers
+            .into_inner()
+            .map(Result::unwrap)
+            .collect::<Vec<_>>()
+            .await
     });
     assert_eq!(answers.len(), 4);
-    assert_eq!(answers[3].request_id, "slow", "the slow one holds nobody up");
-    let of = |id: &str| answers.iter().find(|answer| answer.request_id == id).unwrap();
+    assert_eq!(
+        answers[3].request_id, "slow",
+        "the slow one holds nobody up"
+    );
+    let of = |id: &str| {
+        answers
+            .iter()
+            .find(|answer| answer.request_id == id)
+            .unwrap()
+    };
     assert_eq!(of("slow").err_code, 20123);
     assert_eq!(of("refused").action(), v1::Action::Block);
     assert_eq!(of("fine").action(), v1::Action::Allow);
     let error = of("invalid").error.as_ref().unwrap();
-    assert_eq!((error.code, error.field.as_str()), (Code::InvalidArgument as i32, "hook"));
+    assert_eq!(
+        (error.code, error.field.as_str()),
+        (Code::InvalidArgument as i32, "hook")
+    );
     assert!(of("fine").error.is_none());
 }
 
@@ -317,7 +376,13 @@ fn capabilities_tell_which_hooks_are_in_use() {
         .block_on(client.capabilities(v1::CapabilitiesRequest {}))
         .unwrap()
         .into_inner();
-    let of = |name: &str| capabilities.hooks.iter().find(|one| one.hook == name).unwrap();
+    let of = |name: &str| {
+        capabilities
+            .hooks
+            .iter()
+            .find(|one| one.hook == name)
+            .unwrap()
+    };
     assert_eq!(capabilities.hooks.len(), 3);
     let single = of(SINGLE);
     assert!(single.before && single.can_block && single.can_replace);
@@ -352,7 +417,11 @@ fn reflection_lists_the_services() {
     let answer = grpc.runtime.block_on(async {
         let mut client = ServerReflectionClient::new(grpc.channel.clone());
         let requests = Request::new(stream::iter([request]));
-        let mut answers = client.server_reflection_info(requests).await.unwrap().into_inner();
+        let mut answers = client
+            .server_reflection_info(requests)
+            .await
+            .unwrap()
+            .into_inner();
         answers.next().await.unwrap().unwrap()
     });
     let Some(MessageResponse::ListServicesResponse(ListServiceResponse { service })) =
@@ -360,7 +429,10 @@ fn reflection_lists_the_services() {
     else {
         panic!("{answer:?}");
     };
-    let names: Vec<_> = service.iter().map(|service| service.name.as_str()).collect();
+    let names: Vec<_> = service
+        .iter()
+        .map(|service| service.name.as_str())
+        .collect();
     for name in ["callgate.v1.HookService", "grpc.health.v1.Health"] {
         assert!(names.contains(&name), "{names:?}");
     }

@@ -74,11 +74,16 @@ fn random_bytes_instead_of_http() {
             // It may hang up in the middle, which is an answer too.
             let _ = stream.write_all(&random.bytes(length));
             let _ = stream.shutdown(std::net::Shutdown::Write);
-            stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            stream
+                .set_read_timeout(Some(Duration::from_secs(5)))
+                .unwrap();
             let mut rest = Vec::new();
             let ended = stream.read_to_end(&mut rest);
             let timed_out = ended.is_err_and(|error| {
-                matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
+                matches!(
+                    error.kind(),
+                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                )
             });
             assert!(!timed_out, "{address} neither answers nor hangs up");
         }
@@ -95,7 +100,10 @@ fn random_bytes_over_grpc() {
     let valid = prost::Message::encode_to_vec(&calls::request(SINGLE, "hello"));
     // Nothing here speaks TLS; the client wants a provider all the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let client = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .build()
+        .unwrap();
     for _ in 0..600 {
         let payload = match random.below(3) {
             0 => {
@@ -116,7 +124,9 @@ fn random_bytes_over_grpc() {
             .header("content-type", "application/grpc")
             .header("te", "trailers")
             .body(body);
-        let answer = grpc.runtime.block_on(async { call.send().await.unwrap().status() });
+        let answer = grpc
+            .runtime
+            .block_on(async { call.send().await.unwrap().status() });
         // gRPC says what went wrong in `grpc-status`; over HTTP it is always 200.
         assert_eq!(answer.as_u16(), 200);
     }
@@ -137,11 +147,19 @@ fn deep_json() {
         let in_content = calls::body(SINGLE, "X");
         let content = serde_json::json!(nested).to_string();
         let in_content = in_content.replace(r#""{\"content\":\"X\"}""#, &content);
-        check_defined(&http::post(callgate.http, &path, &in_content), in_content.as_bytes());
-        let beside = calls::body(SINGLE, "damn").replacen("\"ex\":\"\"", &format!("\"ex\":{nested}"), 1);
+        check_defined(
+            &http::post(callgate.http, &path, &in_content),
+            in_content.as_bytes(),
+        );
+        let beside =
+            calls::body(SINGLE, "damn").replacen("\"ex\":\"\"", &format!("\"ex\":{nested}"), 1);
         let answer = http::post(callgate.http, &path, &beside);
         check_defined(&answer, beside.as_bytes());
-        assert_eq!(answer.json()["nextCode"], 1, "depth is no way past the filter");
+        assert_eq!(
+            answer.json()["nextCode"],
+            1,
+            "depth is no way past the filter"
+        );
     }
     check_alive(&mut callgate);
 }
@@ -157,15 +175,37 @@ fn words_cannot_hide_in_odd_json() {
         check_defined(&answer, &body);
         assert_eq!(answer.json()["nextCode"], 1, "{what}: {}", answer.text());
     };
-    check("escapes", with(r#""{\"content\":\"\\u0064\\u0061mn\"}""#).into());
-    check("outer escapes", with(r#""{\"content\":\"\u0064\u0061mn\"}""#).into());
-    check("first of two keys", with(r#""{\"content\":\"damn\",\"content\":\"hello\"}""#).into());
-    check("second of two keys", with(r#""{\"content\":\"hello\",\"content\":\"damn\"}""#).into());
-    check("key in other case", with(r#""{\"CONTENT\":\"damn\"}""#).into());
+    check(
+        "escapes",
+        with(r#""{\"content\":\"\\u0064\\u0061mn\"}""#).into(),
+    );
+    check(
+        "outer escapes",
+        with(r#""{\"content\":\"\u0064\u0061mn\"}""#).into(),
+    );
+    check(
+        "first of two keys",
+        with(r#""{\"content\":\"damn\",\"content\":\"hello\"}""#).into(),
+    );
+    check(
+        "second of two keys",
+        with(r#""{\"content\":\"hello\",\"content\":\"damn\"}""#).into(),
+    );
+    check(
+        "key in other case",
+        with(r#""{\"CONTENT\":\"damn\"}""#).into(),
+    );
     check("no object", with(r#""damn""#).into());
     check("cut off", with(r#""{\"content\":\"damn""#).into());
-    check("text after the object", with(r#""{\"content\":\"hi\"} damn""#).into());
-    let twice = body.replacen("\"seq\":0", r#""content":"{\"content\":\"damn\"}","seq":0"#, 1);
+    check(
+        "text after the object",
+        with(r#""{\"content\":\"hi\"} damn""#).into(),
+    );
+    let twice = body.replacen(
+        "\"seq\":0",
+        r#""content":"{\"content\":\"damn\"}","seq":0"#,
+        1,
+    );
     check("two contents", twice.into());
     let mut not_utf8 = with(r#""{\"content\":\"Z damn\"}""#).into_bytes();
     let at = not_utf8.iter().position(|byte| *byte == b'Z').unwrap();

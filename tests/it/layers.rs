@@ -88,7 +88,9 @@ fn findings(file: &str, text: &str) -> Vec<String> {
         let paths = flattened_uses(&code);
         for word in OUTSIDE_WORLD {
             if code.contains(word) || paths.iter().any(|path| path.starts_with(word)) {
-                findings.push(format!("{file}: `{module}` only computes, but uses `{word}`"));
+                findings.push(format!(
+                    "{file}: `{module}` only computes, but uses `{word}`"
+                ));
             }
         }
     }
@@ -144,7 +146,10 @@ fn first_names(text: &str) -> Vec<String> {
     };
     match text.strip_prefix('{') {
         None => vec![name_of(text)],
-        Some(group) => split_group(group).iter().map(|item| name_of(item)).collect(),
+        Some(group) => split_group(group)
+            .iter()
+            .map(|item| name_of(item))
+            .collect(),
     }
 }
 
@@ -233,7 +238,12 @@ fn sources() -> Vec<(String, String)> {
     paths
         .into_iter()
         .map(|path| {
-            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            let name = path
+                .strip_prefix(&root)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
             (name, fs::read_to_string(&path).unwrap())
         })
         // Files that hold tests alone.
@@ -260,12 +270,36 @@ fn check(file: &str, text: &str, expected: &[&str]) {
 
 #[test]
 fn forbidden_imports_are_caught_in_every_form() {
-    check("filter/mod.rs", "use crate::policy::Snapshot;", &["`policy`"]);
-    check("filter/scan.rs", "let x = crate::hook::Before;", &["`hook`"]);
-    check("event.rs", "use crate::{decision::Hit, event::Span};", &["`decision`"]);
-    check("outbox/mod.rs", "use crate::{\n    event::Event,\n    hook::After,\n};", &["`hook`"]);
-    check("filter/mod.rs", "use super::policy::Snapshot;", &["`policy`"]);
-    check("filter/data/unicode.rs", "use super::super::super::cli;", &["`cli`"]);
+    check(
+        "filter/mod.rs",
+        "use crate::policy::Snapshot;",
+        &["`policy`"],
+    );
+    check(
+        "filter/scan.rs",
+        "let x = crate::hook::Before;",
+        &["`hook`"],
+    );
+    check(
+        "event.rs",
+        "use crate::{decision::Hit, event::Span};",
+        &["`decision`"],
+    );
+    check(
+        "outbox/mod.rs",
+        "use crate::{\n    event::Event,\n    hook::After,\n};",
+        &["`hook`"],
+    );
+    check(
+        "filter/mod.rs",
+        "use super::policy::Snapshot;",
+        &["`policy`"],
+    );
+    check(
+        "filter/data/unicode.rs",
+        "use super::super::super::cli;",
+        &["`cli`"],
+    );
     check("hook/before.rs", "use crate::dialect;", &["`dialect`"]);
     check("surprise.rs", "", &["not in the table"]);
 }
@@ -282,9 +316,21 @@ fn the_outside_world_is_caught_in_the_core() {
 
 #[test]
 fn what_is_allowed_is_not_caught() {
-    check("hook/before.rs", "use crate::policy::Snapshot;\nlet now = Instant::now();", &[]);
-    check("filter/mod.rs", "// see crate::policy\nuse super::span;", &[]);
-    check("filter/mod.rs", "#[cfg(test)]\nmod tests {\n    use std::fs;\n}\n", &[]);
+    check(
+        "hook/before.rs",
+        "use crate::policy::Snapshot;\nlet now = Instant::now();",
+        &[],
+    );
+    check(
+        "filter/mod.rs",
+        "// see crate::policy\nuse super::span;",
+        &[],
+    );
+    check(
+        "filter/mod.rs",
+        "#[cfg(test)]\nmod tests {\n    use std::fs;\n}\n",
+        &[],
+    );
     check("policy/compile.rs", "use core::net::SocketAddr;", &[]);
     check("filter/scan.rs", "use super::policy_of;", &[]);
 }

@@ -36,12 +36,27 @@ fn message_hooks_answer_canonically() {
         check(&callgate, &path, calls::body(hook, "damn it"), &block);
     }
     // The send hooks cannot carry new text; the call that follows can.
-    check(&callgate, &calls::path(SINGLE), calls::body(SINGLE, "gosh!"), ALLOW);
+    check(
+        &callgate,
+        &calls::path(SINGLE),
+        calls::body(SINGLE, "gosh!"),
+        ALLOW,
+    );
     let masked = r#"{"actionCode":0,"errCode":0,"errMsg":"","errDlt":"","nextCode":0,"content":"{\"content\":\"****!\"}"}"#;
     let masked = format!("{masked}\n");
-    check(&callgate, &calls::path(MODIFY), calls::body(MODIFY, "gosh!"), masked);
+    check(
+        &callgate,
+        &calls::path(MODIFY),
+        calls::body(MODIFY, "gosh!"),
+        masked,
+    );
     for hook in ["afterSendSingleMsg", "afterSendGroupMsg", "afterMsgSaveDB"] {
-        check(&callgate, &calls::path(hook), calls::body(hook, "damn it"), ALLOW);
+        check(
+            &callgate,
+            &calls::path(hook),
+            calls::body(hook, "damn it"),
+            ALLOW,
+        );
     }
 }
 
@@ -59,12 +74,30 @@ hooks: {beforeMsgModify: {}, beforeSetGroupInfo: {}, beforeSetGroupInfoEx: {}}
         let answer = calls::fixture(&format!("{answer}.json"));
         check(&callgate, &path, call, answer);
     };
-    same("before_msg_modify.text", "before_msg_modify.text.response-replace");
-    same("before_msg_modify.at_text", "before_msg_modify.at_text.response-replace");
-    same("before_msg_modify.custom", "before_msg_modify.custom.response-replace");
-    same("before_msg_modify.quote", "before_msg_modify.quote.response-replace");
-    same("before_set_group_info", "before_set_group_info.response-replace-echo");
-    same("before_set_group_info_ex", "before_set_group_info_ex.response-replace-echo");
+    same(
+        "before_msg_modify.text",
+        "before_msg_modify.text.response-replace",
+    );
+    same(
+        "before_msg_modify.at_text",
+        "before_msg_modify.at_text.response-replace",
+    );
+    same(
+        "before_msg_modify.custom",
+        "before_msg_modify.custom.response-replace",
+    );
+    same(
+        "before_msg_modify.quote",
+        "before_msg_modify.quote.response-replace",
+    );
+    same(
+        "before_set_group_info",
+        "before_set_group_info.response-replace-echo",
+    );
+    same(
+        "before_set_group_info_ex",
+        "before_set_group_info_ex.response-replace-echo",
+    );
 }
 
 /// An allow without echo wipes a group's name, whether or not a policy uses the hook.
@@ -80,7 +113,10 @@ fn set_group_info_is_echoed_on_allow() {
             check(&callgate, &path, call, answer);
         };
         same("before_set_group_info", "callbackBeforeSetGroupInfoCommand");
-        same("before_set_group_info_ex", "callbackBeforeSetGroupInfoExCommand");
+        same(
+            "before_set_group_info_ex",
+            "callbackBeforeSetGroupInfoExCommand",
+        );
     }
 }
 
@@ -112,7 +148,10 @@ fn odd_calls_get_defined_answers() {
     let callgate = Callgate::start(POLICY);
     let body = r#"{"callbackCommand":"callbackOfTomorrowCommand","x":1}"#;
     check(&callgate, "/openim/callbackOfTomorrowCommand", body, ALLOW);
-    assert_eq!(callgate.metric("callgate_odd_calls_total{reason=\"unknown_command\"}"), 1.0);
+    assert_eq!(
+        callgate.metric("callgate_odd_calls_total{reason=\"unknown_command\"}"),
+        1.0
+    );
 
     let got = http::get(callgate.http, &calls::path(SINGLE));
     assert_eq!(got.status, 405);
@@ -123,7 +162,10 @@ fn odd_calls_get_defined_answers() {
     assert!(lost.text().contains("/openim (openim)"), "{}", lost.text());
     let lost = http::post(callgate.http, "/openimX/callbackX", "{}");
     assert_eq!(lost.status, 404);
-    assert_eq!(callgate.metric("callgate_odd_calls_total{reason=\"no_route\"}"), 2.0);
+    assert_eq!(
+        callgate.metric("callgate_odd_calls_total{reason=\"no_route\"}"),
+        2.0
+    );
 }
 
 #[test]
@@ -149,7 +191,9 @@ fn a_body_at_the_limit_is_read_and_one_byte_more_is_not() {
 
 #[test]
 fn an_after_call_that_is_too_long_is_acknowledged() {
-    let callgate = Setup::new(POLICY).engine("http.body_bytes_max", "1KiB").start();
+    let callgate = Setup::new(POLICY)
+        .engine("http.body_bytes_max", "1KiB")
+        .start();
     let body = calls::body("afterSendSingleMsg", &"x".repeat(2000));
     check(&callgate, &calls::path("afterSendSingleMsg"), body, ALLOW);
 }
@@ -168,7 +212,11 @@ fn a_body_that_does_not_arrive_is_answered_before_the_caller_gives_up() {
     assert_eq!(answer.header("x-callgate-failure"), "unreadable_call");
     assert_eq!(answer.json()["nextCode"], 1);
     // The default caller_timeout, less the margin.
-    assert!(answer.took < Duration::from_millis(4750), "{:?}", answer.took);
+    assert!(
+        answer.took < Duration::from_millis(4750),
+        "{:?}",
+        answer.took
+    );
 }
 
 #[test]
@@ -176,16 +224,24 @@ fn every_recorded_call_gets_a_canonical_answer() {
     // Nothing enabled, and everything that can be enabled.
     let names: Vec<_> = calls::recorded()
         .iter()
-        .filter_map(|(_, command, _)| callgate::dialect::of(callgate::event::DialectId::OpenIm)
-            .hooks()
-            .iter()
-            .find(|info| info.command.eq_ignore_ascii_case(command)))
+        .filter_map(|(_, command, _)| {
+            callgate::dialect::of(callgate::event::DialectId::OpenIm)
+                .hooks()
+                .iter()
+                .find(|info| info.command.eq_ignore_ascii_case(command))
+        })
         .map(|info| info.hook.name)
         .collect();
-    let mut hooks: Vec<_> = names.iter().map(|name| format!("  {name}: {{}}\n")).collect();
+    let mut hooks: Vec<_> = names
+        .iter()
+        .map(|name| format!("  {name}: {{}}\n"))
+        .collect();
     hooks.sort();
     hooks.dedup();
-    let all = format!("lists: {{bad: {{words: [damn]}}}}\nhooks:\n{}", hooks.concat());
+    let all = format!(
+        "lists: {{bad: {{words: [damn]}}}}\nhooks:\n{}",
+        hooks.concat()
+    );
     for policy in [POLICY, &all] {
         let callgate = Callgate::start(policy);
         for (file, command, body) in calls::recorded() {
@@ -213,7 +269,11 @@ fn check_canonical(file: &str, answer: &http::Answer, legacy: bool) {
     assert!(fields["errMsg"].is_string(), "{file}");
     assert_eq!(answer.header("content-type"), "application/json", "{file}");
     if legacy {
-        assert!([0, 1].contains(&action) && code == 0, "{file}: {}", answer.text());
+        assert!(
+            [0, 1].contains(&action) && code == 0,
+            "{file}: {}",
+            answer.text()
+        );
         assert!(fields["operationID"].is_string(), "{file}");
         return;
     }
@@ -241,7 +301,10 @@ hooks: {beforeMsgModify: {}, beforeSendSingleMsg: {}}
         let answer = calls::fixture(&format!("{answer}.json"));
         check(&callgate, "/callback", call, answer);
     };
-    same("legacy_v2_word_filter.text", "legacy_v2_word_filter.response-replace");
+    same(
+        "legacy_v2_word_filter.text",
+        "legacy_v2_word_filter.response-replace",
+    );
     let refused = http::post(
         callgate.http,
         "/callback",
@@ -249,7 +312,10 @@ hooks: {beforeMsgModify: {}, beforeSendSingleMsg: {}}
     );
     let refused = refused.json();
     // v2.0 refuses on actionCode 1 with errCode 0 alone.
-    assert_eq!((&refused["actionCode"], &refused["errCode"]), (&1.into(), &0.into()));
+    assert_eq!(
+        (&refused["actionCode"], &refused["errCode"]),
+        (&1.into(), &0.into())
+    );
 }
 
 #[test]
@@ -266,7 +332,10 @@ fn the_business_server_is_asked_as_openim_asks() {
     let asked = &business.wait_for(1)[0];
     assert_eq!(asked.path, "/callback/callbackBeforeSendSingleMsgCommand");
     assert_eq!(asked.header("operationid"), "op-1");
-    assert_eq!(asked.header("content-type"), "application/json; charset=utf-8");
+    assert_eq!(
+        asked.header("content-type"),
+        "application/json; charset=utf-8"
+    );
     assert_eq!(String::from_utf8_lossy(&asked.body), body);
 }
 
@@ -347,7 +416,12 @@ fn accepted_events_outlive_a_crash_and_a_dead_business_server() {
 fn a_failed_delivery_is_tried_again_with_the_same_id() {
     let business = Business::start(Behaviour::status(503, ""));
     let callgate = Callgate::start(&after_policy(&business));
-    check(&callgate, &calls::path(AFTER), calls::body(AFTER, "hello"), ALLOW);
+    check(
+        &callgate,
+        &calls::path(AFTER),
+        calls::body(AFTER, "hello"),
+        ALLOW,
+    );
     business.wait_for(1);
     business.set(Behaviour::allow());
     let told = business.wait_for(2);
@@ -370,7 +444,10 @@ fn a_full_outbox_refuses_with_503_and_a_canonical_body() {
     assert_eq!(refused.status, 503);
     check_canonical("refused", &refused, false);
     assert_eq!(refused.json()["nextCode"], 0);
-    assert!(callgate.metric("callgate_events_total{hook=\"afterSendSingleMsg\",result=\"refused\"}") >= 1.0);
+    assert!(
+        callgate.metric("callgate_events_total{hook=\"afterSendSingleMsg\",result=\"refused\"}")
+            >= 1.0
+    );
 }
 
 /// A new message id each time.
@@ -391,7 +468,9 @@ fn callers_that_go_away_are_forgotten() {
     for _ in 0..20 {
         let body = calls::body(SINGLE, "hello");
         let mut connection = http::Connection::open(callgate.http);
-        connection.write(&http::head("POST", &calls::path(SINGLE), Some(body.len()))).unwrap();
+        connection
+            .write(&http::head("POST", &calls::path(SINGLE), Some(body.len())))
+            .unwrap();
         connection.write(body.as_bytes()).unwrap();
     }
     wait_for("a free seat", PATIENCE, || {

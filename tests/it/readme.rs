@@ -25,7 +25,12 @@ fn examples(readme: &str) -> Vec<Example> {
         if line.trim() != "<!-- test -->" {
             continue;
         }
-        assert_eq!(lines.get(at + 1), Some(&"```sh"), "line {}: no sh block", at + 1);
+        assert_eq!(
+            lines.get(at + 1),
+            Some(&"```sh"),
+            "line {}: no sh block",
+            at + 1
+        );
         let (script, end) = block(&lines, at + 2);
         let next = (end..lines.len()).find(|at| !lines[*at].trim().is_empty());
         let expected = next
@@ -69,7 +74,10 @@ fn run(callgate: &Callgate, script: &str) -> String {
     let output = Command::new("bash")
         .args(["-c", &format!("exec 2>&1\n{script}")])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("PATH", format!("{}:{path}", program.parent().unwrap().display()))
+        .env(
+            "PATH",
+            format!("{}:{path}", program.parent().unwrap().display()),
+        )
         .env("CALLGATE_SERVER", format!("http://{}", callgate.grpc))
         .env("CALLGATE_POLICIES", callgate.setup().policies())
         .output()
@@ -87,9 +95,7 @@ fn matches(expected: &[&str], actual: &[&str]) -> bool {
         None => actual.is_empty(),
         Some((&"…", rest)) => (0..=actual.len()).any(|skip| matches(rest, &actual[skip..])),
         Some((first, rest)) => {
-            !actual.is_empty()
-                && line_matches(first, actual[0])
-                && matches(rest, &actual[1..])
+            !actual.is_empty() && line_matches(first, actual[0]) && matches(rest, &actual[1..])
         }
     }
 }

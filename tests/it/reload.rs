@@ -123,7 +123,9 @@ fn traffic(callgate: &Callgate, stop: &AtomicBool) -> BTreeMap<(String, String),
     let body = calls::body(SINGLE, "this is forbidden here");
     let mut seen = BTreeMap::new();
     while !stop.load(Ordering::Relaxed) {
-        let answer = connection.post(&calls::path(SINGLE), body.as_bytes()).unwrap();
+        let answer = connection
+            .post(&calls::path(SINGLE), body.as_bytes())
+            .unwrap();
         assert_eq!(answer.status, 200);
         let version = answer.header("x-callgate-version").to_owned();
         *seen.entry((version, answer.text().to_owned())).or_default() += 1;
@@ -167,7 +169,10 @@ fn wait_until_in_force(callgate: &Callgate, n: usize) {
         (answer.text() == answer_of(n)).then_some(())
     });
     let took = edited.elapsed();
-    assert!(took < IN_FORCE, "edition {n} was in force after {took:?} only");
+    assert!(
+        took < IN_FORCE,
+        "edition {n} was in force after {took:?} only"
+    );
 }
 
 /// A bad edit must show everywhere, and change nothing else.
@@ -177,12 +182,17 @@ fn wait_until_rejected(callgate: &Callgate, problem: &str, in_force: usize) {
         rejected["problems"]
             .as_array()
             .is_some_and(|problems| {
-                problems.iter().any(|one| one["what"].as_str().unwrap().contains(problem))
+                problems
+                    .iter()
+                    .any(|one| one["what"].as_str().unwrap().contains(problem))
             })
             .then_some(rejected)
     });
     let first = &rejected["problems"][0];
-    assert!(first["file"].as_str().is_some_and(|file| !file.is_empty()), "{first}");
+    assert!(
+        first["file"].as_str().is_some_and(|file| !file.is_empty()),
+        "{first}"
+    );
     assert_eq!(callgate.metric("callgate_policy_rejected"), 1.0);
     let log = callgate.log();
     assert!(log.contains("policy edit rejected"), "{log}");
@@ -196,7 +206,10 @@ fn check(idiom: Idiom) {
     let directory = callgate.setup().policies();
     let bad = [
         edition(3)[0].clone(),
-        ("policy.yaml", "hooks:\n  beforeSendSingelMsg: {}\n".to_owned()),
+        (
+            "policy.yaml",
+            "hooks:\n  beforeSendSingelMsg: {}\n".to_owned(),
+        ),
     ];
     under_traffic(&callgate, &[1, 2, 4], || {
         wait_until_in_force(&callgate, 1);
@@ -274,7 +287,9 @@ fn a_removed_file_keeps_the_old_policy() {
         wait_until_rejected(&callgate, "words.txt", 1);
         fs::write(&removed, word_list(1)).unwrap();
         wait_for("recovery", IN_FORCE, || {
-            callgate.status()["policy"]["rejected"].is_null().then_some(())
+            callgate.status()["policy"]["rejected"]
+                .is_null()
+                .then_some(())
         });
     });
     assert_eq!(callgate.metric("callgate_policy_rejected"), 0.0);
@@ -306,7 +321,12 @@ fn a_reload_can_be_ordered_and_versions_are_listed() {
     assert!(ordered.changed && ordered.problems.is_empty());
     assert_eq!(callgate.call(SINGLE, "forbidden").text(), answer_of(2));
     let versions = client.versions(v1::VersionsRequest {});
-    let versions = admin.runtime.block_on(versions).unwrap().into_inner().versions;
+    let versions = admin
+        .runtime
+        .block_on(versions)
+        .unwrap()
+        .into_inner()
+        .versions;
     let numbers: Vec<_> = versions
         .iter()
         .map(|item| item.version.as_ref().unwrap().number)

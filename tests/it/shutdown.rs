@@ -34,7 +34,11 @@ fn check(signal: &str) {
     assert_eq!(status.code(), Some(0), "{}", callgate.log());
     // The grace period is 5 s; nothing is left to wait for.
     let took = answered.elapsed();
-    assert!(took < Duration::from_secs(3), "{took:?}\n{}", callgate.log());
+    assert!(
+        took < Duration::from_secs(3),
+        "{took:?}\n{}",
+        callgate.log()
+    );
     assert!(TcpStream::connect(callgate.http).is_err());
 }
 
@@ -55,18 +59,28 @@ fn an_idle_connection_does_not_hold_up_the_end() {
     let grpc = callgate.grpc();
     grpc.before(calls::request(SINGLE, "hello"));
     let mut idle = crate::harness::http::Connection::open(callgate.http);
-    idle.post(&calls::path(SINGLE), calls::body(SINGLE, "hello").as_bytes()).unwrap();
+    idle.post(
+        &calls::path(SINGLE),
+        calls::body(SINGLE, "hello").as_bytes(),
+    )
+    .unwrap();
     let signalled = Instant::now();
     callgate.signal("TERM");
     assert_eq!(callgate.ended_within(PATIENCE).code(), Some(0));
     let took = signalled.elapsed();
-    assert!(took < Duration::from_secs(3), "{took:?}\n{}", callgate.log());
+    assert!(
+        took < Duration::from_secs(3),
+        "{took:?}\n{}",
+        callgate.log()
+    );
 }
 
 #[test]
 fn the_grace_period_is_the_longest_wait() {
     let business = Business::start(Behaviour::Hang);
-    let mut callgate = Setup::new(&policy(&business)).engine("shutdown_grace", "500ms").start();
+    let mut callgate = Setup::new(&policy(&business))
+        .engine("shutdown_grace", "500ms")
+        .start();
     let address = callgate.http;
     thread::spawn(move || {
         let body = calls::body(SINGLE, "hello");

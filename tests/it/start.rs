@@ -53,7 +53,10 @@ fn the_start_says_what_is_in_force() {
     assert!(said.starts_with("callgate 0."), "{said}");
     assert!(said.contains("policy 1-"), "{said}");
     assert!(said.contains("/openim (openim)"), "{said}");
-    assert!(said.contains("beforeMsgModify") && said.contains("filters [bad]"), "{said}");
+    assert!(
+        said.contains("beforeMsgModify") && said.contains("filters [bad]"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -68,7 +71,10 @@ fn a_bad_policy_stops_the_start_with_every_problem() {
 #[test]
 fn bad_engine_settings_stop_the_start_with_every_problem() {
     let setup = Setup::new(GOOD);
-    setup.write("engine.yaml", "http: {lissen: \"127.0.0.1:0\"}\ngrpc: {listen: nowhere}\n");
+    setup.write(
+        "engine.yaml",
+        "http: {lissen: \"127.0.0.1:0\"}\ngrpc: {listen: nowhere}\n",
+    );
     let output = setup.run(&["serve"]);
     check_exit(&output, 1);
     let said = text(&output.stderr);
@@ -84,7 +90,10 @@ fn an_unknown_variable_of_ours_stops_the_start() {
         .run(&["serve"]);
     check_exit(&output, 1);
     let said = text(&output.stderr);
-    assert!(said.contains("CALLGATE_ENGINE__HTTP__BODY_BYTE_MAX"), "{said}");
+    assert!(
+        said.contains("CALLGATE_ENGINE__HTTP__BODY_BYTE_MAX"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -94,7 +103,10 @@ fn a_missing_directory_is_one_clear_message() {
     let output = setup.run(&["serve"]);
     check_exit(&output, 1);
     let said = text(&output.stderr);
-    assert!(said.contains("policies") && said.contains("cannot be read"), "{said}");
+    assert!(
+        said.contains("policies") && said.contains("cannot be read"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -107,7 +119,10 @@ fn a_port_in_use_is_one_clear_message() {
         check_exit(&output, 3);
         let said = text(&output.stderr);
         assert_eq!(said.lines().count(), 1, "{said}");
-        assert!(said.contains(&address) && said.contains(&format!("`{setting}`")), "{said}");
+        assert!(
+            said.contains(&address) && said.contains(&format!("`{setting}`")),
+            "{said}"
+        );
     }
 }
 
@@ -125,7 +140,11 @@ fn the_outbox_of_another_process_is_refused() {
 fn check_prints_every_problem() {
     let output = Setup::new(GOOD).run(&["check"]);
     check_exit(&output, 0);
-    assert!(text(&output.stdout).contains("good"), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).contains("good"),
+        "{}",
+        text(&output.stdout)
+    );
     let output = Setup::new(BAD).run(&["check"]);
     check_exit(&output, 1);
     check_all_problems(text(&output.stdout));
@@ -146,8 +165,14 @@ fn check_json_is_one_object() {
     assert_eq!(bad["ok"], false);
     assert!(bad["policy_hash"].is_null());
     let problems = bad["problems"].as_array().unwrap();
-    let unknown = problems.iter().find(|problem| problem["line"] == 2).unwrap();
-    assert_eq!((&unknown["column"], &unknown["severity"]), (&3.into(), &"error".into()));
+    let unknown = problems
+        .iter()
+        .find(|problem| problem["line"] == 2)
+        .unwrap();
+    assert_eq!(
+        (&unknown["column"], &unknown["severity"]),
+        (&3.into(), &"error".into())
+    );
 }
 
 #[test]
@@ -161,7 +186,10 @@ fn the_shipped_policy_works_as_it_is() {
     let output = Setup::shipped().run(&["check"]);
     check_exit(&output, 0);
     let callgate = Setup::shipped().start();
-    assert_eq!(callgate.call(SINGLE, "see you at eight").json()["nextCode"], 0);
+    assert_eq!(
+        callgate.call(SINGLE, "see you at eight").json()["nextCode"],
+        0
+    );
 }
 
 #[test]
@@ -179,17 +207,29 @@ fn send_asks_a_running_server() {
     let blocked = send(&["damn it"]);
     check_exit(&blocked, 0);
     let said = text(&blocked.stdout);
-    assert!(said.starts_with("block 20001: message contains forbidden words\n"), "{said}");
-    assert!(said.contains("`damn`") && said.contains("characters 0 to 4"), "{said}");
+    assert!(
+        said.starts_with("block 20001: message contains forbidden words\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("`damn`") && said.contains("characters 0 to 4"),
+        "{said}"
+    );
     let json = send(&["--json", "damn it"]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!((&json["action"], &json["err_code"]), (&"block".into(), &20001.into()));
+    assert_eq!(
+        (&json["action"], &json["err_code"]),
+        (&"block".into(), &20001.into())
+    );
     check_exit(&send(&["--hook", "beforeMsgModfy", "hello"]), 1);
 }
 
 #[test]
 fn send_to_nobody_is_exit_code_3() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let server = format!("http://{closed}");
     let output = Setup::new(GOOD).run(&["send", "--server", &server, "hello"]);
     check_exit(&output, 3);

@@ -125,7 +125,10 @@ impl Behaviour {
                 false
             }
             Behaviour::EndlessChunks => {
-                send(stream, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+                send(
+                    stream,
+                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                );
                 let chunk = format!("1000\r\n{}\r\n", " ".repeat(0x1000));
                 while !stop.load(Ordering::Relaxed) && send(stream, chunk.as_bytes()) {}
                 false
@@ -142,7 +145,10 @@ impl Behaviour {
                 send(stream, &head(302, &format!("Location: {to}\r\n"), 0))
             }
             Behaviour::Garbage => {
-                send(stream, b"\x16\x03\x01\x02\x00 this is no HTTP at all\r\n\r\n");
+                send(
+                    stream,
+                    b"\x16\x03\x01\x02\x00 this is no HTTP at all\r\n\r\n",
+                );
                 false
             }
             Behaviour::Gzip => {
@@ -203,7 +209,9 @@ impl Business {
 
     /// Starts where another one was before.
     pub fn start_at(address: SocketAddr, behaviour: Behaviour) -> Business {
-        let listener = wait_for("a free address", PATIENCE, || TcpListener::bind(address).ok());
+        let listener = wait_for("a free address", PATIENCE, || {
+            TcpListener::bind(address).ok()
+        });
         Business::listen(listener, Arc::new(move |_: &Request| behaviour.clone()))
     }
 
@@ -245,9 +253,11 @@ impl Business {
 
     /// Waits until this many calls have arrived, and returns all.
     pub fn wait_for(&self, calls: usize) -> Vec<Request> {
-        wait_for(&format!("{calls} calls of the business server"), PATIENCE, || {
-            Some(self.requests()).filter(|requests| requests.len() >= calls)
-        })
+        wait_for(
+            &format!("{calls} calls of the business server"),
+            PATIENCE,
+            || Some(self.requests()).filter(|requests| requests.len() >= calls),
+        )
     }
 }
 

@@ -57,7 +57,9 @@ impl Grpc {
 
     pub fn after(&self, events: Vec<v1::AfterEvent>) -> Result<v1::AfterResponse, Status> {
         let mut hooks = self.hooks();
-        let answer = self.runtime.block_on(hooks.after(v1::AfterRequest { events }))?;
+        let answer = self
+            .runtime
+            .block_on(hooks.after(v1::AfterRequest { events }))?;
         Ok(answer.into_inner())
     }
 }

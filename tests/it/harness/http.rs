@@ -51,7 +51,9 @@ pub fn send(address: SocketAddr, bytes: &[u8]) -> Answer {
 }
 
 pub fn head(method: &str, path: &str, length: Option<usize>) -> Vec<u8> {
-    let length = length.map_or_else(String::new, |length| format!("Content-Length: {length}\r\n"));
+    let length = length.map_or_else(String::new, |length| {
+        format!("Content-Length: {length}\r\n")
+    });
     format!(
         "{method} {path} HTTP/1.1\r\nHost: im\r\nUser-Agent: Go-http-client/1.1\r\n\
          Content-Type: application/json; charset=utf-8\r\n{length}\r\n"
@@ -104,7 +106,9 @@ impl Connection {
         };
         let head = String::from_utf8_lossy(&buffer[..head_end]).into_owned();
         let mut lines = head.split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+        let status = lines
+            .next()
+            .and_then(|line| line.split(' ').nth(1)?.parse().ok());
         let status = status.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, head.clone()))?;
         let headers: Vec<_> = lines
             .filter_map(|line| line.split_once(':'))

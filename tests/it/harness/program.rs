@@ -171,13 +171,18 @@ impl Callgate {
     /// Sends `TERM`, `INT` or `KILL`.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(pid).status();
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(pid)
+            .status();
         assert!(sent.unwrap().success());
     }
 
     /// How the process ended.
     pub fn ended_within(&mut self, limit: Duration) -> ExitStatus {
-        wait_for("the end of the process", limit, || self.child.try_wait().unwrap())
+        wait_for("the end of the process", limit, || {
+            self.child.try_wait().unwrap()
+        })
     }
 
     /// Ends the process as a crash would, and leaves its files to be started again.
@@ -200,7 +205,11 @@ impl Callgate {
                 // The rest of its last words.
                 let ended = self.child.try_wait();
                 thread::sleep(Duration::from_millis(50));
-                panic!("it did not start ({ended:?}): {}{}", self.started, self.log());
+                panic!(
+                    "it did not start ({ended:?}): {}{}",
+                    self.started,
+                    self.log()
+                );
             };
             let mut words = line.split_whitespace();
             let address = |word: Option<&str>| {
