@@ -33,6 +33,8 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grpc {
     pub listen: SocketAddr,
+    /// Threads that serve connections; 0 is one per core.
+    pub threads: usize,
     pub message_bytes_max: usize,
     pub in_flight_max: usize,
 }
@@ -142,10 +144,14 @@ fn read(root: &Section<'_>) -> Config {
     config
 }
 
+/// More threads than this are a slip of the pen.
+const THREADS_MAX: i64 = 1024;
+
 fn read_grpc(field: &Field<'_>) -> Grpc {
     let section = field.section();
     let grpc = Grpc {
         listen: address(&section.field("listen")),
+        threads: section.field("threads").number(0, THREADS_MAX) as usize,
         message_bytes_max: body_bytes(&section.field("message_bytes_max")),
         in_flight_max: section.field("in_flight_max").size(IN_FLIGHT_MAX),
     };

@@ -11,6 +11,7 @@ use axum::routing::post;
 use callgate::proto::v1;
 use callgate::proto::v1::hook_service_server::{HookService, HookServiceServer};
 use tokio::net::TcpListener;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
 /// Words in the list that every decision is checked against.
@@ -125,9 +126,8 @@ pub fn run(role: &str) -> ExitCode {
         println!("listening {address}");
         match role {
             "echo" => {
-                let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+                let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
                 let _ = tonic::transport::Server::builder()
-                    .tcp_nodelay(true)
                     .add_service(HookServiceServer::new(Echo))
                     .serve_with_incoming(incoming)
                     .await;

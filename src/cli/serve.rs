@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,7 +16,6 @@ use axum::serve::ListenerExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::transport::server::TcpIncoming;
 use tracing::{error, info, warn};
 
 use super::{EXIT_BAD_INPUT, EXIT_NO_SERVER, Files};
@@ -28,7 +29,7 @@ use crate::outbox::{self, Outbox};
 use crate::policy::{HookRules, Problem, Severity, Snapshot, Surroundings};
 use crate::proto;
 use crate::reload::{Policies, Watch};
-use crate::server::{self, GrpcSettings, HttpSettings};
+use crate::server::{self, GrpcSettings, HttpSettings, Incoming};
 use crate::telemetry::{self, Metrics};
 
 #[derive(Debug, Default, clap::Args)]
@@ -199,7 +200,7 @@ impl Engine {
         &self,
         listener: TcpListener,
         stop: &CancellationToken,
-    ) -> anyhow::Result<impl Future<Output = Result<(), tonic::transport::Error>> + use<>> {
+    ) -> anyhow::Result<impl Future<Output = Result<(), String>> + use<>> {
         let settings = GrpcSettings {
             message_bytes_max: self.config.grpc.message_bytes_max,
             in_flight_max: self.config.grpc.in_flight_max,
@@ -220,31 +221,40 @@ impl Engine {
         // gRPC's own client for Python asks for no other.
         let reflection_v1alpha = reflection().build_v1alpha().context(no_reflection)?;
         let (reporter, health) = tonic_health::server::health_reporter();
+        let serve_lane = {
+            let stop = stop.clone();
+            move |incoming: Incoming| {
+                let server = tonic::transport::Server::builder()
+                    .http2_keepalive_interval(Some(Duration::from_secs(30)))
+                    .add_service(hooks.clone())
+                    .add_service(health.clone())
+                    .add_service(reflection_v1.clone())
+                    .add_service(reflection_v1alpha.clone())
+                    .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+                async { server.await.map_err(|error| error.to_string()) }
+            }
+        };
+        let lanes = match self.config.grpc.threads {
+            0 => thread::available_parallelism().map_or(1, NonZero::get),
+            threads => threads,
+        };
         let stop = stop.clone();
         Ok(async move {
             let service = "callgate.v1.HookService";
-            reporter
-                .set_service_status(service, tonic_health::ServingStatus::Serving)
-                .await;
-            let stopping = async move {
+            let serving = tonic_health::ServingStatus::Serving;
+            reporter.set_service_status(service, serving).await;
+            let unhealthy = async {
                 stop.cancelled().await;
                 for name in [service, ""] {
-                    reporter
-                        .set_service_status(name, tonic_health::ServingStatus::NotServing)
-                        .await;
+                    let not = tonic_health::ServingStatus::NotServing;
+                    reporter.set_service_status(name, not).await;
                 }
+                std::future::pending().await
             };
-            // The builder's own `tcp_nodelay` does not reach connections of a listener that is
-            // handed to it; without it Nagle holds an answer back until the caller's next ACK.
-            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-            tonic::transport::Server::builder()
-                .http2_keepalive_interval(Some(Duration::from_secs(30)))
-                .add_service(hooks)
-                .add_service(health)
-                .add_service(reflection_v1)
-                .add_service(reflection_v1alpha)
-                .serve_with_incoming_shutdown(incoming, stopping)
-                .await
+            tokio::select! {
+                ended = server::serve_lanes(listener, lanes, stop.clone(), serve_lane) => ended,
+                ended = unhealthy => ended,
+            }
         })
     }
 

@@ -439,7 +439,7 @@ fn hash(key: u64) -> u64 {
 /// Where a key belongs among `slots` slots.
 #[inline]
 fn place(key: u64, slots: usize) -> usize {
-    ((hash(key) >> 32) * slots as u64 >> 32) as usize
+    (((hash(key) >> 32) * slots as u64) >> 32) as usize
 }
 
 #[cfg(test)]

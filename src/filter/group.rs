@@ -230,9 +230,7 @@ fn checked(text: &str, folded: &Stream) -> Result<(), String> {
     }
     let blank = u32::from(' ');
     if folded.symbols.iter().all(|symbol| symbol & SYMBOL == blank) {
-        return Err(format!(
-            "`{text}` is empty: the options of this list drop all of its characters"
-        ));
+        return Err("the entry is nothing but blanks and what the options drop".to_owned());
     }
     let length = folded.symbols.len();
     if length > ENTRY_CHARS_MAX {

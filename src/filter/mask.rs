@@ -143,8 +143,11 @@ mod tests {
         }
     }
 
-    fn check(text: &str, cuts: &[Range<usize>], mask: Mask, expected: &str) {
-        let cuts: Vec<_> = cuts.iter().map(|cut| (cut.clone(), &mask)).collect();
+    fn check(text: &str, cuts: &[(usize, usize)], mask: Mask, expected: &str) {
+        let cuts: Vec<_> = cuts
+            .iter()
+            .map(|(start, end)| (*start..*end, &mask))
+            .collect();
         assert_eq!(super::mask(text, &cuts, &[], false), expected);
     }
 
@@ -165,16 +168,16 @@ mod tests {
 
     #[test]
     fn each_way_of_counting() {
-        check("ab\u{336}c", &[1..4], by(MaskBy::Char), "a**c");
-        check("ab\u{336}c", &[1..4], by(MaskBy::Grapheme), "a*c");
-        check("abcdef", &[1..5], by(MaskBy::Fixed), "a***f");
-        check("abcdef", &[1..5], by(MaskBy::Word), "a[x]f");
+        check("ab\u{336}c", &[(1, 4)], by(MaskBy::Char), "a**c");
+        check("ab\u{336}c", &[(1, 4)], by(MaskBy::Grapheme), "a*c");
+        check("abcdef", &[(1, 5)], by(MaskBy::Fixed), "a***f");
+        check("abcdef", &[(1, 5)], by(MaskBy::Word), "a[x]f");
     }
 
     #[test]
     fn overlapping_cuts_are_one_and_touching_ones_two() {
-        check("abcdef", &[2..4, 0..3], by(MaskBy::Word), "[x]ef");
-        check("abcdef", &[0..2, 2..4], by(MaskBy::Word), "[x][x]ef");
+        check("abcdef", &[(2, 4), (0, 3)], by(MaskBy::Word), "[x]ef");
+        check("abcdef", &[(0, 2), (2, 4)], by(MaskBy::Word), "[x][x]ef");
     }
 
     #[test]
@@ -184,9 +187,9 @@ mod tests {
             keep_last,
             ..Mask::default()
         };
-        check("abcde", &[0..5], keep(1, 2), "a**de");
-        check("abc", &[0..3], keep(1, 2), "***");
-        check("abc", &[0..3], keep(u32::MAX, u32::MAX), "***");
+        check("abcde", &[(0, 5)], keep(1, 2), "a**de");
+        check("abc", &[(0, 3)], keep(1, 2), "***");
+        check("abc", &[(0, 3)], keep(u32::MAX, u32::MAX), "***");
     }
 
     #[test]
@@ -207,8 +210,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_the_cuts_change(text in "[a-c赌😀\u{301}]{0,12}", at in 0usize..12, length in 0usize..6) {
-            let bounds: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        fn only_the_cuts_change(
+            text in "[a-c赌😀\u{301}]{0,12}",
+            at in 0usize..12,
+            length in 0usize..6,
+        ) {
+            let starts = text.char_indices().map(|(at, _)| at);
+            let bounds: Vec<usize> = starts.chain([text.len()]).collect();
             let start = bounds[at.min(bounds.len() - 1)];
             let end = bounds[(at + length).min(bounds.len() - 1)];
             let masked = mask(&text, &[(start..end, &Mask::default())], &[], true);

@@ -4,10 +4,10 @@
 //! Leaves alone: what a match leads to (`policy`) and where word lists come from (`reload`).
 //! No IO, no clock.
 //!
-//! A text is folded in one pass to a stream of symbols ([`fold`]), in which an automaton finds
-//! candidates ([`automaton`]); each is checked against its neighbours ([`matcher`]), spared if an
-//! allowed phrase covers it, and the leftmost and longest are reported ([`hits`]) with their
-//! place in the original ([`span`]). Every step is linear in the text.
+//! A text is folded in one pass to a stream of symbols (`fold`), in which an automaton finds
+//! candidates (`automaton`); each is checked against its neighbours (`matcher`), spared if an
+//! allowed phrase covers it, and the leftmost and longest are reported (`hits`) with their
+//! place in the original (`span`). Every step is linear in the text.
 
 mod automaton;
 mod character;
@@ -38,6 +38,9 @@ use self::span::Places;
 /// The longest entry, in characters after folding: time per character of text grows with it in
 /// the worst case, lists of words that are endings of each other.
 pub const ENTRY_CHARS_MAX: usize = 128;
+
+/// The most entries of all lists that are compiled together; each is up to two patterns.
+pub const ENTRIES_MAX: usize = automaton::PATTERNS_MAX / 2;
 
 /// One entry of a word list.
 ///
@@ -138,6 +141,7 @@ impl Filter {
     /// Compiles lists. Errors: every entry and option that cannot be honoured, at once.
     pub fn compile(lists: Vec<ListSpec>) -> Result<Filter, Vec<CompileError>> {
         let mut problems = Vec::new();
+        check_count(&lists)?;
         check_lists(&lists, &mut problems);
         let mut filter = Filter {
             modes: modes(&lists),
@@ -272,6 +276,19 @@ fn modes(lists: &[ListSpec]) -> Vec<(Mode, AllowMode)> {
     options
         .map(|options| (options.mode, options.allow_mode))
         .collect()
+}
+
+/// Refuses more entries than an automaton can number.
+fn check_count(lists: &[ListSpec]) -> Result<(), Vec<CompileError>> {
+    let mut count = 0;
+    for list in lists {
+        count += list.entries.len();
+        if count > ENTRIES_MAX {
+            let what = format!("more than {ENTRIES_MAX} entries in this list and those before it");
+            return Err(vec![CompileError::of_list(list, what)]);
+        }
+    }
+    Ok(())
 }
 
 fn check_lists(lists: &[ListSpec], problems: &mut Vec<CompileError>) {

@@ -107,6 +107,13 @@ impl Before {
         }
     }
 
+    /// How soon a caller that does not say its limit must have its answer; `None` when no policy
+    /// uses the hook.
+    pub fn answer_within(&self, hook: Hook) -> Option<Duration> {
+        let snapshot = self.policies.current();
+        Some(less_margin(snapshot.rules(hook)?.caller_timeout))
+    }
+
     /// Decides where there is no event to look at: a call that was shed or cannot be read.
     pub fn fail(&self, hook: Option<Hook>, failure: &Failure) -> Settled {
         let snapshot = self.policies.current();
@@ -262,6 +269,10 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
     }
 }
 
+fn less_margin(limit: Duration) -> Duration {
+    limit.saturating_sub(MARGIN_MIN.max(limit / 20))
+}
+
 fn patience(rules: &HookRules, caller: Caller) -> Patience {
     let limit = match caller.limit {
         CallerLimit::Said(limit) => limit,
@@ -269,7 +280,7 @@ fn patience(rules: &HookRules, caller: Caller) -> Patience {
     };
     // A caller that waits for ever still gets its answer after the hook's timeout.
     let deadline = match limit {
-        Some(limit) => caller.received + limit.saturating_sub(MARGIN_MIN.max(limit / 20)),
+        Some(limit) => caller.received + less_margin(limit),
         None => Instant::now() + rules.timeout + Duration::from_secs(1),
     };
     Patience {

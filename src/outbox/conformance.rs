@@ -336,6 +336,23 @@ async fn a_lane_goes_on_after_a_dead_letter() {
 }
 
 #[tokio::test]
+async fn a_long_lane_does_not_hide_what_is_behind_it() {
+    for kind in [Kind::Memory, Kind::Sqlite] {
+        let mut bench = Bench::new(kind, |_| {});
+        let long = (0..700).map(|n| entry(&format!("{n}/x"), "A", 10));
+        bench.outbox.append(long.collect()).await.unwrap();
+        bench.step("append behind to A @10").await;
+        let mut found = String::new();
+        while bench.step("due A").await != "nothing" {
+            found += &bench.step("claim A 9 @10").await;
+            found += " ";
+        }
+        let found: Vec<&str> = found.split_whitespace().collect();
+        assert_eq!(found, ["0#1", "behind#1"], "{kind:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_empty_lane_has_no_order() {
     check(
         "append a,b,c to A @10 = stored stored stored
@@ -390,11 +407,12 @@ async fn attempts_without_a_request_are_not_used_up() {
         settle a@A park:20 @10
         claim A 1 @20 = a#1
         settle a@A release @20
-        due A = 0
+        due A = 20
         claim A 1 @20 = a#1
         settle a@A retry:30 @20
         claim A 1 @30 = a#2
         settle a@A release @30
+        due A = 30
         claim A 1 @30 = a#2",
     )
     .await;
@@ -629,6 +647,7 @@ async fn a_restart_brings_back_what_is_pending_and_what_was_in_flight() {
         claim A 9 @500 = b#1
         settle b@A release @500
         restart
+        due A = 0
         claim A 9 @500 = b#1
         claim B 9 @500 = e#1",
     )

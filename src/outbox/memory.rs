@@ -42,7 +42,7 @@ struct Endpoint {
     name: String,
     counts: Counts,
     pairs: BTreeMap<i64, Pair>,
-    ready: BTreeSet<(u64, i64)>,
+    ready: BTreeSet<i64>,
     retry: BTreeSet<(u64, i64)>,
     /// The pending pairs of each lane.
     lanes: HashMap<String, BTreeSet<i64>>,
@@ -52,7 +52,9 @@ struct Endpoint {
 
 struct Pair {
     place: Place,
-    due_at_ms: u64,
+    accepted_at_ms: u64,
+    /// Of the last retry, if there was one.
+    due_at_ms: Option<u64>,
     attempts: u32,
     claims: i64,
 }
@@ -213,9 +215,13 @@ impl State {
             return Vec::new();
         };
         let endpoint = &mut self.endpoints[number];
-        let ready = endpoint.ready.iter().copied().take(limit).collect();
-        let retry = endpoint.retry.range(..=(now_ms, i64::MAX));
-        let chosen = longest_due(ready, retry.copied().take(limit).collect(), limit);
+        let ready = endpoint.ready.iter().take(limit);
+        let ready: Vec<_> = ready
+            .map(|&seq| (endpoint.pairs[&seq].accepted_at_ms, seq))
+            .collect();
+        let retry = endpoint.retry.range(..=(now_ms, i64::MAX)).take(limit);
+        let retry: Vec<_> = retry.copied().collect();
+        let chosen = longest_due(&ready, &retry, limit);
         let mut claimed = Vec::with_capacity(chosen.len());
         for seq in chosen {
             let entry = &self.events[&seq].entry;
@@ -259,13 +265,17 @@ impl State {
         match settlement {
             Settlement::Release => {
                 pair.attempts -= 1;
-                endpoint.put(key.seq, Place::Ready);
+                let place = match pair.due_at_ms {
+                    Some(_) => Place::Retry,
+                    None => Place::Ready,
+                };
+                endpoint.put(key.seq, place);
                 return;
             }
             Settlement::Retry {
                 due_at_ms, counts, ..
             } => {
-                pair.due_at_ms = due_at_ms;
+                pair.due_at_ms = Some(due_at_ms.max(1));
                 if !counts {
                     pair.attempts -= 1;
                 }
@@ -365,7 +375,8 @@ impl Endpoint {
         }
         let pair = Pair {
             place: Place::Waiting,
-            due_at_ms: entry.accepted_at_ms,
+            accepted_at_ms: entry.accepted_at_ms,
+            due_at_ms: None,
             attempts: 0,
             claims: 0,
         };
@@ -376,15 +387,15 @@ impl Endpoint {
     /// Moves a pair to another place. Its due time changes only in flight, where it is in no set.
     fn put(&mut self, seq: i64, place: Place) -> &mut Pair {
         let pair = self.pairs.get_mut(&seq).expect("a moved pair is pending");
-        let spot = (pair.due_at_ms, seq);
+        let due_at_ms = pair.due_at_ms.unwrap_or_default();
         match pair.place {
-            Place::Ready => self.ready.remove(&spot),
-            Place::Retry => self.retry.remove(&spot),
+            Place::Ready => self.ready.remove(&seq),
+            Place::Retry => self.retry.remove(&(due_at_ms, seq)),
             Place::InFlight | Place::Waiting => false,
         };
         match place {
-            Place::Ready => self.ready.insert(spot),
-            Place::Retry => self.retry.insert(spot),
+            Place::Ready => self.ready.insert(seq),
+            Place::Retry => self.retry.insert((due_at_ms, seq)),
             Place::InFlight | Place::Waiting => false,
         };
         pair.place = place;

@@ -55,7 +55,7 @@ pub trait Outbox: Send + Sync {
     /// Takes up to `limit` pairs of one endpoint in flight, the longest due first.
     ///
     /// First tries are due since their acceptance, retries since their due time, so neither can
-    /// starve the other. Each pair taken must be settled: a call that is dropped while it waits
+    /// starve the other. Fewer may come while many wait for their lanes. Each pair taken must be settled: a call that is dropped while it waits
     /// may leave pairs in flight until the next start.
     async fn claim(
         &self,
@@ -73,8 +73,10 @@ pub trait Outbox: Send + Sync {
         now_ms: u64,
     ) -> Result<(), OutboxError>;
 
-    /// When the next pair of the endpoint can be claimed: 0 is at once, `None` is not before
-    /// something is appended or settled.
+    /// When the next pair of the endpoint can be claimed: not later than this, 0 is at once, and
+    /// `None` is not before something is appended or settled.
+    ///
+    /// It may be too early by one `claim`, which finds out that a lane is not free.
     async fn next_due_ms(&self, endpoint: &str) -> Result<Option<u64>, OutboxError>;
 
     /// The names of endpoints with pending pairs, sorted.

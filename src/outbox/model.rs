@@ -75,6 +75,7 @@ struct Pair {
     entry: NewEntry,
     endpoint: &'static str,
     state: State,
+    /// Of the last retry; 0 before the first.
     due_at_ms: u64,
     attempts: u32,
     claims: u32,
@@ -92,6 +93,22 @@ enum State {
 }
 
 impl Pair {
+    /// Since when it can be claimed, and its place among equals.
+    fn due(&self) -> (u64, u64) {
+        match self.state {
+            State::Ready => (self.entry.accepted_at_ms, self.seq),
+            _ => (self.due_at_ms, self.seq),
+        }
+    }
+
+    /// Where a pair in flight goes back to.
+    fn before(&self) -> State {
+        match self.due_at_ms {
+            0 => State::Ready,
+            _ => State::Retry,
+        }
+    }
+
     fn pending(&self) -> bool {
         matches!(self.state, State::Ready | State::Retry | State::InFlight)
     }
@@ -120,7 +137,7 @@ impl Model {
                     entry: entry.clone(),
                     endpoint,
                     state: State::Ready,
-                    due_at_ms: entry.accepted_at_ms,
+                    due_at_ms: 0,
                     attempts: 0,
                     claims: 0,
                     crashes: 0,
@@ -181,21 +198,29 @@ impl Model {
     fn claim(&mut self, endpoint: &str, now_ms: u64, limit: usize) -> Vec<(usize, u32)> {
         self.sweep(now_ms);
         let all = 0..self.pairs.len();
-        let mut due: Vec<usize> = all
+        let mut left: Vec<usize> = all
             .filter(|&at| self.pairs[at].endpoint == endpoint)
             .filter(|&at| self.claimable(&self.pairs[at], now_ms))
             .collect();
-        due.sort_by_key(|&at| (self.pairs[at].due_at_ms, self.pairs[at].seq));
-        due.truncate(limit);
-        for &at in &due {
+        let mut claimed = Vec::new();
+        while claimed.len() < limit {
+            // The first of the new ones against the longest due of the retries.
+            let pairs = &self.pairs;
+            let new = left.iter().find(|&&at| pairs[at].state == State::Ready);
+            let again = left.iter().filter(|&&at| pairs[at].state == State::Retry);
+            let again = again.min_by_key(|&&at| pairs[at].due());
+            let both = [new, again].into_iter().flatten();
+            let Some(&at) = both.min_by_key(|&&at| pairs[at].due()) else {
+                break;
+            };
+            left.retain(|&other| other != at);
             let pair = &mut self.pairs[at];
             pair.state = State::InFlight;
             pair.attempts += 1;
             pair.claims += 1;
+            claimed.push((at, pair.claims));
         }
-        due.into_iter()
-            .map(|at| (at, self.pairs[at].claims))
-            .collect()
+        claimed
     }
 
     fn settle(&mut self, (at, claim): (usize, u32), how: How, now_ms: u64) {
@@ -208,12 +233,12 @@ impl Model {
             How::Dead => pair.state = State::Dead,
             How::Discarded => pair.state = State::Discarded,
             How::Release => {
-                pair.state = State::Ready;
+                pair.state = pair.before();
                 pair.attempts -= 1;
             }
             How::Retry(wait, counts) => {
                 pair.state = State::Retry;
-                pair.due_at_ms = now_ms + wait;
+                pair.due_at_ms = (now_ms + wait).max(1);
                 pair.attempts -= u32::from(!counts);
             }
         }
@@ -223,7 +248,7 @@ impl Model {
     fn put_back(&mut self, crashes: u32) {
         for pair in &mut self.pairs {
             if pair.state == State::InFlight {
-                pair.state = State::Ready;
+                pair.state = pair.before();
                 pair.crashes += crashes;
             }
         }
@@ -347,8 +372,10 @@ async fn check(kind: Kind, steps: Vec<Step>) {
         assert!(stats.endpoints.iter().all(|one| one.counts.conserved()));
         assert_eq!(stats, model.stats());
         for endpoint in ["A", "B", "C"] {
+            // Too early is allowed, too late is not.
             let found = bench.outbox.next_due_ms(endpoint).await.unwrap();
-            assert_eq!(found, model.next_due_ms(endpoint), "{endpoint}");
+            let latest = model.next_due_ms(endpoint).unwrap_or(u64::MAX);
+            assert!(found.unwrap_or(u64::MAX) <= latest, "{endpoint}: {found:?}");
         }
     }
 }

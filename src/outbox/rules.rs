@@ -9,18 +9,24 @@ pub(super) const SWEEP_MAX: usize = 256;
 /// A reason is kept up to this many bytes.
 const REASON_BYTES_MAX: usize = 1 << 10;
 
-/// Merges pairs that can be claimed, each list sorted by due time and place, and takes the first
-/// `limit`: their places, the longest due first.
-pub(super) fn longest_due(
-    ready: Vec<(u64, i64)>,
-    retry: Vec<(u64, i64)>,
-    limit: usize,
-) -> Vec<i64> {
-    let mut all = ready;
-    all.extend(retry);
-    all.sort_unstable();
-    all.truncate(limit);
-    all.into_iter().map(|(_, seq)| seq).collect()
+/// Chooses `limit` pairs, the longest due first, and gives their places in the order of
+/// acceptance. New ones (with the times of acceptance) are taken in the order given, for their
+/// lanes' sake; retries (with their due times) are sorted by time.
+pub(super) fn longest_due(ready: &[(u64, i64)], retry: &[(u64, i64)], limit: usize) -> Vec<i64> {
+    let (mut ready, mut retry) = (ready.iter().peekable(), retry.iter().peekable());
+    let mut chosen = Vec::new();
+    while chosen.len() < limit {
+        let next = match (ready.peek(), retry.peek()) {
+            (Some(new), Some(again)) if new <= again => ready.next(),
+            (_, Some(_)) => retry.next(),
+            (_, None) => ready.next(),
+        };
+        match next {
+            Some(&(_, seq)) => chosen.push(seq),
+            None => break,
+        }
+    }
+    chosen
 }
 
 /// Until when the id of an event that ends now is remembered.

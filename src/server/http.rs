@@ -4,6 +4,7 @@
 //! not look at the status and read any other body as a failure or, worse, as an allow.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
 use super::gate::Gate;
@@ -24,6 +25,8 @@ use crate::telemetry::{Metrics, Seldom, Stage};
 
 /// A body that takes longer than this to arrive is not waited for.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(4);
+/// Bodies come with their heads; only one that has not is worth a look at its caller's limit.
+const BODY_WAIT_USUAL: Duration = Duration::from_millis(50);
 
 /// What the HTTP side needs to know.
 #[derive(Clone, Debug)]
@@ -87,21 +90,19 @@ impl Webhooks {
         }
         let dialect = dialect::of(id);
         let seat = self.gate.enter();
-        let reading = to_bytes(body, self.settings.body_bytes_max);
-        let body = match tokio::time::timeout(BODY_WAIT_MAX, reading).await {
-            Ok(Ok(body)) => Ok(body),
-            Ok(Err(error)) => Err(format!("the body could not be read: {error}")),
-            Err(_) => Err(format!("the body did not arrive within {BODY_WAIT_MAX:?}")),
-        };
-        let call = Call {
+        let mut call = Call {
             path: rest,
             query: parts.uri.query().unwrap_or(""),
             operation_id: parts
                 .headers
                 .get("operationid")
                 .and_then(|value| value.to_str().ok()),
-            body: body.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone),
+            body: Bytes::new(),
         };
+        let body = self.read(body, dialect, &call, received).await;
+        if let Ok(body) = &body {
+            call.body = body.clone();
+        }
         let decoded = dialect.decode(&call);
         self.metrics.spent(Stage::Decode, received.elapsed());
         match (decoded, body.err()) {
@@ -120,6 +121,34 @@ impl Webhooks {
                 self.unreadable(dialect, unreadable.hook, &call.body, why)
             }
         }
+    }
+
+    /// Reads a body, but no longer than its caller waits for our answer.
+    async fn read(
+        &self,
+        body: Body,
+        dialect: &dyn Dialect,
+        head: &Call<'_>,
+        received: Instant,
+    ) -> Result<Bytes, String> {
+        let mut reading = pin!(to_bytes(body, self.settings.body_bytes_max));
+        let read = match timeout(BODY_WAIT_USUAL, &mut reading).await {
+            Ok(read) => read,
+            Err(_) => {
+                let wait = self.body_wait(dialect, head);
+                timeout_at(received + wait, reading)
+                    .await
+                    .map_err(|_| format!("the body did not arrive within {wait:?}"))?
+            }
+        };
+        read.map_err(|error| format!("the body could not be read: {error}"))
+    }
+
+    /// The caller's limit, where the URL names the hook.
+    fn body_wait(&self, dialect: &dyn Dialect, head: &Call<'_>) -> Duration {
+        let hook = dialect.decode(head).err().and_then(|empty| empty.hook);
+        hook.and_then(|hook| self.before.answer_within(hook))
+            .map_or(BODY_WAIT_MAX, |limit| limit.min(BODY_WAIT_MAX))
     }
 
     async fn answer(

@@ -6,9 +6,11 @@
 mod gate;
 mod grpc;
 mod http;
+mod lanes;
 mod message;
 
 pub use gate::Gate;
 pub use grpc::{GrpcSettings, hook_service};
 pub use http::{HttpSettings, router};
+pub use lanes::{Incoming, serve as serve_lanes};
 pub use message::{before_event, decision_response};

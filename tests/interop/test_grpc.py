@@ -103,8 +103,8 @@ def test_the_callers_deadline_is_kept(hooks, business):
     business.wait_s = 3
     stub, pb, _ = hooks(asking(business.url, "timeout: 10s"))
     started = time.monotonic()
-    answer = ask(stub, pb, "hello", timeout=0.5)
-    assert time.monotonic() - started < 0.5
+    answer = ask(stub, pb, "hello", timeout=1)
+    assert time.monotonic() - started < 1
     assert answer.failure == pb.FAILURE_CLASS_DEADLINE
     assert not answer.reviewed
 

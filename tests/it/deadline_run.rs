@@ -1,22 +1,18 @@
 //! Thousands of calls against a business server that does something else each time: no answer may
 //! come after the caller has given up. `CALLGATE_LONG=1` makes it 100,000.
 //!
-//! On a busy machine everybody stands still now and then, the caller too. A metronome beside the
-//! calls notices; an answer that comes late while it stood still is counted apart.
+//! An answer that comes late while the whole machine stood still is counted apart.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::harness::calls::{self, ALLOW, GROUP, SINGLE};
-use crate::harness::{Behaviour, Business, Callgate, Grpc, Random, http};
+use crate::harness::{Behaviour, Business, Callgate, Grpc, Metronome, Random, http};
 
 /// Callers at the same time.
 const CALLERS: usize = 16;
-/// The metronome beats this often, and stood still if it is this late.
-const BEAT: Duration = Duration::from_millis(1);
-const STILL: Duration = Duration::from_millis(8);
 /// `caller_timeout` of the hook that is called over HTTP.
 const HTTP_LIMIT: Duration = Duration::from_millis(400);
 
@@ -42,30 +38,6 @@ fn behaviour(random: &mut Random) -> Behaviour {
         13 => Behaviour::block().after(ms(random, 500)),
         14 => Behaviour::allow().after(ms(random, 500)),
         _ => Behaviour::allow(),
-    }
-}
-
-/// When the machine stood still.
-#[derive(Default)]
-struct Metronome {
-    stills: Mutex<Vec<(Instant, Instant)>>,
-    stop: AtomicBool,
-}
-
-impl Metronome {
-    fn run(&self) {
-        while !self.stop.load(Ordering::Relaxed) {
-            let beat = Instant::now();
-            thread::sleep(BEAT);
-            if beat.elapsed() > STILL {
-                self.stills.lock().unwrap().push((beat, Instant::now()));
-            }
-        }
-    }
-
-    fn stood_still(&self, from: Instant, to: Instant) -> bool {
-        let stills = self.stills.lock().unwrap();
-        stills.iter().any(|(start, end)| *start < to && *end > from)
     }
 }
 
@@ -146,31 +118,25 @@ fn no_answer_comes_after_the_callers_limit() {
     let grpc = callgate.grpc();
     let tally = Tally::default();
     let left = AtomicUsize::new(calls);
-    let metronome = Metronome::default();
+    let metronome = Metronome::start();
     thread::scope(|scope| {
-        scope.spawn(|| metronome.run());
-        let callers: Vec<_> = (0..CALLERS)
-            .map(|_| {
-                let mut random = random.split();
-                let (callgate, grpc, tally, left) = (&callgate, &grpc, &tally, &left);
-                scope.spawn(move || {
-                    let mut connection = http::Connection::open(callgate.http);
-                    let more = |left: usize| left.checked_sub(1);
-                    while left
-                        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-                        .is_ok()
-                    {
-                        match random.below(2) {
-                            0 => call_over_http(&mut connection, tally),
-                            _ => call_over_grpc(grpc, &mut random, tally),
-                        }
+        for _ in 0..CALLERS {
+            let mut random = random.split();
+            let (callgate, grpc, tally, left) = (&callgate, &grpc, &tally, &left);
+            scope.spawn(move || {
+                let mut connection = http::Connection::open(callgate.http);
+                let more = |left: usize| left.checked_sub(1);
+                while left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+                    .is_ok()
+                {
+                    match random.below(2) {
+                        0 => call_over_http(&mut connection, tally),
+                        _ => call_over_grpc(grpc, &mut random, tally),
                     }
-                })
-            })
-            .collect();
-        let ended: Vec<_> = callers.into_iter().map(|caller| caller.join()).collect();
-        metronome.stop.store(true, Ordering::Relaxed);
-        ended.into_iter().for_each(Result::unwrap);
+                }
+            });
+        }
     });
     let failures = tally.failures.load(Ordering::Relaxed);
     let least_left = tally.least_left.lock().unwrap();

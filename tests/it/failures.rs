@@ -10,7 +10,7 @@ use callgate::decision::FailureClass;
 use callgate::proto::v1;
 
 use crate::harness::calls::{self, ALLOW, GROUP, SINGLE};
-use crate::harness::{Behaviour, Business, Callgate, Setup, http};
+use crate::harness::{Behaviour, Business, Callgate, PATIENCE, Setup, http, wait_for};
 
 const REFUSAL: &str = r#"{"actionCode":0,"errCode":20099,"errMsg":"message could not be checked, try again","errDlt":""#;
 
@@ -371,25 +371,35 @@ fn overloaded_engine() {
         let policy = policy(&business.url(), action, &how);
         let callgate = Setup::new(&policy)
             .engine("http.in_flight_max", "1")
+            .engine("grpc.in_flight_max", "1")
             .start();
+        let grpc = callgate.grpc();
         let mut held = http::Connection::open(callgate.http);
         let body = calls::body(SINGLE, "hangs");
         let mut call = http::head("POST", &calls::path(SINGLE), Some(body.len()));
         call.extend_from_slice(body.as_bytes());
         held.write(&call).unwrap();
-        business.wait_for(1);
+        let mut hooks = grpc.hooks();
+        let request = calls::request(SINGLE, "hangs");
+        let held_too = grpc
+            .runtime
+            .spawn(async move { hooks.before(request).await });
+        business.wait_for(2);
         for hook in [SINGLE, GROUP] {
             let answer = callgate.call(hook, "hello");
             check_http(&answer, FailureClass::Overloaded, action);
+            let answer = grpc.before(calls::request(hook, "hello"));
+            check_grpc(&answer, FailureClass::Overloaded, action);
         }
+        held_too.abort();
     }
 }
 
 #[test]
 fn deadline() {
     let how = How {
-        hook: "timeout: 2s, caller_timeout: 200ms",
-        grpc_timeout: Some(Duration::from_millis(200)),
+        hook: "timeout: 4s, caller_timeout: 1s",
+        grpc_timeout: Some(Duration::from_secs(1)),
         ..business(Behaviour::Hang)
     };
     check(FailureClass::Deadline, how);
@@ -511,4 +521,33 @@ fn filters_run_while_the_endpoint_is_dead() {
 fn check_passed_by_failure(answer: &http::Answer) {
     assert_eq!(answer.text(), ALLOW);
     assert_eq!(answer.header("x-callgate-reviewed"), "false");
+}
+
+/// After `open` the endpoint is tried again, and used again when it is well.
+#[test]
+fn the_breaker_closes_when_the_endpoint_recovers() {
+    let business = Business::start(Behaviour::status(500, ""));
+    let policy = format!(
+        "endpoints: {{business: {{url: \"{}\", breaker: {{failures: 2, open: 300ms, probes: 1}}}}}}\nhooks:\n  {SINGLE}: {{endpoint: business}}\n",
+        business.url()
+    );
+    let callgate = Callgate::start(&policy);
+    let class = || {
+        callgate
+            .call(SINGLE, "hello")
+            .header("x-callgate-failure")
+            .to_owned()
+    };
+    assert_eq!(
+        [class(), class(), class()],
+        ["http_status", "http_status", "breaker_open"]
+    );
+    assert_eq!(callgate.status()["endpoints"][0]["breaker"], "open");
+    let asked = business.requests().len();
+    assert_eq!(asked, 2, "an open breaker keeps calls away");
+    business.set(Behaviour::block());
+    wait_for("the business server's own answer", PATIENCE, || {
+        (callgate.call(SINGLE, "hello").json()["errCode"] == 20123).then_some(())
+    });
+    assert_eq!(callgate.status()["endpoints"][0]["breaker"], "closed");
 }

@@ -4,12 +4,14 @@
 //! run side by side. `harness` is the only code that knows how the program is driven.
 
 mod deadline_run;
+mod delivery;
 mod failures;
 mod grpc;
 mod harness;
 mod hostile;
 mod layers;
 mod openim_http;
+mod privacy;
 mod readme;
 mod reload;
 mod shutdown;

@@ -157,6 +157,13 @@ fn odd_calls_get_defined_answers() {
     assert_eq!(got.status, 405);
     assert!(got.text().contains("POST"), "{}", got.text());
 
+    let body = calls::body(SINGLE, "hello");
+    let mut chunked = http::head("POST", &calls::path(SINGLE), None);
+    chunked.truncate(chunked.len() - 2);
+    chunked.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
+    chunked.extend_from_slice(format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).as_bytes());
+    assert_eq!(http::send(callgate.http, &chunked).text(), ALLOW);
+
     let lost = http::post(callgate.http, "/openin/callbackX", "{}");
     assert_eq!(lost.status, 404);
     assert!(lost.text().contains("/openim (openim)"), "{}", lost.text());
@@ -217,6 +224,20 @@ fn a_body_that_does_not_arrive_is_answered_before_the_caller_gives_up() {
         "{:?}",
         answer.took
     );
+}
+
+/// The hook's own `caller_timeout` holds while the body is read, too.
+#[test]
+fn a_slow_body_does_not_use_up_a_short_caller_timeout() {
+    let policy = format!("hooks: {{{SINGLE}: {{caller_timeout: 1s}}}}\n");
+    let callgate = Callgate::start(&policy);
+    let mut connection = http::Connection::open(callgate.http);
+    let started = Instant::now();
+    let head = http::head("POST", &calls::path(SINGLE), Some(500));
+    connection.write(&head).unwrap();
+    let answer = connection.read(started).unwrap();
+    assert_eq!(answer.header("x-callgate-failure"), "unreadable_call");
+    assert!(answer.took < Duration::from_secs(1), "{:?}", answer.took);
 }
 
 #[test]

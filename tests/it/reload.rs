@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use callgate::proto::v1;
 
 use crate::harness::calls::{self, SINGLE};
-use crate::harness::{Callgate, Grpc, PATIENCE, Setup, http, wait_for};
+use crate::harness::{Behaviour, Business, Callgate, Grpc, PATIENCE, Setup, http, wait_for};
 
 /// The promise: an edit is in force within this.
 const IN_FORCE: Duration = Duration::from_secs(1);
@@ -332,4 +332,31 @@ fn a_reload_can_be_ordered_and_versions_are_listed() {
         .map(|item| item.version.as_ref().unwrap().number)
         .collect();
     assert_eq!(numbers, [2, 1]);
+}
+
+/// A call that began under one policy ends under it, whatever is in force by then.
+#[test]
+fn a_call_in_flight_keeps_its_policy() {
+    let business = Business::start(Behaviour::html("").after(Duration::from_millis(1500)));
+    let policy = |action: &str| {
+        format!(
+            "endpoints: {{business: {{url: \"{}\"}}}}\nhooks: {{{SINGLE}: {{endpoint: business, timeout: 4s, failedContinue: {action}}}}}\n",
+            business.url()
+        )
+    };
+    let callgate = Callgate::start(&policy("false"));
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| callgate.call(SINGLE, "hello"));
+        business.wait_for(1);
+        callgate.setup().write("policy.yaml", policy("true"));
+        wait_for("the edit", IN_FORCE, || {
+            (callgate.status()["policy"]["number"] == 2).then_some(())
+        });
+        let slow = slow.join().unwrap();
+        assert!(slow.header("x-callgate-version").starts_with("1-"));
+        assert_eq!(slow.json()["nextCode"], 1);
+    });
+    let next = callgate.call(SINGLE, "hello");
+    assert!(next.header("x-callgate-version").starts_with("2-"));
+    assert_eq!(next.text(), calls::ALLOW);
 }

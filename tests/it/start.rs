@@ -248,3 +248,23 @@ fn defaults_are_printed_and_are_good_settings() {
     setup.write("engine.yaml", text(&engine.stdout));
     check_exit(&setup.run(&["check"]), 0);
 }
+
+/// It would call itself again and again.
+#[test]
+fn an_endpoint_that_is_our_own_listener_is_refused() {
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    for host in ["127.0.0.1", "localhost"] {
+        let policy = format!(
+            "callbackUrl: http://{host}:{}/openim\nhooks: {{{SINGLE}: {{}}}}\n",
+            free.port()
+        );
+        let setup = Setup::new(&policy).engine("http.listen", &free.to_string());
+        let output = setup.run(&["check"]);
+        check_exit(&output, 1);
+        let said = text(&output.stdout);
+        assert!(said.contains("own listener"), "{said}");
+    }
+}

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::outbox::error::OpenError;
@@ -83,6 +84,8 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    // Statements are planned once; else each new value of a parameter may plan them again.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Only a file without tables takes this.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;

@@ -11,10 +11,11 @@ impl Store {
         let Some(endpoint) = self.books.number(name) else {
             return Ok(None);
         };
-        if !self.claimable(0, endpoint, u64::MAX, 1)?.is_empty() {
+        let sql = "SELECT 1 FROM pair WHERE endpoint = ?1 AND place = 0 AND place < 3 LIMIT 1";
+        if self.connection.prepare_cached(sql)?.exists([endpoint])? {
             return Ok(Some(0));
         }
-        let retry = self.claimable(1, endpoint, u64::MAX, 1)?;
+        let retry = self.retries(endpoint, u64::MAX, 1)?;
         Ok(retry.first().map(|&(due_at_ms, _)| due_at_ms))
     }
 

@@ -1,5 +1,7 @@
 //! What the outbox does, as statements on its file. The writer calls it, one call at a time.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
@@ -9,6 +11,9 @@ use crate::outbox::config::Config;
 use crate::outbox::entry::{Appended, Due, EntryKey, NewEntry, Settlement};
 use crate::outbox::error::{AppendError, OpenError};
 use crate::outbox::rules::{cut, forget_at_ms, longest_due, note_discarded};
+
+/// Ready pairs that one claim sets waiting at the most; the next claim goes on.
+const WAITING_MAX: usize = 256;
 
 /// The file and its counters.
 pub(super) struct Store {
@@ -133,19 +138,13 @@ impl Store {
         Ok(Appended::Stored)
     }
 
+    /// A new pair is ready; whether its lane is free is found out by `claim`.
     fn append_pair(&mut self, endpoint: i64, seq: i64, entry: &NewEntry) -> Result<()> {
-        let waits = !entry.lane.is_empty() && self.lane_head(endpoint, &entry.lane)?.is_some();
-        let place = if waits { 3 } else { 0 };
-        self.woke |= !waits;
+        self.woke = true;
+        let accepted_at_ms = to_sql(entry.accepted_at_ms);
         self.execute(
-            "INSERT INTO pair VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, '')",
-            params![
-                endpoint,
-                seq,
-                place,
-                to_sql(entry.accepted_at_ms),
-                entry.lane
-            ],
+            "INSERT INTO pair VALUES (?1, ?2, 0, 0, ?3, ?4, 0, 0, 0, '')",
+            params![endpoint, seq, accepted_at_ms, entry.lane],
         )?;
         let counts = self.books.counts(endpoint);
         counts.accepted += 1;
@@ -153,24 +152,14 @@ impl Store {
         Ok(())
     }
 
-    /// The first pending pair of a lane.
-    fn lane_head(&self, endpoint: i64, lane: &str) -> Result<Option<i64>> {
-        let sql = "SELECT seq FROM pair WHERE endpoint = ?1 AND lane = ?2 AND lane <> ''
-            ORDER BY seq LIMIT 1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        statement
-            .query_row(params![endpoint, lane], |row| row.get(0))
-            .optional()
-    }
-
     pub(super) fn claim(&mut self, name: &str, now_ms: u64, limit: usize) -> Result<Vec<Due>> {
         self.sweep(now_ms)?;
         let Some(endpoint) = self.books.number(name) else {
             return Ok(Vec::new());
         };
-        let ready = self.claimable(0, endpoint, u64::MAX, limit)?;
-        let retry = self.claimable(1, endpoint, now_ms, limit)?;
-        let claimed: Vec<Due> = longest_due(ready, retry, limit)
+        let ready = self.free(endpoint, limit)?;
+        let retry = self.retries(endpoint, now_ms, limit)?;
+        let claimed: Vec<Due> = longest_due(&ready, &retry, limit)
             .into_iter()
             .map(|seq| self.claim_one(endpoint, name, seq))
             .collect::<Result<_>>()?;
@@ -178,28 +167,76 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Pairs in one place that are due by then, the longest due first.
-    pub(super) fn claimable(
+    /// Ready pairs whose lanes are free, with the times of their acceptance, in its order. Those
+    /// whose lanes are not are set waiting, so that they are looked at once.
+    fn free(&self, endpoint: i64, limit: usize) -> Result<Vec<(u64, i64)>> {
+        let sql = "SELECT seq, accepted_at_ms, lane FROM pair
+            WHERE endpoint = ?1 AND place = 0 AND place < 3 AND due_at_ms = 0 AND seq > ?2
+            ORDER BY seq LIMIT 1";
+        let mut next = self.connection.prepare_cached(sql)?;
+        let mut free = Vec::new();
+        let mut lanes = HashSet::new();
+        let mut last = 0;
+        let mut waiting = 0;
+        while free.len() < limit && waiting < WAITING_MAX {
+            let found: Option<(i64, i64, String)> = next
+                .query_row(params![endpoint, last], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })
+                .optional()?;
+            let Some((seq, accepted_at_ms, lane)) = found else {
+                break;
+            };
+            last = seq;
+            if lane.is_empty() {
+                free.push((from_sql(accepted_at_ms), seq));
+            } else if lanes.contains(&lane) || self.first_of(endpoint, &lane, seq)?.is_some() {
+                waiting += 1;
+                self.set_place(endpoint, seq, 3)?;
+            } else {
+                free.push((from_sql(accepted_at_ms), seq));
+                lanes.insert(lane);
+            }
+        }
+        Ok(free)
+    }
+
+    /// The first pair of a lane that is in flight, a retry or waiting, up to a place.
+    fn first_of(&self, endpoint: i64, lane: &str, before: i64) -> Result<Option<i64>> {
+        let sql = "SELECT seq FROM pair
+            WHERE endpoint = ?1 AND lane = ?2 AND place > 0 AND lane <> '' AND seq < ?3
+            ORDER BY seq LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        statement
+            .query_row(params![endpoint, lane, before], |row| row.get(0))
+            .optional()
+    }
+
+    fn set_place(&self, endpoint: i64, seq: i64, place: i64) -> Result<()> {
+        let sql = "UPDATE pair SET place = ?3 WHERE endpoint = ?1 AND seq = ?2";
+        self.execute(sql, params![endpoint, seq, place]).map(drop)
+    }
+
+    /// Retries that are due by then, the longest due first, with their due times.
+    pub(super) fn retries(
         &self,
-        place: i64,
         endpoint: i64,
         due_by_ms: u64,
         limit: usize,
     ) -> Result<Vec<(u64, i64)>> {
         let sql = "SELECT due_at_ms, seq FROM pair
-            WHERE endpoint = ?1 AND place = ?2 AND place < 3 AND due_at_ms <= ?3
-            ORDER BY due_at_ms, seq LIMIT ?4";
+            WHERE endpoint = ?1 AND place = 2 AND place < 3 AND due_at_ms <= ?2
+            ORDER BY due_at_ms, seq LIMIT ?3";
         let limit = to_sql(limit as u64);
         let mut statement = self.connection.prepare_cached(sql)?;
-        let pairs = statement
-            .query_map(params![endpoint, place, to_sql(due_by_ms), limit], |row| {
-                Ok((from_sql(row.get(0)?), row.get(1)?))
-            })?;
+        let pairs = statement.query_map(params![endpoint, to_sql(due_by_ms), limit], |row| {
+            Ok((from_sql(row.get(0)?), row.get(1)?))
+        })?;
         pairs.collect()
     }
 
     fn claim_one(&self, endpoint: i64, name: &str, seq: i64) -> Result<Due> {
-        let sql = "UPDATE pair SET place = 2, attempts = attempts + 1, claims = claims + 1
+        let sql = "UPDATE pair SET place = 1, attempts = attempts + 1, claims = claims + 1
             WHERE endpoint = ?1 AND seq = ?2 RETURNING attempts, claims, crashes";
         let mut statement = self.connection.prepare_cached(sql)?;
         let (attempt, claim, crashes) = statement.query_row(params![endpoint, seq], |row| {
@@ -243,7 +280,7 @@ impl Store {
 
     fn settle_one(&mut self, key: EntryKey, settlement: &Settlement, now_ms: u64) -> Result<()> {
         let sql = "SELECT lane, attempts FROM pair
-            WHERE endpoint = ?1 AND seq = ?2 AND claims = ?3 AND place = 2";
+            WHERE endpoint = ?1 AND seq = ?2 AND claims = ?3 AND place = 1";
         let found: Option<(String, i64)> = self
             .connection
             .prepare_cached(sql)?
@@ -287,7 +324,8 @@ impl Store {
 
     fn release(&mut self, key: EntryKey) -> Result<()> {
         self.woke = true;
-        let sql = "UPDATE pair SET place = 0, attempts = attempts - 1
+        let sql = "UPDATE pair SET attempts = attempts - 1,
+            place = CASE WHEN due_at_ms = 0 THEN 0 ELSE 2 END
             WHERE endpoint = ?1 AND seq = ?2";
         self.execute(sql, params![key.endpoint, key.seq]).map(drop)
     }
@@ -295,9 +333,9 @@ impl Store {
     fn retry(&mut self, key: EntryKey, due_at_ms: u64, reason: &str, attempts: i64) -> Result<()> {
         // A sleeper may have looked while the pair was in flight, and know of no due time.
         self.woke = true;
-        let sql = "UPDATE pair SET place = 1, due_at_ms = ?3, reason = ?4, attempts = ?5
+        let sql = "UPDATE pair SET place = 2, due_at_ms = ?3, reason = ?4, attempts = ?5
             WHERE endpoint = ?1 AND seq = ?2";
-        let due_at_ms = to_sql(due_at_ms);
+        let due_at_ms = to_sql(due_at_ms.max(1));
         let values = params![key.endpoint, key.seq, due_at_ms, cut(reason), attempts];
         self.execute(sql, values).map(drop)
     }
@@ -310,10 +348,9 @@ impl Store {
         if lane.is_empty() {
             return Ok(());
         }
-        if let Some(next) = self.lane_head(key.endpoint, lane)? {
+        if let Some(next) = self.first_of(key.endpoint, lane, i64::MAX)? {
             self.woke = true;
-            let sql = "UPDATE pair SET place = 0 WHERE endpoint = ?1 AND seq = ?2";
-            self.execute(sql, params![key.endpoint, next])?;
+            self.set_place(key.endpoint, next, 0)?;
         }
         Ok(())
     }

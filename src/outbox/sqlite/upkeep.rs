@@ -109,8 +109,9 @@ impl Store {
     pub(super) fn put_back(&mut self, crashes: i64) -> Result<()> {
         let mut put_back = 0;
         for (number, book) in &mut self.books.endpoints {
-            let sql = "UPDATE pair SET place = 0, crashes = crashes + ?2
-                WHERE endpoint = ?1 AND place = 2 AND place < 3";
+            let sql = "UPDATE pair SET crashes = crashes + ?2,
+                place = CASE WHEN due_at_ms = 0 THEN 0 ELSE 2 END
+                WHERE endpoint = ?1 AND place = 1 AND place < 3";
             let mut statement = self.connection.prepare_cached(sql)?;
             put_back += statement.execute(params![number, crashes])?;
             book.counts.in_flight = 0;

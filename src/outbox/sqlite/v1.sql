@@ -26,8 +26,9 @@ CREATE INDEX known_by_time ON known (forget_at_ms) WHERE forget_at_ms IS NOT NUL
 CREATE TABLE pair (
     endpoint INTEGER NOT NULL,
     seq INTEGER NOT NULL,
-    place INTEGER NOT NULL,      -- 0 ready, 1 retry, 2 in flight, 3 waiting for its lane
-    due_at_ms INTEGER NOT NULL,  -- of a retry; before the first, the time of acceptance
+    place INTEGER NOT NULL,      -- 0 ready, 1 in flight, 2 retry, 3 waiting for its lane
+    due_at_ms INTEGER NOT NULL,  -- 0 until the first retry
+    accepted_at_ms INTEGER NOT NULL,
     lane TEXT NOT NULL,
     attempts INTEGER NOT NULL,   -- that were used up, the one in flight included
     claims INTEGER NOT NULL,     -- counts up, so that each claim has a key of its own
@@ -36,7 +37,8 @@ CREATE TABLE pair (
     PRIMARY KEY (endpoint, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX pair_by_due ON pair (endpoint, place, due_at_ms) WHERE place < 3;
-CREATE INDEX pair_by_lane ON pair (endpoint, lane, seq) WHERE lane <> '';
+-- Without the ready ones: accepting an event writes at the end of everything but `known`.
+CREATE INDEX pair_by_lane ON pair (endpoint, lane, seq) WHERE place > 0 AND lane <> '';
 
 -- Pairs that were given up. Their events stay for replay.
 CREATE TABLE dead (

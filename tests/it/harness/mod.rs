@@ -8,14 +8,16 @@ mod business;
 pub mod calls;
 mod grpc;
 pub mod http;
+mod metronome;
 mod program;
 mod random;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use business::{Behaviour, Business};
+pub use business::{Behaviour, Business, Request};
 pub use grpc::Grpc;
+pub use metronome::{Metronome, within};
 pub use program::{Callgate, Setup};
 pub use random::Random;
 

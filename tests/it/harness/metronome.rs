@@ -1,0 +1,75 @@
+//! Tells a late answer from a machine that stood still.
+//!
+//! On a busy machine everybody waits for a processor now and then, the caller too. A thread that
+//! wants to wake up every millisecond notices.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const BEAT: Duration = Duration::from_millis(1);
+/// A beat that is this late is a standstill.
+const STILL: Duration = Duration::from_millis(8);
+/// How often a measurement is repeated that a standstill has spoilt.
+const TRIES: usize = 10;
+
+/// Beats until it is dropped.
+pub struct Metronome {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    standstills: Mutex<Vec<(Instant, Instant)>>,
+    stop: AtomicBool,
+}
+
+impl Metronome {
+    pub fn start() -> Metronome {
+        let shared = Arc::new(Shared::default());
+        let beating = Arc::clone(&shared);
+        thread::spawn(move || {
+            while !beating.stop.load(Ordering::Relaxed) {
+                let beat = Instant::now();
+                thread::sleep(BEAT);
+                if beat.elapsed() > STILL {
+                    let mut standstills = beating.standstills.lock().unwrap();
+                    standstills.push((beat, Instant::now()));
+                }
+            }
+        });
+        Metronome { shared }
+    }
+
+    pub fn stood_still(&self, from: Instant, to: Instant) -> bool {
+        let standstills = self.shared.standstills.lock().unwrap();
+        standstills
+            .iter()
+            .any(|(start, end)| *start < to && *end > from)
+    }
+}
+
+impl Drop for Metronome {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs something that must take less than `limit`.
+///
+/// Panics: it took longer, and the machine did not stand still.
+pub fn within<T>(limit: Duration, run: impl Fn() -> T) -> T {
+    let metronome = Metronome::start();
+    for _ in 0..TRIES {
+        let started = Instant::now();
+        let done = run();
+        let took = started.elapsed();
+        if took < limit {
+            return done;
+        }
+        let excused = metronome.stood_still(started, Instant::now());
+        assert!(excused, "it took {took:?}, the limit is {limit:?}");
+    }
+    panic!("the machine is too busy to measure {limit:?}");
+}
