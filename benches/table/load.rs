@@ -143,7 +143,8 @@ fn cost(server: &Process, done: &AtomicU64, started: Instant, cpu: f64) -> Cost 
 }
 
 /// Latencies in microseconds of `call`, made at a constant rate whatever the answers do, so that
-/// a slow answer is not hidden by the pause that it causes.
+/// a slow answer is not hidden by the pause that it causes. Counted from the moment a call is
+/// made, since the runtime's clock only ticks every millisecond.
 pub async fn at_rate<F>(rate: u32, time: Duration, call: impl Fn() -> F) -> Vec<f64>
 where
     F: Future<Output = ()> + Send + 'static,
@@ -152,11 +153,12 @@ where
     let count = (time.as_secs_f64() * f64::from(rate)) as usize;
     let mut calls = Vec::with_capacity(count);
     for _ in 0..count {
-        let due = ticks.tick().await;
+        ticks.tick().await;
         let call = call();
+        let made = Instant::now();
         calls.push(tokio::spawn(async move {
             call.await;
-            due.elapsed().as_secs_f64() * 1e6
+            made.elapsed().as_secs_f64() * 1e6
         }));
     }
     let mut latencies = Vec::with_capacity(count);

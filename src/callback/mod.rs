@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use tokio::runtime;
 use tokio::time::Instant;
 
 use crate::decision::{Failure, FailureClass, Outcome, Replacement};
@@ -27,7 +28,7 @@ use crate::policy::Endpoint;
 use breaker::{Breaker, Ending, Permit};
 pub use guard::{forbidden, literal_is_forbidden};
 pub use wire::Told;
-use wire::{Client, WireError};
+use wire::{Client, Tls, WireError};
 
 /// Less time than this is not worth a call: it would be load without an answer.
 const CALL_TIME_MIN: Duration = Duration::from_millis(5);
@@ -91,7 +92,10 @@ pub struct Callbacks {
 /// One endpoint's connections, breakers and counters.
 #[derive(Debug)]
 struct Line {
-    client: Mutex<Client>,
+    /// A connection is driven by the runtime that opened it. With a pool for each runtime a call
+    /// stays on its thread; a shared pool wakes another thread twice a call.
+    clients: Mutex<HashMap<runtime::Id, Client>>,
+    tls: Tls,
     asking: Side,
     telling: Side,
     last: Mutex<Last>,
@@ -195,7 +199,8 @@ impl Callbacks {
         let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
         let line = lines.entry(key).or_insert_with(|| {
             Arc::new(Line {
-                client: Mutex::new(Client::new(endpoint)),
+                clients: Mutex::default(),
+                tls: Tls::new(endpoint),
                 asking: Side::default(),
                 telling: Side::default(),
                 last: Mutex::default(),
@@ -294,9 +299,13 @@ impl Line {
     }
 
     fn client(&self, endpoint: &Endpoint) -> Client {
-        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = runtime::Handle::current().id();
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = clients
+            .entry(here)
+            .or_insert_with(|| Client::new(endpoint, &self.tls));
         if !client.suits(endpoint) {
-            *client = Client::new(endpoint);
+            *client = Client::new(endpoint, &self.tls);
         }
         client.clone()
     }

@@ -124,9 +124,12 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(endpoint: &Endpoint) -> Client {
+    pub fn new(endpoint: &Endpoint, tls: &Tls) -> Client {
+        let built = tls.0.clone().and_then(|tls| {
+            build(endpoint, tls).map_err(|error| Arc::from(chain(&error.without_url())))
+        });
         Client {
-            inner: build(endpoint).map_err(|error| chain(error.as_ref()).into()),
+            inner: built,
             made_for: settings_of(endpoint),
         }
     }
@@ -196,19 +199,33 @@ fn settings_of(endpoint: &Endpoint) -> (Duration, usize, Vec<IpNet>) {
     )
 }
 
-fn build(endpoint: &Endpoint) -> Result<reqwest::Client, Box<dyn Error + Send + Sync>> {
+/// Whom an endpoint's connections trust. Reading the machine's certificates takes long, so it is
+/// done once for all clients of an endpoint, before its first call.
+#[derive(Clone, Debug)]
+pub struct Tls(Result<ClientConfig, Arc<str>>);
+
+impl Tls {
+    pub fn new(endpoint: &Endpoint) -> Tls {
+        Tls(trust(endpoint).map_err(|error| chain(&error).into()))
+    }
+}
+
+fn trust(endpoint: &Endpoint) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let tls = if endpoint.url.starts_with("https:") {
+    Ok(if endpoint.url.starts_with("https:") {
         versions.with_platform_verifier()?.with_no_client_auth()
     } else {
         // A machine without any certificates can still be used for plain HTTP.
         versions
             .with_root_certificates(RootCertStore::empty())
             .with_no_client_auth()
-    };
-    let client = reqwest::Client::builder()
+    })
+}
+
+fn build(endpoint: &Endpoint, tls: ClientConfig) -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
         .user_agent(concat!("callgate/", env!("CARGO_PKG_VERSION")))
         .tls_backend_preconfigured(tls)
         .connect_timeout(endpoint.connect_timeout)
@@ -222,8 +239,7 @@ fn build(endpoint: &Endpoint) -> Result<reqwest::Client, Box<dyn Error + Send + 
             allowed: endpoint.allow_addresses.clone().into(),
             timeout: endpoint.connect_timeout,
         }))
-        .build()?;
-    Ok(client)
+        .build()
 }
 
 /// Reads a body and stops at the limit, whatever `Content-Length` says.

@@ -1,5 +1,6 @@
 //! `callgate explain`: every step of the decision on one message, without a server.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
@@ -136,6 +137,9 @@ fn text_of(explanation: &Explanation) -> String {
             "text {} ({}): {:?}\n",
             text.place, text.class, text.value
         ));
+        for (folded, lists) in by_reading(&text.folded) {
+            out.push_str(&format!("  read as {folded:?} by {}\n", lists.join(", ")));
+        }
         for one in &text.matches {
             out.push_str(&format!(
                 "  {} `{}` from list {} line {}, seen as {:?}, bytes {:?}, characters {:?}, UTF-16 {:?}\n",
@@ -164,4 +168,13 @@ fn text_of(explanation: &Explanation) -> String {
         explanation.decision
     ));
     out
+}
+
+/// Lists that read a text alike are named together.
+fn by_reading(folded: &BTreeMap<String, String>) -> BTreeMap<&str, Vec<&str>> {
+    let mut readings: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (list, reading) in folded {
+        readings.entry(reading).or_default().push(list);
+    }
+    readings
 }

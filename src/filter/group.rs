@@ -72,6 +72,14 @@ impl Group {
         })
     }
 
+    /// A text as its entries are compared with it.
+    pub fn folded(&self, text: &str) -> String {
+        let mut stream = Stream::default();
+        self.table.fold(text, &mut stream);
+        let symbols = stream.symbols.iter().map(|symbol| symbol & SYMBOL);
+        symbols.filter_map(char::from_u32).collect()
+    }
+
     /// Appends what is reported to `reported`, list by list.
     pub fn find(&self, sought: &Sought, work: &mut Work, reported: &mut Vec<Hit>) {
         self.table.fold(sought.text, &mut work.stream);

@@ -248,6 +248,14 @@ impl Filter {
         });
     }
 
+    /// A text as a list's entries are compared with it, for the person who asks why; `None` for
+    /// a list that cannot match.
+    pub fn folded(&self, list: &str, text: &str) -> Option<String> {
+        let id = self.lists.iter().position(|known| *known.name == *list)?;
+        let group = self.group_of[id]?;
+        Some(self.groups[group].folded(text))
+    }
+
     pub fn list_name(&self, id: ListId) -> &Arc<str> {
         &self.lists[id.0 as usize].name
     }

@@ -43,6 +43,8 @@ pub struct ExplainedText {
     pub value: String,
     /// The answer can carry a new value for it.
     pub replaceable: bool,
+    /// As each of the hook's lists reads it, where that differs from `value`.
+    pub folded: BTreeMap<String, String>,
     pub matches: Vec<ExplainedMatch>,
 }
 
@@ -103,7 +105,7 @@ impl Snapshot {
             return explanation;
         }
         let screening = self.screen(rules, event, &mut Scratch::default());
-        explanation.texts = self.explain_texts(event, &screening.hits);
+        explanation.texts = self.explain_texts(rules, event, &screening.hits);
         explanation.filters = in_words(&screening.verdict);
         let settled = matches!(screening.verdict, Verdict::Block(_));
         if !settled && !rules.endpoints.is_empty() {
@@ -120,11 +122,11 @@ impl Snapshot {
         explanation
     }
 
-    fn explain_texts(&self, event: &Event, hits: &[Hit]) -> Vec<ExplainedText> {
+    fn explain_texts(&self, rules: &HookRules, event: &Event, hits: &[Hit]) -> Vec<ExplainedText> {
         let mut texts: Vec<ExplainedText> = event
             .texts
             .iter()
-            .map(|text| self.explain_text(text))
+            .map(|text| self.explain_text(rules, text))
             .collect();
         for hit in hits {
             let place = texts.iter().position(|text| {
@@ -138,12 +140,17 @@ impl Snapshot {
         texts
     }
 
-    fn explain_text(&self, text: &Text) -> ExplainedText {
+    fn explain_text(&self, rules: &HookRules, text: &Text) -> ExplainedText {
+        let folded = rules.list_names().into_iter().filter_map(|list| {
+            let folded = self.filter.folded(&list, &text.value)?;
+            (folded != text.value).then_some((list, folded))
+        });
         ExplainedText {
             place: text.place().into_owned(),
             class: text.class.name(),
             value: text.value.clone(),
             replaceable: text.replaceable,
+            folded: folded.collect(),
             matches: Vec::new(),
         }
     }

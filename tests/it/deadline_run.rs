@@ -32,7 +32,7 @@ fn behaviour(random: &mut Random) -> Behaviour {
             body: ALLOW.into(),
         },
         9 => Behaviour::EndlessChunks,
-        10 => Behaviour::RedirectTo("http://127.0.0.1:1/"),
+        10 => Behaviour::RedirectTo("http://127.0.0.1:1/".to_owned()),
         11 => Behaviour::block(),
         12 => Behaviour::replace("something else"),
         13 => Behaviour::block().after(ms(random, 500)),

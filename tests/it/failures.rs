@@ -248,8 +248,10 @@ fn http_status_404_page() {
 
 #[test]
 fn http_status_redirect_is_not_followed() {
-    let to = Behaviour::RedirectTo("http://169.254.169.254/latest/meta-data/");
+    let elsewhere = Business::start(Behaviour::allow());
+    let to = Behaviour::RedirectTo(elsewhere.url());
     check(FailureClass::HttpStatus, business(to));
+    assert!(elsewhere.requests().is_empty());
 }
 
 #[test]

@@ -17,6 +17,9 @@ use crate::harness::{Behaviour, Business, Callgate, Grpc, PATIENCE, Setup, http,
 /// The promise: an edit is in force within this.
 const IN_FORCE: Duration = Duration::from_secs(1);
 
+/// A slow writer's pause: nothing in between is an edit.
+const SLOW_WRITER: Duration = Duration::from_millis(160);
+
 /// What the files say in edition `n`: every part of the answer tells the edition, the word's line
 /// in its list too, so that a mixture of two editions shows.
 fn edition(n: usize) -> [(&'static str, String); 2] {
@@ -67,10 +70,10 @@ impl Idiom {
                 }
                 Idiom::TruncatedThenWritten => {
                     let mut file = File::create(&path).unwrap();
-                    thread::sleep(Duration::from_millis(30));
+                    thread::sleep(SLOW_WRITER);
                     let (first, rest) = text.split_at(text.len() / 2);
                     file.write_all(first.as_bytes()).unwrap();
-                    thread::sleep(Duration::from_millis(30));
+                    thread::sleep(SLOW_WRITER);
                     file.write_all(rest.as_bytes()).unwrap();
                 }
                 Idiom::SymlinkSwapped => unreachable!("swapped above"),

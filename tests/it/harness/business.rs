@@ -41,7 +41,7 @@ pub enum Behaviour {
     EndlessChunks,
     /// `100 Continue` again and again.
     ContinueForEver,
-    RedirectTo(&'static str),
+    RedirectTo(String),
     /// Not HTTP.
     Garbage,
     /// An allow that nobody asked to be compressed.
