@@ -27,6 +27,9 @@ pub struct Row {
     pub goal: &'static str,
 }
 
+/// Measures some rows in a number of rounds.
+type Measure = fn(usize) -> Vec<Row>;
+
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     if let Some(role) = args.iter().find_map(|arg| arg.strip_prefix("--server=")) {
@@ -37,7 +40,7 @@ fn main() -> ExitCode {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(5);
-    let rows: [(&str, fn(usize) -> Vec<Row>); 3] = [
+    let rows: [(&str, Measure); 3] = [
         ("scan", scan::rows),
         ("unary", unary::rows),
         ("forward", forward::rows),

@@ -86,8 +86,11 @@ pub struct EndpointStatus {
 /// Every endpoint that was ever called, with its connections and protections.
 #[derive(Debug, Default)]
 pub struct Callbacks {
-    lines: RwLock<HashMap<(Arc<str>, String), Arc<Line>>>,
+    lines: RwLock<HashMap<LineKey, Arc<Line>>>,
 }
+
+/// An endpoint's name and URL.
+type LineKey = (Arc<str>, String);
 
 /// One endpoint's connections, breakers and counters.
 #[derive(Debug)]
@@ -392,7 +395,7 @@ fn event_of(stored: &Stored<'_>) -> Result<Event, String> {
     }
 }
 
-fn key_of(endpoint: &Endpoint) -> (Arc<str>, String) {
+fn key_of(endpoint: &Endpoint) -> LineKey {
     (Arc::clone(&endpoint.name), endpoint.url.clone())
 }
 

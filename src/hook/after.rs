@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use tracing::warn;
 use uuid::Uuid;
 
@@ -106,7 +105,7 @@ fn entry_of(event: &Event, rules: &HookRules, id: Option<String>) -> NewEntry {
         dialect: event.dialect.name().to_owned(),
         lane: event.lane.clone(),
         operation_id: event.operation_id.clone(),
-        body: event.body.clone().unwrap_or_else(Bytes::new),
+        body: event.body.clone().unwrap_or_default(),
         endpoints: rules
             .endpoints
             .iter()

@@ -18,6 +18,8 @@ const APPLICATION_ID: i32 = 0x6367_4f42;
 /// Older ones may reset the write-ahead log while it still holds committed data.
 const SQLITE_MIN: (i32, &str) = (3_051_003, "3.51.3");
 
+/// A log that grew longer is cut to this, once it was written back.
+const LOG_BYTES_KEPT: i64 = 64 << 20;
 /// Memory for pages of the file.
 const CACHE_KIB: i32 = 32 << 10;
 /// Statements that stay prepared; more than the store has.
@@ -92,6 +94,7 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     // SQLite hides the errors of its own checkpoints, so the store makes them.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "MEMORY")
 }

@@ -59,6 +59,7 @@ impl Sqlite {
                 broken: Arc::clone(&broken),
                 on_fatal,
             },
+            untended: false,
         };
         let writer = thread::Builder::new()
             .name("outbox".to_owned())

@@ -167,8 +167,8 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Ready pairs whose lanes are free, with the times of their acceptance, in its order. Those
-    /// whose lanes are not are set waiting, so that they are looked at once.
+    /// Ready pairs whose lanes are free, with the times of their acceptance, in its order.
+    /// The others are set waiting, so that each is looked at only once.
     fn free(&self, endpoint: i64, limit: usize) -> Result<Vec<(u64, i64)>> {
         let sql = "SELECT seq, accepted_at_ms, lane FROM pair
             WHERE endpoint = ?1 AND place = 0 AND place < 3 AND due_at_ms = 0 AND seq > ?2
@@ -201,7 +201,7 @@ impl Store {
         Ok(free)
     }
 
-    /// The first pair of a lane that is in flight, a retry or waiting, up to a place.
+    /// The first pair of a lane that is in flight, a retry or waiting, before a place.
     fn first_of(&self, endpoint: i64, lane: &str, before: i64) -> Result<Option<i64>> {
         let sql = "SELECT seq FROM pair
             WHERE endpoint = ?1 AND lane = ?2 AND place > 0 AND lane <> '' AND seq < ?3

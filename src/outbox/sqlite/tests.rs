@@ -284,7 +284,9 @@ async fn after_a_failed_sync_nothing_is_acknowledged_and_the_alarm_is_raised_fir
     }
     drop(hold);
     assert!(matches!(broken.await.unwrap(), Err(OutboxError::Failed(_))));
-    assert_eq!(bench.alarms.lock().unwrap().len(), 1);
+    let alarms = bench.alarms.lock().unwrap().clone();
+    let is_told = |why: &String| why.contains("disk I/O error") && why.contains("1034");
+    assert!(alarms.len() == 1 && is_told(&alarms[0]), "{alarms:?}");
     assert!(innocent.await.unwrap().is_err());
     assert!(matches!(
         bench.append("b").await,
@@ -334,6 +336,21 @@ async fn the_file_is_small_again_after_the_backlog_is_delivered() {
         );
         bench.outbox.stats().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn the_log_stays_short_while_events_come_without_a_pause() {
+    let bench = bench();
+    for batch in 0..14 {
+        let entries = (0..16).map(|n| {
+            let mut entry = entry(&format!("{batch}-{n}"), "A", 10);
+            entry.body = vec![7; 250_000].into();
+            entry
+        });
+        bench.outbox.append(entries.collect()).await.unwrap();
+    }
+    let log = fs::metadata(bench.config.path.with_extension("db-wal")).unwrap();
+    assert!(log.len() < 28_000_000, "{} bytes", log.len());
 }
 
 #[tokio::test]

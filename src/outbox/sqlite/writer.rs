@@ -86,6 +86,8 @@ pub(super) struct Writer {
     pub wait: Duration,
     pub wakeups: watch::Sender<u64>,
     pub alarm: Alarm,
+    /// Upkeep failed, and that was logged.
+    pub untended: bool,
 }
 
 /// The alarm was raised, and the thread must end.
@@ -100,7 +102,7 @@ impl Writer {
             Ok(Ok(Some(closed))) => {
                 if let Err(error) = self.store.close() {
                     match fate(&error) {
-                        Fate::Fatal => self.alarm.raise(&error.to_string()),
+                        Fate::Fatal => self.alarm.raise(&words(&error)),
                         // What was in flight is put back at the next start instead.
                         Fate::Full | Fate::Failed => warn!(%error, "outbox not closed cleanly"),
                     }
@@ -234,21 +236,29 @@ impl Writer {
         if fate != Fate::Fatal
             && let Err(worse) = self.store.roll_back()
         {
-            return Err((Fate::Fatal, format!("{error}, then no way back: {worse}")));
+            return Err((
+                Fate::Fatal,
+                format!("{}, then {}", words(&error), words(&worse)),
+            ));
         }
-        Err((fate, error.to_string()))
+        Err((fate, words(&error)))
     }
 
     /// Upkeep that fails can wait, unless the disk cannot be believed.
     fn tended<T>(&mut self, upkeep: rusqlite::Result<T>) -> Result<Option<T>, Broken> {
         match upkeep {
-            Ok(value) => Ok(Some(value)),
+            Ok(value) => {
+                self.untended = false;
+                Ok(Some(value))
+            }
             Err(error) if fate(&error) == Fate::Fatal => {
-                self.alarm.raise(&error.to_string());
+                self.alarm.raise(&words(&error));
                 Err(Broken)
             }
             Err(error) => {
-                warn!(%error, "the outbox file could not be tended; it is tried again");
+                if !mem::replace(&mut self.untended, true) {
+                    warn!(%error, "outbox file not tended, tried again at each commit");
+                }
                 Ok(None)
             }
         }
@@ -264,6 +274,14 @@ enum Fate {
     Failed,
     /// Nothing that the disk says can be believed any more.
     Fatal,
+}
+
+/// The error, with the code that says which operation failed.
+fn words(error: &rusqlite::Error) -> String {
+    match error.sqlite_error() {
+        Some(code) => format!("{error} (SQLite code {})", code.extended_code),
+        None => error.to_string(),
+    }
 }
 
 fn fate(error: &rusqlite::Error) -> Fate {

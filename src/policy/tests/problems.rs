@@ -209,7 +209,7 @@ fn lists_and_their_files_are_checked() {
         &[],
         &[
             "(warning) policies/lists/a.txt: no list reads this file; name it below `lists:` in policy.yaml",
-            "policies/lists/bad.txt:2:1: `\u{200b}` is empty: the options of this list drop all of its characters",
+            "policies/lists/bad.txt:2:1: the entry is nothing but blanks and what the options drop",
             "policies/policy.yaml:2:13: lists.a.file: there is no file `lists/b.txt` in the policy directory; did you mean `lists/a.txt`?",
             "policies/policy.yaml:3:3: lists.b: the list has no words; write `file: lists/….txt` or `words: [..]`",
             "policies/policy.yaml:4:13: lists.c.file: `../etc/words.txt` is not inside the policy directory; write a path inside of it, with `/`: lists/words.txt",
