@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::event::Event;
+use crate::event::{Event, Hook};
 use crate::outbox::{AppendError, Appended, NewEntry, Outbox};
 use crate::policy::{HookRules, Version};
 use crate::reload::Policies;
@@ -42,6 +42,14 @@ impl After {
             outbox,
             metrics,
         }
+    }
+
+    /// Whether a policy wants the events of a hook.
+    pub fn wants(&self, hook: Hook) -> bool {
+        let snapshot = self.policies.current();
+        snapshot
+            .rules(hook)
+            .is_some_and(|rules| !rules.endpoints.is_empty())
     }
 
     /// Stores events, all or none, and says what became of each, in their order.

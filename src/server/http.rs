@@ -182,8 +182,8 @@ impl Webhooks {
         }
     }
 
-    /// Trusts nothing of a call that cannot be read: an after call is acknowledged, a before
-    /// call gets the failure policy's answer.
+    /// Trusts nothing of a call that cannot be read: a before call gets the failure policy's
+    /// answer, an after call the canonical one, with status 503 if a policy wanted the event.
     fn unreadable(
         &self,
         dialect: &dyn Dialect,
@@ -192,9 +192,13 @@ impl Webhooks {
         why: String,
     ) -> Response {
         self.note("unreadable_call", &why);
-        if hook.is_some_and(|hook| hook.moment == Moment::After) {
-            let decision = Decision::acknowledged();
-            return reply(dialect.reply_without_event(hook, body, &decision), None);
+        if let Some(after) = hook.filter(|hook| hook.moment == Moment::After) {
+            let mut canonical = dialect.reply_without_event(hook, body, &Decision::acknowledged());
+            if self.after.wants(after) {
+                self.metrics.accepted(after, "refused");
+                canonical.status = 503;
+            }
+            return reply(canonical, None);
         }
         let failure = Failure::new(FailureClass::UnreadableCall, why);
         let settled = self.before.fail(hook, &failure);

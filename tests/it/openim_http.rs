@@ -197,7 +197,19 @@ fn a_body_at_the_limit_is_read_and_one_byte_more_is_not() {
 }
 
 #[test]
-fn an_after_call_that_is_too_long_is_acknowledged() {
+fn an_unreadable_after_call_that_a_policy_wants_is_503_with_the_canonical_body() {
+    let business = Business::start(Behaviour::allow());
+    let callgate = Setup::new(&after_policy(&business))
+        .engine("http.body_bytes_max", "1KiB")
+        .start();
+    for body in ["x".repeat(2000), "garbage".to_owned()] {
+        let answer = http::post(callgate.http, &calls::path(AFTER), body);
+        assert_eq!((answer.status, answer.text()), (503, ALLOW));
+    }
+}
+
+#[test]
+fn an_unreadable_after_call_that_nobody_wants_is_acknowledged() {
     let callgate = Setup::new(POLICY)
         .engine("http.body_bytes_max", "1KiB")
         .start();

@@ -1,14 +1,17 @@
 //! Tells a late answer from a machine that stood still.
 //!
-//! On a busy machine everybody waits for a processor now and then, the caller too. A thread that
-//! wants to wake up every millisecond notices.
+//! On a busy machine everybody waits for a processor now and then, the caller too. Threads that
+//! want to wake up every other millisecond notice; there are several for each processor, since one
+//! processor may stand still alone.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const BEAT: Duration = Duration::from_millis(1);
+const BEAT: Duration = Duration::from_millis(2);
+const THREADS_PER_PROCESSOR: usize = 3;
 /// A beat that is this late is a standstill.
 const STILL: Duration = Duration::from_millis(8);
 /// How often a measurement is repeated that a standstill has spoilt.
@@ -28,17 +31,15 @@ struct Shared {
 impl Metronome {
     pub fn start() -> Metronome {
         let shared = Arc::new(Shared::default());
-        let beating = Arc::clone(&shared);
-        thread::spawn(move || {
-            while !beating.stop.load(Ordering::Relaxed) {
-                let beat = Instant::now();
-                thread::sleep(BEAT);
-                if beat.elapsed() > STILL {
-                    let mut standstills = beating.standstills.lock().unwrap();
-                    standstills.push((beat, Instant::now()));
-                }
-            }
-        });
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let (ready, all_ready) = mpsc::channel();
+        for _ in 0..processors * THREADS_PER_PROCESSOR {
+            let (beating, ready) = (Arc::clone(&shared), ready.clone());
+            thread::spawn(move || beating.beat(ready));
+        }
+        drop(ready);
+        // Ends when every thread has begun to beat.
+        all_ready.iter().for_each(drop);
         Metronome { shared }
     }
 
@@ -47,6 +48,20 @@ impl Metronome {
         standstills
             .iter()
             .any(|(start, end)| *start < to && *end > from)
+    }
+}
+
+impl Shared {
+    fn beat(&self, ready: Sender<()>) {
+        drop(ready);
+        while !self.stop.load(Ordering::Relaxed) {
+            let beat = Instant::now();
+            thread::sleep(BEAT);
+            if beat.elapsed() > STILL {
+                let mut standstills = self.standstills.lock().unwrap();
+                standstills.push((beat, Instant::now()));
+            }
+        }
     }
 }
 
