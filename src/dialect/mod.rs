@@ -98,6 +98,12 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// spliced into it.
     fn request(&self, url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing;
 
+    /// Writes one call that tells an endpoint of several events of one hook, in their order;
+    /// `None` where the dialect has no such form, and each is told alone.
+    fn request_batch(&self, _url: &str, _events: &[Event]) -> Option<Outgoing> {
+        None
+    }
+
     /// Reads the answer of an endpoint of this dialect. `event` is the one that it was shown.
     fn read_answer(&self, event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading;
 

@@ -27,7 +27,8 @@ use std::sync::Arc;
 
 pub use self::mask::mask;
 pub use self::options::{
-    AllowMode, Confusables, Marks, Mask, MaskBy, Mode, Options, Pinyin, SkipClasses, WholeWord,
+    AllowMode, Combo, Confusables, Marks, Mask, MaskBy, Mode, Options, Pinyin, SkipClasses,
+    WholeWord,
 };
 use crate::event::Span;
 

@@ -43,6 +43,8 @@ pub struct Options {
     pub selfmask: bool,
     /// Text in a right-to-left override is read in reverse too.
     pub bidi: bool,
+    /// Words that are matches only where they stand together.
+    pub combos: Vec<Combo>,
     pub mode: Mode,
     pub allow_mode: AllowMode,
     pub mask: Mask,
@@ -70,6 +72,7 @@ impl Default for Options {
             aliases: BTreeMap::new(),
             selfmask: false,
             bidi: false,
+            combos: Vec::new(),
             mode: Mode::Longest,
             allow_mode: AllowMode::Contain,
             mask: Mask::default(),
@@ -106,6 +109,7 @@ impl Options {
             (self.split, "split"),
             (self.selfmask, "selfmask"),
             (self.bidi, "bidi"),
+            (!self.combos.is_empty(), "combos"),
         ]
         .into_iter()
         .filter_map(|(asked, name)| asked.then_some(name))
@@ -159,6 +163,21 @@ pub enum Pinyin {
     Full,
     /// As its pinyin or the first letter of it.
     Initials,
+}
+
+/// Words that are matches only where they stand together, in any order: `刷单` and `日结`.
+///
+/// Each of its words is a match of its own, with the combination's `id` as its tag.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Combo {
+    pub id: String,
+    /// Two words at least, read with the options of the list.
+    pub all: Vec<String>,
+    /// Characters of the text from the start of the first word to the end of the last, at most;
+    /// `None` is the whole text.
+    pub window: Option<u32>,
+    /// Words that must not stand in the text; they make it harmless.
+    pub none: Vec<String>,
 }
 
 /// Which of the matches that overlap are reported.
