@@ -176,7 +176,7 @@ pub struct Combo {
     /// Characters of the text from the start of the first word to the end of the last, at most;
     /// `None` is the whole text.
     pub window: Option<u32>,
-    /// Words that must not stand in the text; they make it harmless.
+    /// Words that make it harmless where they stand in the same window.
     pub none: Vec<String>,
 }
 
