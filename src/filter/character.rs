@@ -92,6 +92,34 @@ pub fn script(c: char) -> Option<Script> {
     }
 }
 
+/// What a character is when it stands between two characters of a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noise {
+    Space,
+    Punct,
+    Symbol,
+    Stop,
+    Newline,
+}
+
+/// The kind of noise that a character is, by its general category; letters, digits and marks are
+/// none.
+pub fn noise(c: char) -> Option<Noise> {
+    match c {
+        '\n' | '\r' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some(Noise::Newline),
+        '。' | '！' | '？' | '!' | '?' | '；' | ';' | '｡' => Some(Noise::Stop),
+        c if c.is_whitespace() => Some(Noise::Space),
+        c if within(&unicode::PUNCTUATION, c) => Some(Noise::Punct),
+        c if within(&unicode::SYMBOLS, c) => Some(Noise::Symbol),
+        _ => None,
+    }
+}
+
+/// The blocks of punctuation and symbols, as closed ranges.
+pub fn noise_ranges() -> impl Iterator<Item = (u32, u32)> {
+    unicode::PUNCTUATION.into_iter().chain(unicode::SYMBOLS)
+}
+
 /// The value of a decimal digit of any script.
 pub fn digit(c: char) -> Option<u32> {
     let point = u32::from(c);
@@ -137,6 +165,8 @@ mod tests {
             &INVISIBLE,
             &TRAILING,
             &unicode::SPACING_MARKS,
+            &unicode::PUNCTUATION,
+            &unicode::SYMBOLS,
         ] {
             assert!(ranges.iter().all(|(start, end)| start <= end));
             assert!(ranges.windows(2).all(|pair| pair[0].1 < pair[1].0));
@@ -151,6 +181,18 @@ mod tests {
         assert_eq!(digit('\u{1D7D0}'), Some(2));
         assert_eq!(digit('²'), None);
         assert_eq!(digit('/'), None);
+    }
+
+    #[test]
+    fn noise_has_its_kind() {
+        let kinds: Vec<Option<Noise>> = " 、-_@$😂❤。!\n★a赌1\u{301}ー".chars().map(noise).collect();
+        let (punct, symbol) = (Some(Noise::Punct), Some(Noise::Symbol));
+        let (stop, newline) = (Some(Noise::Stop), Some(Noise::Newline));
+        let expected = [
+            &[Some(Noise::Space), punct, punct, punct, punct, symbol, symbol, symbol][..],
+            &[stop, stop, newline, symbol, None, None, None, None, None],
+        ];
+        assert_eq!(kinds, expected.concat());
     }
 
     #[test]

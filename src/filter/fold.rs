@@ -8,7 +8,7 @@ use unicode_normalization::char::compose;
 
 use super::character::{self, Script};
 use super::code_point::{Folded, Folder, Piece};
-use super::options::Options;
+use super::options::{Options, SkipClasses};
 
 /// The bits of a symbol that say which character it is; the rest are flags.
 pub const SYMBOL: u32 = (1 << 21) - 1;
@@ -28,11 +28,15 @@ const SPECIAL: u32 = 1 << 28;
 
 pub const LETTER: u32 = LATIN | GREEK | CYRILLIC;
 
+/// The bits from here on are the kind of noise; 0 is none.
+const NOISE_SHIFT: u32 = 29;
+
 const PAGE: usize = 256;
 /// The blocks in which characters are folded to anything but themselves. A test compares it with
 /// all of Unicode; asking about each code point takes longer than compiling most lists.
 ///
-/// Left out: the Han characters that [`Folder::han`] knows.
+/// Left out: the Han characters that [`Folder::han`] knows, and punctuation and symbols that only
+/// have a kind of noise.
 const CHANGING: [(u32, u32); 55] = [
     (0x0009, 0x11C2),
     (0x135D, 0x13F5),
@@ -155,6 +159,12 @@ impl FoldTable {
             let entry = table.entry_of(folder.fold(c), c);
             if entry != u32::from(c) {
                 table.set(c, entry);
+            }
+        }
+        let noise = character::noise_ranges().flat_map(|(first, last)| first..=last);
+        for c in noise.filter_map(char::from_u32) {
+            if table.entry(c) == u32::from(c) {
+                table.set(c, u32::from(c) | class(c));
             }
         }
         Ok(table)
@@ -320,8 +330,56 @@ fn class(c: char) -> u32 {
         Some(Script::Greek) => GREEK,
         Some(Script::Cyrillic) => CYRILLIC,
         None if character::digit(c).is_some() => DIGIT,
-        None => 0,
+        None => character::noise(c).map_or(0, |noise| (noise as u32 + 1) << NOISE_SHIFT),
     }
+}
+
+/// Symbols that may stand between two characters of an entry, ready to be asked for each symbol.
+#[derive(Clone, Copy, Debug)]
+pub struct Noise {
+    /// One bit for each kind of noise.
+    kinds: u32,
+    flags: u32,
+}
+
+impl Noise {
+    pub fn new(classes: SkipClasses) -> Noise {
+        let kinds = [
+            (SkipClasses::SPACE, character::Noise::Space),
+            (SkipClasses::PUNCT, character::Noise::Punct),
+            (SkipClasses::SYMBOL, character::Noise::Symbol),
+            (SkipClasses::STOP, character::Noise::Stop),
+            (SkipClasses::NEWLINE, character::Noise::Newline),
+        ];
+        let flags = [(SkipClasses::DIGIT, DIGIT), (SkipClasses::LATIN, LATIN)];
+        Noise {
+            kinds: kinds
+                .into_iter()
+                .filter(|(class, _)| classes.contains(*class))
+                .fold(0, |bits, (_, kind)| bits | 2 << kind as u32),
+            flags: flags
+                .into_iter()
+                .filter(|(class, _)| classes.contains(*class))
+                .fold(0, |bits, (_, flag)| bits | flag),
+        }
+    }
+
+    #[inline]
+    pub fn holds(self, symbol: u32) -> bool {
+        self.kinds >> (symbol >> NOISE_SHIFT) & 1 != 0 || symbol & self.flags != 0
+    }
+}
+
+/// A blank or the end of a line.
+pub fn is_blank(symbol: u32) -> bool {
+    const SPACE: u32 = character::Noise::Space as u32 + 1;
+    const NEWLINE: u32 = character::Noise::Newline as u32 + 1;
+    matches!(symbol >> NOISE_SHIFT, SPACE | NEWLINE)
+}
+
+/// Any sign, emoji too, but no blank.
+pub fn is_sign(symbol: u32) -> bool {
+    symbol >> NOISE_SHIFT != 0 && !is_blank(symbol)
 }
 
 #[cfg(test)]
@@ -369,7 +427,7 @@ mod tests {
             let folder = Folder::new(&options).unwrap();
             for c in (0..0x11_0000).filter_map(char::from_u32) {
                 let changes = match folder.fold(c) {
-                    Folded::One(piece) => piece.c != c || class(c) != 0,
+                    Folded::One(piece) => piece.c != c || class(c) != 0 || class(piece.c) != 0,
                     _ => true,
                 };
                 assert_eq!(changes, table.entry(c) != u32::from(c), "{c:?}");
