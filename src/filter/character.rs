@@ -106,7 +106,9 @@ pub enum Noise {
 /// none.
 pub fn noise(c: char) -> Option<Noise> {
     match c {
-        '\n' | '\r' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some(Noise::Newline),
+        '\n' | '\r' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+            Some(Noise::Newline)
+        }
         '。' | '！' | '？' | '!' | '?' | '；' | ';' | '｡' => Some(Noise::Stop),
         c if c.is_whitespace() => Some(Noise::Space),
         c if within(&unicode::PUNCTUATION, c) => Some(Noise::Punct),
@@ -185,11 +187,21 @@ mod tests {
 
     #[test]
     fn noise_has_its_kind() {
-        let kinds: Vec<Option<Noise>> = " 、-_@$😂❤。!\n★a赌1\u{301}ー".chars().map(noise).collect();
+        let kinds: Vec<Option<Noise>> =
+            " 、-_@$😂❤。!\n★a赌1\u{301}ー".chars().map(noise).collect();
         let (punct, symbol) = (Some(Noise::Punct), Some(Noise::Symbol));
         let (stop, newline) = (Some(Noise::Stop), Some(Noise::Newline));
         let expected = [
-            &[Some(Noise::Space), punct, punct, punct, punct, symbol, symbol, symbol][..],
+            &[
+                Some(Noise::Space),
+                punct,
+                punct,
+                punct,
+                punct,
+                symbol,
+                symbol,
+                symbol,
+            ][..],
             &[stop, stop, newline, symbol, None, None, None, None, None],
         ];
         assert_eq!(kinds, expected.concat());

@@ -4,6 +4,8 @@
 //! the same table, so an entry is always folded like the text. The text itself is never changed:
 //! every symbol knows the byte that it came from.
 
+use std::ops::Range;
+
 use unicode_normalization::char::compose;
 
 use super::character::{self, Script};
@@ -112,6 +114,20 @@ impl Stream {
     fn push(&mut self, symbol: u32, origin: u32) {
         self.symbols.push(symbol);
         self.origins.push(origin);
+    }
+
+    /// Puts the characters of a range in reverse; the symbols of each keep their order.
+    pub fn reverse(&mut self, range: Range<usize>) {
+        let (symbols, origins) = (&mut self.symbols[range.clone()], &mut self.origins[range]);
+        symbols.reverse();
+        origins.reverse();
+        let mut start = 0;
+        for at in 0..symbols.len() {
+            if symbols[at] & MORE == 0 {
+                symbols[start..=at].reverse();
+                start = at + 1;
+            }
+        }
     }
 }
 

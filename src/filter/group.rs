@@ -1,18 +1,59 @@
-//! Lists that read text the same way: one fold table, one pass, one automaton.
+//! Lists that fold text the same way: one fold table, one pass, and a matcher for each lens that
+//! their entries are looked for through.
 
+use super::bidi;
+use super::combo::Combos;
+use super::entries::{self, Drafts};
 use super::fold::{FoldTable, SYMBOL, Stream};
 use super::hits::{Allowed, Hit, Hits};
-use super::matcher::{Candidate, Draft, Ends, Matcher};
-use super::options::{AllowMode, Mode, Options, WholeWord};
-use super::{CompileError, ENTRY_CHARS_MAX, Entry, ListSpec, Role};
+use super::matcher::{Candidate, Limits, Matcher, Seen};
+use super::options::{AllowMode, Mode, Options, SkipClasses};
+use super::patterns::Patterns;
+use super::selfmask::Selfmask;
+use super::sound::Sounds;
+use super::view::{Lens, Runs, View, longest_run};
+use super::{CompileError, ListSpec, Role};
 
-/// Entries that begin so are patterns in other filters, and would never match as words.
-const PATTERN_PREFIX: &str = "re:";
+/// Words of combinations that are kept for one text.
+const COMBINED_MAX: usize = 1 << 14;
 
 pub struct Group {
     table: FoldTable,
-    entries: Matcher,
-    phrases: Matcher,
+    sounds: Sounds,
+    readings: Vec<Reading>,
+    selfmask: Selfmask,
+    patterns: Patterns,
+    combos: Combos,
+    phrases: Vec<Phrases>,
+    bidi: bool,
+}
+
+/// Entries that are looked for through one lens.
+struct Reading {
+    lens: Lens,
+    plain: Matcher,
+    runs: Option<Matcher>,
+    /// From how many equal symbols on a run may stand for a shorter one.
+    runs_from: u32,
+}
+
+/// Allowed phrases as the lists with these options read them.
+struct Phrases {
+    skip: SkipClasses,
+    max_gap: u32,
+    readings: Vec<Reading>,
+}
+
+/// What a list says about the text and its matches.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    pub mode: Mode,
+    pub allow_mode: AllowMode,
+    pub limits: Limits,
+    pub skip: SkipClasses,
+    pub bidi: bool,
+    /// Entries from here on are words of combinations.
+    pub combined_from: u32,
 }
 
 /// What is looked for in one text.
@@ -23,15 +64,25 @@ pub struct Sought<'a> {
     /// At least one of them holds allowed phrases.
     pub allow: bool,
     /// By list.
-    pub modes: &'a [(Mode, AllowMode)],
+    pub rules: &'a [Rules],
 }
 
 /// What [`Group::find`] works with; kept from text to text.
 #[derive(Default)]
 pub struct Work {
     stream: Stream,
+    views: Views,
     hits: Hits,
-    allowed: Allowed,
+    /// Words of combinations.
+    combined: Vec<Hit>,
+    /// By reading of the phrases.
+    allowed: Vec<Allowed>,
+}
+
+#[derive(Default)]
+struct Views {
+    view: View,
+    runs: Runs,
 }
 
 impl Group {
@@ -52,23 +103,35 @@ impl Group {
             }));
         });
         let table = table.ok()?;
-        let mut reader = Reader {
-            table: &table,
-            stream: Stream::default(),
-            problems,
-        };
-        let (mut entries, mut phrases) = (Draft::default(), Draft::default());
-        for (id, list) in lists.iter().enumerate() {
-            match list.role {
-                Role::Match if members[id] => reader.read(id, list, &mut entries),
-                Role::Match => {}
-                Role::Allow => reader.read(id, list, &mut phrases),
+        let sounds = Sounds::new();
+        let mut read = entries::read(&table, lists, members, problems);
+        let mut phrases: Vec<Phrases> = Vec::new();
+        for (list, _) in lists.iter().zip(members).filter(|(_, member)| **member) {
+            let (skip, max_gap) = (list.options.skip, list.options.max_gap);
+            if !phrases
+                .iter()
+                .any(|known| (known.skip, known.max_gap) == (skip, max_gap))
+            {
+                let drafts = entries::read_phrases(&table, lists, skip, problems);
+                phrases.push(Phrases {
+                    skip,
+                    max_gap,
+                    readings: readings(drafts, &sounds),
+                });
             }
         }
         Some(Group {
-            entries: Matcher::build(entries),
-            phrases: Matcher::build(phrases),
+            readings: readings(std::mem::take(&mut read.drafts), &sounds),
+            selfmask: read.selfmask,
+            patterns: Patterns::build(lists, members, problems),
+            combos: Combos::of(lists, members),
+            phrases,
+            bidi: lists
+                .iter()
+                .zip(members)
+                .any(|(list, member)| *member && list.role == Role::Match && list.options.bidi),
             table,
+            sounds,
         })
     }
 
@@ -84,167 +147,241 @@ impl Group {
     pub fn find(&self, sought: &Sought, work: &mut Work, reported: &mut Vec<Hit>) {
         self.table.fold(sought.text, &mut work.stream);
         work.hits.clear();
-        if sought.allow {
-            self.find_unspared(sought, work);
-        } else {
-            self.find_hits(sought, &work.stream, &mut work.hits, |_| true);
+        work.combined.clear();
+        self.find_unspared(sought, work);
+        if !work.combined.is_empty() {
+            self.combos.settle(sought, &work.combined, &mut work.hits);
         }
         if !work.hits.is_empty() {
-            let mode = |list: u32| sought.modes[list as usize].0;
+            let mode = |list: u32| sought.rules[list as usize].mode;
             work.hits.report(mode, reported);
         }
     }
+}
 
+impl Group {
     /// Finds hits and drops those that an allowed phrase spares. The phrases are looked for only
     /// if there is a hit, which is rare.
     fn find_unspared(&self, sought: &Sought, work: &mut Work) {
         let Work {
             stream,
+            views,
             hits,
+            combined,
             allowed,
         } = work;
         let mut complete = true;
-        self.entries.find(stream, sought.active, |candidate| {
-            complete &= !hits.is_full();
-            if complete {
-                hits.push(located(sought.text, stream, &candidate));
+        self.each_hit(sought, stream, views, |hit| {
+            if sought.is_combined(&hit) {
+                if combined.len() < COMBINED_MAX {
+                    combined.push(hit);
+                }
+            } else if !hits.is_full() {
+                hits.push(hit);
+            } else if sought.allow {
+                complete = false;
+            } else {
+                hits.keep_longest();
+                hits.push(hit);
             }
         });
-        if hits.is_empty() {
+        if !sought.allow || hits.is_empty() && combined.is_empty() {
             return;
         }
-        self.find_allowed(sought, stream, allowed);
-        let unspared = |hit: &Hit| !allowed.spares(hit, sought.modes[hit.list as usize].1);
+        allowed.resize_with(self.phrases.len(), Allowed::default);
+        for (phrases, allowed) in self.phrases.iter().zip(&mut *allowed) {
+            self.find_allowed(phrases, sought, stream, views, allowed);
+        }
+        let unspared = |hit: &Hit| {
+            let rules = &sought.rules[hit.list as usize];
+            !allowed[self.phrases_for(rules)].spares(hit, rules.allow_mode)
+        };
+        combined.retain(unspared);
         if complete {
             hits.retain(unspared);
-        } else {
-            // Too many to keep them all: look once more, now that the phrases are known.
-            hits.clear();
-            self.find_hits(sought, stream, hits, unspared);
+            return;
         }
-    }
-
-    fn find_hits(
-        &self,
-        sought: &Sought,
-        stream: &Stream,
-        hits: &mut Hits,
-        counts: impl Fn(&Hit) -> bool,
-    ) {
-        self.entries.find(stream, sought.active, |candidate| {
-            let hit = located(sought.text, stream, &candidate);
-            if counts(&hit) {
-                hits.push(hit);
+        // Too many to keep them all: look once more, now that the phrases are known.
+        hits.clear();
+        self.each_hit(sought, stream, views, |hit| {
+            if !sought.is_combined(&hit) && unspared(&hit) {
                 if hits.is_full() {
                     hits.keep_longest();
                 }
+                hits.push(hit);
             }
         });
     }
 
-    fn find_allowed(&self, sought: &Sought, stream: &Stream, allowed: &mut Allowed) {
+    fn each_hit(
+        &self,
+        sought: &Sought,
+        stream: &Stream,
+        views: &mut Views,
+        mut found: impl FnMut(Hit),
+    ) {
+        let limits = |list: u32| sought.rules[list as usize].limits;
+        self.each_candidate(
+            &self.readings,
+            sought,
+            &stream.symbols,
+            views,
+            limits,
+            |candidate| {
+                found(located(sought.text, stream, &candidate));
+            },
+        );
+        self.selfmask
+            .find(&stream.symbols, sought.active, |candidate| {
+                found(located(sought.text, stream, &candidate));
+            });
+        self.patterns.find(sought, stream, &mut found);
+        if self.bidi && bidi::is_overridden(sought.text) {
+            let shown = bidi::as_shown(sought.text, stream);
+            self.each_candidate(
+                &self.readings,
+                sought,
+                &shown.symbols,
+                views,
+                limits,
+                |candidate| {
+                    if sought.rules[candidate.of.list as usize].bidi {
+                        found(located_in_disorder(sought.text, &shown, &candidate));
+                    }
+                },
+            );
+        }
+    }
+
+    fn each_candidate(
+        &self,
+        readings: &[Reading],
+        sought: &Sought,
+        stream: &[u32],
+        views: &mut Views,
+        limits: impl Fn(u32) -> Limits + Copy,
+        mut found: impl FnMut(Candidate),
+    ) {
+        for reading in readings {
+            let Views { view, runs } = &mut *views;
+            let (seen, longest) = if reading.lens.is_clear() {
+                let seen = Seen {
+                    stream,
+                    symbols: stream,
+                    at: None,
+                };
+                let longest = reading.runs.as_ref().map_or(0, |_| longest_run(stream));
+                (seen, longest)
+            } else {
+                view.fill(reading.lens, &self.sounds, stream);
+                if reading.lens.signs && !view.has_signs {
+                    // Without signs it is the view of the reading before it.
+                    continue;
+                }
+                let seen = Seen {
+                    stream,
+                    symbols: &view.symbols,
+                    at: Some(&view.at),
+                };
+                (seen, view.longest_run)
+            };
+            reading.plain.find(&seen, sought.active, limits, &mut found);
+            if let Some(matcher) = &reading.runs
+                && longest >= reading.runs_from.clamp(2, 3)
+            {
+                runs.fill(seen.symbols);
+                matcher.find_runs(&seen, runs, sought.active, limits, &mut found);
+            }
+        }
+    }
+
+    fn find_allowed(
+        &self,
+        phrases: &Phrases,
+        sought: &Sought,
+        stream: &Stream,
+        views: &mut Views,
+        allowed: &mut Allowed,
+    ) {
         allowed.clear();
-        self.phrases.find(stream, sought.active, |candidate| {
-            let phrase = located(sought.text, stream, &candidate);
-            allowed.push(phrase.start, phrase.end);
-        });
+        let limits = |_| Limits {
+            max_gap: phrases.max_gap,
+            repeat: 0,
+        };
+        self.each_candidate(
+            &phrases.readings,
+            sought,
+            &stream.symbols,
+            views,
+            limits,
+            |candidate| {
+                let phrase = located(sought.text, stream, &candidate);
+                allowed.push(phrase.start, phrase.end);
+            },
+        );
         allowed.seal();
     }
+
+    /// Which of the readings of allowed phrases spares a list's matches.
+    fn phrases_for(&self, rules: &Rules) -> usize {
+        let same = |phrases: &Phrases| {
+            (phrases.skip, phrases.max_gap) == (rules.skip, rules.limits.max_gap)
+        };
+        let found = self.phrases.iter().position(same);
+        found.expect("phrases are read as each list of the group reads")
+    }
+}
+
+impl Sought<'_> {
+    fn is_combined(&self, hit: &Hit) -> bool {
+        hit.entry >= self.rules[hit.list as usize].combined_from
+    }
+}
+
+fn readings(drafts: Drafts, sounds: &Sounds) -> Vec<Reading> {
+    let build = |lens, draft, runs| Matcher::build(draft, lens, runs, sounds);
+    drafts
+        .into_iter()
+        .map(|drafts| Reading {
+            lens: drafts.lens,
+            plain: build(drafts.lens, drafts.plain, false),
+            runs: (drafts.runs.size().0 > 0).then(|| build(drafts.lens, drafts.runs, true)),
+            runs_from: drafts.runs_from,
+        })
+        .collect()
 }
 
 /// Where a candidate stands in the original.
 #[inline]
 fn located(text: &str, stream: &Stream, candidate: &Candidate) -> Hit {
-    let last = stream.origins[candidate.end - 1] as usize;
-    let length = text[last..].chars().next().map_or(0, char::len_utf8);
+    let last = stream.origins[candidate.end - 1];
     Hit {
-        list: candidate.list,
-        entry: candidate.entry,
+        list: candidate.of.list,
+        entry: candidate.of.entry,
         start: stream.origins[candidate.start],
-        end: (last + length) as u32,
+        end: behind(text, last),
     }
 }
 
-/// Reads entries into a draft.
-struct Reader<'a> {
-    table: &'a FoldTable,
-    stream: Stream,
-    problems: &'a mut Vec<CompileError>,
-}
-
-impl Reader<'_> {
-    fn read(&mut self, id: usize, list: &ListSpec, draft: &mut Draft) {
-        for (number, entry) in list.entries.iter().enumerate() {
-            if let Err(what) = self.read_entry((id, number), list, entry, draft) {
-                self.problems.push(CompileError {
-                    list: list.name.clone(),
-                    line: entry.line,
-                    what,
-                });
-            }
-        }
-    }
-
-    fn read_entry(
-        &mut self,
-        (list, number): (usize, usize),
-        spec: &ListSpec,
-        entry: &Entry,
-        draft: &mut Draft,
-    ) -> Result<(), String> {
-        let (text, mut ends) = without_wildcards(&entry.text);
-        if spec.role == Role::Match {
-            ends.whole_word = spec.options.whole_word;
-        }
-        let (list, number) = (list as u32, number as u32);
-        self.table.fold(text, &mut self.stream);
-        checked(&entry.text, &self.stream)?;
-        draft.push(list, number, &self.stream.symbols, ends);
-        // In a text of that script a lookalike stays itself, whatever it was in the entry alone.
-        let settled = self.stream.symbols.clone();
-        self.table.fold_keeping_scripts(text, &mut self.stream);
-        if settled != self.stream.symbols {
-            draft.push(list, number, &self.stream.symbols, ends);
-        }
-        Ok(())
+/// The same in a stream whose symbols are not in the order of the text.
+fn located_in_disorder(text: &str, stream: &Stream, candidate: &Candidate) -> Hit {
+    let origins = stream.origins[candidate.start..candidate.end].iter();
+    let (first, last) = origins.fold((u32::MAX, 0), |(first, last), origin| {
+        (first.min(*origin), last.max(*origin))
+    });
+    Hit {
+        list: candidate.of.list,
+        entry: candidate.of.entry,
+        start: first,
+        end: behind(text, last),
     }
 }
 
-/// The entry without the `*` at either end, which says that the word may go on there.
-fn without_wildcards(text: &str) -> (&str, Ends) {
-    let mut ends = Ends {
-        whole_word: WholeWord::Off,
-        left_open: false,
-        right_open: false,
-    };
-    let mut bare = text;
-    if let Some(rest) = bare.strip_prefix('*') {
-        (bare, ends.left_open) = (rest, true);
-    }
-    if let Some(rest) = bare.strip_suffix('*') {
-        (bare, ends.right_open) = (rest, true);
-    }
-    if bare.chars().all(|c| c == '*') {
-        // Nothing but stars: these are what is looked for.
-        bare = text;
-    }
-    (bare, ends)
-}
-
-/// Refuses what can never match or would match everywhere.
-fn checked(text: &str, folded: &Stream) -> Result<(), String> {
-    if text.starts_with(PATTERN_PREFIX) {
-        return Err(format!("`{text}`: patterns are not available yet"));
-    }
-    let blank = u32::from(' ');
-    if folded.symbols.iter().all(|symbol| symbol & SYMBOL == blank) {
-        return Err("the entry is nothing but blanks and what the options drop".to_owned());
-    }
-    let length = folded.symbols.len();
-    if length > ENTRY_CHARS_MAX {
-        return Err(format!(
-            "the entry has {length} characters; {ENTRY_CHARS_MAX} are the most"
-        ));
-    }
-    Ok(())
+/// Where the character at `origin` ends.
+fn behind(text: &str, origin: u32) -> u32 {
+    let length = text[origin as usize..]
+        .chars()
+        .next()
+        .map_or(0, char::len_utf8);
+    origin + length as u32
 }

@@ -10,17 +10,27 @@
 //! place in the original (`span`). Every step is linear in the text.
 
 mod automaton;
+mod bidi;
 mod character;
 mod code_point;
+mod combo;
+mod contact;
+mod entries;
 mod fold;
+mod forms;
 mod group;
 mod hits;
+mod leet;
 mod lookalike;
 mod mask;
 mod matcher;
 mod options;
+mod patterns;
+mod selfmask;
+mod sound;
 mod span;
 mod style;
+mod view;
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,8 +42,9 @@ pub use self::options::{
 };
 use crate::event::Span;
 
-use self::group::{Group, Sought, Work};
+use self::group::{Group, Rules, Sought, Work};
 use self::hits::Hit;
+use self::matcher::Limits;
 use self::span::Places;
 
 /// The longest entry, in characters after folding: time per character of text grows with it in
@@ -132,7 +143,7 @@ pub struct Scratch {
 /// Compiled word lists, never changed.
 pub struct Filter {
     lists: Vec<ListSpec>,
-    modes: Vec<(Mode, AllowMode)>,
+    rules: Vec<Rules>,
     groups: Vec<Group>,
     /// The group of each list that can match.
     group_of: Vec<Option<usize>>,
@@ -140,12 +151,13 @@ pub struct Filter {
 
 impl Filter {
     /// Compiles lists. Errors: every entry and option that cannot be honoured, at once.
-    pub fn compile(lists: Vec<ListSpec>) -> Result<Filter, Vec<CompileError>> {
+    pub fn compile(mut lists: Vec<ListSpec>) -> Result<Filter, Vec<CompileError>> {
         let mut problems = Vec::new();
-        check_count(&lists)?;
         check_lists(&lists, &mut problems);
+        let rules = lists.iter_mut().map(rules_of).collect();
+        check_count(&lists)?;
         let mut filter = Filter {
-            modes: modes(&lists),
+            rules,
             group_of: vec![None; lists.len()],
             groups: Vec::new(),
             lists,
@@ -228,7 +240,7 @@ impl Filter {
             text,
             active: &lists.active,
             allow: lists.allow,
-            modes: &self.modes,
+            rules: &self.rules,
         };
         scratch.hits.clear();
         for group in &lists.groups {
@@ -280,11 +292,21 @@ impl fmt::Debug for Filter {
     }
 }
 
-fn modes(lists: &[ListSpec]) -> Vec<(Mode, AllowMode)> {
-    let options = lists.iter().map(|list| &list.options);
-    options
-        .map(|options| (options.mode, options.allow_mode))
-        .collect()
+/// What a list says about the text; the words of its combinations become entries of it.
+fn rules_of(list: &mut ListSpec) -> Rules {
+    let combined_from = combo::append_words(list);
+    let options = &list.options;
+    Rules {
+        mode: options.mode,
+        allow_mode: options.allow_mode,
+        limits: Limits {
+            max_gap: options.max_gap,
+            repeat: options.repeat,
+        },
+        skip: options.skip,
+        bidi: options.bidi,
+        combined_from,
+    }
 }
 
 /// Refuses more entries than an automaton can number.
@@ -305,10 +327,11 @@ fn check_lists(lists: &[ListSpec], problems: &mut Vec<CompileError>) {
         if lists[..id].iter().any(|other| other.name == list.name) {
             problems.push(CompileError::of_list(list, "the name is taken".to_owned()));
         }
-        if list.role == Role::Match {
-            problems.extend(list.options.not_available().into_iter().map(|name| {
-                CompileError::of_list(list, format!("option `{name}` is not available yet"))
-            }));
+        for combo in &list.options.combos {
+            if combo.all.len() < 2 {
+                let what = format!("combination `{}`: it takes two words at least", combo.id);
+                problems.push(CompileError::of_list(list, what));
+            }
         }
     }
 }

@@ -97,24 +97,6 @@ impl Options {
             ..Options::default()
         }
     }
-
-    /// The options that a list asks for and that no matcher honours yet, by name.
-    pub(super) fn not_available(&self) -> Vec<&'static str> {
-        [
-            (self.leet, "leet"),
-            (self.repeat != 0, "repeat"),
-            (self.skip != SkipClasses::NONE, "skip"),
-            (self.pinyin != Pinyin::None, "pinyin"),
-            (self.homophone, "homophone"),
-            (self.split, "split"),
-            (self.selfmask, "selfmask"),
-            (self.bidi, "bidi"),
-            (!self.combos.is_empty(), "combos"),
-        ]
-        .into_iter()
-        .filter_map(|(asked, name)| asked.then_some(name))
-        .collect()
-    }
 }
 
 /// What happens to combining marks and accents.
