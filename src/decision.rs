@@ -243,20 +243,31 @@ impl SkipReason {
 }
 
 /// What a list does with a match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ListAction {
     Block,
     Replace,
     /// Marked in the answer and the log; changes nothing.
     Flag,
+    /// Counted, and told apart from the rest in the answer; changes nothing.
+    Shadow,
 }
 
 impl ListAction {
+    /// From what changes a message most to what changes nothing.
+    pub const ALL: [ListAction; 4] = [
+        ListAction::Block,
+        ListAction::Replace,
+        ListAction::Flag,
+        ListAction::Shadow,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             ListAction::Block => "block",
             ListAction::Replace => "replace",
             ListAction::Flag => "flag",
+            ListAction::Shadow => "shadow",
         }
     }
 }
@@ -270,6 +281,8 @@ pub struct Hit {
     /// The line of the entry in its file, from 1; 0 when it stands in the policy itself.
     pub line: u32,
     pub tags: Arc<[String]>,
+    /// What the entry was seen through, by the names of the options that see through it.
+    pub evasions: Vec<&'static str>,
     pub action: ListAction,
     /// Which text: `content/text`, `groupName`.
     pub place: String,

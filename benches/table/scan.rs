@@ -62,6 +62,7 @@ fn compile(words: &[String]) -> Filter {
         text: word.clone(),
         line: line as u32 + 1,
         tags: Arc::from([]),
+        options: None,
     });
     let list = ListSpec {
         name: "bench".into(),

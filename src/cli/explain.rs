@@ -145,6 +145,15 @@ fn text_of(explanation: &Explanation) -> String {
                 "  {} `{}` from list {} line {}, seen as {:?}, bytes {:?}, characters {:?}, UTF-16 {:?}\n",
                 one.action, one.entry, one.list, one.line, one.matched, one.bytes, one.chars, one.utf16
             ));
+            if !one.evasions.is_empty() {
+                out.push_str(&format!("    seen through: {}\n", one.evasions.join(", ")));
+            }
+        }
+        for one in &text.spared {
+            out.push_str(&format!(
+                "  `{}` from list {}, seen as {:?}, is spared by `{}` from list {} line {}\n",
+                one.entry, one.list, one.matched, one.by_phrase, one.by_list, one.by_line
+            ));
         }
     }
     out.push_str(&format!("filters: {}\n", explanation.filters));

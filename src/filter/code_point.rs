@@ -195,6 +195,11 @@ impl<'a> Folder<'a> {
     }
 }
 
+/// A Chinese numeral that `num_style` makes a digit.
+pub fn is_numeral(c: char) -> bool {
+    pairs(NUMERALS).any(|(numeral, _)| numeral == c)
+}
+
 fn joining(mark: char, alone: Option<char>) -> Folded {
     Folded::Join { mark, alone }
 }

@@ -29,6 +29,7 @@ pub fn append_words(list: &mut ListSpec) -> u32 {
                 text: text.clone(),
                 line: 0,
                 tags: [combo.id.clone()].into(),
+                options: None,
             }));
         }
     }

@@ -136,7 +136,12 @@ fn each_word(
     for (number, entry) in list.entries.iter().enumerate() {
         let is_pattern = patterns::is_pattern(&entry.text);
         let outcome = match list.role {
-            Role::Match if is_pattern => Ok(()),
+            Role::Allow if entry.options.is_some() => Err(
+                "an allowed phrase has no options: it is read as the list that it spares"
+                    .to_owned(),
+            ),
+            // Those with options of their own are in a part of the list.
+            Role::Match if is_pattern || entry.options.is_some() => Ok(()),
             Role::Allow if is_pattern => Err(format!(
                 "`{}`: an allowed phrase is a text, no pattern",
                 entry.text
@@ -222,7 +227,7 @@ fn add_to(
 }
 
 /// The entry without the `*` at either end, which says that the word may go on there.
-fn without_wildcards(text: &str) -> (&str, Ends) {
+pub fn without_wildcards(text: &str) -> (&str, Ends) {
     let mut ends = Ends {
         whole_word: WholeWord::Off,
         left_open: false,

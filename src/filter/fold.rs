@@ -223,6 +223,22 @@ impl FoldTable {
         self.entries[usize::from(page) * PAGE + point as usize % PAGE] ^ point
     }
 
+    /// What a character alone is folded to, if that is one symbol; a lookalike is itself.
+    pub fn symbol(&self, c: char) -> Option<u32> {
+        match self.entry(c) {
+            entry if entry & SPECIAL != 0 => None,
+            entry if entry & LOOKALIKE != 0 => {
+                Some(self.lookalikes[(entry & SYMBOL) as usize].itself & SYMBOL)
+            }
+            entry => Some(entry & SYMBOL),
+        }
+    }
+
+    /// A letter that is Latin in some texts, or in all of them.
+    pub fn may_be_latin(&self, c: char) -> bool {
+        self.entry(c) & (LOOKALIKE | LATIN) != 0
+    }
+
     fn push_special(&self, entry: u32, origin: u32, stream: &mut Stream) -> u32 {
         match &self.special[(entry & SYMBOL) as usize] {
             Special::Drop => 0,

@@ -1,9 +1,12 @@
 //! Lists that fold text the same way: one fold table, one pass, and a matcher for each lens that
 //! their entries are looked for through.
 
+use std::ops::Range;
+
 use super::bidi;
 use super::combo::Combos;
 use super::entries::{self, Drafts};
+use super::evasion::{self, Evasion};
 use super::fold::{FoldTable, SYMBOL, Stream};
 use super::hits::{Allowed, Hit, Hits};
 use super::matcher::{Candidate, Limits, Matcher, Seen};
@@ -141,6 +144,12 @@ impl Group {
         self.table.fold(text, &mut stream);
         let symbols = stream.symbols.iter().map(|symbol| symbol & SYMBOL);
         symbols.filter_map(char::from_u32).collect()
+    }
+
+    /// What an entry of these lists was seen through where it was found so.
+    pub fn evasions(&self, entry: &str, found: &str, options: &Options) -> Vec<Evasion> {
+        let (entry, _) = entries::without_wildcards(entry);
+        evasion::between(entry, found, options, &self.table, &self.sounds)
     }
 
     /// Appends what is reported to `reported`, list by list.
@@ -295,6 +304,26 @@ impl Group {
         }
     }
 
+    /// The first phrase that spares a match of a list at these bytes.
+    pub fn sparing(&self, sought: &Sought, list: usize, found: Range<u32>) -> Option<Hit> {
+        let rules = &sought.rules[list];
+        let (mut stream, mut views) = (Stream::default(), Views::default());
+        self.table.fold(sought.text, &mut stream);
+        let mut sparing = None;
+        let phrases = &self.phrases[self.phrases_for(rules)];
+        self.each_phrase(phrases, sought, &stream, &mut views, |phrase| {
+            let spares = match rules.allow_mode {
+                // The match's span includes marks behind it, the phrase's does not.
+                AllowMode::Contain => phrase.start <= found.start && phrase.end > found.start,
+                AllowMode::Overlap => phrase.start < found.end && phrase.end > found.start,
+            };
+            if spares && sparing.is_none() {
+                sparing = Some(phrase);
+            }
+        });
+        sparing
+    }
+
     fn find_allowed(
         &self,
         phrases: &Phrases,
@@ -304,6 +333,20 @@ impl Group {
         allowed: &mut Allowed,
     ) {
         allowed.clear();
+        self.each_phrase(phrases, sought, stream, views, |phrase| {
+            allowed.push(phrase.start, phrase.end);
+        });
+        allowed.seal();
+    }
+
+    fn each_phrase(
+        &self,
+        phrases: &Phrases,
+        sought: &Sought,
+        stream: &Stream,
+        views: &mut Views,
+        mut found: impl FnMut(Hit),
+    ) {
         let limits = |_| Limits {
             max_gap: phrases.max_gap,
             repeat: 0,
@@ -315,11 +358,9 @@ impl Group {
             views,
             limits,
             |candidate| {
-                let phrase = located(sought.text, stream, &candidate);
-                allowed.push(phrase.start, phrase.end);
+                found(located(sought.text, stream, &candidate));
             },
         );
-        allowed.seal();
     }
 
     /// Which of the readings of allowed phrases spares a list's matches.

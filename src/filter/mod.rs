@@ -16,6 +16,7 @@ mod code_point;
 mod combo;
 mod contact;
 mod entries;
+mod evasion;
 mod fold;
 mod forms;
 mod group;
@@ -25,6 +26,7 @@ mod lookalike;
 mod mask;
 mod matcher;
 mod options;
+mod parts;
 mod patterns;
 mod selfmask;
 mod sound;
@@ -35,6 +37,7 @@ mod view;
 use std::fmt;
 use std::sync::Arc;
 
+pub use self::evasion::Evasion;
 pub use self::mask::mask;
 pub use self::options::{
     AllowMode, Combo, Confusables, Marks, Mask, MaskBy, Mode, Options, Pinyin, SkipClasses,
@@ -45,6 +48,7 @@ use crate::event::Span;
 use self::group::{Group, Rules, Sought, Work};
 use self::hits::Hit;
 use self::matcher::Limits;
+use self::parts::Part;
 use self::span::Places;
 
 /// The longest entry, in characters after folding: time per character of text grows with it in
@@ -64,6 +68,9 @@ pub struct Entry {
     /// The line in the list's file, from 1; 0 when there is none.
     pub line: u32,
     pub tags: Arc<[String]>,
+    /// Instead of the list's, with its `combos` left out. Counts in lists of role
+    /// [`Role::Match`] alone, and not for combinations.
+    pub options: Option<Arc<Options>>,
 }
 
 /// What an occurrence of a list's entry means.
@@ -113,6 +120,13 @@ pub struct ListId(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EntryId(u32);
 
+impl EntryId {
+    /// The entry of this number, from 0.
+    pub fn new(number: u32) -> EntryId {
+        EntryId(number)
+    }
+}
+
 /// Some lists of a [`Filter`], to scan with; allowed phrases count only where their list is one
 /// of them.
 #[derive(Clone, Debug)]
@@ -132,6 +146,15 @@ pub struct Match {
     pub span: Span,
 }
 
+/// A match that an allowed phrase spares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spared {
+    pub found: Match,
+    /// The list of the phrase.
+    pub list: ListId,
+    pub phrase: EntryId,
+}
+
 /// Memory that scans reuse: once warm, a scan allocates nothing.
 #[derive(Default)]
 pub struct Scratch {
@@ -147,6 +170,8 @@ pub struct Filter {
     groups: Vec<Group>,
     /// The group of each list that can match.
     group_of: Vec<Option<usize>>,
+    /// What the lists behind the given ones are parts of.
+    parts: Vec<Part>,
 }
 
 impl Filter {
@@ -154,12 +179,14 @@ impl Filter {
     pub fn compile(mut lists: Vec<ListSpec>) -> Result<Filter, Vec<CompileError>> {
         let mut problems = Vec::new();
         check_lists(&lists, &mut problems);
+        let parts = parts::append(&mut lists);
         let rules = lists.iter_mut().map(rules_of).collect();
         check_count(&lists)?;
         let mut filter = Filter {
             rules,
             group_of: vec![None; lists.len()],
             groups: Vec::new(),
+            parts,
             lists,
         };
         for first in 0..filter.lists.len() {
@@ -209,6 +236,10 @@ impl Filter {
             let list = self.lists.iter().position(|list| *list.name == **name);
             active[list.expect("the caller names lists that it compiled")] = true;
         }
+        let given = self.lists.len() - self.parts.len();
+        for (part, of) in self.parts.iter().enumerate() {
+            active[given + part] = active[of.list().0 as usize];
+        }
         let chosen = |id: &usize| active[*id];
         let mut groups: Vec<usize> = (0..self.lists.len())
             .filter(chosen)
@@ -251,14 +282,50 @@ impl Filter {
         }
         scratch.places.locate(text, &scratch.hits);
         let already = matches.len();
-        matches.extend(scratch.hits.iter().map(|hit| Match {
-            list: ListId(hit.list),
-            entry: EntryId(hit.entry),
-            span: scratch.places.span(hit),
+        let given = self.lists.len() - self.parts.len();
+        matches.extend(scratch.hits.iter().map(|hit| {
+            let part = (hit.list as usize).checked_sub(given);
+            let part = part.map(|part| &self.parts[part]);
+            Match {
+                list: part.map_or(ListId(hit.list), Part::list),
+                entry: part.map_or(EntryId(hit.entry), |part| part.entry(hit.entry)),
+                span: scratch.places.span(hit),
+            }
         }));
         matches[already..].sort_unstable_by_key(|found| {
             (found.span.bytes.start, found.list, found.span.bytes.end)
         });
+    }
+
+    /// The matches that are not reported because an allowed phrase spares them, for the person
+    /// who asks why.
+    pub fn spared(&self, text: &str, lists: &ListSet) -> Vec<Spared> {
+        let (mut scratch, mut unspared, mut all) = Default::default();
+        self.scan(text, lists, &mut scratch, &mut unspared);
+        let without = ListSet {
+            allow: false,
+            ..lists.clone()
+        };
+        self.scan(text, &without, &mut scratch, &mut all);
+        all.retain(|found| !unspared.contains(found));
+        let sought = Sought {
+            text,
+            active: &lists.active,
+            allow: true,
+            rules: &self.rules,
+        };
+        let spared = all.into_iter().filter_map(|found| {
+            let at = self.compiled_as(&found);
+            let group = &self.groups[self.group_of[at]?];
+            let Span { bytes, .. } = &found.span;
+            let phrase = group.sparing(&sought, at, bytes.start as u32..bytes.end as u32)?;
+            Some(Spared {
+                found,
+                list: ListId(phrase.list),
+                phrase: EntryId(phrase.entry),
+            })
+        });
+        spared.collect()
     }
 
     /// A text as a list's entries are compared with it, for the person who asks why; `None` for
@@ -277,8 +344,36 @@ impl Filter {
         &self.lists[list.0 as usize].entries[entry.0 as usize]
     }
 
-    pub fn mask_of(&self, list: ListId) -> &Mask {
-        &self.lists[list.0 as usize].options.mask
+    /// The options that an entry is looked for with.
+    pub fn options(&self, list: ListId, entry: EntryId) -> &Options {
+        let own = self.entry(list, entry).options.as_deref();
+        own.unwrap_or(&self.lists[list.0 as usize].options)
+    }
+
+    /// What a match in `text` was seen through; nothing for a pattern.
+    pub fn evasions(&self, text: &str, found: &Match) -> Vec<Evasion> {
+        let entry = &self.entry(found.list, found.entry).text;
+        let group = self.group_of[self.compiled_as(found)];
+        let (Some(group), false) = (group, patterns::is_pattern(entry)) else {
+            return Vec::new();
+        };
+        let options = self.options(found.list, found.entry);
+        let found = text[found.span.bytes.clone()].trim_end_matches(character::is_trailing);
+        self.groups[group].evasions(entry, found, options)
+    }
+
+    /// The list, or the part of one, that a match's entry was compiled with.
+    fn compiled_as(&self, found: &Match) -> usize {
+        let given = self.lists.len() - self.parts.len();
+        let part = self
+            .parts
+            .iter()
+            .position(|part| part.holds(found.list, found.entry));
+        part.map_or(found.list.0 as usize, |part| given + part)
+    }
+
+    pub fn mask_of(&self, found: &Match) -> &Mask {
+        &self.options(found.list, found.entry).mask
     }
 }
 

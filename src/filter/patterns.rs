@@ -49,7 +49,8 @@ impl Patterns {
     ) -> Patterns {
         let mut patterns = Patterns::default();
         for (id, list) in lists.iter().enumerate().filter(|(id, _)| members[*id]) {
-            for (number, entry) in list.entries.iter().enumerate() {
+            let entries = list.entries.iter().enumerate();
+            for (number, entry) in entries.filter(|(_, entry)| entry.options.is_none()) {
                 let of = EntryOf {
                     list: id as u32,
                     entry: number as u32,

@@ -16,6 +16,7 @@ fn list(name: &str, role: Role, options: Options, words: &[&str]) -> ListSpec {
         text: (*word).to_owned(),
         line,
         tags: Arc::new([]),
+        options: None,
     });
     ListSpec {
         name: name.into(),
@@ -57,7 +58,7 @@ impl Words {
         let matches = self.find(text);
         let cuts: Vec<_> = matches
             .iter()
-            .map(|found| (found.span.bytes.clone(), self.filter.mask_of(found.list)))
+            .map(|found| (found.span.bytes.clone(), self.filter.mask_of(found)))
             .collect();
         mask(text, &cuts, &[], false)
     }
@@ -590,6 +591,50 @@ fn lists_have_matches_of_their_own_sorted_by_start() {
         .map(|found| (&**filter.list_name(found.list), found.span.chars.clone()))
         .collect();
     assert_eq!(found, [("long", 1..4), ("plain", 1..3), ("short", 1..3)]);
+}
+
+#[test]
+fn entry_with_options_of_its_own_is_read_by_them() {
+    let mut words = list(
+        "words",
+        Role::Match,
+        Options::default(),
+        &["badword", "赌博", "casino"],
+    );
+    let own = Options {
+        mask: Mask {
+            char: '#',
+            ..Mask::default()
+        },
+        ..strict()
+    };
+    words.entries[1].options = Some(Arc::new(own));
+    let filter = Filter::compile(vec![
+        words,
+        list("other", Role::Match, Options::default(), &["other"]),
+    ]);
+    let filter = filter.unwrap();
+    let set = filter.list_set(&["words"]);
+    let (mut scratch, mut found) = (Scratch::default(), Vec::new());
+    filter.scan(
+        "b-adword 赌-博 casino other",
+        &set,
+        &mut scratch,
+        &mut found,
+    );
+    let shown: Vec<_> = found
+        .iter()
+        .map(|found| {
+            let list = &**filter.list_name(found.list);
+            let entry = filter.entry(found.list, found.entry);
+            (list, entry.line, filter.mask_of(found).char)
+        })
+        .collect();
+    assert_eq!(shown, [("words", 2, '#'), ("words", 3, '*')]);
+    let other = filter.list_set(&["other"]);
+    found.clear();
+    filter.scan("赌-博", &other, &mut scratch, &mut found);
+    assert_eq!(found, []);
 }
 
 #[test]

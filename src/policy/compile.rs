@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::lists::{self, Entries};
 use super::problem::{At, Place, Problem, Problems};
 use super::reader::Section;
 use super::snapshot::{Endpoint, HookRules, ListRules, Snapshot, TextRules, Version};
 use super::sources::{self, CALLBACK_URL, FileSet};
 use super::spec::{self, AskWhom, HookSpec, ListDoes, ListSpec, Named, Spec, unknown};
-use super::{POLICY_FILE, lists, review};
+use super::{POLICY_FILE, review};
 use crate::event::Moment;
-use crate::filter::{self, Entry, Filter, Role};
+use crate::filter::{self, Entry, EntryId, Filter, Role};
 
 /// What a policy is read with, beside its files.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +102,7 @@ impl Compiler<'_> {
             .into_iter()
             .map(|endpoint| Arc::new(endpoint.endpoint))
             .collect();
-        let entries: Vec<Vec<Entry>> = spec
+        let entries: Vec<Entries> = spec
             .lists
             .iter()
             .map(|list| self.entries(list, &spec.filters.limits))
@@ -110,7 +111,7 @@ impl Compiler<'_> {
             .lists
             .iter()
             .zip(&entries)
-            .map(|(list, entries)| list_rules(list, entries.len()))
+            .map(|(list, entries)| list_rules(list, entries))
             .collect();
         let default_lists = match &spec.filters.lists {
             Some(named) => self.list_names(named, &lists),
@@ -143,28 +144,33 @@ impl Compiler<'_> {
         })
     }
 
-    fn entries(&self, list: &ListSpec, limits: &spec::ListLimits) -> Vec<Entry> {
-        let mut entries = Vec::new();
+    fn entries(&self, list: &ListSpec, limits: &spec::ListLimits) -> Entries {
+        let mut read = Entries::default();
         if let Some(Named { name: path, at }) = &list.file
             && let Some(content) = self.files.named(path, at, self.problems)
         {
             let file = self.files.shown(sources::inside(path));
-            entries = lists::read(&file, content, &list.tags, limits, self.problems);
-            if entries.is_empty() && !self.problems.any_error() {
+            let defaults = lists::Defaults {
+                tags: &list.tags,
+                options: &list.options,
+            };
+            read = lists::read(&file, content, defaults, limits, self.problems);
+            if read.entries.is_empty() && !self.problems.any_error() {
                 let what = "the list is empty, so it never finds anything";
                 self.problems.warning(&At::file(&file), what, "");
             }
         }
         let tags: Arc<[String]> = list.tags.as_slice().into();
-        entries.extend(list.words.iter().map(|word| Entry {
+        read.entries.extend(list.words.iter().map(|word| Entry {
             text: word.name.clone(),
             line: 0,
             tags: Arc::clone(&tags),
+            options: None,
         }));
-        entries
+        read
     }
 
-    fn filter(&self, lists: Vec<ListSpec>, entries: Vec<Vec<Entry>>) -> Option<Filter> {
+    fn filter(&self, lists: Vec<ListSpec>, entries: Vec<Entries>) -> Option<Filter> {
         let mut places = BTreeMap::new();
         let mut specs = Vec::new();
         for (list, entries) in lists.into_iter().zip(entries) {
@@ -180,7 +186,7 @@ impl Compiler<'_> {
                     ListDoes::Allow => Role::Allow,
                 },
                 options: list.options,
-                entries,
+                entries: entries.entries,
             });
         }
         match Filter::compile(specs) {
@@ -290,14 +296,30 @@ impl Resolved {
     }
 }
 
-fn list_rules(list: &ListSpec, entries: usize) -> ListRules {
+fn list_rules(list: &ListSpec, read: &Entries) -> ListRules {
+    let action = match list.does {
+        ListDoes::Act(action) => Some(action),
+        ListDoes::Allow => None,
+    };
+    let combined = list.options.combos.iter().flat_map(|combo| {
+        let tags = std::slice::from_ref(&combo.id);
+        combo.all.iter().chain(&combo.none).map(move |_| tags)
+    });
+    let tags = read
+        .entries
+        .iter()
+        .map(|entry| &*entry.tags)
+        .chain(combined);
+    let own = (0..).zip(tags).filter_map(|(number, tags)| {
+        let said = read.actions.get(&number).copied();
+        let own = list.action_of(said, tags)?;
+        (Some(own) != action).then_some((EntryId::new(number), own))
+    });
     ListRules {
         name: list.name.as_str().into(),
-        action: match list.does {
-            ListDoes::Act(action) => Some(action),
-            ListDoes::Allow => None,
-        },
-        entries,
+        action,
+        own_actions: own.collect(),
+        entries: read.entries.len(),
         code: list.code,
         reason: list.reason.clone(),
     }

@@ -11,7 +11,7 @@ use super::snapshot::{HookRules, Snapshot};
 use crate::decision::{FailureClass, Hit, Replacement, Verdict};
 use crate::dialect;
 use crate::event::{Event, Moment, Text};
-use crate::filter::Scratch;
+use crate::filter::{Scratch, Spared};
 
 /// The steps of one decision, in their order.
 #[derive(Clone, Debug, Serialize)]
@@ -46,6 +46,18 @@ pub struct ExplainedText {
     /// As each of the hook's lists reads it, where that differs from `value`.
     pub folded: BTreeMap<String, String>,
     pub matches: Vec<ExplainedMatch>,
+    pub spared: Vec<ExplainedSparing>,
+}
+
+/// A match that is not reported because an allowed phrase spares it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExplainedSparing {
+    pub list: String,
+    pub entry: String,
+    pub matched: String,
+    pub by_list: String,
+    pub by_phrase: String,
+    pub by_line: u32,
 }
 
 /// One match; positions have their end not included.
@@ -55,6 +67,8 @@ pub struct ExplainedMatch {
     pub line: u32,
     pub entry: String,
     pub tags: Vec<String>,
+    /// What the entry was seen through, by the names of the options that see through it.
+    pub evasions: Vec<&'static str>,
     pub action: &'static str,
     pub matched: String,
     pub bytes: [usize; 2],
@@ -152,7 +166,27 @@ impl Snapshot {
             replaceable: text.replaceable,
             folded: folded.collect(),
             matches: Vec::new(),
+            spared: self.explain_spared(rules, text),
         }
+    }
+}
+
+impl Snapshot {
+    fn explain_spared(&self, rules: &HookRules, text: &Text) -> Vec<ExplainedSparing> {
+        let spared = self.filter.spared(&text.value, &rules.list_set).into_iter();
+        let explain = |spared: Spared| ExplainedSparing {
+            list: self.filter.list_name(spared.found.list).to_string(),
+            entry: self
+                .filter
+                .entry(spared.found.list, spared.found.entry)
+                .text
+                .clone(),
+            matched: text.value[spared.found.span.bytes].to_owned(),
+            by_list: self.filter.list_name(spared.list).to_string(),
+            by_phrase: self.filter.entry(spared.list, spared.phrase).text.clone(),
+            by_line: self.filter.entry(spared.list, spared.phrase).line,
+        };
+        spared.map(explain).collect()
     }
 }
 
@@ -163,6 +197,7 @@ fn explain_match(hit: &Hit, text: &str) -> ExplainedMatch {
         line: hit.line,
         entry: hit.entry.to_string(),
         tags: hit.tags.to_vec(),
+        evasions: hit.evasions.clone(),
         action: hit.action.name(),
         matched: text.get(hit.span.bytes.clone()).unwrap_or("").to_owned(),
         bytes: ends(&hit.span.bytes),

@@ -1,43 +1,65 @@
 //! Word list files: one entry a line.
 //!
-//! Shape: `entry`, or `entry<TAB>tag,tag`. Blanks around an entry are dropped, inside they
+//! Shape: `entry`, or behind it, each after a TAB, `tag,tag` and what the entry says for itself:
+//! `entry<TAB>tag<TAB>{action: flag, leet: true}`, with the keys of a list's options. Blanks around an entry are dropped, inside they
 //! count. A line that begins with `#` is a comment; an entry that begins with `#` is written
 //! `\#…`, one that begins with a backslash `\\…`. UTF-8, with or without byte-order mark, lines
 //! end with LF or CRLF.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::document::place_of_byte;
-use super::problem::{At, Place, Problems};
-use super::spec::ListLimits;
-use crate::filter::Entry;
+use super::document::{Value, parse, place_of_byte};
+use super::problem::{At, Place, Problem, Problems, Severity};
+use super::reader::Section;
+use super::spec::{ListLimits, OwnSettings, read_own};
+use crate::decision::ListAction;
+use crate::filter::{Entry, Options};
 
 /// Beyond this many problems of one file only their number is told.
 const PROBLEMS_MAX: usize = 20;
 
-/// Reads a list file; the tags of the list itself come before those of each entry.
+/// What the list itself says, which its entries add to.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults<'a> {
+    /// They come before the tags of each entry.
+    pub tags: &'a [String],
+    pub options: &'a Options,
+}
+
+/// The entries of a list.
+#[derive(Debug, Default)]
+pub struct Entries {
+    pub entries: Vec<Entry>,
+    /// What entries lead to by their own word, by their number.
+    pub actions: BTreeMap<u32, ListAction>,
+}
+
+/// Reads a list file.
 pub fn read(
     file: &Arc<str>,
     bytes: &[u8],
-    list_tags: &[String],
+    list: Defaults<'_>,
     limits: &ListLimits,
     problems: &Problems,
-) -> Vec<Entry> {
+) -> Entries {
     if bytes.len() as u64 > limits.list_bytes_max {
         problems.error(
             &At::file(file),
             format!("the list has {} bytes", bytes.len()),
             format!("`filters.list_bytes_max` is {}", limits.list_bytes_max),
         );
-        return Vec::new();
+        return Entries::default();
     }
     let mut reading = Reading {
         file,
-        list_tags: list_tags.into(),
+        list_tags: list.tags.into(),
+        list_options: list.options,
         limits,
         problems,
         faults: 0,
-        entries: Vec::new(),
+        own: HashMap::new(),
+        read: Entries::default(),
     };
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     for (line, raw) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
@@ -50,10 +72,20 @@ struct Reading<'a> {
     file: &'a Arc<str>,
     /// Shared by all entries that have no tags of their own.
     list_tags: Arc<[String]>,
+    list_options: &'a Options,
     limits: &'a ListLimits,
     problems: &'a Problems,
     faults: usize,
-    entries: Vec<Entry>,
+    /// Own settings of entries as they are written; many entries say the same.
+    own: HashMap<String, Own>,
+    read: Entries,
+}
+
+/// What an entry says for itself.
+#[derive(Clone, Default)]
+struct Own {
+    options: Option<Arc<Options>>,
+    action: Option<ListAction>,
 }
 
 impl Reading<'_> {
@@ -68,8 +100,12 @@ impl Reading<'_> {
         if text.is_empty() || text.starts_with('#') {
             return;
         }
-        let (entry, tags) = text.split_once('\t').unwrap_or((text, ""));
+        let (entry, columns) = text.split_once('\t').unwrap_or((text, ""));
         let entry = unescape(entry.trim_end());
+        let (tags, own) = match columns.find('{') {
+            Some(brace) => columns.split_at(brace),
+            None => (columns, ""),
+        };
         let chars = entry.chars().count();
         if chars > self.limits.entry_chars_max {
             let way_out = format!(
@@ -83,15 +119,70 @@ impl Reading<'_> {
                 &way_out,
             );
         }
-        if self.entries.len() >= self.limits.entries_max {
+        if self.read.entries.len() >= self.limits.entries_max {
             let way_out = format!("`filters.entries_max` is {}", self.limits.entries_max);
             return self.fault(line, 1, "one entry too many", &way_out);
         }
-        self.entries.push(Entry {
+        let own = match own {
+            "" => Own::default(),
+            own => self.own(line, (text.len() - own.len(), text), own),
+        };
+        let number = self.read.entries.len() as u32;
+        self.read
+            .actions
+            .extend(own.action.map(|action| (number, action)));
+        self.read.entries.push(Entry {
             text: entry.to_owned(),
             line,
             tags: self.tags(tags),
+            options: own.options,
         });
+    }
+
+    /// Reads the settings that stand `at` bytes into a line.
+    fn own(&mut self, line: u32, (at, text): (usize, &str), written: &str) -> Own {
+        if let Some(known) = self.own.get(written) {
+            return known.clone();
+        }
+        let problems = Problems::default();
+        let own = self.read_own(written, &problems);
+        let columns = text[..at].chars().count() as u32;
+        for problem in problems.into_sorted() {
+            self.own_fault(line, columns, problem);
+        }
+        self.own.insert(written.to_owned(), own.clone());
+        own
+    }
+
+    fn read_own(&self, written: &str, problems: &Problems) -> Own {
+        let Ok(Some(node)) = parse(self.file, written.as_bytes(), problems) else {
+            return Own::default();
+        };
+        let Value::Map(map) = &node.value else {
+            return Own::default();
+        };
+        let section = Section::root(map, At::file(self.file), problems);
+        let OwnSettings { options, action } = read_own(&section, self.list_options);
+        Own {
+            options: options.map(Arc::new),
+            action,
+        }
+    }
+
+    /// Reports what is wrong inside the settings of an entry, where it is in the file.
+    fn own_fault(&mut self, line: u32, columns: u32, problem: Problem) {
+        let at = At {
+            place: Place {
+                file: Arc::clone(self.file),
+                line,
+                column: columns + problem.column.max(1),
+            },
+            path: problem.path,
+        };
+        match problem.severity {
+            Severity::Error => self.fault_at(&at, &problem.what, &problem.way_out),
+            Severity::Warning => self.problems.warning(&at, problem.what, problem.way_out),
+        }
     }
 
     fn tags(&self, written: &str) -> Arc<[String]> {
@@ -105,10 +196,6 @@ impl Reading<'_> {
     }
 
     fn fault(&mut self, line: u32, column: u32, what: &str, way_out: &str) {
-        self.faults += 1;
-        if self.faults > PROBLEMS_MAX {
-            return;
-        }
         let place = Place {
             file: Arc::clone(self.file),
             line,
@@ -118,15 +205,22 @@ impl Reading<'_> {
             place,
             path: String::new(),
         };
-        self.problems.error(&at, what, way_out);
+        self.fault_at(&at, what, way_out);
     }
 
-    fn end(self) -> Vec<Entry> {
+    fn fault_at(&mut self, at: &At, what: &str, way_out: &str) {
+        self.faults += 1;
+        if self.faults <= PROBLEMS_MAX {
+            self.problems.error(at, what, way_out);
+        }
+    }
+
+    fn end(self) -> Entries {
         if self.faults > PROBLEMS_MAX {
             let what = format!("{} more lines have problems", self.faults - PROBLEMS_MAX);
             self.problems.error(&At::file(self.file), what, "");
         }
-        self.entries
+        self.read
     }
 }
 
@@ -149,10 +243,31 @@ mod tests {
             entry_chars_max: 12,
         };
         let tags = ["all".to_owned()];
-        let entries = read(&"l".into(), bytes, &tags, &limits, &problems);
-        let mut lines: Vec<String> = entries
-            .iter()
-            .map(|entry| format!("{}:{} {}", entry.line, entry.text, entry.tags.join(",")))
+        let options = Options::default();
+        let list = Defaults {
+            tags: &tags,
+            options: &options,
+        };
+        let read = read(&"l".into(), bytes, list, &limits, &problems);
+        let own = |number: u32, entry: &Entry| {
+            let action = read.actions.get(&number).map(|action| action.name());
+            let leet = entry.options.as_ref().map(|options| options.leet);
+            match (action, leet) {
+                (None, None) => String::new(),
+                own => format!(" {own:?}"),
+            }
+        };
+        let mut lines: Vec<String> = (0..)
+            .zip(&read.entries)
+            .map(|(number, entry)| {
+                let own = own(number, entry);
+                format!(
+                    "{}:{} {}{own}",
+                    entry.line,
+                    entry.text,
+                    entry.tags.join(",")
+                )
+            })
             .collect();
         lines.extend(problems.into_sorted().iter().map(ToString::to_string));
         assert_eq!(lines.join(" | "), expected);
@@ -171,6 +286,22 @@ mod tests {
     #[test]
     fn tags_follow_a_tab() {
         check(b"a b\tx, y\nc \t\n", "1:a b all,x,y | 2:c all");
+    }
+
+    #[test]
+    fn settings_follow_in_braces() {
+        check(
+            b"a\tx\t{action: flag}\nb\t{leet: true}\nc\ty {leet: false}",
+            r#"1:a all,x (Some("flag"), None) | 2:b all (None, Some(true)) | 3:c all,y"#,
+        );
+        check(
+            b"# no\na b\tx\t{leet: maybe}",
+            "2:a b all,x | l:2:14: leet: `maybe` is not possible here; known are `true`, `false`",
+        );
+        check(
+            b"a\t{leat: true}",
+            "1:a all | l:1:4: there is no setting `leat`; did you mean `leet`?",
+        );
     }
 
     #[test]
@@ -205,7 +336,12 @@ mod tests {
             list_bytes_max: 1_000,
             entry_chars_max: 9,
         };
-        read(&"l".into(), &b"\xff\n".repeat(30), &[], &limits, &problems);
+        let options = Options::default();
+        let list = Defaults {
+            tags: &[],
+            options: &options,
+        };
+        read(&"l".into(), &b"\xff\n".repeat(30), list, &limits, &problems);
         let problems = problems.into_sorted();
         assert_eq!(problems.len(), PROBLEMS_MAX + 1);
         assert_eq!(problems[0].to_string(), "l: 10 more lines have problems");

@@ -173,7 +173,12 @@ impl<'a> Review<'a> {
         }
         let replaces = |name: String| {
             self.spec.lists.iter().any(|list| {
-                list.name.to_lowercase() == name && list.does == ListDoes::Act(ListAction::Replace)
+                let tagged = list
+                    .tag_actions
+                    .iter()
+                    .any(|(_, does)| *does == ListAction::Replace);
+                list.name.to_lowercase() == name
+                    && (tagged || list.does == ListDoes::Act(ListAction::Replace))
             })
         };
         let mut send_hooks = self

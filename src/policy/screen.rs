@@ -7,7 +7,7 @@ use super::spec::{NestedText, ReplaceInSendHook};
 use crate::decision::{Hit, ListAction, Refusal, Replacement, Verdict};
 use crate::dialect;
 use crate::event::{Event, Text, TextClass};
-use crate::filter::{self, Mask, Match, Scratch};
+use crate::filter::{self, Evasion, Mask, Match, Scratch};
 
 /// Matches that an answer reports; every match counts for the verdict.
 const HITS_REPORTED_MAX: usize = 256;
@@ -142,10 +142,10 @@ impl<'a> Pass<'a> {
             };
             let rank = rules.rank(&list.name);
             match hit.action {
-                ListAction::Flag => {}
+                ListAction::Flag | ListAction::Shadow => {}
                 ListAction::Block => speak(&mut self.refused, rank, list, hit.line),
                 ListAction::Replace if can_mask => {
-                    cuts.push((found.span.bytes.clone(), filter.mask_of(found.list)));
+                    cuts.push((found.span.bytes.clone(), filter.mask_of(found)));
                     speak(&mut self.to_mask, rank, list, hit.line);
                 }
                 ListAction::Replace if self.is_deferred() => {}
@@ -186,15 +186,18 @@ impl<'a> Pass<'a> {
         let filter = &snapshot.filter;
         let list = snapshot.lists.get(filter.list_name(found.list))?;
         let entry = filter.entry(found.list, found.entry);
-        let action = match (list.action?, self.snapshot.nested_rule(text)) {
+        let own = list.own_actions.get(&found.entry).copied();
+        let action = match (own.unwrap_or(list.action?), snapshot.nested_rule(text)) {
             (ListAction::Block, NestedText::Mask) => ListAction::Replace,
             (action, _) => action,
         };
+        let evasions = filter.evasions(&text.value, found);
         let hit = Hit {
             list: list.name.clone(),
             entry: entry.text.as_str().into(),
             line: entry.line,
             tags: entry.tags.clone(),
+            evasions: evasions.into_iter().map(Evasion::name).collect(),
             action,
             place: text.place().into_owned(),
             span: found.span.clone(),

@@ -14,7 +14,7 @@ use super::spec::{FailureSpec, NestedText, ReplaceInSendHook};
 use crate::decision::{FailureAction, FailureClass, ListAction, SkipReason};
 use crate::dialect::Answers;
 use crate::event::{DialectId, Event, Hook};
-use crate::filter::{Filter, ListSet};
+use crate::filter::{EntryId, Filter, ListSet};
 
 /// Which policy decided; reads as `3-9f2c01ab34de`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -236,6 +236,8 @@ pub struct ListRules {
     /// `None` for a list of phrases that spare what other lists find.
     pub action: Option<ListAction>,
     pub entries: usize,
+    /// What entries lead to that do not lead to `action`, by their number.
+    pub(super) own_actions: BTreeMap<EntryId, ListAction>,
     pub(super) code: i32,
     pub(super) reason: String,
 }

@@ -10,7 +10,7 @@ use super::snapshot::TypeSet;
 
 pub use endpoint::EndpointSpec;
 pub use hook::{AskWhom, HookSpec};
-pub use list::{ListDoes, ListSpec};
+pub use list::{ListDoes, ListSpec, OwnSettings, read_own};
 
 /// A name that must stand for something, and where it is used.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::decision::{Decider, FailureClass, Hit, Verdict};
+use crate::decision::{Decider, FailureClass, Hit, ListAction, Verdict};
 use crate::dialect;
 use crate::event::{Event, Hook, Message, Moment, Span};
 use crate::hook::{Accepted, Settled};
@@ -195,7 +195,12 @@ pub fn decision_response(
         }
     }
     if explain != v1::ExplainLevel::None {
-        response.matches = decision.hits.iter().map(match_of).collect();
+        let (shadow, matches): (Vec<&Hit>, Vec<&Hit>) = decision
+            .hits
+            .iter()
+            .partition(|hit| hit.action == ListAction::Shadow);
+        response.matches = matches.into_iter().map(match_of).collect();
+        response.shadow = shadow.into_iter().map(match_of).collect();
     }
     if explain == v1::ExplainLevel::Timings {
         let us = |time: std::time::Duration| time.as_micros() as u64;
@@ -256,6 +261,7 @@ fn match_of(hit: &Hit) -> v1::Match {
         bytes: span(bytes),
         chars: span(chars),
         utf16: span(utf16),
+        evasions: hit.evasions.iter().map(|name| (*name).to_owned()).collect(),
     }
 }
 

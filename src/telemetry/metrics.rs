@@ -120,6 +120,7 @@ pub struct Metrics {
     outcomes: Family<EndpointOutcome, Counter>,
     oddities: Family<EndpointOutcome, Counter>,
     matches: Family<ListLabels, Counter>,
+    shadow_matches: Family<ListLabels, Counter>,
     events: Family<HookResult, Counter>,
     deliveries: Family<EndpointOutcome, Counter>,
     odd_calls: Family<ReasonLabel, Counter>,
@@ -161,6 +162,7 @@ impl Metrics {
             outcomes: Family::default(),
             oddities: Family::default(),
             matches: Family::default(),
+            shadow_matches: Family::default(),
             events: Family::default(),
             deliveries: Family::default(),
             odd_calls: Family::default(),
@@ -214,6 +216,11 @@ impl Metrics {
             "matches",
             "Matches of word lists, by what the list does",
             self.matches.clone(),
+        );
+        registry.register(
+            "shadow_matches",
+            "Matches that would have counted if their entries were not in shadow mode",
+            self.shadow_matches.clone(),
         );
         registry.register(
             "events",
@@ -300,7 +307,11 @@ impl Metrics {
             list: Arc::clone(list),
             action: action.name(),
         };
-        self.matches.get_or_create(&labels).inc();
+        let series = match action {
+            ListAction::Shadow => &self.shadow_matches,
+            ListAction::Block | ListAction::Replace | ListAction::Flag => &self.matches,
+        };
+        series.get_or_create(&labels).inc();
     }
 
     /// Records how asking an endpoint ended: `allow`, `block`, `replace` or a failure's class.

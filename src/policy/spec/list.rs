@@ -7,7 +7,8 @@ use super::super::reader::{Field, Section};
 use super::{Named, code, names};
 use crate::decision::ListAction;
 use crate::filter::{
-    AllowMode, Confusables, Marks, Mask, MaskBy, Mode, Options, Pinyin, SkipClasses, WholeWord,
+    AllowMode, Combo, Confusables, Marks, Mask, MaskBy, Mode, Options, Pinyin, SkipClasses,
+    WholeWord,
 };
 
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct ListSpec {
     pub code: i32,
     pub reason: String,
     pub tags: Vec<String>,
+    /// What entries with a tag lead to instead of what the list does.
+    pub tag_actions: Vec<(String, ListAction)>,
     pub file: Option<Named>,
     /// Words that stand in the policy itself, with their places.
     pub words: Vec<Named>,
@@ -50,22 +53,74 @@ pub(super) fn read(name: String, field: &Field<'_>) -> ListSpec {
                 ("block", ListDoes::Act(ListAction::Block)),
                 ("replace", ListDoes::Act(ListAction::Replace)),
                 ("flag", ListDoes::Act(ListAction::Flag)),
+                ("shadow", ListDoes::Act(ListAction::Shadow)),
                 ("allow", ListDoes::Allow),
             ])
             .unwrap_or(ListDoes::Act(ListAction::Block)),
         code: code(&section.field("code")),
         reason: section.field("reason").text(),
         tags: texts(&section.field("tags")),
+        tag_actions: read_tag_actions(&section.field("tag_actions")),
         file: file.is_set().then(|| Named {
             name: file.text(),
             at: file.at().clone(),
         }),
         words: names(&words),
-        options: read_options(&section.field("options").section()),
+        options: read_options(&section.field("options").section(), Options::default()),
         at: field.at().clone(),
     };
     section.finish();
     spec
+}
+
+impl ListSpec {
+    /// What an entry leads to: by its own word, by those of its tags that say most, or as the
+    /// list says; `None` in a list that only spares.
+    pub fn action_of(&self, own: Option<ListAction>, tags: &[String]) -> Option<ListAction> {
+        let ListDoes::Act(action) = self.does else {
+            return None;
+        };
+        let tagged = self
+            .tag_actions
+            .iter()
+            .filter(|(tag, _)| tags.contains(tag));
+        Some(
+            own.or(tagged.map(|(_, action)| *action).min())
+                .unwrap_or(action),
+        )
+    }
+}
+
+/// What an entry of a list says for itself, as a map in the last column of its line.
+#[derive(Clone, Debug)]
+pub struct OwnSettings {
+    /// `None` when it only has an action.
+    pub options: Option<Options>,
+    pub action: Option<ListAction>,
+}
+
+/// Reads what an entry says for itself; `list` are the options that it differs from.
+pub fn read_own(section: &Section<'_>, list: &Options) -> OwnSettings {
+    let action = section.field("action");
+    let action = action.is_set().then(|| action.one_of(&ACTIONS)).flatten();
+    let options = read_options(section, list.clone());
+    OwnSettings {
+        options: (options != *list).then_some(options),
+        action,
+    }
+}
+
+const ACTIONS: [(&str, ListAction); 4] = [
+    ("block", ListAction::Block),
+    ("replace", ListAction::Replace),
+    ("flag", ListAction::Flag),
+    ("shadow", ListAction::Shadow),
+];
+
+fn read_tag_actions(field: &Field<'_>) -> Vec<(String, ListAction)> {
+    let fields = field.section().fields().into_iter();
+    let read = fields.map(|(tag, action)| Some((tag, action.one_of(&ACTIONS)?)));
+    read.flatten().collect()
 }
 
 fn texts(field: &Field<'_>) -> Vec<String> {
@@ -73,15 +128,14 @@ fn texts(field: &Field<'_>) -> Vec<String> {
     items.map(|item| item.text).collect()
 }
 
-/// Absent options keep the filter's own defaults.
-fn read_options(section: &Section<'_>) -> Options {
+/// Absent options stay as they are in `options`.
+fn read_options(section: &Section<'_>, mut options: Options) -> Options {
     let flags = |name: &'static str, flag: &mut bool| {
         let field = section.field(name);
         if field.is_set() {
             *flag = field.flag();
         }
     };
-    let mut options = Options::default();
     flags("case", &mut options.case);
     flags("width", &mut options.width);
     flags("style", &mut options.style);
@@ -102,9 +156,19 @@ fn read_options(section: &Section<'_>) -> Options {
     if max_gap.is_set() {
         options.max_gap = small(&max_gap, 1_000);
     }
-    options.skip = read_skip(&section.field("skip"));
-    options.aliases = read_aliases(&section.field("aliases"));
-    options.mask = read_mask(&section.field("mask").section());
+    let skip = section.field("skip");
+    if skip.is_set() {
+        options.skip = read_skip(&skip);
+    }
+    let aliases = section.field("aliases");
+    if aliases.is_set() {
+        options.aliases = read_aliases(&aliases);
+    }
+    let combos = section.field("combos");
+    if combos.is_set() {
+        options.combos = read_combos(&combos);
+    }
+    options.mask = read_mask(&section.field("mask").section(), options.mask);
     section.finish();
     options
 }
@@ -195,8 +259,23 @@ fn read_aliases(field: &Field<'_>) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn read_mask(section: &Section<'_>) -> Mask {
-    let mut mask = Mask::default();
+fn read_combos(field: &Field<'_>) -> Vec<Combo> {
+    let read = |(id, field): (String, Field<'_>)| {
+        let section = field.section();
+        let window = section.field("window");
+        let combo = Combo {
+            id,
+            all: texts(&section.field("all")),
+            window: window.is_set().then(|| small(&window, 1_000_000)),
+            none: texts(&section.field("none")),
+        };
+        section.finish();
+        combo
+    };
+    field.section().fields().into_iter().map(read).collect()
+}
+
+fn read_mask(section: &Section<'_>, mut mask: Mask) -> Mask {
     choose(
         &section.field("by"),
         &[
@@ -262,9 +341,12 @@ mod tests {
         let Value::Map(map) = &node.value else {
             panic!("{text}");
         };
-        assert_eq!(map.len(), 22, "an option is not documented: {text}");
+        assert_eq!(map.len(), 23, "an option is not documented: {text}");
         let section = Section::root(map, At::file(&file), &problems);
-        assert_eq!(read_options(&section), Options::default());
+        assert_eq!(
+            read_options(&section, Options::default()),
+            Options::default()
+        );
         assert_eq!(problems.into_sorted(), []);
     }
 }

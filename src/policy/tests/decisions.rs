@@ -147,6 +147,51 @@ fn hits_say_what_was_found_where() {
 }
 
 #[test]
+fn entries_and_tags_have_actions_and_options_of_their_own() {
+    let list = [(
+        "lists/l.txt",
+        "plain\nsoft\ttame\nquiet\ttame,trial\t{action: shadow}\nseen\ttrial\nleet\t{leet: true, whole_word: off}\n",
+    )];
+    let policy = "lists: {l: {file: lists/l.txt, tag_actions: {tame: replace, trial: flag}, options: {combos: {both: {all: [one, two]}}}}}\nhooks: {beforeSendSingleMsg: }";
+    let snapshot = snapshot_with(policy, &list, &[]);
+    let decide = |text| {
+        let decision = decide(&snapshot, &text_event("beforeSendSingleMsg", text));
+        let hits = decision.hits.iter();
+        let hits = hits.map(|hit| {
+            format!(
+                "{} {} {}",
+                hit.entry,
+                hit.action.name(),
+                hit.evasions.join(",")
+            )
+        });
+        let verdict = in_words(&decision.verdict);
+        format!("{verdict} | {}", hits.collect::<Vec<_>>().join(" | "))
+    };
+    let blocked =
+        |line: &str| format!("block 20001 message contains forbidden words (list `l`{line})");
+    assert_eq!(
+        decide("plain"),
+        format!("{} | plain block ", blocked(", line 1"))
+    );
+    assert_eq!(
+        decide("SOFT"),
+        r#"replace {"content":"****"} | soft replace case"#
+    );
+    assert_eq!(decide("quiet"), "allow | quiet shadow ");
+    assert_eq!(decide("seen"), "allow | seen flag ");
+    assert_eq!(
+        decide("xl33tx"),
+        format!("{} | leet block leet", blocked(", line 5"))
+    );
+    assert_eq!(decide("one"), "allow | ");
+    assert_eq!(
+        decide("two one"),
+        format!("{} | two block  | one block ", blocked(""))
+    );
+}
+
+#[test]
 fn what_cannot_be_masked_in_a_send_hook_blocks_or_waits_for_the_next_call() {
     let text = serde_json::json!({ "content": "soft" });
     let send = http_text("beforeSendSingleMsg", 101, &text);

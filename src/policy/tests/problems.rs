@@ -213,7 +213,7 @@ fn lists_and_their_files_are_checked() {
             "policies/policy.yaml:2:13: lists.a.file: there is no file `lists/b.txt` in the policy directory; did you mean `lists/a.txt`?",
             "policies/policy.yaml:3:3: lists.b: the list has no words; write `file: lists/….txt` or `words: [..]`",
             "policies/policy.yaml:4:13: lists.c.file: `../etc/words.txt` is not inside the policy directory; write a path inside of it, with `/`: lists/words.txt",
-            "policies/policy.yaml:5:27: lists.d.action: `mask` is not possible here; known are `block`, `replace`, `flag`, `allow`",
+            "policies/policy.yaml:5:27: lists.d.action: `mask` is not possible here; known are `block`, `replace`, `flag`, `shadow`, `allow`",
             "policies/policy.yaml:5:49: lists.d.options.case: `2` is not possible here; known are `true`, `false`",
             "policies/policy.yaml:5:52: lists.d.options: there is no setting `pinyn`; did you mean `pinyin`?",
             "policies/policy.yaml:5:72: lists.d.options.skip[0]: `spaces` is not possible here; did you mean `space`?",
