@@ -28,7 +28,7 @@ pub fn requests() -> Arc<Vec<v1::BeforeRequest>> {
     Arc::new(requests.collect())
 }
 
-fn request(text: &str) -> v1::BeforeRequest {
+pub fn request(text: &str) -> v1::BeforeRequest {
     v1::BeforeRequest {
         hook: "beforeSendSingleMsg".to_owned(),
         operation_id: "37a60d50-4799-4de2-bfc9-d9d0ccf2e8b5".to_owned(),

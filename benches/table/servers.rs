@@ -21,7 +21,7 @@ pub const WORDS: usize = 100_000;
 pub struct Process {
     child: Child,
     pub address: SocketAddr,
-    _directory: Option<tempfile::TempDir>,
+    directory: Option<tempfile::TempDir>,
 }
 
 impl Process {
@@ -59,8 +59,20 @@ impl Process {
         Process {
             child,
             address,
-            _directory: directory,
+            directory,
         }
+    }
+
+    /// Writes a file of the policy, as an editor does: whole, under its name.
+    pub fn write(&self, name: &str, text: &str) {
+        let directory = self
+            .directory
+            .as_ref()
+            .expect("it runs with a policy")
+            .path();
+        let draft = directory.join(format!(".{name}.draft"));
+        std::fs::write(&draft, text).expect("the directory can be written");
+        std::fs::rename(&draft, directory.join(name)).expect("the directory can be written");
     }
 
     /// User and system time spent so far, in seconds.

@@ -6,7 +6,7 @@ use unicode_normalization::char::is_combining_mark;
 mod unicode;
 
 /// Letters of the Latin script, as blocks; the few other characters in them are not alphabetic.
-const LATIN_BLOCKS: [(u32, u32); 14] = [
+const LATIN_BLOCKS: [(u32, u32); 19] = [
     (0x0041, 0x007A),
     (0x00AA, 0x02AF),
     (0x1D00, 0x1D25),
@@ -15,11 +15,16 @@ const LATIN_BLOCKS: [(u32, u32); 14] = [
     (0x1D6B, 0x1D77),
     (0x1D79, 0x1DBE),
     (0x1E00, 0x1EFF),
+    (0x2132, 0x2132),
+    (0x214E, 0x214E),
+    (0x2160, 0x2188),
     (0x2C60, 0x2C7F),
     (0xA722, 0xA7FF),
     (0xAB30, 0xAB64),
+    (0xAB66, 0xAB69),
     (0xFB00, 0xFB06),
     (0xFF21, 0xFF5A),
+    (0x10780, 0x107BA),
     (0x1DF00, 0x1DFFF),
 ];
 

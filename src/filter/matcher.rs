@@ -167,6 +167,45 @@ impl Seen<'_> {
         parts.into_iter()
     }
 
+    /// Where a match may begin in a run that is its first, outermost first: behind the last blank
+    /// between letters, and behind any noise.
+    fn starts(&self, run: Range<usize>) -> impl Iterator<Item = usize> {
+        let first = self
+            .parts(run.clone())
+            .next_back()
+            .map_or(run.start, |part| part.start);
+        std::iter::once(first)
+            .chain((first + 1..run.end).filter(|index| self.has_gap_before(*index)))
+    }
+
+    /// Where a match may end in a run that is its last, outermost first.
+    fn ends(&self, run: Range<usize>) -> impl Iterator<Item = usize> {
+        let last = self
+            .parts(run.clone())
+            .next()
+            .map_or(run.end, |part| part.end);
+        let inner = (run.start + 1..last).rev();
+        std::iter::once(last).chain(inner.filter(|index| self.has_gap_before(*index)))
+    }
+
+    fn has_gap_before(&self, index: usize) -> bool {
+        self.place(index) - self.place(index - 1) > 1
+    }
+
+    /// What stands before the symbol at `index` does not belong to its word.
+    fn is_left_free(&self, index: usize, barred: u32) -> bool {
+        let start = self.place(index);
+        let before = start.checked_sub(1).map_or(0, |before| self.stream[before]);
+        is_boundary(before, self.stream[start], barred)
+    }
+
+    /// What stands behind the symbol before `index` does not belong to its word.
+    fn is_right_free(&self, index: usize, barred: u32) -> bool {
+        let last = self.place(index - 1);
+        let behind = self.stream.get(last + 1).copied().unwrap_or(0);
+        is_boundary(behind, self.stream[last], barred)
+    }
+
     /// A blank stands between a letter and the letter before it.
     fn is_cut_before(&self, index: usize) -> bool {
         let (from, to) = (self.place(index - 1), self.place(index));
@@ -323,10 +362,10 @@ impl Matcher {
                 };
                 match *starts {
                     [start, end] => {
-                        let count = self.count(number, 0).max(limits.repeat as usize - 1);
-                        seen.parts(start as usize..end as usize)
-                            .filter(|part| {
-                                part.len() > count && self.is_spelled(number, seen, part)
+                        let parts = seen.parts(start as usize..end as usize);
+                        parts
+                            .filter_map(|part| {
+                                self.stretched_alone(number, seen, part, limits.repeat)
                             })
                             .for_each(see);
                     }
@@ -375,6 +414,7 @@ impl Matcher {
         starts: &[u32],
         repeat: u32,
     ) -> Option<Range<usize>> {
+        let of = &self.owners[owner as usize];
         let last = starts.len() - 2;
         let mut range = starts[0] as usize..starts[last + 1] as usize;
         let mut rest = self.form(owner);
@@ -382,37 +422,26 @@ impl Matcher {
         for (index, bounds) in starts.windows(2).enumerate() {
             let count = self.count(owner, index);
             let mut view = bounds[0] as usize..bounds[1] as usize;
-            let whole = view.clone();
+            let fits =
+                |length: usize| length == count || length > count && length >= repeat as usize;
             if index == 0 {
-                view.start = seen
-                    .parts(whole.clone())
-                    .last()?
-                    .start
-                    .min(view.end.checked_sub(count)?);
-            } else if index == last {
-                view.end = seen
-                    .parts(whole.clone())
-                    .next()?
-                    .end
-                    .max(view.start + count);
-            }
-            if view.start < whole.start || view.end > whole.end || view.len() < count {
-                return None;
-            }
-            if view.len() > count && view.len() >= repeat as usize {
-                longer = true;
-            } else if index == 0 {
-                view.start = view.end - count;
-            } else if index == last {
-                view.end = view.start + count;
-            } else if view.len() != count {
-                return None;
-            }
-            if index == 0 {
+                let mut starts = seen.starts(view.clone());
+                let free =
+                    |start: &usize| fits(view.end - start) && seen.is_left_free(*start, of.left);
+                let cut = view.end.checked_sub(count).filter(|cut| *cut >= view.start);
+                view.start = starts.find(free).or(cut)?;
                 range.start = view.start;
             } else if index == last {
+                let mut ends = seen.ends(view.clone());
+                let free =
+                    |end: &usize| fits(end - view.start) && seen.is_right_free(*end, of.right);
+                let cut = Some(view.start + count).filter(|cut| *cut <= view.end);
+                view.end = ends.find(free).or(cut)?;
                 range.end = view.end;
+            } else if !fits(view.len()) {
+                return None;
             }
+            longer |= view.len() > count;
             if let Some(form) = rest.filter(|_| self.leet) {
                 let (own, others) = form.split_at(count);
                 rest = Some(others);
@@ -421,6 +450,26 @@ impl Matcher {
             }
         }
         (longer && letters.are_enough()).then_some(range)
+    }
+
+    /// The same for an entry of one run, in a part of a run without a blank.
+    fn stretched_alone(
+        &self,
+        owner: u32,
+        seen: &Seen,
+        part: Range<usize>,
+        repeat: u32,
+    ) -> Option<Range<usize>> {
+        let of = &self.owners[owner as usize];
+        let start = seen
+            .starts(part.clone())
+            .find(|start| seen.is_left_free(*start, of.left))?;
+        let end = seen
+            .ends(part)
+            .find(|end| seen.is_right_free(*end, of.right))?;
+        let count = self.count(owner, 0);
+        let longer = end > start + count && end - start >= repeat as usize;
+        (longer && self.is_spelled(owner, seen, &(start..end))).then_some(start..end)
     }
 
     /// Of an entry of one run enough letters are there.

@@ -315,6 +315,9 @@ fn runs_end_where_the_next_word_begins() {
         &["asshole", "assshole"],
     );
     check("badword", "b-aaa-d.w.o.r.d", &["b-aaa-d.w.o.r.d"]);
+    check("casino", "xc-cccasino", &["cccasino"]);
+    check("casino", "casinooo-ox", &["casinooo"]);
+    check("bb", "xb-bbb.bx", &["bbb"]);
 }
 
 #[test]
