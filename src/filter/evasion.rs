@@ -225,7 +225,7 @@ mod tests {
             ..Options::default()
         };
         let table = FoldTable::build(&options).unwrap();
-        let seen = between(entry, found, &options, &table, &Sounds::new());
+        let seen = between(entry, found, &options, &table, &Sounds::read());
         assert_eq!(seen, expected, "{entry} as {found:?}");
     }
 

@@ -15,7 +15,7 @@ use super::patterns::Patterns;
 use super::selfmask::Selfmask;
 use super::sound::Sounds;
 use super::view::{Lens, Runs, View, longest_run};
-use super::{CompileError, ListSpec, Role};
+use super::{CompileError, ListSpec};
 
 /// Words of combinations that are kept for one text.
 const COMBINED_MAX: usize = 1 << 14;
@@ -106,10 +106,16 @@ impl Group {
             }));
         });
         let table = table.ok()?;
-        let sounds = Sounds::new();
+        let members_of = || lists.iter().zip(members).filter(|(_, member)| **member);
+        let homophone = members_of().any(|(list, _)| list.options.homophone);
+        let sounds = if homophone {
+            Sounds::read()
+        } else {
+            Sounds::default()
+        };
         let mut read = entries::read(&table, lists, members, problems);
         let mut phrases: Vec<Phrases> = Vec::new();
-        for (list, _) in lists.iter().zip(members).filter(|(_, member)| **member) {
+        for (list, _) in members_of() {
             let (skip, max_gap) = (list.options.skip, list.options.max_gap);
             if !phrases
                 .iter()
@@ -129,10 +135,7 @@ impl Group {
             patterns: Patterns::build(lists, members, problems),
             combos: Combos::of(lists, members),
             phrases,
-            bidi: lists
-                .iter()
-                .zip(members)
-                .any(|(list, member)| *member && list.role == Role::Match && list.options.bidi),
+            bidi: members_of().any(|(list, _)| list.options.bidi),
             table,
             sounds,
         })

@@ -56,7 +56,7 @@ impl Selfmask {
         });
     }
 
-    /// Reports every word of the `active` lists of which at least half of the letters are seen.
+    /// Reports every word of the `active` lists of which at most a third is hidden.
     pub fn find(&self, stream: &[u32], active: &[bool], mut found: impl FnMut(Candidate)) {
         if self.words.is_empty() || !stream.iter().any(|symbol| is_sign(*symbol)) {
             return;
@@ -90,7 +90,7 @@ impl Selfmask {
 }
 
 impl Word {
-    /// Every symbol is the word's or a sign, and at least one, but no more than half, are signs.
+    /// Every symbol is the word's or a sign, and at least one, but no more than a third, are signs.
     fn is_hidden_in(&self, token: &[u32]) -> bool {
         let mut hidden = 0;
         let fits = self.symbols.iter().zip(token).all(|(own, text)| {
@@ -98,6 +98,6 @@ impl Word {
             hidden += usize::from(!equal);
             equal || is_sign(*text)
         });
-        fits && hidden > 0 && hidden * 2 <= self.symbols.len()
+        fits && hidden > 0 && hidden * 3 <= self.symbols.len()
     }
 }

@@ -23,13 +23,15 @@ pub fn typed_plainly(c: char) -> Option<String> {
     sound.contains('ü').then(|| sound.replace('ü', "u"))
 }
 
-/// A symbol for the sound of each Han character.
+/// A symbol for the sound of each Han character; by default no character has a sound.
+#[derive(Default)]
 pub struct Sounds {
     sounds: Box<[u16]>,
 }
 
 impl Sounds {
-    pub fn new() -> Sounds {
+    /// Takes some milliseconds, so only where sounds are asked for.
+    pub fn read() -> Sounds {
         let mut numbers = BTreeMap::new();
         let number = |c: char| {
             let Some(sound) = c.to_pinyin() else {
@@ -62,7 +64,7 @@ mod tests {
 
     #[test]
     fn characters_of_one_sound_are_equal() {
-        let sounds = Sounds::new();
+        let sounds = Sounds::read();
         let of = |c: char| sounds.of(u32::from(c));
         assert_eq!(of('赌'), of('读'));
         assert_ne!(of('赌'), of('博'));
