@@ -23,7 +23,7 @@ const REGEX_SIZE_MAX: usize = 1 << 20;
 const SET_SIZE_MAX: usize = 1 << 26;
 /// Matches of one expression in one text. Finding all could take time by the square of the
 /// text's length; past this many the rest of the text is one match.
-const MATCHES_MAX: usize = 1_024;
+const MATCHES_MAX: usize = 256;
 
 /// The entry is no word.
 pub fn is_pattern(text: &str) -> bool {
