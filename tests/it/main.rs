@@ -6,6 +6,8 @@
 mod deadline_run;
 mod delivery;
 mod failures;
+mod filter_cases;
+mod filter_model;
 mod grpc;
 mod harness;
 mod hostile;

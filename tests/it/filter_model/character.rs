@@ -1,0 +1,87 @@
+//! What a character is, from Unicode's own properties.
+
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
+use unicode_script::{Script, UnicodeScript};
+
+use callgate::filter::SkipClasses;
+
+pub fn is_latin(c: char) -> bool {
+    c.is_alphabetic() && c.script() == Script::Latin
+}
+
+/// A letter of a script in which words are parted by blanks.
+pub fn is_letter(c: char) -> bool {
+    let script = c.script();
+    c.is_alphabetic() && matches!(script, Script::Latin | Script::Greek | Script::Cyrillic)
+}
+
+pub fn is_han(c: char) -> bool {
+    c.script() == Script::Han && c.general_category_group() == GeneralCategoryGroup::Letter
+}
+
+pub fn is_digit(c: char) -> bool {
+    c.general_category() == GeneralCategory::DecimalNumber
+}
+
+/// A mark that takes no room of its own.
+pub fn is_mark(c: char) -> bool {
+    matches!(
+        c.general_category(),
+        GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark
+    )
+}
+
+/// Default-ignorable code points, annotations and the blank braille pattern.
+pub fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{2800}' | '\u{FEFF}'
+            // Fillers of Hangul and Khmer.
+            | '\u{115F}'..='\u{1160}' | '\u{3164}' | '\u{FFA0}' | '\u{17B4}'..='\u{17B5}'
+            // Variation selectors.
+            | '\u{180B}'..='\u{180F}' | '\u{FE00}'..='\u{FE0F}'
+            // Zero width, and the order of reading.
+            | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+            // Annotations, hieroglyphs, shorthand, music.
+            | '\u{FFF0}'..='\u{FFFB}' | '\u{13440}' | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}'
+            // Tags, and everything else in the plane for such characters.
+            | '\u{E0000}'..='\u{E0FFF}'
+    )
+}
+
+/// Belongs to the character before it, as far as a reader can see.
+pub fn is_trailing(c: char) -> bool {
+    is_mark(c)
+        || c.general_category() == GeneralCategory::SpacingMark
+        || matches!(
+            c,
+            '\u{200C}' | '\u{200D}' | '\u{FF9E}' | '\u{FF9F}'
+                | '\u{1F3FB}'..='\u{1F3FF}' | '\u{E0020}'..='\u{E007F}'
+                // The second and third letter of a Hangul syllable.
+                | '\u{1160}'..='\u{11FF}'
+        )
+}
+
+pub fn is_regional(c: char) -> bool {
+    ('\u{1F1E6}'..='\u{1F1FF}').contains(&c)
+}
+
+/// The class of noise that a character is of; Latin letters and digits are of one too.
+pub fn noise(c: char) -> Option<SkipClasses> {
+    use GeneralCategoryGroup::{Punctuation, Symbol};
+    match c {
+        '。' | '！' | '？' | '!' | '?' | '；' | ';' | '｡' => Some(SkipClasses::STOP),
+        '\n' | '\r' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+            Some(SkipClasses::NEWLINE)
+        }
+        _ if c.is_whitespace() => Some(SkipClasses::SPACE),
+        _ if is_digit(c) => Some(SkipClasses::DIGIT),
+        _ if is_latin(c) => Some(SkipClasses::LATIN),
+        _ => match c.general_category_group() {
+            Punctuation => Some(SkipClasses::PUNCT),
+            Symbol => Some(SkipClasses::SYMBOL),
+            _ => None,
+        },
+    }
+}

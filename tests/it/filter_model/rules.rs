@@ -1,0 +1,122 @@
+//! What must hold for a form that was laid over a text to be an occurrence of its entry.
+
+use callgate::filter::WholeWord;
+
+use super::align::{Page, Step, leet};
+use super::character::{is_digit, is_letter};
+use super::fold::Symbol;
+use super::form::How;
+
+/// Whether these steps are an occurrence, apart from what stands beside it.
+pub fn hold(page: &Page, steps: &[Step]) -> bool {
+    takes_whole_characters(page, steps)
+        && !is_flag(page, steps)
+        && runs_are_whole(page, steps)
+        && blanks_are_everywhere(page, steps)
+        && parts_are_together(page, steps)
+        && half_is_real(page, steps)
+}
+
+/// An occurrence neither begins nor ends inside a character.
+fn takes_whole_characters(page: &Page, steps: &[Step]) -> bool {
+    let (first, last) = ends(steps);
+    page.symbols[first].starts && page.symbols[last].ends
+}
+
+/// Two regional indicators are a flag, and one of a flag is no letter.
+fn is_flag(page: &Page, steps: &[Step]) -> bool {
+    let mut symbols = steps.iter().map(|step| &page.symbols[step.symbol]);
+    match steps.len() {
+        1 => symbols.all(|symbol| symbol.flag),
+        2 => symbols.all(|symbol| symbol.regional),
+        _ => false,
+    }
+}
+
+/// Where a run stands for a shorter one, every run is taken from its start to its end; noise
+/// ends a run. Only at the ends of the entry a run may be cut to the length that it has there.
+fn runs_are_whole(page: &Page, steps: &[Step]) -> bool {
+    let mut runs = steps.chunk_by(|one, next| page.letter(*one).c == page.letter(*next).c);
+    runs.all(|run| {
+        let (first, last) = ends(run);
+        let equal = |at: usize| at < page.symbols.len() && page.stands_for(at, run[0].letter);
+        let longer = run.windows(2).any(|pair| pair[0].letter == pair[1].letter);
+        !longer || !first.checked_sub(1).is_some_and(equal) && !equal(last + 1)
+    })
+}
+
+/// A blank between two letters of the entry needs something between all of them.
+fn blanks_are_everywhere(page: &Page, steps: &[Step]) -> bool {
+    let pairs: Vec<(usize, usize)> = steps
+        .windows(2)
+        .filter(|pair| {
+            let (one, next) = (page.letter(pair[0]), page.letter(pair[1]));
+            let together = one.of == next.of || one.how == How::Plain && next.how == How::Plain;
+            is_letter(one.c) && is_letter(next.c) && together
+        })
+        .map(|pair| (pair[0].symbol, pair[1].symbol))
+        .collect();
+    let blank = pairs
+        .iter()
+        .any(|(one, next)| page.blank_between(*one, *next));
+    let spelled_out = page.form.letters.len() > 1 && pairs.iter().all(|(one, next)| next - one > 1);
+    !blank || spelled_out
+}
+
+/// Nothing stands between the parts of one character.
+fn parts_are_together(page: &Page, steps: &[Step]) -> bool {
+    steps.windows(2).all(|pair| {
+        let (one, next) = (page.letter(pair[0]), page.letter(pair[1]));
+        one.how != How::Part || one.of != next.of || pair[1].symbol == pair[0].symbol + 1
+    })
+}
+
+/// Half of the letters at least are what they are, and not a sign or a digit;
+/// words of one letter are not read so.
+fn half_is_real(page: &Page, steps: &[Step]) -> bool {
+    let letters = &page.form.letters;
+    let is_sign = |step: &Step| leet(page.letter(*step).c).contains(page.symbols[step.symbol].c);
+    let one_letter = letters.iter().all(|letter| letter.c == letters[0].c);
+    if one_letter && steps.len() > letters.len() || letters.len() == 1 {
+        return !steps.iter().any(is_sign);
+    }
+    let runs = steps.chunk_by(|one, next| page.letter(*one).c == page.letter(*next).c);
+    let hidden: usize = runs
+        .map(|run| {
+            let length = run[run.len() - 1].letter - run[0].letter + 1;
+            let real = run.iter().filter(|step| !is_sign(step)).count();
+            length.saturating_sub(real)
+        })
+        .sum();
+    let counted = letters.iter().filter(|letter| is_letter(letter.c));
+    hidden * 2 <= counted.count()
+}
+
+/// Whether an entry whose ends are these letters may stand between its neighbours.
+pub fn is_whole_word(
+    symbols: &[Symbol],
+    [first, last]: [usize; 2],
+    letters: [char; 2],
+    open: [bool; 2],
+    whole: WholeWord,
+) -> bool {
+    let before = first.checked_sub(1).map(|at| &symbols[at]);
+    let after = symbols.get(last + 1);
+    let free = |letter: char, end: &Symbol, neighbour: Option<&Symbol>, open: bool| {
+        let is_word = is_letter(letter) || is_digit(letter);
+        // A flag beside plain letters is no letter.
+        let neighbour = neighbour.filter(|beside| !beside.regional || end.regional);
+        open || !is_word
+            || !neighbour.is_some_and(|beside| match whole {
+                WholeWord::Alnum => is_letter(beside.c) || is_digit(beside.c),
+                WholeWord::Alpha => is_letter(beside.c),
+                WholeWord::Off => false,
+            })
+    };
+    free(letters[0], &symbols[first], before, open[0])
+        && free(letters[1], &symbols[last], after, open[1])
+}
+
+fn ends(steps: &[Step]) -> (usize, usize) {
+    (steps[0].symbol, steps[steps.len() - 1].symbol)
+}
