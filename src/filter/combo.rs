@@ -40,15 +40,20 @@ fn words(combo: &Combo) -> impl Iterator<Item = &String> {
     combo.all.iter().chain(&combo.none)
 }
 
+/// The number of the first word of a list's combinations, which were appended.
+pub fn first_word(list: &ListSpec) -> u32 {
+    let combos = list.options.combos.iter();
+    let count: usize = combos.map(|combo| words(combo).count()).sum();
+    (list.entries.len() - count) as u32
+}
+
 impl Combos {
     /// The combinations of the lists that are `members`, whose words were appended.
     pub fn of(lists: &[ListSpec], members: &[bool]) -> Combos {
         let mut known = Vec::new();
         for (id, list) in lists.iter().enumerate().filter(|(id, _)| members[*id]) {
-            let combos = &list.options.combos;
-            let count: usize = combos.iter().map(|combo| words(combo).count()).sum();
-            let mut first = (list.entries.len() - count) as u32;
-            for combo in combos {
+            let mut first = first_word(list);
+            for combo in &list.options.combos {
                 known.push(Known {
                     list: id as u32,
                     first,

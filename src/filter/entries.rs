@@ -1,10 +1,11 @@
 //! From a list's entries to drafts of matchers: folded, checked, in all their forms, and each
 //! where its lens will look for it.
 
+use super::combo;
 use super::fold::{FoldTable, LETTER, Noise, SYMBOL, Stream};
 use super::forms::Forms;
 use super::leet;
-use super::matcher::{Draft, Ends, EntryOf};
+use super::matcher::{Draft, Ends, EntryOf, Word};
 use super::options::{Options, SkipClasses, WholeWord};
 use super::patterns;
 use super::selfmask::Selfmask;
@@ -49,35 +50,33 @@ pub fn read(
         let mut forms = Forms::new(table, &list.options);
         let mut count = 0;
         let mut outcome = Ok(());
+        let combined_from = combo::first_word(list);
         each_word(list, problems, |number, entry| {
-            let of = EntryOf {
-                list: id as u32,
-                entry: number,
+            let word = Word {
+                of: EntryOf {
+                    list: id as u32,
+                    entry: number,
+                },
+                ends: reader.fold(entry, list)?,
+                combined: number >= combined_from,
             };
-            let ends = reader.fold(entry, list)?;
             let folded = reader.stream.symbols.clone();
-            if list.options.selfmask {
-                read.selfmask.add(of, &folded, ends);
-            }
             // In a text of that script a lookalike stays itself, whatever it was in the entry
             // alone.
-            reader
-                .table
-                .fold_keeping_scripts(without_wildcards(&entry.text).0, &mut reader.stream);
-            if folded != reader.stream.symbols {
-                add(
-                    &mut read.drafts,
-                    &list.options,
-                    of,
-                    &reader.stream.symbols,
-                    ends,
-                );
+            let (text, _) = without_wildcards(&entry.text);
+            reader.table.fold_keeping_scripts(text, &mut reader.stream);
+            let both = [&reader.stream.symbols, &folded];
+            let different = usize::from(folded == reader.stream.symbols);
+            for form in &both[different..] {
+                add(&mut read.drafts, &list.options, word, form);
+                if list.options.selfmask {
+                    read.selfmask.add(word, form);
+                }
             }
-            add(&mut read.drafts, &list.options, of, &folded, ends);
             if count <= FORMS_MAX {
                 for form in forms.of(&folded) {
                     count += 1;
-                    add(&mut read.drafts, &list.options, of, &form, ends);
+                    add(&mut read.drafts, &list.options, word, &form);
                 }
             } else {
                 outcome = Err(());
@@ -114,12 +113,15 @@ pub fn read_phrases(
     for (id, list) in lists.iter().enumerate() {
         if list.role == Role::Allow {
             each_word(list, problems, |number, phrase| {
-                let of = EntryOf {
-                    list: id as u32,
-                    entry: number,
+                let word = Word {
+                    of: EntryOf {
+                        list: id as u32,
+                        entry: number,
+                    },
+                    ends: reader.fold(phrase, list)?,
+                    combined: false,
                 };
-                let ends = reader.fold(phrase, list)?;
-                add(&mut drafts, &options, of, &reader.stream.symbols, ends);
+                add(&mut drafts, &options, word, &reader.stream.symbols);
                 Ok(())
             });
         }
@@ -177,14 +179,14 @@ impl Reader<'_> {
 }
 
 /// Adds a form of an entry to the drafts of every lens that it is looked for through.
-fn add(drafts: &mut Drafts, options: &Options, of: EntryOf, form: &[u32], ends: Ends) {
+fn add(drafts: &mut Drafts, options: &Options, word: Word, form: &[u32]) {
     let mut lens = Lens::of(options);
     let noise = Noise::new(lens.skip);
     if form.iter().any(|symbol| noise.holds(*symbol)) {
         // What is noise in other entries counts in this one.
         lens.skip = SkipClasses::NONE;
     }
-    add_to(drafts, lens, options, of, form, ends);
+    add_to(drafts, lens, options, word, form);
     let may_be_signs = [SkipClasses::PUNCT, SkipClasses::SYMBOL, SkipClasses::STOP]
         .into_iter()
         .any(|class| lens.skip.contains(class));
@@ -196,18 +198,11 @@ fn add(drafts: &mut Drafts, options: &Options, of: EntryOf, form: &[u32], ends: 
             signs: true,
             ..lens
         };
-        add_to(drafts, signs, options, of, form, ends);
+        add_to(drafts, signs, options, word, form);
     }
 }
 
-fn add_to(
-    drafts: &mut Drafts,
-    lens: Lens,
-    options: &Options,
-    of: EntryOf,
-    form: &[u32],
-    ends: Ends,
-) {
+fn add_to(drafts: &mut Drafts, lens: Lens, options: &Options, word: Word, form: &[u32]) {
     let at = drafts.iter().position(|draft| draft.lens == lens);
     let at = at.unwrap_or_else(|| {
         drafts.push(ReadingDraft {
@@ -219,9 +214,9 @@ fn add_to(
         drafts.len() - 1
     });
     let draft = &mut drafts[at];
-    draft.plain.push(of, form, ends);
+    draft.plain.push(word, form);
     if options.repeat > 0 {
-        draft.runs.push(of, form, ends);
+        draft.runs.push(word, form);
         draft.runs_from = draft.runs_from.min(options.repeat);
     }
 }

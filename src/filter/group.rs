@@ -9,9 +9,10 @@ use super::entries::{self, Drafts};
 use super::evasion::{self, Evasion};
 use super::fold::{FoldTable, SYMBOL, Stream};
 use super::hits::{Allowed, Hit, Hits};
-use super::matcher::{Candidate, Limits, Matcher, Seen};
+use super::matcher::{Candidate, Limits, Matcher};
 use super::options::{AllowMode, Mode, Options, SkipClasses};
 use super::patterns::Patterns;
+use super::seen::Seen;
 use super::selfmask::Selfmask;
 use super::sound::Sounds;
 use super::view::{Lens, Runs, View, longest_run};
@@ -166,7 +167,7 @@ impl Group {
         }
         if !work.hits.is_empty() {
             let mode = |list: u32| sought.rules[list as usize].mode;
-            work.hits.report(mode, reported);
+            work.hits.report(sought.text, mode, reported);
         }
     }
 }
@@ -275,34 +276,31 @@ impl Group {
         mut found: impl FnMut(Candidate),
     ) {
         for reading in readings {
-            let Views { view, runs } = &mut *views;
-            let (seen, longest) = if reading.lens.is_clear() {
+            if reading.lens.is_clear() {
                 let seen = Seen {
                     stream,
                     symbols: stream,
                     at: None,
                 };
                 let longest = reading.runs.as_ref().map_or(0, |_| longest_run(stream));
-                (seen, longest)
-            } else {
-                view.fill(reading.lens, &self.sounds, stream);
-                if reading.lens.signs && !view.has_signs {
-                    // Without signs it is the view of the reading before it.
-                    continue;
+                reading.find(&seen, longest, sought, &mut views.runs, limits, &mut found);
+                continue;
+            }
+            for flags in [false, true] {
+                let Views { view, runs } = &mut *views;
+                view.fill(reading.lens, &self.sounds, stream, flags);
+                // Without signs it is the view of the reading before it.
+                if !reading.lens.signs || view.has_signs {
+                    let seen = Seen {
+                        stream,
+                        symbols: &view.symbols,
+                        at: Some(&view.at),
+                    };
+                    reading.find(&seen, view.longest_run, sought, runs, limits, &mut found);
                 }
-                let seen = Seen {
-                    stream,
-                    symbols: &view.symbols,
-                    at: Some(&view.at),
-                };
-                (seen, view.longest_run)
-            };
-            reading.plain.find(&seen, sought.active, limits, &mut found);
-            if let Some(matcher) = &reading.runs
-                && longest >= reading.runs_from.clamp(2, 3)
-            {
-                runs.fill(seen.symbols);
-                matcher.find_runs(&seen, runs, sought.active, limits, &mut found);
+                if !view.may_be_flags {
+                    break;
+                }
             }
         }
     }
@@ -379,6 +377,26 @@ impl Group {
 impl Sought<'_> {
     fn is_combined(&self, hit: &Hit) -> bool {
         hit.entry >= self.rules[hit.list as usize].combined_from
+    }
+}
+
+impl Reading {
+    fn find(
+        &self,
+        seen: &Seen,
+        longest_run: u32,
+        sought: &Sought,
+        runs: &mut Runs,
+        limits: impl Fn(u32) -> Limits + Copy,
+        found: &mut impl FnMut(Candidate),
+    ) {
+        self.plain.find(seen, sought.active, limits, &mut *found);
+        if let Some(matcher) = &self.runs
+            && longest_run >= self.runs_from.clamp(2, 3)
+        {
+            runs.fill(seen.symbols);
+            matcher.find_runs(seen, runs, sought.active, limits, found);
+        }
     }
 }
 

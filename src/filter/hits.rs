@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use super::options::{AllowMode, Mode};
+use super::span::Trailing;
 
 /// Hits that are kept before those that cannot win are thrown out.
 const HITS_MAX: usize = 1 << 15;
@@ -22,6 +23,7 @@ pub struct Hits {
     found: Vec<Hit>,
     /// When the next clearing is due.
     limit: usize,
+    trailing: Trailing,
 }
 
 impl Default for Hits {
@@ -29,6 +31,7 @@ impl Default for Hits {
         Hits {
             found: Vec::new(),
             limit: HITS_MAX,
+            trailing: Trailing::default(),
         }
     }
 }
@@ -63,8 +66,12 @@ impl Hits {
         self.limit = HITS_MAX.max(self.found.len() * 2);
     }
 
-    /// Moves what is reported into `reported`, list by list.
-    pub fn report(&mut self, mode: impl Fn(u32) -> Mode, reported: &mut Vec<Hit>) {
+    /// Moves what is reported into `reported`, list by list, each with the marks behind it.
+    pub fn report(&mut self, text: &str, mode: impl Fn(u32) -> Mode, reported: &mut Vec<Hit>) {
+        self.trailing.clear();
+        for hit in &mut self.found {
+            hit.end = self.trailing.end(text, hit.end);
+        }
         self.sort();
         for list in self.found.chunk_by(|a, b| a.list == b.list) {
             match mode(list[0].list) {
@@ -189,7 +196,7 @@ mod tests {
             }
         }
         let mut reported = Vec::new();
-        all.report(|_| mode, &mut reported);
+        all.report(&" ".repeat(64), |_| mode, &mut reported);
         reported.iter().map(|hit| (hit.start, hit.end)).collect()
     }
 

@@ -4,10 +4,12 @@
 use std::ops::Range;
 
 use super::automaton::Automaton;
-use super::fold::{DIGIT, LETTER, MORE, REGIONAL, SYMBOL, is_blank};
+use super::fold::{DIGIT, LETTER};
 use super::leet;
 use super::options::WholeWord;
+use super::seen::{self, Seen};
 use super::sound::Sounds;
+use super::stretch::Stretch;
 use super::view::{Lens, Runs};
 
 /// No further owner.
@@ -50,6 +52,7 @@ struct Owner {
     left: u32,
     right: u32,
     next: u32,
+    combined: bool,
 }
 
 /// An entry of a list, both by number.
@@ -57,6 +60,15 @@ struct Owner {
 pub struct EntryOf {
     pub list: u32,
     pub entry: u32,
+}
+
+/// A word to look for, whatever its forms.
+#[derive(Clone, Copy)]
+pub struct Word {
+    pub of: EntryOf,
+    pub ends: Ends,
+    /// It belongs to a combination, so it must be found whoever else has the same pattern.
+    pub combined: bool,
 }
 
 /// Which ends of an entry need a boundary.
@@ -81,17 +93,18 @@ impl Ends {
 }
 
 impl Draft {
-    /// Adds a form of an entry, which is not empty.
-    pub fn push(&mut self, entry: EntryOf, form: &[u32], ends: Ends) {
-        let (left, right) = ends.barred(form);
+    /// Adds a form of a word, which is not empty.
+    pub fn push(&mut self, word: Word, form: &[u32]) {
+        let (left, right) = word.ends.barred(form);
         self.forms.symbols.extend(form);
         self.forms.ends.push(self.forms.symbols.len() as u32);
         self.jointed |= form.iter().any(|symbol| symbol & (SYLLABLE | PART) != 0);
         self.owners.push(Owner {
-            entry,
+            entry: word.of,
             left,
             right,
             next: LAST,
+            combined: word.combined,
         });
     }
 
@@ -134,86 +147,6 @@ pub struct Limits {
     pub max_gap: u32,
     /// From how many equal symbols on they may stand for fewer; 0 is never.
     pub repeat: u32,
-}
-
-/// A text as a matcher reads it.
-#[derive(Clone, Copy)]
-pub struct Seen<'a> {
-    /// With everything that is in the text.
-    pub stream: &'a [u32],
-    pub symbols: &'a [u32],
-    /// Where in `stream` each of `symbols` stands; `None` when they are the same.
-    pub at: Option<&'a [u32]>,
-}
-
-impl Seen<'_> {
-    #[inline]
-    fn place(&self, index: usize) -> usize {
-        match self.at {
-            None => index,
-            Some(at) => at[index] as usize,
-        }
-    }
-
-    /// A run of one symbol in the parts that blanks make of it, where it is of letters.
-    fn parts(&self, run: Range<usize>) -> impl DoubleEndedIterator<Item = Range<usize>> {
-        let cuts = run
-            .clone()
-            .skip(1)
-            .filter(|index| self.is_cut_before(*index));
-        let mut bounds: Vec<usize> = std::iter::once(run.start).chain(cuts).collect();
-        bounds.push(run.end);
-        let parts: Vec<Range<usize>> = bounds.windows(2).map(|part| part[0]..part[1]).collect();
-        parts.into_iter()
-    }
-
-    /// Where a match may begin in a run that is its first, outermost first: behind the last blank
-    /// between letters, and behind any noise.
-    fn starts(&self, run: Range<usize>) -> impl Iterator<Item = usize> {
-        let first = self
-            .parts(run.clone())
-            .next_back()
-            .map_or(run.start, |part| part.start);
-        std::iter::once(first)
-            .chain((first + 1..run.end).filter(|index| self.has_gap_before(*index)))
-    }
-
-    /// Where a match may end in a run that is its last, outermost first.
-    fn ends(&self, run: Range<usize>) -> impl Iterator<Item = usize> {
-        let last = self
-            .parts(run.clone())
-            .next()
-            .map_or(run.end, |part| part.end);
-        let inner = (run.start + 1..last).rev();
-        std::iter::once(last).chain(inner.filter(|index| self.has_gap_before(*index)))
-    }
-
-    fn has_gap_before(&self, index: usize) -> bool {
-        self.place(index) - self.place(index - 1) > 1
-    }
-
-    /// What stands before the symbol at `index` does not belong to its word.
-    fn is_left_free(&self, index: usize, barred: u32) -> bool {
-        let start = self.place(index);
-        let before = start.checked_sub(1).map_or(0, |before| self.stream[before]);
-        is_boundary(before, self.stream[start], barred)
-    }
-
-    /// What stands behind the symbol before `index` does not belong to its word.
-    fn is_right_free(&self, index: usize, barred: u32) -> bool {
-        let last = self.place(index - 1);
-        let behind = self.stream.get(last + 1).copied().unwrap_or(0);
-        is_boundary(behind, self.stream[last], barred)
-    }
-
-    /// A blank stands between a letter and the letter before it.
-    fn is_cut_before(&self, index: usize) -> bool {
-        let (from, to) = (self.place(index - 1), self.place(index));
-        self.stream[from] & self.stream[to] & LETTER != 0
-            && self.stream[from + 1..to]
-                .iter()
-                .any(|symbol| is_blank(*symbol))
-    }
 }
 
 /// An entry in a stream, from its first symbol to behind its last.
@@ -278,7 +211,8 @@ impl Matcher {
         while let Some(old) = self.owners.get(known as usize) {
             let same =
                 (old.entry.list, old.left, old.right) == (new.entry.list, new.left, new.right);
-            if same && self.form(known) == self.form(owner) && self.has_runs_of(known, owner) {
+            let hidden = same && !new.combined && !old.combined;
+            if hidden && self.form(known) == self.form(owner) && self.has_runs_of(known, owner) {
                 return;
             }
             known = old.next;
@@ -320,7 +254,7 @@ impl Matcher {
             let start = end - pattern.symbols as usize;
             self.each_owner(pattern, active, |number, owner| {
                 let (first, behind) = (seen.place(start), seen.place(last) + 1);
-                if stands_free(seen.stream, first, behind, owner.left, owner.right)
+                if seen::stands_free(seen.stream, first, behind, owner.left, owner.right)
                     && (seen.at.is_none() && self.forms.is_none()
                         || self.holds(number, seen, start..end, &limits(owner.entry.list)))
                 {
@@ -347,33 +281,23 @@ impl Matcher {
             let pattern = &self.patterns[number as usize];
             let starts = &runs.starts[last + 1 - pattern.symbols as usize..last + 2];
             self.each_owner(pattern, active, |number, owner| {
-                let limits = limits(owner.entry.list);
-                let mut see = |range: Range<usize>| {
-                    let (first, behind) = (seen.place(range.start), seen.place(range.end - 1) + 1);
-                    if stands_free(seen.stream, first, behind, owner.left, owner.right)
-                        && gaps_are_small(None, seen, range, limits.max_gap)
-                    {
-                        found(Candidate {
-                            of: owner.entry,
-                            start: first,
-                            end: behind,
-                        });
-                    }
+                let first = self.runs[number as usize] as usize;
+                let stretch = Stretch {
+                    seen,
+                    limits: limits(owner.entry.list),
+                    left: owner.left,
+                    right: owner.right,
+                    counts: &self.counts[first..first + pattern.symbols as usize],
+                    form: self.form(number),
+                    leet: self.leet,
                 };
-                match *starts {
-                    [start, end] => {
-                        let parts = seen.parts(start as usize..end as usize);
-                        parts
-                            .filter_map(|part| {
-                                self.stretched_alone(number, seen, part, limits.repeat)
-                            })
-                            .for_each(see);
-                    }
-                    _ => self
-                        .stretched(number, seen, starts, limits.repeat)
-                        .into_iter()
-                        .for_each(&mut see),
-                }
+                stretch.find(starts, |range| {
+                    found(Candidate {
+                        of: owner.entry,
+                        start: seen.place(range.start),
+                        end: seen.place(range.end - 1) + 1,
+                    });
+                });
             });
         });
     }
@@ -394,204 +318,15 @@ impl Matcher {
         let form = self.form(owner);
         if self.leet
             && let Some(form) = form
-            && !is_leet(
+            && !leet::spells(
                 form,
                 range.clone().map(|index| seen.stream[seen.place(index)]),
             )
         {
             return false;
         }
-        gaps_are_small(form, seen, range, limits.max_gap)
+        seen.gaps_are_small(form, range, limits.max_gap)
     }
-
-    /// The symbols of a view that stand for an entry of several runs, if each run is as long as
-    /// the entry's, or longer and `repeat` symbols long. Of a longer run at either end only the
-    /// part next to the rest is taken where it may not stand for fewer.
-    fn stretched(
-        &self,
-        owner: u32,
-        seen: &Seen,
-        starts: &[u32],
-        repeat: u32,
-    ) -> Option<Range<usize>> {
-        let of = &self.owners[owner as usize];
-        let last = starts.len() - 2;
-        let mut range = starts[0] as usize..starts[last + 1] as usize;
-        let mut rest = self.form(owner);
-        let (mut longer, mut letters) = (false, Letters::default());
-        for (index, bounds) in starts.windows(2).enumerate() {
-            let count = self.count(owner, index);
-            let mut view = bounds[0] as usize..bounds[1] as usize;
-            let fits =
-                |length: usize| length == count || length > count && length >= repeat as usize;
-            if index == 0 {
-                let mut starts = seen.starts(view.clone());
-                let free =
-                    |start: &usize| fits(view.end - start) && seen.is_left_free(*start, of.left);
-                let cut = view.end.checked_sub(count).filter(|cut| *cut >= view.start);
-                view.start = starts.find(free).or(cut)?;
-                range.start = view.start;
-            } else if index == last {
-                let mut ends = seen.ends(view.clone());
-                let free =
-                    |end: &usize| fits(end - view.start) && seen.is_right_free(*end, of.right);
-                let cut = Some(view.start + count).filter(|cut| *cut <= view.end);
-                view.end = ends.find(free).or(cut)?;
-                range.end = view.end;
-            } else if !fits(view.len()) {
-                return None;
-            }
-            longer |= view.len() > count;
-            if let Some(form) = rest.filter(|_| self.leet) {
-                let (own, others) = form.split_at(count);
-                rest = Some(others);
-                let text = view.map(|index| seen.stream[seen.place(index)]);
-                letters.add_run(own, text)?;
-            }
-        }
-        (longer && letters.are_enough()).then_some(range)
-    }
-
-    /// The same for an entry of one run, in a part of a run without a blank.
-    fn stretched_alone(
-        &self,
-        owner: u32,
-        seen: &Seen,
-        part: Range<usize>,
-        repeat: u32,
-    ) -> Option<Range<usize>> {
-        let of = &self.owners[owner as usize];
-        let start = seen
-            .starts(part.clone())
-            .find(|start| seen.is_left_free(*start, of.left))?;
-        let end = seen
-            .ends(part)
-            .find(|end| seen.is_right_free(*end, of.right))?;
-        let count = self.count(owner, 0);
-        let longer = end > start + count && end - start >= repeat as usize;
-        (longer && self.is_spelled(owner, seen, &(start..end))).then_some(start..end)
-    }
-
-    /// Of an entry of one run enough letters are there.
-    fn is_spelled(&self, owner: u32, seen: &Seen, part: &Range<usize>) -> bool {
-        let Some(form) = self.form(owner).filter(|_| self.leet) else {
-            return true;
-        };
-        let mut letters = Letters::default();
-        let text = part.clone().map(|index| seen.stream[seen.place(index)]);
-        letters.add_run(form, text).is_some() && letters.are_enough()
-    }
-
-    /// How long a run of an owner's entry is.
-    fn count(&self, owner: u32, run: usize) -> usize {
-        usize::from(self.counts[self.runs[owner as usize] as usize + run])
-    }
-}
-
-/// Begins and ends with a character of the original, is no flag of two regional indicators, and
-/// has nothing beside it that makes it a part of a word.
-#[inline]
-pub fn stands_free(stream: &[u32], start: usize, end: usize, left: u32, right: u32) -> bool {
-    let flag = end - start == 2 && stream[start] & stream[start + 1] & REGIONAL != 0;
-    let before = start.checked_sub(1).map_or(0, |before| stream[before]);
-    let behind = stream.get(end).copied().unwrap_or(0);
-    !flag
-        && (stream[start] | behind) & MORE == 0
-        && is_boundary(before, stream[start], left)
-        && is_boundary(behind, stream[end - 1], right)
-}
-
-/// A flag is no part of the word beside it, though its letters are.
-#[inline]
-fn is_boundary(neighbour: u32, own: u32, barred: u32) -> bool {
-    neighbour & barred == 0 || neighbour & !own & REGIONAL != 0
-}
-
-/// What was left out between the symbols of a match: nowhere more than `max_gap` symbols, and no
-/// blank between two letters, unless there is a gap between any two: a word that is spelled out.
-/// Syllables of one character's pinyin are no letters that belong together.
-fn gaps_are_small(form: Option<&[u32]>, seen: &Seen, range: Range<usize>, max_gap: u32) -> bool {
-    let (first, last) = (seen.place(range.start), seen.place(range.end - 1));
-    if last - first == range.len() - 1 {
-        return true;
-    }
-    let (mut blank, mut closed) = (false, false);
-    for (index, at) in range.clone().skip(1).enumerate() {
-        let (from, to) = (seen.place(at - 1), seen.place(at));
-        if to - from - 1 > max_gap as usize {
-            return false;
-        }
-        let flags = |at: usize, index: usize| form.map_or(seen.stream[at], |form| form[index]);
-        let (before, behind) = (flags(from, index), flags(to, index + 1));
-        if behind & PART != 0 && to - from > 1 {
-            return false;
-        }
-        if before & behind & LETTER != 0 && behind & SYLLABLE == 0 {
-            closed |= to - from == 1;
-            let mut gap = seen.stream[from + 1..to].iter();
-            blank |= gap.any(|symbol| is_blank(*symbol));
-        }
-    }
-    !(blank && closed)
-}
-
-/// How many letters of an entry stand in the text as letters.
-#[derive(Default)]
-struct Letters {
-    all: usize,
-    real: usize,
-    signs: bool,
-}
-
-impl Letters {
-    /// Adds a symbol of the entry and what stands for it; `None` if it cannot.
-    fn add(&mut self, own: u32, text: u32) -> Option<()> {
-        let equal = (own ^ text) & SYMBOL == 0;
-        if own & LETTER != 0 {
-            self.all += 1;
-            self.real += usize::from(equal);
-        }
-        // What is neither is equal in the view by its sound.
-        let other = text & SYMBOL < 0x80 || own & SYMBOL < 0x80;
-        if !equal && other {
-            self.signs = true;
-            return leet::stands_for(text & SYMBOL, own & SYMBOL).then_some(());
-        }
-        Some(())
-    }
-
-    /// Adds a run of the entry, whose symbols are of one class, and a run of the text.
-    fn add_run(&mut self, own: &[u32], text: impl Iterator<Item = u32>) -> Option<()> {
-        let mut real = true;
-        for symbol in text {
-            let equal = own.iter().any(|own| (own ^ symbol) & SYMBOL == 0);
-            let mut of_own = own.iter();
-            if !equal && !of_own.any(|own| Letters::default().add(*own, symbol).is_some()) {
-                return None;
-            }
-            real &= equal;
-        }
-        let letters = own.iter().filter(|symbol| **symbol & LETTER != 0).count();
-        self.all += letters;
-        self.real += if real { letters } else { 0 };
-        self.signs |= !real;
-        Some(())
-    }
-
-    /// No sign stands for a letter, or at least half of the letters are there.
-    fn are_enough(&self) -> bool {
-        !self.signs || self.all > 0 && self.real * 2 >= self.all
-    }
-}
-
-/// The text is the form, with signs for some of its letters.
-fn is_leet(form: &[u32], text: impl Iterator<Item = u32>) -> bool {
-    let mut letters = Letters::default();
-    let fits = form
-        .iter()
-        .zip(text)
-        .all(|(own, text)| letters.add(*own, text).is_some());
-    fits && letters.are_enough()
 }
 
 /// The lengths of the runs of equal symbols from `start` on, which become one symbol each.

@@ -28,9 +28,11 @@ mod matcher;
 mod options;
 mod parts;
 mod patterns;
+mod seen;
 mod selfmask;
 mod sound;
 mod span;
+mod stretch;
 mod style;
 mod view;
 

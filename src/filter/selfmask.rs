@@ -7,21 +7,22 @@
 use std::collections::HashMap;
 
 use super::fold::{DIGIT, LETTER, SYMBOL, is_sign};
-use super::matcher::{Candidate, Ends, EntryOf, stands_free};
+use super::matcher::{Candidate, EntryOf, Word};
+use super::seen::stands_free;
 
 /// Shorter words have no inner letter.
 const LETTERS_MIN: usize = 3;
 
 #[derive(Default)]
 pub struct Selfmask {
-    words: Vec<Word>,
+    words: Vec<Hidden>,
     /// Words by length, first and last letter.
     alike: HashMap<(usize, u32, u32), Vec<u32>>,
     /// The lengths of the words that begin with a letter, ascending.
     lengths: HashMap<u32, Vec<usize>>,
 }
 
-struct Word {
+struct Hidden {
     of: EntryOf,
     symbols: Box<[u32]>,
     left: u32,
@@ -31,7 +32,7 @@ struct Word {
 impl Selfmask {
     /// Adds a folded entry, if it is a word of letters and digits that begins and ends with a
     /// letter.
-    pub fn add(&mut self, of: EntryOf, folded: &[u32], ends: Ends) {
+    pub fn add(&mut self, word: Word, folded: &[u32]) {
         let (Some(first), Some(last)) = (folded.first(), folded.last()) else {
             return;
         };
@@ -39,7 +40,7 @@ impl Selfmask {
         if folded.len() < LETTERS_MIN || !is_word || first & last & LETTER == 0 {
             return;
         }
-        let (left, right) = ends.barred(folded);
+        let (left, right) = word.ends.barred(folded);
         let symbols: Box<[u32]> = folded.iter().map(|symbol| symbol & SYMBOL).collect();
         let (first, last) = (first & SYMBOL, last & SYMBOL);
         let lengths = self.lengths.entry(first).or_default();
@@ -48,8 +49,8 @@ impl Selfmask {
         }
         let alike = self.alike.entry((symbols.len(), first, last)).or_default();
         alike.push(self.words.len() as u32);
-        self.words.push(Word {
-            of,
+        self.words.push(Hidden {
+            of: word.of,
             symbols,
             left,
             right,
@@ -89,7 +90,7 @@ impl Selfmask {
     }
 }
 
-impl Word {
+impl Hidden {
     /// Every symbol is the word's or a sign, and at least one, but no more than a third, are signs.
     fn is_hidden_in(&self, token: &[u32]) -> bool {
         let mut hidden = 0;

@@ -14,75 +14,71 @@ struct Place {
 
 /// The places of one text that somebody asked about.
 #[derive(Default)]
-pub struct Places {
-    starts: Vec<(u32, Place)>,
-    /// Each end stands at its byte in the hit; its place is behind the marks that follow.
-    ends: Vec<(u32, Place)>,
-}
+pub struct Places(Vec<(u32, Place)>);
 
 impl Places {
     /// Finds the places of all hits in one pass over the text.
     pub fn locate(&mut self, text: &str, hits: &[Hit]) {
-        fill(&mut self.starts, hits.iter().map(|hit| hit.start));
-        fill(&mut self.ends, hits.iter().map(|hit| hit.end));
-        let (mut next_start, mut next_end) = (0, 0);
-        let mut open = 0;
+        let bytes = hits.iter().flat_map(|hit| [hit.start, hit.end]);
+        self.0.clear();
+        self.0.extend(bytes.map(|byte| (byte, Place::default())));
+        self.0.sort_unstable_by_key(|(byte, _)| *byte);
+        self.0.dedup_by_key(|(byte, _)| *byte);
         let mut here = Place::default();
-        for c in text.chars() {
-            if next_start == self.starts.len() && next_end == self.ends.len() && open == next_end {
-                return;
+        for (byte, place) in &mut self.0 {
+            for c in text[here.byte..*byte as usize].chars() {
+                here.char += 1;
+                here.utf16 += c.len_utf16();
             }
-            note(&mut self.starts, &mut next_start, here);
-            note(&mut self.ends, &mut next_end, here);
-            // Invariant: the ends from `open` to `next_end` still wait for their last mark.
-            if open < next_end && !character::is_trailing(c) {
-                close(&mut self.ends[open..next_end], here);
-                open = next_end;
-            }
-            here.byte += c.len_utf8();
-            here.char += 1;
-            here.utf16 += c.len_utf16();
+            here.byte = *byte as usize;
+            *place = here;
         }
-        close(&mut self.ends[open..], here);
     }
 
-    /// The span of a hit that was located, rounded out to whole grapheme clusters.
+    /// The span of a hit that was located.
     pub fn span(&self, hit: &Hit) -> Span {
-        let start = find(&self.starts, hit.start);
-        let end = find(&self.ends, hit.end);
+        let (start, end) = (self.place(hit.start), self.place(hit.end));
         Span {
             bytes: start.byte..end.byte,
             chars: start.char..end.char,
             utf16: start.utf16..end.utf16,
         }
     }
-}
 
-fn fill(places: &mut Vec<(u32, Place)>, bytes: impl Iterator<Item = u32>) {
-    places.clear();
-    places.extend(bytes.map(|byte| (byte, Place::default())));
-    places.sort_unstable_by_key(|(byte, _)| *byte);
-    places.dedup_by_key(|(byte, _)| *byte);
-}
-
-fn note(places: &mut [(u32, Place)], next: &mut usize, here: Place) {
-    if let Some((byte, place)) = places.get_mut(*next)
-        && *byte as usize == here.byte
-    {
-        *place = here;
-        *next += 1;
+    fn place(&self, byte: u32) -> Place {
+        let at = self.0.binary_search_by_key(&byte, |(byte, _)| *byte);
+        self.0[at.expect("`locate` was given every hit that is asked about")].1
     }
 }
 
-fn close(ends: &mut [(u32, Place)], here: Place) {
-    for (_, place) in ends {
-        *place = here;
-    }
+/// Where matches end that have marks behind them: a mask must not part a letter from its marks.
+#[derive(Default)]
+pub struct Trailing {
+    /// What follows letters, from start to end in bytes, ascending: each is looked at once,
+    /// however many hits end in it.
+    known: Vec<(u32, u32)>,
 }
 
-fn find(places: &[(u32, Place)], byte: u32) -> Place {
-    let at = places
-        .binary_search_by_key(&byte, |(byte, _)| *byte)
-        .expect("`locate` was given every hit that is asked about");
-    places[at].1
+impl Trailing {
+    pub fn clear(&mut self) {
+        self.known.clear();
+    }
+
+    /// The end of a hit, behind the marks that follow it.
+    pub fn end(&mut self, text: &str, end: u32) -> u32 {
+        let rest = &text[end as usize..];
+        if !rest.chars().next().is_some_and(character::is_trailing) {
+            return end;
+        }
+        let at = self.known.partition_point(|(start, _)| *start <= end);
+        if let Some((_, behind)) = at.checked_sub(1).map(|before| self.known[before])
+            && end < behind
+        {
+            return behind;
+        }
+        let length = rest.len() - rest.trim_start_matches(character::is_trailing).len();
+        let behind = end + length as u32;
+        self.known.insert(at, (end, behind));
+        behind
+    }
 }

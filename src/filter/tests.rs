@@ -318,6 +318,10 @@ fn runs_end_where_the_next_word_begins() {
     check("casino", "xc-cccasino", &["cccasino"]);
     check("casino", "casinooo-ox", &["casinooo"]);
     check("bb", "xb-bbb.bx", &["bbb"]);
+    check("casino", "casinooo-------o", &["casinooo"]);
+    check("aa", "a a+a", &["a a+a"]);
+    check("is", "i🇨🇳s", &["i🇨🇳s"]);
+    check("赌博", "赌🇺🇸🇨🇳博", &["赌🇺🇸🇨🇳博"]);
 }
 
 #[test]
@@ -335,6 +339,26 @@ fn signs_are_letters_or_noise() {
     leet("7it1e", &["7it1e"]);
     leet("b444dw0rd", &["b444dw0rd"]);
     leet("b4dw0r", &[]);
+    check_with(
+        &["ass"],
+        &[],
+        Options {
+            leet: true,
+            ..strict()
+        },
+        "asss$ as55",
+        &["asss$", "as55"],
+    );
+    check_with(
+        &["ila"],
+        &[],
+        Options {
+            leet: true,
+            ..strict()
+        },
+        "llla i1la",
+        &["i1la"],
+    );
     leet("847w0rd", &[]);
 }
 
@@ -355,6 +379,15 @@ fn combinations_need_all_their_words_in_one_window() {
     check("招刷单员，工资日结", &["刷单", "日结"]);
     check("日结！刷单", &["日结", "刷单"]);
     check("刷单刷单日结", &["刷单", "刷单", "日结"]);
+    let shared = Options {
+        combos: vec![Combo {
+            id: "c".to_owned(),
+            all: vec!["赌博".to_owned(), "哈".to_owned()],
+            ..Combo::default()
+        }],
+        ..strict()
+    };
+    check_with(&["哈"], &[], shared, "哈赌博", &["哈", "赌博"]);
     check("单员，刷单一二三四五日结", &["单员"]);
     check("刷单日结都是骗局", &[]);
     check("刷单日结，一二三四五六都是骗局", &["刷单", "日结"]);
@@ -389,6 +422,17 @@ fn hidden_letters_are_seen_where_enough_are_left() {
     check("(B●DWORD)", &["B●DWORD"]);
     check("b*****d *adword **bold**", &["bold"]);
     check("xb*dword b*dwords", &[]);
+    check_with(
+        &["сор"],
+        &[],
+        Options {
+            selfmask: true,
+            ..Options::default()
+        },
+        "пел с*р",
+        &["с*р"],
+    );
+    check_with(&["ﾞ¹"], &[], Options::default(), "ﾞ¹ﾞ¹", &["ﾞ¹ﾞ"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Noise is left out, signs become the letters that they may stand for, Han characters their
 //! sound. Entries pass through the same view. In a second step runs of one symbol become one.
 
-use super::fold::{LETTER, Noise, REGIONAL, SYMBOL};
+use super::fold::{Noise, REGIONAL, SYMBOL};
 use super::leet;
 use super::options::{Options, SkipClasses};
 use super::sound::Sounds;
@@ -64,54 +64,33 @@ pub struct View {
     pub longest_run: u32,
     /// There are signs that may be letters or noise.
     pub has_signs: bool,
+    /// There are regional indicators that may be letters or noise.
+    pub may_be_flags: bool,
 }
 
 impl View {
-    /// Fills the view from a stream.
-    pub fn fill(&mut self, lens: Lens, sounds: &Sounds, stream: &[u32]) {
+    /// Fills the view from a stream. With `flags`, regional indicators are no letters but noise.
+    pub fn fill(&mut self, lens: Lens, sounds: &Sounds, stream: &[u32], flags: bool) {
         let noise = Noise::new(lens.skip);
+        let flags = if flags { REGIONAL } else { 0 };
         self.symbols.resize(stream.len(), 0);
         self.at.resize(stream.len(), 0);
-        let (mut kept, mut flags, mut signs) = (0, 0, false);
+        let (mut kept, mut seen, mut signs) = (0, 0, false);
         for (at, symbol) in stream.iter().enumerate() {
             let plain = symbol & SYMBOL;
-            let is_noise = noise.holds(*symbol);
+            let is_noise = noise.holds(*symbol) || symbol & flags != 0;
             let sign = lens.leet && is_noise && leet::is_sign(plain);
             signs |= sign;
             self.symbols[kept] = lens.seen(plain, sounds) | symbol & REGIONAL;
             self.at[kept] = at as u32;
             kept += usize::from(!is_noise || sign && lens.signs);
-            flags |= symbol;
+            seen |= symbol;
         }
         self.symbols.truncate(kept);
         self.at.truncate(kept);
         self.has_signs = signs;
-        if flags & REGIONAL != 0 && lens.skip.contains(SkipClasses::SYMBOL) {
-            self.leave_out_flags(stream);
-        }
+        self.may_be_flags = seen & REGIONAL != 0 && lens.skip.contains(SkipClasses::SYMBOL);
         self.longest_run = longest_run(&self.symbols);
-    }
-
-    /// Leaves out flags, two regional indicators that have no letter beside them.
-    fn leave_out_flags(&mut self, stream: &[u32]) {
-        let regional = |at: usize| stream.get(at).copied().unwrap_or(0) & REGIONAL != 0;
-        let letter = |at: usize| stream.get(at).copied().unwrap_or(0) & LETTER != 0;
-        let is_flag = |first: usize| {
-            regional(first)
-                && regional(first + 1)
-                && !letter(first + 2)
-                && !first.checked_sub(1).is_some_and(letter)
-        };
-        let mut kept = 0;
-        for index in 0..self.at.len() {
-            let at = self.at[index] as usize;
-            let second = at.checked_sub(1).is_some_and(is_flag);
-            self.symbols[kept] = self.symbols[index];
-            self.at[kept] = self.at[index];
-            kept += usize::from(!is_flag(at) && !second);
-        }
-        self.symbols.truncate(kept);
-        self.at.truncate(kept);
     }
 }
 
