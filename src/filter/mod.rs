@@ -21,6 +21,7 @@ mod fold;
 mod forms;
 mod group;
 mod hits;
+mod inspect;
 mod leet;
 mod lookalike;
 mod mask;
@@ -40,6 +41,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::evasion::Evasion;
+pub use self::inspect::{Forms, Inside};
 pub use self::mask::mask;
 pub use self::options::{
     AllowMode, Combo, Confusables, Marks, Mask, MaskBy, Mode, Options, Pinyin, SkipClasses,

@@ -11,9 +11,11 @@
 mod compile;
 mod conclude;
 mod document;
+mod everyday;
 mod explain;
 mod import;
 mod layers;
+mod lint;
 mod lists;
 mod openim_config;
 mod problem;
@@ -27,8 +29,10 @@ mod spec;
 mod tests;
 
 pub use compile::{Compiled, Surroundings, compile};
+pub use everyday::{everyday_messages, messages_of};
 pub use explain::{ExplainedMatch, ExplainedText, Explanation, Forward};
 pub use import::import_openim;
+pub use lint::lint;
 pub use problem::{Problem, Severity};
 pub use screen::{Found, Screening};
 pub use snapshot::{

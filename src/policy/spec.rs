@@ -25,6 +25,7 @@ pub struct Spec {
     pub lists: Vec<ListSpec>,
     pub filters: FiltersSpec,
     pub failure: FailureSpec,
+    pub lint: LintSpec,
     pub hooks: Vec<HookSpec>,
 }
 
@@ -75,6 +76,15 @@ pub struct FailureSpec {
     pub reason: String,
 }
 
+/// How `callgate check` judges word lists.
+#[derive(Clone, Debug)]
+pub struct LintSpec {
+    /// Warnings of one kind about one list.
+    pub warnings_max: usize,
+    /// The largest share of everyday messages in which a good entry is found.
+    pub everyday_share_max: f64,
+}
+
 /// Reads merged settings. Everything wrong is reported; the spec is only good without errors.
 pub fn read(root: &Section<'_>) -> Spec {
     // It was used before the layers were merged.
@@ -90,6 +100,7 @@ pub fn read(root: &Section<'_>) -> Spec {
             .collect(),
         filters: read_filters(&root.field("filters")),
         failure: read_failure(&root.field("failure")),
+        lint: read_lint(&root.field("lint")),
         hooks: root
             .field("hooks")
             .section()
@@ -151,6 +162,16 @@ fn read_failure(field: &Field<'_>) -> FailureSpec {
     let spec = FailureSpec {
         code: code(&section.field("code")),
         reason: section.field("reason").text(),
+    };
+    section.finish();
+    spec
+}
+
+fn read_lint(field: &Field<'_>) -> LintSpec {
+    let section = field.section();
+    let spec = LintSpec {
+        warnings_max: section.field("warnings_max").size(1_000_000),
+        everyday_share_max: section.field("everyday_share_max").share(),
     };
     section.finish();
     spec

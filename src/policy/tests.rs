@@ -2,6 +2,7 @@
 
 mod decisions;
 mod failures;
+mod lint;
 mod openim;
 mod problems;
 mod shipped;

@@ -18,3 +18,4 @@ mod readme;
 mod reload;
 mod shutdown;
 mod start;
+mod word_tools;

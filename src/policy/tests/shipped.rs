@@ -1,5 +1,6 @@
 //! The policy that is shipped works as it is.
 
+use super::super::lint;
 use super::*;
 
 const SHIPPED: [(&str, &str); 6] = [
@@ -39,6 +40,15 @@ fn it_has_neither_errors_nor_warnings() {
     );
     assert!(snapshot.hooks().all(|rules| rules.endpoints.is_empty()));
     assert!(snapshot.lists().all(|list| list.entries >= 10));
+}
+
+#[test]
+fn its_lists_have_no_findings() {
+    let files = files(SHIPPED[0].1, &SHIPPED[1..]);
+    let compiled = compile(&files, &surroundings(&[]), 1);
+    let findings = lint(&files, &surroundings(&[]), &compiled.snapshot.unwrap());
+    let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert_eq!(findings, Vec::<String>::new());
 }
 
 #[test]

@@ -1,0 +1,328 @@
+//! What entries become once they are compiled, for the tools that look at lists as lists.
+//!
+//! Nothing on the way of a message comes here.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::automaton::Automaton;
+use super::character::{self, Script};
+use super::options::WholeWord;
+use super::{EntryId, Filter, ListSpec, Role};
+
+impl Filter {
+    /// The lists that were compiled, in their order.
+    pub fn lists(&self) -> &[ListSpec] {
+        &self.lists
+    }
+
+    /// What the entries of `list` are compared as, in their order, folded with the options of the
+    /// list `reader`; phrases of an allow list are read with the options of the list that they
+    /// spare. `None` when there is no such list, or when `reader` cannot match.
+    pub fn forms(&self, list: &str, reader: &str) -> Option<Forms> {
+        let list = self.lists.iter().find(|known| *known.name == *list)?;
+        let reader = self.lists.iter().position(|known| *known.name == *reader)?;
+        let group = &self.groups[self.group_of[reader]?];
+        let whole_word = match list.role {
+            Role::Match => list.options.whole_word,
+            Role::Allow => WholeWord::Off,
+        };
+        let mut forms = Forms::default();
+        for entry in &list.entries {
+            let (bare, open) = without_stars(&entry.text);
+            forms.push(bare, &group.folded(bare), open, whole_word);
+        }
+        Some(forms)
+    }
+}
+
+impl EntryId {
+    /// The entry's number in its list, from 0.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The entry without a `*` at either end, and at which ends there was one.
+fn without_stars(text: &str) -> (&str, [bool; 2]) {
+    let left = text.strip_prefix('*');
+    let bare = left.unwrap_or(text);
+    let right = bare.strip_suffix('*');
+    let bare = right.unwrap_or(bare);
+    if bare.chars().all(|c| c == '*') {
+        return (text, [false, false]);
+    }
+    (bare, [left.is_some(), right.is_some()])
+}
+
+/// Folded entries, one after the other.
+#[derive(Default)]
+pub struct Forms {
+    symbols: Vec<u32>,
+    /// Where each form ends in `symbols`.
+    bounds: Vec<usize>,
+    sides: Vec<[Side; 2]>,
+    /// Entries with Greek or Cyrillic letters as they were written, others without: such a letter
+    /// is read as Latin in one text and as itself in another, and only one way is kept here.
+    scripts: Vec<Option<Box<str>>>,
+}
+
+/// What must not stand beside an end of a form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Side {
+    letter: bool,
+    digit: bool,
+}
+
+/// A form inside of another, or equal to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inside {
+    /// The number of the entry whose form is inside.
+    pub entry: usize,
+    /// It is a match in every text in which the other is one.
+    pub always: bool,
+    /// The other is longer.
+    pub shorter: bool,
+}
+
+impl Forms {
+    fn push(&mut self, bare: &str, folded: &str, open: [bool; 2], whole_word: WholeWord) {
+        let ends = [folded.chars().next(), folded.chars().next_back()];
+        self.symbols.extend(folded.chars().map(u32::from));
+        self.bounds.push(self.symbols.len());
+        let side = |end: Option<char>, open: bool| match end {
+            Some(c) if !open => barred_beside(c, whole_word),
+            _ => Side::default(),
+        };
+        self.sides
+            .push([side(ends[0], open[0]), side(ends[1], open[1])]);
+        let of_other_script = bare.chars().any(is_greek_or_cyrillic);
+        self.scripts.push(of_other_script.then(|| bare.into()));
+    }
+
+    pub fn count(&self) -> usize {
+        self.bounds.len()
+    }
+
+    fn symbols(&self, entry: usize) -> &[u32] {
+        let start = if entry == 0 {
+            0
+        } else {
+            self.bounds[entry - 1]
+        };
+        &self.symbols[start..self.bounds[entry]]
+    }
+
+    /// In characters, after folding.
+    pub fn length(&self, entry: usize) -> usize {
+        self.symbols(entry).len()
+    }
+
+    pub fn text(&self, entry: usize) -> String {
+        let symbols = self.symbols(entry).iter();
+        symbols
+            .filter_map(|symbol| char::from_u32(*symbol))
+            .collect()
+    }
+
+    /// For each entry the first one that is found in the same places, if that is not itself.
+    pub fn repeated(&self) -> Vec<Option<usize>> {
+        let mut first: HashMap<u64, Vec<usize>> = HashMap::with_capacity(self.count());
+        let same = |a: usize, b: usize| {
+            self.sides[a] == self.sides[b]
+                && self.scripts[a] == self.scripts[b]
+                && self.symbols(a) == self.symbols(b)
+        };
+        let original = |entry: usize| {
+            let mut hasher = DefaultHasher::new();
+            (self.symbols(entry), self.sides[entry]).hash(&mut hasher);
+            let known = first.entry(hasher.finish()).or_default();
+            let original = known.iter().copied().find(|other| same(*other, entry));
+            if original.is_none() {
+                known.push(entry);
+            }
+            original
+        };
+        (0..self.count()).map(original).collect()
+    }
+
+    /// Tells for each entry of `holders`, by its number, which of these forms are inside of it.
+    pub fn each_inside(&self, holders: &Forms, mut found: impl FnMut(usize, Inside)) {
+        let (finder, owners) = Finder::of(self);
+        for holder in 0..holders.count() {
+            let text = holders.symbols(holder);
+            finder.0.find(text, |number, last| {
+                for entry in &owners[number as usize] {
+                    let (start, end) = (last + 1 - self.length(*entry), last + 1);
+                    let [left, right] = self.sides[*entry];
+                    let [outer_left, outer_right] = holders.sides[holder];
+                    let free_left = match start {
+                        0 => left.allows_all_that(outer_left),
+                        start => left.allows(text[start - 1]),
+                    };
+                    let free_right = match text.get(end) {
+                        None => right.allows_all_that(outer_right),
+                        Some(symbol) => right.allows(*symbol),
+                    };
+                    let inside = Inside {
+                        entry: *entry,
+                        always: free_left && free_right && holders.scripts[holder].is_none(),
+                        shorter: end - start < text.len(),
+                    };
+                    found(holder, inside);
+                }
+            });
+        }
+    }
+}
+
+/// An automaton over forms.
+struct Finder(Automaton);
+
+impl Finder {
+    /// Together with the entries that each pattern is the form of.
+    fn of(forms: &Forms) -> (Finder, Vec<Vec<usize>>) {
+        let (mut symbols, mut bounds, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+        for entry in (0..forms.count()).filter(|entry| forms.length(*entry) > 0) {
+            symbols.extend_from_slice(forms.symbols(entry));
+            bounds.push(symbols.len());
+            entries.push(entry);
+        }
+        let (automaton, numbers) = Automaton::build(&symbols, &bounds);
+        let mut owners: Vec<Vec<usize>> = Vec::new();
+        for (number, entry) in numbers.into_iter().zip(entries) {
+            if owners.len() <= number as usize {
+                owners.push(Vec::new());
+            }
+            owners[number as usize].push(entry);
+        }
+        (Finder(automaton), owners)
+    }
+}
+
+impl Side {
+    fn allows(self, neighbour: u32) -> bool {
+        let Some(c) = char::from_u32(neighbour) else {
+            return true;
+        };
+        !(self.letter && is_letter(c) || self.digit && is_digit(c))
+    }
+
+    /// Whatever `other` lets stand beside it may stand here.
+    fn allows_all_that(self, other: Side) -> bool {
+        (!self.letter || other.letter) && (!self.digit || other.digit)
+    }
+}
+
+fn barred_beside(end: char, whole_word: WholeWord) -> Side {
+    let counts = is_letter(end) || is_digit(end);
+    Side {
+        letter: counts && whole_word != WholeWord::Off,
+        digit: counts && whole_word == WholeWord::Alnum,
+    }
+}
+
+fn is_letter(c: char) -> bool {
+    character::script(c).is_some()
+}
+
+fn is_greek_or_cyrillic(c: char) -> bool {
+    matches!(character::script(c), Some(Script::Greek | Script::Cyrillic))
+}
+
+fn is_digit(c: char) -> bool {
+    character::digit(c).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::{Entry, Options};
+    use super::*;
+
+    fn filter(words: &[&str]) -> Filter {
+        let entries = words.iter().map(|word| Entry {
+            text: (*word).to_owned(),
+            line: 0,
+            tags: Arc::new([]),
+        });
+        Filter::compile(vec![ListSpec {
+            name: "words".into(),
+            role: Role::Match,
+            options: Options::default(),
+            entries: entries.collect(),
+        }])
+        .unwrap()
+    }
+
+    fn forms(words: &[&str]) -> Forms {
+        filter(words).forms("words", "words").unwrap()
+    }
+
+    #[test]
+    fn a_form_is_folded_and_has_no_stars() {
+        let forms = forms(&["賭博", "*ＣＡＴ*", "***"]);
+        let texts: Vec<String> = (0..forms.count()).map(|entry| forms.text(entry)).collect();
+        assert_eq!(texts, ["赌博", "cat", "***"]);
+    }
+
+    #[test]
+    fn the_first_of_equal_entries_is_named() {
+        let forms = forms(&["赌博", "cat", "賭博", "cat*", "Cat", "賭愽"]);
+        assert_eq!(forms.repeated(), [None, None, Some(0), None, Some(1), None]);
+    }
+
+    #[test]
+    fn letters_of_two_readings_are_compared_as_they_were_written() {
+        let forms = forms(&["coco", "сосо", "coco", "сосо"]);
+        assert_eq!(forms.repeated(), [None, None, Some(0), Some(1)]);
+    }
+
+    /// Which entries are always found where `holder` is.
+    fn check_always(words: &[&str], holder: &str, expected: &[&str]) {
+        let forms = forms(words);
+        let mut always = Vec::new();
+        forms.each_inside(&forms, |at, inside| {
+            if words[at] == holder && words[inside.entry] != holder && inside.always {
+                always.push(words[inside.entry]);
+            }
+        });
+        always.sort_unstable();
+        assert_eq!(always, expected, "{words:?} in {holder}");
+        // The matcher itself must agree wherever the holder stands.
+        for text in ["{}", "看{}了", "a{}", "{}a", "1{}", "{}1", "({}) b"] {
+            let text = text.replace("{}", holder.trim_matches('*'));
+            for word in expected.iter().filter(|_| is_found(holder, &text)) {
+                assert!(is_found(word, &text), "{word} in {text}");
+            }
+        }
+    }
+
+    fn is_found(word: &str, text: &str) -> bool {
+        let filter = filter(&[word]);
+        let mut found = Vec::new();
+        let set = filter.list_set(&["words"]);
+        filter.scan(text, &set, &mut Default::default(), &mut found);
+        !found.is_empty()
+    }
+
+    #[test]
+    fn a_shorter_entry_is_found_where_the_longer_one_is() {
+        check_always(&["赌博", "网上赌博", "赌"], "网上赌博", &["赌", "赌博"]);
+        check_always(&["cat", "my cat", "cats"], "my cat", &["cat"]);
+        check_always(&["vip", "加vip"], "加vip", &["vip"]);
+    }
+
+    #[test]
+    fn an_entry_inside_of_a_word_is_not() {
+        check_always(&["cat", "category"], "category", &[]);
+        check_always(&["cat", "cat*"], "cat*", &[]);
+        check_always(&["cat", "cat*"], "cat", &["cat*"]);
+        check_always(&["cat*", "category", "cat5"], "category", &["cat*"]);
+        check_always(&["cat", "my cat*"], "my cat*", &[]);
+        check_always(&["8", "v8发动机"], "v8发动机", &[]);
+        // In a Cyrillic text `сосо` is found, and `coco` is not.
+        check_always(&["coco", "сосо"], "сосо", &[]);
+    }
+}

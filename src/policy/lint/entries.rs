@@ -1,0 +1,153 @@
+//! What one list says about itself: entries too short, repeated, covered, or private.
+
+use super::{Findings, Kind, Lint, List, phone};
+use crate::decision::ListAction;
+use crate::filter::{Forms, Mode, Pinyin, Role};
+use crate::policy::spec::{ListDoes, NestedText};
+
+impl Lint<'_> {
+    pub(super) fn entries(&self, findings: &mut Findings) {
+        for (id, list) in self.lists.iter().enumerate() {
+            phone_numbers((id, list), findings);
+            let name = &list.words.name;
+            // Without options of its own an allow list is read with those of the lists it spares.
+            let reader = match list.words.role {
+                Role::Match => name,
+                Role::Allow => match self.lists.iter().find(|other| spares(self, list, other)) {
+                    Some(other) => &other.words.name,
+                    None => continue,
+                },
+            };
+            let Some(forms) = self.filter().forms(name, reader) else {
+                continue;
+            };
+            let repeated = forms.repeated();
+            tell_repeated((id, list), &repeated, findings);
+            if list.words.role == Role::Match {
+                tell_single((id, list), &forms, findings);
+                self.covered((id, list), &forms, &repeated, findings);
+            }
+        }
+    }
+
+    /// Entries that never matter, because a shorter one of the list is found in the same place.
+    ///
+    /// Apart from a character that stands for two (`㍻` for `平成`), of which a word may be half.
+    fn covered(
+        &self,
+        (id, list): (usize, &List),
+        forms: &Forms,
+        repeated: &[Option<usize>],
+        findings: &mut Findings,
+    ) {
+        let options = &list.words.options;
+        // These may find a longer word where they do not find a shorter one inside of it.
+        let reads_whole_words =
+            options.leet || options.pinyin != Pinyin::None || options.selfmask || options.split;
+        if options.mode == Mode::All || reads_whole_words {
+            return;
+        }
+        let masks = self.masks(list);
+        let shielded = self.shielded(list, forms);
+        let entries = &list.words.entries;
+        let mut cover: Vec<Option<usize>> = vec![None; forms.count()];
+        forms.each_inside(forms, |holder, inside| {
+            let shorter = inside.entry;
+            // A longer match hides more of the text when it is masked.
+            let matters = inside.shorter && (masks || shielded[shorter])
+                || entries[holder].tags != entries[shorter].tags;
+            let earlier =
+                cover[holder].is_some_and(|known| forms.length(known) <= forms.length(shorter));
+            let same = holder == shorter || repeated[holder] == Some(shorter);
+            if inside.always && !matters && !earlier && !same && repeated[shorter].is_none() {
+                cover[holder] = Some(shorter);
+            }
+        });
+        for (entry, by) in cover.into_iter().enumerate() {
+            if let Some(by) = by
+                && repeated[entry].is_none()
+            {
+                let what = |at: &_| {
+                    let (long, short) = (list.text(entry), list.text(by));
+                    let place = list.place_in_words(by, at);
+                    format!(
+                        "`{long}` never matters, because `{short}` ({place}) is found wherever it is"
+                    )
+                };
+                findings.add(Kind::Covered, (id, entry), what, "remove one of the two");
+            }
+        }
+    }
+
+    /// What is found by the list is masked, at least sometimes.
+    fn masks(&self, list: &List) -> bool {
+        match list.spec.does {
+            ListDoes::Act(ListAction::Replace) => true,
+            ListDoes::Act(ListAction::Block) => self.spec.filters.nested_text == NestedText::Mask,
+            ListDoes::Act(ListAction::Flag) | ListDoes::Allow => false,
+        }
+    }
+
+    /// By entry: an allowed phrase is longer and holds it, so it may be spared where a longer
+    /// entry is not.
+    fn shielded(&self, list: &List, forms: &Forms) -> Vec<bool> {
+        let mut shielded = vec![false; forms.count()];
+        for allow in self.lists.iter().filter(|other| spares(self, other, list)) {
+            let phrases = self.filter().forms(&allow.words.name, &list.words.name);
+            if let Some(phrases) = phrases {
+                forms.each_inside(&phrases, |_, inside| {
+                    shielded[inside.entry] |= inside.shorter;
+                });
+            }
+        }
+        shielded
+    }
+}
+
+/// Whether `allow` holds phrases that count where `list` finds something.
+pub(super) fn spares(lint: &Lint, allow: &List, list: &List) -> bool {
+    let roles = (allow.words.role, list.words.role);
+    roles == (Role::Allow, Role::Match) && lint.stand_together(allow, list)
+}
+
+fn phone_numbers((id, list): (usize, &List), findings: &mut Findings) {
+    for (entry, words) in list.words.entries.iter().enumerate() {
+        if let Some(hint) = phone::find(&words.text) {
+            let what = |_: &_| format!("the entry holds what looks like a phone number ({hint})");
+            let way_out = "keep nobody's number in a list that others read";
+            findings.add(Kind::PhoneNumber, (id, entry), what, way_out);
+        }
+    }
+}
+
+fn tell_single((id, list): (usize, &List), forms: &Forms, findings: &mut Findings) {
+    for entry in (0..forms.count()).filter(|entry| forms.length(*entry) == 1) {
+        let what = |_: &_| {
+            let text = list.text(entry);
+            format!("`{text}` is one character, and is found wherever that stands")
+        };
+        findings.add(Kind::OneCharacter, (id, entry), what, "write a longer word");
+    }
+}
+
+fn tell_repeated((id, list): (usize, &List), repeated: &[Option<usize>], findings: &mut Findings) {
+    for (entry, first) in repeated.iter().enumerate() {
+        let Some(first) = *first else { continue };
+        let what = |at: &_| {
+            let (text, original) = (list.text(entry), list.text(first));
+            let place = list.place_in_words(first, at);
+            if text == original {
+                format!("`{text}` stands in {place} already")
+            } else {
+                format!("`{text}` is the same as `{original}` ({place}) once both are folded")
+            }
+        };
+        let tags = |entry: usize| &list.words.entries[entry].tags;
+        let way_out = if tags(entry) == tags(first) {
+            "remove one of the two"
+        } else {
+            "remove one of the two; the tags of the first count"
+        };
+        findings.add(Kind::Repeated, (id, entry), what, way_out);
+    }
+}
