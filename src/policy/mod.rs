@@ -27,6 +27,7 @@ mod sources;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod wordlist_import;
 
 pub use compile::{Compiled, Surroundings, compile};
 pub use everyday::{everyday_messages, messages_of};
@@ -39,6 +40,9 @@ pub use snapshot::{
     BreakerSettings, Endpoint, FailureActions, HookRules, ListRules, Snapshot, TypeSet, Version,
 };
 pub use sources::FileSet;
+pub use wordlist_import::{
+    Dropped, ImportedWords, Reason as DropReason, WordFormat, WordImport, import_words,
+};
 /// Reading settings with places, for the engine's own file too.
 pub mod settings {
     pub use super::document::{Map, Node, Value, parse};

@@ -56,3 +56,116 @@ fn a_list_with_errors_is_not_judged_further() {
     );
     assert!(!said.contains("one character"), "{said}");
 }
+
+/// Runs `import words` on a file with this content; `args` may say `FILE` and `OUT`.
+fn import(name: &str, content: &[u8], args: &[&str]) -> (Setup, Output) {
+    let setup = Setup::new("");
+    setup.write(name, content);
+    let file = setup.policies().join(name);
+    let out = setup.policies().join("out.txt");
+    let args: Vec<&str> = args
+        .iter()
+        .map(|arg| match *arg {
+            "FILE" => file.to_str().unwrap(),
+            "OUT" => out.to_str().unwrap(),
+            arg => arg,
+        })
+        .collect();
+    let output = setup.run(&[&["import", "words"], &args[..]].concat());
+    (setup, output)
+}
+
+#[test]
+fn an_imported_list_goes_to_standard_output_and_the_report_beside_it() {
+    // `赌博网站 1,赌博` in GBK, once more, and a line of stars.
+    let gbk = b"\xb6\xc4\xb2\xa9\xcd\xf8\xd5\xbe 1,\xb6\xc4\xb2\xa9\n\xb6\xc4\xb2\xa9\xcd\xf8\xd5\xbe 2,x\n*** 2,x\n";
+    let (_, output) = import("words.txt", gbk, &["FILE"]);
+    check_exit(&output, 0);
+    assert_eq!(text(&output.stdout), "赌博网站\t1,赌博,2,x\n");
+    let said = text(&output.stderr);
+    for line in [
+        "words.txt:2: `赌博网站` is left out: repeated, it stands in line 1\n",
+        "words.txt:3: `***` is left out: there is nothing but `*`\n",
+        "words.txt: 1 entries, 2 left out, read as tags in gb18030\n",
+    ] {
+        assert!(said.contains(line), "{line} is not in:\n{said}");
+    }
+}
+
+#[test]
+fn an_imported_list_is_good_for_a_policy() {
+    let discord = "badger*, *ferret*, 赌博网站, \\#x, #y";
+    let (setup, output) = import("words.txt", discord.as_bytes(), &["FILE", "-o", "OUT"]);
+    check_exit(&output, 0);
+    assert_eq!(text(&output.stdout), "");
+    setup.write(
+        "policy.yaml",
+        "lists: {l: {file: out.txt}}\nhooks: {beforeMsgModify: {}}\n",
+    );
+    let output = setup.run(&["check"]);
+    check_exit(&output, 0);
+    assert!(text(&output.stdout).contains("good, 0 warning(s)"));
+    let output = setup.run(&["explain", "two ferrets"]);
+    assert!(
+        text(&output.stdout).contains("*ferret*"),
+        "{}",
+        text(&output.stdout)
+    );
+}
+
+#[test]
+fn a_file_is_not_written_over_unless_forced() {
+    let (setup, output) = import("words.txt", b"casino", &["FILE", "-o", "FILE"]);
+    check_exit(&output, 1);
+    assert!(text(&output.stderr).contains("exists; --force writes over it"));
+    let file = setup.policies().join("words.txt");
+    assert_eq!(std::fs::read(&file).unwrap(), b"casino");
+    let (setup, output) = import("words.txt", b"casino", &["FILE", "-o", "FILE", "--force"]);
+    check_exit(&output, 0);
+    let file = setup.policies().join("words.txt");
+    assert_eq!(std::fs::read(&file).unwrap(), b"casino\n");
+}
+
+#[test]
+fn what_is_lost_fails_a_strict_import() {
+    let (_, output) = import("words.txt", b"casino\nre:x+\n", &["FILE"]);
+    check_exit(&output, 0);
+    let (_, output) = import("words.txt", b"casino\nre:x+\n", &["FILE", "--strict"]);
+    check_exit(&output, 1);
+    assert_eq!(text(&output.stdout), "");
+    assert!(text(&output.stderr).contains("1 piece(s) cannot be taken over"));
+    let (_, output) = import("words.txt", b"casino\n# x\ncasino\n", &["FILE", "--strict"]);
+    check_exit(&output, 0);
+}
+
+#[test]
+fn an_import_that_cannot_be_is_one_clear_message() {
+    let said = |name: &str, content: &[u8], args: &[&str]| {
+        let (_, output) = import(name, content, args);
+        check_exit(&output, 1);
+        assert_eq!(text(&output.stdout), "");
+        text(&output.stderr).to_owned()
+    };
+    assert!(said("a.txt", b"# nothing\n", &["FILE"]).contains("holds no word"));
+    assert!(said("a.json", b"[\"a\",", &["FILE"]).contains("a.json: this is no JSON: EOF"));
+    assert!(said("a.txt", b"", &["nowhere.txt"]).contains("nowhere.txt cannot be read: "));
+    let encoding = said("a.txt", b"a", &["FILE", "--encoding", "x"]);
+    assert!(encoding.contains("there is no encoding `x`"), "{encoding}");
+    let column = said("a.csv", b"a,b\n", &["FILE", "--column", "word"]);
+    assert!(column.contains("no column `word`"), "{column}");
+    let sign = said("a.csv", "a,b\n".as_bytes(), &["FILE", "--delimiter", "，"]);
+    assert!(sign.contains("--delimiter `，`"), "{sign}");
+}
+
+#[test]
+fn an_import_reports_in_json_too() {
+    let (_, output) = import("a.txt", b"x1\nx1\n# y\n", &["FILE", "--json", "-o", "OUT"]);
+    check_exit(&output, 0);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["entries"], 1);
+    assert_eq!(report["format"], "plain");
+    assert_eq!(report["dropped"][0]["line"], 2);
+    assert_eq!(report["dropped"][0]["reason"], "repeated");
+    assert_eq!(report["dropped"][0]["first"], 1);
+    assert_eq!(report["dropped"][1]["reason"], "comment");
+}
