@@ -8,7 +8,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::automaton::Automaton;
 use super::character::{self, Script};
 use super::options::WholeWord;
-use super::{EntryId, Filter, ListSpec, Role};
+use super::patterns::is_pattern;
+use super::{Entry, EntryId, Filter, ListSpec, Role};
 
 impl Filter {
     /// The lists that were compiled, in their order.
@@ -19,7 +20,7 @@ impl Filter {
     /// What the entries of `list` are compared as, in their order, folded with the options of the
     /// list `reader`; phrases of an allow list are read with the options of the list that they
     /// spare. `None` when there is no such list, or when `reader` cannot match.
-    pub fn forms(&self, list: &str, reader: &str) -> Option<Forms> {
+    pub fn folded_list(&self, list: &str, reader: &str) -> Option<FoldedList> {
         let list = self.lists.iter().find(|known| *known.name == *list)?;
         let reader = self.lists.iter().position(|known| *known.name == *reader)?;
         let group = &self.groups[self.group_of[reader]?];
@@ -27,12 +28,30 @@ impl Filter {
             Role::Match => list.options.whole_word,
             Role::Allow => WholeWord::Off,
         };
-        let mut forms = Forms::default();
-        for entry in &list.entries {
-            let (bare, open) = without_stars(&entry.text);
-            forms.push(bare, &group.folded(bare), open, whole_word);
+        let mut forms = FoldedList::default();
+        for entry in list.written() {
+            if is_pattern(&entry.text) {
+                forms.push_pattern(&entry.text);
+            } else {
+                let (bare, open) = without_stars(&entry.text);
+                forms.push(bare, &group.folded(bare), open, whole_word);
+            }
         }
         Some(forms)
+    }
+}
+
+impl ListSpec {
+    /// The entries as they were given, without the words of combinations, which come after them.
+    pub fn written(&self) -> &[Entry] {
+        let combos = match self.role {
+            Role::Match => &self.options.combos[..],
+            Role::Allow => &[],
+        };
+        let words = combos
+            .iter()
+            .map(|combo| combo.all.len() + combo.none.len());
+        &self.entries[..self.entries.len() - words.sum::<usize>()]
     }
 }
 
@@ -57,14 +76,15 @@ fn without_stars(text: &str) -> (&str, [bool; 2]) {
 
 /// Folded entries, one after the other.
 #[derive(Default)]
-pub struct Forms {
+pub struct FoldedList {
     symbols: Vec<u32>,
     /// Where each form ends in `symbols`.
     bounds: Vec<usize>,
     sides: Vec<[Side; 2]>,
-    /// Entries with Greek or Cyrillic letters as they were written, others without: such a letter
-    /// is read as Latin in one text and as itself in another, and only one way is kept here.
-    scripts: Vec<Option<Box<str>>>,
+    /// Patterns as they were written, for nothing of them is folded, and entries with Greek or
+    /// Cyrillic letters: such a letter is read as Latin in one text and as itself in another, and
+    /// only one way is kept here.
+    as_written: Vec<Option<Box<str>>>,
 }
 
 /// What must not stand beside an end of a form.
@@ -85,7 +105,7 @@ pub struct Inside {
     pub shorter: bool,
 }
 
-impl Forms {
+impl FoldedList {
     fn push(&mut self, bare: &str, folded: &str, open: [bool; 2], whole_word: WholeWord) {
         let ends = [folded.chars().next(), folded.chars().next_back()];
         self.symbols.extend(folded.chars().map(u32::from));
@@ -97,7 +117,13 @@ impl Forms {
         self.sides
             .push([side(ends[0], open[0]), side(ends[1], open[1])]);
         let of_other_script = bare.chars().any(is_greek_or_cyrillic);
-        self.scripts.push(of_other_script.then(|| bare.into()));
+        self.as_written.push(of_other_script.then(|| bare.into()));
+    }
+
+    fn push_pattern(&mut self, written: &str) {
+        self.bounds.push(self.symbols.len());
+        self.sides.push(Default::default());
+        self.as_written.push(Some(written.into()));
     }
 
     pub fn count(&self) -> usize {
@@ -113,7 +139,7 @@ impl Forms {
         &self.symbols[start..self.bounds[entry]]
     }
 
-    /// In characters, after folding.
+    /// In characters, after folding; 0 for a pattern.
     pub fn length(&self, entry: usize) -> usize {
         self.symbols(entry).len()
     }
@@ -130,7 +156,7 @@ impl Forms {
         let mut first: HashMap<u64, Vec<usize>> = HashMap::with_capacity(self.count());
         let same = |a: usize, b: usize| {
             self.sides[a] == self.sides[b]
-                && self.scripts[a] == self.scripts[b]
+                && self.as_written[a] == self.as_written[b]
                 && self.symbols(a) == self.symbols(b)
         };
         let original = |entry: usize| {
@@ -147,7 +173,7 @@ impl Forms {
     }
 
     /// Tells for each entry of `holders`, by its number, which of these forms are inside of it.
-    pub fn each_inside(&self, holders: &Forms, mut found: impl FnMut(usize, Inside)) {
+    pub fn each_inside(&self, holders: &FoldedList, mut found: impl FnMut(usize, Inside)) {
         let (finder, owners) = Finder::of(self);
         for holder in 0..holders.count() {
             let text = holders.symbols(holder);
@@ -166,7 +192,7 @@ impl Forms {
                     };
                     let inside = Inside {
                         entry: *entry,
-                        always: free_left && free_right && holders.scripts[holder].is_none(),
+                        always: free_left && free_right && holders.as_written[holder].is_none(),
                         shorter: end - start < text.len(),
                     };
                     found(holder, inside);
@@ -181,7 +207,7 @@ struct Finder(Automaton);
 
 impl Finder {
     /// Together with the entries that each pattern is the form of.
-    fn of(forms: &Forms) -> (Finder, Vec<Vec<usize>>) {
+    fn of(forms: &FoldedList) -> (Finder, Vec<Vec<usize>>) {
         let (mut symbols, mut bounds, mut entries) = (Vec::new(), Vec::new(), Vec::new());
         for entry in (0..forms.count()).filter(|entry| forms.length(*entry) > 0) {
             symbols.extend_from_slice(forms.symbols(entry));
@@ -238,7 +264,7 @@ fn is_digit(c: char) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::{Entry, Options};
+    use super::super::Options;
     use super::*;
 
     fn filter(words: &[&str]) -> Filter {
@@ -256,8 +282,8 @@ mod tests {
         .unwrap()
     }
 
-    fn forms(words: &[&str]) -> Forms {
-        filter(words).forms("words", "words").unwrap()
+    fn forms(words: &[&str]) -> FoldedList {
+        filter(words).folded_list("words", "words").unwrap()
     }
 
     #[test]

@@ -41,12 +41,13 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::evasion::Evasion;
-pub use self::inspect::{Forms, Inside};
+pub use self::inspect::{FoldedList, Inside};
 pub use self::mask::mask;
 pub use self::options::{
     AllowMode, Combo, Confusables, Marks, Mask, MaskBy, Mode, Options, Pinyin, SkipClasses,
     WholeWord,
 };
+pub use self::patterns::is_pattern;
 use crate::event::Span;
 
 use self::group::{Group, Rules, Sought, Work};

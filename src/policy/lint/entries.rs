@@ -2,7 +2,7 @@
 
 use super::{Findings, Kind, Lint, List, phone};
 use crate::decision::ListAction;
-use crate::filter::{Forms, Mode, Pinyin, Role};
+use crate::filter::{FoldedList, Mode, Pinyin, Role, SkipClasses};
 use crate::policy::spec::{ListDoes, NestedText};
 
 impl Lint<'_> {
@@ -18,7 +18,7 @@ impl Lint<'_> {
                     None => continue,
                 },
             };
-            let Some(forms) = self.filter().forms(name, reader) else {
+            let Some(forms) = self.filter().folded_list(name, reader) else {
                 continue;
             };
             let repeated = forms.repeated();
@@ -36,20 +36,24 @@ impl Lint<'_> {
     fn covered(
         &self,
         (id, list): (usize, &List),
-        forms: &Forms,
+        forms: &FoldedList,
         repeated: &[Option<usize>],
         findings: &mut Findings,
     ) {
         let options = &list.words.options;
         // These may find a longer word where they do not find a shorter one inside of it.
-        let reads_whole_words =
-            options.leet || options.pinyin != Pinyin::None || options.selfmask || options.split;
+        let reads_whole_words = options.leet
+            || options.pinyin != Pinyin::None
+            || options.selfmask
+            || options.split
+            || options.skip.contains(SkipClasses::LATIN)
+            || options.skip.contains(SkipClasses::DIGIT);
         if options.mode == Mode::All || reads_whole_words {
             return;
         }
         let masks = self.masks(list);
         let shielded = self.shielded(list, forms);
-        let entries = &list.words.entries;
+        let entries = &list.words.written();
         let mut cover: Vec<Option<usize>> = vec![None; forms.count()];
         forms.each_inside(forms, |holder, inside| {
             let shorter = inside.entry;
@@ -90,10 +94,12 @@ impl Lint<'_> {
 
     /// By entry: an allowed phrase is longer and holds it, so it may be spared where a longer
     /// entry is not.
-    fn shielded(&self, list: &List, forms: &Forms) -> Vec<bool> {
+    fn shielded(&self, list: &List, forms: &FoldedList) -> Vec<bool> {
         let mut shielded = vec![false; forms.count()];
         for allow in self.lists.iter().filter(|other| spares(self, other, list)) {
-            let phrases = self.filter().forms(&allow.words.name, &list.words.name);
+            let phrases = self
+                .filter()
+                .folded_list(&allow.words.name, &list.words.name);
             if let Some(phrases) = phrases {
                 forms.each_inside(&phrases, |_, inside| {
                     shielded[inside.entry] |= inside.shorter;
@@ -111,7 +117,7 @@ pub(super) fn spares(lint: &Lint, allow: &List, list: &List) -> bool {
 }
 
 fn phone_numbers((id, list): (usize, &List), findings: &mut Findings) {
-    for (entry, words) in list.words.entries.iter().enumerate() {
+    for (entry, words) in list.words.written().iter().enumerate() {
         if let Some(hint) = phone::find(&words.text) {
             let what = |_: &_| format!("the entry holds what looks like a phone number ({hint})");
             let way_out = "keep nobody's number in a list that others read";
@@ -120,7 +126,7 @@ fn phone_numbers((id, list): (usize, &List), findings: &mut Findings) {
     }
 }
 
-fn tell_single((id, list): (usize, &List), forms: &Forms, findings: &mut Findings) {
+fn tell_single((id, list): (usize, &List), forms: &FoldedList, findings: &mut Findings) {
     for entry in (0..forms.count()).filter(|entry| forms.length(*entry) == 1) {
         let what = |_: &_| {
             let text = list.text(entry);
@@ -142,7 +148,7 @@ fn tell_repeated((id, list): (usize, &List), repeated: &[Option<usize>], finding
                 format!("`{text}` is the same as `{original}` ({place}) once both are folded")
             }
         };
-        let tags = |entry: usize| &list.words.entries[entry].tags;
+        let tags = |entry: usize| &list.words.written()[entry].tags;
         let way_out = if tags(entry) == tags(first) {
             "remove one of the two"
         } else {

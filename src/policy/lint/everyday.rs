@@ -26,7 +26,7 @@ impl Lint<'_> {
         let allowed = allowed.map(|allow| &*allow.words.name);
         let names: Vec<&str> = allowed.chain([&*list.words.name]).collect();
         let set = self.filter().list_set(&names);
-        let mut found: Vec<Option<Found>> = vec![None; list.words.entries.len()];
+        let mut found: Vec<Option<Found>> = vec![None; list.words.written().len()];
         let (mut scratch, mut matches, mut count) = (Scratch::default(), Vec::new(), 0_u32);
         for message in everyday_messages() {
             count += 1;
@@ -34,6 +34,8 @@ impl Lint<'_> {
             self.filter()
                 .scan(message, &set, &mut scratch, &mut matches);
             let mut entries: Vec<usize> = matches.iter().map(|one| one.entry.index()).collect();
+            // Words of combinations come after the entries that were written.
+            entries.retain(|entry| *entry < found.len());
             entries.sort_unstable();
             entries.dedup();
             for entry in entries {

@@ -74,10 +74,10 @@ impl<'a> List<'a> {
 
     /// Where an entry was written. Those of the file come first, then those of the policy.
     fn at(&self, entry: usize) -> At {
-        let from_file = self.words.entries.len() - self.spec.words.len();
+        let from_file = self.words.written().len() - self.spec.words.len();
         match (&self.file, entry.checked_sub(from_file)) {
             (_, Some(word)) => self.spec.words[word].at.clone(),
-            (Some(file), None) => line_of(file, self.words.entries[entry].line),
+            (Some(file), None) => line_of(file, self.words.written()[entry].line),
             (None, None) => self.spec.at.clone(),
         }
     }
@@ -93,7 +93,7 @@ impl<'a> List<'a> {
     }
 
     fn text(&self, entry: usize) -> &'a str {
-        &self.words.entries[entry].text
+        &self.words.written()[entry].text
     }
 }
 

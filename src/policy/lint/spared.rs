@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::entries::spares;
 use super::{Findings, Kind, Lint, List};
-use crate::filter::{AllowMode, Forms, Role};
+use crate::filter::{AllowMode, FoldedList, Role};
 
 impl Lint<'_> {
     /// Phrases that spare an entry wherever it is found, and lists of which nothing is left.
@@ -13,7 +13,10 @@ impl Lint<'_> {
             if list.words.role != Role::Match {
                 continue;
             }
-            let Some(forms) = self.filter().forms(&list.words.name, &list.words.name) else {
+            let Some(forms) = self
+                .filter()
+                .folded_list(&list.words.name, &list.words.name)
+            else {
                 continue;
             };
             let mut left = vec![true; forms.count()];
@@ -40,8 +43,10 @@ impl Lint<'_> {
     }
 
     /// A phrase, and an entry that it spares wherever that is found; the first phrase of each.
-    fn pairs(&self, list: &List, forms: &Forms, allow: &List) -> Vec<(usize, usize)> {
-        let phrases = self.filter().forms(&allow.words.name, &list.words.name);
+    fn pairs(&self, list: &List, forms: &FoldedList, allow: &List) -> Vec<(usize, usize)> {
+        let phrases = self
+            .filter()
+            .folded_list(&allow.words.name, &list.words.name);
         let Some(phrases) = phrases else {
             return Vec::new();
         };

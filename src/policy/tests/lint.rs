@@ -141,6 +141,22 @@ fn a_longer_word_matters_where_it_changes_something() {
 }
 
 #[test]
+fn patterns_are_compared_as_they_were_written() {
+    check(
+        "re:a+b\nre:A+B\nre:a+b\ncontact:phone\n",
+        &["policies/l.txt:3:1: `re:a+b` stands in line 1 already; remove one of the two"],
+    );
+}
+
+#[test]
+fn noise_that_is_letters_hides_a_boundary() {
+    let covered = "policies/l.txt:2:1: `加vip` never matters, because `vip` (line 1) is found wherever it is; remove one of the two";
+    check_with("options: {skip: [space]}", "vip\n加vip\n", &[covered]);
+    check_with("options: {skip: [latin]}", "vip\n加vip\n", &[]);
+    check_with("options: {leet: true}", "vip\n加vip\n", &[]);
+}
+
+#[test]
 fn phone_numbers_are_private() {
     check(
         "加我13812345678\n代开发票\n",

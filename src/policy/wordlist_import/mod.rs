@@ -16,7 +16,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::filter::ENTRY_CHARS_MAX;
+use crate::filter::{ENTRY_CHARS_MAX, is_pattern};
 
 /// How words are written in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -206,7 +206,7 @@ impl Words {
             no_word("there is nothing but `*`")
         } else if chars > ENTRY_CHARS_MAX {
             Reason::TooLong { chars }
-        } else if text.starts_with("re:") {
+        } else if is_pattern(text) {
             Reason::Pattern
         } else if let Some(first) = self.by_text.get(text) {
             let first = &mut self.entries[*first];

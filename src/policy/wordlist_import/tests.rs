@@ -76,7 +76,7 @@ fn plain_lines() {
 #[test]
 fn what_no_list_can_hold_is_dropped_with_line_and_reason() {
     let long = "x".repeat(129);
-    let text = format!("好词\n{long}\n***\nre:a+\n\u{200b}\na\u{1}b\n好词\n");
+    let text = format!("好词\n{long}\n***\nre:a+\n\u{200b}\na\u{1}b\n好词\ncontact:phone\n");
     check(
         "words.txt",
         &text,
@@ -89,6 +89,7 @@ fn what_no_list_can_hold_is_dropped_with_line_and_reason() {
             "5 `\u{200b}`: the entry is nothing but blanks and what the options drop",
             "6 `a\u{1}b`: a word cannot hold tabs, line breaks or control characters",
             "7 `好词`: repeated, it stands in line 1",
+            "8 `contact:phone`: a pattern, which is no word",
         ],
     );
 }
