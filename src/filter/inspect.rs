@@ -2,11 +2,8 @@
 //!
 //! Nothing on the way of a message comes here.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-
-use super::automaton::Automaton;
 use super::character::{self, Script};
+use super::inside::{Index, hash};
 use super::options::WholeWord;
 use super::patterns::is_pattern;
 use super::{Entry, EntryId, Filter, ListSpec, Role};
@@ -14,24 +11,30 @@ use super::{Entry, EntryId, Filter, ListSpec, Role};
 impl Filter {
     /// The lists that were compiled, in their order.
     pub fn lists(&self) -> &[ListSpec] {
-        &self.lists
+        // Behind them are the parts of those in which entries have options of their own.
+        &self.lists[..self.lists.len() - self.parts.len()]
     }
 
     /// What the entries of `list` are compared as, in their order, folded with the options of the
     /// list `reader`; phrases of an allow list are read with the options of the list that they
     /// spare. `None` when there is no such list, or when `reader` cannot match.
     pub fn folded_list(&self, list: &str, reader: &str) -> Option<FoldedList> {
-        let list = self.lists.iter().find(|known| *known.name == *list)?;
-        let reader = self.lists.iter().position(|known| *known.name == *reader)?;
+        let list = self.lists().iter().find(|known| *known.name == *list)?;
+        let reader = self
+            .lists()
+            .iter()
+            .position(|known| *known.name == *reader)?;
         let group = &self.groups[self.group_of[reader]?];
         let whole_word = match list.role {
             Role::Match => list.options.whole_word,
             Role::Allow => WholeWord::Off,
         };
         let mut forms = FoldedList::default();
-        for entry in list.written() {
+        for (number, entry) in list.written().iter().enumerate() {
             if is_pattern(&entry.text) {
-                forms.push_pattern(&entry.text);
+                forms.push_alone(&entry.text);
+            } else if entry.options.is_some() {
+                forms.push_alone(&format!("\0{number}"));
             } else {
                 let (bare, open) = without_stars(&entry.text);
                 forms.push(bare, &group.folded(bare), open, whole_word);
@@ -81,9 +84,9 @@ pub struct FoldedList {
     /// Where each form ends in `symbols`.
     bounds: Vec<usize>,
     sides: Vec<[Side; 2]>,
-    /// Patterns as they were written, for nothing of them is folded, and entries with Greek or
-    /// Cyrillic letters: such a letter is read as Latin in one text and as itself in another, and
-    /// only one way is kept here.
+    /// What tells entries apart beside their symbols. Patterns and entries with options of their
+    /// own have no symbols, for the list's options do not fold them. Of a Greek or Cyrillic
+    /// letter, which is read as Latin in one text and as itself in another, one way is kept.
     as_written: Vec<Option<Box<str>>>,
 }
 
@@ -120,7 +123,7 @@ impl FoldedList {
         self.as_written.push(of_other_script.then(|| bare.into()));
     }
 
-    fn push_pattern(&mut self, written: &str) {
+    fn push_alone(&mut self, written: &str) {
         self.bounds.push(self.symbols.len());
         self.sides.push(Default::default());
         self.as_written.push(Some(written.into()));
@@ -139,7 +142,7 @@ impl FoldedList {
         &self.symbols[start..self.bounds[entry]]
     }
 
-    /// In characters, after folding; 0 for a pattern.
+    /// In characters, after folding; 0 for a pattern and for an entry with options of its own.
     pub fn length(&self, entry: usize) -> usize {
         self.symbols(entry).len()
     }
@@ -151,78 +154,77 @@ impl FoldedList {
             .collect()
     }
 
-    /// For each entry the first one that is found in the same places, if that is not itself.
-    pub fn repeated(&self) -> Vec<Option<usize>> {
-        let mut first: HashMap<u64, Vec<usize>> = HashMap::with_capacity(self.count());
-        let same = |a: usize, b: usize| {
-            self.sides[a] == self.sides[b]
-                && self.as_written[a] == self.as_written[b]
-                && self.symbols(a) == self.symbols(b)
-        };
-        let original = |entry: usize| {
-            let mut hasher = DefaultHasher::new();
-            (self.symbols(entry), self.sides[entry]).hash(&mut hasher);
-            let known = first.entry(hasher.finish()).or_default();
-            let original = known.iter().copied().find(|other| same(*other, entry));
-            if original.is_none() {
-                known.push(entry);
-            }
-            original
-        };
-        (0..self.count()).map(original).collect()
+    fn hash(&self, entry: usize) -> u64 {
+        match (self.symbols(entry), &self.as_written[entry]) {
+            ([], Some(written)) => hash(written.chars().map(u32::from)),
+            (symbols, _) => hash(symbols.iter().copied()),
+        }
     }
 
-    /// Tells for each entry of `holders`, by its number, which of these forms are inside of it.
-    pub fn each_inside(&self, holders: &FoldedList, mut found: impl FnMut(usize, Inside)) {
-        let (finder, owners) = Finder::of(self);
+    /// Whether two entries are found in the same places.
+    fn are_equal(&self, entry: usize, other: usize) -> bool {
+        self.sides[entry] == self.sides[other]
+            && self.as_written[entry] == self.as_written[other]
+            && self.symbols(entry) == self.symbols(other)
+    }
+
+    /// For each entry the first one that is found in the same places, if that is not itself.
+    pub fn repeated(&self, index: &Index) -> Vec<Option<usize>> {
+        let first = |entry: usize| {
+            let mut alike = index.with_hash(self.hash(entry));
+            alike.find(|other| *other >= entry || self.are_equal(entry, *other))
+        };
+        let earlier = |entry: usize| first(entry).filter(|other| *other < entry);
+        (0..self.count()).map(earlier).collect()
+    }
+
+    /// An index of the entries, for [`Self::repeated`] and [`Self::each_inside`].
+    pub fn index(&self) -> Index {
+        Index::of(
+            self.count(),
+            |entry| self.symbols(entry),
+            |entry| self.hash(entry),
+            |entry| self.sides[entry][0].letter,
+        )
+    }
+
+    /// Tells for each entry of `holders`, by its number, which of these are inside of it. Those
+    /// that would begin inside of a Latin word, and are not found there, are left out.
+    pub fn each_inside(
+        &self,
+        index: &Index,
+        holders: &FoldedList,
+        mut found: impl FnMut(usize, Inside),
+    ) {
         for holder in 0..holders.count() {
             let text = holders.symbols(holder);
-            finder.0.find(text, |number, last| {
-                for entry in &owners[number as usize] {
-                    let (start, end) = (last + 1 - self.length(*entry), last + 1);
-                    let [left, right] = self.sides[*entry];
-                    let [outer_left, outer_right] = holders.sides[holder];
-                    let free_left = match start {
-                        0 => left.allows_all_that(outer_left),
-                        start => left.allows(text[start - 1]),
-                    };
-                    let free_right = match text.get(end) {
-                        None => right.allows_all_that(outer_right),
-                        Some(symbol) => right.allows(*symbol),
-                    };
-                    let inside = Inside {
-                        entry: *entry,
-                        always: free_left && free_right && holders.as_written[holder].is_none(),
-                        shorter: end - start < text.len(),
-                    };
-                    found(holder, inside);
+            index.each_within(text, |entry, start, length| {
+                let within = &text[start..start + length];
+                if self.symbols(entry) == within {
+                    found(holder, self.inside(entry, holders, holder, start));
                 }
             });
         }
     }
-}
 
-/// An automaton over forms.
-struct Finder(Automaton);
-
-impl Finder {
-    /// Together with the entries that each pattern is the form of.
-    fn of(forms: &FoldedList) -> (Finder, Vec<Vec<usize>>) {
-        let (mut symbols, mut bounds, mut entries) = (Vec::new(), Vec::new(), Vec::new());
-        for entry in (0..forms.count()).filter(|entry| forms.length(*entry) > 0) {
-            symbols.extend_from_slice(forms.symbols(entry));
-            bounds.push(symbols.len());
-            entries.push(entry);
+    fn inside(&self, entry: usize, holders: &FoldedList, holder: usize, start: usize) -> Inside {
+        let text = holders.symbols(holder);
+        let end = start + self.length(entry);
+        let [left, right] = self.sides[entry];
+        let [outer_left, outer_right] = holders.sides[holder];
+        let free_left = match start {
+            0 => left.allows_all_that(outer_left),
+            start => left.allows(text[start - 1]),
+        };
+        let free_right = match text.get(end) {
+            None => right.allows_all_that(outer_right),
+            Some(symbol) => right.allows(*symbol),
+        };
+        Inside {
+            entry,
+            always: free_left && free_right && holders.as_written[holder].is_none(),
+            shorter: self.length(entry) < text.len(),
         }
-        let (automaton, numbers) = Automaton::build(&symbols, &bounds);
-        let mut owners: Vec<Vec<usize>> = Vec::new();
-        for (number, entry) in numbers.into_iter().zip(entries) {
-            if owners.len() <= number as usize {
-                owners.push(Vec::new());
-            }
-            owners[number as usize].push(entry);
-        }
-        (Finder(automaton), owners)
     }
 }
 
@@ -272,6 +274,7 @@ mod tests {
             text: (*word).to_owned(),
             line: 0,
             tags: Arc::new([]),
+            options: None,
         });
         Filter::compile(vec![ListSpec {
             name: "words".into(),
@@ -296,20 +299,26 @@ mod tests {
     #[test]
     fn the_first_of_equal_entries_is_named() {
         let forms = forms(&["赌博", "cat", "賭博", "cat*", "Cat", "賭愽"]);
-        assert_eq!(forms.repeated(), [None, None, Some(0), None, Some(1), None]);
+        assert_eq!(
+            forms.repeated(&forms.index()),
+            [None, None, Some(0), None, Some(1), None]
+        );
     }
 
     #[test]
     fn letters_of_two_readings_are_compared_as_they_were_written() {
         let forms = forms(&["coco", "сосо", "coco", "сосо"]);
-        assert_eq!(forms.repeated(), [None, None, Some(0), Some(1)]);
+        assert_eq!(
+            forms.repeated(&forms.index()),
+            [None, None, Some(0), Some(1)]
+        );
     }
 
     /// Which entries are always found where `holder` is.
     fn check_always(words: &[&str], holder: &str, expected: &[&str]) {
         let forms = forms(words);
         let mut always = Vec::new();
-        forms.each_inside(&forms, |at, inside| {
+        forms.each_inside(&forms.index(), &forms, |at, inside| {
             if words[at] == holder && words[inside.entry] != holder && inside.always {
                 always.push(words[inside.entry]);
             }

@@ -2,31 +2,42 @@
 
 use super::{Findings, Kind, Lint, List, phone};
 use crate::decision::ListAction;
-use crate::filter::{FoldedList, Mode, Pinyin, Role, SkipClasses};
-use crate::policy::spec::{ListDoes, NestedText};
+use crate::filter::{EntryId, FoldedList, Index, Mode, Pinyin, Role, SkipClasses};
+use crate::policy::spec::NestedText;
 
 impl Lint<'_> {
     pub(super) fn entries(&self, findings: &mut Findings) {
         for (id, list) in self.lists.iter().enumerate() {
             phone_numbers((id, list), findings);
-            let name = &list.words.name;
-            // Without options of its own an allow list is read with those of the lists it spares.
-            let reader = match list.words.role {
-                Role::Match => name,
-                Role::Allow => match self.lists.iter().find(|other| spares(self, list, other)) {
-                    Some(other) => &other.words.name,
-                    None => continue,
-                },
-            };
-            let Some(forms) = self.filter().folded_list(name, reader) else {
-                continue;
-            };
-            let repeated = forms.repeated();
-            tell_repeated((id, list), &repeated, findings);
-            if list.words.role == Role::Match {
-                tell_single((id, list), &forms, findings);
-                self.covered((id, list), &forms, &repeated, findings);
+            match list.words.role {
+                Role::Match => self.words((id, list), findings),
+                Role::Allow => self.phrases((id, list), findings),
             }
+        }
+    }
+
+    fn words(&self, (id, list): (usize, &List), findings: &mut Findings) {
+        let name = &list.words.name;
+        let Some(folded) = self.filter().folded_list(name, name) else {
+            return;
+        };
+        let index = folded.index();
+        let repeated = folded.repeated(&index);
+        tell_repeated((id, list), &repeated, findings);
+        tell_single((id, list), &folded, findings);
+        self.covered((id, list), (&folded, &index), &repeated, findings);
+        self.spared((id, list), &folded, findings);
+    }
+
+    fn phrases(&self, (id, list): (usize, &List), findings: &mut Findings) {
+        // Without options of its own an allow list is read with those of the lists it spares.
+        let reader = self.lists.iter().find(|other| spares(self, list, other));
+        let folded = reader.and_then(|reader| {
+            self.filter()
+                .folded_list(&list.words.name, &reader.words.name)
+        });
+        if let Some(folded) = folded {
+            tell_repeated((id, list), &folded.repeated(&folded.index()), findings);
         }
     }
 
@@ -36,7 +47,7 @@ impl Lint<'_> {
     fn covered(
         &self,
         (id, list): (usize, &List),
-        forms: &FoldedList,
+        (folded, index): (&FoldedList, &Index),
         repeated: &[Option<usize>],
         findings: &mut Findings,
     ) {
@@ -51,19 +62,24 @@ impl Lint<'_> {
         if options.mode == Mode::All || reads_whole_words {
             return;
         }
-        let masks = self.masks(list);
-        let shielded = self.shielded(list, forms);
-        let entries = &list.words.written();
-        let mut cover: Vec<Option<usize>> = vec![None; forms.count()];
-        forms.each_inside(forms, |holder, inside| {
+        let shielded = self.shielded(list, (folded, index));
+        let entries = list.words.written();
+        let mut cover: Vec<Option<usize>> = vec![None; folded.count()];
+        folded.each_inside(index, folded, |holder, inside| {
             let shorter = inside.entry;
-            // A longer match hides more of the text when it is masked.
-            let matters = inside.shorter && (masks || shielded[shorter])
-                || entries[holder].tags != entries[shorter].tags;
             let earlier =
-                cover[holder].is_some_and(|known| forms.length(known) <= forms.length(shorter));
-            let same = holder == shorter || repeated[holder] == Some(shorter);
-            if inside.always && !matters && !earlier && !same && repeated[shorter].is_none() {
+                cover[holder].is_some_and(|known| folded.length(known) <= folded.length(shorter));
+            if holder == shorter || earlier || !inside.always {
+                return;
+            }
+            let action = self.action_of(list, holder);
+            // A longer match hides more of the text when it is masked.
+            let hides_more = inside.shorter && (self.masks(action) || shielded[shorter]);
+            let matters = hides_more
+                || action != self.action_of(list, shorter)
+                || entries[holder].tags != entries[shorter].tags;
+            let is_original = repeated[shorter].is_none() && repeated[holder] != Some(shorter);
+            if !matters && is_original {
                 cover[holder] = Some(shorter);
             }
         });
@@ -83,25 +99,33 @@ impl Lint<'_> {
         }
     }
 
-    /// What is found by the list is masked, at least sometimes.
-    fn masks(&self, list: &List) -> bool {
-        match list.spec.does {
-            ListDoes::Act(ListAction::Replace) => true,
-            ListDoes::Act(ListAction::Block) => self.spec.filters.nested_text == NestedText::Mask,
-            ListDoes::Act(ListAction::Flag) | ListDoes::Allow => false,
+    /// What an entry leads to.
+    fn action_of(&self, list: &List, entry: usize) -> Option<ListAction> {
+        let rules = self.snapshot.lists.get(&list.words.name)?;
+        let number = u32::try_from(entry).ok()?;
+        let own = rules.own_actions.get(&EntryId::new(number));
+        own.copied().or(rules.action)
+    }
+
+    /// What leads to this action is masked, at least sometimes.
+    fn masks(&self, action: Option<ListAction>) -> bool {
+        match action {
+            Some(ListAction::Replace) => true,
+            Some(ListAction::Block) => self.spec.filters.nested_text == NestedText::Mask,
+            Some(ListAction::Flag | ListAction::Shadow) | None => false,
         }
     }
 
     /// By entry: an allowed phrase is longer and holds it, so it may be spared where a longer
     /// entry is not.
-    fn shielded(&self, list: &List, forms: &FoldedList) -> Vec<bool> {
-        let mut shielded = vec![false; forms.count()];
+    fn shielded(&self, list: &List, (folded, index): (&FoldedList, &Index)) -> Vec<bool> {
+        let mut shielded = vec![false; folded.count()];
         for allow in self.lists.iter().filter(|other| spares(self, other, list)) {
             let phrases = self
                 .filter()
                 .folded_list(&allow.words.name, &list.words.name);
             if let Some(phrases) = phrases {
-                forms.each_inside(&phrases, |_, inside| {
+                folded.each_inside(index, &phrases, |_, inside| {
                     shielded[inside.entry] |= inside.shorter;
                 });
             }

@@ -42,7 +42,6 @@ pub fn lint(files: &FileSet, surroundings: &Surroundings, snapshot: &Snapshot) -
         };
         let mut findings = Findings::new(&lint.spec.lint, &lint.lists);
         lint.entries(&mut findings);
-        lint.spared(&mut findings);
         lint.everyday(&mut findings);
         findings.report(&problems);
     }

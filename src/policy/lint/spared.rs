@@ -4,46 +4,40 @@ use std::collections::BTreeSet;
 
 use super::entries::spares;
 use super::{Findings, Kind, Lint, List};
-use crate::filter::{AllowMode, FoldedList, Role};
+use crate::filter::{AllowMode, FoldedList};
 
 impl Lint<'_> {
-    /// Phrases that spare an entry wherever it is found, and lists of which nothing is left.
-    pub(super) fn spared(&self, findings: &mut Findings) {
-        for (id, list) in self.lists.iter().enumerate() {
-            if list.words.role != Role::Match {
-                continue;
-            }
-            let Some(forms) = self
-                .filter()
-                .folded_list(&list.words.name, &list.words.name)
-            else {
-                continue;
-            };
-            let mut left = vec![true; forms.count()];
-            let mut by = BTreeSet::new();
-            for (allow_id, allow) in self.lists.iter().enumerate() {
-                if spares(self, allow, list) {
-                    let pairs = self.pairs(list, &forms, allow);
-                    tell(&pairs, list, (allow_id, allow), findings);
-                    for (_, entry) in &pairs {
-                        left[*entry] = false;
-                        by.insert(&*allow.words.name);
-                    }
+    /// Phrases that spare an entry wherever it is found, and a list of which nothing is left.
+    pub(super) fn spared(
+        &self,
+        (id, list): (usize, &List),
+        folded: &FoldedList,
+        findings: &mut Findings,
+    ) {
+        let mut left = vec![true; folded.count()];
+        let mut by = BTreeSet::new();
+        for (allow_id, allow) in self.lists.iter().enumerate() {
+            if spares(self, allow, list) {
+                let pairs = self.pairs(list, folded, allow);
+                tell(&pairs, list, (allow_id, allow), findings);
+                for (_, entry) in &pairs {
+                    left[*entry] = false;
+                    by.insert(&*allow.words.name);
                 }
             }
-            if !left.is_empty() && !left.contains(&true) {
-                let by: Vec<&str> = by.into_iter().collect();
-                let what = format!(
-                    "the list never finds anything: `{}` spares every entry",
-                    by.join("` and `")
-                );
-                findings.add_about_list(id, what, "remove the phrases that spare it");
-            }
+        }
+        if !left.is_empty() && !left.contains(&true) {
+            let by: Vec<&str> = by.into_iter().collect();
+            let what = format!(
+                "the list never finds anything: `{}` spares every entry",
+                by.join("` and `")
+            );
+            findings.add_about_list(id, what, "remove the phrases that spare it");
         }
     }
 
     /// A phrase, and an entry that it spares wherever that is found; the first phrase of each.
-    fn pairs(&self, list: &List, forms: &FoldedList, allow: &List) -> Vec<(usize, usize)> {
+    fn pairs(&self, list: &List, folded: &FoldedList, allow: &List) -> Vec<(usize, usize)> {
         let phrases = self
             .filter()
             .folded_list(&allow.words.name, &list.words.name);
@@ -51,8 +45,8 @@ impl Lint<'_> {
             return Vec::new();
         };
         let overlaps = list.words.options.allow_mode == AllowMode::Overlap;
-        let mut phrase_of: Vec<Option<usize>> = vec![None; forms.count()];
-        phrases.each_inside(forms, |entry, inside| {
+        let mut phrase_of: Vec<Option<usize>> = vec![None; folded.count()];
+        phrases.each_inside(&phrases.index(), folded, |entry, inside| {
             // A phrase needs no boundary, so it is found wherever the entry is.
             if overlaps || !inside.shorter {
                 let first = phrase_of[entry].unwrap_or(inside.entry);

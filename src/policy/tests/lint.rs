@@ -262,3 +262,30 @@ fn the_share_is_above_0() {
         ]
     );
 }
+
+#[test]
+fn entries_that_say_something_for_themselves_matter() {
+    check("赌博\n网上赌博平台\t\t{action: flag}\n", &[]);
+    check(
+        "赌博\t\t{leet: true}\n网上赌博平台\n赌博\n",
+        &[
+            "policies/l.txt:2:1: `网上赌博平台` never matters, because `赌博` (line 3) is found wherever it is; remove one of the two",
+        ],
+    );
+    check(
+        "赌博\n网上赌博平台\t\t{action: block}\n",
+        &[
+            "policies/l.txt:2:1: `网上赌博平台` never matters, because `赌博` (line 1) is found wherever it is; remove one of the two",
+        ],
+    );
+    check_with("tag_actions: {soft: flag}", "赌博\tsoft\n赌博平台\n", &[]);
+}
+
+#[test]
+fn words_of_combinations_are_no_entries() {
+    check_with(
+        "words: [日结工资], options: {combos: {job: {all: [刷单, 日结]}}}",
+        "刷单返利\n",
+        &[],
+    );
+}

@@ -6,6 +6,7 @@ use super::super::lists;
 use super::super::problem::Problems;
 use super::super::spec::ListLimits;
 use super::*;
+use crate::filter::Options;
 
 /// What our own reader makes of the imported list: `entry` or `entry [tags]`.
 fn read_back(list: &str) -> Vec<String> {
@@ -16,9 +17,14 @@ fn read_back(list: &str) -> Vec<String> {
     };
     let problems = Problems::default();
     let file: Arc<str> = "list".into();
-    let entries = lists::read(&file, list.as_bytes(), &[], &limits, &problems);
+    let options = Options::default();
+    let defaults = lists::Defaults {
+        tags: &[],
+        options: &options,
+    };
+    let read = lists::read(&file, list.as_bytes(), defaults, &limits, &problems);
     assert_eq!(problems.into_sorted(), []);
-    let entries = entries.iter().map(|entry| match entry.tags[..] {
+    let entries = read.entries.iter().map(|entry| match entry.tags[..] {
         [] => entry.text.clone(),
         _ => format!("{} [{}]", entry.text, entry.tags.join(",")),
     });

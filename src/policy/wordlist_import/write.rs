@@ -48,12 +48,19 @@ fn unread(words: &[Word]) -> Vec<bool> {
         entry_chars_max: usize::MAX,
     };
     let file: Arc<str> = "imported".into();
-    let read = lists::read(&file, text.as_bytes(), &[], &limits, &Problems::default());
+    let options = Options::default();
+    let list = lists::Defaults {
+        tags: &[],
+        options: &options,
+    };
+    let problems = Problems::default();
+    let read = lists::read(&file, text.as_bytes(), list, &limits, &problems);
     let mut unread = vec![true; words.len()];
-    for entry in read {
+    for (entry, place) in read.entries.iter().zip(0..) {
         let number = entry.line as usize - 1;
         let word = &words[number];
-        unread[number] = entry.text != word.text || *entry.tags != *word.tags;
+        let has_settings = entry.options.is_some() || read.actions.contains_key(&place);
+        unread[number] = entry.text != word.text || *entry.tags != *word.tags || has_settings;
     }
     unread
 }
@@ -64,6 +71,7 @@ fn refused(words: &[Word]) -> BTreeMap<usize, Reason> {
         text: word.text.clone(),
         line,
         tags: Arc::new([]),
+        options: None,
     });
     let list = filter::ListSpec {
         name: "imported".into(),
