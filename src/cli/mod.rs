@@ -6,6 +6,7 @@
 mod check;
 mod defaults;
 mod explain;
+mod fuzz;
 mod import;
 mod send;
 mod serve;
@@ -62,7 +63,9 @@ enum Command {
     Check(check::Args),
     /// Show every step of the decision on one message, without a server.
     Explain(explain::Args),
-    /// Turn a foreign configuration into callgate's own.
+    /// Try a word list against its own words in disguise, and against everyday messages.
+    Fuzz(fuzz::Args),
+    /// Turn a foreign configuration or word list into callgate's own.
     Import(import::Args),
     /// Print every setting with its default and its explanation.
     Defaults(defaults::Args),
@@ -77,6 +80,7 @@ pub fn run() -> ExitCode {
         Command::Send(args) => send::run(args),
         Command::Check(args) => check::run(&files, args),
         Command::Explain(args) => explain::run(&files, args),
+        Command::Fuzz(args) => fuzz::run(&files, args),
         Command::Import(args) => import::run(args),
         Command::Defaults(args) => defaults::run(args),
     };

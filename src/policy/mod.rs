@@ -27,6 +27,7 @@ mod sources;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod word_lists;
 mod wordlist_import;
 
 pub use compile::{Compiled, Surroundings, compile};
@@ -40,6 +41,7 @@ pub use snapshot::{
     BreakerSettings, Endpoint, FailureActions, HookRules, ListRules, Snapshot, TypeSet, Version,
 };
 pub use sources::FileSet;
+pub use word_lists::WordList;
 pub use wordlist_import::{
     Dropped, ImportedWords, Reason as DropReason, WordFormat, WordImport, import_words,
 };

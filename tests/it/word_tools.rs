@@ -169,3 +169,152 @@ fn an_import_reports_in_json_too() {
     assert_eq!(report["dropped"][0]["first"], 1);
     assert_eq!(report["dropped"][1]["reason"], "comment");
 }
+
+fn json_of(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{error}: {} {}", text(&output.stdout), text(&output.stderr))
+    })
+}
+
+/// The line of a report about one kind: option, on, tried, found, recall.
+fn row<'a>(said: &'a str, kind: &str) -> Vec<&'a str> {
+    let line = said
+        .lines()
+        .find(|line| line.split_whitespace().next() == Some(kind));
+    let line = line.unwrap_or_else(|| panic!("no {kind} in:\n{said}"));
+    line.split_whitespace().skip(1).collect()
+}
+
+#[test]
+fn fuzz_says_what_a_list_sees_through_and_what_it_hits_wrongly() {
+    let setup = one_list("代开发票\ncasino\n# everyday\n明天\n");
+    let output = setup.run(&["fuzz", "l"]);
+    check_exit(&output, 0);
+    let said = text(&output.stdout);
+    assert_eq!(
+        row(said, "plain"),
+        ["-", "yes", "9", "9", "100.0%"],
+        "{said}"
+    );
+    assert_eq!(row(said, "trad")[2], "yes", "{said}");
+    assert_eq!(row(said, "space")[2..4], ["no", "9"], "{said}");
+    assert!(
+        said.contains("lists/l.txt:4: `明天` in `减肥从明天开始`"),
+        "{said}"
+    );
+    assert!(
+        said.contains("546 everyday messages, 12 false hits"),
+        "{said}"
+    );
+}
+
+#[test]
+fn fuzz_makes_the_same_disguises_for_the_same_seed() {
+    let setup = one_list("代开发票\ncasino\n");
+    let report = |seed: &str| {
+        let output = setup.run(&["fuzz", "l", "--json", "--seed", seed]);
+        check_exit(&output, 0);
+        json_of(&output)
+    };
+    assert_eq!(report("7"), report("7"));
+    assert_ne!(report("7"), report("8"));
+}
+
+#[test]
+fn thresholds_make_fuzz_fail() {
+    let setup = one_list("代开发票\n明天\n");
+    check_exit(
+        &setup.run(&["fuzz", "l", "--min-recall", "1", "--max-false-hits", "11"]),
+        0,
+    );
+    let output = setup.run(&["fuzz", "l", "--max-false-hits", "10"]);
+    check_exit(&output, 1);
+    let said = text(&output.stdout);
+    assert!(
+        said.contains("threshold missed: 11 false hits, more than 10"),
+        "{said}"
+    );
+    // A phrase that spares the word makes the list blind to it.
+    setup.write(
+        "policy.yaml",
+        "lists: {l: {words: [代开发票]}, a: {words: [代开发票], action: allow}}\nhooks: {beforeMsgModify: {}}\n",
+    );
+    let output = setup.run(&[
+        "fuzz",
+        "l",
+        "--min-recall",
+        "0.9",
+        "--kinds",
+        "plain,space",
+        "--json",
+    ]);
+    check_exit(&output, 1);
+    let report = json_of(&output);
+    assert_eq!(report["missed"][0], "plain: 0.0% found, less than 90.0%");
+    assert_eq!(report["missed"].as_array().unwrap().len(), 1, "{report}");
+    assert_eq!(report["kinds"][0]["misses"][0]["entry"], "代开发票");
+}
+
+#[test]
+fn fuzz_reads_a_file_and_messages_of_ones_own() {
+    let setup = one_list("casino\ncat*\nre:c.t\n");
+    let file = setup.policies().join("lists/l.txt");
+    setup.write("chat.txt", "my cat\n# no message: cat\nthe casino\nhello\n");
+    let chat = setup.policies().join("chat.txt");
+    let output = setup.run(&[
+        "fuzz",
+        file.to_str().unwrap(),
+        "--benign",
+        chat.to_str().unwrap(),
+        "--limit",
+        "1",
+    ]);
+    check_exit(&output, 0);
+    let said = text(&output.stdout);
+    assert!(
+        said.contains("2 words, 1 of them tried, 1 patterns left out"),
+        "{said}"
+    );
+    assert!(said.contains("3 everyday messages, 2 false hits"), "{said}");
+    assert!(said.contains("l.txt:1: `casino` in `the casino`"), "{said}");
+}
+
+#[test]
+fn a_list_that_cannot_be_tried_is_one_clear_message() {
+    let setup = Setup::new(
+        "lists: {words: {words: [damn]}, fine: {words: [damn good], action: allow}}\nhooks: {beforeMsgModify: {}}\n",
+    );
+    let refused = |args: &[&str], expected: &str| {
+        let output = setup.run(&[&["fuzz"], args].concat());
+        check_exit(&output, 1);
+        let said = text(&output.stderr);
+        assert!(said.contains(expected), "{said}");
+    };
+    refused(&["wrods"], "no list named `wrods`; did you mean `words`?");
+    refused(&["fine"], "the list `fine` only spares");
+    setup.write("bad.txt", "good\n\u{200b}\n");
+    let bad = setup.policies().join("bad.txt");
+    refused(
+        &[bad.to_str().unwrap()],
+        "bad.txt:2: the entry is nothing but blanks",
+    );
+    check_exit(&setup.run(&["fuzz"]), 2);
+    check_exit(&setup.run(&["fuzz", "words", "--kinds", "klingon"]), 2);
+    check_exit(&setup.run(&["fuzz", "words", "--min-recall", "2"]), 2);
+}
+
+#[test]
+fn fuzz_prints_a_table_for_documentation() {
+    let output = Setup::new("").run(&["fuzz", "--table"]);
+    check_exit(&output, 0);
+    let said = text(&output.stdout);
+    assert!(said.starts_with("| written so | for example |"), "{said}");
+    let traditional = said
+        .lines()
+        .find(|line| line.contains("traditional characters"));
+    let traditional = traditional.unwrap();
+    assert!(
+        traditional.contains("| `trad: true` | yes | 100.0% of "),
+        "{traditional}"
+    );
+}
