@@ -27,8 +27,11 @@ pub struct Index {
     /// By the first two symbols: of the entries that may begin inside of a Latin word, and of the
     /// others.
     beginnings: Table<[Lengths; 2]>,
-    /// Most beginnings that no entry has are known from here, without a look at the table.
-    bitmap: Vec<u64>,
+    /// Most beginnings that no entry has are known from here, without a look at the table: first
+    /// those of entries that may begin inside of a Latin word, then those of all.
+    bitmaps: [Vec<u64>; 2],
+    /// Some entry has only one symbol.
+    any_single: bool,
 }
 
 impl Index {
@@ -45,7 +48,8 @@ impl Index {
             first: Table::with_capacity_and_hasher(count, Default::default()),
             next: vec![NONE; count],
             beginnings: Table::default(),
-            bitmap: vec![0; 1 << (BITMAP_BITS - 6)],
+            bitmaps: [(); 2].map(|()| vec![0; 1 << (BITMAP_BITS - 6)]),
+            any_single: false,
         };
         // Backwards, so that of equal entries the first comes first.
         for entry in (0..count).rev() {
@@ -54,9 +58,13 @@ impl Index {
             index.next[entry] = before.unwrap_or(NONE);
             if let (Some(beginning), 1..=LENGTH_MAX) = (beginning(symbols), symbols.len()) {
                 let lengths = index.beginnings.entry(beginning).or_default();
-                lengths[usize::from(begins_words(entry))] |= 1 << symbols.len();
+                let begins_words = begins_words(entry);
+                lengths[usize::from(begins_words)] |= 1 << symbols.len();
+                index.any_single |= symbols.len() == 1;
                 let bit = beginning >> (64 - BITMAP_BITS);
-                index.bitmap[(bit >> 6) as usize] |= 1 << (bit & 63);
+                for bitmap in &mut index.bitmaps[usize::from(begins_words)..] {
+                    bitmap[(bit >> 6) as usize] |= 1 << (bit & 63);
+                }
             }
         }
         index
@@ -78,7 +86,7 @@ impl Index {
         for start in 0..text.len() {
             let rest = &text[start..];
             let in_word = start > 0 && is_latin(text[start - 1]);
-            let [one, two] = [rest.get(..1), rest.get(..2)];
+            let [one, two] = [rest.get(..1).filter(|_| self.any_single), rest.get(..2)];
             let [one, two] = [one, two].map(|symbols| self.lengths(symbols, in_word));
             let pieces = one | two;
             if pieces == 0 {
@@ -104,7 +112,8 @@ impl Index {
             return 0;
         };
         let bit = beginning >> (64 - BITMAP_BITS);
-        if self.bitmap[(bit >> 6) as usize] >> (bit & 63) & 1 == 0 {
+        let bitmap = &self.bitmaps[usize::from(!in_word)];
+        if bitmap[(bit >> 6) as usize] >> (bit & 63) & 1 == 0 {
             return 0;
         }
         match self.beginnings.get(&beginning) {
