@@ -1,8 +1,9 @@
 //! `callgate.v1.AdminService`.
 
+use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
-use super::{Admin, status};
+use super::{Admin, outbox, status};
 use crate::policy::{Problem, Severity, Version};
 use crate::proto::v1;
 use crate::proto::v1::admin_service_server::{AdminService, AdminServiceServer};
@@ -73,6 +74,45 @@ impl AdminService for Orders {
         let json = serde_json::to_string(&explanation)
             .map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(v1::ExplainResponse { json }))
+    }
+
+    async fn outbox_status(
+        &self,
+        _: Request<v1::OutboxStatusRequest>,
+    ) -> Result<Response<v1::OutboxStatusResponse>, Status> {
+        let status = outbox::status(&*self.admin.outbox).await?;
+        Ok(Response::new(status))
+    }
+
+    async fn dead_letters(
+        &self,
+        request: Request<v1::DeadLettersRequest>,
+    ) -> Result<Response<v1::DeadLettersResponse>, Status> {
+        let page = outbox::dead(&*self.admin.outbox, request.into_inner()).await?;
+        Ok(Response::new(page))
+    }
+
+    type ReplayDeadStream = BoxStream<'static, Result<v1::OutboxProgress, Status>>;
+
+    async fn replay_dead(
+        &self,
+        request: Request<v1::ReplayDeadRequest>,
+    ) -> Result<Response<Self::ReplayDeadStream>, Status> {
+        let outbox = self.admin.outbox.clone();
+        Ok(Response::new(outbox::replay(outbox, request.into_inner())?))
+    }
+
+    type DiscardEventsStream = BoxStream<'static, Result<v1::OutboxProgress, Status>>;
+
+    async fn discard_events(
+        &self,
+        request: Request<v1::DiscardEventsRequest>,
+    ) -> Result<Response<Self::DiscardEventsStream>, Status> {
+        let outbox = self.admin.outbox.clone();
+        Ok(Response::new(outbox::discard(
+            outbox,
+            request.into_inner(),
+        )?))
     }
 }
 

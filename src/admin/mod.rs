@@ -4,6 +4,7 @@
 //! Leaves alone: message traffic (`server`).
 
 mod grpc;
+pub mod outbox;
 mod status;
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@
 
 mod breaker;
 mod guard;
+mod told;
 mod wire;
 
 use std::collections::HashMap;
@@ -27,11 +28,16 @@ use crate::policy::Endpoint;
 
 use breaker::{Breaker, Ending, Permit};
 pub use guard::{forbidden, literal_is_forbidden};
-pub use wire::Told;
-use wire::{Client, Tls, WireError};
+pub use told::{Miss, Told};
+use wire::{Answer, Client, Tls, WireError};
 
 /// Less time than this is not worth a call: it would be load without an answer.
 const CALL_TIME_MIN: Duration = Duration::from_millis(5);
+
+/// The part of an answer to an event that is kept with a dead letter.
+const ANSWER_KEPT_BYTES: usize = 1 << 10;
+/// How long the body of such an answer may take after its head.
+const ANSWER_REST_TIME: Duration = Duration::from_secs(1);
 
 /// How long an answer is worth waiting for.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +58,8 @@ pub struct Stored<'a> {
     pub dialect: &'a str,
     pub operation_id: &'a str,
     pub body: Bytes,
+    /// How often it was replayed after it was dead.
+    pub replays: u32,
 }
 
 /// How asking ended, with what the log should say about it.
@@ -152,19 +160,10 @@ impl Callbacks {
     pub async fn tell(&self, endpoint: &Endpoint, stored: &Stored<'_>, timeout: Duration) -> Told {
         let line = self.line(endpoint);
         let told = match event_of(stored) {
-            Ok(event) => line.tell(endpoint, &event, stored.id, timeout).await,
-            Err(detail) => Told::Dead {
-                class: FailureClass::Internal,
-                detail,
-            },
+            Ok(event) => line.tell(endpoint, &event, stored, timeout).await,
+            Err(detail) => Told::Hopeless(Miss::of(Failure::new(FailureClass::Internal, detail))),
         };
-        match &told {
-            Told::Delivered { .. } => line.note("delivered", ""),
-            Told::Retry { class, detail, .. } | Told::Dead { class, detail } => {
-                line.note(class.name(), detail);
-            }
-            Told::Rejected { detail, .. } => line.note("rejected", detail),
-        }
+        line.note(told.name(), told.miss().map_or("", |miss| &miss.detail));
         told
     }
 
@@ -239,11 +238,17 @@ impl Line {
         let _seat = self.asking.seat(endpoint)?;
         let permit = self.asking.permit(endpoint, now)?;
         let dialect = dialect::of(endpoint.dialect);
-        let outgoing = dialect.request(&endpoint.url, event, replacement);
-        let call = self
-            .client(endpoint)
-            .post(endpoint, outgoing, Some(left), None);
-        let answer = match tokio::time::timeout_at(until, call).await {
+        let mut outgoing = dialect.request(&endpoint.url, event, replacement);
+        let left_ms = left.as_millis().to_string();
+        outgoing.headers.push(("x-callback-timeout-ms", left_ms));
+        let client = self.client(endpoint);
+        let call = async {
+            let answer = client.post(endpoint, outgoing).await?;
+            let status = answer.status;
+            let body = answer.body(endpoint.answer_bytes_max).await?;
+            Ok::<_, WireError>((status, body))
+        };
+        let (status, body) = match tokio::time::timeout_at(until, call).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 permit.end(ending_of(error.class), &endpoint.breaker, Instant::now());
@@ -257,11 +262,11 @@ impl Line {
                 ));
             }
         };
-        let reading = dialect.read_answer(event, answer.status, &answer.body, endpoint.answers);
+        let reading = dialect.read_answer(event, status, &body, endpoint.answers);
         let ending = match &reading.outcome {
             Outcome::Answer(_) => Ending::Success,
             Outcome::Failure(failure) if failure.class == FailureClass::HttpStatus => {
-                ending_of_status(answer.status)
+                ending_of_status(status)
             }
             Outcome::Failure(failure) => ending_of(failure.class),
         };
@@ -273,7 +278,7 @@ impl Line {
         &self,
         endpoint: &Endpoint,
         event: &Event,
-        webhook_id: &str,
+        stored: &Stored<'_>,
         timeout: Duration,
     ) -> Told {
         let now = Instant::now();
@@ -283,14 +288,18 @@ impl Line {
             .and_then(|seat| Ok((seat, self.telling.permit(endpoint, now)?)));
         let (_seat, permit) = match guarded {
             Ok(guarded) => guarded,
-            Err(failure) => return Told::not_sent(failure),
+            Err(failure) => return Told::NotSent(Miss::of(failure)),
         };
-        let outgoing = dialect::of(endpoint.dialect).request(&endpoint.url, event, None);
-        let call = self
-            .client(endpoint)
-            .post(endpoint, outgoing, None, Some(webhook_id));
-        let told = match tokio::time::timeout(timeout, call).await {
-            Ok(Ok(answer)) => Told::from_answer(&endpoint.name, &answer),
+        let mut outgoing = dialect::of(endpoint.dialect).request(&endpoint.url, event, None);
+        outgoing.headers.push(("webhook-id", stored.id.to_owned()));
+        if stored.replays > 0 {
+            let replays = stored.replays.to_string();
+            outgoing.headers.push(("webhook-replay", replays));
+        }
+        let until = now + timeout;
+        let call = self.client(endpoint).post(endpoint, outgoing);
+        let told = match tokio::time::timeout_at(until, call).await {
+            Ok(Ok(answer)) => conclude(endpoint, answer, until).await,
             Ok(Err(error)) => Told::from_failure(failure_of(endpoint, error)),
             Err(_) => Told::from_failure(Failure::new(
                 FailureClass::Timeout,
@@ -376,6 +385,21 @@ impl Drop for Seat<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// What the head of an answer means for an event. The head is enough: what follows it, or never
+/// comes, is read for the connection's sake and for the operator's.
+async fn conclude(endpoint: &Endpoint, answer: Answer, until: Instant) -> Told {
+    let (status, retry_after) = (answer.status, answer.retry_after);
+    let until = until.min(Instant::now() + ANSWER_REST_TIME);
+    let beginning = tokio::time::timeout_at(until, answer.beginning(ANSWER_KEPT_BYTES)).await;
+    let detail = format!("`{}` answered {status}", endpoint.name);
+    let miss = Miss {
+        retry_after,
+        answer: String::from_utf8_lossy(&beginning.unwrap_or_default()).into_owned(),
+        ..Miss::of(Failure::new(FailureClass::HttpStatus, detail))
+    };
+    Told::from_status(status, miss)
 }
 
 /// Reads a stored event again; it could be read when it was accepted.

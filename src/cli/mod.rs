@@ -7,6 +7,7 @@ mod check;
 mod defaults;
 mod explain;
 mod import;
+mod outbox;
 mod send;
 mod serve;
 
@@ -64,6 +65,8 @@ enum Command {
     Explain(explain::Args),
     /// Turn a foreign configuration into callgate's own.
     Import(import::Args),
+    /// See what waits in the outbox, and replay or discard dead events.
+    Outbox(outbox::Args),
     /// Print every setting with its default and its explanation.
     Defaults(defaults::Args),
 }
@@ -78,6 +81,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&files, args),
         Command::Explain(args) => explain::run(&files, args),
         Command::Import(args) => import::run(args),
+        Command::Outbox(args) => outbox::run(&files, args),
         Command::Defaults(args) => defaults::run(args),
     };
     done.unwrap_or_else(|error| {

@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::callback::{Callbacks, Stored, Told};
-use crate::outbox::{Due, Outbox, OutboxError, Settlement};
+use crate::callback::{Callbacks, Miss, Stored, Told};
+use crate::outbox::{Due, Outbox, OutboxError, Room, Settlement};
 use crate::policy::Endpoint;
 use crate::reload::Policies;
 use crate::telemetry::{Metrics, Seldom};
@@ -89,7 +89,11 @@ impl Delivery {
     /// Delivers to one endpoint until nothing is pending for it.
     async fn serve(self: Arc<Self>, endpoint: String, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let claimed = match self.outbox.claim(&endpoint, now_ms(), TELL_IN_FLIGHT).await {
+            let claimed = match self
+                .outbox
+                .claim(&endpoint, now_ms(), Room::of(TELL_IN_FLIGHT))
+                .await
+            {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     self.outbox_failed(&error);
@@ -139,37 +143,34 @@ impl Delivery {
             dialect: &due.dialect,
             operation_id: &due.operation_id,
             body: due.body.clone(),
+            replays: due.replays,
         };
         let told = self.callbacks.tell(endpoint, &stored, TELL_TIMEOUT).await;
-        self.metrics.delivered(&endpoint.name, outcome_name(&told));
+        self.metrics.delivered(&endpoint.name, told.name());
         self.settlement(endpoint, &due, told)
     }
 
     fn settlement(&self, endpoint: &Endpoint, due: &Due, told: Told) -> Settlement {
         let (settlement, outcome, detail) = match told {
-            Told::Delivered { .. } => return Settlement::Delivered,
-            Told::Rejected { detail, .. } if due.attempt < REJECTED_ATTEMPTS_MAX => {
-                (retry(REJECTED_WAIT, &detail, true), "rejected", detail)
+            Told::Delivered => return Settlement::Delivered,
+            Told::Rejected(miss) if due.attempt < REJECTED_ATTEMPTS_MAX => {
+                let retry = retry(REJECTED_WAIT, &miss.detail, true);
+                (retry, "rejected", miss.detail)
             }
-            Told::Rejected { detail, .. } | Told::Dead { detail, .. } => {
-                (dead(&detail), "dead", detail)
+            Told::Rejected(miss) | Told::Gone(miss) | Told::Hopeless(miss) => {
+                (dead(&miss), "dead", miss.detail)
             }
-            Told::Retry {
-                detail, on_wire, ..
-            } if !on_wire => (parked(&detail), "parked", detail),
-            Told::Retry {
-                detail,
-                retry_after,
-                ..
-            } => {
+            Told::NotSent(miss) => (parked(&miss.detail), "parked", miss.detail),
+            Told::Retry(miss) => {
                 let index = due.attempt.saturating_sub(1) as usize;
                 match endpoint.retry_waits.get(index) {
                     Some(scheduled) => {
                         // Later than the endpoint asked is never wrong; earlier is.
-                        let wait = equal_jitter(*scheduled).max(retry_after.unwrap_or_default());
-                        (retry(wait, &detail, true), "retry", detail)
+                        let asked = miss.retry_after.unwrap_or_default();
+                        let wait = equal_jitter(*scheduled).max(asked);
+                        (retry(wait, &miss.detail, true), "retry", miss.detail)
                     }
-                    None => (dead(&detail), "dead", detail),
+                    None => (dead(&miss), "dead", miss.detail),
                 }
             }
         };
@@ -208,9 +209,10 @@ fn retry(wait: Duration, reason: &str, counts: bool) -> Settlement {
     }
 }
 
-fn dead(reason: &str) -> Settlement {
+fn dead(miss: &Miss) -> Settlement {
     Settlement::Dead {
-        reason: reason.to_owned(),
+        reason: miss.reason(),
+        answer: miss.answer.clone(),
     }
 }
 
@@ -219,14 +221,6 @@ fn equal_jitter(wait: Duration) -> Duration {
     // The hasher's keys are random; that is randomness enough for spreading retries.
     let random = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
     wait.mul_f64(0.5 + random / 2.0)
-}
-
-fn outcome_name(told: &Told) -> &'static str {
-    match told {
-        Told::Delivered { .. } => "delivered",
-        Told::Rejected { .. } => "rejected",
-        Told::Retry { class, .. } | Told::Dead { class, .. } => class.name(),
-    }
 }
 
 fn now_ms() -> u64 {

@@ -11,6 +11,7 @@ mod harness;
 mod hostile;
 mod layers;
 mod openim_http;
+mod outbox_dead;
 mod privacy;
 mod readme;
 mod reload;

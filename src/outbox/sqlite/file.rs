@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use crate::outbox::error::OpenError;
 
 /// Step n brings a file from schema n to n + 1. Never changed once released, only added to.
-const STEPS: [&str; 1] = [include_str!("v1.sql")];
+const STEPS: [&str; 2] = [include_str!("v1.sql"), include_str!("v2.sql")];
 
 /// Marks a SQLite file as an outbox of ours: `cgOB`.
 const APPLICATION_ID: i32 = 0x6367_4f42;

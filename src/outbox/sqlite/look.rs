@@ -38,12 +38,14 @@ impl Store {
                 endpoint: book.name.clone(),
                 counts: book.counts,
                 oldest_pending_ms: oldest.map(from_sql),
+                health: book.health.clone(),
             });
         }
         endpoints.sort_unstable_by(|one, other| one.endpoint.cmp(&other.endpoint));
         Ok(Stats {
             endpoints,
             bytes: self.books.bytes,
+            entries: self.books.events,
             remembered_ids: self.books.remembered_ids,
         })
     }

@@ -9,6 +9,7 @@ mod file;
 mod books;
 mod store;
 
+mod letters;
 mod look;
 mod upkeep;
 
@@ -27,8 +28,9 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use self::store::Store;
 use self::writer::{Alarm, Call, Job, Message, Writer};
 use super::config::Config;
-use super::entry::{Appended, Due, EntryKey, NewEntry, Settlement, Stats};
+use super::entry::{Appended, Due, EntryKey, Health, NewEntry, Room, Settlement, Stats};
 use super::error::{AppendError, OpenError, OutboxError};
+use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep};
 use super::{OnFatal, Outbox};
 
 /// The asking side of the writer's thread.
@@ -125,11 +127,13 @@ impl Outbox for Sqlite {
         &self,
         endpoint: &str,
         now_ms: u64,
-        limit: usize,
+        room: Room,
     ) -> Result<Vec<Due>, OutboxError> {
         let endpoint = endpoint.to_owned();
-        self.call(limit, move |store| store.claim(&endpoint, now_ms, limit))
-            .await
+        self.call(room.pairs, move |store| {
+            store.claim(&endpoint, now_ms, room)
+        })
+        .await
     }
 
     async fn settle(
@@ -146,6 +150,55 @@ impl Outbox for Sqlite {
         let endpoint = endpoint.to_owned();
         self.call(0, move |store| store.next_due_ms(&endpoint))
             .await
+    }
+
+    async fn dead(
+        &self,
+        filter: &DeadFilter,
+        from: DeadCursor,
+        limit: usize,
+    ) -> Result<DeadPage, OutboxError> {
+        let filter = filter.clone();
+        self.call(0, move |store| store.dead(&filter, from, limit))
+            .await
+    }
+
+    async fn act_on_dead(
+        &self,
+        act: &DeadAct,
+        filter: &DeadFilter,
+        from: DeadCursor,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<DeadStep, OutboxError> {
+        let (act, filter) = (act.clone(), filter.clone());
+        self.call(limit, move |store| {
+            store.act_on_dead(&act, &filter, from, limit, now_ms)
+        })
+        .await
+    }
+
+    async fn discard_pending(
+        &self,
+        endpoint: &str,
+        reason: &str,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<u64, OutboxError> {
+        let (endpoint, reason) = (endpoint.to_owned(), reason.to_owned());
+        self.call(limit, move |store| {
+            store.discard_pending(&endpoint, &reason, limit, now_ms)
+        })
+        .await
+    }
+
+    async fn set_health(&self, endpoint: &str, health: Health) -> Result<(), OutboxError> {
+        let endpoint = endpoint.to_owned();
+        self.call(1, move |store| {
+            store.set_health(&endpoint, &health);
+            Ok(())
+        })
+        .await
     }
 
     async fn endpoints(&self) -> Result<Vec<String>, OutboxError> {

@@ -22,6 +22,7 @@ impl Store {
 
     /// Forgets some ids whose time has come, and some of those that are too many.
     pub(super) fn sweep(&mut self, now_ms: u64) -> Result<()> {
+        self.retire(now_ms)?;
         let too_many = self
             .books
             .remembered_ids
@@ -108,13 +109,25 @@ impl Store {
     /// Makes ready again what is in flight; the attempt stays counted, for it may have been seen.
     pub(super) fn put_back(&mut self, crashes: i64) -> Result<()> {
         let mut put_back = 0;
-        for (number, book) in &mut self.books.endpoints {
+        let numbers: Vec<i64> = self.books.endpoints.keys().copied().collect();
+        for number in numbers {
             let sql = "UPDATE pair SET crashes = crashes + ?2,
                 place = CASE WHEN due_at_ms = 0 THEN 0 ELSE 2 END
-                WHERE endpoint = ?1 AND place = 1 AND place < 3";
+                WHERE endpoint = ?1 AND place = 1 AND place < 3
+                RETURNING seq, lane, due_at_ms";
             let mut statement = self.connection.prepare_cached(sql)?;
-            put_back += statement.execute(params![number, crashes])?;
-            book.counts.in_flight = 0;
+            let back = statement
+                .query_map(params![number, crashes], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?
+                .collect::<Result<Vec<(i64, String, i64)>>>()?;
+            put_back += back.len();
+            for (seq, lane, due_at_ms) in back {
+                if due_at_ms == 0 {
+                    self.let_pass(number, seq, &lane)?;
+                }
+            }
+            self.books.counts(number).in_flight = 0;
         }
         if put_back > 0 && crashes > 0 {
             warn!(
