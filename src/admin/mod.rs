@@ -20,7 +20,7 @@ use http::{StatusCode, header};
 use crate::callback::Callbacks;
 use crate::outbox::Outbox;
 use crate::reload::Policies;
-use crate::telemetry::{Metrics, OutboxGauges};
+use crate::telemetry::{Metrics, OutboxGauges, OutboxTotals};
 
 /// All that the operators' port shows.
 #[derive(Clone)]
@@ -60,19 +60,40 @@ async fn ready(State(admin): State<Admin>) -> Response {
 async fn metrics(State(admin): State<Admin>) -> Response {
     if let Ok(stats) = admin.outbox.stats().await {
         let now = now_ms();
+        let since = |at_ms: Option<u64>| {
+            at_ms.map_or(Duration::ZERO, |at_ms| {
+                Duration::from_millis(now.saturating_sub(at_ms))
+            })
+        };
         let gauges: Vec<_> = stats
             .endpoints
             .iter()
             .map(|endpoint| OutboxGauges {
                 endpoint: endpoint.endpoint.as_str().into(),
-                pending: endpoint.counts.pending,
+                accepted: endpoint.counts.accepted,
+                delivered: endpoint.counts.delivered,
                 dead: endpoint.counts.dead,
-                oldest_age: endpoint.oldest_pending_ms.map_or(Duration::ZERO, |oldest| {
-                    Duration::from_millis(now.saturating_sub(oldest))
-                }),
+                discarded: endpoint.counts.discarded,
+                pending: endpoint.counts.pending,
+                in_flight: endpoint.counts.in_flight,
+                conserved: endpoint.counts.conserved(),
+                oldest_age: since(endpoint.oldest_pending_ms),
+                failing: since(endpoint.health.failing_since_ms),
+                paused: endpoint.health.paused.is_some(),
             })
             .collect();
-        admin.metrics.outbox(&gauges, stats.bytes);
+        let totals = OutboxTotals {
+            bytes: stats.bytes,
+            entries: stats.entries,
+            commits: stats.work.commits,
+            committed_calls: stats.work.calls,
+            commit_time: stats.work.time,
+        };
+        admin.metrics.outbox(&gauges, totals);
+    }
+    for endpoint in admin.callbacks.status() {
+        let open = endpoint.delivery_breaker == "open";
+        admin.metrics.delivery_breaker(&endpoint.name, open);
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], admin.metrics.encode()).into_response()

@@ -1,14 +1,17 @@
 //! Asking and telling an endpoint: one HTTP call, and everything that protects both sides of it.
 //!
-//! Owns: connections, the circuit breaker, the limit of calls in flight, the address guard, and
-//! the one place where a call's end becomes an [`Outcome`].
+//! Owns: connections, the circuit breaker, the limit of calls in flight, the address guard,
+//! signatures, and the one place where a call's end becomes an [`Outcome`].
 //! Leaves alone: what an outcome leads to (`policy`), bodies and answers (`dialect`), and when an
 //! event is told again (`hook::deliver`).
 //!
 //! State belongs to an endpoint's name and URL, not to a policy version: it survives a reload.
 
 mod breaker;
+mod cloudevents;
 mod guard;
+mod secret;
+mod tell;
 mod told;
 mod wire;
 
@@ -17,27 +20,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use tokio::runtime;
 use tokio::time::Instant;
+use tracing::error;
+use uuid::Uuid;
 
 use crate::decision::{Failure, FailureClass, Outcome, Replacement};
-use crate::dialect::{self, Call, Decoded, Oddity, Reading};
-use crate::event::{DialectId, Event};
+use crate::dialect::{self, Oddity, Outgoing, Reading};
+use crate::event::Event;
 use crate::policy::Endpoint;
 
 use breaker::{Breaker, Ending, Permit};
 pub use guard::{forbidden, literal_is_forbidden};
+use secret::Secret;
+pub use tell::{Letter, Readiness, Stored};
 pub use told::{Miss, Told};
-use wire::{Answer, Client, Tls, WireError};
+use wire::{Client, Tls, WireError};
 
 /// Less time than this is not worth a call: it would be load without an answer.
 const CALL_TIME_MIN: Duration = Duration::from_millis(5);
-
-/// The part of an answer to an event that is kept with a dead letter.
-const ANSWER_KEPT_BYTES: usize = 1 << 10;
-/// How long the body of such an answer may take after its head.
-const ANSWER_REST_TIME: Duration = Duration::from_secs(1);
 
 /// How long an answer is worth waiting for.
 #[derive(Clone, Copy, Debug)]
@@ -46,20 +47,6 @@ pub struct Patience {
     pub timeout: Duration,
     /// When the caller's limit, less our margin, is reached.
     pub deadline: Instant,
-}
-
-/// An after event as it was stored.
-#[derive(Clone, Debug)]
-pub struct Stored<'a> {
-    /// The same for every attempt, so that the receiver can tell a repeat.
-    pub id: &'a str,
-    pub hook: &'a str,
-    /// Name of the dialect that `body` is written in.
-    pub dialect: &'a str,
-    pub operation_id: &'a str,
-    pub body: Bytes,
-    /// How often it was replayed after it was dead.
-    pub replays: u32,
 }
 
 /// How asking ended, with what the log should say about it.
@@ -109,6 +96,7 @@ struct Line {
     tls: Tls,
     asking: Side,
     telling: Side,
+    secret: Secret,
     last: Mutex<Last>,
 }
 
@@ -156,17 +144,6 @@ impl Callbacks {
         }
     }
 
-    /// Tells an endpoint of an event that has happened.
-    pub async fn tell(&self, endpoint: &Endpoint, stored: &Stored<'_>, timeout: Duration) -> Told {
-        let line = self.line(endpoint);
-        let told = match event_of(stored) {
-            Ok(event) => line.tell(endpoint, &event, stored, timeout).await,
-            Err(detail) => Told::Hopeless(Miss::of(Failure::new(FailureClass::Internal, detail))),
-        };
-        line.note(told.name(), told.miss().map_or("", |miss| &miss.detail));
-        told
-    }
-
     /// Drops the state of endpoints that no policy names any more.
     pub fn keep_only<'a>(&self, endpoints: impl Iterator<Item = &'a Endpoint>) {
         let keep: Vec<_> = endpoints.map(key_of).collect();
@@ -176,7 +153,12 @@ impl Callbacks {
 
     /// Makes the state of an endpoint now, so that operators see it before its first call.
     pub fn prepare(&self, endpoint: &Endpoint) {
-        self.line(endpoint);
+        let line = self.line(endpoint);
+        if let Some(sign) = &endpoint.sign
+            && let Err(why) = line.secret.keys(&sign.secret, Instant::now().into_std())
+        {
+            error!(endpoint = %endpoint.name, %why, "calls cannot be signed, so they are not made");
+        }
     }
 
     pub fn status(&self) -> Vec<EndpointStatus> {
@@ -205,6 +187,7 @@ impl Callbacks {
                 tls: Tls::new(endpoint),
                 asking: Side::default(),
                 telling: Side::default(),
+                secret: Secret::default(),
                 last: Mutex::default(),
             })
         });
@@ -241,6 +224,9 @@ impl Line {
         let mut outgoing = dialect.request(&endpoint.url, event, replacement);
         let left_ms = left.as_millis().to_string();
         outgoing.headers.push(("x-callback-timeout-ms", left_ms));
+        if endpoint.sign.as_ref().is_some_and(|sign| sign.before) {
+            self.sign(endpoint, &Uuid::now_v7().to_string(), &mut outgoing)?;
+        }
         let client = self.client(endpoint);
         let call = async {
             let answer = client.post(endpoint, outgoing).await?;
@@ -274,40 +260,25 @@ impl Line {
         Ok(reading)
     }
 
-    async fn tell(
-        &self,
-        endpoint: &Endpoint,
-        event: &Event,
-        stored: &Stored<'_>,
-        timeout: Duration,
-    ) -> Told {
-        let now = Instant::now();
-        let guarded = self
-            .telling
-            .seat(endpoint)
-            .and_then(|seat| Ok((seat, self.telling.permit(endpoint, now)?)));
-        let (_seat, permit) = match guarded {
-            Ok(guarded) => guarded,
-            Err(failure) => return Told::NotSent(Miss::of(failure)),
+    /// Adds the id of the call, and the signature if the endpoint's policy wants one.
+    fn sign(&self, endpoint: &Endpoint, id: &str, outgoing: &mut Outgoing) -> Result<(), Failure> {
+        outgoing.headers.push(("webhook-id", id.to_owned()));
+        let Some(sign) = &endpoint.sign else {
+            return Ok(());
         };
-        let mut outgoing = dialect::of(endpoint.dialect).request(&endpoint.url, event, None);
-        outgoing.headers.push(("webhook-id", stored.id.to_owned()));
-        if stored.replays > 0 {
-            let replays = stored.replays.to_string();
-            outgoing.headers.push(("webhook-replay", replays));
-        }
-        let until = now + timeout;
-        let call = self.client(endpoint).post(endpoint, outgoing);
-        let told = match tokio::time::timeout_at(until, call).await {
-            Ok(Ok(answer)) => conclude(endpoint, answer, until).await,
-            Ok(Err(error)) => Told::from_failure(failure_of(endpoint, error)),
-            Err(_) => Told::from_failure(Failure::new(
-                FailureClass::Timeout,
-                format!("`{}` did not answer within {timeout:?}", endpoint.name),
-            )),
-        };
-        permit.end(told.ending(), &endpoint.breaker, Instant::now());
-        told
+        let now = Instant::now().into_std();
+        let keys = self.secret.keys(&sign.secret, now).map_err(|error| {
+            let detail = format!("the secret of `{}` cannot be used: {error}", endpoint.name);
+            Failure::new(FailureClass::Internal, detail)
+        })?;
+        let timestamp_s = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let signature = keys.sign(id, timestamp_s, &outgoing.body);
+        let timestamp = timestamp_s.to_string();
+        outgoing.headers.push(("webhook-timestamp", timestamp));
+        outgoing.headers.push(("webhook-signature", signature));
+        Ok(())
     }
 
     fn client(&self, endpoint: &Endpoint) -> Client {
@@ -384,38 +355,6 @@ struct Seat<'a>(&'a AtomicUsize);
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// What the head of an answer means for an event. The head is enough: what follows it, or never
-/// comes, is read for the connection's sake and for the operator's.
-async fn conclude(endpoint: &Endpoint, answer: Answer, until: Instant) -> Told {
-    let (status, retry_after) = (answer.status, answer.retry_after);
-    let until = until.min(Instant::now() + ANSWER_REST_TIME);
-    let beginning = tokio::time::timeout_at(until, answer.beginning(ANSWER_KEPT_BYTES)).await;
-    let detail = format!("`{}` answered {status}", endpoint.name);
-    let miss = Miss {
-        retry_after,
-        answer: String::from_utf8_lossy(&beginning.unwrap_or_default()).into_owned(),
-        ..Miss::of(Failure::new(FailureClass::HttpStatus, detail))
-    };
-    Told::from_status(status, miss)
-}
-
-/// Reads a stored event again; it could be read when it was accepted.
-fn event_of(stored: &Stored<'_>) -> Result<Event, String> {
-    let id = DialectId::from_name(stored.dialect)
-        .ok_or_else(|| format!("its dialect `{}` is unknown", stored.dialect))?;
-    let call = Call {
-        path: "",
-        query: "",
-        operation_id: Some(stored.operation_id),
-        body: stored.body.clone(),
-    };
-    match dialect::of(id).decode(&call) {
-        Ok(Decoded::Event(event)) => Ok(*event),
-        Ok(Decoded::UnknownCommand(command)) => Err(format!("its command `{command}` is unknown")),
-        Err(unreadable) => Err(format!("it cannot be read: {}", unreadable.reason)),
     }
 }
 

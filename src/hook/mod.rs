@@ -4,8 +4,11 @@
 //! Leaves alone: the rules (`policy`), the wire (`callback`, `dialect`), storage (`outbox`).
 
 mod after;
+mod batch;
 mod before;
 mod deliver;
+mod line;
+mod pace;
 mod reuse;
 
 pub use after::{Accepted, After, NotStored};

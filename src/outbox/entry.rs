@@ -1,5 +1,7 @@
 //! What goes into the outbox, what comes out, and what is counted.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::config::Config;
@@ -206,4 +208,16 @@ pub struct Stats {
     pub entries: u64,
     /// Ids of ended events that are remembered.
     pub remembered_ids: u64,
+    pub work: Work,
+}
+
+/// What was done since the outbox was opened; zero in memory, where nothing is synced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Transactions that were synced to disk.
+    pub commits: u64,
+    /// Calls that they answered.
+    pub calls: u64,
+    /// What they took together.
+    pub time: Duration,
 }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::Outbox;
 use super::config::Config;
 use super::entry::{
-    Appended, Counts, Due, EndpointStats, EntryKey, Health, NewEntry, Room, Settlement, Stats,
+    Appended, Counts, Due, EndpointStats, EntryKey, Health, NewEntry, Room, Settlement, Stats, Work,
 };
 use super::error::{AppendError, Limit, OutboxError};
 use super::letter::{
@@ -551,6 +551,7 @@ impl State {
             bytes: self.bytes,
             entries: self.events.len() as u64,
             remembered_ids: self.remembered.len() as u64,
+            work: Work::default(),
         }
     }
 }

@@ -36,7 +36,7 @@ use tokio::sync::watch;
 pub use config::{Config, Kind};
 pub use entry::{
     Appended, Counts, Due, EndpointStats, EntryKey, Health, NewEntry, Paused, Room, Settlement,
-    Stats,
+    Stats, Work,
 };
 pub use error::{AppendError, OpenError, OutboxError};
 pub use letter::{BadCursor, DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep};

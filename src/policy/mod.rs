@@ -32,7 +32,8 @@ pub use import::import_openim;
 pub use problem::{Problem, Severity};
 pub use screen::{Found, Screening};
 pub use snapshot::{
-    BreakerSettings, Endpoint, FailureActions, HookRules, ListRules, Snapshot, TypeSet, Version,
+    BreakerSettings, Endpoint, EventFormat, EventSettings, FailureActions, HookRules, ListRules,
+    SecretSource, SignSettings, Snapshot, TypeSet, Version,
 };
 pub use sources::FileSet;
 /// Reading settings with places, for the engine's own file too.

@@ -210,6 +210,57 @@ pub struct Endpoint {
     /// After hooks: the wait before the second attempt, the third, and so on; after the last an
     /// event is dead.
     pub retry_waits: Vec<Duration>,
+    pub events: EventSettings,
+    /// `None`: its calls are not signed.
+    pub sign: Option<SignSettings>,
+}
+
+/// How an endpoint is told of after events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventSettings {
+    /// How long an attempt may take.
+    pub timeout: Duration,
+    /// Requests at the same time.
+    pub in_flight_max: usize,
+    /// Requests a second; 0 is no limit.
+    pub rate_max: u32,
+    pub format: EventFormat,
+    /// Events in one request, where the format has room for several.
+    pub batch_events_max: usize,
+    /// Bytes of the bodies in one request, unless one alone has more.
+    pub batch_bytes_max: usize,
+    /// How long after its acceptance an event may wait for others.
+    pub batch_wait: Duration,
+    /// Failing for so long pauses the endpoint.
+    pub pause_after: Duration,
+    /// How often a paused endpoint is tried, at the least.
+    pub probe_every: Duration,
+}
+
+/// What the body of a request to an endpoint is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventFormat {
+    /// As the IM server of the endpoint's dialect writes it.
+    Dialect,
+    /// A batch of CloudEvents 1.0 in JSON, each with the dialect's body as its data.
+    CloudEvents,
+}
+
+/// How calls are signed, as Standard Webhooks say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignSettings {
+    pub secret: SecretSource,
+    /// Calls of before hooks are signed as well.
+    pub before: bool,
+}
+
+/// Where a secret comes from; never the secret itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SecretSource {
+    /// The name of an environment variable.
+    Env(String),
+    /// The path of a file, read again when it changes.
+    File(String),
 }
 
 /// When to stop calling an endpoint that fails, and when to try it again.

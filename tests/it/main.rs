@@ -12,6 +12,7 @@ mod hostile;
 mod layers;
 mod openim_http;
 mod outbox_dead;
+mod outbox_delivery;
 mod privacy;
 mod readme;
 mod reload;

@@ -15,6 +15,8 @@ struct Grave {
     seq: i64,
 }
 
+type Found = Vec<(Grave, DeadLetter)>;
+
 impl Store {
     pub(super) fn dead(
         &self,
@@ -55,7 +57,7 @@ impl Store {
         filter: &DeadFilter,
         from: DeadCursor,
         limit: usize,
-    ) -> Result<(Vec<(Grave, DeadLetter)>, Option<DeadCursor>)> {
+    ) -> Result<(Found, Option<DeadCursor>)> {
         let mut found = Vec::new();
         let mut looked_at = 0;
         for (&endpoint, book) in self.books.endpoints.range(from.endpoint..) {

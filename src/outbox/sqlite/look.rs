@@ -47,6 +47,7 @@ impl Store {
             bytes: self.books.bytes,
             entries: self.books.events,
             remembered_ids: self.books.remembered_ids,
+            work: self.work,
         })
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::books::Books;
 use super::{file, from_sql, to_sql};
 use crate::outbox::config::Config;
-use crate::outbox::entry::{Appended, Due, EntryKey, Health, NewEntry, Room, Settlement};
+use crate::outbox::entry::{Appended, Due, EntryKey, Health, NewEntry, Room, Settlement, Work};
 use crate::outbox::error::{AppendError, Limit, OpenError};
 use crate::outbox::rules::{cut, forget_at_ms, longest_due, note_discarded};
 
@@ -24,6 +24,7 @@ pub(super) struct Store {
     pub forget_from_ms: u64,
     /// No dead letter is too old before this time.
     pub retire_from_ms: u64,
+    pub work: Work,
     /// A pair became ready since [`Store::begin`].
     pub woke: bool,
 }
@@ -42,6 +43,7 @@ impl Store {
             config: config.clone(),
             forget_from_ms: 0,
             retire_from_ms: 0,
+            work: Work::default(),
             woke: false,
         };
         store.begin()?;

@@ -188,7 +188,14 @@ impl Writer {
     /// Does jobs in one transaction and answers them. If one of them fails, each gets a
     /// transaction of its own, so that it fails alone.
     fn commit(&mut self, batch: &mut Vec<Job>) -> Result<(), Broken> {
+        let started = Instant::now();
         let Err((fate, why)) = self.transact(batch) else {
+            // Questions change nothing, so nothing is synced for them alone.
+            if batch.iter().any(|job| job.entries > 0) {
+                self.store.work.commits += 1;
+                self.store.work.calls += batch.len() as u64;
+                self.store.work.time += started.elapsed();
+            }
             for job in batch.drain(..) {
                 job.call.answer(Ok(()));
             }
