@@ -33,6 +33,9 @@
 //! - An after event is acknowledged only when it is on disk.
 //! - Every queue, body, list, wait and retry has a limit with a name.
 
+#[cfg(all(feature = "faults", not(debug_assertions)))]
+compile_error!("the feature `faults` breaks callgate on purpose and is for tests alone");
+
 pub mod admin;
 pub mod callback;
 pub mod cli;

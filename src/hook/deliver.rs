@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::line;
 use crate::callback::{Callbacks, Letter, Miss, Stored, Told};
+use crate::outbox::faults::{Fault, asked};
 use crate::outbox::{Due, EntryKey, Outbox, OutboxError, Settlement};
 use crate::policy::Endpoint;
 use crate::reload::Policies;
@@ -162,6 +163,11 @@ impl Delivery {
         let mut todo = vec![parcels];
         while let Some(mut parcels) = todo.pop() {
             let letters: Vec<&Letter> = parcels.iter().map(|parcel| &parcel.letter).collect();
+            if asked(Fault::DeleteEarly) {
+                let ended = parcels.iter().map(|parcel| parcel.due.key);
+                let ended = ended.map(|key| (key, Settlement::Delivered)).collect();
+                self.settle(ended).await;
+            }
             let timeout = endpoint.events.timeout;
             let told = tokio::select! {
                 told = self.callbacks.tell(&endpoint, &letters, timeout) => told,
@@ -190,7 +196,10 @@ impl Delivery {
         Carried { retries, sign }
     }
 
-    pub(super) async fn settle(&self, settlements: Vec<(EntryKey, Settlement)>) {
+    pub(super) async fn settle(&self, mut settlements: Vec<(EntryKey, Settlement)>) {
+        if asked(Fault::LostRequeue) {
+            settlements.retain(|(_, how)| !matches!(how, Settlement::Retry { .. }));
+        }
         if settlements.is_empty() {
             return;
         }

@@ -22,6 +22,7 @@
 mod config;
 mod entry;
 mod error;
+pub mod faults;
 mod letter;
 mod rules;
 

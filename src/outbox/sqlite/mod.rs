@@ -16,6 +16,8 @@ mod upkeep;
 mod writer;
 
 #[cfg(test)]
+mod power;
+#[cfg(test)]
 mod tests;
 
 use std::sync::mpsc::Sender;
