@@ -214,6 +214,7 @@ fn read_outbox(field: &Field<'_>) -> outbox::Config {
         bytes_max: section.field("bytes_max").bytes(),
         entries_max: u64::from(section.field("entries_max").count(COUNT_MAX)),
         body_bytes_max: body_bytes(&section.field("body_bytes_max")),
+        reserve_bytes: section.field("reserve_bytes").bytes(),
         dedupe: section.field("dedupe").duration(),
         dedupe_ids_max: u64::from(section.field("dedupe_ids_max").count(COUNT_MAX)),
         dead_keep: section.field("dead_keep").duration(),

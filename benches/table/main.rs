@@ -10,6 +10,7 @@
 
 mod forward;
 mod load;
+mod outbox;
 mod scan;
 mod servers;
 mod unary;
@@ -40,10 +41,11 @@ fn main() -> ExitCode {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(5);
-    let rows: [(&str, Measure); 3] = [
+    let rows: [(&str, Measure); 4] = [
         ("scan", scan::rows),
         ("unary", unary::rows),
         ("forward", forward::rows),
+        ("outbox", outbox::rows),
     ];
     println!("| what | reference | measured | ratio, median (min to max) | goal |");
     println!("| --- | --- | --- | --- | --- |");

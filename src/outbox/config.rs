@@ -26,6 +26,8 @@ pub struct Config {
     pub entries_max: u64,
     /// The largest body of one event.
     pub body_bytes_max: usize,
+    /// Room on the disk that is kept for recording deliveries when nothing else is left; 0 is none.
+    pub reserve_bytes: u64,
     /// How long an id is remembered after its event has ended, at the least.
     pub dedupe: Duration,
     /// Past so many remembered ids of ended events the oldest are forgotten before their time.
@@ -49,6 +51,7 @@ impl Default for Config {
             bytes_max: 1 << 30,
             entries_max: 10_000_000,
             body_bytes_max: 256 << 10,
+            reserve_bytes: 0,
             dedupe: Duration::from_secs(24 * 60 * 60),
             dedupe_ids_max: 1_000_000,
             dead_keep: Duration::from_secs(30 * 24 * 60 * 60),

@@ -13,6 +13,7 @@ mod layers;
 mod openim_http;
 mod outbox_dead;
 mod outbox_delivery;
+mod outbox_disk;
 mod outbox_kill;
 mod privacy;
 mod readme;

@@ -375,6 +375,31 @@ fn what_an_unknown_endpoint_has_waits_for_its_return() {
     books(&callgate, |books| books["delivered"] == 1);
 }
 
+/// A full outbox refuses at once, says so, hurts nobody, and has room again when it drains.
+#[test]
+fn a_full_outbox_refuses_and_before_hooks_go_on() {
+    let business = Business::start(Behaviour::status(503, ""));
+    let settings = format!("{NO_BREAKER}, retry_waits: [1s, 1s, 1s, 1s, 1s, 1s, 1s]");
+    let policy = policy(&business.url(), &settings)
+        .replace("hooks: {", &format!("hooks: {{{}: {{}}, ", calls::SINGLE));
+    let setup = Setup::new(&policy).engine("outbox.entries_max", "3");
+    let callgate = setup.start();
+    accept(&callgate, &["a", "b", "c"]);
+    let grpc = callgate.grpc();
+    let event = || vec![calls::after_event(AFTER, "hello", "d")];
+    let refused = grpc.after(event()).unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
+    assert!(refused.message().contains("`entries_max` 3"), "{refused}");
+    let over_http = callgate.call(AFTER, "hello");
+    assert_eq!(over_http.status, 503);
+    assert_eq!(callgate.call(calls::SINGLE, "hello").text(), calls::ALLOW);
+    assert_eq!(callgate.metric("callgate_outbox_entries"), 3.0);
+    business.set(Behaviour::allow());
+    books(&callgate, |books| books["delivered"] == 3);
+    grpc.after(event()).unwrap();
+    books(&callgate, |books| books["delivered"] == 4);
+}
+
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 fn signatures(request: &Request) -> usize {

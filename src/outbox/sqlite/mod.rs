@@ -11,6 +11,7 @@ mod store;
 
 mod letters;
 mod look;
+mod reserve;
 mod upkeep;
 
 mod writer;
@@ -23,10 +24,12 @@ mod tests;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use self::reserve::Reserve;
 use self::store::Store;
 use self::writer::{Alarm, Call, Job, Message, Writer};
 use super::config::Config;
@@ -49,12 +52,13 @@ pub(super) struct Sqlite {
 
 impl Sqlite {
     pub(super) fn open(config: &Config, on_fatal: OnFatal) -> Result<Sqlite, OpenError> {
-        let store = Store::open(config)?;
+        let (store, reserve) = Sqlite::open_with_reserve(config)?;
         let (queue, jobs) = std::sync::mpsc::channel();
         let wakeups = watch::Sender::new(0);
         let broken = Arc::new(OnceLock::new());
         let writer = Writer {
             store,
+            reserve,
             jobs,
             entries_max: config.commit_entries_max.max(1),
             wait: config.commit_wait,
@@ -84,9 +88,37 @@ impl Sqlite {
         })
     }
 
+    /// Opens the file, with the room of the reserve if there is no other.
+    fn open_with_reserve(config: &Config) -> Result<(Store, Reserve), OpenError> {
+        let now = Instant::now();
+        let (opened, mut reserve) = match Store::open(config) {
+            Err(OpenError::DiskFull { .. }) => {
+                let mut reserve = Reserve::open(&config.path, config.reserve_bytes, now);
+                reserve.give(now);
+                (Store::open(config), reserve)
+            }
+            opened => {
+                let reserve = Reserve::open(&config.path, config.reserve_bytes, now);
+                (opened, reserve)
+            }
+        };
+        let store = opened?;
+        reserve.is_held(now);
+        Ok((store, reserve))
+    }
+
     /// Has the writer do a call, and waits until it is on disk.
     async fn call<T: Send + 'static>(
         &self,
+        entries: usize,
+        run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, OutboxError> {
+        self.call_that(false, entries, run).await
+    }
+
+    async fn call_that<T: Send + 'static>(
+        &self,
+        adds: bool,
         entries: usize,
         run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, OutboxError> {
@@ -95,6 +127,7 @@ impl Sqlite {
         let (answer, answered) = oneshot::channel();
         let job = Job {
             call: Box::new(Call::new(run, answer)),
+            adds,
             entries,
             _room: room,
         };
@@ -121,7 +154,8 @@ impl Outbox for Sqlite {
         for entry in &mut entries {
             entry.admit(&self.config)?;
         }
-        self.call(entries.len(), move |store| store.append(&entries))
+        let count = entries.len();
+        self.call_that(true, count, move |store| store.append(&entries))
             .await?
     }
 

@@ -316,6 +316,47 @@ async fn a_full_disk_refuses_what_is_new_and_goes_on() {
 }
 
 #[tokio::test]
+async fn a_full_disk_gives_the_reserve_to_the_backlog_alone() {
+    let bench = bench_with(|config| config.reserve_bytes = 100_000);
+    let reserve = bench.config.path.with_extension("db-reserve");
+    assert_eq!(fs::metadata(&reserve).unwrap().len(), 100_000);
+    bench.append("a").await.unwrap();
+    let claimed = bench.outbox.claim("A", 10, Room::of(1)).await.unwrap();
+    let pages = |pages: i64| {
+        bench.start(move |store| {
+            let pragma = "max_page_count";
+            store.connection.pragma_update(None, pragma, pages)
+        })
+    };
+    pages(1).await.unwrap().unwrap();
+    let mut large = entry("large", "A", 10);
+    large.body = vec![0; 100_000].into();
+    let refused = bench.outbox.append(vec![large]).await;
+    assert!(
+        matches!(refused, Err(AppendError::Full { .. })),
+        "{refused:?}"
+    );
+    assert!(!reserve.exists());
+    pages(1_000_000).await.unwrap().unwrap();
+    // There would be room, but it is not for new events.
+    let refused = bench.append("b").await;
+    assert!(
+        matches!(refused, Err(AppendError::Full { .. })),
+        "{refused:?}"
+    );
+    let delivered = vec![(claimed[0].key, Settlement::Delivered)];
+    bench.outbox.settle(delivered, 10).await.unwrap();
+    let started = Instant::now();
+    while bench.append("b").await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(fs::metadata(&reserve).unwrap().len(), 100_000);
+    let stats = bench.outbox.stats().await.unwrap();
+    assert_eq!((stats.entries, stats.endpoints[0].counts.delivered), (1, 1));
+}
+
+#[tokio::test]
 async fn after_a_failed_sync_nothing_is_acknowledged_and_the_alarm_is_raised_first() {
     let bench = bench();
     let hold = bench.hold().await;

@@ -69,7 +69,7 @@ impl Store {
         statement.query_row([], |row| row.get(1))
     }
 
-    fn write_log_back(&self, how: &str) -> Result<()> {
+    pub(super) fn write_log_back(&self, how: &str) -> Result<()> {
         self.connection
             .prepare_cached(&format!("PRAGMA wal_checkpoint({how})"))?
             .query_row([], |_| Ok(()))
