@@ -190,7 +190,7 @@ async fn conclude(endpoint: &Endpoint, answer: Answer, until: Instant) -> Told {
         answer: String::from_utf8_lossy(&beginning.unwrap_or_default()).into_owned(),
         ..Miss::of(Failure::new(FailureClass::HttpStatus, detail))
     };
-    Told::from_status(status, miss)
+    Told::from_status(status, (200..300).contains(&status), miss)
 }
 
 /// Reads a stored event again; it could be read when it was accepted.

@@ -62,11 +62,11 @@ impl Told {
         }
     }
 
-    /// `miss` is what to say if the status is no success.
-    pub(super) fn from_status(status: u16, mut miss: Miss) -> Told {
+    /// `delivered`: the dialect takes the status for a success. `miss` is what to say if not.
+    pub(super) fn from_status(status: u16, delivered: bool, mut miss: Miss) -> Told {
         miss.status = Some(status);
         match status {
-            200..=299 => Told::Delivered,
+            _ if delivered => Told::Delivered,
             400 | 413 | 415 | 422 => Told::Rejected(miss),
             410 => Told::Gone(miss),
             300..=399 => {
@@ -117,7 +117,7 @@ mod tests {
     fn every_status_has_its_class() {
         let name = |status| {
             let miss = Miss::of(Failure::new(FailureClass::HttpStatus, ""));
-            match Told::from_status(status, miss) {
+            match Told::from_status(status, (200..300).contains(&status), miss) {
                 Told::Delivered => "delivered",
                 Told::Retry(_) => "retry",
                 Told::Rejected(_) => "rejected",

@@ -83,6 +83,10 @@ def test_an_attempt_is_signed_anew_and_keeps_its_id(api, start, business, tmp_pa
     pb, pb_grpc = api
     tell(pb, pb_grpc, callgate, "m1")
     business.wait_for(1)
+    deadline = time.monotonic() + PATIENCE_S
+    while callgate.status()["outbox"]["endpoints"]["business"]["failing_since_ms"] is None:
+        assert time.monotonic() < deadline, callgate.status()
+        time.sleep(0.02)
     business.status = 200
     first, second = business.wait_for(2)
     assert first[1]["webhook-id"] == second[1]["webhook-id"]
