@@ -111,18 +111,19 @@ impl Store {
         let mut put_back = 0;
         let numbers: Vec<i64> = self.books.endpoints.keys().copied().collect();
         for number in numbers {
-            let sql = "UPDATE pair SET crashes = crashes + ?2,
-                place = CASE WHEN due_at_ms = 0 THEN 0 ELSE 2 END
-                WHERE endpoint = ?1 AND place = 1 AND place < 3
-                RETURNING seq, lane, due_at_ms";
+            // In order, so that the index is searched for these alone and not for all that wait.
+            let sql = "SELECT seq, lane, due_at_ms FROM pair
+                WHERE endpoint = ?1 AND place = 1 AND place < 3 ORDER BY due_at_ms";
             let mut statement = self.connection.prepare_cached(sql)?;
-            let back = statement
-                .query_map(params![number, crashes], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-                })?
+            let in_flight = statement
+                .query_map([number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
                 .collect::<Result<Vec<(i64, String, i64)>>>()?;
-            put_back += back.len();
-            for (seq, lane, due_at_ms) in back {
+            put_back += in_flight.len();
+            for (seq, lane, due_at_ms) in in_flight {
+                let place = if due_at_ms == 0 { 0 } else { 2 };
+                let sql = "UPDATE pair SET crashes = crashes + ?3, place = ?4
+                    WHERE endpoint = ?1 AND seq = ?2";
+                self.execute(sql, params![number, seq, crashes, place])?;
                 if due_at_ms == 0 {
                     self.let_pass(number, seq, &lane)?;
                 }
