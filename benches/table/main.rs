@@ -41,11 +41,12 @@ fn main() -> ExitCode {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(5);
-    let rows: [(&str, Measure); 4] = [
+    let rows: [(&str, Measure); 5] = [
         ("scan", scan::rows),
         ("unary", unary::rows),
         ("forward", forward::rows),
         ("outbox", outbox::rows),
+        ("backlog", outbox::backlog_rows),
     ];
     println!("| what | reference | measured | ratio, median (min to max) | goal |");
     println!("| --- | --- | --- | --- | --- |");
