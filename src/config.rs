@@ -24,6 +24,7 @@ pub const DEFAULTS: &str = include_str!("defaults/engine.yaml");
 pub struct Config {
     pub grpc: Grpc,
     pub http: Http,
+    pub wukongim: WukongIm,
     pub admin: Admin,
     pub outbox: outbox::Config,
     pub shutdown_grace: Duration,
@@ -46,6 +47,13 @@ pub struct Http {
     pub in_flight_max: usize,
     /// Path prefix and dialect, the longest prefix first.
     pub routes: Vec<(String, DialectId)>,
+}
+
+/// What holds for WuKongIM's webhooks alone, over HTTP and gRPC.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WukongIm {
+    pub body_bytes_max: usize,
+    pub refuses_unreadable: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -124,6 +132,7 @@ fn read(root: &Section<'_>) -> Config {
     let config = Config {
         grpc: read_grpc(&root.field("grpc")),
         http: read_http(&root.field("http")),
+        wukongim: read_wukongim(&root.field("wukongim")),
         admin: read_admin(&root.field("admin")),
         outbox: read_outbox(&root.field("outbox")),
         shutdown_grace: root.field("shutdown_grace").duration(),
@@ -190,6 +199,20 @@ fn read_routes(field: &Field<'_>) -> Vec<(String, DialectId)> {
     // Of two prefixes that fit, the longer says more.
     routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
     routes
+}
+
+fn read_wukongim(field: &Field<'_>) -> WukongIm {
+    let section = field.section();
+    let unreadable = [("acknowledge", false), ("refuse", true)];
+    let wukongim = WukongIm {
+        body_bytes_max: body_bytes(&section.field("body_bytes_max")),
+        refuses_unreadable: section
+            .field("unreadable")
+            .one_of(&unreadable)
+            .unwrap_or_default(),
+    };
+    section.finish();
+    wukongim
 }
 
 fn read_admin(field: &Field<'_>) -> Admin {
@@ -339,7 +362,13 @@ log: {format: JSON}";
             .collect();
         assert_eq!(
             routes,
-            ["/callbackExample", "/hook/secret", "/openim", "/x"]
+            [
+                "/callbackExample",
+                "/hook/secret",
+                "/wukongim",
+                "/openim",
+                "/x"
+            ]
         );
     }
 
@@ -365,7 +394,7 @@ admin: 5
                 "policies/engine.yaml:4:11: http.listen: `localhost:1` is no address with a port; write numbers such as 127.0.0.1:50051, 0.0.0.0:50051 or [::1]:50051",
                 "policies/engine.yaml:5:15: http.routes.x: `x` is no path; write it with a `/` at its beginning and none at its end: /openim",
                 "policies/engine.yaml:5:28: http.routes./y/: `/y/` is no path; write it with a `/` at its beginning and none at its end: /openim",
-                "policies/engine.yaml:5:28: http.routes./y/: `grpc` is not possible here; known are `openim`, `openim-v2`, `none`",
+                "policies/engine.yaml:5:28: http.routes./y/: `grpc` is not possible here; known are `openim`, `openim-v2`, `wukongim`, `none`",
                 "policies/engine.yaml:6:15: log.format: `xml` is not possible here; known are `text`, `json`",
                 "policies/engine.yaml:7:8: admin: this must be a map of keys; write `key: value` lines below it",
             ],

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -42,16 +43,19 @@ pub enum DialectId {
     OpenIm,
     /// OpenIM v2.0: one URL, the command is in the body.
     OpenImV2,
+    /// WuKongIM v1 to v3: one URL, the event's name is in the query.
+    WukongIm,
 }
 
 impl DialectId {
-    pub const ALL: [DialectId; 2] = [DialectId::OpenIm, DialectId::OpenImV2];
+    pub const ALL: [DialectId; 3] = [DialectId::OpenIm, DialectId::OpenImV2, DialectId::WukongIm];
 
     /// The name in policies, logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
             DialectId::OpenIm => "openim",
             DialectId::OpenImV2 => "openim-v2",
+            DialectId::WukongIm => "wukongim",
         }
     }
 
@@ -103,14 +107,69 @@ pub struct Event {
     pub message: Option<Message>,
     /// Every human text, in the order of the document.
     pub texts: Vec<Text>,
-    /// The call's body as received; `None` when the call came over gRPC with a message.
+    /// The call's body as received, or its part about this event; `None` when the call came over
+    /// gRPC with a message.
     pub body: Option<Bytes>,
+    /// The message's payload is encrypted end to end: nobody but its receivers can read it.
+    pub sealed: bool,
+    pub presence: Option<Presence>,
+    /// Who must be pushed to because they are offline.
+    pub recipients: Option<Recipients>,
+    /// An equal `natural_id` is a repeat only within this time; `None` is as long as ids are
+    /// remembered.
+    pub repeats_within: Option<Duration>,
+}
+
+/// A device of a user came or went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presence {
+    pub user_id: String,
+    /// 0 app, 1 web, 2 PC, 99 system.
+    pub device_flag: u64,
+    pub online: bool,
+    /// Of the connection that came or went; `None` where the server does not tell.
+    pub connection_id: Option<u64>,
+    /// Devices of this kind that are online now.
+    pub device_count: Option<u64>,
+    /// All devices of the user that are online now.
+    pub total_count: Option<u64>,
+}
+
+/// Users to push to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recipients {
+    pub ids: Vec<String>,
+    /// There were more, but the server's own list is cut off.
+    pub lost: bool,
 }
 
 impl Event {
-    /// Who caused it, where the message says so.
+    /// An event of which nothing more is known yet.
+    pub fn new(hook: Hook, dialect: DialectId, can: Can) -> Event {
+        Event {
+            hook,
+            dialect,
+            can,
+            operation_id: String::new(),
+            natural_id: None,
+            lane: String::new(),
+            message: None,
+            texts: Vec::new(),
+            body: None,
+            sealed: false,
+            presence: None,
+            recipients: None,
+            repeats_within: None,
+        }
+    }
+
+    /// Who caused it, where the call says so.
     pub fn sender(&self) -> &str {
-        self.message.as_ref().map_or("", |message| &message.send_id)
+        match (&self.message, &self.presence) {
+            (Some(message), _) => &message.send_id,
+            (None, Some(presence)) => &presence.user_id,
+            (None, None) => "",
+        }
     }
 
     /// The receiving user or, in a group, the group.

@@ -21,7 +21,7 @@ use tokio::runtime;
 use tokio::time::Instant;
 
 use crate::decision::{Failure, FailureClass, Outcome, Replacement};
-use crate::dialect::{self, Call, Decoded, Oddity, Reading};
+use crate::dialect::{self, Oddity, Reading};
 use crate::event::{DialectId, Event};
 use crate::policy::Endpoint;
 
@@ -285,12 +285,16 @@ impl Line {
             Ok(guarded) => guarded,
             Err(failure) => return Told::not_sent(failure),
         };
-        let outgoing = dialect::of(endpoint.dialect).request(&endpoint.url, event, None);
+        let dialect = dialect::of(endpoint.dialect);
+        let outgoing = dialect.request(&endpoint.url, event, None);
         let call = self
             .client(endpoint)
             .post(endpoint, outgoing, None, Some(webhook_id));
         let told = match tokio::time::timeout(timeout, call).await {
-            Ok(Ok(answer)) => Told::from_answer(&endpoint.name, &answer),
+            Ok(Ok(answer)) => {
+                let delivered = dialect.acknowledges(answer.status);
+                Told::from_answer(&endpoint.name, &answer, delivered)
+            }
             Ok(Err(error)) => Told::from_failure(failure_of(endpoint, error)),
             Err(_) => Told::from_failure(Failure::new(
                 FailureClass::Timeout,
@@ -382,17 +386,11 @@ impl Drop for Seat<'_> {
 fn event_of(stored: &Stored<'_>) -> Result<Event, String> {
     let id = DialectId::from_name(stored.dialect)
         .ok_or_else(|| format!("its dialect `{}` is unknown", stored.dialect))?;
-    let call = Call {
-        path: "",
-        query: "",
-        operation_id: Some(stored.operation_id),
-        body: stored.body.clone(),
-    };
-    match dialect::of(id).decode(&call) {
-        Ok(Decoded::Event(event)) => Ok(*event),
-        Ok(Decoded::UnknownCommand(command)) => Err(format!("its command `{command}` is unknown")),
-        Err(unreadable) => Err(format!("it cannot be read: {}", unreadable.reason)),
-    }
+    let hook = dialect::hook(stored.hook)
+        .ok_or_else(|| format!("its hook `{}` is unknown", stored.hook))?;
+    dialect::of(id)
+        .decode_one(hook, stored.operation_id, stored.body.clone())
+        .map_err(|unreadable| format!("it cannot be read: {}", unreadable.reason))
 }
 
 fn key_of(endpoint: &Endpoint) -> LineKey {

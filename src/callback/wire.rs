@@ -86,11 +86,12 @@ impl Told {
         }
     }
 
-    pub(super) fn from_answer(endpoint: &str, answer: &WireAnswer) -> Told {
+    /// `delivered` is the dialect's word on the status.
+    pub(super) fn from_answer(endpoint: &str, answer: &WireAnswer, delivered: bool) -> Told {
         let status = answer.status;
         let detail = format!("`{endpoint}` answered {status}");
         match status {
-            200..=299 => Told::Delivered { status },
+            _ if delivered => Told::Delivered { status },
             400 | 413 | 415 | 422 => Told::Rejected { status, detail },
             410 => Told::Dead {
                 class: FailureClass::HttpStatus,

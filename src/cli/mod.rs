@@ -7,6 +7,7 @@ mod check;
 mod defaults;
 mod explain;
 mod import;
+mod recorded;
 mod send;
 mod serve;
 

@@ -29,7 +29,7 @@ use crate::outbox::{self, Outbox};
 use crate::policy::{HookRules, Problem, Severity, Snapshot, Surroundings};
 use crate::proto;
 use crate::reload::{Policies, Watch};
-use crate::server::{self, GrpcSettings, HttpSettings, Incoming};
+use crate::server::{self, GrpcSettings, HttpSettings, Incoming, WebhookSettings, Webhooks};
 use crate::telemetry::{self, Metrics};
 
 #[derive(Debug, Default, clap::Args)]
@@ -44,6 +44,7 @@ struct Engine {
     metrics: Arc<Metrics>,
     before: Arc<Before>,
     after: Arc<After>,
+    webhooks: Arc<Webhooks>,
     ready: Arc<AtomicBool>,
 }
 
@@ -129,16 +130,34 @@ impl Engine {
         outbox: Arc<dyn Outbox>,
     ) -> Engine {
         let callbacks = Arc::new(Callbacks::default());
-        let before = Before::new(policies.clone(), callbacks.clone(), metrics.clone());
-        let after = After::new(policies.clone(), outbox.clone(), metrics.clone());
+        let before = Arc::new(Before::new(
+            policies.clone(),
+            callbacks.clone(),
+            metrics.clone(),
+        ));
+        let after = Arc::new(After::new(
+            policies.clone(),
+            outbox.clone(),
+            metrics.clone(),
+        ));
+        let webhooks = Webhooks::new(
+            WebhookSettings {
+                in_flight_max: config.http.in_flight_max,
+                wukongim_refuses_unreadable: config.wukongim.refuses_unreadable,
+            },
+            before.clone(),
+            after.clone(),
+            metrics.clone(),
+        );
         Engine {
             config,
             policies,
             callbacks,
             outbox,
             metrics,
-            before: Arc::new(before),
-            after: Arc::new(after),
+            before,
+            after,
+            webhooks: Arc::new(webhooks),
             ready: Arc::default(),
         }
     }
@@ -163,12 +182,10 @@ impl Engine {
         let http = server::router(
             HttpSettings {
                 body_bytes_max: self.config.http.body_bytes_max,
-                in_flight_max: self.config.http.in_flight_max,
+                wukongim_body_bytes_max: self.config.wukongim.body_bytes_max,
                 routes: self.config.http.routes.clone(),
             },
-            self.before.clone(),
-            self.after.clone(),
-            self.metrics.clone(),
+            self.webhooks.clone(),
         );
         let admin = admin::router(Admin {
             policies: self.policies.clone(),
@@ -211,6 +228,8 @@ impl Engine {
             self.before.clone(),
             self.after.clone(),
         );
+        let wukongim =
+            server::webhook_service(self.webhooks.clone(), self.config.wukongim.body_bytes_max);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
@@ -227,6 +246,7 @@ impl Engine {
                 let server = tonic::transport::Server::builder()
                     .http2_keepalive_interval(Some(Duration::from_secs(30)))
                     .add_service(hooks.clone())
+                    .add_service(wukongim.clone())
                     .add_service(health.clone())
                     .add_service(reflection_v1.clone())
                     .add_service(reflection_v1alpha.clone())

@@ -12,6 +12,7 @@ mod openim;
 mod openim_v2;
 #[cfg(test)]
 mod tests;
+mod wukongim;
 
 use bytes::Bytes;
 
@@ -40,6 +41,12 @@ pub struct Call<'a> {
 #[derive(Clone, Debug)]
 pub enum Decoded {
     Event(Box<Event>),
+    /// Any number of after events of one hook in one call, in their order. Each is read by
+    /// [`Dialect::decode_one`], so that one that cannot be read says nothing about its neighbours.
+    Batch {
+        hook: Hook,
+        items: Vec<Bytes>,
+    },
     /// A command that we have no hook for: acknowledged with the canonical allow.
     UnknownCommand(String),
 }
@@ -57,6 +64,7 @@ pub struct Unreadable {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     pub status: u16,
+    /// Empty where the body is.
     pub content_type: &'static str,
     pub body: Vec<u8>,
 }
@@ -79,6 +87,32 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// Reads a call.
     fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable>;
 
+    /// How the URL of a call names an event: the path below the route, and the query.
+    fn place(&self, event: &str) -> (String, String) {
+        (event.to_owned(), String::new())
+    }
+
+    /// Reads one event whose hook is known: an item of a batch, or one that was stored.
+    fn decode_one(&self, hook: Hook, operation_id: &str, body: Bytes) -> Result<Event, Unreadable> {
+        let unreadable = |reason| Unreadable {
+            hook: Some(hook),
+            reason,
+        };
+        let call = Call {
+            path: "",
+            query: "",
+            operation_id: Some(operation_id),
+            body,
+        };
+        match self.decode(&call)? {
+            Decoded::Event(event) => Ok(*event),
+            Decoded::UnknownCommand(command) => {
+                Err(unreadable(format!("its command `{command}` is unknown")))
+            }
+            Decoded::Batch { .. } => Err(unreadable("it is more than one event".to_owned())),
+        }
+    }
+
     /// Writes the answer to an event. Never one that the server fails on: what it cannot carry
     /// becomes a block.
     fn reply(&self, event: &Event, decision: &Decision) -> Reply;
@@ -91,6 +125,16 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// Writes the answer to an after call that could not be stored: status 503. The server ignores
     /// it, but proxies and logs see it.
     fn not_stored(&self, event: &Event) -> Reply;
+
+    /// An endpoint of this dialect can be asked about or told of the events of a hook.
+    fn speaks(&self, hook: Hook) -> bool {
+        self.hooks().iter().any(|info| info.hook == hook)
+    }
+
+    /// A status with which an endpoint says that it has the events that it was told of.
+    fn acknowledges(&self, status: u16) -> bool {
+        (200..300).contains(&status)
+    }
 
     /// Writes the call that asks or tells an endpoint of this dialect.
     ///
@@ -120,6 +164,7 @@ pub fn of(id: DialectId) -> &'static dyn Dialect {
     match id {
         DialectId::OpenIm => &openim::OpenIm,
         DialectId::OpenImV2 => &openim_v2::OpenImV2,
+        DialectId::WukongIm => &wukongim::WukongIm,
     }
 }
 
@@ -129,9 +174,24 @@ pub fn event_from_message(hook: Hook, operation_id: String, message: Message) ->
     openim::event_from_message(hook, operation_id, message)
 }
 
-/// Builds an event from a JSON body that was given directly, over gRPC, in the form of OpenIM's
-/// request; `callbackCommand` may be missing and is then added. A before hook can block, and
-/// replace any text.
+/// Builds an event from a JSON body that was given directly, over gRPC, in the form in which the
+/// hook's own server writes one event.
+///
+/// In OpenIM's, `callbackCommand` may be missing and is then added. A before hook of OpenIM can
+/// block, and replace any text; others can what their server lets them.
 pub fn event_from_body(hook: Hook, operation_id: String, body: Bytes) -> Result<Event, Unreadable> {
-    openim::event_from_body(hook, operation_id, body)
+    match owner(hook) {
+        DialectId::OpenIm | DialectId::OpenImV2 => {
+            openim::event_from_body(hook, operation_id, body)
+        }
+        other => of(other).decode_one(hook, &operation_id, body),
+    }
+}
+
+/// The dialect whose server has this hook; of OpenIM's two, the newer.
+pub fn owner(hook: Hook) -> DialectId {
+    DialectId::ALL
+        .into_iter()
+        .find(|id| of(*id).hooks().iter().any(|info| info.hook == hook))
+        .expect("hooks are made from the tables alone")
 }

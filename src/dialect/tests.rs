@@ -1,4 +1,4 @@
-//! Both dialects against recorded calls and answers, and against random ones.
+//! OpenIM's two dialects against recorded calls and answers, and against random ones.
 
 mod fixtures;
 
@@ -22,6 +22,9 @@ use super::openim::content::{Search, find_texts};
 use super::openim::message::is_plain;
 use super::*;
 use fixtures::{file, tree};
+
+/// Both of OpenIM.
+const OPENIM: [DialectId; 2] = [DialectId::OpenIm, DialectId::OpenImV2];
 
 fn decode(dialect: DialectId, path: &str, body: &[u8]) -> Result<Decoded, Unreadable> {
     of(dialect).decode(&Call {

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::screen::Screening;
 use super::snapshot::{HookRules, Snapshot};
 use crate::decision::{FailureClass, Hit, Replacement, Verdict};
 use crate::dialect;
@@ -31,6 +30,9 @@ pub struct Explanation {
     pub decision: String,
     /// The new content, if it is replaced.
     pub content: Option<String>,
+    /// What `decision` says in words.
+    #[serde(skip)]
+    pub verdict: Verdict,
 }
 
 /// One text and what was found in it.
@@ -88,6 +90,7 @@ impl Snapshot {
             forward: None,
             decision: "allow".to_owned(),
             content: None,
+            verdict: Verdict::Allow,
         };
         let rules = match self.select(event) {
             Ok(rules) => rules,
@@ -112,13 +115,10 @@ impl Snapshot {
             explanation.forward = Some(forward(rules, event, &screening.verdict));
         }
         explanation.decision = explanation.filters.clone();
-        if let Screening {
-            verdict: Verdict::Replace(replacement),
-            ..
-        } = screening
-        {
-            explanation.content = replacement.content;
+        if let Verdict::Replace(replacement) = &screening.verdict {
+            explanation.content.clone_from(&replacement.content);
         }
+        explanation.verdict = screening.verdict;
         explanation
     }
 

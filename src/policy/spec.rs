@@ -167,7 +167,8 @@ fn names(field: &Field<'_>) -> Vec<Named> {
 fn code(field: &Field<'_>) -> i32 {
     let code = field.number(i64::from(i32::MIN), i64::from(i32::MAX));
     let code = i32::try_from(code).unwrap_or_default();
-    let range = "use 20001 to 29999, OpenIM's range for refusals by a callback";
+    let range =
+        "use 20001 to 29999, OpenIM's range for refusals by a callback, or WuKongIM's 128 to 255";
     if code == 0 {
         field.error("with code 0 a refused message is reported as sent", range);
     } else if code < 100 {
@@ -175,7 +176,7 @@ fn code(field: &Field<'_>) -> i32 {
             format!("code {code} becomes 500 on its way to the sender"),
             range,
         );
-    } else if !(20_001..=29_999).contains(&code) {
+    } else if !(20_001..=29_999).contains(&code) && !(128..=255).contains(&code) {
         field.warning(
             format!("code {code} may be taken for one of OpenIM's own"),
             range,

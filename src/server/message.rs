@@ -98,7 +98,7 @@ fn event(
     message: Option<v1::Message>,
     body_json: String,
 ) -> Result<Event, Invalid> {
-    match (dialect::info(hook).has_message(), message) {
+    match (dialect::info(hook).takes_message(), message) {
         (true, Some(message)) if body_json.is_empty() => {
             let message = checked(message, hook)?;
             Ok(dialect::event_from_message(hook, operation_id, message))

@@ -204,6 +204,7 @@ fn check_route(
     let found = match &decoded {
         Ok(Decoded::Event(event)) => Ok((event.hook.name, event.dialect)),
         Ok(Decoded::UnknownCommand(command)) => Ok((command.as_str(), route)),
+        Ok(Decoded::Batch { .. }) => unreachable!("OpenIM sends one event a call"),
         Err(error) => Err((error.hook.map(|hook| hook.name), error.reason.as_str())),
     };
     assert_eq!(found, expected, "{path}?{query}");

@@ -8,7 +8,7 @@ use crate::dialect::{Answers, Call, Decoded, Form, info, json, of};
 use crate::event::{DialectId, Document, Event};
 
 use super::fixtures;
-use super::{decision, direct, masked};
+use super::{OPENIM, decision, direct, masked};
 
 /// Recorded requests or answers.
 fn recorded(kind: &'static str) -> impl Strategy<Value = &'static [u8]> {
@@ -69,7 +69,7 @@ fn use_event(event: &Event) {
         let reply = dialect.reply(event, &decision(verdict));
         json::Object::parse(std::str::from_utf8(&reply.body).unwrap()).unwrap();
     }
-    for endpoint in DialectId::ALL {
+    for endpoint in OPENIM {
         let outgoing = of(endpoint).request("http://h", event, Some(&replacement));
         json::Object::parse(std::str::from_utf8(&outgoing.body).unwrap()).unwrap();
     }
@@ -148,7 +148,7 @@ proptest! {
         path in "\\PC{0,40}",
         query in "\\PC{0,40}",
     ) {
-        for route in DialectId::ALL {
+        for route in OPENIM {
             let _ = of(route).decode(&Call {
                 path: &path,
                 query: &query,
@@ -175,7 +175,7 @@ proptest! {
         answers in prop::sample::select(Answers::ALL.to_vec()),
     ) {
         let event = decoded(request).unwrap();
-        for endpoint in DialectId::ALL {
+        for endpoint in OPENIM {
             let reading = of(endpoint).read_answer(&event, status, &answer, answers);
             if let Outcome::Answer(Answer::Replace(replacement)) = reading.outcome {
                 let dialect = of(event.dialect);
