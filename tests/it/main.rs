@@ -16,3 +16,4 @@ mod readme;
 mod reload;
 mod shutdown;
 mod start;
+mod wukongim;
