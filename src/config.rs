@@ -25,6 +25,7 @@ pub struct Config {
     pub grpc: Grpc,
     pub http: Http,
     pub wukongim: WukongIm,
+    pub chatserver: ChatServer,
     pub admin: Admin,
     pub outbox: outbox::Config,
     pub shutdown_grace: Duration,
@@ -54,6 +55,13 @@ pub struct Http {
 pub struct WukongIm {
     pub body_bytes_max: usize,
     pub refuses_unreadable: bool,
+}
+
+/// What chatServer's own documents leave open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChatServer {
+    pub type_1_is_room: bool,
+    pub shows_refusals: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -133,6 +141,7 @@ fn read(root: &Section<'_>) -> Config {
         grpc: read_grpc(&root.field("grpc")),
         http: read_http(&root.field("http")),
         wukongim: read_wukongim(&root.field("wukongim")),
+        chatserver: read_chatserver(&root.field("chatserver")),
         admin: read_admin(&root.field("admin")),
         outbox: read_outbox(&root.field("outbox")),
         shutdown_grace: root.field("shutdown_grace").duration(),
@@ -213,6 +222,21 @@ fn read_wukongim(field: &Field<'_>) -> WukongIm {
     };
     section.finish();
     wukongim
+}
+
+fn read_chatserver(field: &Field<'_>) -> ChatServer {
+    let section = field.section();
+    let type_1 = [("person", false), ("room", true)];
+    let refusals = [("refused", false), ("shown", true)];
+    let chatserver = ChatServer {
+        type_1_is_room: section.field("type_1").one_of(&type_1).unwrap_or_default(),
+        shows_refusals: section
+            .field("refused_action")
+            .one_of(&refusals)
+            .unwrap_or_default(),
+    };
+    section.finish();
+    chatserver
 }
 
 fn read_admin(field: &Field<'_>) -> Admin {
@@ -364,7 +388,9 @@ log: {format: JSON}";
             routes,
             [
                 "/callbackExample",
+                "/chatApplication",
                 "/hook/secret",
+                "/chatserver",
                 "/wukongim",
                 "/openim",
                 "/x"
@@ -394,7 +420,7 @@ admin: 5
                 "policies/engine.yaml:4:11: http.listen: `localhost:1` is no address with a port; write numbers such as 127.0.0.1:50051, 0.0.0.0:50051 or [::1]:50051",
                 "policies/engine.yaml:5:15: http.routes.x: `x` is no path; write it with a `/` at its beginning and none at its end: /openim",
                 "policies/engine.yaml:5:28: http.routes./y/: `/y/` is no path; write it with a `/` at its beginning and none at its end: /openim",
-                "policies/engine.yaml:5:28: http.routes./y/: `grpc` is not possible here; known are `openim`, `openim-v2`, `wukongim`, `none`",
+                "policies/engine.yaml:5:28: http.routes./y/: `grpc` is not possible here; known are `openim`, `openim-v2`, `wukongim`, `chatserver`, `none`",
                 "policies/engine.yaml:6:15: log.format: `xml` is not possible here; known are `text`, `json`",
                 "policies/engine.yaml:7:8: admin: this must be a map of keys; write `key: value` lines below it",
             ],

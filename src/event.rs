@@ -45,10 +45,17 @@ pub enum DialectId {
     OpenImV2,
     /// WuKongIM v1 to v3: one URL, the event's name is in the query.
     WukongIm,
+    /// chatServer: three hooks, told apart by the path alone.
+    ChatServer,
 }
 
 impl DialectId {
-    pub const ALL: [DialectId; 3] = [DialectId::OpenIm, DialectId::OpenImV2, DialectId::WukongIm];
+    pub const ALL: [DialectId; 4] = [
+        DialectId::OpenIm,
+        DialectId::OpenImV2,
+        DialectId::WukongIm,
+        DialectId::ChatServer,
+    ];
 
     /// The name in policies, logs and metrics.
     pub fn name(self) -> &'static str {
@@ -56,6 +63,7 @@ impl DialectId {
             DialectId::OpenIm => "openim",
             DialectId::OpenImV2 => "openim-v2",
             DialectId::WukongIm => "wukongim",
+            DialectId::ChatServer => "chatserver",
         }
     }
 
@@ -112,12 +120,16 @@ pub struct Event {
     pub body: Option<Bytes>,
     /// The message's payload is encrypted end to end: nobody but its receivers can read it.
     pub sealed: bool,
+    /// The user who does it, where there is neither message nor presence: a login.
+    pub user_id: String,
     pub presence: Option<Presence>,
     /// Who must be pushed to because they are offline.
     pub recipients: Option<Recipients>,
     /// An equal `natural_id` is a repeat only within this time; `None` is as long as ids are
     /// remembered.
     pub repeats_within: Option<Duration>,
+    /// The refusal must look like a success, or the sender's client never sees its text.
+    pub shows_refusal: bool,
 }
 
 /// A device of a user came or went.
@@ -157,9 +169,11 @@ impl Event {
             texts: Vec::new(),
             body: None,
             sealed: false,
+            user_id: String::new(),
             presence: None,
             recipients: None,
             repeats_within: None,
+            shows_refusal: false,
         }
     }
 
@@ -168,7 +182,7 @@ impl Event {
         match (&self.message, &self.presence) {
             (Some(message), _) => &message.send_id,
             (None, Some(presence)) => &presence.user_id,
-            (None, None) => "",
+            (None, None) => &self.user_id,
         }
     }
 

@@ -11,6 +11,7 @@ mod breaker;
 mod guard;
 mod wire;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -236,10 +237,11 @@ impl Line {
                 format!("`{}` was not called: {left:?} left", endpoint.name),
             ));
         }
+        let dialect = dialect::of(endpoint.dialect);
+        let url = url_for(endpoint, event)?;
         let _seat = self.asking.seat(endpoint)?;
         let permit = self.asking.permit(endpoint, now)?;
-        let dialect = dialect::of(endpoint.dialect);
-        let outgoing = dialect.request(&endpoint.url, event, replacement);
+        let outgoing = dialect.request(&url, event, replacement);
         let call = self
             .client(endpoint)
             .post(endpoint, outgoing, Some(left), None);
@@ -277,6 +279,10 @@ impl Line {
         timeout: Duration,
     ) -> Told {
         let now = Instant::now();
+        let url = match url_for(endpoint, event) {
+            Ok(url) => url,
+            Err(failure) => return Told::from_failure(failure),
+        };
         let guarded = self
             .telling
             .seat(endpoint)
@@ -286,7 +292,7 @@ impl Line {
             Err(failure) => return Told::not_sent(failure),
         };
         let dialect = dialect::of(endpoint.dialect);
-        let outgoing = dialect.request(&endpoint.url, event, None);
+        let outgoing = dialect.request(&url, event, None);
         let call = self
             .client(endpoint)
             .post(endpoint, outgoing, None, Some(webhook_id));
@@ -379,6 +385,25 @@ struct Seat<'a>(&'a AtomicUsize);
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The URL to call: the endpoint's, or the one that the sender's client chose, if it may.
+fn url_for<'a>(endpoint: &'a Endpoint, event: &Event) -> Result<Cow<'a, str>, Failure> {
+    let chosen = match endpoint.client_urls.is_empty() {
+        true => None,
+        false => dialect::of(endpoint.dialect).chosen_url(event),
+    };
+    match chosen {
+        None => Ok(Cow::Borrowed(&endpoint.url)),
+        Some(url) if endpoint.client_urls.iter().any(|one| one.covers(&url)) => Ok(url.into()),
+        Some(_) => Err(Failure::new(
+            FailureClass::BlockedAddress,
+            format!(
+                "`{}`: the client chose a URL that `client_urls` does not have",
+                endpoint.name
+            ),
+        )),
     }
 }
 

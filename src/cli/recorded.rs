@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::explain::text_of;
 use crate::decision::Decision;
-use crate::dialect::{self, Call, Decoded, Dialect, Reply};
+use crate::dialect::{self, Call, Decoded, Dialect, Options, Reply};
 use crate::event::{DialectId, Event};
 use crate::policy::{Explanation, Snapshot};
 
@@ -209,6 +209,7 @@ pub fn explain(
         query: &query,
         operation_id: None,
         body: body.clone(),
+        options: Options::default(),
     };
     match dialect.decode(&call) {
         Ok(Decoded::Event(event)) => {
@@ -243,6 +244,7 @@ pub fn event(file: &Path, dialect: &str) -> anyhow::Result<Event> {
         query: "",
         operation_id: None,
         body: read(file)?,
+        options: Options::default(),
     };
     match dialect.decode(&call) {
         Ok(Decoded::Event(event)) => Ok(*event),

@@ -23,6 +23,7 @@ use crate::admin::{self, Admin};
 use crate::callback::Callbacks;
 use crate::config::{self, Config};
 use crate::decision::{FailureAction, FailureClass};
+use crate::dialect::Options;
 use crate::event::Moment;
 use crate::hook::{After, Before, Delivery};
 use crate::outbox::{self, Outbox};
@@ -144,6 +145,10 @@ impl Engine {
             WebhookSettings {
                 in_flight_max: config.http.in_flight_max,
                 wukongim_refuses_unreadable: config.wukongim.refuses_unreadable,
+                options: Options {
+                    chatserver_type_1_is_room: config.chatserver.type_1_is_room,
+                    chatserver_shows_refusals: config.chatserver.shows_refusals,
+                },
             },
             before.clone(),
             after.clone(),

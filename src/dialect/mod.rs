@@ -5,6 +5,7 @@
 //! No IO, no clock.
 
 mod answers;
+mod chatserver;
 mod hooks;
 mod json;
 mod literal;
@@ -12,6 +13,7 @@ mod openim;
 mod openim_v2;
 #[cfg(test)]
 mod tests;
+mod values;
 mod wukongim;
 
 use bytes::Bytes;
@@ -35,6 +37,16 @@ pub struct Call<'a> {
     /// The header `Operationid`.
     pub operation_id: Option<&'a str>,
     pub body: Bytes,
+    pub options: Options,
+}
+
+/// What an operator says about servers whose own documents leave it open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// chatServer: a message's `type` 1 is a room and 2 a person, as its client SDK counts.
+    pub chatserver_type_1_is_room: bool,
+    /// chatServer: a refused action is answered with `retVal` true, so that its client shows why.
+    pub chatserver_shows_refusals: bool,
 }
 
 /// What a call that can be read says.
@@ -103,6 +115,7 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
             query: "",
             operation_id: Some(operation_id),
             body,
+            options: Options::default(),
         };
         match self.decode(&call)? {
             Decoded::Event(event) => Ok(*event),
@@ -136,6 +149,12 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         (200..300).contains(&status)
     }
 
+    /// The URL that the sender's client chose to be called for this event. It is nobody's word:
+    /// only what an operator allows may be called.
+    fn chosen_url(&self, _event: &Event) -> Option<String> {
+        None
+    }
+
     /// Writes the call that asks or tells an endpoint of this dialect.
     ///
     /// The body is the one that we got, byte for byte, if it is in this dialect; a replacement is
@@ -165,6 +184,7 @@ pub fn of(id: DialectId) -> &'static dyn Dialect {
         DialectId::OpenIm => &openim::OpenIm,
         DialectId::OpenImV2 => &openim_v2::OpenImV2,
         DialectId::WukongIm => &wukongim::WukongIm,
+        DialectId::ChatServer => &chatserver::ChatServer,
     }
 }
 

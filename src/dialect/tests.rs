@@ -32,6 +32,7 @@ fn decode(dialect: DialectId, path: &str, body: &[u8]) -> Result<Decoded, Unread
         query: "",
         operation_id: None,
         body: Bytes::copy_from_slice(body),
+        options: Options::default(),
     })
 }
 

@@ -25,6 +25,7 @@ mod sources;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod url_prefix;
 
 pub use compile::{Compiled, Surroundings, compile};
 pub use explain::{ExplainedMatch, ExplainedText, Explanation, Forward};
@@ -35,6 +36,7 @@ pub use snapshot::{
     BreakerSettings, Endpoint, FailureActions, HookRules, ListRules, Snapshot, TypeSet, Version,
 };
 pub use sources::FileSet;
+pub use url_prefix::UrlPrefix;
 /// Reading settings with places, for the engine's own file too.
 pub mod settings {
     pub use super::document::{Map, Node, Value, parse};

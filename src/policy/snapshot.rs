@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::UrlPrefix;
 use super::spec::{FailureSpec, NestedText, ReplaceInSendHook};
 use crate::decision::{FailureAction, FailureClass, ListAction, SkipReason};
 use crate::dialect::Answers;
@@ -206,6 +207,8 @@ pub struct Endpoint {
     pub pool_idle_max: usize,
     /// Addresses that may be called although the address guard refuses them.
     pub allow_addresses: Vec<IpNet>,
+    /// Where the sender's client says which URL is called, those that may be; empty: `url` is.
+    pub client_urls: Vec<UrlPrefix>,
     pub breaker: BreakerSettings,
     /// After hooks: the wait before the second attempt, the third, and so on; after the last an
     /// event is dead.

@@ -76,6 +76,7 @@ impl Listener {
                 .get("operationid")
                 .and_then(|value| value.to_str().ok()),
             body: Bytes::new(),
+            options: self.webhooks.options(),
         };
         let body = self.read(body, dialect, &call, received).await;
         if let Ok(body) = &body {

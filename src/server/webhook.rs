@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::gate::{Gate, Seat};
 use crate::decision::{Decision, Failure, FailureClass};
-use crate::dialect::{Call, Decoded, Dialect, Reply};
+use crate::dialect::{Call, Decoded, Dialect, Options, Reply};
 use crate::event::{DialectId, Event, Hook, Moment};
 use crate::hook::{After, Before, Caller, CallerLimit, Settled};
 use crate::telemetry::{Metrics, Seldom, Stage};
@@ -26,6 +26,7 @@ pub struct WebhookSettings {
     pub in_flight_max: usize,
     /// WuKongIM: a call or an event that cannot be read is answered 503 instead of 200.
     pub wukongim_refuses_unreadable: bool,
+    pub options: Options,
 }
 
 /// Takes calls, over HTTP and over gRPC.
@@ -64,6 +65,10 @@ impl Webhooks {
     /// A call that is about to be read takes a seat; `None` when there is none left.
     pub fn enter(&self) -> Option<Seat<'_>> {
         self.gate.enter()
+    }
+
+    pub fn options(&self) -> Options {
+        self.settings.options
     }
 
     pub fn before(&self) -> &Before {
@@ -208,7 +213,9 @@ impl Webhooks {
     fn refuses(&self, dialect: &dyn Dialect, hook: Hook) -> bool {
         let is_refused = match dialect.id() {
             DialectId::WukongIm => self.settings.wukongim_refuses_unreadable,
-            _ => true,
+            // It does not repeat, and takes a message for delivered whatever is answered.
+            DialectId::ChatServer => false,
+            DialectId::OpenIm | DialectId::OpenImV2 => true,
         };
         is_refused && self.after.wants(hook)
     }

@@ -43,6 +43,7 @@ impl WebhookService for WukongIm {
             query: &query,
             operation_id: None,
             body: data,
+            options: self.webhooks.options(),
         };
         let dialect = dialect::of(DialectId::WukongIm);
         let seated = seat.is_some();

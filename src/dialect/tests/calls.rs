@@ -199,6 +199,7 @@ fn check_route(
         query,
         operation_id: None,
         body: Bytes::copy_from_slice(body.as_bytes()),
+        options: Options::default(),
     };
     let decoded = of(route).decode(&call);
     let found = match &decoded {
@@ -351,6 +352,7 @@ fn the_operation_id_comes_from_the_header_first() {
             query: "",
             operation_id,
             body: Bytes::from_static(body),
+            options: Options::default(),
         };
         match of(DialectId::OpenIm).decode(&call) {
             Ok(Decoded::Event(event)) => event.operation_id,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::decision::{Answer, Outcome, Verdict};
-use crate::dialect::{Answers, Call, Decoded, Form, info, json, of};
+use crate::dialect::{Answers, Call, Decoded, Form, Options, info, json, of};
 use crate::event::{DialectId, Document, Event};
 
 use super::fixtures;
@@ -47,6 +47,7 @@ fn decoded(body: &[u8]) -> Option<Event> {
             query: "",
             operation_id: None,
             body: Bytes::copy_from_slice(body),
+            options: Options::default(),
         })
     };
     match decode(DialectId::OpenIm) {
@@ -154,6 +155,7 @@ proptest! {
                 query: &query,
                 operation_id: None,
                 body: Bytes::from(body.clone()),
+                options: Options::default(),
             });
             let reply = of(route).reply_without_event(None, &body, &decision(Verdict::Allow));
             prop_assert_eq!(reply.status, 200);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::decision::{Answer, Decision, FailureClass, Outcome, Refusal, Replacement, Verdict};
-use crate::dialect::{Answers, Call, Decoded, Oddity, Unreadable, of};
+use crate::dialect::{Answers, Call, Decoded, Oddity, Options, Unreadable, of};
 use crate::event::{DialectId, Event};
 
 macro_rules! fixture {
@@ -19,6 +19,7 @@ fn decode(event: &str, body: &[u8]) -> Result<Decoded, Unreadable> {
         query: &format!("event={event}"),
         operation_id: None,
         body: Bytes::copy_from_slice(body),
+        options: Options::default(),
     })
 }
 

@@ -7,6 +7,7 @@ use http::Uri;
 use http::uri::Scheme;
 use ipnet::IpNet;
 
+use super::super::UrlPrefix;
 use super::super::problem::At;
 use super::super::reader::{Field, Item};
 use super::super::snapshot::{BreakerSettings, Endpoint};
@@ -83,6 +84,12 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
             .iter()
             .filter_map(read_address)
             .collect(),
+        client_urls: section
+            .field("client_urls")
+            .items()
+            .iter()
+            .filter_map(read_prefix)
+            .collect(),
         breaker: read_breaker(&section.field("breaker")),
         retry_waits: {
             let waits = section.field("retry_waits");
@@ -157,6 +164,17 @@ fn read_address(item: &Item<'_>) -> Option<IpNet> {
         Some(_) => {}
     }
     net
+}
+
+fn read_prefix(item: &Item<'_>) -> Option<UrlPrefix> {
+    let prefix = UrlPrefix::parse(&item.text);
+    if prefix.is_none() {
+        item.error(
+            format!("`{}` is no beginning of a URL", item.text),
+            "write scheme, host and path, without user, query and `..`: https://a.example/hooks",
+        );
+    }
+    prefix
 }
 
 fn read_url(field: &Field<'_>, dialect: DialectId) -> Option<UrlAddress> {
