@@ -26,6 +26,7 @@ pub struct Config {
     pub http: Http,
     pub wukongim: WukongIm,
     pub chatserver: ChatServer,
+    pub funtek: Funtek,
     pub admin: Admin,
     pub outbox: outbox::Config,
     pub shutdown_grace: Duration,
@@ -62,6 +63,12 @@ pub struct WukongIm {
 pub struct ChatServer {
     pub type_1_is_room: bool,
     pub shows_refusals: bool,
+}
+
+/// How callgate speaks in a FUNTEK room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Funtek {
+    pub bot: Option<Arc<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -142,6 +149,7 @@ fn read(root: &Section<'_>) -> Config {
         http: read_http(&root.field("http")),
         wukongim: read_wukongim(&root.field("wukongim")),
         chatserver: read_chatserver(&root.field("chatserver")),
+        funtek: read_funtek(&root.field("funtek")),
         admin: read_admin(&root.field("admin")),
         outbox: read_outbox(&root.field("outbox")),
         shutdown_grace: root.field("shutdown_grace").duration(),
@@ -237,6 +245,15 @@ fn read_chatserver(field: &Field<'_>) -> ChatServer {
     };
     section.finish();
     chatserver
+}
+
+fn read_funtek(field: &Field<'_>) -> Funtek {
+    let section = field.section();
+    let bot = section.field("bot").text();
+    section.finish();
+    Funtek {
+        bot: (!bot.is_empty()).then(|| bot.into()),
+    }
 }
 
 fn read_admin(field: &Field<'_>) -> Admin {
@@ -393,6 +410,7 @@ log: {format: JSON}";
                 "/chatserver",
                 "/wukongim",
                 "/openim",
+                "/funtek",
                 "/x"
             ]
         );
@@ -420,7 +438,7 @@ admin: 5
                 "policies/engine.yaml:4:11: http.listen: `localhost:1` is no address with a port; write numbers such as 127.0.0.1:50051, 0.0.0.0:50051 or [::1]:50051",
                 "policies/engine.yaml:5:15: http.routes.x: `x` is no path; write it with a `/` at its beginning and none at its end: /openim",
                 "policies/engine.yaml:5:28: http.routes./y/: `/y/` is no path; write it with a `/` at its beginning and none at its end: /openim",
-                "policies/engine.yaml:5:28: http.routes./y/: `grpc` is not possible here; known are `openim`, `openim-v2`, `wukongim`, `chatserver`, `none`",
+                "policies/engine.yaml:5:28: http.routes./y/: `grpc` is not possible here; known are `openim`, `openim-v2`, `wukongim`, `chatserver`, `funtek`, `none`",
                 "policies/engine.yaml:6:15: log.format: `xml` is not possible here; known are `text`, `json`",
                 "policies/engine.yaml:7:8: admin: this must be a map of keys; write `key: value` lines below it",
             ],

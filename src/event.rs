@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -47,14 +48,17 @@ pub enum DialectId {
     WukongIm,
     /// chatServer: three hooks, told apart by the path alone.
     ChatServer,
+    /// FUNTEK and IMKIT: one URL for each room, with a bot behind it.
+    Funtek,
 }
 
 impl DialectId {
-    pub const ALL: [DialectId; 4] = [
+    pub const ALL: [DialectId; 5] = [
         DialectId::OpenIm,
         DialectId::OpenImV2,
         DialectId::WukongIm,
         DialectId::ChatServer,
+        DialectId::Funtek,
     ];
 
     /// The name in policies, logs and metrics.
@@ -64,6 +68,7 @@ impl DialectId {
             DialectId::OpenImV2 => "openim-v2",
             DialectId::WukongIm => "wukongim",
             DialectId::ChatServer => "chatserver",
+            DialectId::Funtek => "funtek",
         }
     }
 
@@ -87,6 +92,8 @@ pub struct Can {
     pub replace: bool,
     /// The server asks once more about the same message, in a call that can replace.
     pub replace_later: bool,
+    /// The answer can post a message into the room.
+    pub reply: bool,
 }
 
 impl Can {
@@ -95,6 +102,7 @@ impl Can {
         block: false,
         replace: false,
         replace_later: false,
+        reply: false,
     };
 }
 
@@ -110,7 +118,8 @@ pub struct Event {
     /// Equal for two calls exactly if they tell of the same thing; `None` where the server
     /// gives no such id (presence, read marks): equal content is then not a repeat.
     pub natural_id: Option<String>,
-    /// What keeps its order in delivery: a conversation, a group or a user; may be empty.
+    /// What keeps its order in delivery: a conversation, a group or a user; may be empty. Before
+    /// events with a lane are decided one after the other.
     pub lane: String,
     pub message: Option<Message>,
     /// Every human text, in the order of the document.
@@ -123,6 +132,7 @@ pub struct Event {
     /// The user who does it, where there is neither message nor presence: a login.
     pub user_id: String,
     pub presence: Option<Presence>,
+    pub room: Option<Room>,
     /// Who must be pushed to because they are offline.
     pub recipients: Option<Recipients>,
     /// An equal `natural_id` is a repeat only within this time; `None` is as long as ids are
@@ -145,6 +155,20 @@ pub struct Presence {
     pub device_count: Option<u64>,
     /// All devices of the user that are online now.
     pub total_count: Option<u64>,
+}
+
+/// A room with a bot in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    pub id: String,
+    /// The state that the bot is in; `None` where the call does not say.
+    pub bot_state: Option<String>,
+    /// The user that warnings are posted as.
+    pub bot: Option<Arc<str>>,
+    /// The message is a robot's own: to answer it would be a loop.
+    pub by_robot: bool,
+    /// Who joined or left.
+    pub members: Vec<String>,
 }
 
 /// Users to push to.
@@ -171,6 +195,7 @@ impl Event {
             sealed: false,
             user_id: String::new(),
             presence: None,
+            room: None,
             recipients: None,
             repeats_within: None,
             shows_refusal: false,
@@ -186,15 +211,14 @@ impl Event {
         }
     }
 
-    /// The receiving user or, in a group, the group.
+    /// The receiving user or, in a group, the group; else the room.
     pub fn target(&self) -> &str {
-        self.message.as_ref().map_or("", |message| {
-            if message.recv_id.is_empty() {
-                &message.group_id
-            } else {
-                &message.recv_id
-            }
-        })
+        match (&self.message, &self.room) {
+            (Some(message), _) if message.recv_id.is_empty() => &message.group_id,
+            (Some(message), _) => &message.recv_id,
+            (None, Some(room)) => &room.id,
+            (None, None) => "",
+        }
     }
 }
 

@@ -292,7 +292,11 @@ impl Line {
             Err(failure) => return Told::not_sent(failure),
         };
         let dialect = dialect::of(endpoint.dialect);
-        let outgoing = dialect.request(&url, event, None);
+        let mut outgoing = dialect.request(&url, event, None);
+        if dialect.needs_api_key(event.hook) {
+            let key = endpoint.im_api_key.reveal().to_owned();
+            outgoing.headers.push(("IM-API-KEY", key));
+        }
         let call = self
             .client(endpoint)
             .post(endpoint, outgoing, None, Some(webhook_id));

@@ -5,6 +5,7 @@
 
 mod check;
 mod defaults;
+mod dialects;
 mod explain;
 mod import;
 mod recorded;
@@ -63,6 +64,8 @@ enum Command {
     Check(check::Args),
     /// Show every step of the decision on one message, without a server.
     Explain(explain::Args),
+    /// Print what every hook of every dialect can do: block, replace, reply.
+    Dialects(dialects::Args),
     /// Turn a foreign configuration into callgate's own.
     Import(import::Args),
     /// Print every setting with its default and its explanation.
@@ -80,6 +83,7 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => explain::run(&files, args),
         Command::Import(args) => import::run(args),
         Command::Defaults(args) => defaults::run(args),
+        Command::Dialects(args) => dialects::run(args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("callgate: {error:#}");

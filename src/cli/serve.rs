@@ -146,6 +146,7 @@ impl Engine {
                 in_flight_max: config.http.in_flight_max,
                 wukongim_refuses_unreadable: config.wukongim.refuses_unreadable,
                 options: Options {
+                    funtek_bot: config.funtek.bot.clone(),
                     chatserver_type_1_is_room: config.chatserver.type_1_is_room,
                     chatserver_shows_refusals: config.chatserver.shows_refusals,
                 },

@@ -39,11 +39,16 @@ impl HookInfo {
     }
 
     pub fn can_block(&self) -> bool {
-        self.hook.moment == Moment::Before
+        self.hook.moment == Moment::Before && self.can != Ability::Reply
     }
 
     pub fn can_replace(&self) -> bool {
         matches!(self.can, Ability::Replace | Ability::ReplaceAndEcho)
+    }
+
+    /// The answer can post a message into the room.
+    pub fn can_reply(&self) -> bool {
+        self.can == Ability::Reply
     }
 
     /// The answer can carry a new `content`.
@@ -63,6 +68,8 @@ pub enum Ability {
     Acknowledge,
     /// Allow or block.
     Block,
+    /// The message is in the room already: answer it there.
+    Reply,
     /// Allow, block, or go on with other values.
     Replace,
     /// As `Replace`, and an allow must repeat the request's values: absent ones are wiped.
@@ -74,6 +81,7 @@ impl Ability {
         match self {
             Ability::Acknowledge => "acknowledge",
             Ability::Block => "allow/block",
+            Ability::Reply => "reply in the room",
             Ability::Replace => "allow/block/replace",
             Ability::ReplaceAndEcho => "allow/block/replace, must echo",
         }

@@ -6,6 +6,7 @@
 
 mod answers;
 mod chatserver;
+mod funtek;
 mod hooks;
 mod json;
 mod literal;
@@ -15,6 +16,8 @@ mod openim_v2;
 mod tests;
 mod values;
 mod wukongim;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -41,8 +44,10 @@ pub struct Call<'a> {
 }
 
 /// What an operator says about servers whose own documents leave it open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
+    /// FUNTEK: the user that warnings are posted as; its own messages are left alone.
+    pub funtek_bot: Option<Arc<str>>,
     /// chatServer: a message's `type` 1 is a room and 2 a person, as its client SDK counts.
     pub chatserver_type_1_is_room: bool,
     /// chatServer: a refused action is answered with `retVal` true, so that its client shows why.
@@ -155,6 +160,17 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// The call for this hook goes to the IM server's own API, with its key.
+    fn needs_api_key(&self, _hook: Hook) -> bool {
+        false
+    }
+
+    /// What else a decision leads to, to be told like an after event: the recall of a message that
+    /// could not be blocked.
+    fn follow_up(&self, _event: &Event, _decision: &Decision) -> Option<Event> {
+        None
+    }
+
     /// Writes the call that asks or tells an endpoint of this dialect.
     ///
     /// The body is the one that we got, byte for byte, if it is in this dialect; a replacement is
@@ -185,6 +201,7 @@ pub fn of(id: DialectId) -> &'static dyn Dialect {
         DialectId::OpenImV2 => &openim_v2::OpenImV2,
         DialectId::WukongIm => &wukongim::WukongIm,
         DialectId::ChatServer => &chatserver::ChatServer,
+        DialectId::Funtek => &funtek::Funtek,
     }
 }
 

@@ -187,6 +187,7 @@ pub fn can(hook: Hook) -> Can {
             block: true,
             replace: filters_words(hook),
             replace_later: false,
+            reply: false,
         },
     }
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info, warn};
 
 use super::reuse::Reuse;
+use super::turns::Turns;
 use crate::callback::{Asked, Callbacks, Patience};
 use crate::decision::{Answer, Decision, Failure, FailureClass, Outcome, Verdict};
 use crate::event::{Event, Hook};
@@ -65,6 +66,7 @@ pub struct Before {
     callbacks: Arc<Callbacks>,
     metrics: Arc<Metrics>,
     reuse: Reuse,
+    turns: Turns,
     failures_logged: Seldom<(Hook, FailureClass)>,
     oddities_logged: Seldom<(Arc<str>, &'static str)>,
 }
@@ -80,6 +82,7 @@ impl Before {
             callbacks,
             metrics,
             reuse: Reuse::default(),
+            turns: Turns::default(),
             failures_logged: Seldom::default(),
             oddities_logged: Seldom::default(),
         }
@@ -142,14 +145,23 @@ impl Before {
         };
         let screening = self.screen(snapshot, rules, event, times);
         let endpoint = match &screening.verdict {
-            Verdict::Block(_) => None,
+            Verdict::Block(_) | Verdict::Reply(_) => None,
             Verdict::Allow | Verdict::Replace(_) => rules.endpoints.first(),
         };
         let Some(endpoint) = endpoint else {
             return snapshot.conclude(rules, event, screening, None);
         };
         let patience = patience(rules, caller);
-        let outcome = self.ask(endpoint, event, &screening, patience, times).await;
+        let outcome = match event.lane.as_str() {
+            "" => self.ask(endpoint, event, &screening, patience, times).await,
+            lane => match timeout_at(patience.deadline, self.turns.wait(lane)).await {
+                Ok(_turn) => self.ask(endpoint, event, &screening, patience, times).await,
+                Err(_) => {
+                    let why = "others of the same room were not answered in time";
+                    Outcome::Failure(Failure::new(FailureClass::Deadline, why))
+                }
+            },
+        };
         let second = match &outcome {
             Outcome::Answer(Answer::Replace(replacement)) => SCRATCH.with_borrow_mut(|scratch| {
                 Some(snapshot.screen_replaced(rules, event, replacement, scratch))
@@ -206,7 +218,7 @@ impl Before {
     ) -> Outcome {
         let replacement = match &screening.verdict {
             Verdict::Replace(replacement) => Some(replacement),
-            Verdict::Allow | Verdict::Block(_) => None,
+            Verdict::Allow | Verdict::Block(_) | Verdict::Reply(_) => None,
         };
         let Asked {
             outcome,
@@ -265,6 +277,7 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::Answer(Answer::Allow) => "allow",
         Outcome::Answer(Answer::Block(_)) => "block",
         Outcome::Answer(Answer::Replace(_)) => "replace",
+        Outcome::Answer(Answer::Reply(_)) => "reply",
         Outcome::Failure(failure) => failure.class.name(),
     }
 }

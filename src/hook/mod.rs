@@ -7,6 +7,7 @@ mod after;
 mod before;
 mod deliver;
 mod reuse;
+mod turns;
 
 pub use after::{Accepted, After, NotStored};
 pub use before::{Before, Caller, CallerLimit, Settled, Times};

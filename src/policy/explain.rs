@@ -175,7 +175,7 @@ fn forward(rules: &HookRules, event: &Event, verdict: &Verdict) -> Forward {
     let endpoint = &rules.endpoints[0];
     let replacement: Option<&Replacement> = match verdict {
         Verdict::Replace(replacement) => Some(replacement),
-        Verdict::Allow | Verdict::Block(_) => None,
+        Verdict::Allow | Verdict::Block(_) | Verdict::Reply(_) => None,
     };
     let outgoing = dialect::of(endpoint.dialect).request(&endpoint.url, event, replacement);
     let failures = match rules.hook.moment {
@@ -203,6 +203,7 @@ fn forward(rules: &HookRules, event: &Event, verdict: &Verdict) -> Forward {
 fn in_words(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Allow => "allow".to_owned(),
+        Verdict::Reply(_) => "reply in the room".to_owned(),
         Verdict::Block(refusal) => format!(
             "block with code {}, \"{}\" ({})",
             refusal.code, refusal.public, refusal.detail

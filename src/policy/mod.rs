@@ -33,7 +33,8 @@ pub use import::import_openim;
 pub use problem::{Problem, Severity};
 pub use screen::{Found, Screening};
 pub use snapshot::{
-    BreakerSettings, Endpoint, FailureActions, HookRules, ListRules, Snapshot, TypeSet, Version,
+    BreakerSettings, Endpoint, FailureActions, HookRules, ListRules, Secret, Snapshot, TypeSet,
+    Version,
 };
 pub use sources::FileSet;
 pub use url_prefix::UrlPrefix;

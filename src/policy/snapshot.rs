@@ -64,6 +64,9 @@ impl Snapshot {
     /// The rules that hold for an event, or why none do.
     pub fn select(&self, event: &Event) -> Result<&HookRules, SkipReason> {
         let rules = self.rules(event.hook).ok_or(SkipReason::Disabled)?;
+        if event.room.as_ref().is_some_and(|room| room.by_robot) {
+            return Err(SkipReason::Robot);
+        }
         if let Some(message) = &event.message {
             if rules.denied_types.holds(message.content_type) {
                 return Err(SkipReason::DeniedTypes);
@@ -209,10 +212,32 @@ pub struct Endpoint {
     pub allow_addresses: Vec<IpNet>,
     /// Where the sender's client says which URL is called, those that may be; empty: `url` is.
     pub client_urls: Vec<UrlPrefix>,
+    /// Sent with a recall; empty is none.
+    pub im_api_key: Secret,
     pub breaker: BreakerSettings,
     /// After hooks: the wait before the second attempt, the third, and so on; after the last an
     /// event is dead.
     pub retry_waits: Vec<Duration>,
+}
+
+/// What must not be seen in a log.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: String) -> Secret {
+        Secret(value)
+    }
+
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "none" } else { "secret" })
+    }
 }
 
 /// When to stop calling an endpoint that fails, and when to try it again.

@@ -188,6 +188,14 @@ pub fn decision_response(
             response.err_msg = refusal.public;
             response.err_dlt = refusal.detail;
         }
+        Verdict::Reply(reply) => {
+            response.set_action(v1::Action::Reply);
+            response.reply = Some(v1::RoomReply {
+                sender_id: reply.sender,
+                message_json: reply.message.unwrap_or_default(),
+                to_bot_state: reply.state,
+            });
+        }
         Verdict::Replace(replacement) => {
             response.set_action(v1::Action::Replace);
             response.fields_json = fields_json(&replacement.fields);

@@ -68,7 +68,7 @@ impl Webhooks {
     }
 
     pub fn options(&self) -> Options {
-        self.settings.options
+        self.settings.options.clone()
     }
 
     pub fn before(&self) -> &Before {
@@ -123,6 +123,10 @@ impl Webhooks {
                     self.before
                         .fail(Some(event.hook), &shed(self.settings.in_flight_max))
                 };
+                if let Some(event) = dialect.follow_up(event, &settled.decision) {
+                    // Nobody waits for it; that it could not be stored is logged and counted.
+                    let _ = self.after.accept(std::slice::from_ref(&event), &[]).await;
+                }
                 Answered {
                     reply: dialect.reply(event, &settled.decision),
                     settled: Some(settled),
@@ -214,7 +218,7 @@ impl Webhooks {
         let is_refused = match dialect.id() {
             DialectId::WukongIm => self.settings.wukongim_refuses_unreadable,
             // It does not repeat, and takes a message for delivered whatever is answered.
-            DialectId::ChatServer => false,
+            DialectId::ChatServer | DialectId::Funtek => false,
             DialectId::OpenIm | DialectId::OpenImV2 => true,
         };
         is_refused && self.after.wants(hook)

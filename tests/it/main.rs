@@ -7,6 +7,7 @@ mod chatserver;
 mod deadline_run;
 mod delivery;
 mod failures;
+mod funtek;
 mod grpc;
 mod harness;
 mod hostile;

@@ -55,7 +55,7 @@ fn ret_val(value: bool) -> String {
 fn action(verdict: &Verdict, shows_refusal: bool) -> String {
     let with_msg = |value: bool, msg: &str| format!("{{\"retVal\":{value},\"msg\":{msg}}}");
     match verdict {
-        Verdict::Allow => with_msg(true, "\"\""),
+        Verdict::Allow | Verdict::Reply(_) => with_msg(true, "\"\""),
         Verdict::Block(refusal) => with_msg(shows_refusal, &plain(&refusal.public)),
         Verdict::Replace(replacement) => {
             match (replacement.field(ANSWER), replacement.field(MSG)) {

@@ -39,14 +39,14 @@ pub fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
         hook: None,
         reason: "neither the path nor the body says which hook this is".to_owned(),
     })?;
-    let mut event = read(hook, &text, call.options)?;
+    let mut event = read(hook, &text, &call.options)?;
     event.operation_id = call.operation_id.unwrap_or_default().to_owned();
     Ok(Decoded::Event(Box::new(event)))
 }
 
 /// Reads an event whose hook is known.
 pub fn decode_one(hook: Hook, operation_id: &str, body: &Bytes) -> Result<Event, Unreadable> {
-    let mut event = read(hook, &readable(body), Options::default())?;
+    let mut event = read(hook, &readable(body), &Options::default())?;
     event.operation_id = operation_id.to_owned();
     Ok(event)
 }
@@ -70,7 +70,7 @@ fn hook_of_body(object: &Object<'_>) -> Option<Hook> {
     }
 }
 
-fn read(hook: Hook, body: &str, options: Options) -> Result<Event, Unreadable> {
+fn read(hook: Hook, body: &str, options: &Options) -> Result<Event, Unreadable> {
     let unreadable = |reason: String| Unreadable {
         hook: Some(hook),
         reason,
@@ -95,6 +95,7 @@ fn login(object: &Object<'_>, body: &str) -> Result<Event, String> {
         block: true,
         replace: false,
         replace_later: false,
+        reply: false,
     };
     let mut event = Event::new(AUTH, DialectId::ChatServer, can);
     event.user_id = user_id;
@@ -109,7 +110,7 @@ fn login(object: &Object<'_>, body: &str) -> Result<Event, String> {
 
 /// `type` is 1 for a person and 2 for a room, by the document's comment; its own example and the
 /// client's SDK say otherwise, so `desc` has the last word.
-fn message(object: &Object<'_>, options: Options) -> Event {
+fn message(object: &Object<'_>, options: &Options) -> Event {
     let sender = object
         .last("sendUserId")
         .and_then(scalar)
@@ -152,6 +153,7 @@ fn action(object: &Object<'_>, body: &str) -> Result<Event, String> {
         block: true,
         replace: true,
         replace_later: false,
+        reply: false,
     };
     let mut event = Event::new(ACTION, DialectId::ChatServer, can);
     values::find(body, raw, pointer, true, &mut event.texts);

@@ -257,7 +257,7 @@ fn only_ret_val_true_or_false_is_an_answer() {
         let read = match reading.outcome {
             Outcome::Answer(Answer::Allow) => "allow",
             Outcome::Answer(Answer::Block(_)) => "block",
-            Outcome::Answer(Answer::Replace(_)) => "replace",
+            Outcome::Answer(Answer::Replace(_) | Answer::Reply(_)) => "replace",
             Outcome::Failure(failure) => failure.class.name(),
         };
         assert_eq!(read, expected, "{status} {body}");

@@ -256,6 +256,7 @@ fn can(info: &HookInfo, command: &str) -> Can {
         // Of the old form we read the request, but do not write its own answer.
         replace: info.can_replace() && !command.eq_ignore_ascii_case(ONE_MEMBER_JOINS),
         replace_later: matches!(info.form, Form::Message(Receiver::User | Receiver::Group)),
+        reply: false,
     }
 }
 
@@ -267,6 +268,7 @@ fn can_directly(hook: Hook) -> Can {
             block: true,
             replace: true,
             replace_later: false,
+            reply: false,
         },
     }
 }

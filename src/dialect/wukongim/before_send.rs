@@ -30,7 +30,7 @@ const KEYS: [&str; 3] = ["allow", "payload", "reason_code"];
 /// Writes the answer. A payload that the server would not take becomes a refusal.
 pub fn reply(decision: &Decision) -> Reply {
     let body = match &decision.verdict {
-        Verdict::Allow => ALLOW.to_owned(),
+        Verdict::Allow | Verdict::Reply(_) => ALLOW.to_owned(),
         Verdict::Block(refusal) => refused(refusal.code),
         Verdict::Replace(replacement) if replacement.is_empty() => ALLOW.to_owned(),
         Verdict::Replace(replacement) => match new_payload(replacement) {

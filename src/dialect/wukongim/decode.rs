@@ -110,6 +110,7 @@ fn message_event(hook: Hook, body: &Bytes) -> Result<Event, String> {
             block: true,
             replace: !content.is_mended,
             replace_later: false,
+            reply: false,
         },
         false => Can::NOTHING,
     };

@@ -335,6 +335,7 @@ fn check_as(answers: Answers, status: u16, body: &str, expected: &str, oddity: O
                 new.fields.len()
             )
         }
+        Outcome::Answer(Answer::Reply(_)) => "reply".to_owned(),
         Outcome::Failure(failure) if failure.class == FailureClass::InvalidAnswer => {
             "invalid".to_owned()
         }

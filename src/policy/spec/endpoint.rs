@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::super::UrlPrefix;
 use super::super::problem::At;
 use super::super::reader::{Field, Item};
-use super::super::snapshot::{BreakerSettings, Endpoint};
+use super::super::snapshot::{BreakerSettings, Endpoint, Secret};
 use crate::dialect::Answers;
 use crate::event::DialectId;
 
@@ -90,6 +90,7 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
             .iter()
             .filter_map(read_prefix)
             .collect(),
+        im_api_key: read_key(&section.field("im_api_key")),
         breaker: read_breaker(&section.field("breaker")),
         retry_waits: {
             let waits = section.field("retry_waits");
@@ -164,6 +165,14 @@ fn read_address(item: &Item<'_>) -> Option<IpNet> {
         Some(_) => {}
     }
     net
+}
+
+fn read_key(field: &Field<'_>) -> Secret {
+    let key = field.text();
+    if !key.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
+        field.error("a key has no spaces and nothing but ASCII", "copy it again");
+    }
+    Secret::new(key)
 }
 
 fn read_prefix(item: &Item<'_>) -> Option<UrlPrefix> {

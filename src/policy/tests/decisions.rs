@@ -231,7 +231,7 @@ fn asked(event: &Event, answer: Answer) -> Decision {
         Answer::Replace(replacement) => {
             Some(snapshot.screen_replaced(rules, event, replacement, &mut scratch))
         }
-        Answer::Allow | Answer::Block(_) => None,
+        Answer::Allow | Answer::Block(_) | Answer::Reply(_) => None,
     };
     snapshot.conclude(
         rules,

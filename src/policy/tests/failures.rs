@@ -30,6 +30,7 @@ fn event_of(hook: Hook) -> Event {
         block: true,
         replace: true,
         replace_later: false,
+        reply: false,
     };
     Event::new(hook, DialectId::OpenIm, can)
 }
