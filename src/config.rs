@@ -69,6 +69,8 @@ pub struct ChatServer {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Funtek {
     pub bot: Option<Arc<str>>,
+    /// The file of the rooms that callgate keeps for a chat server.
+    pub rooms: PathBuf,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -250,8 +252,10 @@ fn read_chatserver(field: &Field<'_>) -> ChatServer {
 fn read_funtek(field: &Field<'_>) -> Funtek {
     let section = field.section();
     let bot = section.field("bot").text();
+    let rooms = PathBuf::from(section.field("rooms").text());
     section.finish();
     Funtek {
+        rooms,
         bot: (!bot.is_empty()).then(|| bot.into()),
     }
 }

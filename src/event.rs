@@ -167,6 +167,8 @@ pub struct Room {
     pub bot: Option<Arc<str>>,
     /// The message is a robot's own: to answer it would be a loop.
     pub by_robot: bool,
+    /// Callgate is the chat server's side: it keeps the room's URL and its bot's state.
+    pub kept_here: bool,
     /// Who joined or left.
     pub members: Vec<String>,
 }

@@ -12,6 +12,7 @@
 //! | [`policy`] | files' content to a snapshot, a snapshot to decisions |
 //! | [`telemetry`] | every metric and the log setup |
 //! | [`outbox`] | where accepted events wait until every endpoint has them |
+//! | [`rooms`] | rooms that are kept for a chat server |
 //! | [`callback`] | asking and telling an endpoint |
 //! | [`reload`] | the policies in force |
 //! | [`hook`] | the life of a message; start reading in `hook/before.rs` |
@@ -46,5 +47,6 @@ pub mod outbox;
 pub mod policy;
 pub mod proto;
 pub mod reload;
+pub mod rooms;
 pub mod server;
 pub mod telemetry;

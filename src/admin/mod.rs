@@ -19,6 +19,7 @@ use http::{StatusCode, header};
 use crate::callback::Callbacks;
 use crate::outbox::Outbox;
 use crate::reload::Policies;
+use crate::rooms::Rooms;
 use crate::telemetry::{Metrics, OutboxGauges};
 
 /// All that the operators' port shows.
@@ -28,6 +29,7 @@ pub struct Admin {
     pub callbacks: Arc<Callbacks>,
     pub outbox: Arc<dyn Outbox>,
     pub metrics: Arc<Metrics>,
+    pub rooms: Arc<Rooms>,
     /// True from the moment that all ports are open until shutdown begins.
     pub ready: Arc<AtomicBool>,
 }

@@ -9,6 +9,7 @@ mod dialects;
 mod explain;
 mod import;
 mod recorded;
+mod rooms;
 mod send;
 mod serve;
 
@@ -66,6 +67,8 @@ enum Command {
     Explain(explain::Args),
     /// Print what every hook of every dialect can do: block, replace, reply.
     Dialects(dialects::Args),
+    /// The rooms that a running server keeps for a chat server, and their bots.
+    Rooms(rooms::Args),
     /// Turn a foreign configuration into callgate's own.
     Import(import::Args),
     /// Print every setting with its default and its explanation.
@@ -84,6 +87,7 @@ pub fn run() -> ExitCode {
         Command::Import(args) => import::run(args),
         Command::Defaults(args) => defaults::run(args),
         Command::Dialects(args) => dialects::run(args),
+        Command::Rooms(args) => rooms::run(args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("callgate: {error:#}");

@@ -30,6 +30,7 @@ use crate::outbox::{self, Outbox};
 use crate::policy::{HookRules, Problem, Severity, Snapshot, Surroundings};
 use crate::proto;
 use crate::reload::{Policies, Watch};
+use crate::rooms::Rooms;
 use crate::server::{self, GrpcSettings, HttpSettings, Incoming, WebhookSettings, Webhooks};
 use crate::telemetry::{self, Metrics};
 
@@ -46,6 +47,7 @@ struct Engine {
     before: Arc<Before>,
     after: Arc<After>,
     webhooks: Arc<Webhooks>,
+    rooms: Arc<Rooms>,
     ready: Arc<AtomicBool>,
 }
 
@@ -94,7 +96,9 @@ async fn serve(
     };
     let failed = CancellationToken::new();
     let outbox = open_outbox(&config, failed.clone())?;
-    let engine = Engine::assemble(config, policies, metrics, outbox);
+    let rooms = Rooms::open(&config.funtek.rooms)
+        .context("the rooms could not be read (`funtek.rooms` in engine.yaml)")?;
+    let engine = Engine::assemble(config, policies, metrics, outbox, rooms);
     let watch = engine.watch()?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -129,12 +133,15 @@ impl Engine {
         policies: Arc<Policies>,
         metrics: Arc<Metrics>,
         outbox: Arc<dyn Outbox>,
+        rooms: Rooms,
     ) -> Engine {
+        let rooms = Arc::new(rooms);
         let callbacks = Arc::new(Callbacks::default());
         let before = Arc::new(Before::new(
             policies.clone(),
             callbacks.clone(),
             metrics.clone(),
+            rooms.clone(),
         ));
         let after = Arc::new(After::new(
             policies.clone(),
@@ -164,6 +171,7 @@ impl Engine {
             before,
             after,
             webhooks: Arc::new(webhooks),
+            rooms,
             ready: Arc::default(),
         }
     }
@@ -198,6 +206,7 @@ impl Engine {
             callbacks: self.callbacks.clone(),
             outbox: self.outbox.clone(),
             metrics: self.metrics.clone(),
+            rooms: self.rooms.clone(),
             ready: self.ready.clone(),
         });
         let http = axum::serve(listeners.http.tap_io(send_at_once), http)

@@ -17,6 +17,7 @@ use crate::event::{Event, Hook};
 use crate::filter::Scratch;
 use crate::policy::{Endpoint, HookRules, Screening, Snapshot, Version};
 use crate::reload::Policies;
+use crate::rooms::Rooms;
 use crate::telemetry::{Metrics, Seldom, Stage};
 
 /// We answer this much before the caller's limit, or 5 % of it if that is more.
@@ -67,6 +68,7 @@ pub struct Before {
     metrics: Arc<Metrics>,
     reuse: Reuse,
     turns: Turns,
+    rooms: Arc<Rooms>,
     failures_logged: Seldom<(Hook, FailureClass)>,
     oddities_logged: Seldom<(Arc<str>, &'static str)>,
 }
@@ -76,6 +78,7 @@ impl Before {
         policies: Arc<Policies>,
         callbacks: Arc<Callbacks>,
         metrics: Arc<Metrics>,
+        rooms: Arc<Rooms>,
     ) -> Before {
         Before {
             policies,
@@ -83,6 +86,7 @@ impl Before {
             metrics,
             reuse: Reuse::default(),
             turns: Turns::default(),
+            rooms,
             failures_logged: Seldom::default(),
             oddities_logged: Seldom::default(),
         }
@@ -155,7 +159,10 @@ impl Before {
         let outcome = match event.lane.as_str() {
             "" => self.ask(endpoint, event, &screening, patience, times).await,
             lane => match timeout_at(patience.deadline, self.turns.wait(lane)).await {
-                Ok(_turn) => self.ask(endpoint, event, &screening, patience, times).await,
+                Ok(_turn) => {
+                    self.ask_room(endpoint, event, &screening, patience, times)
+                        .await
+                }
                 Err(_) => {
                     let why = "others of the same room were not answered in time";
                     Outcome::Failure(Failure::new(FailureClass::Deadline, why))
@@ -205,6 +212,48 @@ impl Before {
     fn count_matches(&self, screening: &Screening, is_new: bool) {
         for hit in screening.hits.iter().filter(|_| is_new) {
             self.metrics.matched(&hit.list, hit.action);
+        }
+    }
+
+    /// Asks a room's own bot in the state that it is in, and keeps the one that it goes to.
+    async fn ask_room(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        event: &Event,
+        screening: &Screening,
+        patience: Patience,
+        times: &mut Times,
+    ) -> Outcome {
+        let kept = event.room.as_ref().filter(|room| room.kept_here);
+        let Some(record) = kept.and_then(|room| self.rooms.get(&room.id)) else {
+            return self.ask(endpoint, event, screening, patience, times).await;
+        };
+        let mut event = event.clone();
+        if let Some(room) = &mut event.room {
+            room.bot_state = Some(record.bot_state);
+        }
+        // Its own URL has its own breaker, so one room's bot is no other room's failure.
+        let endpoint = Arc::new(Endpoint {
+            url: record.webhook,
+            ..Endpoint::clone(endpoint)
+        });
+        let outcome = self
+            .ask(&endpoint, &event, screening, patience, times)
+            .await;
+        if let Outcome::Answer(Answer::Reply(reply)) = &outcome
+            && let Some(state) = reply.state.clone()
+        {
+            self.keep_state(record.id, state).await;
+        }
+        outcome
+    }
+
+    async fn keep_state(&self, room: String, state: String) {
+        let rooms = Arc::clone(&self.rooms);
+        // One write to disk; a worker that serves others must not wait for it.
+        let written = tokio::task::spawn_blocking(move || rooms.set_state(&room, &state)).await;
+        if let Ok(Err(error)) = written {
+            warn!(%error, "the state of a room's bot was not kept");
         }
     }
 

@@ -50,12 +50,17 @@ impl Invalid {
 /// The event that a before request asks about.
 pub fn before_event(request: v1::BeforeRequest) -> Result<Event, Invalid> {
     let hook = hook_named(&request.hook, Moment::Before)?;
-    event(
+    let mut event = event(
         hook,
         request.operation_id,
         request.message,
         request.body_json,
-    )
+    )?;
+    if let Some(room) = &mut event.room {
+        // A chat server that asks over gRPC has no state of its own.
+        room.kept_here = true;
+    }
+    Ok(event)
 }
 
 /// The event that an after request tells of, and the caller's id for it.

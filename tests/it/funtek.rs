@@ -4,6 +4,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use callgate::proto::v1;
+
 use crate::harness::calls::dialect_fixture;
 use crate::harness::{Behaviour, Business, Callgate, PATIENCE, Setup, http, wait_for};
 
@@ -255,4 +257,173 @@ fn explain_shows_what_a_recorded_call_is_and_what_it_gets() {
         let expected = format!("answered 200 with {}", nothing_for(&fixture(name)));
         assert!(shown.contains(&expected), "{name}: {shown}");
     }
+}
+
+/// A chat server that asks over gRPC about an event of one of its rooms.
+fn ask(callgate: &Callgate, event: &str, body: &[u8]) -> v1::BeforeResponse {
+    callgate.grpc().before(v1::BeforeRequest {
+        hook: format!("funtek.{event}"),
+        body_json: String::from_utf8(body.to_vec()).unwrap(),
+        ..v1::BeforeRequest::default()
+    })
+}
+
+fn rooms(callgate: &Callgate, args: &[&str]) -> (Option<i32>, String) {
+    let server = format!("http://{}", callgate.admin);
+    let mut all = vec!["rooms", "--server", &server];
+    all.extend(args);
+    let output = callgate.setup().run(&all);
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+/// As the chat server's side, callgate knows each room's URL and walks its bot's states.
+#[test]
+fn a_rooms_bot_walks_from_state_to_state() {
+    let answers = [
+        recorded("noop"),
+        recorded("reply"),
+        recorded("image-reply"),
+        recorded("state-only"),
+        recorded("reset-state"),
+        recorded("empty-object"),
+    ];
+    let states = ["", "", "active", "active", "CONTACT", ""];
+    let bot = Business::start(Behaviour::answer("{}"));
+    let nobody = "http://127.0.0.1:9/";
+    let callgate = Callgate::start(&policy(nobody, ""));
+    let url = format!("http://{}/rooms/demo", bot.address);
+    let kept = rooms(&callgate, &["set", "demo-room", &url]);
+    assert_eq!(kept, (Some(0), format!("demo-room {url}\n")));
+    for (answer, state) in answers.iter().zip(states) {
+        let asked = bot.requests().len();
+        bot.set(Behaviour::answer(answer.clone()));
+        let response = ask(
+            &callgate,
+            "MESSAGE",
+            &fixture("MESSAGE.doc-sample.request.json"),
+        );
+        let request = bot.wait_for(asked + 1).pop().unwrap();
+        assert_eq!(
+            (request.path.as_str(), &request.json()["botState"]),
+            ("/rooms/demo", &state.into())
+        );
+        let answer: serde_json::Value = serde_json::from_str(answer).unwrap();
+        if answer["data"].is_null() && answer["toBotState"].is_null() {
+            assert_eq!(response.action(), v1::Action::Allow);
+            continue;
+        }
+        assert_eq!(response.action(), v1::Action::Reply);
+        let reply = response.reply.unwrap();
+        assert_eq!(
+            reply.sender_id,
+            answer["senderID"].as_str().unwrap_or_default()
+        );
+        assert_eq!(reply.to_bot_state.as_deref(), answer["toBotState"].as_str());
+        let message = match answer["data"].is_null() {
+            true => String::new(),
+            false => answer["data"].to_string(),
+        };
+        let said = match reply.message_json.as_str() {
+            "" => String::new(),
+            json => serde_json::from_str::<serde_json::Value>(json)
+                .unwrap()
+                .to_string(),
+        };
+        assert_eq!(said, message);
+    }
+}
+
+#[test]
+fn rooms_and_their_states_survive_a_restart() {
+    let bot = Business::start(Behaviour::answer(recorded("reply")));
+    let callgate = Callgate::start(&policy("http://127.0.0.1:9/", ""));
+    let url = bot.url();
+    rooms(&callgate, &["set", "demo-room", &url]);
+    rooms(&callgate, &["set", "other", &url, "--state", "CONTACT"]);
+    ask(
+        &callgate,
+        "JOIN_ROOM",
+        &fixture("JOIN_ROOM.doc-sample.request.json"),
+    );
+    let callgate = callgate.kill().start();
+    let listed = format!("demo-room {url} in state active\nother {url} in state CONTACT\n");
+    assert_eq!(rooms(&callgate, &[]), (Some(0), listed));
+    assert_eq!(rooms(&callgate, &["remove", "other"]).0, Some(0));
+    assert_eq!(rooms(&callgate, &["remove", "other"]).0, Some(1));
+    assert_eq!(rooms(&callgate, &["set", "x", "no url"]).0, Some(1));
+    let json = rooms(&callgate, &["list", "--json"]).1;
+    let room: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(room["bot_state"], "active");
+}
+
+/// One room's dead bot is no other room's failure, and no failure of the endpoint's own bot.
+#[test]
+fn rooms_fail_alone() {
+    let alive = Business::start(Behaviour::answer(recorded("reply")));
+    let dead = Business::start(Behaviour::status(500, ""));
+    let callgate = Callgate::start(&policy(&alive.url(), "").replace(
+        "breaker: {failures: 1000, calls_min: 1000}",
+        "breaker: {failures: 2}",
+    ));
+    rooms(&callgate, &["set", "dead", &dead.url()]);
+    rooms(&callgate, &["set", "alive", &alive.url()]);
+    let call = |room: &str| {
+        format!(
+            r#"{{"roomID":"{room}","event":"MESSAGE","data":{{"_id":"1","message":"hi","sender":{{"_id":"u"}}}}}}"#
+        )
+    };
+    for _ in 0..4 {
+        let response = ask(&callgate, "MESSAGE", call("dead").as_bytes());
+        assert_eq!(
+            (response.action(), response.reviewed),
+            (v1::Action::Allow, false)
+        );
+    }
+    assert_eq!(dead.requests().len(), 2, "then its breaker is open");
+    for room in ["alive", "unknown"] {
+        let response = ask(&callgate, "MESSAGE", call(room).as_bytes());
+        assert_eq!(response.action(), v1::Action::Reply, "{room}");
+    }
+}
+
+/// What we send is what we take: one callgate behind another.
+#[test]
+fn a_round_trip_changes_nothing() {
+    let bot = Business::start(Behaviour::answer(recorded("reply")));
+    let receiver = start(&policy(&bot.url(), ""));
+    let sender =
+        Callgate::start(&policy("http://127.0.0.1:9/", "").replace("badword", "nobody says this"));
+    rooms(
+        &sender,
+        &[
+            "set",
+            "demo-room",
+            &format!("http://{}/funtek", receiver.http),
+            "--state",
+            "CONTACT",
+        ],
+    );
+    let response = ask(
+        &sender,
+        "MESSAGE",
+        &fixture("MESSAGE.in-state.request.json"),
+    );
+    assert_eq!(
+        bot.wait_for(1)[0].body,
+        fixture("MESSAGE.in-state.request.json")
+    );
+    let reply = response.reply.unwrap();
+    assert_eq!(
+        (reply.sender_id.as_str(), reply.to_bot_state.as_deref()),
+        ("robot001", Some("active"))
+    );
+    let warned = ask(&sender, "MESSAGE", &fixture("MESSAGE.badword.request.json"));
+    let reply = warned.reply.unwrap();
+    assert!(
+        reply.message_json.contains("消息含有违规内容"),
+        "{}",
+        reply.message_json
+    );
+    assert_eq!(bot.requests().len(), 1);
 }

@@ -76,6 +76,7 @@ fn read(hook: Hook, object: &Object<'_>, body: &str, options: &Options) -> Resul
         id: room_id.clone(),
         bot_state: object.text("botState").map(|state| state.into_owned()),
         bot: options.funtek_bot.clone(),
+        kept_here: false,
         by_robot: hook == MESSAGE && (sender.is_robot || is_bot),
         members: members(inside.last("members").unwrap_or_default()),
     });
