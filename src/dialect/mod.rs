@@ -144,6 +144,12 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// it, but proxies and logs see it.
     fn not_stored(&self, event: &Event) -> Reply;
 
+    /// Writes the body of a call of this dialect's server about a message that was given directly;
+    /// `None` for hooks that need more than a message.
+    fn compose(&self, _hook: Hook, _message: &Message) -> Option<String> {
+        None
+    }
+
     /// An endpoint of this dialect can be asked about or told of the events of a hook.
     fn speaks(&self, hook: Hook) -> bool {
         self.hooks().iter().any(|info| info.hook == hook)
@@ -203,6 +209,23 @@ pub fn of(id: DialectId) -> &'static dyn Dialect {
         DialectId::ChatServer => &chatserver::ChatServer,
         DialectId::Funtek => &funtek::Funtek,
     }
+}
+
+/// Builds an event of another server than OpenIM from a message that was given directly, over
+/// gRPC: the hook's name says in which form endpoints get it.
+///
+/// Errors: the hook needs more than a message holds, so its body must be given.
+pub fn native_event_from_message(
+    hook: Hook,
+    operation_id: &str,
+    message: &Message,
+) -> Result<Event, Unreadable> {
+    let dialect = of(owner(hook));
+    let body = dialect.compose(hook, message).ok_or_else(|| Unreadable {
+        hook: Some(hook),
+        reason: format!("`{hook}` is more than a message: give the body of its call"),
+    })?;
+    dialect.decode_one(hook, operation_id, Bytes::from(body))
 }
 
 /// Builds an event from a message that was given directly, over gRPC. A before hook can block and

@@ -116,6 +116,11 @@ fn event(
             "message",
             format!("is missing; `{hook}` is about a message"),
         )),
+        (false, Some(message)) if dialect::info(hook).has_message() && body_json.is_empty() => {
+            let message = checked(message, hook)?;
+            dialect::native_event_from_message(hook, &operation_id, &message)
+                .map_err(|unreadable| Invalid::new("body_json", unreadable.reason))
+        }
         (false, Some(_)) => Err(Invalid::new(
             "message",
             format!("`{hook}` has no message: put its fields into `body_json`"),

@@ -7,7 +7,7 @@ use callgate::proto::wkhook::webhook_service_client::WebhookServiceClient;
 use callgate::proto::wkhook::{EventReq, EventResp};
 use prost::Message as _;
 
-use crate::harness::calls::dialect_fixture as fixture;
+use crate::harness::calls::{self, dialect_fixture as fixture};
 use crate::harness::{Behaviour, Business, Callgate, Grpc, PATIENCE, Setup, http, wait_for};
 
 const ALLOW: &str = r#"{"allow":true}"#;
@@ -551,6 +551,39 @@ fn a_round_trip_changes_nothing() {
     assert_eq!(
         answer.content.as_deref(),
         Some(r#"{"content":"hello *******","type":1}"#)
+    );
+}
+
+/// A message service of one's own names the form by the hook and gives its message.
+#[test]
+fn a_message_over_grpc_is_asked_about_in_this_form() {
+    let business = Business::start(Behaviour::answer(r#"{"allow":false,"reason_code":130}"#));
+    let callgate = Callgate::start(&asking(&business.url(), ""));
+    let mut request = calls::request("wukongim.msg.before_send", "");
+    request.message.as_mut().unwrap().content = r#"{"type":1,"content":"a badword"}"#.to_owned();
+    let answer = callgate.grpc().before(request);
+    assert_eq!((answer.action(), answer.err_code), (v1::Action::Block, 130));
+    let asked = &business.requests()[0];
+    assert_eq!(asked.path, "/callback?event=msg.before_send");
+    let asked = asked.json();
+    assert_eq!(
+        (&asked["from_uid"], &asked["channel_type"]),
+        (&"user1".into(), &1.into())
+    );
+    assert_eq!(
+        asked["payload"],
+        "eyJ0eXBlIjoxLCJjb250ZW50IjoiYSAqKioqKioqIn0="
+    );
+    business.set(Behaviour::answer(ALLOW));
+    let mut request = calls::request("wukongim.msg.before_send", "");
+    request.message.as_mut().unwrap().content = "a badword".to_owned();
+    let answer = callgate.grpc().before(request);
+    assert_eq!(answer.content.as_deref(), Some("a *******"));
+    let offline = calls::after_event("wukongim.msg.offline", "x", "1");
+    let refused = callgate.grpc().after(vec![offline]).unwrap_err();
+    assert!(
+        refused.message().contains("more than a message"),
+        "{refused}"
     );
 }
 

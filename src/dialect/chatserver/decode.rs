@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use crate::dialect::json::{self, Object};
 use crate::dialect::openim::message::{body_text, readable};
-use crate::dialect::{Call, Decoded, Options, Unreadable, values};
+use crate::dialect::openim::request::Fields;
+use crate::dialect::{Call, Decoded, Options, Unreadable, literal, values};
 use crate::event::{Can, DialectId, Event, Hook, Message, TextClass};
 
 use super::{ACTION, AUTH, MESSAGE};
@@ -174,6 +175,38 @@ pub fn frame_of<'a>(object: &Object<'a>) -> Option<Object<'a>> {
     object.last("code").and_then(json::int)?;
     let body = object.last("body")?;
     body.starts_with('{').then(|| Object::split(body))
+}
+
+/// A message in our words as the server writes it; a login is no message.
+pub fn compose(hook: Hook, message: &Message) -> Option<String> {
+    let content = match Object::parse(&message.content) {
+        Ok(_) => message.content.clone(),
+        Err(_) => literal::encoded(&message.content),
+    };
+    let mut body = Fields::default();
+    match hook {
+        hook if hook == MESSAGE => {
+            let is_room = !message.group_id.is_empty();
+            body.text(
+                "desc",
+                if is_room {
+                    "房间消息"
+                } else {
+                    "点对点消息"
+                },
+            );
+            body.raw("type", if is_room { 2 } else { 1 });
+            body.text("sendUserId", &message.send_id);
+            body.text("content", &message.content);
+        }
+        hook if hook == ACTION => {
+            body.raw("msg", content);
+            body.text("clientMsgId", &message.client_msg_id);
+            body.text("sendUserId", &message.send_id);
+        }
+        _ => return None,
+    }
+    Some(body.finish(""))
 }
 
 /// A text, or the JSON of another value.

@@ -12,7 +12,7 @@ mod tests;
 use bytes::Bytes;
 
 use crate::decision::{Decision, Replacement};
-use crate::event::{DialectId, Event, Hook, Moment};
+use crate::event::{DialectId, Event, Hook, Message, Moment};
 
 use super::hooks::{Effect, Form, Kind};
 use super::{
@@ -102,6 +102,10 @@ impl Dialect for ChatServer {
             status: 503,
             ..self.reply(event, &Decision::acknowledged())
         }
+    }
+
+    fn compose(&self, hook: Hook, message: &Message) -> Option<String> {
+        decode::compose(hook, message)
     }
 
     fn acknowledges(&self, status: u16) -> bool {

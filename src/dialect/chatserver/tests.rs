@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::decision::{Answer, Decision, Outcome, Refusal, SkipReason, Verdict};
 use crate::dialect::{Answers, Call, Decoded, Options, Unreadable, of};
-use crate::event::{DialectId, Event};
+use crate::event::{DialectId, Event, Message};
 
 use super::{ACTION, AUTH, MESSAGE};
 
@@ -291,6 +291,30 @@ fn what_a_client_chose_is_not_told_to_the_endpoint_of_a_message() {
         dialect.request("http://h/", &event, None).body,
         r#"{"desc":"d","type":2,"sendUserId":1,"content":"hi"}"#
     );
+}
+
+#[test]
+fn a_message_in_our_words_is_written_as_the_server_writes_it() {
+    let message = Message {
+        send_id: "323123".to_owned(),
+        group_id: "room".to_owned(),
+        client_msg_id: "c".to_owned(),
+        content: r#"{"content":"大家好","type":"text"}"#.to_owned(),
+        ..Message::default()
+    };
+    let dialect = of(DialectId::ChatServer);
+    let composed = |hook| dialect.compose(hook, &message);
+    assert_eq!(
+        composed(MESSAGE),
+        Some(text(fixture!("message.room.request.json")))
+    );
+    assert_eq!(
+        composed(ACTION).as_deref(),
+        Some(
+            r#"{"msg":{"content":"大家好","type":"text"},"clientMsgId":"c","sendUserId":"323123"}"#
+        )
+    );
+    assert_eq!(composed(AUTH), None);
 }
 
 proptest! {

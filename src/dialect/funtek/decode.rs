@@ -5,7 +5,8 @@ use bytes::Bytes;
 
 use crate::dialect::json::{self, Object};
 use crate::dialect::openim::message::readable;
-use crate::dialect::{Call, Decoded, Options, Unreadable, values};
+use crate::dialect::openim::request::Fields;
+use crate::dialect::{Call, Decoded, Options, Unreadable, literal, values};
 use crate::event::{Can, DialectId, Event, Hook, Message, Room};
 
 use super::{HOOKS, MESSAGE, RECALL};
@@ -189,6 +190,45 @@ fn recalled(object: &Object<'_>, body: &str) -> Event {
         ..Room::default()
     });
     event
+}
+
+/// A message in our words as the server writes it; its group is the room.
+pub fn compose(message: &Message) -> String {
+    let (id, user) = (&message.server_msg_id, &message.send_id);
+    let content = match Object::parse(&message.content) {
+        Ok(_) => message.content.clone(),
+        Err(_) => literal::encoded(&message.content),
+    };
+    let mut sender = Fields::default();
+    sender.text("_id", user);
+    sender.text("nickname", &message.sender_nickname);
+    sender.raw("isRobot", false);
+    sender.text("id", user);
+    let mut data = Fields::default();
+    data.text("_id", id);
+    data.raw("message", content);
+    data.text("room", &message.group_id);
+    data.raw("sender", sender.finish(""));
+    data.text("messageType", message_type(message.content_type));
+    data.raw("messageTimeMS", message.send_time);
+    data.text("id", id);
+    let mut body = Fields::default();
+    body.text("clientID", user);
+    body.text("roomID", &message.group_id);
+    body.text("event", "MESSAGE");
+    body.raw("data", data.finish(""));
+    body.finish("")
+}
+
+fn message_type(content_type: i32) -> &'static str {
+    match content_type {
+        102 => "image",
+        103 => "audio",
+        104 => "video",
+        105 => "file",
+        109 => "location",
+        _ => "text",
+    }
 }
 
 /// The bot's state in a call that cannot be read as a whole.

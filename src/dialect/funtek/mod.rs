@@ -14,7 +14,7 @@ mod tests;
 use bytes::Bytes;
 
 use crate::decision::{Decision, Replacement};
-use crate::event::{DialectId, Event, Hook, Moment};
+use crate::event::{DialectId, Event, Hook, Message, Moment};
 
 use super::hooks::Form;
 use super::{
@@ -103,6 +103,10 @@ impl Dialect for Funtek {
                 .as_ref()
                 .and_then(|room| room.bot_state.as_deref()),
         )
+    }
+
+    fn compose(&self, hook: Hook, message: &Message) -> Option<String> {
+        (hook == MESSAGE).then(|| decode::compose(message))
     }
 
     fn needs_api_key(&self, hook: Hook) -> bool {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::decision::{Answer, Decider, Decision, Outcome, Refusal, Verdict};
 use crate::dialect::{Answers, Call, Decoded, Options, Unreadable, of};
-use crate::event::{DialectId, Event};
+use crate::event::{DialectId, Event, Message};
 
 use super::RECALL;
 
@@ -345,6 +345,28 @@ fn a_bot_gets_what_the_server_sent_and_the_state_that_is_known() {
         with_state(fixture!("MESSAGE.doc-sample.request.json")),
         "active"
     );
+}
+
+#[test]
+fn a_message_in_our_words_is_read_back_as_it_was() {
+    let message = Message {
+        send_id: "sss".to_owned(),
+        group_id: "demo-room".to_owned(),
+        server_msg_id: "5c1d".to_owned(),
+        sender_nickname: "Desirae".to_owned(),
+        session_type: 3,
+        msg_from: 100,
+        content_type: 101,
+        status: 1,
+        send_time: 1_545_461_549_380,
+        create_time: 1_545_461_549_380,
+        content: "Bonjour 2".to_owned(),
+        ..Message::default()
+    };
+    let dialect = of(DialectId::Funtek);
+    let body = dialect.compose(super::MESSAGE, &message).unwrap();
+    assert_eq!(event(body.as_bytes()).message, Some(message.clone()));
+    assert_eq!(dialect.compose(RECALL, &message), None);
 }
 
 proptest! {

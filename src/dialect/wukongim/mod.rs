@@ -6,6 +6,7 @@
 //! Source: WuKongIM v1.0.0 to v2.2.5 `internal/webhook`, v3 `internal/runtime/webhook`.
 
 mod before_send;
+mod compose;
 mod decode;
 mod message;
 mod payload;
@@ -18,7 +19,7 @@ mod tests;
 use bytes::Bytes;
 
 use crate::decision::{Decision, Replacement};
-use crate::event::{DialectId, Event, Hook, Moment};
+use crate::event::{DialectId, Event, Hook, Message, Moment};
 
 use super::hooks::{Effect, Form, Kind};
 use super::{
@@ -113,6 +114,10 @@ impl Dialect for WukongIm {
 
     fn not_stored(&self, _: &Event) -> Reply {
         empty(503)
+    }
+
+    fn compose(&self, hook: Hook, message: &Message) -> Option<String> {
+        compose::body(hook, message)
     }
 
     /// 201 and 204 are failures in every version.
