@@ -55,6 +55,7 @@ pub struct Http {
 #[derive(Clone, Debug, PartialEq)]
 pub struct WukongIm {
     pub body_bytes_max: usize,
+    pub large_bodies_max: usize,
     pub refuses_unreadable: bool,
 }
 
@@ -225,6 +226,7 @@ fn read_wukongim(field: &Field<'_>) -> WukongIm {
     let unreadable = [("acknowledge", false), ("refuse", true)];
     let wukongim = WukongIm {
         body_bytes_max: body_bytes(&section.field("body_bytes_max")),
+        large_bodies_max: section.field("large_bodies_max").size(IN_FLIGHT_MAX),
         refuses_unreadable: section
             .field("unreadable")
             .one_of(&unreadable)

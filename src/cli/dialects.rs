@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use super::EXIT_BAD_INPUT;
 use crate::dialect::{self, HookInfo};
 use crate::event::{DialectId, Moment};
 
@@ -26,7 +27,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some((_, Some(id))) => vec![id],
         Some((name, None)) => {
             let names = DialectId::ALL.map(DialectId::name).join("`, `");
-            anyhow::bail!("no dialect is named `{name}`; the names are `{names}`");
+            eprintln!("callgate: no dialect is named `{name}`; the names are `{names}`");
+            return Ok(ExitCode::from(EXIT_BAD_INPUT));
         }
     };
     if args.json {

@@ -8,8 +8,9 @@ use anyhow::{Context, anyhow, bail};
 use serde_json::json;
 
 use super::recorded::{self, Explained};
+use super::serve::{load_config, options_of};
 use super::{EXIT_BAD_INPUT, Files};
-use crate::dialect;
+use crate::dialect::{self, Options};
 use crate::event::{Event, Message};
 use crate::policy::{self, Explanation, Snapshot, Surroundings};
 use crate::reload::read_files;
@@ -46,7 +47,13 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(EXIT_BAD_INPUT));
     };
     let explained = match &args.event {
-        Some(event) => recorded::explain(&snapshot, &args.dialect, event, &file_of(&args)),
+        Some(event) => match options(files)? {
+            Some(options) => {
+                let file = file_of(&args);
+                recorded::explain(&snapshot, &args.dialect, event, &file, options)
+            }
+            None => return Ok(ExitCode::from(EXIT_BAD_INPUT)),
+        },
         None => event(&args).map(|event| vec![Explained::alone(snapshot.explain(&event))]),
     };
     let explained = match explained {
@@ -64,6 +71,20 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What engine.yaml says of the dialects, or `None` after its errors were printed.
+fn options(files: &Files) -> anyhow::Result<Option<Options>> {
+    let env: Vec<_> = std::env::vars().collect();
+    match load_config(&files.policies, &env)? {
+        Ok(config) => Ok(Some(options_of(&config))),
+        Err(problems) => {
+            for problem in problems {
+                eprintln!("{problem}");
+            }
+            Ok(None)
+        }
+    }
 }
 
 /// With `--event`, `TEXT` is a file too.

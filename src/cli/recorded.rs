@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::explain::text_of;
-use crate::decision::Decision;
+use crate::decision::{Decision, SkipReason};
 use crate::dialect::{self, Call, Decoded, Dialect, Options, Reply};
 use crate::event::{DialectId, Event};
 use crate::policy::{Explanation, Snapshot};
@@ -90,6 +90,9 @@ impl Explained {
         let explanation = snapshot.explain(event);
         let decision = Decision {
             verdict: explanation.verdict.clone(),
+            skipped: SkipReason::ALL
+                .into_iter()
+                .find(|reason| Some(reason.name()) == explanation.skipped),
             ..Decision::acknowledged()
         };
         let reply = answer(&decision);
@@ -200,6 +203,7 @@ pub fn explain(
     dialect: &str,
     event: &str,
     file: &Path,
+    options: Options,
 ) -> anyhow::Result<Vec<Explained>> {
     let dialect = named(dialect)?;
     let body = read(file)?;
@@ -209,7 +213,7 @@ pub fn explain(
         query: &query,
         operation_id: None,
         body: body.clone(),
-        options: Options::default(),
+        options,
     };
     match dialect.decode(&call) {
         Ok(Decoded::Event(event)) => {

@@ -152,11 +152,7 @@ impl Engine {
             WebhookSettings {
                 in_flight_max: config.http.in_flight_max,
                 wukongim_refuses_unreadable: config.wukongim.refuses_unreadable,
-                options: Options {
-                    funtek_bot: config.funtek.bot.clone(),
-                    chatserver_type_1_is_room: config.chatserver.type_1_is_room,
-                    chatserver_shows_refusals: config.chatserver.shows_refusals,
-                },
+                options: options_of(&config),
             },
             before.clone(),
             after.clone(),
@@ -197,6 +193,7 @@ impl Engine {
             HttpSettings {
                 body_bytes_max: self.config.http.body_bytes_max,
                 wukongim_body_bytes_max: self.config.wukongim.body_bytes_max,
+                wukongim_large_bodies_max: self.config.wukongim.large_bodies_max,
                 routes: self.config.http.routes.clone(),
             },
             self.webhooks.clone(),
@@ -453,6 +450,15 @@ async fn stop_signal() {
     tokio::select! {
         () = interrupt => {}
         () = terminate => {}
+    }
+}
+
+/// What the engine settings say of the dialects.
+pub(super) fn options_of(config: &Config) -> Options {
+    Options {
+        funtek_bot: config.funtek.bot.clone(),
+        chatserver_type_1_is_room: config.chatserver.type_1_is_room,
+        chatserver_shows_refusals: config.chatserver.shows_refusals,
     }
 }
 

@@ -9,9 +9,10 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::gate::Gate;
 use super::webhook::{Answered, Webhooks};
 use crate::dialect::{self, Call, Dialect};
 use crate::event::{DialectId, Hook, Moment};
@@ -27,11 +28,14 @@ pub struct HttpSettings {
     pub body_bytes_max: usize,
     /// The longest body of WuKongIM's after events, which come many at a time.
     pub wukongim_body_bytes_max: usize,
+    /// Bodies longer than `body_bytes_max` that are in memory at the same time.
+    pub wukongim_large_bodies_max: usize,
     /// Path prefix, such as `/openim`, and the dialect that is spoken below it.
     pub routes: Vec<(String, DialectId)>,
 }
 
 struct Listener {
+    large: Gate,
     settings: HttpSettings,
     webhooks: Arc<Webhooks>,
 }
@@ -42,7 +46,11 @@ pub fn router(mut settings: HttpSettings, webhooks: Arc<Webhooks>) -> Router {
     settings
         .routes
         .sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-    let listener = Arc::new(Listener { settings, webhooks });
+    let listener = Arc::new(Listener {
+        large: Gate::new(settings.wukongim_large_bodies_max),
+        settings,
+        webhooks,
+    });
     Router::new().fallback(handle).with_state(listener)
 }
 
@@ -78,7 +86,19 @@ impl Listener {
             body: Bytes::new(),
             options: self.webhooks.options(),
         };
-        let body = self.read(body, dialect, &call, received).await;
+        let bytes_max = self.bytes_max(dialect, &call);
+        let large = self
+            .is_large(&parts.headers, bytes_max)
+            .then(|| self.large.enter());
+        if let Some(None) = large {
+            self.webhooks
+                .note("large_body", "too many long bodies at a time");
+            return plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many long bodies at a time, send it again\n",
+            );
+        }
+        let body = self.read(body, bytes_max, dialect, &call, received).await;
         if let Ok(body) = &body {
             call.body = body.clone();
         }
@@ -91,20 +111,34 @@ impl Listener {
         )
     }
 
-    /// Reads a body, but no longer than its caller waits for our answer.
-    async fn read(
-        &self,
-        body: Body,
-        dialect: &dyn Dialect,
-        head: &Call<'_>,
-        received: Instant,
-    ) -> Result<Bytes, String> {
-        let bytes_max = match dialect.id() {
+    /// WuKongIM's after events come many at a time.
+    fn bytes_max(&self, dialect: &dyn Dialect, head: &Call<'_>) -> usize {
+        match dialect.id() {
             DialectId::WukongIm if is_after(hook_of(dialect, head)) => {
                 self.settings.wukongim_body_bytes_max
             }
             _ => self.settings.body_bytes_max,
-        };
+        }
+    }
+
+    /// The body may be longer than most, and says so or does not say how long it is.
+    fn is_large(&self, headers: &HeaderMap, bytes_max: usize) -> bool {
+        let length = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let usual = self.settings.body_bytes_max;
+        bytes_max > usual && length.is_none_or(|length| length > usual)
+    }
+
+    /// Reads a body, but no longer than its caller waits for our answer.
+    async fn read(
+        &self,
+        body: Body,
+        bytes_max: usize,
+        dialect: &dyn Dialect,
+        head: &Call<'_>,
+        received: Instant,
+    ) -> Result<Bytes, String> {
         let mut reading = pin!(to_bytes(body, bytes_max));
         let read = match timeout(BODY_WAIT_USUAL, &mut reading).await {
             Ok(read) => read,

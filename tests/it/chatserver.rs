@@ -386,4 +386,21 @@ fn explain_shows_what_a_recorded_call_is_and_what_it_gets() {
             assert!(shown.contains(part), "{name}: {shown}");
         }
     }
+    setup.write("policy.yaml", "hooks: {beforeMsgModify: {}}\n");
+    setup.write("call.json", fixture("auth.request.json"));
+    let file = setup.policies().join("call.json");
+    let file = file.to_str().unwrap();
+    let output = setup.run(&[
+        "explain",
+        "--dialect",
+        "chatserver",
+        "--event",
+        "auth",
+        file,
+    ]);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.contains("answered 200 with {\"retVal\":false}"),
+        "{shown}"
+    );
 }

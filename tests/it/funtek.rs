@@ -257,6 +257,13 @@ fn explain_shows_what_a_recorded_call_is_and_what_it_gets() {
         let expected = format!("answered 200 with {}", nothing_for(&fixture(name)));
         assert!(shown.contains(&expected), "{name}: {shown}");
     }
+    let setup = setup.engine("funtek.bot", "robot001");
+    setup.write("call.json", fixture("MESSAGE.badword.request.json"));
+    let file = setup.policies().join("call.json");
+    let file = file.to_str().unwrap();
+    let output = setup.run(&["explain", "--dialect", "funtek", "--event", "MESSAGE", file]);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains(&recorded("warning-reply")), "{shown}");
 }
 
 /// A chat server that asks over gRPC about an event of one of its rooms.

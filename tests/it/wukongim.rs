@@ -293,6 +293,31 @@ fn a_batch_of_22_mib_is_stored_and_one_above_the_limit_is_not() {
 }
 
 #[test]
+fn long_bodies_have_a_limit_of_their_own() {
+    let setup = Setup::new(&telling("http://127.0.0.1:9/hook"));
+    let callgate = setup.engine("wukongim.large_bodies_max", "1").start();
+    let long = format!("[{}]", " ".repeat(2 << 20));
+    // Which of two connections is looked at first is nobody's promise, so it is tried again.
+    let mut first = wait_for("the limit", PATIENCE, || {
+        let mut first = http::Connection::open(callgate.http);
+        let head = http::head("POST", &path("msg.notify"), Some(long.len()));
+        first.write(&head).unwrap();
+        first.write(&long.as_bytes()[..100]).unwrap();
+        // A caller that is still sending may see the connection closed instead of the answer.
+        let second = || {
+            let mut connection = http::Connection::open(callgate.http);
+            let answer = connection.post(&path("msg.notify"), long.as_bytes());
+            answer.map_or(503, |answer| answer.status)
+        };
+        (0..5).any(|_| second() == 503).then_some(first)
+    });
+    answered(&http::post(callgate.http, &path("msg.notify"), "[]"), "");
+    let rest = &long.as_bytes()[100..];
+    answered(&first.exchange(rest).unwrap(), "");
+    answered(&http::post(callgate.http, &path("msg.notify"), &long), "");
+}
+
+#[test]
 fn senders_and_targets_are_the_same_in_every_version() {
     let business = Business::start(Behaviour::answer(""));
     let policy = format!(
