@@ -8,6 +8,7 @@ mod delivery;
 mod failures;
 mod filter_cases;
 mod filter_model;
+mod filter_properties;
 mod grpc;
 mod harness;
 mod hostile;

@@ -9,13 +9,10 @@
 //! begins with the batch that it is of. A disagreement is made small and printed as a line for a file of
 //! cases, with what the model expects.
 
-use std::env;
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::json;
 
 use super::Model;
-use super::random::{Batch, RandomCase};
+use super::random::{Batch, RandomCase, seed};
 use crate::filter_cases::{Reading, Words, options_from_json};
 
 const CASES: u64 = 20_000;
@@ -163,14 +160,7 @@ fn describe(seed: u64, case: RandomCase, readings: [Reading; 2]) -> String {
 
 #[test]
 fn filter_agrees_with_the_model() {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("it is after 1970");
-    let first = match env::var("CALLGATE_SEED") {
-        Ok(seed) => seed.parse().expect("CALLGATE_SEED is a whole number"),
-        Err(_) => now.as_nanos() as u64,
-    };
-    println!("CALLGATE_SEED={first}");
+    let first = seed();
     let (mut compared, mut with_hits, mut wrong) = (0, 0, Vec::new());
     for seed in (0..).map(|nth| first.wrapping_add(nth)) {
         let batch = Batch::new(seed);

@@ -15,7 +15,7 @@ mod combo;
 mod fold;
 mod form;
 mod mask;
-mod random;
+pub mod random;
 mod rules;
 mod selfmask;
 

@@ -4,6 +4,8 @@
 //! beginnings, endings and runs; texts are disguised words and what confuses a matcher between
 //! them.
 
+use std::env;
+
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
@@ -201,6 +203,16 @@ const DISGUISES: [(&str, &[&str]); 40] = [
     (" ", &["\u{a0}", "　", "  ", "\n", "-"]),
     ("é", &["e", "e\u{301}", "É"]),
 ];
+
+/// The seed of a run: `CALLGATE_SEED`, or a new one. It is printed.
+pub fn seed() -> u64 {
+    let seed = match env::var("CALLGATE_SEED") {
+        Ok(seed) => seed.parse().expect("CALLGATE_SEED is a whole number"),
+        Err(_) => fastrand::u64(..),
+    };
+    println!("CALLGATE_SEED={seed}");
+    seed
+}
 
 /// Cases with the same options, which are compiled together: a table for each set of options
 /// takes far longer to build than a short text to read.
