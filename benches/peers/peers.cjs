@@ -100,7 +100,7 @@ function check(peer) {
   assert.strictEqual(charsBefore("😀ab", 3), 2);
   if (peer === "obscenity-own") return;
   const look = PEERS[peer](["badword"]);
-  const found = look("😀 a badword!");
+  const found = look("😀 a badword.");
   if (found !== true) assert.deepStrictEqual(found, [[4, 11]]);
   const nothing = look("a good one");
   assert.ok(nothing === false || nothing.length === 0, "nothing is in `a good one`");

@@ -28,7 +28,7 @@ impl Corpus {
         const STRIDE: usize = 7_919;
         let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
         assert!(
-            lines.len() % STRIDE != 0,
+            !lines.len().is_multiple_of(STRIDE),
             "{name} has a multiple of {STRIDE} lines"
         );
         let mixed = (0..lines.len()).map(|n| lines[n * STRIDE % lines.len()].to_owned());

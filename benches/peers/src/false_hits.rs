@@ -12,13 +12,16 @@ use crate::scripts;
 pub fn print(shown: usize) {
     let own = corpora::own_lists();
     let chinese = [("chinese", corpora::sensitive_rs_words())];
+    let mut longer = chinese.clone();
+    longer[0].1.retain(|word| word.chars().count() >= 3);
     let rustrict = corpora::rustrict();
     let english = [("english", rustrict.words)];
     let (zh, en) = (corpora::zh_chat(), corpora::en_chat());
-    let searched: [(&Lists<'_>, &Corpus); 5] = [
+    let searched: [(&Lists<'_>, &Corpus); 6] = [
         (&own, &zh),
         (&own, &en),
         (&chinese, &zh),
+        (&longer, &zh),
         (&english, &en),
         (&english, &rustrict.false_positives),
     ];
@@ -34,6 +37,7 @@ pub fn print(shown: usize) {
         "A, zh_chat",
         "A, en_chat",
         "B, zh_chat",
+        "B of 3 characters or more, zh_chat",
         "C, en_chat",
         "C, false_positives",
     ];
@@ -54,7 +58,7 @@ pub fn print(shown: usize) {
     });
     table.add(any_case, rates.collect());
     for mut peer in english_peers(&english[0].1) {
-        let mut rates = vec!["-".to_owned(); 3];
+        let mut rates = vec!["-".to_owned(); 4];
         let corpora = [&en, &rustrict.false_positives];
         rates.extend(corpora.map(|corpus| rate(peer.as_mut(), corpus, shown)));
         table.add(peer.name(), rates);

@@ -148,8 +148,8 @@ mod tests {
         let found = [
             Found::Somewhere(true),
             Found::At(vec![]),
-            Found::At(vec![8..10]),
-            Found::At(vec![9..10]),
+            Found::At(vec![8..10, 11..12]),
+            Found::At(vec![9..10, 11..12]),
         ];
         let shares = shares(&evasions, &found, &["plain", "spell", "new"]);
         assert_eq!(shares, ["50.0", "0", "100"]);

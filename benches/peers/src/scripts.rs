@@ -46,9 +46,10 @@ pub fn node(name: &str, peer: &str, words: &Path) -> Option<Box<dyn Peer>> {
     )
 }
 
-/// Hyperscan, where `run` could compile the program.
+/// Hyperscan, where `run` has compiled the program; where it has not, it has said so.
 pub fn hyperscan(name: &str, words: &Path) -> Option<Box<dyn Peer>> {
-    start(name, &here("target/hyperscan"), &[words])
+    let program = here("target/hyperscan");
+    program.exists().then(|| start(name, &program, &[words]))?
 }
 
 fn here(path: &str) -> PathBuf {
@@ -88,7 +89,7 @@ impl Script {
                 .read_to_string(&mut said)
                 .map_err(|error| error.to_string())?;
             child.wait().map_err(|error| error.to_string())?;
-            return Err(said.lines().last().unwrap_or("it said nothing").to_owned());
+            return Err(last_words(&said).to_owned());
         };
         Ok(Script {
             name: name.to_owned(),
@@ -149,6 +150,12 @@ impl Drop for Script {
     }
 }
 
+/// The line in which a program says why it ended: the last, but node's own version comes last.
+fn last_words(said: &str) -> &str {
+    let error = said.lines().rfind(|line| line.contains("Error"));
+    error.or(said.lines().last()).unwrap_or("it said nothing")
+}
+
 fn parse_found(answer: &str) -> Vec<Found> {
     let answer: Value = serde_json::from_str(answer).expect("a script answers in JSON");
     let texts = answer.as_array().expect("it answers for each text");
@@ -179,6 +186,14 @@ mod tests {
             Found::Somewhere(false),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_error_is_what_a_program_says_last() {
+        let node = "throw\nError: Cannot find module 'obscenity'\n    at x\n\nNode.js v20.1.0\n";
+        assert_eq!(last_words(node), "Error: Cannot find module 'obscenity'");
+        assert_eq!(last_words("first\nlast\n"), "last");
+        assert_eq!(last_words(""), "it said nothing");
     }
 
     #[test]

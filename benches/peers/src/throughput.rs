@@ -50,7 +50,7 @@ fn english(rounds: usize) {
     let corpus = corpora::en_chat();
     let words = corpora::rustrict().words;
     let title = format!(
-        "Profanity, chat in English; callgate with the {} words of rustrict",
+        "{} English words, those of rustrict, chat in English",
         words.len()
     );
     let file = corpora::write_lines("profanity", &words);
@@ -62,13 +62,15 @@ fn english(rounds: usize) {
             &lists,
             &rust::skip_and_repeat(),
         ),
+        rust::daachorse(&lists[0].1),
         rust::rustrict("rustrict, its list"),
     ];
-    peers.extend(scripts::node(
-        "npm obscenity, its list",
-        "obscenity-own",
-        &file,
-    ));
+    for (name, peer) in [
+        ("npm obscenity, the same words", "obscenity"),
+        ("npm obscenity, its list", "obscenity-own"),
+    ] {
+        peers.extend(scripts::node(name, peer, &file));
+    }
     table(&title, &corpus, peers, rounds);
 }
 
