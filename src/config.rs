@@ -24,6 +24,9 @@ pub const DEFAULTS: &str = include_str!("defaults/engine.yaml");
 pub struct Config {
     pub grpc: Grpc,
     pub http: Http,
+    pub wukongim: WukongIm,
+    pub chatserver: ChatServer,
+    pub funtek: Funtek,
     pub admin: Admin,
     pub outbox: outbox::Config,
     pub shutdown_grace: Duration,
@@ -46,6 +49,29 @@ pub struct Http {
     pub in_flight_max: usize,
     /// Path prefix and dialect, the longest prefix first.
     pub routes: Vec<(String, DialectId)>,
+}
+
+/// What holds for WuKongIM's webhooks alone, over HTTP and gRPC.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WukongIm {
+    pub body_bytes_max: usize,
+    pub large_bodies_max: usize,
+    pub refuses_unreadable: bool,
+}
+
+/// What chatServer's own documents leave open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChatServer {
+    pub type_1_is_room: bool,
+    pub shows_refusals: bool,
+}
+
+/// How callgate speaks in a FUNTEK room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Funtek {
+    pub bot: Option<Arc<str>>,
+    /// The file of the rooms that callgate keeps for a chat server.
+    pub rooms: PathBuf,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -124,6 +150,9 @@ fn read(root: &Section<'_>) -> Config {
     let config = Config {
         grpc: read_grpc(&root.field("grpc")),
         http: read_http(&root.field("http")),
+        wukongim: read_wukongim(&root.field("wukongim")),
+        chatserver: read_chatserver(&root.field("chatserver")),
+        funtek: read_funtek(&root.field("funtek")),
         admin: read_admin(&root.field("admin")),
         outbox: read_outbox(&root.field("outbox")),
         shutdown_grace: root.field("shutdown_grace").duration(),
@@ -192,6 +221,47 @@ fn read_routes(field: &Field<'_>) -> Vec<(String, DialectId)> {
     routes
 }
 
+fn read_wukongim(field: &Field<'_>) -> WukongIm {
+    let section = field.section();
+    let unreadable = [("acknowledge", false), ("refuse", true)];
+    let wukongim = WukongIm {
+        body_bytes_max: body_bytes(&section.field("body_bytes_max")),
+        large_bodies_max: section.field("large_bodies_max").size(IN_FLIGHT_MAX),
+        refuses_unreadable: section
+            .field("unreadable")
+            .one_of(&unreadable)
+            .unwrap_or_default(),
+    };
+    section.finish();
+    wukongim
+}
+
+fn read_chatserver(field: &Field<'_>) -> ChatServer {
+    let section = field.section();
+    let type_1 = [("person", false), ("room", true)];
+    let refusals = [("refused", false), ("shown", true)];
+    let chatserver = ChatServer {
+        type_1_is_room: section.field("type_1").one_of(&type_1).unwrap_or_default(),
+        shows_refusals: section
+            .field("refused_action")
+            .one_of(&refusals)
+            .unwrap_or_default(),
+    };
+    section.finish();
+    chatserver
+}
+
+fn read_funtek(field: &Field<'_>) -> Funtek {
+    let section = field.section();
+    let bot = section.field("bot").text();
+    let rooms = PathBuf::from(section.field("rooms").text());
+    section.finish();
+    Funtek {
+        rooms,
+        bot: (!bot.is_empty()).then(|| bot.into()),
+    }
+}
+
 fn read_admin(field: &Field<'_>) -> Admin {
     let section = field.section();
     let admin = Admin {
@@ -212,9 +282,12 @@ fn read_outbox(field: &Field<'_>) -> outbox::Config {
         kind: section.field("kind").one_of(&kinds).unwrap_or_default(),
         path: PathBuf::from(path.text()),
         bytes_max: section.field("bytes_max").bytes(),
+        entries_max: u64::from(section.field("entries_max").count(COUNT_MAX)),
         body_bytes_max: body_bytes(&section.field("body_bytes_max")),
+        reserve_bytes: section.field("reserve_bytes").bytes(),
         dedupe: section.field("dedupe").duration(),
         dedupe_ids_max: u64::from(section.field("dedupe_ids_max").count(COUNT_MAX)),
+        dead_keep: section.field("dead_keep").duration(),
         commit_entries_max: section.field("commit_entries_max").size(COUNT_MAX),
         commit_wait: section.field("commit_wait").duration(),
         queue_max: section.field("queue_max").size(IN_FLIGHT_MAX),
@@ -339,7 +412,16 @@ log: {format: JSON}";
             .collect();
         assert_eq!(
             routes,
-            ["/callbackExample", "/hook/secret", "/openim", "/x"]
+            [
+                "/callbackExample",
+                "/chatApplication",
+                "/hook/secret",
+                "/chatserver",
+                "/wukongim",
+                "/openim",
+                "/funtek",
+                "/x"
+            ]
         );
     }
 
@@ -365,7 +447,7 @@ admin: 5
                 "policies/engine.yaml:4:11: http.listen: `localhost:1` is no address with a port; write numbers such as 127.0.0.1:50051, 0.0.0.0:50051 or [::1]:50051",
                 "policies/engine.yaml:5:15: http.routes.x: `x` is no path; write it with a `/` at its beginning and none at its end: /openim",
                 "policies/engine.yaml:5:28: http.routes./y/: `/y/` is no path; write it with a `/` at its beginning and none at its end: /openim",
-                "policies/engine.yaml:5:28: http.routes./y/: `grpc` is not possible here; known are `openim`, `openim-v2`, `none`",
+                "policies/engine.yaml:5:28: http.routes./y/: `grpc` is not possible here; known are `openim`, `openim-v2`, `wukongim`, `chatserver`, `funtek`, `none`",
                 "policies/engine.yaml:6:15: log.format: `xml` is not possible here; known are `text`, `json`",
                 "policies/engine.yaml:7:8: admin: this must be a map of keys; write `key: value` lines below it",
             ],

@@ -148,12 +148,24 @@ impl Replacement {
     }
 }
 
+/// What a room's bot says, and the state that it goes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoomReply {
+    /// The user that the message is posted as; empty where the answer names none.
+    pub sender: String,
+    /// The message as a JSON object as written; `None` says nothing.
+    pub message: Option<String>,
+    /// `None` keeps the state; an empty one is the default.
+    pub state: Option<String>,
+}
+
 /// What an endpoint answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     Allow,
     Block(Refusal),
     Replace(Replacement),
+    Reply(RoomReply),
 }
 
 /// How asking an endpoint ended.
@@ -170,6 +182,8 @@ pub enum Verdict {
     Allow,
     Block(Refusal),
     Replace(Replacement),
+    /// The message stands; a bot answers it in the room.
+    Reply(RoomReply),
 }
 
 impl Verdict {
@@ -179,6 +193,7 @@ impl Verdict {
             Verdict::Allow => "allow",
             Verdict::Block(_) => "block",
             Verdict::Replace(_) => "replace",
+            Verdict::Reply(_) => "reply",
         }
     }
 }
@@ -222,14 +237,17 @@ pub enum SkipReason {
     DeniedTypes,
     /// `attentionIds` is set and holds neither sender nor target.
     AttentionIds,
+    /// The message is a robot's: to answer it would be a loop.
+    Robot,
 }
 
 impl SkipReason {
-    pub const ALL: [SkipReason; 4] = [
+    pub const ALL: [SkipReason; 5] = [
         SkipReason::Disabled,
         SkipReason::AllowedTypes,
         SkipReason::DeniedTypes,
         SkipReason::AttentionIds,
+        SkipReason::Robot,
     ];
 
     pub fn name(self) -> &'static str {
@@ -238,6 +256,7 @@ impl SkipReason {
             SkipReason::AllowedTypes => "allowed_types",
             SkipReason::DeniedTypes => "denied_types",
             SkipReason::AttentionIds => "attention_ids",
+            SkipReason::Robot => "robot",
         }
     }
 }

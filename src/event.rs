@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -42,16 +44,31 @@ pub enum DialectId {
     OpenIm,
     /// OpenIM v2.0: one URL, the command is in the body.
     OpenImV2,
+    /// WuKongIM v1 to v3: one URL, the event's name is in the query.
+    WukongIm,
+    /// chatServer: three hooks, told apart by the path alone.
+    ChatServer,
+    /// FUNTEK and IMKIT: one URL for each room, with a bot behind it.
+    Funtek,
 }
 
 impl DialectId {
-    pub const ALL: [DialectId; 2] = [DialectId::OpenIm, DialectId::OpenImV2];
+    pub const ALL: [DialectId; 5] = [
+        DialectId::OpenIm,
+        DialectId::OpenImV2,
+        DialectId::WukongIm,
+        DialectId::ChatServer,
+        DialectId::Funtek,
+    ];
 
     /// The name in policies, logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
             DialectId::OpenIm => "openim",
             DialectId::OpenImV2 => "openim-v2",
+            DialectId::WukongIm => "wukongim",
+            DialectId::ChatServer => "chatserver",
+            DialectId::Funtek => "funtek",
         }
     }
 
@@ -75,6 +92,8 @@ pub struct Can {
     pub replace: bool,
     /// The server asks once more about the same message, in a call that can replace.
     pub replace_later: bool,
+    /// The answer can post a message into the room.
+    pub reply: bool,
 }
 
 impl Can {
@@ -83,6 +102,7 @@ impl Can {
         block: false,
         replace: false,
         replace_later: false,
+        reply: false,
     };
 }
 
@@ -98,30 +118,109 @@ pub struct Event {
     /// Equal for two calls exactly if they tell of the same thing; `None` where the server
     /// gives no such id (presence, read marks): equal content is then not a repeat.
     pub natural_id: Option<String>,
-    /// What keeps its order in delivery: a conversation, a group or a user; may be empty.
+    /// What keeps its order in delivery: a conversation, a group or a user; may be empty. Before
+    /// events with a lane are decided one after the other.
     pub lane: String,
     pub message: Option<Message>,
     /// Every human text, in the order of the document.
     pub texts: Vec<Text>,
-    /// The call's body as received; `None` when the call came over gRPC with a message.
+    /// The call's body as received, or its part about this event; `None` when the call came over
+    /// gRPC with a message.
     pub body: Option<Bytes>,
+    /// The message's payload is encrypted end to end: nobody but its receivers can read it.
+    pub sealed: bool,
+    /// The user who does it, where there is neither message nor presence: a login.
+    pub user_id: String,
+    pub presence: Option<Presence>,
+    pub room: Option<Room>,
+    /// Who must be pushed to because they are offline.
+    pub recipients: Option<Recipients>,
+    /// An equal `natural_id` is a repeat only within this time; `None` is as long as ids are
+    /// remembered.
+    pub repeats_within: Option<Duration>,
+    /// The refusal must look like a success, or the sender's client never sees its text.
+    pub shows_refusal: bool,
+}
+
+/// A device of a user came or went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presence {
+    pub user_id: String,
+    /// 0 app, 1 web, 2 PC, 99 system.
+    pub device_flag: u64,
+    pub online: bool,
+    /// Of the connection that came or went; `None` where the server does not tell.
+    pub connection_id: Option<u64>,
+    /// Devices of this kind that are online now.
+    pub device_count: Option<u64>,
+    /// All devices of the user that are online now.
+    pub total_count: Option<u64>,
+}
+
+/// A room with a bot in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    pub id: String,
+    /// The state that the bot is in; `None` where the call does not say.
+    pub bot_state: Option<String>,
+    /// The user that warnings are posted as.
+    pub bot: Option<Arc<str>>,
+    /// The message is a robot's own: to answer it would be a loop.
+    pub by_robot: bool,
+    /// Callgate is the chat server's side: it keeps the room's URL and its bot's state.
+    pub kept_here: bool,
+    /// Who joined or left.
+    pub members: Vec<String>,
+}
+
+/// Users to push to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recipients {
+    pub ids: Vec<String>,
+    /// There were more, but the server's own list is cut off.
+    pub lost: bool,
 }
 
 impl Event {
-    /// Who caused it, where the message says so.
-    pub fn sender(&self) -> &str {
-        self.message.as_ref().map_or("", |message| &message.send_id)
+    /// An event of which nothing more is known yet.
+    pub fn new(hook: Hook, dialect: DialectId, can: Can) -> Event {
+        Event {
+            hook,
+            dialect,
+            can,
+            operation_id: String::new(),
+            natural_id: None,
+            lane: String::new(),
+            message: None,
+            texts: Vec::new(),
+            body: None,
+            sealed: false,
+            user_id: String::new(),
+            presence: None,
+            room: None,
+            recipients: None,
+            repeats_within: None,
+            shows_refusal: false,
+        }
     }
 
-    /// The receiving user or, in a group, the group.
+    /// Who caused it, where the call says so.
+    pub fn sender(&self) -> &str {
+        match (&self.message, &self.presence) {
+            (Some(message), _) => &message.send_id,
+            (None, Some(presence)) => &presence.user_id,
+            (None, None) => &self.user_id,
+        }
+    }
+
+    /// The receiving user or, in a group, the group; else the room.
     pub fn target(&self) -> &str {
-        self.message.as_ref().map_or("", |message| {
-            if message.recv_id.is_empty() {
-                &message.group_id
-            } else {
-                &message.recv_id
-            }
-        })
+        match (&self.message, &self.room) {
+            (Some(message), _) if message.recv_id.is_empty() => &message.group_id,
+            (Some(message), _) => &message.recv_id,
+            (None, Some(room)) => &room.id,
+            (None, None) => "",
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`policy`] | files' content to a snapshot, a snapshot to decisions |
 //! | [`telemetry`] | every metric and the log setup |
 //! | [`outbox`] | where accepted events wait until every endpoint has them |
+//! | [`rooms`] | rooms that are kept for a chat server |
 //! | [`callback`] | asking and telling an endpoint |
 //! | [`reload`] | the policies in force |
 //! | [`hook`] | the life of a message; start reading in `hook/before.rs` |
@@ -33,6 +34,9 @@
 //! - An after event is acknowledged only when it is on disk.
 //! - Every queue, body, list, wait and retry has a limit with a name.
 
+#[cfg(all(feature = "faults", not(debug_assertions)))]
+compile_error!("the feature `faults` breaks callgate on purpose and is for tests alone");
+
 pub mod admin;
 pub mod callback;
 pub mod cli;
@@ -46,5 +50,6 @@ pub mod outbox;
 pub mod policy;
 pub mod proto;
 pub mod reload;
+pub mod rooms;
 pub mod server;
 pub mod telemetry;

@@ -7,6 +7,11 @@ pub mod v1 {
     tonic::include_proto!("callgate.v1");
 }
 
+/// The webhook service that WuKongIM calls.
+pub mod wkhook {
+    tonic::include_proto!("wkhook");
+}
+
 /// All of `proto/` as a `FileDescriptorSet`, for the reflection service.
 pub const DESCRIPTORS: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/callgate_descriptors.bin"));

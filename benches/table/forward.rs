@@ -96,7 +96,7 @@ async fn through(callgate: &Process, request: &callgate::proto::v1::BeforeReques
     .await
 }
 
-fn no_tls() -> rustls::ClientConfig {
+pub fn no_tls() -> rustls::ClientConfig {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

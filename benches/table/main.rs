@@ -11,6 +11,7 @@
 mod forward;
 mod load;
 mod memory;
+mod outbox;
 mod reload;
 mod scan;
 mod servers;
@@ -42,11 +43,13 @@ fn main() -> ExitCode {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(5);
-    let rows: [(&str, Measure); 4] = [
+    let rows: [(&str, Measure); 6] = [
         ("scan", scan::rows),
         ("unary", unary::rows),
         ("forward", forward::rows),
         ("reload", reload::rows),
+        ("outbox", outbox::rows),
+        ("backlog", outbox::backlog_rows),
     ];
     println!("| what | reference | measured | ratio, median (min to max) | goal |");
     println!("| --- | --- | --- | --- | --- |");

@@ -1,11 +1,13 @@
 //! `callgate.v1.AdminService`.
 
+use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
-use super::{Admin, status};
+use super::{Admin, outbox, status};
 use crate::policy::{Problem, Severity, Version};
 use crate::proto::v1;
 use crate::proto::v1::admin_service_server::{AdminService, AdminServiceServer};
+use crate::rooms::{Record, RoomsError};
 
 /// The service, ready to be added to the operators' port.
 pub fn admin_service(admin: Admin) -> AdminServiceServer<impl AdminService> {
@@ -73,6 +75,104 @@ impl AdminService for Orders {
         let json = serde_json::to_string(&explanation)
             .map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(v1::ExplainResponse { json }))
+    }
+
+    async fn outbox_status(
+        &self,
+        _: Request<v1::OutboxStatusRequest>,
+    ) -> Result<Response<v1::OutboxStatusResponse>, Status> {
+        let status = outbox::status(&*self.admin.outbox).await?;
+        Ok(Response::new(status))
+    }
+
+    async fn dead_letters(
+        &self,
+        request: Request<v1::DeadLettersRequest>,
+    ) -> Result<Response<v1::DeadLettersResponse>, Status> {
+        let page = outbox::dead(&*self.admin.outbox, request.into_inner()).await?;
+        Ok(Response::new(page))
+    }
+
+    type ReplayDeadStream = BoxStream<'static, Result<v1::OutboxProgress, Status>>;
+
+    async fn replay_dead(
+        &self,
+        request: Request<v1::ReplayDeadRequest>,
+    ) -> Result<Response<Self::ReplayDeadStream>, Status> {
+        let outbox = self.admin.outbox.clone();
+        Ok(Response::new(outbox::replay(outbox, request.into_inner())?))
+    }
+
+    type DiscardEventsStream = BoxStream<'static, Result<v1::OutboxProgress, Status>>;
+
+    async fn discard_events(
+        &self,
+        request: Request<v1::DiscardEventsRequest>,
+    ) -> Result<Response<Self::DiscardEventsStream>, Status> {
+        let outbox = self.admin.outbox.clone();
+        Ok(Response::new(outbox::discard(
+            outbox,
+            request.into_inner(),
+        )?))
+    }
+
+    async fn rooms(
+        &self,
+        _: Request<v1::RoomsRequest>,
+    ) -> Result<Response<v1::RoomsResponse>, Status> {
+        let rooms = self.admin.rooms.list().into_iter().map(room).collect();
+        Ok(Response::new(v1::RoomsResponse { rooms }))
+    }
+
+    async fn set_room(
+        &self,
+        request: Request<v1::SetRoomRequest>,
+    ) -> Result<Response<v1::Room>, Status> {
+        let v1::SetRoomRequest {
+            id,
+            webhook,
+            bot_state,
+        } = request.into_inner();
+        let rooms = self.admin.rooms.clone();
+        let set = move || rooms.set(&id, &webhook, bot_state.as_deref());
+        Ok(Response::new(room(on_disk(set).await?)))
+    }
+
+    async fn remove_room(
+        &self,
+        request: Request<v1::RemoveRoomRequest>,
+    ) -> Result<Response<v1::RemoveRoomResponse>, Status> {
+        let id = request.into_inner().id;
+        let rooms = self.admin.rooms.clone();
+        let removing = id.clone();
+        match on_disk(move || rooms.remove(&removing)).await? {
+            true => Ok(Response::new(v1::RemoveRoomResponse {})),
+            false => Err(Status::not_found(format!("no room `{id}` is kept"))),
+        }
+    }
+}
+
+/// Runs what writes to the rooms' file away from the server's workers.
+async fn on_disk<T: Send + 'static>(
+    order: impl FnOnce() -> Result<T, RoomsError> + Send + 'static,
+) -> Result<T, Status> {
+    let done = tokio::task::spawn_blocking(order)
+        .await
+        .map_err(|error| Status::internal(error.to_string()))?;
+    done.map_err(|error| match error {
+        RoomsError::Full => Status::resource_exhausted(error.to_string()),
+        RoomsError::Text(_) | RoomsError::Url(_) => Status::invalid_argument(error.to_string()),
+        RoomsError::File(_) | RoomsError::Folder(_) | RoomsError::Foreign(_) => {
+            Status::unavailable(error.to_string())
+        }
+    })
+}
+
+fn room(record: Record) -> v1::Room {
+    v1::Room {
+        id: record.id,
+        webhook: record.webhook,
+        bot_state: record.bot_state,
     }
 }
 

@@ -4,6 +4,7 @@
 //! Leaves alone: message traffic (`server`).
 
 mod grpc;
+pub mod outbox;
 mod status;
 
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use http::{StatusCode, header};
 use crate::callback::Callbacks;
 use crate::outbox::Outbox;
 use crate::reload::Policies;
-use crate::telemetry::{Metrics, OutboxGauges};
+use crate::rooms::Rooms;
+use crate::telemetry::{Metrics, OutboxGauges, OutboxTotals};
 
 /// All that the operators' port shows.
 #[derive(Clone)]
@@ -28,6 +30,7 @@ pub struct Admin {
     pub callbacks: Arc<Callbacks>,
     pub outbox: Arc<dyn Outbox>,
     pub metrics: Arc<Metrics>,
+    pub rooms: Arc<Rooms>,
     /// True from the moment that all ports are open until shutdown begins.
     pub ready: Arc<AtomicBool>,
 }
@@ -59,19 +62,40 @@ async fn ready(State(admin): State<Admin>) -> Response {
 async fn metrics(State(admin): State<Admin>) -> Response {
     if let Ok(stats) = admin.outbox.stats().await {
         let now = now_ms();
+        let since = |at_ms: Option<u64>| {
+            at_ms.map_or(Duration::ZERO, |at_ms| {
+                Duration::from_millis(now.saturating_sub(at_ms))
+            })
+        };
         let gauges: Vec<_> = stats
             .endpoints
             .iter()
             .map(|endpoint| OutboxGauges {
                 endpoint: endpoint.endpoint.as_str().into(),
-                pending: endpoint.counts.pending,
+                accepted: endpoint.counts.accepted,
+                delivered: endpoint.counts.delivered,
                 dead: endpoint.counts.dead,
-                oldest_age: endpoint.oldest_pending_ms.map_or(Duration::ZERO, |oldest| {
-                    Duration::from_millis(now.saturating_sub(oldest))
-                }),
+                discarded: endpoint.counts.discarded,
+                pending: endpoint.counts.pending,
+                in_flight: endpoint.counts.in_flight,
+                conserved: endpoint.counts.conserved(),
+                oldest_age: since(endpoint.oldest_pending_ms),
+                failing: since(endpoint.health.failing_since_ms),
+                paused: endpoint.health.paused.is_some(),
             })
             .collect();
-        admin.metrics.outbox(&gauges, stats.bytes);
+        let totals = OutboxTotals {
+            bytes: stats.bytes,
+            entries: stats.entries,
+            commits: stats.work.commits,
+            committed_calls: stats.work.calls,
+            commit_time: stats.work.time,
+        };
+        admin.metrics.outbox(&gauges, totals);
+    }
+    for endpoint in admin.callbacks.status() {
+        let open = endpoint.delivery_breaker == "open";
+        admin.metrics.delivery_breaker(&endpoint.name, open);
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], admin.metrics.encode()).into_response()

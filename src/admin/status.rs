@@ -69,6 +69,7 @@ struct OutboxStatus {
     /// Set when the outbox could not be asked.
     error: Option<String>,
     bytes: u64,
+    entries: u64,
     endpoints: BTreeMap<String, OutboxCounts>,
 }
 
@@ -79,7 +80,20 @@ struct OutboxCounts {
     delivered: u64,
     dead: u64,
     discarded: u64,
+    in_flight: u64,
     oldest_pending_age_ms: Option<u64>,
+    /// `false` is a fault of callgate: the counts do not add up.
+    conserved: bool,
+    /// Since when no attempt has succeeded; `null` while the endpoint answers.
+    failing_since_ms: Option<u64>,
+    /// Since when and why events are parked; `null` while they are sent.
+    paused: Option<PausedJson>,
+}
+
+#[derive(Serialize)]
+struct PausedJson {
+    at_ms: u64,
+    reason: String,
 }
 
 /// The status document.
@@ -195,6 +209,13 @@ async fn outbox(admin: &Admin) -> OutboxStatus {
             delivered: counts.delivered,
             dead: counts.dead,
             discarded: counts.discarded,
+            in_flight: counts.in_flight,
+            conserved: counts.conserved(),
+            failing_since_ms: endpoint.health.failing_since_ms,
+            paused: endpoint.health.paused.map(|paused| PausedJson {
+                at_ms: paused.at_ms,
+                reason: paused.reason,
+            }),
             oldest_pending_age_ms: endpoint
                 .oldest_pending_ms
                 .map(|oldest| now.saturating_sub(oldest)),
@@ -204,6 +225,7 @@ async fn outbox(admin: &Admin) -> OutboxStatus {
     OutboxStatus {
         error: None,
         bytes: stats.bytes,
+        entries: stats.entries,
         endpoints: endpoints.collect(),
     }
 }

@@ -1,33 +1,41 @@
 //! Asking and telling an endpoint: one HTTP call, and everything that protects both sides of it.
 //!
-//! Owns: connections, the circuit breaker, the limit of calls in flight, the address guard, and
-//! the one place where a call's end becomes an [`Outcome`].
+//! Owns: connections, the circuit breaker, the limit of calls in flight, the address guard,
+//! signatures, and the one place where a call's end becomes an [`Outcome`].
 //! Leaves alone: what an outcome leads to (`policy`), bodies and answers (`dialect`), and when an
 //! event is told again (`hook::deliver`).
 //!
 //! State belongs to an endpoint's name and URL, not to a policy version: it survives a reload.
 
 mod breaker;
+mod cloudevents;
 mod guard;
+mod secret;
+mod tell;
+mod told;
 mod wire;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use tokio::runtime;
 use tokio::time::Instant;
+use tracing::error;
+use uuid::Uuid;
 
 use crate::decision::{Failure, FailureClass, Outcome, Replacement};
-use crate::dialect::{self, Call, Decoded, Oddity, Reading};
-use crate::event::{DialectId, Event};
+use crate::dialect::{self, Oddity, Outgoing, Reading};
+use crate::event::Event;
 use crate::policy::Endpoint;
 
 use breaker::{Breaker, Ending, Permit};
 pub use guard::{forbidden, literal_is_forbidden};
-pub use wire::Told;
+use secret::Secret;
+pub use tell::{Letter, Readiness, Stored};
+pub use told::{Miss, Told};
 use wire::{Client, Tls, WireError};
 
 /// Less time than this is not worth a call: it would be load without an answer.
@@ -40,18 +48,6 @@ pub struct Patience {
     pub timeout: Duration,
     /// When the caller's limit, less our margin, is reached.
     pub deadline: Instant,
-}
-
-/// An after event as it was stored.
-#[derive(Clone, Debug)]
-pub struct Stored<'a> {
-    /// The same for every attempt, so that the receiver can tell a repeat.
-    pub id: &'a str,
-    pub hook: &'a str,
-    /// Name of the dialect that `body` is written in.
-    pub dialect: &'a str,
-    pub operation_id: &'a str,
-    pub body: Bytes,
 }
 
 /// How asking ended, with what the log should say about it.
@@ -101,6 +97,7 @@ struct Line {
     tls: Tls,
     asking: Side,
     telling: Side,
+    secret: Secret,
     last: Mutex<Last>,
 }
 
@@ -148,26 +145,6 @@ impl Callbacks {
         }
     }
 
-    /// Tells an endpoint of an event that has happened.
-    pub async fn tell(&self, endpoint: &Endpoint, stored: &Stored<'_>, timeout: Duration) -> Told {
-        let line = self.line(endpoint);
-        let told = match event_of(stored) {
-            Ok(event) => line.tell(endpoint, &event, stored.id, timeout).await,
-            Err(detail) => Told::Dead {
-                class: FailureClass::Internal,
-                detail,
-            },
-        };
-        match &told {
-            Told::Delivered { .. } => line.note("delivered", ""),
-            Told::Retry { class, detail, .. } | Told::Dead { class, detail } => {
-                line.note(class.name(), detail);
-            }
-            Told::Rejected { detail, .. } => line.note("rejected", detail),
-        }
-        told
-    }
-
     /// Drops the state of endpoints that no policy names any more.
     pub fn keep_only<'a>(&self, endpoints: impl Iterator<Item = &'a Endpoint>) {
         let keep: Vec<_> = endpoints.map(key_of).collect();
@@ -177,7 +154,12 @@ impl Callbacks {
 
     /// Makes the state of an endpoint now, so that operators see it before its first call.
     pub fn prepare(&self, endpoint: &Endpoint) {
-        self.line(endpoint);
+        let line = self.line(endpoint);
+        if let Some(sign) = &endpoint.sign
+            && let Err(why) = line.secret.keys(&sign.secret, Instant::now().into_std())
+        {
+            error!(endpoint = %endpoint.name, %why, "calls cannot be signed, so they are not made");
+        }
     }
 
     pub fn status(&self) -> Vec<EndpointStatus> {
@@ -206,6 +188,7 @@ impl Callbacks {
                 tls: Tls::new(endpoint),
                 asking: Side::default(),
                 telling: Side::default(),
+                secret: Secret::default(),
                 last: Mutex::default(),
             })
         });
@@ -236,14 +219,24 @@ impl Line {
                 format!("`{}` was not called: {left:?} left", endpoint.name),
             ));
         }
+        let dialect = dialect::of(endpoint.dialect);
+        let url = url_for(endpoint, event)?;
         let _seat = self.asking.seat(endpoint)?;
         let permit = self.asking.permit(endpoint, now)?;
-        let dialect = dialect::of(endpoint.dialect);
-        let outgoing = dialect.request(&endpoint.url, event, replacement);
-        let call = self
-            .client(endpoint)
-            .post(endpoint, outgoing, Some(left), None);
-        let answer = match tokio::time::timeout_at(until, call).await {
+        let mut outgoing = dialect.request(&url, event, replacement);
+        let left_ms = left.as_millis().to_string();
+        outgoing.headers.push(("x-callback-timeout-ms", left_ms));
+        if endpoint.sign.as_ref().is_some_and(|sign| sign.before) {
+            self.sign(endpoint, &Uuid::now_v7().to_string(), &mut outgoing)?;
+        }
+        let client = self.client(endpoint);
+        let call = async {
+            let answer = client.post(endpoint, outgoing).await?;
+            let status = answer.status;
+            let body = answer.body(endpoint.answer_bytes_max).await?;
+            Ok::<_, WireError>((status, body))
+        };
+        let (status, body) = match tokio::time::timeout_at(until, call).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 permit.end(ending_of(error.class), &endpoint.breaker, Instant::now());
@@ -257,11 +250,11 @@ impl Line {
                 ));
             }
         };
-        let reading = dialect.read_answer(event, answer.status, &answer.body, endpoint.answers);
+        let reading = dialect.read_answer(event, status, &body, endpoint.answers);
         let ending = match &reading.outcome {
             Outcome::Answer(_) => Ending::Success,
             Outcome::Failure(failure) if failure.class == FailureClass::HttpStatus => {
-                ending_of_status(answer.status)
+                ending_of_status(status)
             }
             Outcome::Failure(failure) => ending_of(failure.class),
         };
@@ -269,36 +262,25 @@ impl Line {
         Ok(reading)
     }
 
-    async fn tell(
-        &self,
-        endpoint: &Endpoint,
-        event: &Event,
-        webhook_id: &str,
-        timeout: Duration,
-    ) -> Told {
-        let now = Instant::now();
-        let guarded = self
-            .telling
-            .seat(endpoint)
-            .and_then(|seat| Ok((seat, self.telling.permit(endpoint, now)?)));
-        let (_seat, permit) = match guarded {
-            Ok(guarded) => guarded,
-            Err(failure) => return Told::not_sent(failure),
+    /// Adds the id of the call, and the signature if the endpoint's policy wants one.
+    fn sign(&self, endpoint: &Endpoint, id: &str, outgoing: &mut Outgoing) -> Result<(), Failure> {
+        outgoing.headers.push(("webhook-id", id.to_owned()));
+        let Some(sign) = &endpoint.sign else {
+            return Ok(());
         };
-        let outgoing = dialect::of(endpoint.dialect).request(&endpoint.url, event, None);
-        let call = self
-            .client(endpoint)
-            .post(endpoint, outgoing, None, Some(webhook_id));
-        let told = match tokio::time::timeout(timeout, call).await {
-            Ok(Ok(answer)) => Told::from_answer(&endpoint.name, &answer),
-            Ok(Err(error)) => Told::from_failure(failure_of(endpoint, error)),
-            Err(_) => Told::from_failure(Failure::new(
-                FailureClass::Timeout,
-                format!("`{}` did not answer within {timeout:?}", endpoint.name),
-            )),
-        };
-        permit.end(told.ending(), &endpoint.breaker, Instant::now());
-        told
+        let now = Instant::now().into_std();
+        let keys = self.secret.keys(&sign.secret, now).map_err(|error| {
+            let detail = format!("the secret of `{}` cannot be used: {error}", endpoint.name);
+            Failure::new(FailureClass::Internal, detail)
+        })?;
+        let timestamp_s = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let signature = keys.sign(id, timestamp_s, &outgoing.body);
+        let timestamp = timestamp_s.to_string();
+        outgoing.headers.push(("webhook-timestamp", timestamp));
+        outgoing.headers.push(("webhook-signature", signature));
+        Ok(())
     }
 
     fn client(&self, endpoint: &Endpoint) -> Client {
@@ -378,20 +360,22 @@ impl Drop for Seat<'_> {
     }
 }
 
-/// Reads a stored event again; it could be read when it was accepted.
-fn event_of(stored: &Stored<'_>) -> Result<Event, String> {
-    let id = DialectId::from_name(stored.dialect)
-        .ok_or_else(|| format!("its dialect `{}` is unknown", stored.dialect))?;
-    let call = Call {
-        path: "",
-        query: "",
-        operation_id: Some(stored.operation_id),
-        body: stored.body.clone(),
+/// The URL to call: the endpoint's, or the one that the sender's client chose, if it may.
+fn url_for<'a>(endpoint: &'a Endpoint, event: &Event) -> Result<Cow<'a, str>, Failure> {
+    let chosen = match endpoint.client_urls.is_empty() {
+        true => None,
+        false => dialect::of(endpoint.dialect).chosen_url(event),
     };
-    match dialect::of(id).decode(&call) {
-        Ok(Decoded::Event(event)) => Ok(*event),
-        Ok(Decoded::UnknownCommand(command)) => Err(format!("its command `{command}` is unknown")),
-        Err(unreadable) => Err(format!("it cannot be read: {}", unreadable.reason)),
+    match chosen {
+        None => Ok(Cow::Borrowed(&endpoint.url)),
+        Some(url) if endpoint.client_urls.iter().any(|one| one.covers(&url)) => Ok(url.into()),
+        Some(_) => Err(Failure::new(
+            FailureClass::BlockedAddress,
+            format!(
+                "`{}`: the client chose a URL that `client_urls` does not have",
+                endpoint.name
+            ),
+        )),
     }
 }
 

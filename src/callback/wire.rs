@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use ipnet::IpNet;
@@ -11,10 +11,8 @@ use reqwest::{Url, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 
-use super::breaker::Ending;
-use super::ending_of_status;
 use super::guard::{BlockedAddress, GuardedResolver, literal_is_forbidden};
-use crate::decision::{Failure, FailureClass};
+use crate::decision::FailureClass;
 use crate::dialect::Outgoing;
 use crate::policy::Endpoint;
 
@@ -25,12 +23,34 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest `Retry-After` that is believed.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-/// A complete answer.
+/// An answer whose head is complete.
 #[derive(Debug)]
-pub struct WireAnswer {
+pub struct Answer {
     pub status: u16,
-    pub body: Bytes,
+    /// How long the endpoint asks not to be called, counted from `now`.
     pub retry_after: Option<Duration>,
+    rest: reqwest::Response,
+}
+
+impl Answer {
+    /// The whole body. Errors: it is longer than the limit, or breaks off.
+    pub async fn body(self, bytes_max: usize) -> Result<Bytes, WireError> {
+        read_body(self.rest, bytes_max).await
+    }
+
+    /// The beginning of the body, as far as it comes; a body that ends below the limit leaves the
+    /// connection ready for another call.
+    pub async fn beginning(mut self, bytes_max: usize) -> Bytes {
+        let mut body = BytesMut::new();
+        while body.len() < bytes_max {
+            match self.rest.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        body.truncate(bytes_max);
+        body.freeze()
+    }
 }
 
 /// Why there is no complete answer.
@@ -38,81 +58,6 @@ pub struct WireAnswer {
 pub struct WireError {
     pub class: FailureClass,
     pub detail: String,
-}
-
-/// How telling an endpoint of an event ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// A complete 2xx head came in time.
-    Delivered { status: u16 },
-    /// Worth another try.
-    Retry {
-        class: FailureClass,
-        detail: String,
-        status: Option<u16>,
-        /// The endpoint's own wish, at most an hour.
-        retry_after: Option<Duration>,
-        /// False when nothing was put on the wire: the try does not count.
-        on_wire: bool,
-    },
-    /// The endpoint refuses this very event: 400, 413, 415, 422.
-    Rejected { status: u16, detail: String },
-    /// No try will ever help: 410, or an address that the guard refuses.
-    Dead { class: FailureClass, detail: String },
-}
-
-impl Told {
-    pub(super) fn not_sent(failure: Failure) -> Told {
-        Told::Retry {
-            class: failure.class,
-            detail: failure.detail,
-            status: None,
-            retry_after: None,
-            on_wire: false,
-        }
-    }
-
-    pub(super) fn from_failure(failure: Failure) -> Told {
-        let Failure { class, detail } = failure;
-        if class == FailureClass::BlockedAddress {
-            return Told::Dead { class, detail };
-        }
-        Told::Retry {
-            class,
-            detail,
-            status: None,
-            retry_after: None,
-            on_wire: true,
-        }
-    }
-
-    pub(super) fn from_answer(endpoint: &str, answer: &WireAnswer) -> Told {
-        let status = answer.status;
-        let detail = format!("`{endpoint}` answered {status}");
-        match status {
-            200..=299 => Told::Delivered { status },
-            400 | 413 | 415 | 422 => Told::Rejected { status, detail },
-            410 => Told::Dead {
-                class: FailureClass::HttpStatus,
-                detail,
-            },
-            _ => Told::Retry {
-                class: FailureClass::HttpStatus,
-                detail,
-                status: Some(status),
-                retry_after: answer.retry_after,
-                on_wire: true,
-            },
-        }
-    }
-
-    pub(super) fn ending(&self) -> Ending {
-        match self {
-            Told::Delivered { .. } | Told::Rejected { .. } => Ending::Success,
-            Told::Retry { on_wire: false, .. } | Told::Dead { .. } => Ending::Unknown,
-            Told::Retry { status, .. } => status.map_or(Ending::Failure, ending_of_status),
-        }
-    }
 }
 
 /// An endpoint's connection pool, and the settings it was made for.
@@ -141,14 +86,8 @@ impl Client {
             && self.made_for.2 == endpoint.allow_addresses
     }
 
-    /// Posts and reads the whole answer, up to `answer_bytes_max`.
-    pub async fn post(
-        self,
-        endpoint: &Endpoint,
-        outgoing: Outgoing,
-        left: Option<Duration>,
-        webhook_id: Option<&str>,
-    ) -> Result<WireAnswer, WireError> {
+    /// Posts and waits for the head of the answer.
+    pub async fn post(self, endpoint: &Endpoint, outgoing: Outgoing) -> Result<Answer, WireError> {
         let client = self.inner.map_err(|why| WireError {
             class: FailureClass::Internal,
             detail: format!("the HTTP client could not be made: {why}"),
@@ -173,20 +112,11 @@ impl Client {
                 request = request.header(name, value);
             }
         }
-        if let Some(left) = left {
-            request = request.header("x-callback-timeout-ms", left.as_millis() as u64);
-        }
-        if let Some(id) = webhook_id.and_then(|id| HeaderValue::from_str(id).ok()) {
-            request = request.header("webhook-id", id);
-        }
-        let answer = request.send().await.map_err(wire_error)?;
-        let status = answer.status().as_u16();
-        let retry_after = retry_after(answer.headers());
-        let body = read_body(answer, endpoint.answer_bytes_max).await?;
-        Ok(WireAnswer {
-            status,
-            body,
-            retry_after,
+        let rest = request.send().await.map_err(wire_error)?;
+        Ok(Answer {
+            status: rest.status().as_u16(),
+            retry_after: retry_after(rest.headers(), SystemTime::now()),
+            rest,
         })
     }
 }
@@ -303,14 +233,49 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// `Retry-After` in seconds; other forms and absurd values are not believed.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: u64 = headers
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+/// `Retry-After` as seconds or as a date, at most an hour. What cannot be read, or has passed, is
+/// no wish.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(text)
+            .ok()?
+            .duration_since(now)
+            .ok()?,
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    #[test]
+    fn retry_after_is_read_in_both_forms_and_never_believed_for_long() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+        for (text, wanted) in [
+            ("7", Some(7)),
+            (" 0 ", Some(0)),
+            ("86400", Some(3600)),
+            ("Thu, 01 Jan 2026 00:00:30 GMT", Some(30)),
+            ("Thursday, 01-Jan-26 00:00:30 GMT", Some(30)),
+            ("Thu Jan  1 00:00:30 2026", Some(30)),
+            ("Fri, 02 Jan 2026 00:00:30 GMT", Some(3600)),
+            ("Wed, 31 Dec 2025 23:59:59 GMT", None),
+            ("-7", None),
+            ("1.5", None),
+            ("soon", None),
+            ("99999999999999999999", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_str(text).unwrap());
+            let wanted = wanted.map(Duration::from_secs);
+            assert_eq!(retry_after(&headers, now), wanted, "{text:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
 }

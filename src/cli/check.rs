@@ -85,6 +85,9 @@ fn check(
         Ok(files) => {
             let compiled = policy::compile(&files, &surroundings, 1);
             problems.extend(compiled.problems);
+            if let Some(snapshot) = &compiled.snapshot {
+                problems.extend(policy::lint(&files, &surroundings, snapshot));
+            }
             let snapshot = compiled.snapshot.filter(|_| {
                 problems
                     .iter()

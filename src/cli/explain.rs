@@ -1,25 +1,28 @@
 //! `callgate explain`: every step of the decision on one message, without a server.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
-use bytes::Bytes;
 use serde_json::json;
 
+use super::recorded::{self, Explained};
+use super::serve::{load_config, options_of};
 use super::{EXIT_BAD_INPUT, Files};
-use crate::dialect::{self, Call, Decoded};
-use crate::event::{DialectId, Event, Message};
+use crate::dialect::{self, Options};
+use crate::event::{Event, Message};
 use crate::policy::{self, Explanation, Snapshot, Surroundings};
 use crate::reload::read_files;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The text of a message.
-    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    /// The text of a message; with --event, the file of a recorded call.
+    #[arg(
+        required_unless_present = "file",
+        conflicts_with = "file",
+        value_name = "TEXT or FILE"
+    )]
     text: Option<String>,
     /// A recorded call instead: the body that an IM server sent; `-` is standard input.
     #[arg(long, value_name = "FILE")]
@@ -27,6 +30,10 @@ pub struct Args {
     /// The form of the recorded call.
     #[arg(long, default_value = "openim", value_name = "NAME")]
     dialect: String,
+    /// What the URL of the recorded call names: `msg.notify` for WuKongIM, a command for OpenIM.
+    /// Also shows what the call was read as and what it is answered.
+    #[arg(long, value_name = "NAME")]
+    event: Option<String>,
     /// The hook, for a text.
     #[arg(long, default_value = "beforeMsgModify")]
     hook: String,
@@ -39,20 +46,51 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     let Some(snapshot) = load(files)? else {
         return Ok(ExitCode::from(EXIT_BAD_INPUT));
     };
-    let event = match event(&args) {
-        Ok(event) => event,
+    let explained = match &args.event {
+        Some(event) => match options(files)? {
+            Some(options) => {
+                let file = file_of(&args);
+                recorded::explain(&snapshot, &args.dialect, event, &file, options)
+            }
+            None => return Ok(ExitCode::from(EXIT_BAD_INPUT)),
+        },
+        None => event(&args).map(|event| vec![Explained::alone(snapshot.explain(&event))]),
+    };
+    let explained = match explained {
+        Ok(explained) => explained,
         Err(error) => {
             eprintln!("callgate: {error:#}");
             return Ok(ExitCode::from(EXIT_BAD_INPUT));
         }
     };
-    let explanation = snapshot.explain(&event);
-    if args.json {
-        println!("{}", serde_json::to_string(&explanation)?);
-    } else {
-        print!("{}", text_of(&explanation));
+    for one in explained {
+        if args.json {
+            println!("{}", serde_json::to_string(&one)?);
+        } else {
+            print!("{}", one.text());
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What engine.yaml says of the dialects, or `None` after its errors were printed.
+fn options(files: &Files) -> anyhow::Result<Option<Options>> {
+    let env: Vec<_> = std::env::vars().collect();
+    match load_config(&files.policies, &env)? {
+        Ok(config) => Ok(Some(options_of(&config))),
+        Err(problems) => {
+            for problem in problems {
+                eprintln!("{problem}");
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// With `--event`, `TEXT` is a file too.
+fn file_of(args: &Args) -> PathBuf {
+    let text = || PathBuf::from(args.text.as_deref().unwrap_or("-"));
+    args.file.clone().unwrap_or_else(text)
 }
 
 /// The policy, or `None` after its errors were printed.
@@ -73,13 +111,13 @@ fn load(files: &Files) -> anyhow::Result<Option<Snapshot>> {
 
 fn event(args: &Args) -> anyhow::Result<Event> {
     if let Some(file) = &args.file {
-        return recorded(file, &args.dialect);
+        return recorded::event(file, &args.dialect);
     }
     let hook = dialect::hook(&args.hook).with_context(|| {
         let near = dialect::near_names(&args.hook).join("`, `");
         format!("no hook is named `{}`; did you mean `{near}`?", args.hook)
     })?;
-    if !dialect::info(hook).has_message() {
+    if !dialect::info(hook).takes_message() {
         bail!("`{hook}` has no message: give a recorded call with --file");
     }
     let text = args.text.as_deref().unwrap_or_default();
@@ -100,31 +138,7 @@ fn event(args: &Args) -> anyhow::Result<Event> {
     ))
 }
 
-fn recorded(file: &PathBuf, dialect: &str) -> anyhow::Result<Event> {
-    let id = DialectId::from_name(dialect).with_context(|| {
-        let names = DialectId::ALL.map(DialectId::name).join("`, `");
-        format!("no dialect is named `{dialect}`; the names are `{names}`")
-    })?;
-    let mut body = Vec::new();
-    if file.as_os_str() == "-" {
-        std::io::stdin().read_to_end(&mut body)?;
-    } else {
-        body = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    }
-    let call = Call {
-        path: "",
-        query: "",
-        operation_id: None,
-        body: Bytes::from(body),
-    };
-    match dialect::of(id).decode(&call) {
-        Ok(Decoded::Event(event)) => Ok(*event),
-        Ok(Decoded::UnknownCommand(command)) => bail!("`{command}` is no command of {id}"),
-        Err(unreadable) => bail!("this is no call of {id}: {}", unreadable.reason),
-    }
-}
-
-fn text_of(explanation: &Explanation) -> String {
+pub(super) fn text_of(explanation: &Explanation) -> String {
     let mut out = format!("hook {}, policy {}\n", explanation.hook, explanation.policy);
     if let Some(reason) = explanation.skipped {
         out.push_str(&format!(

@@ -5,8 +5,13 @@
 
 mod check;
 mod defaults;
+mod dialects;
 mod explain;
+mod fuzz;
 mod import;
+mod outbox;
+mod recorded;
+mod rooms;
 mod send;
 mod serve;
 
@@ -62,8 +67,16 @@ enum Command {
     Check(check::Args),
     /// Show every step of the decision on one message, without a server.
     Explain(explain::Args),
-    /// Turn a foreign configuration into callgate's own.
+    /// Print what every hook of every dialect can do: block, replace, reply.
+    Dialects(dialects::Args),
+    /// The rooms that a running server keeps for a chat server, and their bots.
+    Rooms(rooms::Args),
+    /// Try a word list against its own words in disguise, and against everyday messages.
+    Fuzz(fuzz::Args),
+    /// Turn a foreign configuration or word list into callgate's own.
     Import(import::Args),
+    /// See what waits in the outbox, and replay or discard dead events.
+    Outbox(outbox::Args),
     /// Print every setting with its default and its explanation.
     Defaults(defaults::Args),
 }
@@ -77,8 +90,12 @@ pub fn run() -> ExitCode {
         Command::Send(args) => send::run(args),
         Command::Check(args) => check::run(&files, args),
         Command::Explain(args) => explain::run(&files, args),
+        Command::Fuzz(args) => fuzz::run(&files, args),
         Command::Import(args) => import::run(args),
+        Command::Outbox(args) => outbox::run(&files, args),
         Command::Defaults(args) => defaults::run(args),
+        Command::Dialects(args) => dialects::run(args),
+        Command::Rooms(args) => rooms::run(args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("callgate: {error:#}");

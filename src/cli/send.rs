@@ -118,6 +118,10 @@ fn text_of(response: &v1::BeforeResponse) -> String {
     let mut text = match response.action() {
         v1::Action::Block => format!("block {}: {}\n", response.err_code, response.err_msg),
         v1::Action::Replace => format!("replace: {}\n", response.content()),
+        v1::Action::Reply => {
+            let reply = response.reply.clone().unwrap_or_default();
+            format!("reply as {}: {}\n", reply.sender_id, reply.message_json)
+        }
         v1::Action::Allow | v1::Action::Unspecified => "allow\n".to_owned(),
     };
     for one in &response.matches {

@@ -23,13 +23,15 @@ use crate::admin::{self, Admin};
 use crate::callback::Callbacks;
 use crate::config::{self, Config};
 use crate::decision::{FailureAction, FailureClass};
+use crate::dialect::Options;
 use crate::event::Moment;
 use crate::hook::{After, Before, Delivery};
 use crate::outbox::{self, Outbox};
 use crate::policy::{HookRules, Problem, Severity, Snapshot, Surroundings};
 use crate::proto;
 use crate::reload::{Policies, Watch};
-use crate::server::{self, GrpcSettings, HttpSettings, Incoming};
+use crate::rooms::Rooms;
+use crate::server::{self, GrpcSettings, HttpSettings, Incoming, WebhookSettings, Webhooks};
 use crate::telemetry::{self, Metrics};
 
 #[derive(Debug, Default, clap::Args)]
@@ -44,6 +46,8 @@ struct Engine {
     metrics: Arc<Metrics>,
     before: Arc<Before>,
     after: Arc<After>,
+    webhooks: Arc<Webhooks>,
+    rooms: Arc<Rooms>,
     ready: Arc<AtomicBool>,
 }
 
@@ -92,7 +96,9 @@ async fn serve(
     };
     let failed = CancellationToken::new();
     let outbox = open_outbox(&config, failed.clone())?;
-    let engine = Engine::assemble(config, policies, metrics, outbox);
+    let rooms = Rooms::open(&config.funtek.rooms)
+        .context("the rooms could not be read (`funtek.rooms` in engine.yaml)")?;
+    let engine = Engine::assemble(config, policies, metrics, outbox, rooms);
     let watch = engine.watch()?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -127,18 +133,41 @@ impl Engine {
         policies: Arc<Policies>,
         metrics: Arc<Metrics>,
         outbox: Arc<dyn Outbox>,
+        rooms: Rooms,
     ) -> Engine {
+        let rooms = Arc::new(rooms);
         let callbacks = Arc::new(Callbacks::default());
-        let before = Before::new(policies.clone(), callbacks.clone(), metrics.clone());
-        let after = After::new(policies.clone(), outbox.clone(), metrics.clone());
+        let before = Arc::new(Before::new(
+            policies.clone(),
+            callbacks.clone(),
+            metrics.clone(),
+            rooms.clone(),
+        ));
+        let after = Arc::new(After::new(
+            policies.clone(),
+            outbox.clone(),
+            metrics.clone(),
+        ));
+        let webhooks = Webhooks::new(
+            WebhookSettings {
+                in_flight_max: config.http.in_flight_max,
+                wukongim_refuses_unreadable: config.wukongim.refuses_unreadable,
+                options: options_of(&config),
+            },
+            before.clone(),
+            after.clone(),
+            metrics.clone(),
+        );
         Engine {
             config,
             policies,
             callbacks,
             outbox,
             metrics,
-            before: Arc::new(before),
-            after: Arc::new(after),
+            before,
+            after,
+            webhooks: Arc::new(webhooks),
+            rooms,
             ready: Arc::default(),
         }
     }
@@ -163,18 +192,18 @@ impl Engine {
         let http = server::router(
             HttpSettings {
                 body_bytes_max: self.config.http.body_bytes_max,
-                in_flight_max: self.config.http.in_flight_max,
+                wukongim_body_bytes_max: self.config.wukongim.body_bytes_max,
+                wukongim_large_bodies_max: self.config.wukongim.large_bodies_max,
                 routes: self.config.http.routes.clone(),
             },
-            self.before.clone(),
-            self.after.clone(),
-            self.metrics.clone(),
+            self.webhooks.clone(),
         );
         let admin = admin::router(Admin {
             policies: self.policies.clone(),
             callbacks: self.callbacks.clone(),
             outbox: self.outbox.clone(),
             metrics: self.metrics.clone(),
+            rooms: self.rooms.clone(),
             ready: self.ready.clone(),
         });
         let http = axum::serve(listeners.http.tap_io(send_at_once), http)
@@ -211,6 +240,8 @@ impl Engine {
             self.before.clone(),
             self.after.clone(),
         );
+        let wukongim =
+            server::webhook_service(self.webhooks.clone(), self.config.wukongim.body_bytes_max);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
@@ -227,6 +258,7 @@ impl Engine {
                 let server = tonic::transport::Server::builder()
                     .http2_keepalive_interval(Some(Duration::from_secs(30)))
                     .add_service(hooks.clone())
+                    .add_service(wukongim.clone())
                     .add_service(health.clone())
                     .add_service(reflection_v1.clone())
                     .add_service(reflection_v1alpha.clone())
@@ -418,6 +450,15 @@ async fn stop_signal() {
     tokio::select! {
         () = interrupt => {}
         () = terminate => {}
+    }
+}
+
+/// What the engine settings say of the dialects.
+pub(super) fn options_of(config: &Config) -> Options {
+    Options {
+        funtek_bot: config.funtek.bot.clone(),
+        chatserver_type_1_is_room: config.chatserver.type_1_is_room,
+        chatserver_shows_refusals: config.chatserver.shows_refusals,
     }
 }
 

@@ -92,10 +92,16 @@ pub enum Oddity {
     NothingKnown,
     /// v2.0 wordFilter: an answer without `content`, which empties the message.
     ContentMissing,
+    /// WuKongIM: a key beside the three that an answer may have.
+    ExtraKey,
+    /// WuKongIM: a `reason_code` that does not reach the sender, or that stands beside an allow.
+    ReasonCode,
+    /// WuKongIM: a new payload that is not base64, empty or too long.
+    UnusablePayload,
 }
 
 impl Oddity {
-    pub const ALL: [Oddity; 13] = [
+    pub const ALL: [Oddity; 16] = [
         Oddity::ActionCode,
         Oddity::ActionAndErrCode,
         Oddity::ErrCodeAlone,
@@ -109,6 +115,9 @@ impl Oddity {
         Oddity::FrameworkError,
         Oddity::NothingKnown,
         Oddity::ContentMissing,
+        Oddity::ExtraKey,
+        Oddity::ReasonCode,
+        Oddity::UnusablePayload,
     ];
 
     /// The name in logs and metrics.
@@ -127,6 +136,9 @@ impl Oddity {
             Oddity::FrameworkError => "framework_error",
             Oddity::NothingKnown => "nothing_known",
             Oddity::ContentMissing => "content_missing",
+            Oddity::ExtraKey => "extra_key",
+            Oddity::ReasonCode => "reason_code",
+            Oddity::UnusablePayload => "unusable_payload",
         }
     }
 
@@ -178,6 +190,18 @@ impl Oddity {
             Oddity::ContentMissing => {
                 "the answer to wordFilter has no `content`, with which OpenIM v2.0 empties the \
                  message; the content was kept"
+            }
+            Oddity::ExtraKey => {
+                "WuKongIM takes an answer with any key beside `allow`, `payload` and `reason_code` \
+                 for an error, and may then send the message; answer these three alone"
+            }
+            Oddity::ReasonCode => {
+                "WuKongIM passes a `reason_code` on to the sender only from 128 to 255 and only \
+                 with `allow` false and no `payload`; beside `allow` true it is an error"
+            }
+            Oddity::UnusablePayload => {
+                "the new `payload` must be 1 to 32767 bytes in standard base64 with padding; \
+                 WuKongIM takes any other for an error"
             }
         }
     }

@@ -1,12 +1,13 @@
 //! What a dialect's table says of a hook, and finding hooks by name.
 
-use crate::event::{Hook, Moment, TextClass};
+use crate::event::{DialectId, Hook, Moment, TextClass};
 
-use super::openim::commands;
+use super::of;
 
 /// One hook of a dialect.
 ///
-/// Source: open-im-server, `config/webhooks.yml` (names) and `pkg/callbackstruct` (the rest).
+/// Source: for OpenIM open-im-server, `config/webhooks.yml` (names) and `pkg/callbackstruct` (the
+/// rest); other dialects name theirs in their own files.
 #[derive(Clone, Copy, Debug)]
 pub struct HookInfo {
     pub hook: Hook,
@@ -29,15 +30,25 @@ pub struct HookInfo {
 impl HookInfo {
     /// The event carries a message.
     pub fn has_message(&self) -> bool {
-        !matches!(self.form, Form::Plain)
+        !matches!(self.form, Form::Plain | Form::Native { message: false })
+    }
+
+    /// Over gRPC the event is given as a message, and not as the body of a call.
+    pub fn takes_message(&self) -> bool {
+        matches!(self.form, Form::Message(_) | Form::Push { .. })
     }
 
     pub fn can_block(&self) -> bool {
-        self.hook.moment == Moment::Before
+        self.hook.moment == Moment::Before && self.can != Ability::Reply
     }
 
     pub fn can_replace(&self) -> bool {
         matches!(self.can, Ability::Replace | Ability::ReplaceAndEcho)
+    }
+
+    /// The answer can post a message into the room.
+    pub fn can_reply(&self) -> bool {
+        self.can == Ability::Reply
     }
 
     /// The answer can carry a new `content`.
@@ -57,6 +68,8 @@ pub enum Ability {
     Acknowledge,
     /// Allow or block.
     Block,
+    /// The message is in the room already: answer it there.
+    Reply,
     /// Allow, block, or go on with other values.
     Replace,
     /// As `Replace`, and an allow must repeat the request's values: absent ones are wiped.
@@ -68,6 +81,7 @@ impl Ability {
         match self {
             Ability::Acknowledge => "acknowledge",
             Ability::Block => "allow/block",
+            Ability::Reply => "reply in the room",
             Ability::Replace => "allow/block/replace",
             Ability::ReplaceAndEcho => "allow/block/replace, must echo",
         }
@@ -83,6 +97,8 @@ pub enum Form {
     Push { user_ids: bool, seq: bool },
     /// Fields of its own.
     Plain,
+    /// The body of another server than OpenIM, in which a message may stand.
+    Native { message: bool },
 }
 
 /// Which ids of the receiver follow the common fields.
@@ -168,8 +184,7 @@ pub fn near_names(name: &str) -> Vec<&'static str> {
     let wanted = name.to_ascii_lowercase();
     // Farther than this, a suggestion is noise.
     let distance_max = (wanted.chars().count() / 3).max(2);
-    let mut near: Vec<(usize, &'static str)> = commands::HOOKS
-        .iter()
+    let mut near: Vec<(usize, &'static str)> = all()
         .map(|info| info.hook.name)
         .map(|known| {
             let distance = strsim::damerau_levenshtein(&wanted, &known.to_ascii_lowercase());
@@ -178,6 +193,7 @@ pub fn near_names(name: &str) -> Vec<&'static str> {
         .filter(|(distance, _)| *distance <= distance_max)
         .collect();
     near.sort();
+    near.dedup();
     near.into_iter().take(3).map(|(_, known)| known).collect()
 }
 
@@ -196,9 +212,12 @@ pub fn info(hook: Hook) -> &'static HookInfo {
 }
 
 fn info_by_name(name: &str) -> Option<&'static HookInfo> {
-    commands::HOOKS
-        .iter()
-        .find(|info| info.hook.name.eq_ignore_ascii_case(name))
+    all().find(|info| info.hook.name.eq_ignore_ascii_case(name))
+}
+
+/// The hooks of every dialect. OpenIM's come first, so that of its two dialects v3 speaks.
+fn all() -> impl Iterator<Item = &'static HookInfo> {
+    DialectId::ALL.into_iter().flat_map(|id| of(id).hooks())
 }
 
 #[cfg(test)]

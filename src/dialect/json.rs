@@ -31,6 +31,7 @@ pub struct Member<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
     NotAnObject,
+    NotAnArray,
     /// Position of the error, both from 1.
     Syntax {
         line: usize,
@@ -42,6 +43,7 @@ impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Flaw::NotAnObject => f.write_str("not a JSON object"),
+            Flaw::NotAnArray => f.write_str("not a JSON array"),
             Flaw::Syntax { line, column } => {
                 write!(f, "not valid JSON at line {line} column {column}")
             }
@@ -55,13 +57,8 @@ impl<'a> Object<'a> {
         if first_byte(document) != Some(b'{') {
             return Err(Flaw::NotAnObject);
         }
-        match serde_json::from_str::<IgnoredAny>(document) {
-            Ok(IgnoredAny) => Ok(Object::split(document)),
-            Err(error) => Err(Flaw::Syntax {
-                line: error.line(),
-                column: error.column(),
-            }),
-        }
+        check(document)?;
+        Ok(Object::split(document))
     }
 
     /// Splits an object that stands in a document which was parsed, so that its form is known to
@@ -92,6 +89,25 @@ impl<'a> Object<'a> {
     /// The text of a string member; `None` when it is absent, `null` or of another type.
     pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         self.last(name).and_then(text)
+    }
+}
+
+/// Reads an array as a whole document; anything but space after it is a flaw.
+pub fn parse_elements(document: &str) -> Result<Vec<&str>, Flaw> {
+    if first_byte(document) != Some(b'[') {
+        return Err(Flaw::NotAnArray);
+    }
+    check(document)?;
+    elements(document).ok_or(Flaw::NotAnArray)
+}
+
+fn check(document: &str) -> Result<(), Flaw> {
+    match serde_json::from_str::<IgnoredAny>(document) {
+        Ok(IgnoredAny) => Ok(()),
+        Err(error) => Err(Flaw::Syntax {
+            line: error.line(),
+            column: error.column(),
+        }),
     }
 }
 

@@ -5,6 +5,8 @@
 //! No IO, no clock.
 
 mod answers;
+mod chatserver;
+mod funtek;
 mod hooks;
 mod json;
 mod literal;
@@ -12,6 +14,10 @@ mod openim;
 mod openim_v2;
 #[cfg(test)]
 mod tests;
+mod values;
+mod wukongim;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -34,12 +40,30 @@ pub struct Call<'a> {
     /// The header `Operationid`.
     pub operation_id: Option<&'a str>,
     pub body: Bytes,
+    pub options: Options,
+}
+
+/// What an operator says about servers whose own documents leave it open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// FUNTEK: the user that warnings are posted as; its own messages are left alone.
+    pub funtek_bot: Option<Arc<str>>,
+    /// chatServer: a message's `type` 1 is a room and 2 a person, as its client SDK counts.
+    pub chatserver_type_1_is_room: bool,
+    /// chatServer: a refused action is answered with `retVal` true, so that its client shows why.
+    pub chatserver_shows_refusals: bool,
 }
 
 /// What a call that can be read says.
 #[derive(Clone, Debug)]
 pub enum Decoded {
     Event(Box<Event>),
+    /// Any number of after events of one hook in one call, in their order. Each is read by
+    /// [`Dialect::decode_one`], so that one that cannot be read says nothing about its neighbours.
+    Batch {
+        hook: Hook,
+        items: Vec<Bytes>,
+    },
     /// A command that we have no hook for: acknowledged with the canonical allow.
     UnknownCommand(String),
 }
@@ -57,6 +81,7 @@ pub struct Unreadable {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     pub status: u16,
+    /// Empty where the body is.
     pub content_type: &'static str,
     pub body: Vec<u8>,
 }
@@ -79,6 +104,33 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// Reads a call.
     fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable>;
 
+    /// How the URL of a call names an event: the path below the route, and the query.
+    fn place(&self, event: &str) -> (String, String) {
+        (event.to_owned(), String::new())
+    }
+
+    /// Reads one event whose hook is known: an item of a batch, or one that was stored.
+    fn decode_one(&self, hook: Hook, operation_id: &str, body: Bytes) -> Result<Event, Unreadable> {
+        let unreadable = |reason| Unreadable {
+            hook: Some(hook),
+            reason,
+        };
+        let call = Call {
+            path: "",
+            query: "",
+            operation_id: Some(operation_id),
+            body,
+            options: Options::default(),
+        };
+        match self.decode(&call)? {
+            Decoded::Event(event) => Ok(*event),
+            Decoded::UnknownCommand(command) => {
+                Err(unreadable(format!("its command `{command}` is unknown")))
+            }
+            Decoded::Batch { .. } => Err(unreadable("it is more than one event".to_owned())),
+        }
+    }
+
     /// Writes the answer to an event. Never one that the server fails on: what it cannot carry
     /// becomes a block.
     fn reply(&self, event: &Event, decision: &Decision) -> Reply;
@@ -91,6 +143,39 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// Writes the answer to an after call that could not be stored: status 503. The server ignores
     /// it, but proxies and logs see it.
     fn not_stored(&self, event: &Event) -> Reply;
+
+    /// Writes the body of a call of this dialect's server about a message that was given directly;
+    /// `None` for hooks that need more than a message.
+    fn compose(&self, _hook: Hook, _message: &Message) -> Option<String> {
+        None
+    }
+
+    /// An endpoint of this dialect can be asked about or told of the events of a hook.
+    fn speaks(&self, hook: Hook) -> bool {
+        self.hooks().iter().any(|info| info.hook == hook)
+    }
+
+    /// A status with which an endpoint says that it has the events that it was told of.
+    fn acknowledges(&self, status: u16) -> bool {
+        (200..300).contains(&status)
+    }
+
+    /// The URL that the sender's client chose to be called for this event. It is nobody's word:
+    /// only what an operator allows may be called.
+    fn chosen_url(&self, _event: &Event) -> Option<String> {
+        None
+    }
+
+    /// The call for this hook goes to the IM server's own API, with its key.
+    fn needs_api_key(&self, _hook: Hook) -> bool {
+        false
+    }
+
+    /// What else a decision leads to, to be told like an after event: the recall of a message that
+    /// could not be blocked.
+    fn follow_up(&self, _event: &Event, _decision: &Decision) -> Option<Event> {
+        None
+    }
 
     /// Writes the call that asks or tells an endpoint of this dialect.
     ///
@@ -120,7 +205,27 @@ pub fn of(id: DialectId) -> &'static dyn Dialect {
     match id {
         DialectId::OpenIm => &openim::OpenIm,
         DialectId::OpenImV2 => &openim_v2::OpenImV2,
+        DialectId::WukongIm => &wukongim::WukongIm,
+        DialectId::ChatServer => &chatserver::ChatServer,
+        DialectId::Funtek => &funtek::Funtek,
     }
+}
+
+/// Builds an event of another server than OpenIM from a message that was given directly, over
+/// gRPC: the hook's name says in which form endpoints get it.
+///
+/// Errors: the hook needs more than a message holds, so its body must be given.
+pub fn native_event_from_message(
+    hook: Hook,
+    operation_id: &str,
+    message: &Message,
+) -> Result<Event, Unreadable> {
+    let dialect = of(owner(hook));
+    let body = dialect.compose(hook, message).ok_or_else(|| Unreadable {
+        hook: Some(hook),
+        reason: format!("`{hook}` is more than a message: give the body of its call"),
+    })?;
+    dialect.decode_one(hook, operation_id, Bytes::from(body))
 }
 
 /// Builds an event from a message that was given directly, over gRPC. A before hook can block and
@@ -129,9 +234,24 @@ pub fn event_from_message(hook: Hook, operation_id: String, message: Message) ->
     openim::event_from_message(hook, operation_id, message)
 }
 
-/// Builds an event from a JSON body that was given directly, over gRPC, in the form of OpenIM's
-/// request; `callbackCommand` may be missing and is then added. A before hook can block, and
-/// replace any text.
+/// Builds an event from a JSON body that was given directly, over gRPC, in the form in which the
+/// hook's own server writes one event.
+///
+/// In OpenIM's, `callbackCommand` may be missing and is then added. A before hook of OpenIM can
+/// block, and replace any text; others can what their server lets them.
 pub fn event_from_body(hook: Hook, operation_id: String, body: Bytes) -> Result<Event, Unreadable> {
-    openim::event_from_body(hook, operation_id, body)
+    match owner(hook) {
+        DialectId::OpenIm | DialectId::OpenImV2 => {
+            openim::event_from_body(hook, operation_id, body)
+        }
+        other => of(other).decode_one(hook, &operation_id, body),
+    }
+}
+
+/// The dialect whose server has this hook; of OpenIM's two, the newer.
+pub fn owner(hook: Hook) -> DialectId {
+    DialectId::ALL
+        .into_iter()
+        .find(|id| of(*id).hooks().iter().any(|info| info.hook == hook))
+        .expect("hooks are made from the tables alone")
 }

@@ -12,6 +12,7 @@ use crate::decision::{Decision, Refusal, Replacement, Verdict};
 use crate::event::{Can, DialectId, Event, Hook, Message, Moment};
 
 use super::json::{self, Object};
+use super::openim;
 use super::openim::answer::{self, Codes};
 use super::openim::commands::SENDER;
 use super::openim::request::{self as v3, Fields};
@@ -106,8 +107,8 @@ impl Dialect for OpenImV2 {
 
     fn reply(&self, event: &Event, decision: &Decision) -> Reply {
         match event.dialect {
-            DialectId::OpenIm => v3_reply::reply(event, decision),
             DialectId::OpenImV2 => reply(event, decision),
+            _ => v3_reply::reply(event, decision),
         }
     }
 
@@ -134,9 +135,14 @@ impl Dialect for OpenImV2 {
 
     fn not_stored(&self, event: &Event) -> Reply {
         match event.dialect {
-            DialectId::OpenIm => v3_reply::not_stored(),
             DialectId::OpenImV2 => not_stored(event),
+            _ => v3_reply::not_stored(),
         }
+    }
+
+    /// A later version of v2 has the hooks of v3.
+    fn speaks(&self, hook: Hook) -> bool {
+        openim::speaks(hook)
     }
 
     /// Writes the call as v2.0 does: the URL as it is, and v2.0's fields. Hooks that v2.0 does not
@@ -181,6 +187,7 @@ pub fn can(hook: Hook) -> Can {
             block: true,
             replace: filters_words(hook),
             replace_later: false,
+            reply: false,
         },
     }
 }

@@ -1,4 +1,4 @@
-//! Both dialects against recorded calls and answers, and against random ones.
+//! OpenIM's two dialects against recorded calls and answers, and against random ones.
 
 mod fixtures;
 
@@ -23,12 +23,16 @@ use super::openim::message::is_plain;
 use super::*;
 use fixtures::{file, tree};
 
+/// Both of OpenIM.
+const OPENIM: [DialectId; 2] = [DialectId::OpenIm, DialectId::OpenImV2];
+
 fn decode(dialect: DialectId, path: &str, body: &[u8]) -> Result<Decoded, Unreadable> {
     of(dialect).decode(&Call {
         path,
         query: "",
         operation_id: None,
         body: Bytes::copy_from_slice(body),
+        options: Options::default(),
     })
 }
 
@@ -138,7 +142,8 @@ fn every_hook_is_known_to_a_dialect() {
         assert_eq!(of(id).id(), id);
         for info in of(id).hooks() {
             assert_eq!(hook(info.hook.name), Some(info.hook));
-            assert_eq!(info.hook.moment == Moment::Before, info.can_block());
+            let waits = info.can_block() || info.can == Ability::Reply;
+            assert_eq!(info.hook.moment == Moment::Before, waits);
         }
     }
     assert_eq!(of(DialectId::OpenIm).hooks().len(), 53);

@@ -21,6 +21,8 @@ mod fold;
 mod forms;
 mod group;
 mod hits;
+mod inside;
+mod inspect;
 mod leet;
 mod lookalike;
 mod mask;
@@ -34,17 +36,22 @@ mod sound;
 mod span;
 mod stretch;
 mod style;
+mod variants;
 mod view;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use self::evasion::Evasion;
+pub use self::inside::Index;
+pub use self::inspect::{FoldedList, Inside};
 pub use self::mask::mask;
 pub use self::options::{
     AllowMode, Combo, Confusables, Marks, Mask, MaskBy, Mode, Options, Pinyin, SkipClasses,
     WholeWord,
 };
+pub use self::patterns::is_pattern;
+pub use self::variants::Variants;
 use crate::event::Span;
 
 use self::group::{Group, Rules, Sought, Work};

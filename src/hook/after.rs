@@ -104,7 +104,8 @@ impl After {
 }
 
 fn entry_of(event: &Event, rules: &HookRules, id: Option<String>) -> NewEntry {
-    let natural = || event.natural_id.clone();
+    let accepted_at_ms = now_ms();
+    let natural = || natural_id(event, accepted_at_ms);
     // Without a natural id, equal content is not a repeat: the id must be a new one.
     let fresh = || Uuid::now_v7().to_string();
     NewEntry {
@@ -119,8 +120,17 @@ fn entry_of(event: &Event, rules: &HookRules, id: Option<String>) -> NewEntry {
             .iter()
             .map(|endpoint| endpoint.name.to_string())
             .collect(),
-        accepted_at_ms: now_ms(),
+        accepted_at_ms,
     }
+}
+
+/// Ids that count for a while only are told apart by the time, cut into pieces of that length.
+fn natural_id(event: &Event, now_ms: u64) -> Option<String> {
+    let id = event.natural_id.as_ref()?;
+    Some(match event.repeats_within {
+        Some(within) => format!("{id}:{}", u128::from(now_ms) / within.as_millis().max(1)),
+        None => id.clone(),
+    })
 }
 
 fn now_ms() -> u64 {

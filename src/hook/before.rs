@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info, warn};
 
 use super::reuse::Reuse;
+use super::turns::Turns;
 use crate::callback::{Asked, Callbacks, Patience};
 use crate::decision::{Answer, Decision, Failure, FailureClass, Outcome, Verdict};
 use crate::event::{Event, Hook};
 use crate::filter::Scratch;
 use crate::policy::{Endpoint, HookRules, Screening, Snapshot, Version};
 use crate::reload::Policies;
+use crate::rooms::Rooms;
 use crate::telemetry::{Metrics, Seldom, Stage};
 
 /// We answer this much before the caller's limit, or 5 % of it if that is more.
@@ -65,6 +67,8 @@ pub struct Before {
     callbacks: Arc<Callbacks>,
     metrics: Arc<Metrics>,
     reuse: Reuse,
+    turns: Turns,
+    rooms: Arc<Rooms>,
     failures_logged: Seldom<(Hook, FailureClass)>,
     oddities_logged: Seldom<(Arc<str>, &'static str)>,
 }
@@ -74,12 +78,15 @@ impl Before {
         policies: Arc<Policies>,
         callbacks: Arc<Callbacks>,
         metrics: Arc<Metrics>,
+        rooms: Arc<Rooms>,
     ) -> Before {
         Before {
             policies,
             callbacks,
             metrics,
             reuse: Reuse::default(),
+            turns: Turns::default(),
+            rooms,
             failures_logged: Seldom::default(),
             oddities_logged: Seldom::default(),
         }
@@ -142,14 +149,26 @@ impl Before {
         };
         let screening = self.screen(snapshot, rules, event, times);
         let endpoint = match &screening.verdict {
-            Verdict::Block(_) => None,
+            Verdict::Block(_) | Verdict::Reply(_) => None,
             Verdict::Allow | Verdict::Replace(_) => rules.endpoints.first(),
         };
         let Some(endpoint) = endpoint else {
             return snapshot.conclude(rules, event, screening, None);
         };
         let patience = patience(rules, caller);
-        let outcome = self.ask(endpoint, event, &screening, patience, times).await;
+        let outcome = match event.lane.as_str() {
+            "" => self.ask(endpoint, event, &screening, patience, times).await,
+            lane => match timeout_at(patience.deadline, self.turns.wait(lane)).await {
+                Ok(_turn) => {
+                    self.ask_room(endpoint, event, &screening, patience, times)
+                        .await
+                }
+                Err(_) => {
+                    let why = "others of the same room were not answered in time";
+                    Outcome::Failure(Failure::new(FailureClass::Deadline, why))
+                }
+            },
+        };
         let second = match &outcome {
             Outcome::Answer(Answer::Replace(replacement)) => SCRATCH.with_borrow_mut(|scratch| {
                 Some(snapshot.screen_replaced(rules, event, replacement, scratch))
@@ -196,6 +215,48 @@ impl Before {
         }
     }
 
+    /// Asks a room's own bot in the state that it is in, and keeps the one that it goes to.
+    async fn ask_room(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        event: &Event,
+        screening: &Screening,
+        patience: Patience,
+        times: &mut Times,
+    ) -> Outcome {
+        let kept = event.room.as_ref().filter(|room| room.kept_here);
+        let Some(record) = kept.and_then(|room| self.rooms.get(&room.id)) else {
+            return self.ask(endpoint, event, screening, patience, times).await;
+        };
+        let mut event = event.clone();
+        if let Some(room) = &mut event.room {
+            room.bot_state = Some(record.bot_state);
+        }
+        // Its own URL has its own breaker, so one room's bot is no other room's failure.
+        let endpoint = Arc::new(Endpoint {
+            url: record.webhook,
+            ..Endpoint::clone(endpoint)
+        });
+        let outcome = self
+            .ask(&endpoint, &event, screening, patience, times)
+            .await;
+        if let Outcome::Answer(Answer::Reply(reply)) = &outcome
+            && let Some(state) = reply.state.clone()
+        {
+            self.keep_state(record.id, state).await;
+        }
+        outcome
+    }
+
+    async fn keep_state(&self, room: String, state: String) {
+        let rooms = Arc::clone(&self.rooms);
+        // One write to disk; a worker that serves others must not wait for it.
+        let written = tokio::task::spawn_blocking(move || rooms.set_state(&room, &state)).await;
+        if let Ok(Err(error)) = written {
+            warn!(%error, "the state of a room's bot was not kept");
+        }
+    }
+
     async fn ask(
         &self,
         endpoint: &Arc<Endpoint>,
@@ -206,7 +267,7 @@ impl Before {
     ) -> Outcome {
         let replacement = match &screening.verdict {
             Verdict::Replace(replacement) => Some(replacement),
-            Verdict::Allow | Verdict::Block(_) => None,
+            Verdict::Allow | Verdict::Block(_) | Verdict::Reply(_) => None,
         };
         let Asked {
             outcome,
@@ -265,6 +326,7 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::Answer(Answer::Allow) => "allow",
         Outcome::Answer(Answer::Block(_)) => "block",
         Outcome::Answer(Answer::Replace(_)) => "replace",
+        Outcome::Answer(Answer::Reply(_)) => "reply",
         Outcome::Failure(failure) => failure.class.name(),
     }
 }

@@ -4,9 +4,13 @@
 //! Leaves alone: the rules (`policy`), the wire (`callback`, `dialect`), storage (`outbox`).
 
 mod after;
+mod batch;
 mod before;
 mod deliver;
+mod line;
+mod pace;
 mod reuse;
+mod turns;
 
 pub use after::{Accepted, After, NotStored};
 pub use before::{Before, Caller, CallerLimit, Settled, Times};

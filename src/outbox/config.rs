@@ -22,12 +22,18 @@ pub struct Config {
     /// Appending past this is refused. Counts what has not been delivered everywhere, dead
     /// letters included, by its size in the file to within a fifth.
     pub bytes_max: u64,
+    /// Appending past so many events is refused; the same ones are counted.
+    pub entries_max: u64,
     /// The largest body of one event.
     pub body_bytes_max: usize,
+    /// Room on the disk that is kept for recording deliveries when nothing else is left; 0 is none.
+    pub reserve_bytes: u64,
     /// How long an id is remembered after its event has ended, at the least.
     pub dedupe: Duration,
     /// Past so many remembered ids of ended events the oldest are forgotten before their time.
     pub dedupe_ids_max: u64,
+    /// How long a dead letter is kept before it is discarded.
+    pub dead_keep: Duration,
     /// One commit (one sync) takes no more entries than this, unless one `append` alone does.
     pub commit_entries_max: usize,
     /// How long a commit may wait for callers that were part of the one before.
@@ -43,9 +49,12 @@ impl Default for Config {
             kind: Kind::Sqlite,
             path: PathBuf::from("data/outbox.db"),
             bytes_max: 1 << 30,
+            entries_max: 10_000_000,
             body_bytes_max: 256 << 10,
+            reserve_bytes: 0,
             dedupe: Duration::from_secs(24 * 60 * 60),
             dedupe_ids_max: 1_000_000,
+            dead_keep: Duration::from_secs(30 * 24 * 60 * 60),
             commit_entries_max: 256,
             commit_wait: Duration::from_millis(2),
             queue_max: 1024,

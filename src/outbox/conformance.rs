@@ -63,7 +63,7 @@ impl Bench {
             // claim <endpoint> <limit> @<ms>: the ids, each with the number of its attempt
             ["claim", endpoint, limit, at] => {
                 let limit = limit.parse().unwrap();
-                let claimed = self.outbox.claim(endpoint, time(at), limit).await;
+                let claimed = self.outbox.claim(endpoint, time(at), Room::of(limit)).await;
                 let mut names = Vec::new();
                 for due in claimed.unwrap() {
                     assert_eq!(due.body, body(&due.id));
@@ -85,6 +85,80 @@ impl Bench {
                     Err(error) => error.to_string(),
                 }
             }
+            // claim <endpoint> <limit>, at most <n> retries @<ms>
+            ["claim", endpoint, limit, "retries", retries, at] => {
+                let room = Room {
+                    pairs: limit.parse().unwrap(),
+                    retries: retries.parse().unwrap(),
+                };
+                let claimed = self.outbox.claim(endpoint, time(at), room).await;
+                let names = claimed.unwrap().into_iter().map(|due| due.id);
+                names.collect::<Vec<_>>().join(" ")
+            }
+            // dead <filter>,… : id@endpoint#attempts*replays, and the reason
+            ["dead", filter] => {
+                let filter = dead_filter(filter);
+                let mut names = Vec::new();
+                let mut from = Some(DeadCursor::default());
+                while let Some(cursor) = from {
+                    let page = self.outbox.dead(&filter, cursor, 2).await.unwrap();
+                    names.extend(page.letters.iter().map(|letter| {
+                        let DeadLetter { id, endpoint, .. } = letter;
+                        assert_eq!(letter.hook, "afterSendSingleMsg");
+                        assert_eq!(letter.body_bytes, body(id).len() as u64);
+                        assert_eq!(letter.answer, "sorry");
+                        let (attempts, replays) = (letter.attempts, letter.replays);
+                        format!("{id}@{endpoint}#{attempts}*{replays}:{}", letter.reason)
+                    }));
+                    from = page.next;
+                }
+                names.join(" ")
+            }
+            // count|replay|discard <limit> <filter>,… @<ms>: one step, and whether there is more
+            [act @ ("count" | "replay" | "discard"), limit, filter, at] => {
+                let act = match act {
+                    "count" => DeadAct::Count,
+                    "replay" => DeadAct::Replay,
+                    _ => DeadAct::Discard {
+                        reason: "on purpose".to_owned(),
+                    },
+                };
+                let filter = dead_filter(filter);
+                let (limit, from) = (limit.parse().unwrap(), DeadCursor::default());
+                let step = self
+                    .outbox
+                    .act_on_dead(&act, &filter, from, limit, time(at));
+                let step = step.await.unwrap();
+                let more = if step.next.is_some() { ", more" } else { "" };
+                format!("{}{more}", step.done)
+            }
+            ["discard-pending", endpoint, limit, at] => {
+                let limit = limit.parse().unwrap();
+                let discarded = self
+                    .outbox
+                    .discard_pending(endpoint, "gone", limit, time(at));
+                discarded.await.unwrap().to_string()
+            }
+            ["pause", endpoint, at] => {
+                let health = Health {
+                    failing_since_ms: Some(time(at)),
+                    paused: Some(Paused {
+                        at_ms: time(at),
+                        reason: "it is gone".to_owned(),
+                    }),
+                };
+                self.outbox.set_health(endpoint, health).await.unwrap();
+                String::new()
+            }
+            ["health", endpoint] => {
+                let stats = self.outbox.stats().await.unwrap();
+                let found = stats.endpoints.iter().find(|one| one.endpoint == endpoint);
+                let health = &found.unwrap().health;
+                let paused = health.paused.as_ref();
+                let paused = paused.map(|paused| format!("{} {}", paused.at_ms, paused.reason));
+                format!("{:?} {paused:?}", health.failing_since_ms)
+            }
+            ["entries"] => self.outbox.stats().await.unwrap().entries.to_string(),
             ["due", endpoint] => match self.outbox.next_due_ms(endpoint).await.unwrap() {
                 Some(due_at_ms) => due_at_ms.to_string(),
                 None => "nothing".to_owned(),
@@ -140,10 +214,35 @@ impl Outbox for Nothing {
     async fn append(&self, _: Vec<NewEntry>) -> Result<Vec<Appended>, AppendError> {
         unreachable!()
     }
-    async fn claim(&self, _: &str, _: u64, _: usize) -> Result<Vec<Due>, OutboxError> {
+    async fn claim(&self, _: &str, _: u64, _: Room) -> Result<Vec<Due>, OutboxError> {
         unreachable!()
     }
     async fn settle(&self, _: Vec<(EntryKey, Settlement)>, _: u64) -> Result<(), OutboxError> {
+        unreachable!()
+    }
+    async fn dead(&self, _: &DeadFilter, _: DeadCursor, _: usize) -> Result<DeadPage, OutboxError> {
+        unreachable!()
+    }
+    async fn act_on_dead(
+        &self,
+        _: &DeadAct,
+        _: &DeadFilter,
+        _: DeadCursor,
+        _: usize,
+        _: u64,
+    ) -> Result<DeadStep, OutboxError> {
+        unreachable!()
+    }
+    async fn discard_pending(
+        &self,
+        _: &str,
+        _: &str,
+        _: usize,
+        _: u64,
+    ) -> Result<u64, OutboxError> {
+        unreachable!()
+    }
+    async fn set_health(&self, _: &str, _: Health) -> Result<(), OutboxError> {
         unreachable!()
     }
     async fn next_due_ms(&self, _: &str) -> Result<Option<u64>, OutboxError> {
@@ -203,7 +302,10 @@ fn settlement(how: &str) -> Settlement {
     let due_at_ms = due_at_ms.parse().unwrap();
     match how {
         "delivered" => Settlement::Delivered,
-        "dead" => Settlement::Dead { reason },
+        "dead" => Settlement::Dead {
+            reason,
+            answer: "sorry".to_owned(),
+        },
         "discarded" => Settlement::Discarded { reason },
         "release" => Settlement::Release,
         "retry" | "park" => Settlement::Retry {
@@ -213,6 +315,26 @@ fn settlement(how: &str) -> Settlement {
         },
         _ => panic!("no such settlement: {how}"),
     }
+}
+
+/// `endpoint=A`, `hook=`, `id=`, `since=`, `until=`, `by=`, `reason=`, with commas; `-` is none.
+fn dead_filter(text: &str) -> DeadFilter {
+    let mut filter = DeadFilter::default();
+    for (key, value) in text.split(',').filter_map(|part| part.split_once('=')) {
+        let text = Some(value.to_owned());
+        let number = value.parse().ok();
+        match key {
+            "endpoint" => filter.endpoint = text,
+            "hook" => filter.hook = text,
+            "id" => filter.id = text,
+            "since" => filter.since_ms = number,
+            "until" => filter.until_ms = number,
+            "by" => filter.died_by_ms = number,
+            "reason" => filter.reason = text,
+            _ => panic!("no such filter: {key}"),
+        }
+    }
+    filter
 }
 
 /// Runs a script, `<step> = <what comes of it>` a line, on every outbox; one that restarts, on
@@ -588,6 +710,222 @@ async fn an_event_that_is_too_large_is_refused_with_its_neighbours() {
 }
 
 #[tokio::test]
+async fn an_outbox_with_too_many_events_refuses_as_well() {
+    check_with(
+        |config| config.entries_max = 2,
+        "append a,b to A @10 = stored stored
+        append c to A @10 = the outbox is full: it holds 2 events, 1 more are past `entries_max` 2
+        append a,b to A @10 = duplicate duplicate
+        entries = 2
+        claim A 1 @10 = a#1
+        settle a@A delivered @10
+        entries = 1
+        append c to A @10 = stored",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn retries_take_no_more_seats_than_they_may() {
+    check(
+        "append a,b,c to A @10 = stored stored stored
+        claim A 3 @10 = a#1 b#1 c#1
+        settle a@A,b@A,c@A retry:20 @10
+        append x,y to A @30 = stored stored
+        claim A 9 retries 1 @40 = a x y
+        claim A 9 retries 0 @40 =
+        claim A 1 retries 9 @40 = b",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_by_what_they_are() {
+    check(
+        "append a/x,b/x to A,B @10 = stored stored
+        append c to A @20 = stored
+        claim A 9 @30 = a#1 c#1
+        settle a@A,c@A dead @30
+        claim A 9 @40 = b#1
+        settle b@A retry:41 @40
+        claim A 9 @41 = b#2
+        settle b@A dead @41
+        claim B 9 @50 = a#1
+        settle a@B dead @50
+        dead - = a@A#1*0:because b@A#2*0:because c@A#1*0:because a@B#1*0:because
+        dead endpoint=B = a@B#1*0:because
+        dead endpoint=C =
+        dead id=a,hook=AfterSendSingleMSG = a@A#1*0:because a@B#1*0:because
+        dead hook=afterSendGroupMsg =
+        dead since=20 = c@A#1*0:because
+        dead until=20,endpoint=A = a@A#1*0:because b@A#2*0:because
+        dead by=40,reason=CAUSE = a@A#1*0:because c@A#1*0:because
+        dead reason=nothing =",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn replayed_letters_are_pending_again_and_counted() {
+    check(
+        "append a,b,c to A @10 = stored stored stored
+        claim A 9 @10 = a#1 b#1 c#1
+        settle a@A,b@A,c@A dead @20
+        due A = nothing
+        count 9 - @30 = 3
+        counts A = accepted 3 delivered 0 dead 3 discarded 0 pending 0 in flight 0
+        replay 2 by=20 @30 = 2, more
+        counts A = accepted 3 delivered 0 dead 1 discarded 0 pending 2 in flight 0
+        due A = 0
+        claim A 9 @30 = a#1 b#1
+        settle a@A delivered @30
+        settle b@A dead @40
+        replay 9 by=20 @50 = 1
+        dead - = b@A#1*1:because
+        claim A 9 @50 = c#1
+        settle c@A delivered @50
+        counts A = accepted 3 delivered 2 dead 1 discarded 0 pending 0 in flight 0",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_replayed_letter_is_the_next_of_its_lane_after_the_one_being_tried() {
+    check(
+        "append a/x,b/x,c/x,d/x to A @10 = stored stored stored stored
+        claim A 1 @10 = a#1
+        settle a@A dead @10
+        claim A 1 @10 = b#1
+        settle b@A dead @10
+        claim A 1 @10 = c#1
+        replay 9 - @20 = 2
+        claim A 9 @20 =
+        settle c@A retry:50 @20
+        claim A 9 @20 =
+        claim A 9 @50 = c#2
+        settle c@A delivered @50
+        claim A 9 @50 = a#1
+        settle a@A delivered @50
+        claim A 9 @50 = b#1
+        settle b@A delivered @50
+        claim A 9 @50 = d#1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_replayed_letter_goes_before_a_head_that_was_put_back() {
+    check(
+        "append a/x,b/x,c/x to A @10 = stored stored stored
+        claim A 1 @10 = a#1
+        settle a@A dead @10
+        claim A 1 @10 = b#1
+        replay 9 - @20 = 1
+        claim A 9 @20 =
+        settle b@A release @20
+        claim A 9 @20 = a#1
+        settle a@A delivered @20
+        claim A 9 @20 = b#1",
+    )
+    .await;
+    check(
+        "append a/x,b/x to A @10 = stored stored
+        claim A 1 @10 = a#1
+        settle a@A dead @10
+        claim A 1 @10 = b#1
+        replay 9 - @20 = 1
+        claim A 9 @20 =
+        crash
+        claim A 9 @20 = a#1
+        settle a@A delivered @20
+        claim A 9 @20 = b#2",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_settlement_of_an_earlier_life_does_not_touch_a_replayed_letter() {
+    check(
+        "append a to A @10 = stored
+        claim A 1 @10 = a#1
+        settle a@A dead @10
+        replay 1 - @20 = 1, more
+        claim A 9 retries 0 @20 = a
+        settle a@A delivered @20
+        counts A = accepted 1 delivered 0 dead 0 discarded 0 pending 1 in flight 1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn discarded_letters_free_their_room() {
+    check(
+        "append a,b to A @10 = stored stored
+        claim A 9 @10 = a#1 b#1
+        settle a@A,b@A dead @10
+        discard 9 id=a @20 = 1
+        dead - = b@A#1*0:because
+        discard 9 - @20 = 1
+        bytes = 0
+        entries = 0
+        ids = 2
+        counts A = accepted 2 delivered 0 dead 0 discarded 2 pending 0 in flight 0",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_discarded_when_they_are_too_old() {
+    check_with(
+        |config| config.dead_keep = Duration::from_millis(100),
+        "append a,b to A @10 = stored stored
+        claim A 9 @10 = a#1 b#1
+        settle a@A dead @20
+        settle b@A dead @30
+        claim A 9 @119 =
+        dead - = a@A#1*0:because b@A#1*0:because
+        claim A 9 @120 =
+        dead - = b@A#1*0:because
+        claim A 9 @130 =
+        counts A = accepted 2 delivered 0 dead 0 discarded 2 pending 0 in flight 0",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_waits_for_an_endpoint_that_is_gone_can_be_discarded() {
+    check(
+        "append a/x,b/x,c,d/x to A @10 = stored stored stored stored
+        append e to B @10 = stored
+        claim A 1 @10 = a#1
+        discard-pending A 2 @20 = 2
+        settle a@A delivered @20
+        claim A 9 @20 = d#1
+        discard-pending A 9 @20 = 0
+        settle d@A retry:50 @20
+        discard-pending A 9 @20 = 1
+        discard-pending C 9 @20 = 0
+        counts A = accepted 4 delivered 1 dead 0 discarded 3 pending 0 in flight 0
+        counts B = accepted 1 delivered 0 dead 0 discarded 0 pending 1 in flight 0",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_state_of_an_endpoint_is_kept() {
+    let script = "append a to A @10 = stored
+        health A = None None
+        pause A @20
+        pause nobody @20
+        health A = Some(20) Some(\"20 it is gone\")";
+    check(script).await;
+    check(&format!(
+        "{script}\n crash\n health A = Some(20) Some(\"20 it is gone\")"
+    ))
+    .await;
+}
+
+#[tokio::test]
 async fn the_oldest_pending_is_in_the_stats() {
     check(
         "append a to A,B @10 = stored
@@ -676,16 +1014,17 @@ async fn unclean_ends_are_counted_on_what_they_found_in_flight() {
     let mut bench = Bench::new(Kind::Sqlite, |_| {});
     bench.step("append a to A @10").await;
     for crashes in 0..3 {
-        let claimed = bench.outbox.claim("A", 10, 1).await.unwrap();
+        let claimed = bench.outbox.claim("A", 10, Room::of(1)).await.unwrap();
         assert_eq!(
             (claimed[0].crashes, claimed[0].attempt),
             (crashes, crashes + 1)
         );
         bench.crash();
     }
-    bench.outbox.claim("A", 10, 1).await.unwrap();
+    bench.outbox.claim("A", 10, Room::of(1)).await.unwrap();
     bench.restart().await;
-    assert_eq!(bench.outbox.claim("A", 10, 1).await.unwrap()[0].crashes, 3);
+    let claimed = bench.outbox.claim("A", 10, Room::of(1)).await.unwrap();
+    assert_eq!(claimed[0].crashes, 3);
 }
 
 #[tokio::test]
@@ -728,7 +1067,7 @@ async fn many_callers_at_once_lose_nothing() {
             tokio::spawn(async move {
                 let mut ids = Vec::new();
                 while ids.len() < 320 {
-                    let claimed = outbox.claim(endpoint, 100, 7).await.unwrap();
+                    let claimed = outbox.claim(endpoint, 100, Room::of(7)).await.unwrap();
                     let keys = claimed.iter().map(|due| (due.key, Settlement::Delivered));
                     outbox.settle(keys.collect(), 100).await.unwrap();
                     ids.extend(claimed.into_iter().map(|due| due.id));

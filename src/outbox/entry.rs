@@ -1,5 +1,7 @@
 //! What goes into the outbox, what comes out, and what is counted.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::config::Config;
@@ -101,7 +103,27 @@ pub struct Due {
     pub attempt: u32,
     /// How many unclean ends of the process found this pair in flight.
     pub crashes: u32,
+    /// How often an operator replayed it after it was dead.
+    pub replays: u32,
     pub accepted_at_ms: u64,
+}
+
+/// How many pairs a claim may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub pairs: usize,
+    /// Of these, how many may be retries: slow failures must not take every seat.
+    pub retries: usize,
+}
+
+impl Room {
+    /// Room for so many pairs of any kind.
+    pub fn of(pairs: usize) -> Room {
+        Room {
+            pairs,
+            retries: pairs,
+        }
+    }
 }
 
 /// How a claim ended.
@@ -117,6 +139,8 @@ pub enum Settlement {
     /// Given up; kept for replay. The lane goes on.
     Dead {
         reason: String,
+        /// The beginning of the endpoint's last answer.
+        answer: String,
     },
     /// Ended by an operator or a policy, not by success; the outbox logs it.
     Discarded {
@@ -154,6 +178,23 @@ pub struct EndpointStats {
     pub counts: Counts,
     /// When the oldest pending pair was accepted.
     pub oldest_pending_ms: Option<u64>,
+    pub health: Health,
+}
+
+/// What is known of an endpoint, beside its pairs. Kept over restarts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Since when no attempt has succeeded; `None` while it answers.
+    pub failing_since_ms: Option<u64>,
+    /// Set while the endpoint is only tried now and then, and events are parked.
+    pub paused: Option<Paused>,
+}
+
+/// Since when and why an endpoint is paused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Paused {
+    pub at_ms: u64,
+    pub reason: String,
 }
 
 /// What the outbox holds.
@@ -163,6 +204,20 @@ pub struct Stats {
     pub endpoints: Vec<EndpointStats>,
     /// What counts against `bytes_max`.
     pub bytes: u64,
+    /// What counts against `entries_max`.
+    pub entries: u64,
     /// Ids of ended events that are remembered.
     pub remembered_ids: u64,
+    pub work: Work,
+}
+
+/// What was done since the outbox was opened; zero in memory, where nothing is synced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Transactions that were synced to disk.
+    pub commits: u64,
+    /// Calls that they answered.
+    pub calls: u64,
+    /// What they took together.
+    pub time: Duration,
 }

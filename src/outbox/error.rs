@@ -22,6 +22,13 @@ pub enum AppendError {
     Failed(String),
 }
 
+/// A limit of what the outbox holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limit {
+    Bytes(u64),
+    Entries(u64),
+}
+
 /// Why the outbox could not be read or changed. Nothing of the call was done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutboxError {
@@ -35,9 +42,16 @@ pub enum OutboxError {
 }
 
 impl AppendError {
-    /// `held + more` bytes are past `bytes_max`.
-    pub(super) fn full(held: u64, more: u64, bytes_max: u64) -> AppendError {
-        let why = format!("it holds {held} bytes, {more} more are past `bytes_max` {bytes_max}");
+    /// `held + more` of what `limit` counts are past it.
+    pub(super) fn full(held: u64, more: u64, limit: Limit) -> AppendError {
+        let why = match limit {
+            Limit::Bytes(max) => {
+                format!("it holds {held} bytes, {more} more are past `bytes_max` {max}")
+            }
+            Limit::Entries(max) => {
+                format!("it holds {held} events, {more} more are past `entries_max` {max}")
+            }
+        };
         AppendError::Full { why }
     }
 }

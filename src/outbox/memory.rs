@@ -1,5 +1,6 @@
 //! The outbox in memory, for tests and for those who can do without durability.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,9 +9,14 @@ use tokio::sync::watch;
 
 use super::Outbox;
 use super::config::Config;
-use super::entry::{Appended, Counts, Due, EndpointStats, EntryKey, NewEntry, Settlement, Stats};
-use super::error::{AppendError, OutboxError};
-use super::rules::{SWEEP_MAX, forget_at_ms, longest_due, note_discarded};
+use super::entry::{
+    Appended, Counts, Due, EndpointStats, EntryKey, Health, NewEntry, Room, Settlement, Stats, Work,
+};
+use super::error::{AppendError, Limit, OutboxError};
+use super::letter::{
+    DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, STEP_LETTERS_MAX,
+};
+use super::rules::{RETIRED, SWEEP_MAX, first_claim, forget_at_ms, longest_due, note_discarded};
 
 pub(super) struct Memory {
     config: Config,
@@ -41,13 +47,20 @@ struct Event {
 struct Endpoint {
     name: String,
     counts: Counts,
+    health: Health,
     pairs: BTreeMap<i64, Pair>,
     ready: BTreeSet<i64>,
     retry: BTreeSet<(u64, i64)>,
-    /// The pending pairs of each lane.
-    lanes: HashMap<String, BTreeSet<i64>>,
+    lanes: HashMap<String, Lane>,
     /// Given up; their events stay for replay.
-    dead: BTreeSet<i64>,
+    dead: BTreeMap<i64, DeadLetter>,
+}
+
+/// The pending pairs of one lane; all but one of them wait.
+struct Lane {
+    pairs: BTreeSet<i64>,
+    /// The one that is ready, in flight or a retry.
+    head: i64,
 }
 
 struct Pair {
@@ -57,6 +70,7 @@ struct Pair {
     due_at_ms: Option<u64>,
     attempts: u32,
     claims: i64,
+    replays: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -104,11 +118,11 @@ impl Outbox for Memory {
         &self,
         endpoint: &str,
         now_ms: u64,
-        limit: usize,
+        room: Room,
     ) -> Result<Vec<Due>, OutboxError> {
         self.with(|state| {
-            state.sweep(now_ms, self.config.dedupe_ids_max);
-            state.claim(endpoint, now_ms, limit)
+            state.sweep(now_ms, &self.config);
+            state.claim(endpoint, now_ms, room)
         })
     }
 
@@ -121,10 +135,84 @@ impl Outbox for Memory {
             for (key, settlement) in settlements {
                 state.settle(key, settlement, now_ms, &self.config);
             }
-            state.sweep(now_ms, self.config.dedupe_ids_max);
+            state.sweep(now_ms, &self.config);
         })?;
         self.wake();
         Ok(())
+    }
+
+    async fn dead(
+        &self,
+        filter: &DeadFilter,
+        from: DeadCursor,
+        limit: usize,
+    ) -> Result<DeadPage, OutboxError> {
+        self.with(|state| {
+            let (found, next) = state.look_for(filter, from, limit);
+            let letter =
+                |(endpoint, seq): &(usize, i64)| state.endpoints[*endpoint].dead[seq].clone();
+            DeadPage {
+                letters: found.iter().map(letter).collect(),
+                next,
+            }
+        })
+    }
+
+    async fn act_on_dead(
+        &self,
+        act: &DeadAct,
+        filter: &DeadFilter,
+        from: DeadCursor,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<DeadStep, OutboxError> {
+        let step = self.with(|state| {
+            let (found, next) = state.look_for(filter, from, limit);
+            let done = found.len() as u64;
+            for (endpoint, seq) in found {
+                match act {
+                    DeadAct::Count => {}
+                    DeadAct::Replay => state.replay(endpoint, seq),
+                    DeadAct::Discard { reason } => {
+                        state.discard_dead(endpoint, seq, reason, now_ms, &self.config);
+                    }
+                }
+            }
+            DeadStep { done, next }
+        })?;
+        self.wake();
+        Ok(step)
+    }
+
+    async fn discard_pending(
+        &self,
+        endpoint: &str,
+        reason: &str,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<u64, OutboxError> {
+        let discarded = self.with(|state| {
+            let Some(&number) = state.numbers.get(endpoint) else {
+                return 0;
+            };
+            let pairs = state.endpoints[number].pairs.iter();
+            let idle = pairs.filter(|(_, pair)| pair.place != Place::InFlight);
+            let seqs: Vec<i64> = idle.map(|(&seq, _)| seq).take(limit).collect();
+            for &seq in &seqs {
+                state.discard_pair(number, seq, reason, now_ms, &self.config);
+            }
+            seqs.len() as u64
+        })?;
+        self.wake();
+        Ok(discarded)
+    }
+
+    async fn set_health(&self, endpoint: &str, health: Health) -> Result<(), OutboxError> {
+        self.with(|state| {
+            if let Some(&number) = state.numbers.get(endpoint) {
+                state.endpoints[number].health = health;
+            }
+        })
     }
 
     async fn next_due_ms(&self, endpoint: &str) -> Result<Option<u64>, OutboxError> {
@@ -171,14 +259,23 @@ impl State {
         config: &Config,
     ) -> Result<Vec<Appended>, AppendError> {
         if let Some(first) = entries.first() {
-            self.sweep(first.accepted_at_ms, config.dedupe_ids_max);
+            self.sweep(first.accepted_at_ms, config);
         }
-        let unknown = entries
-            .iter()
-            .filter(|entry| !self.ids.contains_key(&entry.id));
-        let more: u64 = unknown.map(NewEntry::bytes).sum();
-        if self.bytes + more > config.bytes_max {
-            return Err(AppendError::full(self.bytes, more, config.bytes_max));
+        let (mut bytes, mut events) = (0, 0);
+        for entry in &entries {
+            if !self.ids.contains_key(&entry.id) {
+                bytes += entry.bytes();
+                events += 1;
+            }
+        }
+        if self.bytes + bytes > config.bytes_max {
+            let limit = Limit::Bytes(config.bytes_max);
+            return Err(AppendError::full(self.bytes, bytes, limit));
+        }
+        let held = self.events.len() as u64;
+        if held + events > config.entries_max {
+            let limit = Limit::Entries(config.entries_max);
+            return Err(AppendError::full(held, events, limit));
         }
         Ok(entries
             .into_iter()
@@ -201,7 +298,9 @@ impl State {
                 self.endpoints.push(Endpoint::new(name));
                 self.endpoints.len() - 1
             });
-            self.endpoints[number].add(seq, &entry);
+            let endpoint = &mut self.endpoints[number];
+            endpoint.counts.accepted += 1;
+            endpoint.add(seq, &entry, 0);
         }
         self.bytes += entry.bytes();
         self.ids.insert(entry.id.clone(), None);
@@ -210,18 +309,18 @@ impl State {
         Appended::Stored
     }
 
-    fn claim(&mut self, name: &str, now_ms: u64, limit: usize) -> Vec<Due> {
+    fn claim(&mut self, name: &str, now_ms: u64, room: Room) -> Vec<Due> {
         let Some(&number) = self.numbers.get(name) else {
             return Vec::new();
         };
         let endpoint = &mut self.endpoints[number];
-        let ready = endpoint.ready.iter().take(limit);
+        let ready = endpoint.ready.iter().take(room.pairs);
         let ready: Vec<_> = ready
             .map(|&seq| (endpoint.pairs[&seq].accepted_at_ms, seq))
             .collect();
-        let retry = endpoint.retry.range(..=(now_ms, i64::MAX)).take(limit);
-        let retry: Vec<_> = retry.copied().collect();
-        let chosen = longest_due(&ready, &retry, limit);
+        let retry = endpoint.retry.range(..=(now_ms, i64::MAX));
+        let retry: Vec<_> = retry.copied().take(room.retries.min(room.pairs)).collect();
+        let chosen = longest_due(&ready, &retry, room.pairs);
         let mut claimed = Vec::with_capacity(chosen.len());
         for seq in chosen {
             let entry = &self.events[&seq].entry;
@@ -243,6 +342,7 @@ impl State {
                 endpoint: name.to_owned(),
                 attempt: pair.attempts,
                 crashes: 0,
+                replays: pair.replays,
                 accepted_at_ms: entry.accepted_at_ms,
             });
         }
@@ -265,11 +365,10 @@ impl State {
         match settlement {
             Settlement::Release => {
                 pair.attempts -= 1;
-                let place = match pair.due_at_ms {
-                    Some(_) => Place::Retry,
-                    None => Place::Ready,
-                };
-                endpoint.put(key.seq, place);
+                match pair.due_at_ms {
+                    Some(_) => drop(endpoint.put(key.seq, Place::Retry)),
+                    None => endpoint.release(key.seq, &event.lane),
+                }
                 return;
             }
             Settlement::Retry {
@@ -282,10 +381,24 @@ impl State {
                 endpoint.put(key.seq, Place::Retry);
                 return;
             }
-            Settlement::Dead { .. } => {
+            Settlement::Dead { reason, answer } => {
+                let letter = DeadLetter {
+                    endpoint: endpoint.name.clone(),
+                    id: event.id.clone(),
+                    hook: event.hook.clone(),
+                    lane: event.lane.clone(),
+                    operation_id: event.operation_id.clone(),
+                    accepted_at_ms: event.accepted_at_ms,
+                    died_at_ms: now_ms,
+                    attempts: pair.attempts,
+                    replays: pair.replays,
+                    reason,
+                    answer,
+                    body_bytes: event.body.len() as u64,
+                };
                 endpoint.remove(key.seq, &event.lane);
                 endpoint.counts.dead += 1;
-                endpoint.dead.insert(key.seq);
+                endpoint.dead.insert(key.seq, letter);
                 return;
             }
             Settlement::Delivered => endpoint.counts.delivered += 1,
@@ -296,6 +409,95 @@ impl State {
         }
         endpoint.remove(key.seq, &event.lane);
         self.end_pair(key.seq, now_ms, config);
+    }
+
+    /// Looks at some dead letters behind the cursor, and says where to go on.
+    fn look_for(
+        &self,
+        filter: &DeadFilter,
+        from: DeadCursor,
+        limit: usize,
+    ) -> (Vec<(usize, i64)>, Option<DeadCursor>) {
+        let mut found = Vec::new();
+        let mut looked_at = 0;
+        for (number, endpoint) in self.endpoints.iter().enumerate() {
+            let after = match (number as i64).cmp(&from.endpoint) {
+                Ordering::Less => continue,
+                Ordering::Equal => from.seq + 1,
+                Ordering::Greater => 0,
+            };
+            if !filter.is_about(&endpoint.name) {
+                continue;
+            }
+            for (&seq, letter) in endpoint.dead.range(after..) {
+                looked_at += 1;
+                if filter.holds(letter) {
+                    found.push((number, seq));
+                }
+                if found.len() >= limit || looked_at >= STEP_LETTERS_MAX {
+                    let endpoint = number as i64;
+                    return (found, Some(DeadCursor { endpoint, seq }));
+                }
+            }
+        }
+        (found, None)
+    }
+
+    fn replay(&mut self, number: usize, seq: i64) {
+        let entry = &self.events[&seq].entry;
+        let endpoint = &mut self.endpoints[number];
+        if let Some(letter) = endpoint.dead.remove(&seq) {
+            endpoint.counts.dead -= 1;
+            endpoint.add(seq, entry, letter.replays + 1);
+        }
+    }
+
+    fn discard_dead(
+        &mut self,
+        number: usize,
+        seq: i64,
+        reason: &str,
+        now_ms: u64,
+        config: &Config,
+    ) {
+        let endpoint = &mut self.endpoints[number];
+        if let Some(letter) = endpoint.dead.remove(&seq) {
+            endpoint.counts.dead -= 1;
+            endpoint.counts.discarded += 1;
+            note_discarded(&endpoint.name, &letter.id, reason);
+            self.end_pair(seq, now_ms, config);
+        }
+    }
+
+    fn discard_pair(
+        &mut self,
+        number: usize,
+        seq: i64,
+        reason: &str,
+        now_ms: u64,
+        config: &Config,
+    ) {
+        let entry = &self.events[&seq].entry;
+        let endpoint = &mut self.endpoints[number];
+        endpoint.remove(seq, &entry.lane);
+        endpoint.counts.discarded += 1;
+        note_discarded(&endpoint.name, &entry.id, reason);
+        self.end_pair(seq, now_ms, config);
+    }
+
+    /// Discards dead letters that were kept for long enough.
+    fn retire(&mut self, now_ms: u64, config: &Config) {
+        let old = |letter: &DeadLetter| forget_at_ms(letter.died_at_ms, config.dead_keep) <= now_ms;
+        for number in 0..self.endpoints.len() {
+            let dead = self.endpoints[number].dead.iter();
+            let seqs: Vec<i64> = dead
+                .filter(|(_, letter)| old(letter))
+                .map(|(&seq, _)| seq)
+                .collect();
+            for seq in seqs {
+                self.discard_dead(number, seq, RETIRED, now_ms, config);
+            }
+        }
     }
 
     /// One pair of the event has ended for good; the last one takes the event with it.
@@ -316,10 +518,12 @@ impl State {
         self.remembered.insert((forget_at_ms, id));
     }
 
-    /// Forgets some ids whose time has come, and some of those that are too many.
-    fn sweep(&mut self, now_ms: u64, ids_max: u64) {
+    /// Discards dead letters that are too old, forgets some ids whose time has come, and some of
+    /// those that are too many.
+    fn sweep(&mut self, now_ms: u64, config: &Config) {
+        self.retire(now_ms, config);
         for _ in 0..SWEEP_MAX {
-            let too_many = self.remembered.len() as u64 > ids_max;
+            let too_many = self.remembered.len() as u64 > config.dedupe_ids_max;
             match self.remembered.first() {
                 Some(&(forget_at_ms, _)) if too_many || forget_at_ms <= now_ms => {}
                 _ => return,
@@ -338,13 +542,16 @@ impl State {
                 .pairs
                 .first_key_value()
                 .map(|(seq, _)| self.events[seq].entry.accepted_at_ms),
+            health: endpoint.health.clone(),
         };
         let mut endpoints: Vec<_> = self.endpoints.iter().map(stats_of).collect();
         endpoints.sort_unstable_by(|one, other| one.endpoint.cmp(&other.endpoint));
         Stats {
             endpoints,
             bytes: self.bytes,
+            entries: self.events.len() as u64,
             remembered_ids: self.remembered.len() as u64,
+            work: Work::default(),
         }
     }
 }
@@ -354,34 +561,64 @@ impl Endpoint {
         Endpoint {
             name: name.to_owned(),
             counts: Counts::default(),
+            health: Health::default(),
             pairs: BTreeMap::new(),
             ready: BTreeSet::new(),
             retry: BTreeSet::new(),
             lanes: HashMap::new(),
-            dead: BTreeSet::new(),
+            dead: BTreeMap::new(),
         }
     }
 
-    fn add(&mut self, seq: i64, entry: &NewEntry) {
-        self.counts.accepted += 1;
+    /// A new pair, or one that is replayed and may come before others of its lane.
+    fn add(&mut self, seq: i64, entry: &NewEntry, replays: u32) {
         self.counts.pending += 1;
-        let mut place = Place::Ready;
-        if !entry.lane.is_empty() {
-            let lane = self.lanes.entry(entry.lane.clone()).or_default();
-            if !lane.is_empty() {
-                place = Place::Waiting;
-            }
-            lane.insert(seq);
-        }
         let pair = Pair {
             place: Place::Waiting,
             accepted_at_ms: entry.accepted_at_ms,
             due_at_ms: None,
             attempts: 0,
-            claims: 0,
+            claims: first_claim(replays),
+            replays,
         };
         self.pairs.insert(seq, pair);
-        self.put(seq, place);
+        if entry.lane.is_empty() {
+            self.put(seq, Place::Ready);
+            return;
+        }
+        let lane = self.lanes.entry(entry.lane.clone()).or_insert(Lane {
+            pairs: BTreeSet::new(),
+            head: seq,
+        });
+        lane.pairs.insert(seq);
+        let head = lane.head;
+        if head == seq {
+            self.put(seq, Place::Ready);
+        } else if self.pairs[&head].place == Place::Ready {
+            self.lead(&entry.lane);
+        }
+    }
+
+    /// Puts a pair that was in flight back to where it was before its first try.
+    fn release(&mut self, seq: i64, lane: &str) {
+        self.put(seq, Place::Ready);
+        self.lead(lane);
+    }
+
+    /// Makes the first pair of a lane its head, when the one that was is not being tried.
+    fn lead(&mut self, name: &str) {
+        let Some(lane) = self.lanes.get_mut(name) else {
+            return;
+        };
+        let (old, new) = (lane.head, lane.pairs.first().copied());
+        let Some(new) = new.filter(|new| *new != old) else {
+            return;
+        };
+        lane.head = new;
+        if self.pairs.contains_key(&old) {
+            self.put(old, Place::Waiting);
+        }
+        self.put(new, Place::Ready);
     }
 
     /// Moves a pair to another place. Its due time changes only in flight, where it is in no set.
@@ -402,21 +639,19 @@ impl Endpoint {
         pair
     }
 
-    /// Takes out a pair in flight that has ended; the next of its lane becomes ready.
+    /// Takes out a pair that has ended; if it was its lane's head, the next one is.
     fn remove(&mut self, seq: i64, lane_name: &str) {
+        self.put(seq, Place::Waiting);
         self.pairs.remove(&seq);
         self.counts.pending -= 1;
         let Some(lane) = self.lanes.get_mut(lane_name) else {
             return;
         };
-        lane.remove(&seq);
-        match lane.first() {
-            Some(&next) => {
-                self.put(next, Place::Ready);
-            }
-            None => {
-                self.lanes.remove(lane_name);
-            }
+        lane.pairs.remove(&seq);
+        if lane.pairs.is_empty() {
+            self.lanes.remove(lane_name);
+        } else if lane.head == seq {
+            self.lead(lane_name);
         }
     }
 }

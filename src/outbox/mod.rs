@@ -17,10 +17,13 @@
 //!
 //! A pair of a lane is ready only at the head of it, so a lane has at most one in flight and
 //! keeps the order of acceptance; a head that waits for its retry holds up its own lane alone.
+//! A dead pair that is replayed is the next of its lane, after the one that is being tried.
 
 mod config;
 mod entry;
 mod error;
+pub mod faults;
+mod letter;
 mod rules;
 
 mod memory;
@@ -32,8 +35,12 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 pub use config::{Config, Kind};
-pub use entry::{Appended, Counts, Due, EndpointStats, EntryKey, NewEntry, Settlement, Stats};
+pub use entry::{
+    Appended, Counts, Due, EndpointStats, EntryKey, Health, NewEntry, Paused, Room, Settlement,
+    Stats, Work,
+};
 pub use error::{AppendError, OpenError, OutboxError};
+pub use letter::{BadCursor, DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep};
 
 /// Called once, from the writer's thread, with the reason when the disk failed in a way after
 /// which no promise can be kept. The process must end: after a failed sync the kernel may report
@@ -52,17 +59,15 @@ pub trait Outbox: Send + Sync {
     /// accepted and has nothing left to do; its id is remembered like any other.
     async fn append(&self, entries: Vec<NewEntry>) -> Result<Vec<Appended>, AppendError>;
 
-    /// Takes up to `limit` pairs of one endpoint in flight, the longest due first.
+    /// Takes pairs of one endpoint in flight, as many as there is room for, the longest due
+    /// first.
     ///
     /// First tries are due since their acceptance, retries since their due time, so neither can
-    /// starve the other. Fewer may come while many wait for their lanes. Each pair taken must be settled: a call that is dropped while it waits
-    /// may leave pairs in flight until the next start.
-    async fn claim(
-        &self,
-        endpoint: &str,
-        now_ms: u64,
-        limit: usize,
-    ) -> Result<Vec<Due>, OutboxError>;
+    /// starve the other. Fewer may come while many wait for their lanes. Each pair taken must be
+    /// settled: a call that is dropped while it waits may leave pairs in flight until the next
+    /// start.
+    async fn claim(&self, endpoint: &str, now_ms: u64, room: Room)
+    -> Result<Vec<Due>, OutboxError>;
 
     /// Ends or puts back pairs that were claimed, all or none.
     ///
@@ -78,6 +83,43 @@ pub trait Outbox: Send + Sync {
     ///
     /// It may be too early by one `claim`, which finds out that a lane is not free.
     async fn next_due_ms(&self, endpoint: &str) -> Result<Option<u64>, OutboxError>;
+
+    /// The dead letters that a filter holds for, up to `limit`, behind a cursor.
+    ///
+    /// One call looks at a few hundred at most, so a page may have fewer and not be the last.
+    async fn dead(
+        &self,
+        filter: &DeadFilter,
+        from: DeadCursor,
+        limit: usize,
+    ) -> Result<DeadPage, OutboxError>;
+
+    /// Does something about up to `limit` of the dead letters that a filter holds for, behind a
+    /// cursor; all or none of the step.
+    ///
+    /// A filter that names nothing that dies meanwhile, called until `next` is `None`, has done
+    /// it to each letter once; called again from the start it goes on where it was broken off.
+    async fn act_on_dead(
+        &self,
+        act: &DeadAct,
+        filter: &DeadFilter,
+        from: DeadCursor,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<DeadStep, OutboxError>;
+
+    /// Ends up to `limit` pending pairs of an endpoint that are not in flight, the oldest first,
+    /// and says how many: for an endpoint that is gone for good.
+    async fn discard_pending(
+        &self,
+        endpoint: &str,
+        reason: &str,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<u64, OutboxError>;
+
+    /// Keeps what is known of an endpoint; one that never had a pair is passed over.
+    async fn set_health(&self, endpoint: &str, health: Health) -> Result<(), OutboxError>;
 
     /// The names of endpoints with pending pairs, sorted.
     async fn endpoints(&self) -> Result<Vec<String>, OutboxError>;

@@ -15,6 +15,8 @@ fn small(config: &mut Config) {
     config.bytes_max = 4_000;
     config.dedupe = Duration::from_millis(40);
     config.dedupe_ids_max = 5;
+    config.dead_keep = Duration::from_millis(120);
+    config.entries_max = 11;
 }
 
 #[derive(Clone, Debug)]
@@ -24,6 +26,9 @@ enum Step {
     Claim(&'static str, usize),
     /// Which of all claims so far, from the end, and how it ends.
     Settle(Vec<(usize, How)>),
+    /// Of the dead letters of all endpoints or of one.
+    Act(What, Option<&'static str>, usize),
+    DiscardPending(&'static str, usize),
     Pass(u64),
     Crash,
     Restart,
@@ -38,17 +43,33 @@ enum How {
     Release,
 }
 
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Count,
+    Replay,
+    Discard,
+}
+
 fn steps(restarts: bool) -> impl Strategy<Value = Vec<Step>> {
     let endpoints = subsequence(vec!["A", "B", "C"], 0..=3);
     let endpoint = prop::sample::select(vec!["A", "B", "C"]);
     let how = prop_oneof![
         4 => Just(How::Delivered),
         2 => (0..60_u64, any::<bool>()).prop_map(|(wait, counts)| How::Retry(wait, counts)),
-        1 => Just(How::Dead),
+        3 => Just(How::Dead),
         1 => Just(How::Discarded),
         1 => Just(How::Release),
     ];
+    let what = prop_oneof![
+        1 => Just(What::Count),
+        5 => Just(What::Replay),
+        2 => Just(What::Discard)
+    ];
+    let of = prop::option::of(endpoint.clone());
     let step = prop_oneof![
+        3 => (what, of, 1..4_usize).prop_map(|(what, of, limit)| Step::Act(what, of, limit)),
+        1 => (endpoint.clone(), 1..3_usize)
+            .prop_map(|(endpoint, limit)| Step::DiscardPending(endpoint, limit)),
         6 => vec((0..12_u8, 0..3_u8, endpoints), 1..4).prop_map(Step::Append),
         6 => (endpoint, 0..4_usize).prop_map(|(endpoint, limit)| Step::Claim(endpoint, limit)),
         6 => vec((0..6_usize, how), 1..4).prop_map(Step::Settle),
@@ -80,6 +101,8 @@ struct Pair {
     attempts: u32,
     claims: u32,
     crashes: u32,
+    replays: u32,
+    died_at_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,8 +141,10 @@ impl Model {
     fn append(&mut self, entries: &[NewEntry]) -> Result<Vec<Appended>, ()> {
         self.sweep(entries[0].accepted_at_ms);
         let unknown = entries.iter().filter(|entry| !self.knows(&entry.id));
-        let more: u64 = unknown.map(NewEntry::bytes).sum();
-        if self.held.values().sum::<u64>() + more > self.config.bytes_max {
+        let more: u64 = unknown.clone().map(NewEntry::bytes).sum();
+        if self.held.values().sum::<u64>() + more > self.config.bytes_max
+            || (self.held.len() + unknown.count()) as u64 > self.config.entries_max
+        {
             return Err(());
         }
         Ok(entries.iter().map(|entry| self.append_one(entry)).collect())
@@ -141,6 +166,8 @@ impl Model {
                     attempts: 0,
                     claims: 0,
                     crashes: 0,
+                    replays: 0,
+                    died_at_ms: 0,
                 });
             }
         }
@@ -170,6 +197,13 @@ impl Model {
     }
 
     fn sweep(&mut self, now_ms: u64) {
+        let keep = self.config.dead_keep.as_millis() as u64;
+        for pair in &mut self.pairs {
+            if pair.state == State::Dead && pair.died_at_ms + keep <= now_ms {
+                pair.state = State::Discarded;
+            }
+        }
+        self.forget_ended(now_ms);
         while let Some((forget_at_ms, _)) = self.remembered.first()
             && (*forget_at_ms <= now_ms
                 || self.remembered.len() as u64 > self.config.dedupe_ids_max)
@@ -179,13 +213,17 @@ impl Model {
     }
 
     fn claimable(&self, pair: &Pair, now_ms: u64) -> bool {
-        let before = |other: &&Pair| {
+        // The one that is being tried, or one that was accepted earlier.
+        let blocks = |other: &Pair| {
             other.endpoint == pair.endpoint
                 && other.entry.lane == pair.entry.lane
-                && other.seq < pair.seq
+                && other.seq != pair.seq
+                && (matches!(other.state, State::Retry | State::InFlight)
+                    || (other.state == State::Ready && other.seq < pair.seq))
         };
-        let blocked =
-            !pair.entry.lane.is_empty() && self.pairs.iter().filter(before).any(Pair::pending);
+        let blocked = !pair.entry.lane.is_empty()
+            && pair.state == State::Ready
+            && self.pairs.iter().any(blocks);
         let due = match pair.state {
             State::Ready => true,
             State::Retry => pair.due_at_ms <= now_ms,
@@ -230,7 +268,10 @@ impl Model {
         }
         match how {
             How::Delivered => pair.state = State::Delivered,
-            How::Dead => pair.state = State::Dead,
+            How::Dead => {
+                pair.state = State::Dead;
+                pair.died_at_ms = now_ms;
+            }
             How::Discarded => pair.state = State::Discarded,
             How::Release => {
                 pair.state = pair.before();
@@ -243,6 +284,60 @@ impl Model {
             }
         }
         self.forget_ended(now_ms);
+    }
+
+    /// The places of dead pairs in the order of the outbox, which numbers endpoints as they come.
+    fn dead(&self, of: Option<&str>, numbers: &[&str]) -> Vec<usize> {
+        let all = 0..self.pairs.len();
+        let mut dead: Vec<usize> = all
+            .filter(|&at| self.pairs[at].state == State::Dead)
+            .filter(|&at| of.is_none_or(|of| of == self.pairs[at].endpoint))
+            .collect();
+        let number = |endpoint| numbers.iter().position(|name| *name == endpoint);
+        dead.sort_by_key(|&at| (number(self.pairs[at].endpoint), self.pairs[at].seq));
+        dead
+    }
+
+    fn act(&mut self, what: What, dead: &[usize], now_ms: u64) {
+        for &at in dead {
+            let pair = &mut self.pairs[at];
+            match what {
+                What::Count => {}
+                What::Discard => pair.state = State::Discarded,
+                What::Replay => {
+                    pair.state = State::Ready;
+                    pair.due_at_ms = 0;
+                    pair.attempts = 0;
+                    pair.crashes = 0;
+                    pair.replays += 1;
+                }
+            }
+        }
+        self.forget_ended(now_ms);
+    }
+
+    fn discard_pending(&mut self, endpoint: &str, limit: usize, now_ms: u64) -> u64 {
+        let idle = |pair: &&mut Pair| {
+            pair.endpoint == endpoint && matches!(pair.state, State::Ready | State::Retry)
+        };
+        let mut discarded = 0;
+        for pair in self.pairs.iter_mut().filter(idle).take(limit) {
+            pair.state = State::Discarded;
+            discarded += 1;
+        }
+        self.forget_ended(now_ms);
+        discarded
+    }
+
+    /// The endpoints in the order in which they first had a pair.
+    fn numbers(&self) -> Vec<&'static str> {
+        let mut numbers = Vec::new();
+        for pair in &self.pairs {
+            if !numbers.contains(&pair.endpoint) {
+                numbers.push(pair.endpoint);
+            }
+        }
+        numbers
     }
 
     fn put_back(&mut self, crashes: u32) {
@@ -283,13 +378,16 @@ impl Model {
                     endpoint: endpoint.to_owned(),
                     counts,
                     oldest_pending_ms: pending.map(|pair| pair.entry.accepted_at_ms).next(),
+                    health: Health::default(),
                 });
             }
         }
         Stats {
             endpoints,
             bytes: self.held.values().sum(),
+            entries: self.held.len() as u64,
             remembered_ids: self.remembered.len() as u64,
+            work: Work::default(),
         }
     }
 }
@@ -322,7 +420,8 @@ async fn check(kind: Kind, steps: Vec<Step>) {
             }
             Step::Claim(endpoint, limit) => {
                 let wanted = model.claim(endpoint, now_ms, limit);
-                let found = bench.outbox.claim(endpoint, now_ms, limit).await.unwrap();
+                let room = Room::of(limit);
+                let found = bench.outbox.claim(endpoint, now_ms, room).await.unwrap();
                 assert_eq!(found.len(), wanted.len());
                 for (due, (at, claim)) in found.into_iter().zip(wanted) {
                     let pair = &model.pairs[at];
@@ -333,14 +432,16 @@ async fn check(kind: Kind, steps: Vec<Step>) {
                             due.lane,
                             due.endpoint.as_str(),
                             due.attempt,
-                            due.crashes
+                            due.crashes,
+                            due.replays
                         ),
                         (
                             pair.entry.id.clone(),
                             pair.entry.lane.clone(),
                             pair.endpoint,
                             pair.attempts,
-                            pair.crashes
+                            pair.crashes,
+                            pair.replays
                         )
                     );
                     claims.push((due.key, (at, claim)));
@@ -358,6 +459,30 @@ async fn check(kind: Kind, steps: Vec<Step>) {
                 model.sweep(now_ms);
                 bench.outbox.settle(settlements, now_ms).await.unwrap();
             }
+            Step::Act(what, of, limit) => {
+                let filter = DeadFilter {
+                    endpoint: of.map(str::to_owned),
+                    ..DeadFilter::default()
+                };
+                let act = match what {
+                    What::Count => DeadAct::Count,
+                    What::Replay => DeadAct::Replay,
+                    What::Discard => DeadAct::Discard {
+                        reason: String::new(),
+                    },
+                };
+                let mut dead = model.dead(of, &model.numbers());
+                dead.truncate(limit);
+                model.act(what, &dead, now_ms);
+                let from = DeadCursor::default();
+                let step = bench.outbox.act_on_dead(&act, &filter, from, limit, now_ms);
+                assert_eq!(step.await.unwrap().done, dead.len() as u64);
+            }
+            Step::DiscardPending(endpoint, limit) => {
+                let wanted = model.discard_pending(endpoint, limit, now_ms);
+                let found = bench.outbox.discard_pending(endpoint, "", limit, now_ms);
+                assert_eq!(found.await.unwrap(), wanted);
+            }
             Step::Pass(ms) => now_ms += ms,
             Step::Crash => {
                 bench.crash();
@@ -370,6 +495,10 @@ async fn check(kind: Kind, steps: Vec<Step>) {
         }
         let stats = bench.outbox.stats().await.unwrap();
         assert!(stats.endpoints.iter().all(|one| one.counts.conserved()));
+        let stats = Stats {
+            work: Work::default(),
+            ..stats
+        };
         assert_eq!(stats, model.stats());
         for endpoint in ["A", "B", "C"] {
             // Too early is allowed, too late is not.
@@ -384,7 +513,10 @@ fn settlement(how: How, now_ms: u64) -> Settlement {
     let reason = String::new();
     match how {
         How::Delivered => Settlement::Delivered,
-        How::Dead => Settlement::Dead { reason },
+        How::Dead => Settlement::Dead {
+            reason,
+            answer: String::new(),
+        },
         How::Discarded => Settlement::Discarded { reason },
         How::Release => Settlement::Release,
         How::Retry(wait, counts) => Settlement::Retry {

@@ -6,6 +6,8 @@ use tracing::info;
 
 /// Ids of ended events that one call forgets at the most, so that none pays for a whole day.
 pub(super) const SWEEP_MAX: usize = 256;
+/// Why a dead letter is discarded that nobody replayed in time.
+pub(super) const RETIRED: &str = "dead for longer than `dead_keep`";
 /// A reason is kept up to this many bytes.
 const REASON_BYTES_MAX: usize = 1 << 10;
 
@@ -29,9 +31,15 @@ pub(super) fn longest_due(ready: &[(u64, i64)], retry: &[(u64, i64)], limit: usi
     chosen
 }
 
-/// Until when the id of an event that ends now is remembered.
-pub(super) fn forget_at_ms(now_ms: u64, dedupe: Duration) -> u64 {
-    now_ms.saturating_add(dedupe.as_millis() as u64)
+/// Until when what ends now is kept: the id of an event, a dead letter.
+pub(super) fn forget_at_ms(now_ms: u64, keep: Duration) -> u64 {
+    now_ms.saturating_add(keep.as_millis() as u64)
+}
+
+/// From where the claims of a pair are counted that was replayed so often: far from those of its
+/// earlier lives, so that no late settlement of one can touch it.
+pub(super) fn first_claim(replays: u32) -> i64 {
+    i64::from(replays) << 32
 }
 
 /// Records that an accepted event will not be delivered by somebody's will.

@@ -325,7 +325,8 @@ fn list_rules(list: &ListSpec, read: &Entries) -> ListRules {
     }
 }
 
-fn line_of(file: &Arc<str>, line: u32) -> At {
+/// A line of a list.
+pub(super) fn line_of(file: &Arc<str>, line: u32) -> At {
     At {
         place: Place {
             file: Arc::clone(file),

@@ -22,12 +22,18 @@ impl Snapshot {
     ) -> Decision {
         let Screening { hits, verdict } = screening;
         let (outcome, second) = match (&verdict, asked) {
-            (Verdict::Block(_), _) | (_, None) => return by_filter(hits, verdict),
+            (Verdict::Block(_) | Verdict::Reply(_), _) | (_, None) => {
+                return by_filter(hits, verdict);
+            }
             (Verdict::Allow | Verdict::Replace(_), Some(asked)) => asked,
         };
         match outcome {
             Outcome::Answer(Answer::Allow) => by_filter(hits, verdict),
             Outcome::Answer(Answer::Block(refusal)) => by_callback(hits, Verdict::Block(refusal)),
+            Outcome::Answer(Answer::Reply(reply)) if event.can.reply => {
+                by_callback(hits, Verdict::Reply(reply))
+            }
+            Outcome::Answer(Answer::Reply(_)) => by_filter(hits, verdict),
             Outcome::Answer(Answer::Replace(replacement)) => {
                 let replacement = rules.admit(event, &replacement);
                 match second {
@@ -105,7 +111,7 @@ impl Snapshot {
 fn by_filter(hits: Vec<Hit>, verdict: Verdict) -> Decision {
     let decider = match verdict {
         Verdict::Allow => Decider::Nothing,
-        Verdict::Block(_) | Verdict::Replace(_) => Decider::Filter,
+        Verdict::Block(_) | Verdict::Replace(_) | Verdict::Reply(_) => Decider::Filter,
     };
     reviewed(hits, verdict, decider)
 }
@@ -139,7 +145,7 @@ fn replaced(mut hits: Vec<Hit>, replacement: Replacement, second: Screening) -> 
             // values stand over the endpoint's.
             let replacement = match masked {
                 Verdict::Replace(masked) => merge(replacement, masked),
-                Verdict::Allow | Verdict::Block(_) => replacement,
+                Verdict::Allow | Verdict::Block(_) | Verdict::Reply(_) => replacement,
             };
             by_callback(hits, Verdict::Replace(replacement))
         }
@@ -150,7 +156,7 @@ fn replaced(mut hits: Vec<Hit>, replacement: Replacement, second: Screening) -> 
 fn over(verdict: Verdict, replacement: Replacement) -> Replacement {
     match verdict {
         Verdict::Replace(filtered) => merge(filtered, replacement),
-        Verdict::Allow | Verdict::Block(_) => replacement,
+        Verdict::Allow | Verdict::Block(_) | Verdict::Reply(_) => replacement,
     }
 }
 

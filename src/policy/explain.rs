@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::screen::Screening;
 use super::snapshot::{HookRules, Snapshot};
 use crate::decision::{FailureClass, Hit, Replacement, Verdict};
 use crate::dialect;
@@ -31,6 +30,9 @@ pub struct Explanation {
     pub decision: String,
     /// The new content, if it is replaced.
     pub content: Option<String>,
+    /// What `decision` says in words.
+    #[serde(skip)]
+    pub verdict: Verdict,
 }
 
 /// One text and what was found in it.
@@ -102,6 +104,7 @@ impl Snapshot {
             forward: None,
             decision: "allow".to_owned(),
             content: None,
+            verdict: Verdict::Allow,
         };
         let rules = match self.select(event) {
             Ok(rules) => rules,
@@ -126,13 +129,10 @@ impl Snapshot {
             explanation.forward = Some(forward(rules, event, &screening.verdict));
         }
         explanation.decision = explanation.filters.clone();
-        if let Screening {
-            verdict: Verdict::Replace(replacement),
-            ..
-        } = screening
-        {
-            explanation.content = replacement.content;
+        if let Verdict::Replace(replacement) = &screening.verdict {
+            explanation.content.clone_from(&replacement.content);
         }
+        explanation.verdict = screening.verdict;
         explanation
     }
 
@@ -210,7 +210,7 @@ fn forward(rules: &HookRules, event: &Event, verdict: &Verdict) -> Forward {
     let endpoint = &rules.endpoints[0];
     let replacement: Option<&Replacement> = match verdict {
         Verdict::Replace(replacement) => Some(replacement),
-        Verdict::Allow | Verdict::Block(_) => None,
+        Verdict::Allow | Verdict::Block(_) | Verdict::Reply(_) => None,
     };
     let outgoing = dialect::of(endpoint.dialect).request(&endpoint.url, event, replacement);
     let failures = match rules.hook.moment {
@@ -238,6 +238,7 @@ fn forward(rules: &HookRules, event: &Event, verdict: &Verdict) -> Forward {
 fn in_words(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Allow => "allow".to_owned(),
+        Verdict::Reply(_) => "reply in the room".to_owned(),
         Verdict::Block(refusal) => format!(
             "block with code {}, \"{}\" ({})",
             refusal.code, refusal.public, refusal.detail

@@ -11,9 +11,11 @@
 mod compile;
 mod conclude;
 mod document;
+mod everyday;
 mod explain;
 mod import;
 mod layers;
+mod lint;
 mod lists;
 mod openim_config;
 mod problem;
@@ -25,16 +27,27 @@ mod sources;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod url_prefix;
+mod word_lists;
+mod wordlist_import;
 
 pub use compile::{Compiled, Surroundings, compile};
+pub use everyday::{everyday_messages, messages_of};
 pub use explain::{ExplainedMatch, ExplainedText, Explanation, Forward};
 pub use import::import_openim;
+pub use lint::lint;
 pub use problem::{Problem, Severity};
 pub use screen::{Found, Screening};
 pub use snapshot::{
-    BreakerSettings, Endpoint, FailureActions, HookRules, ListRules, Snapshot, TypeSet, Version,
+    BreakerSettings, Endpoint, EventFormat, EventSettings, FailureActions, HookRules, ListRules,
+    Secret, SecretSource, SignSettings, Snapshot, TypeSet, Version,
 };
 pub use sources::FileSet;
+pub use url_prefix::UrlPrefix;
+pub use word_lists::WordList;
+pub use wordlist_import::{
+    Dropped, ImportedWords, Reason as DropReason, WordFormat, WordImport, import_words,
+};
 /// Reading settings with places, for the engine's own file too.
 pub mod settings {
     pub use super::document::{Map, Node, Value, parse};

@@ -7,6 +7,7 @@ use super::problem::{At, Problems};
 use super::sources::{CALLBACK_URL, FileSet, inside};
 use super::spec::{AskWhom, HookSpec, ListDoes, Named, ReplaceInSendHook, Spec};
 use crate::decision::ListAction;
+use crate::dialect;
 use crate::event::Moment;
 
 /// OpenIM's clients wait this long for the whole of one send.
@@ -105,6 +106,7 @@ impl<'a> Review<'a> {
                 Moment::Before => self.before_hook(hook),
                 Moment::After => self.after_hook(hook),
             }
+            self.forms(hook);
             let elsewhere =
                 hook.at_enable.place.file != hook.at.place.file && hook.at_enable.place.line > 0;
             if !hook.enable && hook.at.place.file == self.file.place.file && elsewhere {
@@ -112,6 +114,23 @@ impl<'a> Review<'a> {
                 let what = format!("the hook is off in {}:{}", place.file, place.line);
                 let way_out = "to turn it on here, write `enable: true`";
                 self.problems.warning(&hook.at, what, way_out);
+            }
+        }
+    }
+
+    /// An endpoint is called in its own dialect, which may have no call for this hook.
+    fn forms(&self, hook: &HookSpec) {
+        let endpoints = self.spec.endpoints.iter();
+        for endpoint in endpoints.map(|endpoint| &endpoint.endpoint) {
+            let speaks = dialect::of(endpoint.dialect).speaks(hook.hook);
+            if hook.enable && !speaks && uses_endpoint(hook, &endpoint.name) {
+                let what = format!(
+                    "`{}` speaks {}, which has no call for {}",
+                    endpoint.name, endpoint.dialect, hook.hook
+                );
+                let own = dialect::owner(hook.hook);
+                let way_out = format!("name an endpoint with `dialect: {own}`, or none");
+                self.problems.error(&hook.at_endpoint, what, way_out);
             }
         }
     }

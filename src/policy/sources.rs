@@ -62,6 +62,9 @@ const TEMPLATES: [(&str, &str); 3] = [
     ("hooks", "each_hook"),
 ];
 
+/// Built-in defaults of single hooks, where their server waits for another time than OpenIM.
+const SPECIAL_HOOKS: &str = "special_hooks";
+
 /// Reads and merges everything; `None` when policy.yaml itself cannot be read.
 pub fn read(files: &FileSet, env: &[(String, String)], problems: &Problems) -> Option<Map> {
     let mut policy = read_policy(files, problems)?;
@@ -256,6 +259,16 @@ fn child<'a>(map: &'a mut Map, name: &str) -> Option<&'a mut Map> {
     }
 }
 
+fn map_at<'a>(entry: &'a Entry, name: &str) -> Option<&'a Map> {
+    let Value::Map(map) = &entry.node.value else {
+        return None;
+    };
+    match map.get(name).map(|entry| &entry.node.value) {
+        Some(Value::Map(inner)) => Some(inner),
+        _ => None,
+    }
+}
+
 /// Puts what holds for each endpoint, list and hook below every one that a layer names.
 fn spread_templates(layers: &mut [Layer]) {
     for (name, template) in TEMPLATES {
@@ -271,8 +284,22 @@ fn spread_templates(layers: &mut [Layer]) {
             }
         }
         let template = merge(&templates);
-        for entry in written.values_mut() {
-            entry.node = Node::map(&entry.key_place, template.clone());
+        let special = match name {
+            "hooks" => layers[0].root.remove(SPECIAL_HOOKS),
+            _ => None,
+        };
+        for (key, entry) in &mut written {
+            let own = special.as_ref().and_then(|special| map_at(special, key));
+            let template = match own {
+                None => template.clone(),
+                // Above the built-in template, below what the operator says of all.
+                Some(own) => {
+                    let mut templates = templates.clone();
+                    templates.insert(1, Layer::new("this hook's defaults", own.clone()));
+                    merge(&templates)
+                }
+            };
+            entry.node = Node::map(&entry.key_place, template);
         }
         layers[0].root.extend(section(name, written));
     }

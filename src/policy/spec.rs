@@ -25,6 +25,7 @@ pub struct Spec {
     pub lists: Vec<ListSpec>,
     pub filters: FiltersSpec,
     pub failure: FailureSpec,
+    pub lint: LintSpec,
     pub hooks: Vec<HookSpec>,
 }
 
@@ -75,6 +76,15 @@ pub struct FailureSpec {
     pub reason: String,
 }
 
+/// How `callgate check` judges word lists.
+#[derive(Clone, Debug)]
+pub struct LintSpec {
+    /// Warnings of one kind about one list.
+    pub warnings_max: usize,
+    /// The largest share of everyday messages in which a good entry is found.
+    pub everyday_share_max: f64,
+}
+
 /// Reads merged settings. Everything wrong is reported; the spec is only good without errors.
 pub fn read(root: &Section<'_>) -> Spec {
     // It was used before the layers were merged.
@@ -90,6 +100,7 @@ pub fn read(root: &Section<'_>) -> Spec {
             .collect(),
         filters: read_filters(&root.field("filters")),
         failure: read_failure(&root.field("failure")),
+        lint: read_lint(&root.field("lint")),
         hooks: root
             .field("hooks")
             .section()
@@ -156,6 +167,16 @@ fn read_failure(field: &Field<'_>) -> FailureSpec {
     spec
 }
 
+fn read_lint(field: &Field<'_>) -> LintSpec {
+    let section = field.section();
+    let spec = LintSpec {
+        warnings_max: section.field("warnings_max").size(1_000_000),
+        everyday_share_max: section.field("everyday_share_max").share(),
+    };
+    section.finish();
+    spec
+}
+
 fn names(field: &Field<'_>) -> Vec<Named> {
     let items = field.items().into_iter();
     items
@@ -167,7 +188,8 @@ fn names(field: &Field<'_>) -> Vec<Named> {
 fn code(field: &Field<'_>) -> i32 {
     let code = field.number(i64::from(i32::MIN), i64::from(i32::MAX));
     let code = i32::try_from(code).unwrap_or_default();
-    let range = "use 20001 to 29999, OpenIM's range for refusals by a callback";
+    let range =
+        "use 20001 to 29999, OpenIM's range for refusals by a callback, or WuKongIM's 128 to 255";
     if code == 0 {
         field.error("with code 0 a refused message is reported as sent", range);
     } else if code < 100 {
@@ -175,7 +197,7 @@ fn code(field: &Field<'_>) -> i32 {
             format!("code {code} becomes 500 on its way to the sender"),
             range,
         );
-    } else if !(20_001..=29_999).contains(&code) {
+    } else if !(20_001..=29_999).contains(&code) && !(128..=255).contains(&code) {
         field.warning(
             format!("code {code} may be taken for one of OpenIM's own"),
             range,

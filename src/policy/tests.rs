@@ -2,6 +2,7 @@
 
 mod decisions;
 mod failures;
+mod lint;
 mod openim;
 mod problems;
 mod shipped;
@@ -90,6 +91,7 @@ fn decide(snapshot: &Snapshot, event: &Event) -> Decision {
 fn in_words(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Allow => "allow".to_owned(),
+        Verdict::Reply(reply) => format!("reply {reply:?}"),
         Verdict::Block(refusal) => format!(
             "block {} {} ({})",
             refusal.code, refusal.public, refusal.detail

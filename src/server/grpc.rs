@@ -187,7 +187,7 @@ impl HookService for Hooks {
 /// Over gRPC every before hook with a message can replace it.
 fn can_replace(hook: Hook) -> bool {
     let info = dialect::info(hook);
-    hook.moment == Moment::Before && (info.has_message() || info.can_replace())
+    hook.moment == Moment::Before && (info.takes_message() || info.can_replace())
 }
 
 fn not_stored(error: &AppendError) -> Status {

@@ -1,7 +1,4 @@
-//! Webhooks of unmodified IM servers: route prefix → dialect → event → the dialect's answer.
-//!
-//! A before call is always answered with status 200 and a canonical body, because IM servers do
-//! not look at the status and read any other body as a failure or, worse, as an allow.
+//! Webhooks of unmodified IM servers over HTTP: route prefix → dialect → [`Webhooks`].
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -12,16 +9,13 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::warn;
 
 use super::gate::Gate;
-use crate::decision::{Decision, Failure, FailureClass};
-use crate::dialect::{self, Call, Decoded, Dialect, Reply};
-use crate::event::{DialectId, Event, Hook, Moment};
-use crate::hook::{After, Before, Caller, CallerLimit, Settled};
-use crate::telemetry::{Metrics, Seldom, Stage};
+use super::webhook::{Answered, Webhooks};
+use crate::dialect::{self, Call, Dialect};
+use crate::event::{DialectId, Hook, Moment};
 
 /// A body that takes longer than this to arrive is not waited for.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(4);
@@ -32,50 +26,42 @@ const BODY_WAIT_USUAL: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     pub body_bytes_max: usize,
-    pub in_flight_max: usize,
+    /// The longest body of WuKongIM's after events, which come many at a time.
+    pub wukongim_body_bytes_max: usize,
+    /// Bodies longer than `body_bytes_max` that are in memory at the same time.
+    pub wukongim_large_bodies_max: usize,
     /// Path prefix, such as `/openim`, and the dialect that is spoken below it.
     pub routes: Vec<(String, DialectId)>,
 }
 
-struct Webhooks {
+struct Listener {
+    large: Gate,
     settings: HttpSettings,
-    gate: Gate,
-    before: Arc<Before>,
-    after: Arc<After>,
-    metrics: Arc<Metrics>,
-    odd_logged: Seldom<&'static str>,
+    webhooks: Arc<Webhooks>,
 }
 
 /// The routes of all configured prefixes.
-pub fn router(
-    mut settings: HttpSettings,
-    before: Arc<Before>,
-    after: Arc<After>,
-    metrics: Arc<Metrics>,
-) -> Router {
+pub fn router(mut settings: HttpSettings, webhooks: Arc<Webhooks>) -> Router {
     // The longest prefix wins, whatever the order in the file.
     settings
         .routes
         .sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-    let webhooks = Arc::new(Webhooks {
-        gate: Gate::new(settings.in_flight_max),
+    let listener = Arc::new(Listener {
+        large: Gate::new(settings.wukongim_large_bodies_max),
         settings,
-        before,
-        after,
-        metrics,
-        odd_logged: Seldom::default(),
+        webhooks,
     });
-    Router::new().fallback(handle).with_state(webhooks)
+    Router::new().fallback(handle).with_state(listener)
 }
 
 async fn handle(
-    State(webhooks): State<Arc<Webhooks>>,
+    State(listener): State<Arc<Listener>>,
     request: Request,
 ) -> Result<Response, Infallible> {
-    Ok(webhooks.handle(request).await)
+    Ok(listener.handle(request).await)
 }
 
-impl Webhooks {
+impl Listener {
     async fn handle(&self, request: Request) -> Response {
         let received = Instant::now();
         let (parts, body) = request.into_parts();
@@ -84,12 +70,12 @@ impl Webhooks {
             return self.no_route(&path);
         };
         if parts.method != Method::POST {
-            let help =
-                "IM servers call this with POST; see the README, \"use it with your OpenIM\"\n";
+            let help = "IM servers call this with POST; see the README, \"use it with your \
+                        OpenIM\"\n";
             return plain(StatusCode::METHOD_NOT_ALLOWED, help);
         }
         let dialect = dialect::of(id);
-        let seat = self.gate.enter();
+        let seat = self.webhooks.enter();
         let mut call = Call {
             path: rest,
             query: parts.uri.query().unwrap_or(""),
@@ -98,40 +84,62 @@ impl Webhooks {
                 .get("operationid")
                 .and_then(|value| value.to_str().ok()),
             body: Bytes::new(),
+            options: self.webhooks.options(),
         };
-        let body = self.read(body, dialect, &call, received).await;
+        let bytes_max = self.bytes_max(dialect, &call);
+        let large = self
+            .is_large(&parts.headers, bytes_max)
+            .then(|| self.large.enter());
+        if let Some(None) = large {
+            self.webhooks
+                .note("large_body", "too many long bodies at a time");
+            return plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many long bodies at a time, send it again\n",
+            );
+        }
+        let body = self.read(body, bytes_max, dialect, &call, received).await;
         if let Ok(body) = &body {
             call.body = body.clone();
         }
-        let decoded = dialect.decode(&call);
-        self.metrics.spent(Stage::Decode, received.elapsed());
-        match (decoded, body.err()) {
-            (Ok(Decoded::Event(event)), None) => {
-                self.answer(dialect, &event, received, seat.is_some()).await
+        let seated = seat.is_some();
+        let webhooks = &self.webhooks;
+        response(
+            webhooks
+                .take(dialect, &call, body.err(), received, seated)
+                .await,
+        )
+    }
+
+    /// WuKongIM's after events come many at a time.
+    fn bytes_max(&self, dialect: &dyn Dialect, head: &Call<'_>) -> usize {
+        match dialect.id() {
+            DialectId::WukongIm if is_after(hook_of(dialect, head)) => {
+                self.settings.wukongim_body_bytes_max
             }
-            (Ok(Decoded::UnknownCommand(command)), None) => {
-                let what = format!("`{command}` is no command of {id}");
-                self.note("unknown_command", &what);
-                let allow = Decision::acknowledged();
-                reply(dialect.reply_without_event(None, &call.body, &allow), None)
-            }
-            (Ok(_), Some(why)) => self.unreadable(dialect, None, &call.body, why),
-            (Err(unreadable), why) => {
-                let why = why.unwrap_or(unreadable.reason);
-                self.unreadable(dialect, unreadable.hook, &call.body, why)
-            }
+            _ => self.settings.body_bytes_max,
         }
+    }
+
+    /// The body may be longer than most, and says so or does not say how long it is.
+    fn is_large(&self, headers: &HeaderMap, bytes_max: usize) -> bool {
+        let length = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let usual = self.settings.body_bytes_max;
+        bytes_max > usual && length.is_none_or(|length| length > usual)
     }
 
     /// Reads a body, but no longer than its caller waits for our answer.
     async fn read(
         &self,
         body: Body,
+        bytes_max: usize,
         dialect: &dyn Dialect,
         head: &Call<'_>,
         received: Instant,
     ) -> Result<Bytes, String> {
-        let mut reading = pin!(to_bytes(body, self.settings.body_bytes_max));
+        let mut reading = pin!(to_bytes(body, bytes_max));
         let read = match timeout(BODY_WAIT_USUAL, &mut reading).await {
             Ok(read) => read,
             Err(_) => {
@@ -146,66 +154,9 @@ impl Webhooks {
 
     /// The caller's limit, where the URL names the hook.
     fn body_wait(&self, dialect: &dyn Dialect, head: &Call<'_>) -> Duration {
-        let hook = dialect.decode(head).err().and_then(|empty| empty.hook);
-        hook.and_then(|hook| self.before.answer_within(hook))
+        hook_of(dialect, head)
+            .and_then(|hook| self.webhooks.before().answer_within(hook))
             .map_or(BODY_WAIT_MAX, |limit| limit.min(BODY_WAIT_MAX))
-    }
-
-    async fn answer(
-        &self,
-        dialect: &dyn Dialect,
-        event: &Event,
-        received: Instant,
-        seated: bool,
-    ) -> Response {
-        match event.hook.moment {
-            Moment::Before => {
-                let settled = if seated {
-                    let limit = CallerLimit::Configured;
-                    self.before.decide(event, Caller { received, limit }).await
-                } else {
-                    self.before
-                        .fail(Some(event.hook), &shed(self.settings.in_flight_max))
-                };
-                reply(dialect.reply(event, &settled.decision), Some(&settled))
-            }
-            Moment::After => {
-                if !seated {
-                    self.metrics.accepted(event.hook, "refused");
-                    return reply(dialect.not_stored(event), None);
-                }
-                match self.after.accept(std::slice::from_ref(event), &[]).await {
-                    Ok(_) => reply(dialect.reply(event, &Decision::acknowledged()), None),
-                    Err(_) => reply(dialect.not_stored(event), None),
-                }
-            }
-        }
-    }
-
-    /// Trusts nothing of a call that cannot be read: a before call gets the failure policy's
-    /// answer, an after call the canonical one, with status 503 if a policy wanted the event.
-    fn unreadable(
-        &self,
-        dialect: &dyn Dialect,
-        hook: Option<Hook>,
-        body: &[u8],
-        why: String,
-    ) -> Response {
-        self.note("unreadable_call", &why);
-        if let Some(after) = hook.filter(|hook| hook.moment == Moment::After) {
-            let mut canonical = dialect.reply_without_event(hook, body, &Decision::acknowledged());
-            if self.after.wants(after) {
-                self.metrics.accepted(after, "refused");
-                canonical.status = 503;
-            }
-            return reply(canonical, None);
-        }
-        let failure = Failure::new(FailureClass::UnreadableCall, why);
-        let settled = self.before.fail(hook, &failure);
-        reply(
-            dialect.reply_without_event(hook, body, &settled.decision),
-            Some(&settled),
-        )
     }
 
     fn route<'a>(&self, path: &'a str) -> Option<(&'a str, DialectId)> {
@@ -226,23 +177,19 @@ impl Webhooks {
             "no IM server is expected at this path; the routes are {}\n",
             prefixes.join(", ")
         );
-        self.note("no_route", &format!("nothing is served at `{path}`"));
+        self.webhooks
+            .note("no_route", &format!("nothing is served at `{path}`"));
         plain(StatusCode::NOT_FOUND, help)
-    }
-
-    fn note(&self, reason: &'static str, what: &str) {
-        self.metrics.odd_call(reason);
-        if let Some(held_back) = self.odd_logged.pass(reason) {
-            warn!(reason, held_back, "{what}");
-        }
     }
 }
 
-fn shed(in_flight_max: usize) -> Failure {
-    Failure::new(
-        FailureClass::Overloaded,
-        format!("{in_flight_max} calls are in flight already"),
-    )
+/// The hook, where the URL names it: a call without a body cannot be read.
+fn hook_of(dialect: &dyn Dialect, head: &Call<'_>) -> Option<Hook> {
+    dialect.decode(head).err().and_then(|empty| empty.hook)
+}
+
+fn is_after(hook: Option<Hook>) -> bool {
+    hook.is_some_and(|hook| hook.moment == Moment::After)
 }
 
 /// `//a///b` is `/a/b`: an OpenIM `url` with a slash at its end gives two.
@@ -258,14 +205,15 @@ fn collapse_slashes(path: &str) -> String {
 
 /// Over HTTP the body must stay canonical, so what a gRPC caller reads from the answer is in
 /// headers here.
-fn reply(reply: Reply, settled: Option<&Settled>) -> Response {
+fn response(answered: Answered) -> Response {
+    let Answered { reply, settled } = answered;
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(reply.content_type),
-    );
+    if !reply.content_type.is_empty() {
+        let content_type = HeaderValue::from_static(reply.content_type);
+        headers.insert(header::CONTENT_TYPE, content_type);
+    }
     if let Some(settled) = settled {
         let mut set = |name: &'static str, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {

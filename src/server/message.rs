@@ -50,12 +50,17 @@ impl Invalid {
 /// The event that a before request asks about.
 pub fn before_event(request: v1::BeforeRequest) -> Result<Event, Invalid> {
     let hook = hook_named(&request.hook, Moment::Before)?;
-    event(
+    let mut event = event(
         hook,
         request.operation_id,
         request.message,
         request.body_json,
-    )
+    )?;
+    if let Some(room) = &mut event.room {
+        // A chat server that asks over gRPC has no state of its own.
+        room.kept_here = true;
+    }
+    Ok(event)
 }
 
 /// The event that an after request tells of, and the caller's id for it.
@@ -98,7 +103,7 @@ fn event(
     message: Option<v1::Message>,
     body_json: String,
 ) -> Result<Event, Invalid> {
-    match (dialect::info(hook).has_message(), message) {
+    match (dialect::info(hook).takes_message(), message) {
         (true, Some(message)) if body_json.is_empty() => {
             let message = checked(message, hook)?;
             Ok(dialect::event_from_message(hook, operation_id, message))
@@ -111,6 +116,11 @@ fn event(
             "message",
             format!("is missing; `{hook}` is about a message"),
         )),
+        (false, Some(message)) if dialect::info(hook).has_message() && body_json.is_empty() => {
+            let message = checked(message, hook)?;
+            dialect::native_event_from_message(hook, &operation_id, &message)
+                .map_err(|unreadable| Invalid::new("body_json", unreadable.reason))
+        }
         (false, Some(_)) => Err(Invalid::new(
             "message",
             format!("`{hook}` has no message: put its fields into `body_json`"),
@@ -187,6 +197,14 @@ pub fn decision_response(
             response.err_code = refusal.code;
             response.err_msg = refusal.public;
             response.err_dlt = refusal.detail;
+        }
+        Verdict::Reply(reply) => {
+            response.set_action(v1::Action::Reply);
+            response.reply = Some(v1::RoomReply {
+                sender_id: reply.sender,
+                message_json: reply.message.unwrap_or_default(),
+                to_bot_state: reply.state,
+            });
         }
         Verdict::Replace(replacement) => {
             response.set_action(v1::Action::Replace);

@@ -8,9 +8,13 @@ mod grpc;
 mod http;
 mod lanes;
 mod message;
+mod webhook;
+mod wukongim_grpc;
 
 pub use gate::Gate;
 pub use grpc::{GrpcSettings, hook_service};
 pub use http::{HttpSettings, router};
 pub use lanes::{Incoming, serve as serve_lanes};
 pub use message::{before_event, decision_response};
+pub use webhook::{WebhookSettings, Webhooks};
+pub use wukongim_grpc::webhook_service;

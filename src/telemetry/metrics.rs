@@ -3,7 +3,7 @@
 //! Labels are hooks, endpoints, lists and closed sets: never ids, never text.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -98,14 +98,40 @@ struct ReasonLabel {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndpointState {
+    endpoint: Arc<str>,
+    state: &'static str,
+}
+
 /// What the outbox says of one endpoint, set before each scrape.
 #[derive(Clone, Debug)]
 pub struct OutboxGauges {
     pub endpoint: Arc<str>,
-    pub pending: u64,
+    pub accepted: u64,
+    pub delivered: u64,
     pub dead: u64,
+    pub discarded: u64,
+    pub pending: u64,
+    pub in_flight: u64,
+    /// The counters above add up.
+    pub conserved: bool,
     /// Zero when nothing is pending.
     pub oldest_age: Duration,
+    /// Zero while the endpoint answers.
+    pub failing: Duration,
+    pub paused: bool,
+}
+
+/// What the outbox says of itself, set before each scrape.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OutboxTotals {
+    pub bytes: u64,
+    pub entries: u64,
+    /// Transactions that were synced to disk, and the calls that they answered.
+    pub commits: u64,
+    pub committed_calls: u64,
+    pub commit_time: Duration,
 }
 
 /// The metrics of one process. Cheap to call from many threads.
@@ -130,16 +156,32 @@ pub struct Metrics {
     stages: Family<StageLabel, Histogram>,
     /// The members of `stages`, found without a look-up.
     stage: [Histogram; 4],
-    pending: Family<EndpointLabel, Gauge<u64, AtomicU64>>,
+    pending: Family<EndpointState, Gauge<u64, AtomicU64>>,
     dead: Family<EndpointLabel, Gauge<u64, AtomicU64>>,
     oldest_age: Family<EndpointLabel, Gauge<f64, AtomicU64>>,
+    failing: Family<EndpointLabel, Gauge<f64, AtomicU64>>,
+    paused: Family<EndpointLabel, Gauge<i64, AtomicI64>>,
+    breaker_open: Family<EndpointLabel, Gauge<i64, AtomicI64>>,
+    pairs: Family<EndpointLabel, Counter>,
+    ended: Family<EndpointState, Counter>,
+    mismatch: Gauge<i64, AtomicI64>,
     outbox_bytes: Gauge<u64, AtomicU64>,
+    outbox_entries: Gauge<u64, AtomicU64>,
+    commits: Counter,
+    committed_calls: Counter,
+    commit_seconds: Counter<f64, AtomicU64>,
+    lag: Histogram,
 }
 
 /// Seconds; from the filter's microseconds to the longest wait for an endpoint.
 const BUCKETS: [f64; 14] = [
     0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_5, 0.001, 0.005, 0.025, 0.1, 0.5, 1.0,
     5.0, 15.0,
+];
+
+/// Seconds from the acceptance of an event to its delivery.
+const LAG_BUCKETS: [f64; 12] = [
+    0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3_600.0, 21_600.0, 86_400.0,
 ];
 
 impl Default for Metrics {
@@ -174,9 +216,21 @@ impl Metrics {
             pending: Family::default(),
             dead: Family::default(),
             oldest_age: Family::default(),
+            failing: Family::default(),
+            paused: Family::default(),
+            breaker_open: Family::default(),
+            pairs: Family::default(),
+            ended: Family::default(),
+            mismatch: Gauge::default(),
             outbox_bytes: Gauge::default(),
+            outbox_entries: Gauge::default(),
+            commits: Counter::default(),
+            committed_calls: Counter::default(),
+            commit_seconds: Counter::default(),
+            lag: Histogram::new(LAG_BUCKETS),
         };
         metrics.register();
+        metrics.register_outbox();
         metrics
     }
 
@@ -252,15 +306,40 @@ impl Metrics {
             "1 while the files on disk have errors and an older policy is in force",
             self.policy_rejected.clone(),
         );
+        registry.register_with_unit(
+            "stage",
+            "Time spent on a before call, by stage",
+            Unit::Seconds,
+            self.stages.clone(),
+        );
+    }
+
+    fn register_outbox(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "outbox_accepted_pairs",
+            "Events accepted, each counted once for each endpoint",
+            self.pairs.clone(),
+        );
+        registry.register(
+            "outbox_ended_pairs",
+            "Events that have ended for good, by endpoint and state: delivered or discarded",
+            self.ended.clone(),
+        );
         registry.register(
             "outbox_pending",
-            "Events that wait for an endpoint",
+            "Events that have not ended, by endpoint and state: waiting or in_flight",
             self.pending.clone(),
         );
         registry.register(
             "outbox_dead",
-            "Events that were given up on, by endpoint",
+            "Events that were given up on and can be replayed, by endpoint",
             self.dead.clone(),
+        );
+        registry.register(
+            "outbox_conservation_mismatch",
+            "1 when accepted is not delivered + dead + discarded + pending: a fault of callgate",
+            self.mismatch.clone(),
         );
         registry.register_with_unit(
             "outbox_oldest_pending_age",
@@ -269,16 +348,53 @@ impl Metrics {
             self.oldest_age.clone(),
         );
         registry.register_with_unit(
+            "endpoint_failing",
+            "For how long no event could be delivered to an endpoint",
+            Unit::Seconds,
+            self.failing.clone(),
+        );
+        registry.register(
+            "endpoint_paused",
+            "1 while the events of an endpoint wait and it is only tried now and then",
+            self.paused.clone(),
+        );
+        registry.register(
+            "delivery_breaker_open",
+            "1 while an endpoint is not told of events because it failed",
+            self.breaker_open.clone(),
+        );
+        registry.register_with_unit(
+            "delivery_lag",
+            "Time from the acceptance of an event to its delivery",
+            Unit::Seconds,
+            self.lag.clone(),
+        );
+        registry.register_with_unit(
             "outbox",
-            "Size of the outbox",
+            "Size of the outbox, as `outbox.bytes_max` counts it",
             Unit::Bytes,
             self.outbox_bytes.clone(),
         );
+        registry.register(
+            "outbox_entries",
+            "Events in the outbox, as `outbox.entries_max` counts them",
+            self.outbox_entries.clone(),
+        );
+        registry.register(
+            "outbox_commits",
+            "Transactions of the outbox, each synced to disk once",
+            self.commits.clone(),
+        );
+        registry.register(
+            "outbox_committed_calls",
+            "Calls that those transactions answered",
+            self.committed_calls.clone(),
+        );
         registry.register_with_unit(
-            "stage",
-            "Time spent on a before call, by stage",
+            "outbox_commit",
+            "Time that those transactions took",
             Unit::Seconds,
-            self.stages.clone(),
+            self.commit_seconds.clone(),
         );
     }
 
@@ -355,6 +471,20 @@ impl Metrics {
             .inc();
     }
 
+    /// Records how long a delivered event was on its way.
+    pub fn lagged(&self, lag: Duration) {
+        self.lag.observe(lag.as_secs_f64());
+    }
+
+    /// Sets whether the breaker of an endpoint's events is open.
+    pub fn delivery_breaker(&self, endpoint: &Arc<str>, open: bool) {
+        let label = EndpointLabel {
+            endpoint: Arc::clone(endpoint),
+        };
+        let gauge = self.breaker_open.get_or_create(&label);
+        gauge.set(i64::from(open));
+    }
+
     /// Records a call that names no known hook or cannot be read.
     pub fn odd_call(&self, reason: &'static str) {
         self.odd_calls.get_or_create(&ReasonLabel { reason }).inc();
@@ -372,18 +502,47 @@ impl Metrics {
     }
 
     /// Sets what the outbox holds now.
-    pub fn outbox(&self, endpoints: &[OutboxGauges], bytes: u64) {
+    pub fn outbox(&self, endpoints: &[OutboxGauges], totals: OutboxTotals) {
         for gauges in endpoints {
-            let label = EndpointLabel {
-                endpoint: Arc::clone(&gauges.endpoint),
-            };
-            self.pending.get_or_create(&label).set(gauges.pending);
-            self.dead.get_or_create(&label).set(gauges.dead);
-            self.oldest_age
-                .get_or_create(&label)
-                .set(gauges.oldest_age.as_secs_f64());
+            self.outbox_endpoint(gauges);
         }
-        self.outbox_bytes.set(bytes);
+        let mismatch = endpoints.iter().any(|gauges| !gauges.conserved);
+        self.mismatch.set(i64::from(mismatch));
+        self.outbox_bytes.set(totals.bytes);
+        self.outbox_entries.set(totals.entries);
+        let seconds = totals.commit_time.as_secs_f64();
+        set_count(&self.commits, totals.commits);
+        set_count(&self.committed_calls, totals.committed_calls);
+        let bits = seconds.to_bits();
+        self.commit_seconds.inner().store(bits, Ordering::Relaxed);
+    }
+
+    fn outbox_endpoint(&self, gauges: &OutboxGauges) {
+        let label = EndpointLabel {
+            endpoint: Arc::clone(&gauges.endpoint),
+        };
+        let state = |state| EndpointState {
+            endpoint: Arc::clone(&gauges.endpoint),
+            state,
+        };
+        let waiting = gauges.pending.saturating_sub(gauges.in_flight);
+        for (name, count) in [("waiting", waiting), ("in_flight", gauges.in_flight)] {
+            self.pending.get_or_create(&state(name)).set(count);
+        }
+        for (name, count) in [
+            ("delivered", gauges.delivered),
+            ("discarded", gauges.discarded),
+        ] {
+            set_count(&self.ended.get_or_create(&state(name)), count);
+        }
+        set_count(&self.pairs.get_or_create(&label), gauges.accepted);
+        self.dead.get_or_create(&label).set(gauges.dead);
+        let seconds = gauges.oldest_age.as_secs_f64();
+        self.oldest_age.get_or_create(&label).set(seconds);
+        let seconds = gauges.failing.as_secs_f64();
+        self.failing.get_or_create(&label).set(seconds);
+        let paused = i64::from(gauges.paused);
+        self.paused.get_or_create(&label).set(paused);
     }
 
     /// Everything in the OpenMetrics text format.
@@ -412,6 +571,11 @@ impl Metrics {
             self.let_through.get_or_create(&labels).inc();
         }
     }
+}
+
+/// Sets a counter that the outbox keeps itself, over restarts.
+fn set_count(counter: &Counter, count: u64) {
+    counter.inner().store(count, Ordering::Relaxed);
 }
 
 fn outcome_labels(endpoint: &Arc<str>, outcome: &'static str) -> EndpointOutcome {

@@ -10,4 +10,4 @@ mod metrics;
 
 pub use hooks::{HookState, HookStates};
 pub use logs::{LogFormat, Seldom, start_logs};
-pub use metrics::{Metrics, OutboxGauges, Stage};
+pub use metrics::{Metrics, OutboxGauges, OutboxTotals, Stage};

@@ -3,18 +3,27 @@
 //! Each test starts a program of its own on free ports and in a directory of its own, so they
 //! run side by side. `harness` is the only code that knows how the program is driven.
 
+mod chatserver;
 mod deadline_run;
 mod delivery;
 mod failures;
 mod filter_cases;
 mod filter_model;
+mod filter_properties;
+mod funtek;
 mod grpc;
 mod harness;
 mod hostile;
 mod layers;
 mod openim_http;
+mod outbox_dead;
+mod outbox_delivery;
+mod outbox_disk;
+mod outbox_kill;
 mod privacy;
 mod readme;
 mod reload;
 mod shutdown;
 mod start;
+mod word_tools;
+mod wukongim;

@@ -49,8 +49,8 @@ pub fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unreadable> 
         (None, None) => without_url(info.hook, &object, route),
     };
     let can = match dialect {
-        DialectId::OpenIm => can(info, &command),
         DialectId::OpenImV2 => openim_v2::can(info.hook),
+        _ => can(info, &command),
     };
     let operation_id = match call.operation_id {
         Some(id) if !id.is_empty() => id.to_owned(),
@@ -84,15 +84,12 @@ pub fn event_from_message(hook: Hook, operation_id: String, message: Message) ->
     }
     content_texts(DialectId::OpenIm, &message, can.replace, &mut texts);
     let mut event = Event {
-        hook,
-        dialect: DialectId::OpenIm,
-        can,
         operation_id,
         natural_id: natural_id(info, Some(&message), None),
         lane: lane(info, Some(&message), None),
         message: Some(message),
         texts,
-        body: None,
+        ..Event::new(hook, DialectId::OpenIm, can)
     };
     if hook.moment == Moment::After {
         // What is told later is stored as a body.
@@ -143,20 +140,16 @@ fn read(
     body: &str,
     replaceable: impl Fn(Document, &str) -> bool,
 ) -> Result<Event, String> {
-    let message = match info.has_message() {
+    let message = match info.takes_message() {
         true => Some(message::read(object)?),
         false => None,
     };
     Ok(Event {
-        hook: info.hook,
-        dialect,
-        can,
-        operation_id: String::new(),
         natural_id: natural_id(info, message.as_ref(), Some(object)),
         lane: lane(info, message.as_ref(), Some(object)),
         texts: texts(info, dialect, message.as_ref(), object, body, replaceable),
         message,
-        body: None,
+        ..Event::new(info.hook, dialect, can)
     })
 }
 
@@ -263,6 +256,7 @@ fn can(info: &HookInfo, command: &str) -> Can {
         // Of the old form we read the request, but do not write its own answer.
         replace: info.can_replace() && !command.eq_ignore_ascii_case(ONE_MEMBER_JOINS),
         replace_later: matches!(info.form, Form::Message(Receiver::User | Receiver::Group)),
+        reply: false,
     }
 }
 
@@ -274,6 +268,7 @@ fn can_directly(hook: Hook) -> Can {
             block: true,
             replace: true,
             replace_later: false,
+            reply: false,
         },
     }
 }

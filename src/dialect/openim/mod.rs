@@ -22,6 +22,11 @@ use super::{Answers, Call, Decoded, Dialect, HookInfo, Outgoing, Reading, Reply,
 
 pub use decode::{event_from_body, event_from_message};
 
+/// OpenIM has this hook.
+pub fn speaks(hook: Hook) -> bool {
+    commands::HOOKS.iter().any(|info| info.hook == hook)
+}
+
 /// The dialect of OpenIM v3.
 ///
 /// A route of this dialect also takes calls of v2, which name no command in the URL, and answers
@@ -44,8 +49,8 @@ impl Dialect for OpenIm {
 
     fn reply(&self, event: &Event, decision: &Decision) -> Reply {
         match event.dialect {
-            DialectId::OpenIm => reply::reply(event, decision),
             DialectId::OpenImV2 => openim_v2::reply(event, decision),
+            _ => reply::reply(event, decision),
         }
     }
 
@@ -55,8 +60,8 @@ impl Dialect for OpenIm {
 
     fn not_stored(&self, event: &Event) -> Reply {
         match event.dialect {
-            DialectId::OpenIm => reply::not_stored(),
             DialectId::OpenImV2 => openim_v2::not_stored(event),
+            _ => reply::not_stored(),
         }
     }
 

@@ -32,7 +32,7 @@ pub fn without_event(hook: Option<Hook>, body: &[u8], decision: &Decision) -> Re
         Some(hook) => write(hooks::info(hook), body, decision),
         None => match &decision.verdict {
             Verdict::Block(refusal) => block(refusal),
-            Verdict::Allow | Verdict::Replace(_) => allow(),
+            Verdict::Allow | Verdict::Replace(_) | Verdict::Reply(_) => allow(),
         },
     })
 }
@@ -50,7 +50,7 @@ fn write(info: &HookInfo, body: &[u8], decision: &Decision) -> String {
     let replacement = match &decision.verdict {
         _ if info.hook.moment == Moment::After => return allow(),
         Verdict::Block(refusal) => return block(refusal),
-        Verdict::Allow => &nothing,
+        Verdict::Allow | Verdict::Reply(_) => &nothing,
         Verdict::Replace(replacement) => replacement,
     };
     let echoes = info.can == Ability::ReplaceAndEcho;

@@ -112,7 +112,9 @@ fn write_message(event: &Event, message: &Message, content: &str) -> String {
                 body.text("groupID", &message.group_id);
             }
         }
-        Form::Push { .. } | Form::Plain => write_push(&mut body, event, info, message, content),
+        Form::Push { .. } | Form::Plain | Form::Native { .. } => {
+            write_push(&mut body, event, info, message, content);
+        }
     }
     body.finish("\n")
 }

@@ -267,7 +267,7 @@ fn a_status_of_failure_is_a_failure_unless_it_refuses() {
         (302, ""),
         (503, r#"{"errCode":5001}"#),
     ] {
-        for endpoint in DialectId::ALL {
+        for endpoint in OPENIM {
             let request = "before_send_single_msg.text";
             let reading = read_with_status(request, endpoint, Answers::Intent, status, answer);
             assert_eq!(outcome(&reading, false), "http_status", "{status} {answer}");

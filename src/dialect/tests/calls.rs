@@ -199,11 +199,13 @@ fn check_route(
         query,
         operation_id: None,
         body: Bytes::copy_from_slice(body.as_bytes()),
+        options: Options::default(),
     };
     let decoded = of(route).decode(&call);
     let found = match &decoded {
         Ok(Decoded::Event(event)) => Ok((event.hook.name, event.dialect)),
         Ok(Decoded::UnknownCommand(command)) => Ok((command.as_str(), route)),
+        Ok(Decoded::Batch { .. }) => unreachable!("OpenIM sends one event a call"),
         Err(error) => Err((error.hook.map(|hook| hook.name), error.reason.as_str())),
     };
     assert_eq!(found, expected, "{path}?{query}");
@@ -350,6 +352,7 @@ fn the_operation_id_comes_from_the_header_first() {
             query: "",
             operation_id,
             body: Bytes::from_static(body),
+            options: Options::default(),
         };
         match of(DialectId::OpenIm).decode(&call) {
             Ok(Decoded::Event(event)) => event.operation_id,

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::decision::{Answer, Outcome, Verdict};
-use crate::dialect::{Answers, Call, Decoded, Form, info, json, of};
+use crate::dialect::{Answers, Call, Decoded, Form, Options, info, json, of};
 use crate::event::{DialectId, Document, Event};
 
 use super::fixtures;
-use super::{decision, direct, masked};
+use super::{OPENIM, decision, direct, masked};
 
 /// Recorded requests or answers.
 fn recorded(kind: &'static str) -> impl Strategy<Value = &'static [u8]> {
@@ -47,6 +47,7 @@ fn decoded(body: &[u8]) -> Option<Event> {
             query: "",
             operation_id: None,
             body: Bytes::copy_from_slice(body),
+            options: Options::default(),
         })
     };
     match decode(DialectId::OpenIm) {
@@ -69,7 +70,7 @@ fn use_event(event: &Event) {
         let reply = dialect.reply(event, &decision(verdict));
         json::Object::parse(std::str::from_utf8(&reply.body).unwrap()).unwrap();
     }
-    for endpoint in DialectId::ALL {
+    for endpoint in OPENIM {
         let outgoing = of(endpoint).request("http://h", event, Some(&replacement));
         json::Object::parse(std::str::from_utf8(&outgoing.body).unwrap()).unwrap();
     }
@@ -148,12 +149,13 @@ proptest! {
         path in "\\PC{0,40}",
         query in "\\PC{0,40}",
     ) {
-        for route in DialectId::ALL {
+        for route in OPENIM {
             let _ = of(route).decode(&Call {
                 path: &path,
                 query: &query,
                 operation_id: None,
                 body: Bytes::from(body.clone()),
+                options: Options::default(),
             });
             let reply = of(route).reply_without_event(None, &body, &decision(Verdict::Allow));
             prop_assert_eq!(reply.status, 200);
@@ -175,7 +177,7 @@ proptest! {
         answers in prop::sample::select(Answers::ALL.to_vec()),
     ) {
         let event = decoded(request).unwrap();
-        for endpoint in DialectId::ALL {
+        for endpoint in OPENIM {
             let reading = of(endpoint).read_answer(&event, status, &answer, answers);
             if let Outcome::Answer(Answer::Replace(replacement)) = reading.outcome {
                 let dialect = of(event.dialect);

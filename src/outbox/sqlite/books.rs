@@ -5,40 +5,43 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, Result, params};
 
 use super::{from_sql, to_sql};
-use crate::outbox::entry::Counts;
+use crate::outbox::entry::{Counts, Health, Paused};
 
 /// Every counter, as of the transaction that is open.
 #[derive(Default)]
 pub(super) struct Books {
     pub last_seq: i64,
     pub bytes: u64,
+    pub events: u64,
     pub remembered_ids: u64,
     pub endpoints: BTreeMap<i64, Book>,
     numbers: HashMap<String, i64>,
-    /// What the file says of the first three.
-    saved: (i64, u64, u64),
+    /// What the file says of the first four.
+    saved: (i64, u64, u64, u64),
 }
 
 pub(super) struct Book {
     pub name: String,
     pub counts: Counts,
+    pub health: Health,
     /// What the file says; `None` when it has no row yet.
-    saved: Option<Counts>,
+    saved: Option<(Counts, Health)>,
 }
 
 impl Books {
     pub(super) fn load(connection: &Connection) -> Result<Books> {
         let mut books = Books::default();
-        let sql = "SELECT last_seq, bytes, remembered_ids FROM total";
+        let sql = "SELECT last_seq, bytes, remembered_ids, events FROM total";
         connection.prepare_cached(sql)?.query_row([], |row| {
             books.last_seq = row.get(0)?;
             books.bytes = from_sql(row.get(1)?);
             books.remembered_ids = from_sql(row.get(2)?);
+            books.events = from_sql(row.get(3)?);
             Ok(())
         })?;
-        books.saved = (books.last_seq, books.bytes, books.remembered_ids);
-        let sql = "SELECT number, name, accepted, delivered, dead, discarded, pending, in_flight
-            FROM endpoint";
+        books.saved = books.totals();
+        let sql = "SELECT number, name, accepted, delivered, dead, discarded, pending, in_flight,
+            failing_since_ms, paused_at_ms, pause_reason FROM endpoint";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -52,10 +55,20 @@ impl Books {
             };
             let name: String = row.get(1)?;
             books.numbers.insert(name.clone(), row.get(0)?);
-            let saved = Some(counts);
+            let paused_at_ms: Option<i64> = row.get(9)?;
+            let reason: String = row.get(10)?;
+            let health = Health {
+                failing_since_ms: row.get::<_, Option<i64>>(8)?.map(from_sql),
+                paused: paused_at_ms.map(|at_ms| Paused {
+                    at_ms: from_sql(at_ms),
+                    reason,
+                }),
+            };
+            let saved = Some((counts, health.clone()));
             let book = Book {
                 name,
                 counts,
+                health,
                 saved,
             };
             books.endpoints.insert(row.get(0)?, book);
@@ -80,6 +93,7 @@ impl Books {
         let book = Book {
             name: name.to_owned(),
             counts: Counts::default(),
+            health: Health::default(),
             saved: None,
         };
         self.endpoints.insert(number, book);
@@ -93,18 +107,32 @@ impl Books {
         &mut book.expect("an endpoint is never removed").counts
     }
 
+    pub(super) fn set_health(&mut self, number: i64, health: Health) {
+        if let Some(book) = self.endpoints.get_mut(&number) {
+            book.health = health;
+        }
+    }
+
+    fn totals(&self) -> (i64, u64, u64, u64) {
+        (self.last_seq, self.bytes, self.remembered_ids, self.events)
+    }
+
     /// Writes what has changed.
     pub(super) fn save(&mut self, connection: &Connection) -> Result<()> {
         for (number, book) in &mut self.endpoints {
-            let counts = book.counts;
-            if book.saved == Some(counts) {
+            let now = (book.counts, book.health.clone());
+            if book.saved.as_ref() == Some(&now) {
                 continue;
             }
+            let (counts, health) = &now;
             // In release too: a lost event is worse than an engine that stops.
             assert!(counts.conserved(), "`{}`: {counts:?}", book.name);
-            let sql = "INSERT INTO endpoint VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            let sql = "INSERT INTO endpoint VALUES
+                (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
                 ON CONFLICT (number) DO UPDATE SET accepted = ?3, delivered = ?4, dead = ?5,
-                discarded = ?6, pending = ?7, in_flight = ?8";
+                discarded = ?6, pending = ?7, in_flight = ?8, failing_since_ms = ?9,
+                paused_at_ms = ?10, pause_reason = ?11";
+            let paused = health.paused.as_ref();
             connection.prepare_cached(sql)?.execute(params![
                 number,
                 book.name,
@@ -114,16 +142,21 @@ impl Books {
                 to_sql(counts.discarded),
                 to_sql(counts.pending),
                 to_sql(counts.in_flight),
+                health.failing_since_ms.map(to_sql),
+                paused.map(|paused| to_sql(paused.at_ms)),
+                paused.map_or("", |paused| paused.reason.as_str()),
             ])?;
-            book.saved = Some(counts);
+            book.saved = Some(now);
         }
-        let now = (self.last_seq, self.bytes, self.remembered_ids);
+        let now = self.totals();
         if self.saved != now {
-            let sql = "UPDATE total SET last_seq = ?1, bytes = ?2, remembered_ids = ?3";
+            let sql = "UPDATE total SET last_seq = ?1, bytes = ?2, remembered_ids = ?3,
+                events = ?4";
             connection.prepare_cached(sql)?.execute(params![
                 now.0,
                 to_sql(now.1),
-                to_sql(now.2)
+                to_sql(now.2),
+                to_sql(now.3)
             ])?;
             self.saved = now;
         }

@@ -38,13 +38,16 @@ impl Store {
                 endpoint: book.name.clone(),
                 counts: book.counts,
                 oldest_pending_ms: oldest.map(from_sql),
+                health: book.health.clone(),
             });
         }
         endpoints.sort_unstable_by(|one, other| one.endpoint.cmp(&other.endpoint));
         Ok(Stats {
             endpoints,
             bytes: self.books.bytes,
+            entries: self.books.events,
             remembered_ids: self.books.remembered_ids,
+            work: self.work,
         })
     }
 }

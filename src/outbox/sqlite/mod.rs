@@ -9,26 +9,33 @@ mod file;
 mod books;
 mod store;
 
+mod letters;
 mod look;
+mod reserve;
 mod upkeep;
 
 mod writer;
 
+#[cfg(test)]
+mod power;
 #[cfg(test)]
 mod tests;
 
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use self::reserve::Reserve;
 use self::store::Store;
 use self::writer::{Alarm, Call, Job, Message, Writer};
 use super::config::Config;
-use super::entry::{Appended, Due, EntryKey, NewEntry, Settlement, Stats};
+use super::entry::{Appended, Due, EntryKey, Health, NewEntry, Room, Settlement, Stats};
 use super::error::{AppendError, OpenError, OutboxError};
+use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep};
 use super::{OnFatal, Outbox};
 
 /// The asking side of the writer's thread.
@@ -45,12 +52,13 @@ pub(super) struct Sqlite {
 
 impl Sqlite {
     pub(super) fn open(config: &Config, on_fatal: OnFatal) -> Result<Sqlite, OpenError> {
-        let store = Store::open(config)?;
+        let (store, reserve) = Sqlite::open_with_reserve(config)?;
         let (queue, jobs) = std::sync::mpsc::channel();
         let wakeups = watch::Sender::new(0);
         let broken = Arc::new(OnceLock::new());
         let writer = Writer {
             store,
+            reserve,
             jobs,
             entries_max: config.commit_entries_max.max(1),
             wait: config.commit_wait,
@@ -80,9 +88,37 @@ impl Sqlite {
         })
     }
 
+    /// Opens the file, with the room of the reserve if there is no other.
+    fn open_with_reserve(config: &Config) -> Result<(Store, Reserve), OpenError> {
+        let now = Instant::now();
+        let (opened, mut reserve) = match Store::open(config) {
+            Err(OpenError::DiskFull { .. }) => {
+                let mut reserve = Reserve::open(&config.path, config.reserve_bytes, now);
+                reserve.give(now);
+                (Store::open(config), reserve)
+            }
+            opened => {
+                let reserve = Reserve::open(&config.path, config.reserve_bytes, now);
+                (opened, reserve)
+            }
+        };
+        let store = opened?;
+        reserve.is_held(now);
+        Ok((store, reserve))
+    }
+
     /// Has the writer do a call, and waits until it is on disk.
     async fn call<T: Send + 'static>(
         &self,
+        entries: usize,
+        run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, OutboxError> {
+        self.call_that(false, entries, run).await
+    }
+
+    async fn call_that<T: Send + 'static>(
+        &self,
+        adds: bool,
         entries: usize,
         run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, OutboxError> {
@@ -91,6 +127,7 @@ impl Sqlite {
         let (answer, answered) = oneshot::channel();
         let job = Job {
             call: Box::new(Call::new(run, answer)),
+            adds,
             entries,
             _room: room,
         };
@@ -117,7 +154,8 @@ impl Outbox for Sqlite {
         for entry in &mut entries {
             entry.admit(&self.config)?;
         }
-        self.call(entries.len(), move |store| store.append(&entries))
+        let count = entries.len();
+        self.call_that(true, count, move |store| store.append(&entries))
             .await?
     }
 
@@ -125,11 +163,13 @@ impl Outbox for Sqlite {
         &self,
         endpoint: &str,
         now_ms: u64,
-        limit: usize,
+        room: Room,
     ) -> Result<Vec<Due>, OutboxError> {
         let endpoint = endpoint.to_owned();
-        self.call(limit, move |store| store.claim(&endpoint, now_ms, limit))
-            .await
+        self.call(room.pairs, move |store| {
+            store.claim(&endpoint, now_ms, room)
+        })
+        .await
     }
 
     async fn settle(
@@ -146,6 +186,55 @@ impl Outbox for Sqlite {
         let endpoint = endpoint.to_owned();
         self.call(0, move |store| store.next_due_ms(&endpoint))
             .await
+    }
+
+    async fn dead(
+        &self,
+        filter: &DeadFilter,
+        from: DeadCursor,
+        limit: usize,
+    ) -> Result<DeadPage, OutboxError> {
+        let filter = filter.clone();
+        self.call(0, move |store| store.dead(&filter, from, limit))
+            .await
+    }
+
+    async fn act_on_dead(
+        &self,
+        act: &DeadAct,
+        filter: &DeadFilter,
+        from: DeadCursor,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<DeadStep, OutboxError> {
+        let (act, filter) = (act.clone(), filter.clone());
+        self.call(limit, move |store| {
+            store.act_on_dead(&act, &filter, from, limit, now_ms)
+        })
+        .await
+    }
+
+    async fn discard_pending(
+        &self,
+        endpoint: &str,
+        reason: &str,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<u64, OutboxError> {
+        let (endpoint, reason) = (endpoint.to_owned(), reason.to_owned());
+        self.call(limit, move |store| {
+            store.discard_pending(&endpoint, &reason, limit, now_ms)
+        })
+        .await
+    }
+
+    async fn set_health(&self, endpoint: &str, health: Health) -> Result<(), OutboxError> {
+        let endpoint = endpoint.to_owned();
+        self.call(1, move |store| {
+            store.set_health(&endpoint, &health);
+            Ok(())
+        })
+        .await
     }
 
     async fn endpoints(&self) -> Result<Vec<String>, OutboxError> {

@@ -8,8 +8,9 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::books::Books;
 use super::{file, from_sql, to_sql};
 use crate::outbox::config::Config;
-use crate::outbox::entry::{Appended, Due, EntryKey, NewEntry, Settlement};
-use crate::outbox::error::{AppendError, OpenError};
+use crate::outbox::entry::{Appended, Due, EntryKey, Health, NewEntry, Room, Settlement, Work};
+use crate::outbox::error::{AppendError, Limit, OpenError};
+use crate::outbox::faults::{Fault, asked};
 use crate::outbox::rules::{cut, forget_at_ms, longest_due, note_discarded};
 
 /// Ready pairs that one claim sets waiting at the most; the next claim goes on.
@@ -22,6 +23,9 @@ pub(super) struct Store {
     pub books: Books,
     /// No remembered id may be forgotten before this time.
     pub forget_from_ms: u64,
+    /// No dead letter is too old before this time.
+    pub retire_from_ms: u64,
+    pub work: Work,
     /// A pair became ready since [`Store::begin`].
     pub woke: bool,
 }
@@ -33,12 +37,14 @@ impl Store {
         Store::start(connection, config).map_err(|error| file::failed(&config.path, &error))
     }
 
-    fn start(connection: Connection, config: &Config) -> Result<Store> {
+    pub(super) fn start(connection: Connection, config: &Config) -> Result<Store> {
         let mut store = Store {
             books: Books::load(&connection)?,
             connection,
             config: config.clone(),
             forget_from_ms: 0,
+            retire_from_ms: 0,
+            work: Work::default(),
             woke: false,
         };
         store.begin()?;
@@ -66,6 +72,7 @@ impl Store {
         }
         self.books = Books::load(&self.connection)?;
         self.forget_from_ms = 0;
+        self.retire_from_ms = 0;
         Ok(())
     }
 
@@ -77,23 +84,34 @@ impl Store {
         if let Some(first) = entries.first() {
             self.sweep(first.accepted_at_ms)?;
         }
-        let held = self.books.bytes;
-        let limit = self.config.bytes_max;
-        let more: u64 = entries.iter().map(NewEntry::bytes).sum();
-        if held + more > limit {
+        let bytes: u64 = entries.iter().map(NewEntry::bytes).sum();
+        if self.room_for(bytes, entries.len() as u64).is_err() {
             // Duplicates need no room; to look for them is worth it only here.
-            let mut more = 0;
+            let (mut bytes, mut events) = (0, 0);
             for entry in entries {
                 if !self.knows(&entry.id)? {
-                    more += entry.bytes();
+                    bytes += entry.bytes();
+                    events += 1;
                 }
             }
-            if held + more > limit {
-                return Ok(Err(AppendError::full(held, more, limit)));
+            if let Err(full) = self.room_for(bytes, events) {
+                return Ok(Err(full));
             }
         }
         let appended: Result<_> = entries.iter().map(|entry| self.append_one(entry)).collect();
         appended.map(Ok)
+    }
+
+    fn room_for(&self, bytes: u64, events: u64) -> Result<(), AppendError> {
+        let (held, max) = (self.books.bytes, self.config.bytes_max);
+        if held + bytes > max {
+            return Err(AppendError::full(held, bytes, Limit::Bytes(max)));
+        }
+        let (held, max) = (self.books.events, self.config.entries_max);
+        if held + events > max {
+            return Err(AppendError::full(held, events, Limit::Entries(max)));
+        }
+        Ok(())
     }
 
     fn knows(&self, id: &str) -> Result<bool> {
@@ -131,6 +149,7 @@ impl Store {
             ],
         )?;
         self.books.bytes += entry.bytes();
+        self.books.events += 1;
         for name in &entry.endpoints {
             let endpoint = self.books.number_or_new(name);
             self.append_pair(endpoint, seq, entry)?;
@@ -143,7 +162,7 @@ impl Store {
         self.woke = true;
         let accepted_at_ms = to_sql(entry.accepted_at_ms);
         self.execute(
-            "INSERT INTO pair VALUES (?1, ?2, 0, 0, ?3, ?4, 0, 0, 0, '')",
+            "INSERT INTO pair VALUES (?1, ?2, 0, 0, ?3, ?4, 0, 0, 0, '', 0)",
             params![endpoint, seq, accepted_at_ms, entry.lane],
         )?;
         let counts = self.books.counts(endpoint);
@@ -152,14 +171,14 @@ impl Store {
         Ok(())
     }
 
-    pub(super) fn claim(&mut self, name: &str, now_ms: u64, limit: usize) -> Result<Vec<Due>> {
+    pub(super) fn claim(&mut self, name: &str, now_ms: u64, room: Room) -> Result<Vec<Due>> {
         self.sweep(now_ms)?;
         let Some(endpoint) = self.books.number(name) else {
             return Ok(Vec::new());
         };
-        let ready = self.free(endpoint, limit)?;
-        let retry = self.retries(endpoint, now_ms, limit)?;
-        let claimed: Vec<Due> = longest_due(&ready, &retry, limit)
+        let ready = self.free(endpoint, room.pairs)?;
+        let retry = self.retries(endpoint, now_ms, room.retries.min(room.pairs))?;
+        let claimed: Vec<Due> = longest_due(&ready, &retry, room.pairs)
             .into_iter()
             .map(|seq| self.claim_one(endpoint, name, seq))
             .collect::<Result<_>>()?;
@@ -188,9 +207,9 @@ impl Store {
                 break;
             };
             last = seq;
-            if lane.is_empty() {
+            if lane.is_empty() || asked(Fault::LaneRace) {
                 free.push((from_sql(accepted_at_ms), seq));
-            } else if lanes.contains(&lane) || self.first_of(endpoint, &lane, seq)?.is_some() {
+            } else if lanes.contains(&lane) || self.is_busy(endpoint, &lane)? {
                 waiting += 1;
                 self.set_place(endpoint, seq, 3)?;
             } else {
@@ -201,18 +220,45 @@ impl Store {
         Ok(free)
     }
 
-    /// The first pair of a lane that is in flight, a retry or waiting, before a place.
-    fn first_of(&self, endpoint: i64, lane: &str, before: i64) -> Result<Option<i64>> {
+    /// Whether a pair of the lane is in flight or a retry: the lane waits for its end.
+    ///
+    /// Invariant: of a lane that is not busy, the first pair is ready.
+    fn is_busy(&self, endpoint: i64, lane: &str) -> Result<bool> {
+        let sql = "SELECT 1 FROM pair
+            WHERE endpoint = ?1 AND lane = ?2 AND place > 0 AND lane <> '' AND place < 3 LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        statement.exists(params![endpoint, lane])
+    }
+
+    /// The first pair of a lane that waits, before a place.
+    pub(super) fn first_waiting(
+        &self,
+        endpoint: i64,
+        lane: &str,
+        before: i64,
+    ) -> Result<Option<i64>> {
         let sql = "SELECT seq FROM pair
-            WHERE endpoint = ?1 AND lane = ?2 AND place > 0 AND lane <> '' AND seq < ?3
-            ORDER BY seq LIMIT 1";
+            WHERE endpoint = ?1 AND lane = ?2 AND place = 3 AND place > 0 AND lane <> ''
+            AND seq < ?3 ORDER BY seq LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
         statement
             .query_row(params![endpoint, lane, before], |row| row.get(0))
             .optional()
     }
 
-    fn set_place(&self, endpoint: i64, seq: i64, place: i64) -> Result<()> {
+    /// After a pair of the lane is ready again: a replayed one before it goes first.
+    pub(super) fn let_pass(&self, endpoint: i64, seq: i64, lane: &str) -> Result<()> {
+        if lane.is_empty() {
+            return Ok(());
+        }
+        if let Some(first) = self.first_waiting(endpoint, lane, seq)? {
+            self.set_place(endpoint, first, 0)?;
+            self.set_place(endpoint, seq, 3)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_place(&self, endpoint: i64, seq: i64, place: i64) -> Result<()> {
         let sql = "UPDATE pair SET place = ?3 WHERE endpoint = ?1 AND seq = ?2";
         self.execute(sql, params![endpoint, seq, place]).map(drop)
     }
@@ -237,11 +283,12 @@ impl Store {
 
     fn claim_one(&self, endpoint: i64, name: &str, seq: i64) -> Result<Due> {
         let sql = "UPDATE pair SET place = 1, attempts = attempts + 1, claims = claims + 1
-            WHERE endpoint = ?1 AND seq = ?2 RETURNING attempts, claims, crashes";
+            WHERE endpoint = ?1 AND seq = ?2 RETURNING attempts, claims, crashes, replays";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let (attempt, claim, crashes) = statement.query_row(params![endpoint, seq], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
+        let (attempt, claim, crashes, replays) = statement
+            .query_row(params![endpoint, seq], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })?;
         let sql = "SELECT id, accepted_at_ms, hook, dialect, lane, operation_id, body
             FROM event WHERE seq = ?1";
         self.connection
@@ -263,6 +310,7 @@ impl Store {
                     endpoint: name.to_owned(),
                     attempt,
                     crashes,
+                    replays,
                 })
             })
     }
@@ -279,55 +327,118 @@ impl Store {
     }
 
     fn settle_one(&mut self, key: EntryKey, settlement: &Settlement, now_ms: u64) -> Result<()> {
-        let sql = "SELECT lane, attempts FROM pair
+        let sql = "SELECT lane, attempts, replays, due_at_ms FROM pair
             WHERE endpoint = ?1 AND seq = ?2 AND claims = ?3 AND place = 1";
-        let found: Option<(String, i64)> = self
+        let found: Option<(String, i64, i64, i64)> = self
             .connection
             .prepare_cached(sql)?
             .query_row(params![key.endpoint, key.seq, key.claim], |row| {
-                Ok((row.get(0)?, row.get(1)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })
             .optional()?;
-        let Some((lane, attempts)) = found else {
+        let Some((lane, attempts, replays, due_at_ms)) = found else {
             return Ok(());
         };
         self.books.counts(key.endpoint).in_flight -= 1;
         match settlement {
-            Settlement::Release => self.release(key),
+            Settlement::Release => self.release(key, &lane, due_at_ms),
             Settlement::Retry {
                 due_at_ms,
                 reason,
                 counts,
             } => self.retry(key, *due_at_ms, reason, attempts - i64::from(!counts)),
-            Settlement::Dead { reason } => {
+            Settlement::Dead { reason, answer } => {
                 self.books.counts(key.endpoint).dead += 1;
+                let retire_at_ms = forget_at_ms(now_ms, self.config.dead_keep);
+                self.retire_from_ms = self.retire_from_ms.min(retire_at_ms);
                 self.execute(
-                    "INSERT INTO dead VALUES (?1, ?2, ?3, ?4, ?5)",
-                    params![key.endpoint, key.seq, attempts, to_sql(now_ms), cut(reason)],
+                    "INSERT INTO dead VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    params![
+                        key.endpoint,
+                        key.seq,
+                        attempts,
+                        to_sql(now_ms),
+                        cut(reason),
+                        replays,
+                        cut(answer)
+                    ],
                 )?;
-                self.remove(key, &lane)
+                self.remove(key.endpoint, key.seq, &lane)
             }
             Settlement::Delivered => {
                 self.books.counts(key.endpoint).delivered += 1;
-                self.remove(key, &lane)?;
+                self.remove(key.endpoint, key.seq, &lane)?;
                 self.end_pair(key.seq, now_ms).map(drop)
             }
             Settlement::Discarded { reason } => {
-                self.books.counts(key.endpoint).discarded += 1;
-                self.remove(key, &lane)?;
-                let id = self.end_pair(key.seq, now_ms)?;
-                note_discarded(&self.books.endpoints[&key.endpoint].name, &id, reason);
-                Ok(())
+                self.discard_pair(key.endpoint, key.seq, &lane, reason, now_ms)
             }
         }
     }
 
-    fn release(&mut self, key: EntryKey) -> Result<()> {
+    fn discard_pair(
+        &mut self,
+        endpoint: i64,
+        seq: i64,
+        lane: &str,
+        reason: &str,
+        now_ms: u64,
+    ) -> Result<()> {
+        self.books.counts(endpoint).discarded += 1;
+        self.remove(endpoint, seq, lane)?;
+        let id = self.end_pair(seq, now_ms)?;
+        note_discarded(&self.books.endpoints[&endpoint].name, &id, reason);
+        Ok(())
+    }
+
+    /// Ends pending pairs that are not in flight, the oldest first.
+    pub(super) fn discard_pending(
+        &mut self,
+        name: &str,
+        reason: &str,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<u64> {
+        let Some(endpoint) = self.books.number(name) else {
+            return Ok(0);
+        };
+        let in_flight = self.books.counts(endpoint).in_flight as usize;
+        let sql = "SELECT seq, lane, place FROM pair WHERE endpoint = ?1 ORDER BY seq LIMIT ?2";
+        let limit_rows = to_sql((limit + in_flight) as u64);
+        let rows: Vec<(i64, String, i64)> = self
+            .connection
+            .prepare_cached(sql)?
+            .query_map(params![endpoint, limit_rows], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?
+            .collect::<Result<_>>()?;
+        let mut discarded = 0;
+        for (seq, lane, place) in rows {
+            if place != 1 && discarded < limit as u64 {
+                self.discard_pair(endpoint, seq, &lane, reason, now_ms)?;
+                discarded += 1;
+            }
+        }
+        Ok(discarded)
+    }
+
+    pub(super) fn set_health(&mut self, name: &str, health: &Health) {
+        if let Some(endpoint) = self.books.number(name) {
+            self.books.set_health(endpoint, health.clone());
+        }
+    }
+
+    fn release(&mut self, key: EntryKey, lane: &str, due_at_ms: i64) -> Result<()> {
         self.woke = true;
-        let sql = "UPDATE pair SET attempts = attempts - 1,
-            place = CASE WHEN due_at_ms = 0 THEN 0 ELSE 2 END
+        let sql = "UPDATE pair SET attempts = attempts - 1, place = ?3
             WHERE endpoint = ?1 AND seq = ?2";
-        self.execute(sql, params![key.endpoint, key.seq]).map(drop)
+        let is_retry = due_at_ms > 0;
+        let place = if is_retry { 2 } else { 0 };
+        self.execute(sql, params![key.endpoint, key.seq, place])?;
+        if is_retry {
+            return Ok(());
+        }
+        self.let_pass(key.endpoint, key.seq, lane)
     }
 
     fn retry(&mut self, key: EntryKey, due_at_ms: u64, reason: &str, attempts: i64) -> Result<()> {
@@ -341,22 +452,23 @@ impl Store {
     }
 
     /// Takes out a pair that has ended; the next of its lane becomes ready.
-    fn remove(&mut self, key: EntryKey, lane: &str) -> Result<()> {
-        self.books.counts(key.endpoint).pending -= 1;
+    fn remove(&mut self, endpoint: i64, seq: i64, lane: &str) -> Result<()> {
+        self.books.counts(endpoint).pending -= 1;
         let sql = "DELETE FROM pair WHERE endpoint = ?1 AND seq = ?2";
-        self.execute(sql, params![key.endpoint, key.seq])?;
-        if lane.is_empty() {
+        self.execute(sql, params![endpoint, seq])?;
+        // A waiting pair that was discarded leaves a busy lane behind.
+        if lane.is_empty() || self.is_busy(endpoint, lane)? {
             return Ok(());
         }
-        if let Some(next) = self.first_of(key.endpoint, lane, i64::MAX)? {
+        if let Some(next) = self.first_waiting(endpoint, lane, i64::MAX)? {
             self.woke = true;
-            self.set_place(key.endpoint, next, 0)?;
+            self.set_place(endpoint, next, 0)?;
         }
         Ok(())
     }
 
     /// One pair of the event has ended for good; the last one takes the event with it.
-    fn end_pair(&mut self, seq: i64, now_ms: u64) -> Result<String> {
+    pub(super) fn end_pair(&mut self, seq: i64, now_ms: u64) -> Result<String> {
         let sql = "SELECT id, bytes FROM event WHERE seq = ?1";
         let (id, bytes): (String, i64) = self
             .connection
@@ -373,6 +485,7 @@ impl Store {
         if pairs == 0 {
             self.execute("DELETE FROM event WHERE seq = ?1", [seq])?;
             self.books.bytes -= from_sql(bytes);
+            self.books.events -= 1;
             self.remembered(forget_at_ms);
         }
         Ok(id)

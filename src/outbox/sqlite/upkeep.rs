@@ -22,6 +22,7 @@ impl Store {
 
     /// Forgets some ids whose time has come, and some of those that are too many.
     pub(super) fn sweep(&mut self, now_ms: u64) -> Result<()> {
+        self.retire(now_ms)?;
         let too_many = self
             .books
             .remembered_ids
@@ -68,7 +69,7 @@ impl Store {
         statement.query_row([], |row| row.get(1))
     }
 
-    fn write_log_back(&self, how: &str) -> Result<()> {
+    pub(super) fn write_log_back(&self, how: &str) -> Result<()> {
         self.connection
             .prepare_cached(&format!("PRAGMA wal_checkpoint({how})"))?
             .query_row([], |_| Ok(()))
@@ -108,13 +109,26 @@ impl Store {
     /// Makes ready again what is in flight; the attempt stays counted, for it may have been seen.
     pub(super) fn put_back(&mut self, crashes: i64) -> Result<()> {
         let mut put_back = 0;
-        for (number, book) in &mut self.books.endpoints {
-            let sql = "UPDATE pair SET crashes = crashes + ?2,
-                place = CASE WHEN due_at_ms = 0 THEN 0 ELSE 2 END
-                WHERE endpoint = ?1 AND place = 1 AND place < 3";
+        let numbers: Vec<i64> = self.books.endpoints.keys().copied().collect();
+        for number in numbers {
+            // In order, so that the index is searched for these alone and not for all that wait.
+            let sql = "SELECT seq, lane, due_at_ms FROM pair
+                WHERE endpoint = ?1 AND place = 1 AND place < 3 ORDER BY due_at_ms";
             let mut statement = self.connection.prepare_cached(sql)?;
-            put_back += statement.execute(params![number, crashes])?;
-            book.counts.in_flight = 0;
+            let in_flight = statement
+                .query_map([number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect::<Result<Vec<(i64, String, i64)>>>()?;
+            put_back += in_flight.len();
+            for (seq, lane, due_at_ms) in in_flight {
+                let place = if due_at_ms == 0 { 0 } else { 2 };
+                let sql = "UPDATE pair SET crashes = crashes + ?3, place = ?4
+                    WHERE endpoint = ?1 AND seq = ?2";
+                self.execute(sql, params![number, seq, crashes, place])?;
+                if due_at_ms == 0 {
+                    self.let_pass(number, seq, &lane)?;
+                }
+            }
+            self.books.counts(number).in_flight = 0;
         }
         if put_back > 0 && crashes > 0 {
             warn!(

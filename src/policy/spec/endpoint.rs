@@ -7,9 +7,12 @@ use http::Uri;
 use http::uri::Scheme;
 use ipnet::IpNet;
 
+use super::super::UrlPrefix;
 use super::super::problem::At;
 use super::super::reader::{Field, Item};
-use super::super::snapshot::{BreakerSettings, Endpoint};
+use super::super::snapshot::{
+    BreakerSettings, Endpoint, EventFormat, EventSettings, Secret, SecretSource, SignSettings,
+};
 use crate::dialect::Answers;
 use crate::event::DialectId;
 
@@ -83,6 +86,13 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
             .iter()
             .filter_map(read_address)
             .collect(),
+        client_urls: section
+            .field("client_urls")
+            .items()
+            .iter()
+            .filter_map(read_prefix)
+            .collect(),
+        im_api_key: read_key(&section.field("im_api_key")),
         breaker: read_breaker(&section.field("breaker")),
         retry_waits: {
             let waits = section.field("retry_waits");
@@ -93,6 +103,8 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
             }
             items.iter().filter_map(Item::duration).collect()
         },
+        events: read_events(&section.field("events")),
+        sign: read_sign(&section.field("sign")),
     };
     section.finish();
     EndpointSpec {
@@ -142,6 +154,67 @@ fn read_breaker(field: &Field<'_>) -> BreakerSettings {
     breaker
 }
 
+/// More requests a second than this are no limit.
+const RATE_MAX: i64 = 1_000_000;
+
+fn read_events(field: &Field<'_>) -> EventSettings {
+    let section = field.section();
+    let formats = [
+        ("dialect", EventFormat::Dialect),
+        ("cloudevents", EventFormat::CloudEvents),
+    ];
+    let events = EventSettings {
+        timeout: section.field("timeout").duration(),
+        in_flight_max: section.field("in_flight_max").size(100_000),
+        rate_max: section.field("rate_max").number(0, RATE_MAX) as u32,
+        format: section
+            .field("format")
+            .one_of(&formats)
+            .unwrap_or(EventFormat::Dialect),
+        batch_events_max: section.field("batch_events_max").size(10_000),
+        batch_bytes_max: read_answer_bytes(&section.field("batch_bytes_max")),
+        batch_wait: section.field("batch_wait").duration(),
+        pause_after: section.field("pause_after").duration(),
+        probe_every: section.field("probe_every").duration(),
+    };
+    section.finish();
+    for (name, time) in [
+        ("timeout", events.timeout),
+        ("pause_after", events.pause_after),
+        ("probe_every", events.probe_every),
+    ] {
+        if time.is_zero() {
+            field.error(format!("`{name}` must be more than nothing"), "");
+        }
+    }
+    events
+}
+
+fn read_sign(field: &Field<'_>) -> Option<SignSettings> {
+    if !field.is_set() {
+        return None;
+    }
+    let section = field.section();
+    let (env, file) = (section.field("secret_env"), section.field("secret_file"));
+    let before = section.field("before");
+    section.finish();
+    let secret = match (env.is_set(), file.is_set()) {
+        (true, false) => SecretSource::Env(env.text()),
+        (false, true) => SecretSource::File(file.text()),
+        _ => {
+            field.error(
+                "a signature needs one place of its secret",
+                "write either `secret_env: NAME` or `secret_file: path`",
+            );
+            return None;
+        }
+    };
+    Some(SignSettings {
+        secret,
+        before: before.is_set() && before.flag(),
+    })
+}
+
 fn read_address(item: &Item<'_>) -> Option<IpNet> {
     let single = item.text.parse::<IpAddr>().ok().map(IpNet::from);
     let net = single.or_else(|| item.text.parse::<IpNet>().ok());
@@ -157,6 +230,25 @@ fn read_address(item: &Item<'_>) -> Option<IpNet> {
         Some(_) => {}
     }
     net
+}
+
+fn read_key(field: &Field<'_>) -> Secret {
+    let key = field.text();
+    if !key.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
+        field.error("a key has no spaces and nothing but ASCII", "copy it again");
+    }
+    Secret::new(key)
+}
+
+fn read_prefix(item: &Item<'_>) -> Option<UrlPrefix> {
+    let prefix = UrlPrefix::parse(&item.text);
+    if prefix.is_none() {
+        item.error(
+            format!("`{}` is no beginning of a URL", item.text),
+            "write scheme, host and path, without user, query and `..`: https://a.example/hooks",
+        );
+    }
+    prefix
 }
 
 fn read_url(field: &Field<'_>, dialect: DialectId) -> Option<UrlAddress> {

@@ -50,7 +50,7 @@ pub enum AskWhom {
 pub(super) fn read(name: &str, field: &Field<'_>) -> Option<HookSpec> {
     let Some(hook) = dialect::hook(name) else {
         let way_out = match dialect::near_names(name).first() {
-            None => "the hooks are named as in OpenIM's webhooks.yml".to_owned(),
+            None => "`callgate dialects` lists every hook".to_owned(),
             Some(near) => format!("did you mean `{near}`?"),
         };
         field.error(format!("no hook named `{name}`"), way_out);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::decision::{Answer, Decider, ListAction, Outcome, Refusal, Replacement, SkipReason};
-use crate::dialect::{Call, Decoded};
+use crate::dialect::{Call, Decoded, Options};
 use crate::event::DialectId;
 
 /// A call of OpenIM over HTTP.
@@ -14,6 +14,7 @@ fn http_event(command: &str, body: &serde_json::Value) -> Event {
         query: "",
         operation_id: None,
         body: Bytes::from(body.to_string()),
+        options: Options::default(),
     };
     match dialect::of(DialectId::OpenIm).decode(&call) {
         Ok(Decoded::Event(event)) => *event,
@@ -275,7 +276,7 @@ fn asked(event: &Event, answer: Answer) -> Decision {
         Answer::Replace(replacement) => {
             Some(snapshot.screen_replaced(rules, event, replacement, &mut scratch))
         }
-        Answer::Allow | Answer::Block(_) => None,
+        Answer::Allow | Answer::Block(_) | Answer::Reply(_) => None,
     };
     snapshot.conclude(
         rules,

@@ -26,21 +26,13 @@ fn policy_with(failed_continue: &str) -> Snapshot {
 }
 
 fn event_of(hook: Hook) -> Event {
-    Event {
-        hook,
-        dialect: DialectId::OpenIm,
-        can: Can {
-            block: true,
-            replace: true,
-            replace_later: false,
-        },
-        operation_id: String::new(),
-        natural_id: None,
-        lane: String::new(),
-        message: None,
-        texts: Vec::new(),
-        body: None,
-    }
+    let can = Can {
+        block: true,
+        replace: true,
+        replace_later: false,
+        reply: false,
+    };
+    Event::new(hook, DialectId::OpenIm, can)
 }
 
 /// Expects this action of every before hook, whether a call failed or there was none.

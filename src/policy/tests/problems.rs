@@ -224,7 +224,8 @@ fn lists_and_their_files_are_checked() {
 
 #[test]
 fn codes_that_do_not_reach_the_sender_are_refused() {
-    let way_out = "use 20001 to 29999, OpenIM's range for refusals by a callback";
+    let way_out =
+        "use 20001 to 29999, OpenIM's range for refusals by a callback, or WuKongIM's 128 to 255";
     check_beside_good(
         "failure: {code: 0}",
         &[&format!(

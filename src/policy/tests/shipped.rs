@@ -1,8 +1,9 @@
 //! The policy that is shipped works as it is.
 
+use super::super::lint;
 use super::*;
 
-const SHIPPED: [(&str, &str); 6] = [
+const SHIPPED: [(&str, &str); 7] = [
     ("policy.yaml", include_str!("../../../policies/policy.yaml")),
     ("engine.yaml", include_str!("../../../policies/engine.yaml")),
     (
@@ -12,6 +13,10 @@ const SHIPPED: [(&str, &str); 6] = [
     (
         "lists/allowed.txt",
         include_str!("../../../policies/lists/allowed.txt"),
+    ),
+    (
+        "examples/english_spam.txt",
+        include_str!("../../../policies/examples/english_spam.txt"),
     ),
     (
         "lists/fraud.txt",
@@ -39,6 +44,25 @@ fn it_has_neither_errors_nor_warnings() {
     );
     assert!(snapshot.hooks().all(|rules| rules.endpoints.is_empty()));
     assert!(snapshot.lists().all(|list| list.entries >= 10));
+}
+
+#[test]
+fn its_lists_have_no_findings_and_its_example_neither() {
+    // As the comment in policy.yaml says.
+    let switched_on = SHIPPED[0]
+        .1
+        .replace("  # english_spam:", "  english_spam:")
+        .replace("  #   file: examples", "    file: examples")
+        .replace("  #   action: flag", "    action: flag")
+        .replace("ads, allowed]", "ads, english_spam, allowed]");
+    let files = files(&switched_on, &SHIPPED[1..]);
+    let compiled = compile(&files, &surroundings(&[]), 1);
+    assert_eq!(lines(&compiled), Vec::<String>::new());
+    let snapshot = compiled.snapshot.unwrap();
+    assert_eq!(snapshot.lists().count(), 5);
+    let findings = lint(&files, &surroundings(&[]), &snapshot);
+    let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert_eq!(findings, Vec::<String>::new());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use callgate::filter::{Entry, Filter, ListSet, ListSpec, Options, Role, Scratch, mask};
+use callgate::filter::{Entry, Filter, ListSet, ListSpec, Match, Options, Role, Scratch, mask};
 
 use super::{Finding, Reading};
 
@@ -13,6 +13,7 @@ pub struct Words {
     name: String,
     set: ListSet,
     scratch: Scratch,
+    matches: Vec<Match>,
 }
 
 impl Words {
@@ -47,15 +48,27 @@ impl Words {
                 filter: Rc::clone(&filter),
                 name,
                 scratch: Scratch::default(),
+                matches: Vec::new(),
             }
         });
         Ok(words.collect())
     }
 
-    pub fn run(&mut self, text: &str) -> Reading {
-        let mut matches = Vec::new();
+    /// How many matches there are; takes no memory for them once it has read such a text.
+    pub fn count(&mut self, text: &str) -> usize {
+        self.scan(text);
+        self.matches.len()
+    }
+
+    fn scan(&mut self, text: &str) {
+        self.matches.clear();
         self.filter
-            .scan(text, &self.set, &mut self.scratch, &mut matches);
+            .scan(text, &self.set, &mut self.scratch, &mut self.matches);
+    }
+
+    pub fn run(&mut self, text: &str) -> Reading {
+        self.scan(text);
+        let matches = &self.matches;
         let cuts: Vec<_> = matches
             .iter()
             .map(|found| (found.span.bytes.clone(), self.filter.mask_of(found)))

@@ -9,13 +9,10 @@
 //! begins with the batch that it is of. A disagreement is made small and printed as a line for a file of
 //! cases, with what the model expects.
 
-use std::env;
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::json;
 
 use super::Model;
-use super::random::{Batch, RandomCase};
+use super::random::{Batch, RandomCase, seed};
 use crate::filter_cases::{Reading, Words, options_from_json};
 
 const CASES: u64 = 20_000;
@@ -49,11 +46,32 @@ fn read_batch(batch: &Batch) -> Vec<(RandomCase, [Reading; 2])> {
             continue;
         }
         for (text_nth, text) in list.texts.iter().enumerate() {
+            if is_left_out(&batch.case(nth, text_nth), &model) {
+                continue;
+            }
             let readings = [model.run(text), filters[nth].run(text)];
             read.push((batch.case(nth, text_nth), readings));
         }
     }
     read
+}
+
+/// What the semantics leave open and the filter decides by its ways to be fast.
+fn is_left_out(case: &RandomCase, model: &Model) -> bool {
+    let is_on = |name: &str| case.options.contains_key(name);
+    let any_word = |holds: &dyn Fn(&str) -> bool| case.words.iter().any(|word| holds(word));
+    // A stretched run is one hit where it can be; phrases that spare it spare its parts too.
+    let spared = is_on("repeat") && !case.allow.is_empty();
+    // `1` and the like may be several letters, which joins the runs of these letters.
+    let ambiguous = |word: &str| word.to_lowercase().contains(|c| "il1!|@$+".contains(c));
+    let joined = is_on("repeat") && is_on("leet") && any_word(&ambiguous);
+    // Runs that begin or end inside a character.
+    let shared = is_on("repeat") && model.has_several_in_one(&case.text);
+    // Words of two scripts, of which one letter looks Latin.
+    let latin = |word: &str| word.contains(|c: char| c < '\u{370}' && c.is_alphabetic());
+    let foreign = |word: &str| word.contains(|c| ('\u{370}'..'\u{530}').contains(&c));
+    let mixed = is_on("selfmask") && any_word(&|word| latin(word) && foreign(word));
+    spared || joined || shared || mixed
 }
 
 fn disagree(case: &RandomCase) -> bool {
@@ -163,14 +181,7 @@ fn describe(seed: u64, case: RandomCase, readings: [Reading; 2]) -> String {
 
 #[test]
 fn filter_agrees_with_the_model() {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("it is after 1970");
-    let first = match env::var("CALLGATE_SEED") {
-        Ok(seed) => seed.parse().expect("CALLGATE_SEED is a whole number"),
-        Err(_) => now.as_nanos() as u64,
-    };
-    println!("CALLGATE_SEED={first}");
+    let first = seed();
     let (mut compared, mut with_hits, mut wrong) = (0, 0, Vec::new());
     for seed in (0..).map(|nth| first.wrapping_add(nth)) {
         let batch = Batch::new(seed);

@@ -13,13 +13,22 @@ pub struct Step {
     pub letter: usize,
 }
 
+/// What characters are that may be letters or noise: in one reading all of them are letters, in
+/// another they are noise, if they are skipped.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Signs that may stand for letters do.
+    pub signs: bool,
+    /// Flags are letters.
+    pub flags: bool,
+}
+
 /// A form and the text that it is laid over.
 pub struct Page<'a> {
     pub form: &'a Form,
     pub symbols: &'a [Symbol],
     pub options: &'a Options,
-    /// Whether signs that may stand for letters do; otherwise they are noise, if they are skipped.
-    signs: bool,
+    reading: Reading,
     /// The equal letters that follow each other: the first of them, and how many.
     runs: Vec<(usize, usize)>,
 }
@@ -29,7 +38,7 @@ impl<'a> Page<'a> {
         form: &'a Form,
         symbols: &'a [Symbol],
         options: &'a Options,
-        signs: bool,
+        reading: Reading,
     ) -> Page<'a> {
         let mut runs: Vec<(usize, usize)> = Vec::new();
         for (at, letter) in form.letters.iter().enumerate() {
@@ -42,7 +51,7 @@ impl<'a> Page<'a> {
             form,
             symbols,
             options,
-            signs,
+            reading,
             runs,
         }
     }
@@ -113,7 +122,7 @@ impl<'a> Page<'a> {
             && if is_digit(self.symbols[symbol].c) {
                 self.form.literal || !options.skip.contains(SkipClasses::DIGIT)
             } else {
-                self.signs
+                self.reading.signs
             }
     }
 
@@ -145,8 +154,8 @@ impl<'a> Page<'a> {
 
     /// A flag is noise like any emoji, though its letters are letters.
     fn is_flag_noise(&self, symbol: usize) -> bool {
-        let skip = self.options.skip;
-        self.symbols[symbol].flag && skip.contains(SkipClasses::SYMBOL) && !self.form.literal
+        let skip = self.options.skip.contains(SkipClasses::SYMBOL);
+        skip && !self.form.literal && self.symbols[symbol].regional && !self.reading.flags
     }
 
     /// Whether a blank stands between two symbols.

@@ -1,5 +1,9 @@
 //! Text that right-to-left overrides turn round.
 
+use callgate::filter::SkipClasses;
+
+use super::character::noise;
+
 /// The parts of a text that are shown from right to left, as ranges of characters: an override
 /// and what stands behind it, up to the mark that closes it, the end of the line, or the end of
 /// the text. One inside another is part of it.
@@ -18,7 +22,7 @@ pub fn turned(text: &str) -> Vec<[usize; 2]> {
         };
         let start = at;
         let mut depth = 0;
-        while at < chars.len() && chars[at] != '\n' {
+        while at < chars.len() && noise(chars[at]) != Some(SkipClasses::NEWLINE) {
             depth += i32::from(chars[at] == chars[start]) - i32::from(chars[at] == closing);
             if depth == 0 {
                 break;

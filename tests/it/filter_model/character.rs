@@ -11,7 +11,11 @@ pub fn is_latin(c: char) -> bool {
 
 /// A letter of a script in which words are parted by blanks.
 pub fn is_letter(c: char) -> bool {
-    let script = c.script();
+    let script = match c {
+        // Coptic letters that Unicode keeps among the Greek ones.
+        '\u{3E2}'..='\u{3EF}' => Script::Greek,
+        _ => c.script(),
+    };
     c.is_alphabetic() && matches!(script, Script::Latin | Script::Greek | Script::Cyrillic)
 }
 

@@ -22,8 +22,6 @@ pub struct Symbol {
     pub starts: bool,
     pub ends: bool,
     pub regional: bool,
-    /// One of two regional indicators that are a flag and no letters.
-    pub flag: bool,
 }
 
 impl Symbol {
@@ -81,29 +79,10 @@ pub fn fold_keeping_scripts(text: &str, points: &CodePoints, options: &Options) 
             }
         }
     }
-    mark_flags(&mut symbols);
     if options.confusables == Confusables::Always {
         settle(&mut symbols, Confusables::Always);
     }
     symbols
-}
-
-/// Two regional indicators between no letters and no others are a flag.
-fn mark_flags(symbols: &mut [Symbol]) {
-    let is_flag = |at: usize| {
-        let regional = |at: usize| symbols.get(at).is_some_and(|symbol| symbol.regional);
-        let part_of_word = |at: usize| {
-            let symbol = symbols.get(at);
-            symbol.is_some_and(|symbol| symbol.regional || is_letter(symbol.c))
-        };
-        let alone = !at.checked_sub(1).is_some_and(part_of_word) && !part_of_word(at + 2);
-        regional(at) && regional(at + 1) && alone
-    };
-    let flags: Vec<usize> = (0..symbols.len()).filter(|at| is_flag(*at)).collect();
-    for at in flags {
-        symbols[at].flag = true;
-        symbols[at + 1].flag = true;
-    }
 }
 
 /// The symbols with those from each of these ranges of characters turned round; the symbols of
@@ -171,7 +150,6 @@ fn push(symbols: &mut Vec<Symbol>, c: char, at: usize, pieces: Vec<(char, Option
             starts: nth == 0,
             ends: nth + 1 == count,
             regional: is_regional(c),
-            flag: false,
         });
     }
 }

@@ -15,7 +15,7 @@ mod combo;
 mod fold;
 mod form;
 mod mask;
-mod random;
+pub mod random;
 mod rules;
 mod selfmask;
 
@@ -132,10 +132,21 @@ impl Model {
             let harmless = self.occurrences(text, &combo.none, &self.options);
             hits.append(&mut combo::together(&parts, &harmless, combo.window));
         }
+        let chars: Vec<char> = text.chars().collect();
+        let hits = hits.into_iter().map(|hit| Hit {
+            end: with_trailing(hit.end, &chars),
+            ..hit
+        });
         match self.options.mode {
-            Mode::All => each_span(hits),
-            Mode::Longest => longest(hits),
+            Mode::All => each_span(hits.collect()),
+            Mode::Longest => longest(hits.collect()),
         }
+    }
+
+    /// Whether a text holds characters that are several symbols: `㎏`.
+    pub fn has_several_in_one(&self, text: &str) -> bool {
+        let symbols = fold::fold(text, &self.points, &self.options);
+        symbols.iter().any(|symbol| !symbol.starts)
     }
 
     fn spares(&self, phrase: &Hit, hit: &Hit) -> bool {
@@ -152,7 +163,6 @@ impl Model {
         if options.bidi {
             readings.push(fold::turned(&readings[0], &bidi::turned(text)));
         }
-        let chars: Vec<char> = text.chars().collect();
         let mut hits = BTreeSet::new();
         for (nth, symbols) in readings.iter().enumerate() {
             // Letters are looked for behind signs in the text as it is written.
@@ -165,10 +175,7 @@ impl Model {
                     let taken = &symbols[first..=last];
                     let start = taken.iter().map(|symbol| symbol.from).min();
                     let end = taken.iter().map(|symbol| symbol.to).max();
-                    let mut end = end.expect("it takes symbols");
-                    while chars.get(end).is_some_and(|c| is_trailing(*c)) {
-                        end += 1;
-                    }
+                    let end = end.expect("it takes symbols");
                     let start = start.expect("it takes symbols");
                     hits.insert(Hit {
                         start,
@@ -212,8 +219,9 @@ fn places(entry: &Entry, symbols: &[Symbol], options: &Options) -> Vec<[usize; 2
 
 fn places_of(form: &Form, symbols: &[Symbol], options: &Options) -> Vec<[usize; 2]> {
     let mut places = Vec::new();
-    for signs in [false, options.leet] {
-        let page = Page::new(form, symbols, options, signs);
+    let readings = [(false, false), (false, true), (true, false), (true, true)];
+    for (signs, flags) in readings {
+        let page = Page::new(form, symbols, options, align::Reading { signs, flags });
         for start in 0..symbols.len() {
             let alignments = page.alignments(start).into_iter();
             let hold = alignments.filter(|steps| rules::hold(&page, steps));
@@ -228,6 +236,12 @@ fn places_of(form: &Form, symbols: &[Symbol], options: &Options) -> Vec<[usize; 
         }
     }
     places
+}
+
+/// Where a match ends that takes the characters up to `end`: marks behind it belong to it.
+fn with_trailing(end: usize, chars: &[char]) -> usize {
+    let trailing = chars[end..].iter();
+    end + trailing.take_while(|c| is_trailing(**c)).count()
 }
 
 /// Every span once, as that of the earliest entry in the list.

@@ -23,25 +23,23 @@ fn takes_whole_characters(page: &Page, steps: &[Step]) -> bool {
     page.symbols[first].starts && page.symbols[last].ends
 }
 
-/// Two regional indicators are a flag, and one of a flag is no letter.
+/// Two regional indicators are a flag.
 fn is_flag(page: &Page, steps: &[Step]) -> bool {
-    let mut symbols = steps.iter().map(|step| &page.symbols[step.symbol]);
-    match steps.len() {
-        1 => symbols.all(|symbol| symbol.flag),
-        2 => symbols.all(|symbol| symbol.regional),
-        _ => false,
-    }
+    steps.len() == 2 && steps.iter().all(|step| page.symbols[step.symbol].regional)
 }
 
 /// Where a run stands for a shorter one, every run is taken from its start to its end; noise
 /// ends a run. Only at the ends of the entry a run may be cut to the length that it has there.
 fn runs_are_whole(page: &Page, steps: &[Step]) -> bool {
     let mut runs = steps.chunk_by(|one, next| page.letter(*one).c == page.letter(*next).c);
+    let (start, end) = ends(steps);
     runs.all(|run| {
         let (first, last) = ends(run);
         let equal = |at: usize| at < page.symbols.len() && page.stands_for(at, run[0].letter);
         let longer = run.windows(2).any(|pair| pair[0].letter == pair[1].letter);
-        !longer || !first.checked_sub(1).is_some_and(equal) && !equal(last + 1)
+        let goes_on = first == start && first.checked_sub(1).is_some_and(equal)
+            || last == end && equal(last + 1);
+        !longer || !goes_on
     })
 }
 
@@ -59,8 +57,7 @@ fn blanks_are_everywhere(page: &Page, steps: &[Step]) -> bool {
     let blank = pairs
         .iter()
         .any(|(one, next)| page.blank_between(*one, *next));
-    let spelled_out = page.form.letters.len() > 1 && pairs.iter().all(|(one, next)| next - one > 1);
-    !blank || spelled_out
+    !blank || pairs.iter().all(|(one, next)| next - one > 1)
 }
 
 /// Nothing stands between the parts of one character.
@@ -71,15 +68,10 @@ fn parts_are_together(page: &Page, steps: &[Step]) -> bool {
     })
 }
 
-/// Half of the letters at least are what they are, and not a sign or a digit;
-/// words of one letter are not read so.
+/// Half of the letters at least are what they are, and not a sign or a digit.
 fn half_is_real(page: &Page, steps: &[Step]) -> bool {
     let letters = &page.form.letters;
     let is_sign = |step: &Step| leet(page.letter(*step).c).contains(page.symbols[step.symbol].c);
-    let one_letter = letters.iter().all(|letter| letter.c == letters[0].c);
-    if one_letter && steps.len() > letters.len() || letters.len() == 1 {
-        return !steps.iter().any(is_sign);
-    }
     let runs = steps.chunk_by(|one, next| page.letter(*one).c == page.letter(*next).c);
     let hidden: usize = runs
         .map(|run| {

@@ -10,7 +10,10 @@ use super::form::{Form, How};
 /// letters, a third of all at most, hidden by signs.
 pub fn is_masked(form: &Form, symbols: &[Symbol]) -> bool {
     let letters = &form.letters;
-    if letters.len() != symbols.len() {
+    let (Some(first), Some(last)) = (symbols.first(), symbols.last()) else {
+        return false;
+    };
+    if letters.len() != symbols.len() || !first.starts || !last.ends {
         return false;
     }
     let hidden: Vec<usize> = (0..letters.len())

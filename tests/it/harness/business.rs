@@ -22,6 +22,11 @@ pub enum Behaviour {
         kind: &'static str,
         body: Vec<u8>,
     },
+    /// A status with a header line, and no body.
+    Headed {
+        status: u16,
+        header: String,
+    },
     /// Something else, later.
     After(Duration, Box<Behaviour>),
     /// Reads the call and never answers.
@@ -93,6 +98,9 @@ impl Behaviour {
             Behaviour::Answer { status, kind, body } => {
                 let head = head(*status, &format!("Content-Type: {kind}\r\n"), body.len());
                 send(stream, &head) && send(stream, body)
+            }
+            Behaviour::Headed { status, header } => {
+                send(stream, &head(*status, &format!("{header}\r\n"), 0))
             }
             Behaviour::After(wait, behaviour) => {
                 thread::sleep(*wait);
@@ -213,6 +221,17 @@ impl Business {
             TcpListener::bind(address).ok()
         });
         Business::listen(listener, Arc::new(move |_: &Request| behaviour.clone()))
+    }
+
+    /// The same, where another one was before.
+    pub fn start_choosing_at(
+        address: SocketAddr,
+        choose: impl Fn(&Request) -> Behaviour + Send + Sync + 'static,
+    ) -> Business {
+        let listener = wait_for("a free address", PATIENCE, || {
+            TcpListener::bind(address).ok()
+        });
+        Business::listen(listener, Arc::new(choose))
     }
 
     fn listen(listener: TcpListener, choose: Arc<Choose>) -> Business {

@@ -89,6 +89,13 @@ pub fn fixture(name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// A recorded call or answer of another IM server, from `tests/fixtures/dialects`.
+pub fn dialect_fixture(dialect: &str, name: &str) -> Vec<u8> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dialects");
+    let path = root.join(format!("{dialect}.{name}"));
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 /// Every recorded call: file name, the command in its body, its bytes.
 pub fn recorded() -> Vec<(String, String, Vec<u8>)> {
     let mut calls: Vec<_> = fs::read_dir(fixtures())

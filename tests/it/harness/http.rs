@@ -74,6 +74,14 @@ impl Connection {
         Connection { stream }
     }
 
+    /// `None` when nobody listens.
+    pub fn try_open(address: SocketAddr) -> Option<Connection> {
+        let stream = TcpStream::connect(address).ok()?;
+        stream.set_read_timeout(Some(READ_TIMEOUT)).ok()?;
+        stream.set_nodelay(true).ok()?;
+        Some(Connection { stream })
+    }
+
     pub fn post(&mut self, path: &str, body: &[u8]) -> io::Result<Answer> {
         let mut bytes = head("POST", path, Some(body.len()));
         bytes.extend_from_slice(body);

@@ -1,0 +1,283 @@
+//! What operators see of the outbox and do about dead letters, as messages of `AdminService`.
+//!
+//! The command line uses it on a running server through gRPC, and on a file that no server has
+//! open directly, so both say the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{self, BoxStream, StreamExt};
+use tonic::Status;
+
+use super::now_ms;
+use crate::outbox::{
+    DeadAct, DeadCursor, DeadFilter, DeadLetter, EndpointStats, Outbox, OutboxError,
+};
+use crate::proto::v1;
+
+/// Letters on a page where the caller does not say how many.
+const PAGE_LETTERS: u32 = 100;
+const PAGE_LETTERS_MAX: u32 = 1000;
+/// Letters a second that a replay makes pending where the caller does not say how many.
+const REPLAY_RATE: u32 = 100;
+/// A replay goes in steps of this time.
+const STEP_TIME: Duration = Duration::from_millis(100);
+/// Events that one step of discarding ends.
+const DISCARD_STEP: usize = 256;
+
+/// Progress of an order, until it has ended.
+pub type Progress = BoxStream<'static, Result<v1::OutboxProgress, Status>>;
+
+/// Counters and sizes.
+pub async fn status(outbox: &dyn Outbox) -> Result<v1::OutboxStatusResponse, Status> {
+    let stats = outbox.stats().await.map_err(failed)?;
+    let now_ms = now_ms();
+    let endpoints = stats.endpoints.into_iter();
+    Ok(v1::OutboxStatusResponse {
+        endpoints: endpoints.map(|stats| endpoint(stats, now_ms)).collect(),
+        bytes: stats.bytes,
+        entries: stats.entries,
+        remembered_ids: stats.remembered_ids,
+    })
+}
+
+fn endpoint(stats: EndpointStats, now_ms: u64) -> v1::OutboxEndpoint {
+    let counts = stats.counts;
+    let paused = stats.health.paused.unwrap_or_default();
+    v1::OutboxEndpoint {
+        endpoint: stats.endpoint,
+        accepted: counts.accepted,
+        delivered: counts.delivered,
+        dead: counts.dead,
+        discarded: counts.discarded,
+        pending: counts.pending,
+        in_flight: counts.in_flight,
+        oldest_pending_age_ms: stats
+            .oldest_pending_ms
+            .map_or(0, |oldest| now_ms.saturating_sub(oldest)),
+        conserved: counts.conserved(),
+        failing_since_ms: stats.health.failing_since_ms.unwrap_or(0),
+        paused_at_ms: paused.at_ms,
+        pause_reason: paused.reason,
+    }
+}
+
+/// One page of dead letters.
+pub async fn dead(
+    outbox: &dyn Outbox,
+    request: v1::DeadLettersRequest,
+) -> Result<v1::DeadLettersResponse, Status> {
+    let from = match request.cursor.as_str() {
+        "" => DeadCursor::default(),
+        cursor => cursor
+            .parse()
+            .map_err(|error| Status::invalid_argument(format!("cursor: {error}")))?,
+    };
+    let limit = match request.limit {
+        0 => PAGE_LETTERS,
+        limit => limit.min(PAGE_LETTERS_MAX),
+    };
+    let filter = filter(request.filter);
+    let page = outbox
+        .dead(&filter, from, limit as usize)
+        .await
+        .map_err(failed)?;
+    Ok(v1::DeadLettersResponse {
+        letters: page.letters.into_iter().map(letter).collect(),
+        next: page.next.map(|next| next.to_string()).unwrap_or_default(),
+    })
+}
+
+fn letter(letter: DeadLetter) -> v1::DeadLetter {
+    v1::DeadLetter {
+        endpoint: letter.endpoint,
+        id: letter.id,
+        hook: letter.hook,
+        lane: letter.lane,
+        operation_id: letter.operation_id,
+        accepted_at_ms: letter.accepted_at_ms,
+        died_at_ms: letter.died_at_ms,
+        attempts: letter.attempts,
+        replays: letter.replays,
+        reason: letter.reason,
+        answer: letter.answer,
+        body_bytes: letter.body_bytes,
+    }
+}
+
+/// Makes dead letters pending again, step by step while the stream is read.
+pub fn replay(outbox: Arc<dyn Outbox>, request: v1::ReplayDeadRequest) -> Result<Progress, Status> {
+    let rate = match request.rate {
+        0 => REPLAY_RATE,
+        rate => rate,
+    };
+    // Below ten a second, one letter at a time and a longer pause.
+    let step_letters = (rate / 10).max(1);
+    let pause = STEP_TIME.max(Duration::from_secs(1) / rate);
+    Ok(match request.dry_run {
+        true => count(outbox, filter(request.filter)),
+        false => over_dead(Walk {
+            outbox,
+            act: DeadAct::Replay,
+            filter: filter(request.filter),
+            step_letters: step_letters as usize,
+            pause,
+        }),
+    })
+}
+
+/// Ends dead letters, or what is pending for one endpoint, step by step while the stream is read.
+pub fn discard(
+    outbox: Arc<dyn Outbox>,
+    request: v1::DiscardEventsRequest,
+) -> Result<Progress, Status> {
+    let why = match request.why.as_str() {
+        "" => "an operator discarded it".to_owned(),
+        why => format!("an operator discarded it: {why}"),
+    };
+    let filter = filter(request.filter);
+    if request.pending {
+        let Some(endpoint) = filter.endpoint.clone() else {
+            return Err(Status::invalid_argument(
+                "filter.endpoint: name the endpoint whose pending events are to be discarded",
+            ));
+        };
+        let only = DeadFilter {
+            endpoint: filter.endpoint.clone(),
+            ..DeadFilter::default()
+        };
+        if filter != only {
+            return Err(Status::invalid_argument(
+                "filter: pending events are discarded by endpoint alone",
+            ));
+        }
+        return Ok(match request.dry_run {
+            true => count_pending(outbox, endpoint),
+            false => discard_pending(outbox, endpoint, why),
+        });
+    }
+    Ok(match request.dry_run {
+        true => count(outbox, filter),
+        false => over_dead(Walk {
+            outbox,
+            act: DeadAct::Discard { reason: why },
+            filter,
+            step_letters: DISCARD_STEP,
+            pause: Duration::ZERO,
+        }),
+    })
+}
+
+/// One order about dead letters.
+struct Walk {
+    outbox: Arc<dyn Outbox>,
+    act: DeadAct,
+    filter: DeadFilter,
+    step_letters: usize,
+    pause: Duration,
+}
+
+/// Where a walk is: the place to go on from, and what was done so far.
+struct At {
+    from: Option<DeadCursor>,
+    done: u64,
+}
+
+fn count(outbox: Arc<dyn Outbox>, filter: DeadFilter) -> Progress {
+    over_dead(Walk {
+        outbox,
+        act: DeadAct::Count,
+        filter,
+        step_letters: usize::MAX,
+        pause: Duration::ZERO,
+    })
+}
+
+fn over_dead(mut walk: Walk) -> Progress {
+    // What dies from now on is not met, however long the walk takes.
+    walk.filter.died_by_ms = Some(now_ms());
+    let start = At {
+        from: Some(DeadCursor::default()),
+        done: 0,
+    };
+    let steps = stream::try_unfold((walk, start), |(walk, at)| async move {
+        let Some(from) = at.from else {
+            return Ok(None);
+        };
+        let step = walk
+            .outbox
+            .act_on_dead(&walk.act, &walk.filter, from, walk.step_letters, now_ms())
+            .await
+            .map_err(failed)?;
+        let at = At {
+            from: step.next,
+            done: at.done + step.done,
+        };
+        let progress = v1::OutboxProgress {
+            done: at.done,
+            ended: at.from.is_none(),
+        };
+        if step.done > 0 && at.from.is_some() {
+            tokio::time::sleep(walk.pause).await;
+        }
+        Ok(Some((progress, (walk, at))))
+    });
+    steps.boxed()
+}
+
+fn count_pending(outbox: Arc<dyn Outbox>, endpoint: String) -> Progress {
+    let counted = async move {
+        let stats = outbox.stats().await.map_err(failed)?;
+        let mut endpoints = stats.endpoints.iter();
+        let found = endpoints.find(|stats| stats.endpoint == endpoint);
+        Ok(v1::OutboxProgress {
+            done: found.map_or(0, |stats| stats.counts.pending - stats.counts.in_flight),
+            ended: true,
+        })
+    };
+    stream::once(counted).boxed()
+}
+
+fn discard_pending(outbox: Arc<dyn Outbox>, endpoint: String, why: String) -> Progress {
+    let start = Some(0);
+    let steps = stream::try_unfold(start, move |done| {
+        let (outbox, endpoint, why) = (outbox.clone(), endpoint.clone(), why.clone());
+        async move {
+            let Some(done) = done else {
+                return Ok(None);
+            };
+            let step = outbox
+                .discard_pending(&endpoint, &why, DISCARD_STEP, now_ms())
+                .await
+                .map_err(failed)?;
+            let done = done + step;
+            let ended = step == 0;
+            let progress = v1::OutboxProgress { done, ended };
+            Ok(Some((progress, (!ended).then_some(done))))
+        }
+    });
+    steps.boxed()
+}
+
+fn filter(filter: Option<v1::DeadFilter>) -> DeadFilter {
+    let filter = filter.unwrap_or_default();
+    let text = |text: String| Some(text).filter(|text| !text.is_empty());
+    let time = |at_ms: u64| Some(at_ms).filter(|at_ms| *at_ms > 0);
+    DeadFilter {
+        endpoint: text(filter.endpoint),
+        hook: text(filter.hook),
+        id: text(filter.id),
+        since_ms: time(filter.since_ms),
+        until_ms: time(filter.until_ms),
+        died_by_ms: None,
+        reason: text(filter.reason),
+    }
+}
+
+fn failed(error: OutboxError) -> Status {
+    match error {
+        OutboxError::DiskFull(_) => Status::resource_exhausted(error.to_string()),
+        OutboxError::Closed => Status::unavailable(error.to_string()),
+        OutboxError::Failed(_) => Status::internal(error.to_string()),
+    }
+}

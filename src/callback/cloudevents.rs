@@ -1,0 +1,79 @@
+//! Several events in one body: a batch of CloudEvents 1.0 in JSON.
+//!
+//! Source: CloudEvents 1.0.2, JSON format, section 4.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::tell::Letter;
+use crate::dialect::{self, Outgoing};
+use crate::policy::Endpoint;
+
+const CONTENT_TYPE: &str = "application/cloudevents-batch+json; charset=utf-8";
+
+#[derive(Serialize)]
+struct CloudEvent<'a> {
+    specversion: &'static str,
+    id: &'a str,
+    /// The form that `data` has.
+    source: String,
+    #[serde(rename = "type")]
+    kind: String,
+    /// What keeps its order: a conversation, a group or a user.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    subject: &'a str,
+    time: String,
+    #[serde(rename = "operationid", skip_serializing_if = "str::is_empty")]
+    operation_id: &'a str,
+    datacontenttype: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a RawValue>,
+    /// A body that is no JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_base64: Option<String>,
+}
+
+/// One call with all of the events, in their order.
+pub fn batch(endpoint: &Endpoint, letters: &[&Letter]) -> Outgoing {
+    let bodies: Vec<Bytes> = letters
+        .iter()
+        .map(|letter| {
+            let dialect = dialect::of(endpoint.dialect);
+            let outgoing = dialect.request(&endpoint.url, &letter.event, None);
+            outgoing.body
+        })
+        .collect();
+    let events: Vec<_> = letters
+        .iter()
+        .zip(&bodies)
+        .map(|(letter, body)| cloud_event(endpoint, letter, body))
+        .collect();
+    let body = serde_json::to_vec(&events).expect("strings and JSON values can be written");
+    Outgoing {
+        url: endpoint.url.clone(),
+        headers: vec![("content-type", CONTENT_TYPE.to_owned())],
+        body: body.into(),
+    }
+}
+
+fn cloud_event<'a>(endpoint: &Endpoint, letter: &'a Letter, body: &'a [u8]) -> CloudEvent<'a> {
+    let accepted_at = UNIX_EPOCH + Duration::from_millis(letter.accepted_at_ms);
+    let data: Option<&RawValue> = serde_json::from_slice(body).ok();
+    CloudEvent {
+        specversion: "1.0",
+        id: &letter.id,
+        source: format!("/callgate/{}", endpoint.dialect),
+        kind: format!("callgate.v1.{}", letter.event.hook),
+        subject: &letter.event.lane,
+        time: humantime::format_rfc3339_millis(accepted_at).to_string(),
+        operation_id: &letter.event.operation_id,
+        datacontenttype: "application/json",
+        data,
+        data_base64: data.is_none().then(|| STANDARD.encode(body)),
+    }
+}

@@ -1,0 +1,29 @@
+//! `callgate import openim`: OpenIM's settings become a policy.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::cli::EXIT_BAD_INPUT;
+use crate::policy;
+
+pub fn run(file: &Path) -> anyhow::Result<ExitCode> {
+    let name = file.display().to_string();
+    let bytes = fs::read(file).with_context(|| format!("{name} cannot be read"))?;
+    let (text, problems) = policy::import_openim(&name, &bytes);
+    for problem in &problems {
+        eprintln!("{problem}");
+    }
+    let bad = problems
+        .iter()
+        .any(|problem| problem.severity == policy::Severity::Error);
+    Ok(match text {
+        Some(text) if !bad => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        _ => ExitCode::from(EXIT_BAD_INPUT),
+    })
+}

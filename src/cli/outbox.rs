@@ -1,0 +1,454 @@
+//! `callgate outbox`: what waits, what was given up on, and orders about it.
+//!
+//! A running server is asked over its operators' port. When none runs, the file is opened here.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, anyhow, bail};
+use futures_util::StreamExt;
+use serde_json::json;
+use tonic::transport::{Channel, Endpoint};
+
+use super::serve::load_config;
+use super::{EXIT_BAD_INPUT, Files};
+use crate::admin::outbox as orders;
+use crate::config::Config;
+use crate::outbox::{self, Kind, OpenError, Outbox};
+use crate::proto::v1;
+use crate::proto::v1::admin_service_client::AdminServiceClient;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Dead letters asked for at once.
+const PAGE: u32 = 200;
+/// How often a long order says how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    order: Order,
+    /// Operators' address of the running server; without it `admin.listen` of engine.yaml is
+    /// tried, and then the file `outbox.path` is opened.
+    #[arg(long, global = true, env = "CALLGATE_ADMIN", value_name = "URL")]
+    server: Option<String>,
+    /// Print one JSON object, or one a line.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Order {
+    /// Show for each endpoint what was accepted and what became of it.
+    Status,
+    /// List events that were given up on, oldest first.
+    Dead {
+        #[command(flatten)]
+        which: Which,
+        /// Print no more than this many.
+        #[arg(long, default_value_t = 1000, value_name = "N")]
+        limit: u64,
+    },
+    /// Send dead events again. Broken off, the same command goes on where it stopped.
+    Replay {
+        #[command(flatten)]
+        which: Which,
+        /// Only say how many it would be.
+        #[arg(long)]
+        dry_run: bool,
+        /// Events a second that become pending again.
+        #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        rate: u32,
+    },
+    /// End dead events, or what waits for an endpoint, for good. Each is logged and counted.
+    Discard {
+        #[command(flatten)]
+        which: Which,
+        /// Only say how many it would be.
+        #[arg(long)]
+        dry_run: bool,
+        /// Every dead event; needed when nothing else says which.
+        #[arg(long)]
+        all: bool,
+        /// Instead of dead events, what waits for `--endpoint`: for one that is gone for good.
+        #[arg(long, requires = "endpoint")]
+        pending: bool,
+        /// Why, for the log.
+        #[arg(long, default_value = "", value_name = "TEXT")]
+        why: String,
+    },
+}
+
+/// Which dead events are meant; all of what is given must hold.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// Name of the endpoint.
+    #[arg(long, value_name = "NAME")]
+    endpoint: Option<String>,
+    /// Name of the hook, such as afterSendSingleMsg.
+    #[arg(long, value_name = "HOOK")]
+    hook: Option<String>,
+    /// Id of one event.
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// Accepted at this time or later: 2026-01-31T08:00:00Z, or 2h for two hours ago.
+    #[arg(long, value_name = "TIME", value_parser = time_ms)]
+    since: Option<u64>,
+    /// Accepted before this time.
+    #[arg(long, value_name = "TIME", value_parser = time_ms)]
+    until: Option<u64>,
+    /// A part of the reason, such as timeout or `answered 410`.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+impl Which {
+    fn names_nothing(&self) -> bool {
+        self.filter() == v1::DeadFilter::default()
+    }
+
+    fn filter(&self) -> v1::DeadFilter {
+        v1::DeadFilter {
+            endpoint: self.endpoint.clone().unwrap_or_default(),
+            hook: self.hook.clone().unwrap_or_default(),
+            id: self.id.clone().unwrap_or_default(),
+            since_ms: self.since.unwrap_or_default(),
+            until_ms: self.until.unwrap_or_default(),
+            reason: self.reason.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// `2026-01-31T08:00:00Z`, or a time ago, in milliseconds since 1970.
+fn time_ms(text: &str) -> Result<u64, String> {
+    let ago = humantime::parse_duration(text).ok();
+    let at = match ago {
+        Some(ago) => SystemTime::now().checked_sub(ago),
+        None => humantime::parse_rfc3339_weak(text).ok(),
+    };
+    at.and_then(|at| at.duration_since(UNIX_EPOCH).ok())
+        .map(|since| since.as_millis() as u64)
+        .ok_or_else(|| "write 2026-01-31T08:00:00Z, or 2h for two hours ago".to_owned())
+}
+
+pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
+    if let Order::Discard {
+        which, all: false, ..
+    } = &args.order
+        && which.names_nothing()
+    {
+        eprintln!("callgate: say which events are to be discarded, or `--all`");
+        return Ok(ExitCode::from(EXIT_BAD_INPUT));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let holder = Holder::find(files, args.server.as_deref()).await?;
+        let done = holder.obey(&args.order, args.json).await;
+        if let Holder::File(outbox) = holder {
+            outbox.close().await;
+        }
+        done
+    })
+}
+
+/// Who has the outbox open.
+enum Holder {
+    Server(AdminServiceClient<Channel>),
+    File(Arc<dyn Outbox>),
+}
+
+impl Holder {
+    async fn find(files: &Files, server: Option<&str>) -> anyhow::Result<Holder> {
+        if let Some(url) = server {
+            let channel = connect(url).await.with_context(|| {
+                format!("no callgate answers at {url}; name its `admin.listen` with --server")
+            })?;
+            return Ok(Holder::Server(AdminServiceClient::new(channel)));
+        }
+        let env: Vec<_> = std::env::vars().collect();
+        let config = load_config(&files.policies, &env)?.map_err(|problems| {
+            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            anyhow!("{}", lines.join("\n"))
+        })?;
+        let url = format!("http://{}", reachable(config.admin.listen));
+        if let Ok(channel) = connect(&url).await {
+            return Ok(Holder::Server(AdminServiceClient::new(channel)));
+        }
+        open_file(&config, &url).map(Holder::File)
+    }
+
+    async fn obey(&self, order: &Order, json: bool) -> anyhow::Result<ExitCode> {
+        match order {
+            Order::Status => print_status(&self.status().await?, json),
+            Order::Dead { which, limit } => self.print_dead(which, *limit, json).await?,
+            Order::Replay {
+                which,
+                dry_run,
+                rate,
+            } => {
+                let request = v1::ReplayDeadRequest {
+                    filter: Some(which.filter()),
+                    dry_run: *dry_run,
+                    rate: *rate,
+                };
+                let progress = self.replay(request).await?;
+                report(progress, "replayed", *dry_run, json).await?;
+            }
+            Order::Discard {
+                which,
+                dry_run,
+                pending,
+                why,
+                ..
+            } => {
+                let request = v1::DiscardEventsRequest {
+                    filter: Some(which.filter()),
+                    dry_run: *dry_run,
+                    pending: *pending,
+                    why: why.clone(),
+                };
+                let progress = self.discard(request).await?;
+                report(progress, "discarded", *dry_run, json).await?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn status(&self) -> anyhow::Result<v1::OutboxStatusResponse> {
+        Ok(match self {
+            Holder::Server(client) => client
+                .clone()
+                .outbox_status(v1::OutboxStatusRequest {})
+                .await
+                .map_err(said)?
+                .into_inner(),
+            Holder::File(outbox) => orders::status(&**outbox).await.map_err(said)?,
+        })
+    }
+
+    async fn dead(
+        &self,
+        request: v1::DeadLettersRequest,
+    ) -> anyhow::Result<v1::DeadLettersResponse> {
+        Ok(match self {
+            Holder::Server(client) => client
+                .clone()
+                .dead_letters(request)
+                .await
+                .map_err(said)?
+                .into_inner(),
+            Holder::File(outbox) => orders::dead(&**outbox, request).await.map_err(said)?,
+        })
+    }
+
+    async fn replay(&self, mut request: v1::ReplayDeadRequest) -> anyhow::Result<orders::Progress> {
+        Ok(match self {
+            Holder::Server(client) => client
+                .clone()
+                .replay_dead(request)
+                .await
+                .map_err(said)?
+                .into_inner()
+                .boxed(),
+            Holder::File(outbox) => {
+                // Nothing is sent before the next start, so there is nothing to spare.
+                request.rate = u32::MAX;
+                orders::replay(outbox.clone(), request).map_err(said)?
+            }
+        })
+    }
+
+    async fn discard(&self, request: v1::DiscardEventsRequest) -> anyhow::Result<orders::Progress> {
+        Ok(match self {
+            Holder::Server(client) => client
+                .clone()
+                .discard_events(request)
+                .await
+                .map_err(said)?
+                .into_inner()
+                .boxed(),
+            Holder::File(outbox) => orders::discard(outbox.clone(), request).map_err(said)?,
+        })
+    }
+
+    async fn print_dead(&self, which: &Which, limit: u64, json: bool) -> anyhow::Result<()> {
+        let mut left = limit;
+        let mut cursor = String::new();
+        loop {
+            let page = v1::DeadLettersRequest {
+                filter: Some(which.filter()),
+                cursor,
+                limit: PAGE.min(u32::try_from(left).unwrap_or(PAGE)),
+            };
+            if page.limit == 0 {
+                eprintln!("there are more; `--limit` prints them");
+                return Ok(());
+            }
+            let page = self.dead(page).await?;
+            left -= page.letters.len() as u64;
+            for letter in &page.letters {
+                println!("{}", letter_line(letter, json));
+            }
+            cursor = page.next;
+            if cursor.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn connect(url: &str) -> anyhow::Result<Channel> {
+    let endpoint = Endpoint::from_shared(url.to_owned())
+        .with_context(|| format!("`{url}` is no URL; write it like http://127.0.0.1:10007"))?;
+    Ok(endpoint.connect_timeout(CONNECT_TIMEOUT).connect().await?)
+}
+
+/// Where a listener on every address can be reached from here.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+fn open_file(config: &Config, url: &str) -> anyhow::Result<Arc<dyn Outbox>> {
+    let path = config.outbox.path.display();
+    if config.outbox.kind == Kind::Memory {
+        bail!("no callgate answers at {url}, and an outbox in memory ends with its server");
+    }
+    if !config.outbox.path.exists() {
+        bail!("no callgate answers at {url}, and there is no outbox at `{path}`");
+    }
+    let on_fatal = |why: &str| eprintln!("callgate: the disk of the outbox failed: {why}");
+    outbox::open(&config.outbox, Box::new(on_fatal)).map_err(|error| match error {
+        OpenError::Locked { .. } => anyhow!(
+            "`{path}` is in use by a server that does not answer at {url}; name its `admin.listen` with --server"
+        ),
+        error => error.into(),
+    })
+}
+
+fn said(status: tonic::Status) -> anyhow::Error {
+    anyhow!("{}", status.message())
+}
+
+fn print_status(status: &v1::OutboxStatusResponse, json: bool) {
+    if json {
+        println!("{}", status_json(status));
+        return;
+    }
+    println!(
+        "{} events, {} bytes; {} ids of ended events are remembered",
+        status.entries, status.bytes, status.remembered_ids
+    );
+    for one in &status.endpoints {
+        println!(
+            "{}: accepted {} = delivered {} + dead {} + discarded {} + pending {} ({} in flight)",
+            one.endpoint,
+            one.accepted,
+            one.delivered,
+            one.dead,
+            one.discarded,
+            one.pending,
+            one.in_flight
+        );
+        if !one.conserved {
+            println!("  these numbers do not add up: this is a fault of callgate");
+        }
+        if one.pending > 0 {
+            let age = Duration::from_millis(one.oldest_pending_age_ms);
+            println!("  the oldest waits for {}", humantime::format_duration(age));
+        }
+        if one.paused_at_ms > 0 {
+            let at = time_text(one.paused_at_ms);
+            println!("  paused since {at}: {}", one.pause_reason);
+        } else if one.failing_since_ms > 0 {
+            println!("  fails since {}", time_text(one.failing_since_ms));
+        }
+    }
+}
+
+fn status_json(status: &v1::OutboxStatusResponse) -> serde_json::Value {
+    let endpoints: Vec<_> = status
+        .endpoints
+        .iter()
+        .map(|one| {
+            json!({
+                "endpoint": one.endpoint, "accepted": one.accepted, "delivered": one.delivered,
+                "dead": one.dead, "discarded": one.discarded, "pending": one.pending,
+                "in_flight": one.in_flight, "oldest_pending_age_ms": one.oldest_pending_age_ms,
+                "conserved": one.conserved, "failing_since_ms": one.failing_since_ms,
+                "paused_at_ms": one.paused_at_ms, "pause_reason": one.pause_reason,
+            })
+        })
+        .collect();
+    json!({
+        "endpoints": endpoints, "bytes": status.bytes, "entries": status.entries,
+        "remembered_ids": status.remembered_ids,
+    })
+}
+
+fn letter_line(letter: &v1::DeadLetter, json: bool) -> String {
+    if json {
+        let line = json!({
+            "endpoint": letter.endpoint, "id": letter.id, "hook": letter.hook,
+            "lane": letter.lane, "operation_id": letter.operation_id,
+            "accepted_at_ms": letter.accepted_at_ms, "died_at_ms": letter.died_at_ms,
+            "attempts": letter.attempts, "replays": letter.replays, "reason": letter.reason,
+            "answer": letter.answer, "body_bytes": letter.body_bytes,
+        });
+        return line.to_string();
+    }
+    let replays = match letter.replays {
+        0 => String::new(),
+        replays => format!(", replayed {replays} times"),
+    };
+    format!(
+        "{} {} {}: accepted {}, dead {} after {} attempts{replays}: {}",
+        letter.endpoint,
+        letter.hook,
+        letter.id,
+        time_text(letter.accepted_at_ms),
+        time_text(letter.died_at_ms),
+        letter.attempts,
+        letter.reason
+    )
+}
+
+/// Prints what was done; on a long way also what was done so far.
+async fn report(
+    mut progress: orders::Progress,
+    done: &str,
+    dry_run: bool,
+    json: bool,
+) -> anyhow::Result<()> {
+    let mut last = v1::OutboxProgress::default();
+    let mut told = Instant::now();
+    while let Some(step) = progress.next().await {
+        last = step.map_err(said)?;
+        if !last.ended && !dry_run && !json && told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            eprintln!("{} events {done} so far", last.done);
+        }
+    }
+    match (json, dry_run) {
+        (true, _) => println!(
+            "{}",
+            json!({ "order": done, "events": last.done, "dry_run": dry_run })
+        ),
+        (false, true) => println!("{} events would be {done}", last.done),
+        (false, false) => println!("{} events {done}", last.done),
+    }
+    Ok(())
+}
+
+fn time_text(at_ms: u64) -> String {
+    let at = UNIX_EPOCH + Duration::from_millis(at_ms);
+    humantime::format_rfc3339_seconds(at).to_string()
+}

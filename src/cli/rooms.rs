@@ -1,0 +1,127 @@
+//! `callgate rooms`: the rooms that a running server keeps, and their bots.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::json;
+use tonic::Code;
+use tonic::transport::{Channel, Endpoint};
+
+use super::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
+use crate::proto::v1;
+use crate::proto::v1::admin_service_client::AdminServiceClient;
+
+const WAIT: Duration = Duration::from_secs(5);
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    order: Option<Order>,
+    /// Address of the server's operators' port.
+    #[arg(
+        long,
+        global = true,
+        env = "CALLGATE_ADMIN",
+        default_value = "http://127.0.0.1:10007",
+        value_name = "URL"
+    )]
+    server: String,
+    /// Print one JSON object a line.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Order {
+    /// Print every room (the default).
+    List,
+    /// Keep a room, or change the URL of its bot.
+    Set {
+        /// The room's id.
+        id: String,
+        /// Called for each event of the room.
+        webhook: String,
+        /// Move its bot to this state; an empty one is the default.
+        #[arg(long)]
+        state: Option<String>,
+    },
+    /// Forget a room and the state of its bot.
+    Remove {
+        /// The room's id.
+        id: String,
+    },
+}
+
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let channel = Endpoint::from_shared(args.server.clone())
+            .with_context(|| format!("`{}` is no URL", args.server))?
+            .connect_timeout(WAIT)
+            .timeout(WAIT)
+            .connect()
+            .await;
+        let Ok(channel) = channel else {
+            eprintln!("callgate: no server answers at {}", args.server);
+            return Ok(ExitCode::from(EXIT_NO_SERVER));
+        };
+        match give(AdminServiceClient::new(channel), args.order).await {
+            Ok(rooms) => {
+                for room in rooms {
+                    println!("{}", line(&room, args.json));
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(status) => {
+                eprintln!("callgate: {}", status.message());
+                Ok(ExitCode::from(match status.code() {
+                    Code::InvalidArgument | Code::NotFound | Code::ResourceExhausted => {
+                        EXIT_BAD_INPUT
+                    }
+                    _ => EXIT_NO_SERVER,
+                }))
+            }
+        }
+    })
+}
+
+/// Gives the order, and returns the rooms that it was about.
+async fn give(
+    mut admin: AdminServiceClient<Channel>,
+    order: Option<Order>,
+) -> Result<Vec<v1::Room>, tonic::Status> {
+    match order.unwrap_or(Order::List) {
+        Order::List => {
+            let rooms = admin.rooms(v1::RoomsRequest {}).await?;
+            Ok(rooms.into_inner().rooms)
+        }
+        Order::Set { id, webhook, state } => {
+            let request = v1::SetRoomRequest {
+                id,
+                webhook,
+                bot_state: state,
+            };
+            Ok(vec![admin.set_room(request).await?.into_inner()])
+        }
+        Order::Remove { id } => {
+            admin.remove_room(v1::RemoveRoomRequest { id }).await?;
+            Ok(Vec::new())
+        }
+    }
+}
+
+fn line(room: &v1::Room, as_json: bool) -> String {
+    let v1::Room {
+        id,
+        webhook,
+        bot_state,
+    } = room;
+    match as_json {
+        true => json!({ "id": id, "webhook": webhook, "bot_state": bot_state }).to_string(),
+        false if bot_state.is_empty() => format!("{id} {webhook}"),
+        false => format!("{id} {webhook} in state {bot_state}"),
+    }
+}

@@ -1,0 +1,139 @@
+//! chatServer: a login, a message and an action are three hooks at three URLs.
+//!
+//! Shape: JSON objects; the path alone says which hook it is, and the server waits 10 s. Answers
+//! are objects with `retVal`.
+//! Source: chatServer, `doc/WebHooks.md`, `jsSource/src/wsWebsocket.js`.
+
+mod answer;
+mod decode;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+
+use crate::decision::{Decision, Replacement};
+use crate::event::{DialectId, Event, Hook, Message, Moment};
+
+use super::hooks::{Effect, Form, Kind};
+use super::{
+    Ability, AnswerField, Answers, Call, Decoded, Dialect, HookInfo, Outgoing, Reading, Reply,
+    Unreadable,
+};
+
+/// The dialect of chatServer.
+#[derive(Debug)]
+pub struct ChatServer;
+
+/// A client connects, also again after it lost its connection.
+pub const AUTH: Hook = Hook {
+    name: "chatserver.auth",
+    moment: Moment::Before,
+};
+/// A message was sent.
+pub const MESSAGE: Hook = Hook {
+    name: "chatserver.message",
+    moment: Moment::After,
+};
+/// A client sends a message to the business server itself, and shows its answer.
+pub const ACTION: Hook = Hook {
+    name: "chatserver.action",
+    moment: Moment::Before,
+};
+
+static HOOKS: [HookInfo; 3] = [
+    HookInfo {
+        can: Ability::Block,
+        ..row(AUTH, "auth", "user", false)
+    },
+    row(MESSAGE, "message", "message", true),
+    HookInfo {
+        can: Ability::Replace,
+        answer: &[AnswerField {
+            name: "msg",
+            kind: Kind::Text,
+            effect: Effect::Replaces,
+        }],
+        ..row(ACTION, "action", "message", true)
+    },
+];
+
+const fn row(hook: Hook, command: &'static str, area: &'static str, message: bool) -> HookInfo {
+    HookInfo {
+        hook,
+        command,
+        area,
+        can: Ability::Acknowledge,
+        form: Form::Native { message },
+        texts: &[],
+        answer: &[],
+        lane: "",
+        natural_id: &[],
+    }
+}
+
+impl Dialect for ChatServer {
+    fn id(&self) -> DialectId {
+        DialectId::ChatServer
+    }
+
+    fn hooks(&self) -> &'static [HookInfo] {
+        &HOOKS
+    }
+
+    fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable> {
+        decode::decode(call)
+    }
+
+    fn decode_one(&self, hook: Hook, operation_id: &str, body: Bytes) -> Result<Event, Unreadable> {
+        decode::decode_one(hook, operation_id, &body)
+    }
+
+    fn reply(&self, event: &Event, decision: &Decision) -> Reply {
+        answer::reply(Some(event.hook), decision, event.shows_refusal)
+    }
+
+    fn reply_without_event(&self, hook: Option<Hook>, _: &[u8], decision: &Decision) -> Reply {
+        answer::reply(hook, decision, false)
+    }
+
+    /// The server does not repeat; the status is for those who watch.
+    fn not_stored(&self, event: &Event) -> Reply {
+        Reply {
+            status: 503,
+            ..self.reply(event, &Decision::acknowledged())
+        }
+    }
+
+    fn compose(&self, hook: Hook, message: &Message) -> Option<String> {
+        decode::compose(hook, message)
+    }
+
+    fn acknowledges(&self, status: u16) -> bool {
+        status == 200
+    }
+
+    fn chosen_url(&self, event: &Event) -> Option<String> {
+        decode::chosen_url(event)
+    }
+
+    /// Each hook has a URL of its own, so it is called as it stands.
+    fn request(&self, url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing {
+        Outgoing {
+            url: url.to_owned(),
+            headers: vec![("Content-Type", "application/json;charset=UTF-8".to_owned())],
+            body: answer::body_to_send(event, replacement),
+        }
+    }
+
+    fn read_answer(&self, event: &Event, status: u16, body: &[u8], _: Answers) -> Reading {
+        answer::read(event.hook, status, body)
+    }
+
+    fn apply(&self, event: &Event, replacement: &Replacement) -> Event {
+        answer::apply(event, replacement)
+    }
+
+    fn replace_texts(&self, event: &Event, values: &[(usize, String)]) -> Replacement {
+        answer::replace_texts(event, values)
+    }
+}

@@ -1,0 +1,172 @@
+//! From a call to events.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::dialect::json::{self, Object};
+use crate::dialect::openim::message::readable;
+use crate::dialect::{Call, Decoded, Unreadable};
+use crate::event::{Can, DialectId, Event, Hook};
+
+use super::message::{self, Parties};
+use super::{BEFORE_SEND, OFFLINE, ONLINE_STATUS, by_event, payload, presence, recipients};
+
+/// Longest unknown event that is reported.
+const EVENT_CHARS_MAX: usize = 100;
+/// The server repeats a presence within seconds; its connection ids start again with it, so an
+/// equal line after a longer time is another connection.
+const PRESENCE_REPEATS_WITHIN: Duration = Duration::from_secs(60);
+
+/// Reads a call: the event's name from the query, one event or many from the body.
+///
+/// Shape: `msg.notify` and `user.onlinestatus` are arrays; `msg.offline` is an object, and an
+/// array of them is accepted, as an old document has it.
+pub fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
+    let Some(name) = event_in_query(call.query) else {
+        return Err(Unreadable {
+            hook: None,
+            reason: "the URL names no event (`?event=msg.notify`)".to_owned(),
+        });
+    };
+    let Some(info) = by_event(name) else {
+        let shown = name.chars().take(EVENT_CHARS_MAX).collect();
+        return Ok(Decoded::UnknownCommand(shown));
+    };
+    if info.hook == BEFORE_SEND {
+        let operation_id = call.operation_id.unwrap_or_default();
+        let event = decode_one(info.hook, operation_id, call.body.clone())?;
+        return Ok(Decoded::Event(Box::new(event)));
+    }
+    let body = mended(&call.body);
+    let text = readable(&body);
+    let unreadable = |flaw| Unreadable {
+        hook: Some(info.hook),
+        reason: format!("the body is {flaw}"),
+    };
+    let items = match json::first_byte(&text) {
+        Some(b'{') if info.hook != ONLINE_STATUS => {
+            Object::parse(&text).map_err(unreadable)?;
+            vec![body.clone()]
+        }
+        _ => json::parse_elements(&text)
+            .map_err(unreadable)?
+            .into_iter()
+            .map(|item| body.slice(json::range_in(&text, item)))
+            .collect(),
+    };
+    Ok(Decoded::Batch {
+        hook: info.hook,
+        items,
+    })
+}
+
+/// Reads one message or one line of presence.
+pub fn decode_one(hook: Hook, operation_id: &str, body: Bytes) -> Result<Event, Unreadable> {
+    let body = mended(&body);
+    let event = match hook {
+        hook if hook == ONLINE_STATUS => presence_event(hook, &body),
+        hook => message_event(hook, &body),
+    };
+    let mut event = event.map_err(|reason| Unreadable {
+        hook: Some(hook),
+        reason,
+    })?;
+    event.operation_id = operation_id.to_owned();
+    event.body = Some(body);
+    Ok(event)
+}
+
+fn presence_event(hook: Hook, body: &Bytes) -> Result<Event, String> {
+    let text = readable(body);
+    // A line alone is a string literal; a parser has to see that it is one.
+    let line: String =
+        serde_json::from_str(&text).map_err(|_| "the item is not a string".to_owned())?;
+    let presence = presence::parse(&line)
+        .ok_or("the item is not `uid-deviceFlag-online-connId-deviceCount-totalCount`")?;
+    let mut event = Event::new(hook, DialectId::WukongIm, Can::NOTHING);
+    // Without the connection's id, equal lines may be two times that the same user came.
+    if presence.connection_id.is_some() {
+        event.natural_id = Some(format!("{hook}:{line}"));
+        event.repeats_within = Some(PRESENCE_REPEATS_WITHIN);
+    }
+    event.lane = presence.user_id.clone();
+    event.presence = Some(presence);
+    Ok(event)
+}
+
+fn message_event(hook: Hook, body: &Bytes) -> Result<Event, String> {
+    let text = readable(body);
+    let object = Object::parse(&text).map_err(|flaw| format!("the body is {flaw}"))?;
+    let waits = hook == BEFORE_SEND;
+    let content = match payload::decoded(&object) {
+        Err(why) if waits => return Err(why.to_owned()),
+        content => content.unwrap_or_default(),
+    };
+    let sealed = message::is_sealed(&object);
+    let can = match waits {
+        true => Can {
+            block: true,
+            replace: !content.is_mended,
+            replace_later: false,
+            reply: false,
+        },
+        false => Can::NOTHING,
+    };
+    let mut event = Event::new(hook, DialectId::WukongIm, can);
+    if !sealed {
+        event.texts = payload::texts(&content.text, can.replace);
+    }
+    let parties = Parties::read(&object);
+    let message = message::read(&object, &parties, content.text);
+    if !waits {
+        event.lane = parties.lane();
+        event.natural_id = message::natural_id(hook, &object, &message);
+    }
+    if hook == OFFLINE {
+        event.recipients = Some(recipients::read(&object));
+    }
+    event.sealed = sealed;
+    event.message = Some(message);
+    Ok(event)
+}
+
+/// The body as UTF-8, which Go's encoder always writes.
+fn mended(body: &Bytes) -> Bytes {
+    match readable(body) {
+        Cow::Borrowed(_) => body.clone(),
+        Cow::Owned(mended) => Bytes::from(mended),
+    }
+}
+
+/// The value of `event=`. v1 and v2 append `?event=…` to a URL that has a query already, so it may
+/// also stand at the end of another value.
+fn event_in_query(query: &str) -> Option<&str> {
+    let named = query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, value)| *key == "event" && !value.is_empty());
+    let appended = || query.rsplit_once("?event=").map(|(_, name)| name);
+    named
+        .map(|(_, name)| name)
+        .or_else(appended)
+        .filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_event_is_found_in_every_form_of_the_query() {
+        let check = |query, expected| assert_eq!(event_in_query(query), expected, "{query}");
+        check("event=msg.notify", Some("msg.notify"));
+        check("event=msg.notify&tenant=a", Some("msg.notify"));
+        check("tenant=a&event=msg.offline", Some("msg.offline"));
+        check("tenant=a?event=msg.notify", Some("msg.notify"));
+        check("", None);
+        check("event=", None);
+        check("events=msg.notify", None);
+    }
+}

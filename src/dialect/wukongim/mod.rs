@@ -1,0 +1,168 @@
+//! WuKongIM v1 to v3: one URL, the event's name in the query, no envelope around the body.
+//!
+//! Shape: `POST {url}?event=msg.notify` (an array of messages), `msg.offline` (a message with its
+//! recipients), `user.onlinestatus` (an array of strings) and, in the newest versions,
+//! `msg.before_send` (a message that waits for our answer).
+//! Source: WuKongIM v1.0.0 to v2.2.5 `internal/webhook`, v3 `internal/runtime/webhook`.
+
+mod before_send;
+mod compose;
+mod decode;
+mod message;
+mod payload;
+mod presence;
+mod recipients;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+
+use crate::decision::{Decision, Replacement};
+use crate::event::{DialectId, Event, Hook, Message, Moment};
+
+use super::hooks::{Effect, Form, Kind};
+use super::{
+    Ability, AnswerField, Answers, Call, Decoded, Dialect, HookInfo, Outgoing, Reading, Reply,
+    Unreadable, hooks,
+};
+
+/// The dialect of WuKongIM.
+#[derive(Debug)]
+pub struct WukongIm;
+
+/// The only hook whose answer is read.
+pub const BEFORE_SEND: Hook = Hook {
+    name: "wukongim.msg.before_send",
+    moment: Moment::Before,
+};
+pub const NOTIFY: Hook = after("wukongim.msg.notify");
+pub const OFFLINE: Hook = after("wukongim.msg.offline");
+pub const ONLINE_STATUS: Hook = after("wukongim.user.onlinestatus");
+
+const fn after(name: &'static str) -> Hook {
+    Hook {
+        name,
+        moment: Moment::After,
+    }
+}
+
+static HOOKS: [HookInfo; 4] = [
+    HookInfo {
+        can: Ability::Replace,
+        answer: &[AnswerField {
+            name: "payload",
+            kind: Kind::Bytes,
+            effect: Effect::Replaces,
+        }],
+        ..row(BEFORE_SEND, "msg.before_send", "message", true)
+    },
+    row(NOTIFY, "msg.notify", "message", true),
+    row(OFFLINE, "msg.offline", "push", true),
+    row(ONLINE_STATUS, "user.onlinestatus", "presence", false),
+];
+
+const fn row(hook: Hook, command: &'static str, area: &'static str, has_message: bool) -> HookInfo {
+    HookInfo {
+        hook,
+        command,
+        area,
+        can: Ability::Acknowledge,
+        form: Form::Native {
+            message: has_message,
+        },
+        texts: &[],
+        answer: &[],
+        lane: "",
+        natural_id: &[],
+    }
+}
+
+impl Dialect for WukongIm {
+    fn id(&self) -> DialectId {
+        DialectId::WukongIm
+    }
+
+    fn hooks(&self) -> &'static [HookInfo] {
+        &HOOKS
+    }
+
+    fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable> {
+        decode::decode(call)
+    }
+
+    fn place(&self, event: &str) -> (String, String) {
+        (String::new(), format!("event={event}"))
+    }
+
+    fn decode_one(&self, hook: Hook, operation_id: &str, body: Bytes) -> Result<Event, Unreadable> {
+        decode::decode_one(hook, operation_id, body)
+    }
+
+    fn reply(&self, event: &Event, decision: &Decision) -> Reply {
+        self.reply_without_event(Some(event.hook), &[], decision)
+    }
+
+    /// After hooks get an empty body: v1 and v2 do not read it, and a body that nobody reads costs
+    /// them the connection.
+    fn reply_without_event(&self, hook: Option<Hook>, _: &[u8], decision: &Decision) -> Reply {
+        match hook {
+            Some(hook) if hook == BEFORE_SEND => before_send::reply(decision),
+            _ => empty(200),
+        }
+    }
+
+    fn not_stored(&self, _: &Event) -> Reply {
+        empty(503)
+    }
+
+    fn compose(&self, hook: Hook, message: &Message) -> Option<String> {
+        compose::body(hook, message)
+    }
+
+    /// 201 and 204 are failures in every version.
+    fn acknowledges(&self, status: u16) -> bool {
+        status == 200
+    }
+
+    fn request(&self, url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing {
+        request::request(url, event, replacement)
+    }
+
+    fn request_batch(&self, url: &str, events: &[Event]) -> Option<Outgoing> {
+        request::batch(url, events)
+    }
+
+    fn read_answer(&self, event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading {
+        match event.hook {
+            hook if hook == BEFORE_SEND => before_send::read(event, status, body, answers),
+            _ => before_send::acknowledgement(status),
+        }
+    }
+
+    fn apply(&self, event: &Event, replacement: &Replacement) -> Event {
+        before_send::apply(event, replacement)
+    }
+
+    fn replace_texts(&self, event: &Event, values: &[(usize, String)]) -> Replacement {
+        payload::replace_texts(event, values)
+    }
+}
+
+fn empty(status: u16) -> Reply {
+    Reply {
+        status,
+        content_type: "",
+        body: Vec::new(),
+    }
+}
+
+/// The table's row of an event's name.
+fn by_event(name: &str) -> Option<&'static HookInfo> {
+    HOOKS.iter().find(|info| info.command == name)
+}
+
+/// The event's name of a hook.
+fn event_name(hook: Hook) -> &'static str {
+    hooks::info(hook).command
+}

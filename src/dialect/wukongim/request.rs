@@ -1,0 +1,104 @@
+//! The call that asks or tells an endpoint, as WuKongIM would make it.
+//!
+//! Shape: `POST {url}?event=msg.notify`; the bodies of [`super::decode`].
+//! Source: v3 `internal/runtime/webhook/sender.go` for a URL that has a query already.
+
+use bytes::Bytes;
+
+use crate::decision::Replacement;
+use crate::dialect::Outgoing;
+use crate::event::{Event, Hook};
+
+use super::{BEFORE_SEND, NOTIFY, OFFLINE, ONLINE_STATUS, before_send, event_name};
+
+/// Writes the call about one event.
+pub fn request(url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing {
+    let changed = replacement.filter(|replacement| !replacement.is_empty());
+    let changed = changed.map(|replacement| before_send::apply(event, replacement));
+    let event = changed.as_ref().unwrap_or(event);
+    let body = event.body.clone().unwrap_or_default();
+    let body = match event.hook {
+        hook if hook == NOTIFY || hook == ONLINE_STATUS => array(std::slice::from_ref(&body)),
+        _ => body,
+    };
+    outgoing(url, event.hook, body)
+}
+
+/// Writes the call about several events; a message about to be sent and a push are told alone.
+pub fn batch(url: &str, events: &[Event]) -> Option<Outgoing> {
+    let hook = events.first()?.hook;
+    if hook == BEFORE_SEND || hook == OFFLINE || events.iter().any(|event| event.hook != hook) {
+        return None;
+    }
+    let items: Vec<Bytes> = events
+        .iter()
+        .map(|event| event.body.clone().unwrap_or_default())
+        .collect();
+    Some(outgoing(url, hook, array(&items)))
+}
+
+fn outgoing(url: &str, hook: Hook, body: Bytes) -> Outgoing {
+    Outgoing {
+        url: with_event(url, event_name(hook)),
+        headers: vec![("Content-Type", "application/json".to_owned())],
+        body,
+    }
+}
+
+fn array(items: &[Bytes]) -> Bytes {
+    let length = items.iter().map(|item| item.len() + 1).sum::<usize>();
+    let mut body = Vec::with_capacity(length + 1);
+    for (index, item) in items.iter().enumerate() {
+        body.push(if index == 0 { b'[' } else { b',' });
+        body.extend_from_slice(item);
+    }
+    if items.is_empty() {
+        body.push(b'[');
+    }
+    body.push(b']');
+    Bytes::from(body)
+}
+
+/// The URL with the event's name in its query, keys in order, as v3 writes it; v1 and v2 would
+/// lose the name in a URL that has a query.
+fn with_event(url: &str, name: &str) -> String {
+    let url = url.split_once('#').map_or(url, |(url, _)| url);
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let key = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+    let mut pairs: Vec<String> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && key(pair) != "event")
+        .map(str::to_owned)
+        .collect();
+    pairs.push(format!("event={name}"));
+    pairs.sort_by_key(|pair| key(pair));
+    format!("{path}?{}", pairs.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_event_finds_its_place_in_any_url() {
+        let check = |url: &str, expected: &str| assert_eq!(with_event(url, "msg.notify"), expected);
+        check("http://h/hook", "http://h/hook?event=msg.notify");
+        check("http://h/hook/", "http://h/hook/?event=msg.notify");
+        check(
+            "http://h/hook?tenant=a",
+            "http://h/hook?event=msg.notify&tenant=a",
+        );
+        check(
+            "http://h/hook?a=1&event=x",
+            "http://h/hook?a=1&event=msg.notify",
+        );
+        check("http://h/hook#frag", "http://h/hook?event=msg.notify");
+        check("http://h/hook?", "http://h/hook?event=msg.notify");
+    }
+
+    #[test]
+    fn items_are_joined_as_they_are() {
+        assert_eq!(array(&[]), "[]");
+        assert_eq!(array(&["1".into(), "{\"a\":2}".into()]), "[1,{\"a\":2}]");
+    }
+}

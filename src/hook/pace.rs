@@ -1,0 +1,138 @@
+//! How fast an endpoint is told: slowly after it was down, and never above its limit.
+//!
+//! The time is an argument.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Successes that double the requests in flight.
+const STEP_SUCCESSES: u32 = 10;
+/// What an idle endpoint may be told at once, as time at its rate.
+const BURST: Duration = Duration::from_millis(100);
+
+/// The pace of one endpoint.
+#[derive(Debug)]
+pub struct Pace {
+    /// Requests in flight, until it is as fast as it may be.
+    allowed: Option<usize>,
+    successes: u32,
+    /// When the next request may begin; `None` before the first.
+    next_at: Option<Instant>,
+}
+
+impl Pace {
+    pub fn full() -> Pace {
+        Pace {
+            allowed: None,
+            successes: 0,
+            next_at: None,
+        }
+    }
+
+    /// Begins again with one request at a time: a backlog that is let go all at once would bring
+    /// the endpoint down again.
+    pub fn slow_down(&mut self) {
+        self.allowed = Some(1);
+        self.successes = 0;
+    }
+
+    pub fn succeeded(&mut self, in_flight_max: usize) {
+        let Some(allowed) = self.allowed else {
+            return;
+        };
+        self.successes += 1;
+        if self.successes >= STEP_SUCCESSES {
+            self.successes = 0;
+            let doubled = allowed.saturating_mul(2);
+            self.allowed = (doubled < in_flight_max).then_some(doubled);
+        }
+    }
+
+    /// Requests in flight that are allowed now.
+    pub fn in_flight(&self, in_flight_max: usize) -> usize {
+        self.allowed.unwrap_or(in_flight_max).min(in_flight_max)
+    }
+
+    /// How long until the next request may begin at `rate` a second; 0 is no limit.
+    pub fn wait(&self, rate: u32, now: Instant) -> Duration {
+        match self.next_at {
+            Some(next_at) if rate > 0 => next_at.saturating_duration_since(now),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// How many requests may begin now at `rate` a second; 0 is no limit.
+    pub fn room(&self, rate: u32, now: Instant) -> usize {
+        if rate == 0 {
+            return usize::MAX;
+        }
+        let saved = now.saturating_duration_since(self.from(now));
+        let interval = Duration::from_secs(1) / rate;
+        match self.wait(rate, now).is_zero() {
+            true => 1 + (saved.as_nanos() / interval.as_nanos().max(1)) as usize,
+            false => 0,
+        }
+    }
+
+    /// A request begins.
+    pub fn begin(&mut self, rate: u32, now: Instant) {
+        if rate > 0 {
+            self.next_at = Some(self.from(now) + Duration::from_secs(1) / rate);
+        }
+    }
+
+    /// From when the rate is counted: an endpoint that was idle has saved up no more than a burst.
+    fn from(&self, now: Instant) -> Instant {
+        let earliest = now.checked_sub(BURST).unwrap_or(now);
+        self.next_at
+            .map_or(earliest, |next_at| next_at.max(earliest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_failure_it_doubles_with_every_ten_successes() {
+        let mut pace = Pace::full();
+        assert_eq!(pace.in_flight(32), 32);
+        pace.slow_down();
+        let mut seen = Vec::new();
+        for _ in 0..60 {
+            seen.push(pace.in_flight(32));
+            pace.succeeded(32);
+        }
+        seen.dedup();
+        assert_eq!(seen, [1, 2, 4, 8, 16, 32]);
+        assert_eq!(pace.in_flight(7), 7);
+    }
+
+    /// Requests that begin in `seconds` at a rate, asked for every millisecond.
+    fn begun(rate: u32, seconds: u64) -> u32 {
+        let mut pace = Pace::full();
+        let start = Instant::now();
+        let mut begun = 0;
+        for ms in 0..seconds * 1000 {
+            let now = start + Duration::from_millis(ms);
+            for _ in 0..pace.room(rate, now) {
+                assert!(pace.wait(rate, now).is_zero());
+                pace.begin(rate, now);
+                begun += 1;
+            }
+        }
+        begun
+    }
+
+    #[test]
+    fn a_rate_is_kept_with_a_small_burst() {
+        for rate in [1, 10, 100, 1000, 5000] {
+            let begun = begun(rate, 10);
+            let wanted = rate * 10 + rate / 10;
+            // Asked for once a millisecond, the last one of them comes too late.
+            let least = wanted - rate / 1000;
+            assert!((least..=wanted + 2).contains(&begun), "{rate}: {begun}");
+        }
+    }
+}

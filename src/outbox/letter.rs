@@ -1,0 +1,125 @@
+//! Dead letters: events that an endpoint did not get, kept until they are replayed or discarded.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Dead letters that one step looks at, so that no step holds up the others for long.
+pub(super) const STEP_LETTERS_MAX: usize = 256;
+
+/// One event that was given up on for one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub endpoint: String,
+    pub id: String,
+    pub hook: String,
+    pub lane: String,
+    pub operation_id: String,
+    pub accepted_at_ms: u64,
+    pub died_at_ms: u64,
+    /// Requests made since it was accepted or replayed.
+    pub attempts: u32,
+    /// How often it was replayed before.
+    pub replays: u32,
+    /// The class of failure, a colon, and what happened.
+    pub reason: String,
+    /// The beginning of the endpoint's last answer; empty when there was none.
+    pub answer: String,
+    pub body_bytes: u64,
+}
+
+/// Which dead letters are meant. What is `None` is no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeadFilter {
+    pub endpoint: Option<String>,
+    /// Without regard to letter case.
+    pub hook: Option<String>,
+    pub id: Option<String>,
+    /// Accepted at this time or later.
+    pub since_ms: Option<u64>,
+    /// Accepted before this time.
+    pub until_ms: Option<u64>,
+    /// Given up on at this time or earlier: a replay does not meet again what it replayed.
+    pub died_by_ms: Option<u64>,
+    /// A part of the reason, without regard to letter case.
+    pub reason: Option<String>,
+}
+
+impl DeadFilter {
+    pub(super) fn is_about(&self, endpoint: &str) -> bool {
+        self.endpoint.as_ref().is_none_or(|name| name == endpoint)
+    }
+
+    pub(super) fn holds(&self, letter: &DeadLetter) -> bool {
+        let reason = |part: &String| {
+            let reason = letter.reason.to_lowercase();
+            reason.contains(&part.to_lowercase())
+        };
+        self.is_about(&letter.endpoint)
+            && (self.hook.as_ref()).is_none_or(|hook| hook.eq_ignore_ascii_case(&letter.hook))
+            && self.id.as_ref().is_none_or(|id| *id == letter.id)
+            && self.since_ms.is_none_or(|at| letter.accepted_at_ms >= at)
+            && self.until_ms.is_none_or(|at| letter.accepted_at_ms < at)
+            && self.died_by_ms.is_none_or(|at| letter.died_at_ms <= at)
+            && self.reason.as_ref().is_none_or(reason)
+    }
+}
+
+/// A place among the dead letters, which are in order of endpoint and acceptance. Good with the
+/// outbox that gave it, and as long as that is not closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeadCursor {
+    pub(super) endpoint: i64,
+    pub(super) seq: i64,
+}
+
+impl fmt::Display for DeadCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.endpoint, self.seq)
+    }
+}
+
+/// No place among dead letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this cursor was not given by an outbox")]
+pub struct BadCursor;
+
+impl FromStr for DeadCursor {
+    type Err = BadCursor;
+
+    fn from_str(text: &str) -> Result<DeadCursor, BadCursor> {
+        let (endpoint, seq) = text.split_once('-').ok_or(BadCursor)?;
+        Ok(DeadCursor {
+            endpoint: endpoint.parse().map_err(|_| BadCursor)?,
+            seq: seq.parse().map_err(|_| BadCursor)?,
+        })
+    }
+}
+
+/// Some dead letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeadPage {
+    /// In order of endpoint and acceptance.
+    pub letters: Vec<DeadLetter>,
+    /// Where to go on; `None` at the end. A page may be empty and not the last.
+    pub next: Option<DeadCursor>,
+}
+
+/// What is done about dead letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeadAct {
+    /// Nothing: they are counted only.
+    Count,
+    /// Pending again, in the order of their lanes, with all attempts before them.
+    Replay,
+    /// Ended; the outbox logs each.
+    Discard { reason: String },
+}
+
+/// What one step over the dead letters did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeadStep {
+    /// Letters that the filter holds for, each of them done.
+    pub done: u64,
+    /// Where to go on; `None` at the end.
+    pub next: Option<DeadCursor>,
+}

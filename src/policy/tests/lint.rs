@@ -1,0 +1,291 @@
+//! What `callgate check` finds in word lists, and what it must not find.
+
+use super::super::lint;
+use super::*;
+
+const HOOK: &str = "hooks: {beforeMsgModify: {}}\n";
+
+/// Everyday messages do not count: the words of most cases stand in some.
+const NO_MESSAGES: &str = "lint: {everyday_share_max: 1}\n";
+
+/// Lints a policy of these list files.
+fn check_policy(policy: &str, lists: &[(&str, &str)], expected: &[&str]) {
+    let files = files(policy, lists);
+    let compiled = compile(&files, &surroundings(&[]), 1);
+    let Some(snapshot) = &compiled.snapshot else {
+        panic!("{policy}: {:#?}", lines(&compiled));
+    };
+    let findings = lint(&files, &surroundings(&[]), snapshot);
+    assert!(findings.iter().all(|one| one.severity == Severity::Warning));
+    let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert_eq!(findings, expected, "{policy} {lists:?}");
+}
+
+/// Lints one list that blocks.
+fn check(words: &str, expected: &[&str]) {
+    check_with("action: block", words, expected);
+}
+
+fn check_with(settings: &str, words: &str, expected: &[&str]) {
+    let policy = format!("lists: {{l: {{file: l.txt, {settings}}}}}\n{HOOK}{NO_MESSAGES}");
+    check_policy(&policy, &[("l.txt", words)], expected);
+}
+
+#[test]
+fn a_good_list_has_no_findings() {
+    check("网上赌场\nonline casino\ncat*\n代开发票\n", &[]);
+}
+
+#[test]
+fn one_character_is_found_everywhere() {
+    check(
+        "网上赌场\n日\nｖ\n*x*\n",
+        &[
+            "policies/l.txt:2:1: `日` is one character, and is found wherever that stands; write a longer word",
+            "policies/l.txt:3:1: `ｖ` is one character, and is found wherever that stands; write a longer word",
+            "policies/l.txt:4:1: `*x*` is one character, and is found wherever that stands; write a longer word",
+        ],
+    );
+}
+
+#[test]
+fn an_entry_of_which_nothing_is_left_is_an_error_with_its_line() {
+    let policy = format!("lists: {{l: {{file: l.txt}}}}\n{HOOK}");
+    let files = files(&policy, &[("l.txt", "好\n\u{200b}\u{301}\n")]);
+    let compiled = compile(&files, &surroundings(&[]), 1);
+    assert_eq!(
+        lines(&compiled),
+        ["policies/l.txt:2:1: the entry is nothing but blanks and what the options drop"]
+    );
+}
+
+#[test]
+fn repeated_entries_name_both_lines() {
+    check(
+        "赌博网站\n# comment\n赌博网站\n賭博網站\nCasino VIP\nｃａｓｉｎｏ ｖｉｐ\n",
+        &[
+            "policies/l.txt:3:1: `赌博网站` stands in line 1 already; remove one of the two",
+            "policies/l.txt:4:1: `賭博網站` is the same as `赌博网站` (line 1) once both are folded; remove one of the two",
+            "policies/l.txt:6:1: `ｃａｓｉｎｏ ｖｉｐ` is the same as `Casino VIP` (line 5) once both are folded; remove one of the two",
+        ],
+    );
+    check_with("options: {trad: false}", "赌博网站\n賭博網站\n", &[]);
+    check(
+        "赌博网站\ta\n赌博网站\tb\n",
+        &[
+            "policies/l.txt:2:1: `赌博网站` stands in line 1 already; remove one of the two; the tags of the first count",
+        ],
+    );
+}
+
+#[test]
+fn words_of_the_policy_have_their_place_there() {
+    check_policy(
+        &format!("lists:\n  l:\n    file: l.txt\n    words:\n      - 赌博网站\n{HOOK}"),
+        &[("l.txt", "代开发票\n赌博网站\n")],
+        &[
+            "policies/policy.yaml:5:9: lists.l.words[0]: `赌博网站` stands in policies/l.txt:2 already; remove one of the two",
+        ],
+    );
+}
+
+#[test]
+fn a_word_around_a_shorter_one_never_matters() {
+    let covered = |line: u32, long: &str, short: &str, at: u32| {
+        format!(
+            "policies/l.txt:{line}:1: `{long}` never matters, because `{short}` (line {at}) is found wherever it is; remove one of the two"
+        )
+    };
+    check(
+        "赌博\n网上赌博平台\nmy casino\ncasino\ncasinos\n",
+        &[
+            &covered(2, "网上赌博平台", "赌博", 1),
+            &covered(3, "my casino", "casino", 4),
+        ],
+    );
+    check(
+        "cat\ncat*\ncategory\nbobcat\n",
+        &[
+            &covered(1, "cat", "cat*", 2),
+            &covered(3, "category", "cat*", 2),
+        ],
+    );
+    check_with(
+        "options: {whole_word: off}",
+        "cat\nbobcat\n",
+        &[&covered(2, "bobcat", "cat", 1)],
+    );
+}
+
+#[test]
+fn a_longer_word_matters_where_it_changes_something() {
+    let words = "赌博\n网上赌博平台\n";
+    // It is masked as a whole.
+    check_with("action: replace", words, &[]);
+    // Every match is asked for.
+    check_with("options: {mode: all}", words, &[]);
+    // Its tags are reported.
+    check("赌博\n网上赌博平台\tsite\n", &[]);
+    // A quoted one is masked.
+    check_policy(
+        &format!("lists: {{l: {{file: l.txt}}}}\nfilters: {{nested_text: mask}}\n{HOOK}"),
+        &[("l.txt", words)],
+        &[],
+    );
+    // The shorter one is spared in `反对赌博`, also in `反对网上赌博平台`.
+    check_policy(
+        &format!("lists: {{l: {{file: l.txt}}, a: {{words: [赌博论文], action: allow}}}}\n{HOOK}"),
+        &[("l.txt", words)],
+        &[],
+    );
+}
+
+#[test]
+fn patterns_are_compared_as_they_were_written() {
+    check(
+        "re:a+b\nre:A+B\nre:a+b\ncontact:phone\n",
+        &["policies/l.txt:3:1: `re:a+b` stands in line 1 already; remove one of the two"],
+    );
+}
+
+#[test]
+fn noise_that_is_letters_hides_a_boundary() {
+    let covered = "policies/l.txt:2:1: `加vip` never matters, because `vip` (line 1) is found wherever it is; remove one of the two";
+    check_with("options: {skip: [space]}", "vip\n加vip\n", &[covered]);
+    check_with("options: {skip: [latin]}", "vip\n加vip\n", &[]);
+    check_with("options: {leet: true}", "vip\n加vip\n", &[]);
+}
+
+#[test]
+fn phone_numbers_are_private() {
+    check(
+        "加我13812345678\n代开发票\n",
+        &[
+            "policies/l.txt:1:1: the entry holds what looks like a phone number (138…78); keep nobody's number in a list that others read",
+        ],
+    );
+}
+
+#[test]
+fn an_allowed_phrase_that_is_the_entry_spares_it_everywhere() {
+    let policy = |lists: &str| {
+        format!("lists:\n  l: {{file: l.txt{lists}}}\n  a: {{file: a.txt, action: allow}}\n{HOOK}")
+    };
+    check_policy(
+        &policy(""),
+        &[("l.txt", "赌博\n代开发票\n"), ("a.txt", "反赌博\n賭博\n")],
+        &[
+            "policies/a.txt:2:1: `賭博` spares `赌博` of `l` (policies/l.txt:1) wherever it is found; write the longer phrase that is meant, or remove the entry",
+        ],
+    );
+    check_policy(
+        &policy(""),
+        &[("l.txt", "赌博\n"), ("a.txt", "赌博\n")],
+        &[
+            "policies/a.txt:1:1: `赌博` spares `赌博` of `l` (policies/l.txt:1) wherever it is found; write the longer phrase that is meant, or remove the entry",
+            "policies/policy.yaml:2:3: lists.l: the list never finds anything: `a` spares every entry; remove the phrases that spare it",
+        ],
+    );
+    check_policy(
+        &policy(", options: {allow_mode: overlap}"),
+        &[("l.txt", "网上赌博\n代开发票\n"), ("a.txt", "网上\n")],
+        &[
+            "policies/a.txt:1:1: `网上` spares `网上赌博` of `l` (policies/l.txt:1) wherever it is found; write the longer phrase that is meant, or remove the entry",
+        ],
+    );
+}
+
+#[test]
+fn lists_of_different_hooks_do_not_spare_each_other() {
+    check_policy(
+        "lists:\n  l: {file: l.txt}\n  a: {file: a.txt, action: allow}\n\
+         hooks: {beforeMsgModify: {filters: [l]}, beforeSendSingleMsg: {filters: [a]}}\n",
+        &[("l.txt", "赌博\n"), ("a.txt", "赌博\n")],
+        &[],
+    );
+}
+
+#[test]
+fn findings_of_one_kind_are_counted_beyond_the_limit() {
+    let words: String = ('a'..='z').map(|c| format!("{c}\n")).collect();
+    let policy = format!(
+        "lists: {{l: {{file: l.txt}}}}\nlint: {{warnings_max: 1, everyday_share_max: 1}}\n{HOOK}"
+    );
+    check_policy(
+        &policy,
+        &[("l.txt", &words)],
+        &[
+            "policies/l.txt: 25 more entries are one character; `lint.warnings_max` in policy.yaml tells more of them",
+            "policies/l.txt:1:1: `a` is one character, and is found wherever that stands; write a longer word",
+        ],
+    );
+}
+
+#[test]
+fn entries_of_everyday_messages_are_told_with_an_example() {
+    check_policy(
+        &format!("lists: {{l: {{file: l.txt}}}}\n{HOOK}"),
+        &[("l.txt", "代开发票\n明天\nlottery\n")],
+        &[
+            "policies/l.txt:2:1: `明天` is found in 11 of 546 everyday messages, such as `减肥从明天开始`; write a longer phrase, or spare those messages with an allow list",
+            "policies/l.txt:3:1: `lottery` is found in 2 of 546 everyday messages, such as `that old lottery building is a museum now`; write a longer phrase, or spare those messages with an allow list",
+        ],
+    );
+    check_policy(
+        &format!("lists: {{l: {{words: [明天]}}}}\nlint: {{everyday_share_max: 0.1}}\n{HOOK}"),
+        &[],
+        &[],
+    );
+    check_policy(
+        &format!(
+            "lists: {{l: {{words: [lottery]}}, a: {{words: [old lottery, lottery of], action: allow}}}}\n{HOOK}"
+        ),
+        &[],
+        &[],
+    );
+}
+
+#[test]
+fn the_share_is_above_0() {
+    let compiled = compile(
+        &files(
+            "lint: {everyday_share_max: 0}\nhooks: {beforeMsgModify: {}}\n",
+            &[],
+        ),
+        &surroundings(&[]),
+        1,
+    );
+    assert_eq!(
+        lines(&compiled),
+        [
+            "policies/policy.yaml:1:28: lint.everyday_share_max: this must be a share above 0 and up to 1; write 0.5 for a half"
+        ]
+    );
+}
+
+#[test]
+fn entries_that_say_something_for_themselves_matter() {
+    check("赌博\n网上赌博平台\t\t{action: flag}\n", &[]);
+    check(
+        "赌博\t\t{leet: true}\n网上赌博平台\n赌博\n",
+        &[
+            "policies/l.txt:2:1: `网上赌博平台` never matters, because `赌博` (line 3) is found wherever it is; remove one of the two",
+        ],
+    );
+    check(
+        "赌博\n网上赌博平台\t\t{action: block}\n",
+        &[
+            "policies/l.txt:2:1: `网上赌博平台` never matters, because `赌博` (line 1) is found wherever it is; remove one of the two",
+        ],
+    );
+    check_with("tag_actions: {soft: flag}", "赌博\tsoft\n赌博平台\n", &[]);
+}
+
+#[test]
+fn words_of_combinations_are_no_entries() {
+    check_with(
+        "words: [日结工资], options: {combos: {job: {all: [刷单, 日结]}}}",
+        "刷单返利\n",
+        &[],
+    );
+}

@@ -1,0 +1,132 @@
+//! One word list with all that it takes to try it: its entries, and the phrases that spare them.
+
+use std::sync::Arc;
+
+use super::compile::Surroundings;
+use super::lists::{self, Defaults};
+use super::problem::{At, Problem, Problems, suggest};
+use super::reader::Section;
+use super::snapshot::Snapshot;
+use super::sources::{self, FileSet, inside};
+use super::spec::{self, Spec};
+use super::{DEFAULTS, POLICY_FILE};
+use crate::filter::{self, Options, Role};
+
+/// A list that can match.
+#[derive(Clone, Debug)]
+pub struct WordList {
+    pub words: filter::ListSpec,
+    /// Its file as the operator knows it; `None` when its words stand in the policy.
+    pub file: Option<Arc<str>>,
+    /// The lists of allowed phrases that stand beside it in some hook.
+    pub allowed: Vec<filter::ListSpec>,
+}
+
+impl WordList {
+    /// A list of a policy that was compiled from these files, by its name. Errors: there is none
+    /// of that name, or it only spares.
+    pub fn of_policy(
+        name: &str,
+        files: &FileSet,
+        surroundings: &Surroundings,
+        snapshot: &Snapshot,
+    ) -> Result<WordList, String> {
+        let all = snapshot.filter.lists();
+        let matching = all.iter().filter(|list| list.role == Role::Match);
+        let found = all.iter().find(|list| list.name.eq_ignore_ascii_case(name));
+        let Some(words) = found else {
+            let known = matching.map(|list| &*list.name);
+            return Err(format!("no list named `{name}`; {}", suggest(name, known)));
+        };
+        if words.role == Role::Allow {
+            return Err(format!(
+                "the list `{name}` only spares, so it finds nothing"
+            ));
+        }
+        let stands_beside = |allow: &filter::ListSpec| {
+            let mut hooks = snapshot.hooks();
+            allow.role == Role::Allow
+                && hooks.any(|rules| {
+                    rules.lists.contains(&allow.name) && rules.lists.contains(&words.name)
+                })
+        };
+        let allowed = all.iter().filter(|list| stands_beside(list)).cloned();
+        Ok(WordList {
+            words: filter::ListSpec {
+                // Compiling appends the words of combinations again.
+                entries: words.written().to_vec(),
+                ..words.clone()
+            },
+            file: file_of(&words.name, files, surroundings),
+            allowed: allowed.collect(),
+        })
+    }
+
+    /// The list that this file would be, with default options and limits. Errors: every problem
+    /// of the file.
+    pub fn of_file(file: &str, bytes: &[u8]) -> Result<WordList, Vec<Problem>> {
+        let problems = Problems::default();
+        let file: Arc<str> = file.into();
+        let options = Options::default();
+        let list = Defaults {
+            tags: &[],
+            options: &options,
+        };
+        let limits = default_spec().filters.limits;
+        let read = lists::read(&file, bytes, list, &limits, &problems);
+        if problems.any_error() {
+            return Err(problems.into_sorted());
+        }
+        Ok(WordList {
+            words: filter::ListSpec {
+                name: Arc::clone(&file),
+                role: Role::Match,
+                options,
+                entries: read.entries,
+            },
+            file: Some(file),
+            allowed: Vec::new(),
+        })
+    }
+}
+
+fn file_of(list: &str, files: &FileSet, surroundings: &Surroundings) -> Option<Arc<str>> {
+    // The policy was compiled from the same files, so what is wrong with them is known.
+    let known = Problems::default();
+    let settings = sources::read(files, &surroundings.env, &known)?;
+    let file = At::file(&files.shown(POLICY_FILE));
+    let spec = spec::read(&Section::root(&settings, file, &known));
+    let list = spec.lists.into_iter().find(|spec| spec.name == list)?;
+    list.file.map(|file| files.shown(inside(&file.name)))
+}
+
+/// The settings of a policy that says nothing.
+fn default_spec() -> Spec {
+    let empty = FileSet {
+        root: String::new(),
+        files: [(POLICY_FILE.to_owned(), Arc::from(DEFAULTS.as_bytes()))].into(),
+    };
+    let problems = Problems::default();
+    let settings = sources::read(&empty, &[], &problems);
+    let settings = settings.expect("a test reads the built-in defaults");
+    let file = At::file(&POLICY_FILE.into());
+    spec::read(&Section::root(&settings, file, &problems))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_with_the_default_limits() {
+        let list = WordList::of_file("l.txt", "赌博\tx\n".as_bytes()).unwrap();
+        assert_eq!(list.words.entries.len(), 1);
+        assert_eq!(list.words.entries[0].text, "赌博");
+        let long = "x".repeat(129);
+        let problems = WordList::of_file("l.txt", long.as_bytes()).unwrap_err();
+        assert_eq!(
+            problems[0].to_string(),
+            "l.txt:1:1: an entry of 129 characters; `filters.entry_chars_max` is 128"
+        );
+    }
+}

@@ -1,0 +1,71 @@
+//! Which format a file is in, when nobody says.
+
+use std::collections::BTreeSet;
+
+use super::WordFormat;
+use super::lines::is_comment;
+use super::table;
+
+/// Lines that are looked at.
+const SAMPLE: usize = 2_000;
+
+/// Finds out the format from the name of a file and its text.
+pub fn format(name: &str, text: &str) -> WordFormat {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    match extension.map(str::to_ascii_lowercase).as_deref() {
+        Some("json") => return WordFormat::Json,
+        Some("csv" | "tsv") => return WordFormat::Csv,
+        _ => {}
+    }
+    if text.trim_start().starts_with(['[', '{'])
+        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    {
+        return WordFormat::Json;
+    }
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !is_comment(line));
+    format_of_lines(&lines.take(SAMPLE).collect::<Vec<_>>())
+}
+
+fn format_of_lines(lines: &[&str]) -> WordFormat {
+    let most = |holds: &dyn Fn(&str) -> bool| {
+        let count = lines.iter().filter(|line| holds(line)).count();
+        count > 0 && count * 2 >= lines.len()
+    };
+    let has_open_item = |line: &str| {
+        let mut items = line.split(',').map(str::trim);
+        line.contains(',') && items.any(|item| item.starts_with('*') || item.ends_with('*'))
+    };
+    if most(&|line| line.contains('|')) {
+        WordFormat::Pipe
+    } else if table::has_header(lines) {
+        WordFormat::Csv
+    } else if most(&|line| line.contains('\t')) || is_tagged(lines) {
+        WordFormat::Tags
+    } else if lines.iter().any(|line| has_open_item(line)) {
+        WordFormat::Discord
+    } else if table::is_regular(lines) {
+        WordFormat::Csv
+    } else if most(&|line| line.contains(',')) {
+        WordFormat::Discord
+    } else {
+        WordFormat::Plain
+    }
+}
+
+/// Nearly every line ends in something after a blank that looks like tags: there is little of it
+/// in all, or it has commas and stands behind a word that is not Latin. Phrases of several Latin
+/// words end in all kinds of words, with a column behind the last or not.
+fn is_tagged(lines: &[&str]) -> bool {
+    let parts: Vec<(&str, &str)> = lines
+        .iter()
+        .filter_map(|line| line.rsplit_once(char::is_whitespace))
+        .collect();
+    let distinct: BTreeSet<&str> = parts.iter().map(|(_, end)| *end).collect();
+    let marked = parts.iter().filter(|(word, end)| {
+        let last = word.trim_end().chars().next_back();
+        end.contains(',') && last.is_some_and(|c| !c.is_ascii() && c.is_alphanumeric())
+    });
+    let are_tags = marked.count() * 2 >= parts.len() || distinct.len() * 5 <= parts.len();
+    !parts.is_empty() && parts.len() * 10 >= lines.len() * 9 && are_tags
+}

@@ -1,0 +1,248 @@
+//! One call of an IM server's webhook, whatever brought it: call → event → the dialect's answer.
+//!
+//! A before call is always answered with status 200 and a canonical body, because IM servers do
+//! not look at the status and read any other body as a failure or, worse, as an allow.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::gate::{Gate, Seat};
+use crate::decision::{Decision, Failure, FailureClass};
+use crate::dialect::{Call, Decoded, Dialect, Options, Reply};
+use crate::event::{DialectId, Event, Hook, Moment};
+use crate::hook::{After, Before, Caller, CallerLimit, Settled};
+use crate::telemetry::{Metrics, Seldom, Stage};
+
+/// Events of one call that are stored together. A longer call is cut: when a piece cannot be
+/// stored the server repeats the whole call, and what was stored is a duplicate then.
+const EVENTS_AT_ONCE: usize = 500;
+
+/// What a call may be.
+#[derive(Clone, Debug)]
+pub struct WebhookSettings {
+    pub in_flight_max: usize,
+    /// WuKongIM: a call or an event that cannot be read is answered 503 instead of 200.
+    pub wukongim_refuses_unreadable: bool,
+    pub options: Options,
+}
+
+/// Takes calls, over HTTP and over gRPC.
+pub struct Webhooks {
+    settings: WebhookSettings,
+    gate: Gate,
+    before: Arc<Before>,
+    after: Arc<After>,
+    metrics: Arc<Metrics>,
+    odd_logged: Seldom<&'static str>,
+}
+
+/// An answer, and the decision where there was one.
+pub struct Answered {
+    pub reply: Reply,
+    pub settled: Option<Settled>,
+}
+
+impl Webhooks {
+    pub fn new(
+        settings: WebhookSettings,
+        before: Arc<Before>,
+        after: Arc<After>,
+        metrics: Arc<Metrics>,
+    ) -> Webhooks {
+        Webhooks {
+            gate: Gate::new(settings.in_flight_max),
+            settings,
+            before,
+            after,
+            metrics,
+            odd_logged: Seldom::default(),
+        }
+    }
+
+    /// A call that is about to be read takes a seat; `None` when there is none left.
+    pub fn enter(&self) -> Option<Seat<'_>> {
+        self.gate.enter()
+    }
+
+    pub fn options(&self) -> Options {
+        self.settings.options.clone()
+    }
+
+    pub fn before(&self) -> &Before {
+        &self.before
+    }
+
+    /// Answers a call. `broken` says why its body could not be read, if it could not.
+    pub async fn take(
+        &self,
+        dialect: &dyn Dialect,
+        call: &Call<'_>,
+        broken: Option<String>,
+        received: Instant,
+        seated: bool,
+    ) -> Answered {
+        let decoded = dialect.decode(call);
+        self.metrics.spent(Stage::Decode, received.elapsed());
+        match (decoded, broken) {
+            (Ok(Decoded::Event(event)), None) => {
+                self.answer(dialect, &event, received, seated).await
+            }
+            (Ok(Decoded::Batch { hook, items }), None) => {
+                self.store(dialect, hook, &items, call, seated).await
+            }
+            (Ok(Decoded::UnknownCommand(command)), None) => {
+                let what = format!("`{command}` is no command of {}", dialect.id());
+                self.note("unknown_command", &what);
+                let allow = Decision::acknowledged();
+                told(dialect.reply_without_event(None, &call.body, &allow))
+            }
+            (Ok(_), Some(why)) => self.unreadable(dialect, None, &call.body, why),
+            (Err(unreadable), why) => {
+                let why = why.unwrap_or(unreadable.reason);
+                self.unreadable(dialect, unreadable.hook, &call.body, why)
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        dialect: &dyn Dialect,
+        event: &Event,
+        received: Instant,
+        seated: bool,
+    ) -> Answered {
+        match event.hook.moment {
+            Moment::Before => {
+                let settled = if seated {
+                    let limit = CallerLimit::Configured;
+                    self.before.decide(event, Caller { received, limit }).await
+                } else {
+                    self.before
+                        .fail(Some(event.hook), &shed(self.settings.in_flight_max))
+                };
+                if let Some(event) = dialect.follow_up(event, &settled.decision) {
+                    // Nobody waits for it; that it could not be stored is logged and counted.
+                    let _ = self.after.accept(std::slice::from_ref(&event), &[]).await;
+                }
+                Answered {
+                    reply: dialect.reply(event, &settled.decision),
+                    settled: Some(settled),
+                }
+            }
+            Moment::After => {
+                if !seated {
+                    self.metrics.accepted(event.hook, "refused");
+                    return told(dialect.not_stored(event));
+                }
+                match self.after.accept(std::slice::from_ref(event), &[]).await {
+                    Ok(_) => told(dialect.reply(event, &Decision::acknowledged())),
+                    Err(_) => told(dialect.not_stored(event)),
+                }
+            }
+        }
+    }
+
+    /// Stores the events of one call. One that cannot be read is noted and left out: its
+    /// neighbours did nothing wrong, and a repeat would bring it again.
+    async fn store(
+        &self,
+        dialect: &dyn Dialect,
+        hook: Hook,
+        items: &[Bytes],
+        call: &Call<'_>,
+        seated: bool,
+    ) -> Answered {
+        let mut reply =
+            dialect.reply_without_event(Some(hook), &call.body, &Decision::acknowledged());
+        if !seated {
+            self.metrics.accepted(hook, "refused");
+            reply.status = 503;
+            return told(reply);
+        }
+        let operation_id = call.operation_id.unwrap_or_default();
+        for piece in items.chunks(EVENTS_AT_ONCE) {
+            let mut events = Vec::with_capacity(piece.len());
+            for item in piece {
+                match dialect.decode_one(hook, operation_id, item.clone()) {
+                    Ok(event) => events.push(event),
+                    Err(unreadable) => {
+                        self.note("unreadable_event", &unreadable.reason);
+                        if self.refuses(dialect, hook) {
+                            reply.status = 503;
+                        }
+                    }
+                }
+            }
+            if !events.is_empty() && self.after.accept(&events, &[]).await.is_err() {
+                reply.status = 503;
+                return told(reply);
+            }
+        }
+        told(reply)
+    }
+
+    /// Trusts nothing of a call that cannot be read: a before call gets the failure policy's
+    /// answer, an after call the canonical one, with status 503 if a policy wanted the event.
+    fn unreadable(
+        &self,
+        dialect: &dyn Dialect,
+        hook: Option<Hook>,
+        body: &[u8],
+        why: String,
+    ) -> Answered {
+        self.note("unreadable_call", &why);
+        if let Some(after) = hook.filter(|hook| hook.moment == Moment::After) {
+            let mut canonical = dialect.reply_without_event(hook, body, &Decision::acknowledged());
+            if self.after.wants(after) {
+                self.metrics.accepted(after, "refused");
+                if self.refuses(dialect, after) {
+                    canonical.status = 503;
+                }
+            }
+            return told(canonical);
+        }
+        let failure = Failure::new(FailureClass::UnreadableCall, why);
+        let settled = self.before.fail(hook, &failure);
+        Answered {
+            reply: dialect.reply_without_event(hook, body, &settled.decision),
+            settled: Some(settled),
+        }
+    }
+
+    /// What is wanted and cannot be read is answered with a failure. Not to WuKongIM, unless that
+    /// is configured: v1 and v2 repeat the whole batch and then throw it away.
+    fn refuses(&self, dialect: &dyn Dialect, hook: Hook) -> bool {
+        let is_refused = match dialect.id() {
+            DialectId::WukongIm => self.settings.wukongim_refuses_unreadable,
+            // It does not repeat, and takes a message for delivered whatever is answered.
+            DialectId::ChatServer | DialectId::Funtek => false,
+            DialectId::OpenIm | DialectId::OpenImV2 => true,
+        };
+        is_refused && self.after.wants(hook)
+    }
+
+    /// Counts and logs what is odd about a call.
+    pub fn note(&self, reason: &'static str, what: &str) {
+        self.metrics.odd_call(reason);
+        if let Some(held_back) = self.odd_logged.pass(reason) {
+            warn!(reason, held_back, "{what}");
+        }
+    }
+}
+
+fn told(reply: Reply) -> Answered {
+    Answered {
+        reply,
+        settled: None,
+    }
+}
+
+fn shed(in_flight_max: usize) -> Failure {
+    Failure::new(
+        FailureClass::Overloaded,
+        format!("{in_flight_max} calls are in flight already"),
+    )
+}
