@@ -60,21 +60,16 @@ pub fn read(
                 ends: reader.fold(entry, list)?,
                 combined: number >= combined_from,
             };
-            let folded = reader.stream.symbols.clone();
-            // In a text of that script a lookalike stays itself, whatever it was in the entry
-            // alone.
-            let (text, _) = without_wildcards(&entry.text);
-            reader.table.fold_keeping_scripts(text, &mut reader.stream);
-            let both = [&reader.stream.symbols, &folded];
-            let different = usize::from(folded == reader.stream.symbols);
-            for form in &both[different..] {
+            let readings = reader.readings(&entry.text);
+            for form in &readings {
                 add(&mut read.drafts, &list.options, word, form);
                 if list.options.selfmask {
                     read.selfmask.add(word, form);
                 }
             }
+            let folded = &readings[readings.len() - 1];
             if count <= FORMS_MAX {
-                for form in forms.of(&folded) {
+                for form in forms.of(folded) {
                     count += 1;
                     add(&mut read.drafts, &list.options, word, &form);
                 }
@@ -121,7 +116,9 @@ pub fn read_phrases(
                     ends: reader.fold(phrase, list)?,
                     combined: false,
                 };
-                add(&mut drafts, &options, word, &reader.stream.symbols);
+                for form in reader.readings(&phrase.text) {
+                    add(&mut drafts, &options, word, &form);
+                }
                 Ok(())
             });
         }
@@ -175,6 +172,17 @@ impl Reader<'_> {
         self.table.fold(text, &mut self.stream);
         checked(&self.stream)?;
         Ok(ends)
+    }
+
+    /// An entry, just folded into `stream`, as it may be read: what looks Latin in it alone stays
+    /// itself in a text of its own script. The folded entry is the last.
+    fn readings(&mut self, entry: &str) -> Vec<Vec<u32>> {
+        let folded = self.stream.symbols.clone();
+        let (text, _) = without_wildcards(entry);
+        self.table.fold_keeping_scripts(text, &mut self.stream);
+        let mut readings = vec![self.stream.symbols.clone(), folded];
+        readings.dedup();
+        readings
     }
 }
 

@@ -472,6 +472,18 @@ fn cyrillic_entry_matches_in_cyrillic_text_and_alone() {
 }
 
 #[test]
+fn cyrillic_phrase_spares_in_cyrillic_text_and_alone() {
+    check_with(
+        &["сор"],
+        &["сор"],
+        Options::default(),
+        "это сор в избе",
+        &[],
+    );
+    check_with(&["сор"], &["сор"], Options::default(), "сор", &[]);
+}
+
+#[test]
 fn loose_lookalikes_count_only_inside_a_latin_word() {
     check(&["bot"], "вот", &[]);
     check(&["bot"], "вot", &["вot"]);
