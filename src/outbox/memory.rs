@@ -1,22 +1,25 @@
 //! The outbox in memory, for tests and for those who can do without durability.
 
+mod endpoint;
+
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use self::endpoint::{Endpoint, Place};
 use super::Outbox;
 use super::config::Config;
 use super::entry::{
-    Appended, Counts, Due, EndpointStats, EntryKey, Health, NewEntry, Room, Settlement, Stats, Work,
+    Appended, Due, EndpointStats, EntryKey, Health, NewEntry, Room, Settlement, Stats, Work,
 };
 use super::error::{AppendError, Limit, OutboxError};
 use super::letter::{
     DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, STEP_LETTERS_MAX,
 };
-use super::rules::{RETIRED, SWEEP_MAX, first_claim, forget_at_ms, longest_due, note_discarded};
+use super::rules::{RETIRED, SWEEP_MAX, forget_at_ms, longest_due, note_discarded};
 
 pub(super) struct Memory {
     config: Config,
@@ -42,43 +45,6 @@ struct Event {
     entry: NewEntry,
     /// Pairs that are pending or dead.
     pairs: usize,
-}
-
-struct Endpoint {
-    name: String,
-    counts: Counts,
-    health: Health,
-    pairs: BTreeMap<i64, Pair>,
-    ready: BTreeSet<i64>,
-    retry: BTreeSet<(u64, i64)>,
-    lanes: HashMap<String, Lane>,
-    /// Given up; their events stay for replay.
-    dead: BTreeMap<i64, DeadLetter>,
-}
-
-/// The pending pairs of one lane; all but one of them wait.
-struct Lane {
-    pairs: BTreeSet<i64>,
-    /// The one that is ready, in flight or a retry.
-    head: i64,
-}
-
-struct Pair {
-    place: Place,
-    accepted_at_ms: u64,
-    /// Of the last retry, if there was one.
-    due_at_ms: Option<u64>,
-    attempts: u32,
-    claims: i64,
-    replays: u32,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Ready,
-    Retry,
-    InFlight,
-    Waiting,
 }
 
 impl Memory {
@@ -552,106 +518,6 @@ impl State {
             entries: self.events.len() as u64,
             remembered_ids: self.remembered.len() as u64,
             work: Work::default(),
-        }
-    }
-}
-
-impl Endpoint {
-    fn new(name: &str) -> Endpoint {
-        Endpoint {
-            name: name.to_owned(),
-            counts: Counts::default(),
-            health: Health::default(),
-            pairs: BTreeMap::new(),
-            ready: BTreeSet::new(),
-            retry: BTreeSet::new(),
-            lanes: HashMap::new(),
-            dead: BTreeMap::new(),
-        }
-    }
-
-    /// A new pair, or one that is replayed and may come before others of its lane.
-    fn add(&mut self, seq: i64, entry: &NewEntry, replays: u32) {
-        self.counts.pending += 1;
-        let pair = Pair {
-            place: Place::Waiting,
-            accepted_at_ms: entry.accepted_at_ms,
-            due_at_ms: None,
-            attempts: 0,
-            claims: first_claim(replays),
-            replays,
-        };
-        self.pairs.insert(seq, pair);
-        if entry.lane.is_empty() {
-            self.put(seq, Place::Ready);
-            return;
-        }
-        let lane = self.lanes.entry(entry.lane.clone()).or_insert(Lane {
-            pairs: BTreeSet::new(),
-            head: seq,
-        });
-        lane.pairs.insert(seq);
-        let head = lane.head;
-        if head == seq {
-            self.put(seq, Place::Ready);
-        } else if self.pairs[&head].place == Place::Ready {
-            self.lead(&entry.lane);
-        }
-    }
-
-    /// Puts a pair that was in flight back to where it was before its first try.
-    fn release(&mut self, seq: i64, lane: &str) {
-        self.put(seq, Place::Ready);
-        self.lead(lane);
-    }
-
-    /// Makes the first pair of a lane its head, when the one that was is not being tried.
-    fn lead(&mut self, name: &str) {
-        let Some(lane) = self.lanes.get_mut(name) else {
-            return;
-        };
-        let (old, new) = (lane.head, lane.pairs.first().copied());
-        let Some(new) = new.filter(|new| *new != old) else {
-            return;
-        };
-        lane.head = new;
-        if self.pairs.contains_key(&old) {
-            self.put(old, Place::Waiting);
-        }
-        self.put(new, Place::Ready);
-    }
-
-    /// Moves a pair to another place. Its due time changes only in flight, where it is in no set.
-    fn put(&mut self, seq: i64, place: Place) -> &mut Pair {
-        let pair = self.pairs.get_mut(&seq).expect("a moved pair is pending");
-        let due_at_ms = pair.due_at_ms.unwrap_or_default();
-        match pair.place {
-            Place::Ready => self.ready.remove(&seq),
-            Place::Retry => self.retry.remove(&(due_at_ms, seq)),
-            Place::InFlight | Place::Waiting => false,
-        };
-        match place {
-            Place::Ready => self.ready.insert(seq),
-            Place::Retry => self.retry.insert((due_at_ms, seq)),
-            Place::InFlight | Place::Waiting => false,
-        };
-        pair.place = place;
-        pair
-    }
-
-    /// Takes out a pair that has ended; if it was its lane's head, the next one is.
-    fn remove(&mut self, seq: i64, lane_name: &str) {
-        self.put(seq, Place::Waiting);
-        self.pairs.remove(&seq);
-        self.counts.pending -= 1;
-        let Some(lane) = self.lanes.get_mut(lane_name) else {
-            return;
-        };
-        lane.pairs.remove(&seq);
-        if lane.pairs.is_empty() {
-            self.lanes.remove(lane_name);
-        } else if lane.head == seq {
-            self.lead(lane_name);
         }
     }
 }

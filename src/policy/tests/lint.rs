@@ -186,6 +186,12 @@ fn an_allowed_phrase_that_is_the_entry_spares_it_everywhere() {
             "policies/policy.yaml:2:3: lists.l: the list never finds anything: `a` spares every entry; remove the phrases that spare it",
         ],
     );
+    // Inside of the entry it spares nothing, unless touching is enough.
+    check_policy(
+        &policy(""),
+        &[("l.txt", "网上赌博\n"), ("a.txt", "网上\n")],
+        &[],
+    );
     check_policy(
         &policy(", options: {allow_mode: overlap}"),
         &[("l.txt", "网上赌博\n代开发票\n"), ("a.txt", "网上\n")],
