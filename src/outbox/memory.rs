@@ -35,8 +35,10 @@ struct State {
     events: HashMap<i64, Event>,
     /// Every known id, with the time when it may be forgotten: `None` while its event is here.
     ids: HashMap<String, Option<u64>>,
-    /// The ids of ended events, the first to be forgotten first.
-    remembered: BTreeSet<(u64, String)>,
+    /// The ids of ended events, the first to be forgotten first: the time, and which it was of
+    /// all that ended.
+    remembered: BTreeSet<(u64, u64, String)>,
+    ended: u64,
     numbers: HashMap<String, usize>,
     endpoints: Vec<Endpoint>,
 }
@@ -481,7 +483,8 @@ impl State {
     fn remember(&mut self, id: String, now_ms: u64, config: &Config) {
         let forget_at_ms = forget_at_ms(now_ms, config.dedupe);
         self.ids.insert(id.clone(), Some(forget_at_ms));
-        self.remembered.insert((forget_at_ms, id));
+        self.ended += 1;
+        self.remembered.insert((forget_at_ms, self.ended, id));
     }
 
     /// Discards dead letters that are too old, forgets some ids whose time has come, and some of
@@ -491,10 +494,10 @@ impl State {
         for _ in 0..SWEEP_MAX {
             let too_many = self.remembered.len() as u64 > config.dedupe_ids_max;
             match self.remembered.first() {
-                Some(&(forget_at_ms, _)) if too_many || forget_at_ms <= now_ms => {}
+                Some(&(forget_at_ms, ..)) if too_many || forget_at_ms <= now_ms => {}
                 _ => return,
             }
-            if let Some((_, id)) = self.remembered.pop_first() {
+            if let Some((_, _, id)) = self.remembered.pop_first() {
                 self.ids.remove(&id);
             }
         }

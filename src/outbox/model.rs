@@ -193,17 +193,21 @@ impl Model {
                 self.remembered.push((forget_at_ms, id));
             }
         }
-        self.remembered.sort_unstable();
+        // In the order of their ends, at the same time too.
+        self.remembered.sort_by_key(|(forget_at_ms, _)| *forget_at_ms);
     }
 
     fn sweep(&mut self, now_ms: u64) {
         let keep = self.config.dead_keep.as_millis() as u64;
-        for pair in &mut self.pairs {
-            if pair.state == State::Dead && pair.died_at_ms + keep <= now_ms {
-                pair.state = State::Discarded;
-            }
+        let mut old: Vec<usize> = (0..self.pairs.len())
+            .filter(|&at| self.pairs[at].state == State::Dead)
+            .filter(|&at| self.pairs[at].died_at_ms + keep <= now_ms)
+            .collect();
+        old.sort_by_key(|&at| self.pairs[at].died_at_ms);
+        for at in old {
+            self.pairs[at].state = State::Discarded;
+            self.forget_ended(now_ms);
         }
-        self.forget_ended(now_ms);
         while let Some((forget_at_ms, _)) = self.remembered.first()
             && (*forget_at_ms <= now_ms
                 || self.remembered.len() as u64 > self.config.dedupe_ids_max)
@@ -312,8 +316,8 @@ impl Model {
                     pair.replays += 1;
                 }
             }
+            self.forget_ended(now_ms);
         }
-        self.forget_ended(now_ms);
     }
 
     fn discard_pending(&mut self, endpoint: &str, limit: usize, now_ms: u64) -> u64 {
@@ -321,11 +325,13 @@ impl Model {
             pair.endpoint == endpoint && matches!(pair.state, State::Ready | State::Retry)
         };
         let mut discarded = 0;
-        for pair in self.pairs.iter_mut().filter(idle).take(limit) {
+        while discarded < limit as u64
+            && let Some(pair) = self.pairs.iter_mut().find(idle)
+        {
             pair.state = State::Discarded;
             discarded += 1;
+            self.forget_ended(now_ms);
         }
-        self.forget_ended(now_ms);
         discarded
     }
 

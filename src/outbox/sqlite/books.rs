@@ -1,11 +1,12 @@
 //! The counters of the file: kept in memory, written with the change that they count.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 
 use rusqlite::{Connection, Result, params};
 
 use super::{from_sql, to_sql};
-use crate::outbox::entry::{Counts, Health, Paused};
+use crate::outbox::entry::{Counts, Health, NewEntry, Paused};
 
 /// Every counter, as of the transaction that is open.
 #[derive(Default)]
@@ -24,8 +25,18 @@ pub(super) struct Book {
     pub name: String,
     pub counts: Counts,
     pub health: Health,
+    looks: Looks,
     /// What the file says; `None` when it has no row yet.
-    saved: Option<(Counts, Health)>,
+    saved: Option<(Counts, Health, Looks)>,
+}
+
+/// How far an endpoint has come with what was accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Looks {
+    /// Every pair up to this place has ended or has a row.
+    to: i64,
+    /// The pending pairs that have a row.
+    listed: u64,
 }
 
 impl Books {
@@ -41,7 +52,7 @@ impl Books {
         })?;
         books.saved = books.totals();
         let sql = "SELECT number, name, accepted, delivered, dead, discarded, pending, in_flight,
-            failing_since_ms, paused_at_ms, pause_reason FROM endpoint";
+            failing_since_ms, paused_at_ms, pause_reason, looked_to, listed FROM endpoint";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -64,11 +75,16 @@ impl Books {
                     reason,
                 }),
             };
-            let saved = Some((counts, health.clone()));
+            let looks = Looks {
+                to: row.get(11)?,
+                listed: from_sql(row.get(12)?),
+            };
+            let saved = Some((counts, health.clone(), looks));
             let book = Book {
                 name,
                 counts,
                 health,
+                looks,
                 saved,
             };
             books.endpoints.insert(row.get(0)?, book);
@@ -94,6 +110,7 @@ impl Books {
             name: name.to_owned(),
             counts: Counts::default(),
             health: Health::default(),
+            looks: Looks::default(),
             saved: None,
         };
         self.endpoints.insert(number, book);
@@ -103,8 +120,66 @@ impl Books {
 
     /// The counters of an endpoint whose number came from the file or from `number_or_new`.
     pub(super) fn counts(&mut self, number: i64) -> &mut Counts {
+        &mut self.book(number).counts
+    }
+
+    fn book(&mut self, number: i64) -> &mut Book {
         let book = self.endpoints.get_mut(&number);
-        &mut book.expect("an endpoint is never removed").counts
+        book.expect("an endpoint is never removed")
+    }
+
+    /// Counts an event in; its place in the order of acceptance.
+    pub(super) fn add_event(&mut self, entry: &NewEntry) -> i64 {
+        self.last_seq += 1;
+        self.bytes += entry.bytes();
+        self.events += 1;
+        self.last_seq
+    }
+
+    /// Counts the pairs of an event in; the numbers of its endpoints, each between blanks.
+    pub(super) fn add_pairs(&mut self, seq: i64, entry: &NewEntry) -> String {
+        let mut numbers = String::from(" ");
+        for name in &entry.endpoints {
+            let number = self.number_or_new(name);
+            let book = self.book(number);
+            if book.counts.pending == book.looks.listed {
+                // Nothing of this endpoint stands between.
+                book.looks.to = seq - 1;
+            }
+            book.counts.accepted += 1;
+            book.counts.pending += 1;
+            write!(numbers, "{number} ").expect("a string takes anything");
+        }
+        numbers
+    }
+
+    /// From where on the pairs stand that an endpoint has yet to look at, and how its number is
+    /// written there; `None` when there are none.
+    pub(super) fn unlooked(&self, number: i64) -> Option<(i64, String)> {
+        let book = &self.endpoints[&number];
+        let some = book.counts.pending > book.looks.listed;
+        some.then(|| (book.looks.to, format!(" {number} ")))
+    }
+
+    /// The pairs up to a place have rows now, so many of them.
+    pub(super) fn looked(&mut self, number: i64, to: i64, listed: u64) {
+        let looks = &mut self.book(number).looks;
+        looks.to = to;
+        looks.listed += listed;
+    }
+
+    /// A pair that was dead is pending again, in a row.
+    pub(super) fn replayed(&mut self, number: i64) {
+        let book = self.book(number);
+        book.counts.pending += 1;
+        book.looks.listed += 1;
+    }
+
+    /// A pair with a row is not pending any more.
+    pub(super) fn removed(&mut self, number: i64) {
+        let book = self.book(number);
+        book.counts.pending -= 1;
+        book.looks.listed -= 1;
     }
 
     pub(super) fn set_health(&mut self, number: i64, health: Health) {
@@ -120,18 +195,18 @@ impl Books {
     /// Writes what has changed.
     pub(super) fn save(&mut self, connection: &Connection) -> Result<()> {
         for (number, book) in &mut self.endpoints {
-            let now = (book.counts, book.health.clone());
+            let now = (book.counts, book.health.clone(), book.looks);
             if book.saved.as_ref() == Some(&now) {
                 continue;
             }
-            let (counts, health) = &now;
+            let (counts, health, looks) = &now;
             // In release too: a lost event is worse than an engine that stops.
             assert!(counts.conserved(), "`{}`: {counts:?}", book.name);
             let sql = "INSERT INTO endpoint VALUES
-                (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
                 ON CONFLICT (number) DO UPDATE SET accepted = ?3, delivered = ?4, dead = ?5,
                 discarded = ?6, pending = ?7, in_flight = ?8, failing_since_ms = ?9,
-                paused_at_ms = ?10, pause_reason = ?11";
+                paused_at_ms = ?10, pause_reason = ?11, looked_to = ?12, listed = ?13";
             let paused = health.paused.as_ref();
             connection.prepare_cached(sql)?.execute(params![
                 number,
@@ -145,6 +220,8 @@ impl Books {
                 health.failing_since_ms.map(to_sql),
                 paused.map(|paused| to_sql(paused.at_ms)),
                 paused.map_or("", |paused| paused.reason.as_str()),
+                looks.to,
+                to_sql(looks.listed),
             ])?;
             book.saved = Some(now);
         }

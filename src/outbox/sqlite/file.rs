@@ -5,13 +5,18 @@ use std::io;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
+use super::ids;
 use crate::outbox::error::OpenError;
 use crate::outbox::faults::{Fault, asked};
 
 /// Step n brings a file from schema n to n + 1. Never changed once released, only added to.
-const STEPS: [&str; 2] = [include_str!("v1.sql"), include_str!("v2.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("v1.sql"),
+    include_str!("v2.sql"),
+    include_str!("v3.sql"),
+];
 
 /// Marks a SQLite file as an outbox of ours: `cgOB`.
 const APPLICATION_ID: i32 = 0x6367_4f42;
@@ -148,11 +153,47 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     for step in &STEPS[done..] {
         change.execute_batch(step)?;
     }
+    if done < 3 {
+        move_ids(&change)?;
+    }
     if done < STEPS.len() {
         change.pragma_update(None, "application_id", APPLICATION_ID)?;
         change.pragma_update(None, "user_version", STEPS.len() as i64)?;
     }
     change.commit()
+}
+
+/// The part of step 3 that SQL alone cannot do.
+fn move_ids(change: &Connection) -> rusqlite::Result<()> {
+    let sql = "SELECT seq, event.id, pairs FROM event CROSS JOIN known ON known.id = event.id";
+    let mut statement = change.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (seq, id, pairs): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let ids = ids::to_bytes(std::iter::once(ids::digest(&id)));
+        change
+            .prepare_cached("INSERT INTO held VALUES (?1, ?2)")?
+            .execute(params![seq, ids])?;
+        if pairs > 1 {
+            change
+                .prepare_cached("INSERT INTO share VALUES (?1, ?2)")?
+                .execute([seq, pairs])?;
+        }
+    }
+    let sql = "SELECT forget_at_ms, id FROM known WHERE forget_at_ms IS NOT NULL
+        ORDER BY forget_at_ms, id";
+    let mut statement = change.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (forget_at_ms, id): (i64, String) = (row.get(0)?, row.get(1)?);
+        let ids = ids::to_bytes(std::iter::once(ids::digest(&id)));
+        change
+            .prepare_cached("INSERT INTO ended (forget_at_ms, ids) VALUES (?1, ?2)")?
+            .execute(params![forget_at_ms, ids])?;
+    }
+    drop(rows);
+    drop(statement);
+    change.execute_batch("DROP TABLE known")
 }
 
 /// Reads back what durability stands on; a file system without it must not go unnoticed.

@@ -115,7 +115,7 @@ impl Store {
     fn replay(&mut self, grave: &Grave, letter: &DeadLetter) -> Result<()> {
         self.woke = true;
         self.bury(grave.endpoint, grave.seq)?;
-        self.books.counts(grave.endpoint).pending += 1;
+        self.books.replayed(grave.endpoint);
         let replays = letter.replays + 1;
         let sql = "INSERT INTO pair VALUES (?1, ?2, 0, 0, ?3, ?4, 0, ?5, 0, '', ?6)";
         self.execute(

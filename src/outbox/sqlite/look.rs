@@ -1,6 +1,6 @@
 //! Questions about the outbox that change nothing.
 
-use rusqlite::{OptionalExtension, Result};
+use rusqlite::{OptionalExtension, Result, params};
 
 use super::from_sql;
 use super::store::Store;
@@ -12,7 +12,9 @@ impl Store {
             return Ok(None);
         };
         let sql = "SELECT 1 FROM pair WHERE endpoint = ?1 AND place = 0 AND place < 3 LIMIT 1";
-        if self.connection.prepare_cached(sql)?.exists([endpoint])? {
+        if self.books.unlooked(endpoint).is_some()
+            || self.connection.prepare_cached(sql)?.exists([endpoint])?
+        {
             return Ok(Some(0));
         }
         let retry = self.retries(endpoint, u64::MAX, 1)?;
@@ -30,14 +32,10 @@ impl Store {
     pub(super) fn stats(&self) -> Result<Stats> {
         let mut endpoints = Vec::with_capacity(self.books.endpoints.len());
         for (number, book) in &self.books.endpoints {
-            let sql = "SELECT accepted_at_ms FROM event WHERE seq =
-                (SELECT seq FROM pair WHERE endpoint = ?1 ORDER BY seq LIMIT 1)";
-            let mut statement = self.connection.prepare_cached(sql)?;
-            let oldest: Option<i64> = statement.query_row([number], |row| row.get(0)).optional()?;
             endpoints.push(EndpointStats {
                 endpoint: book.name.clone(),
                 counts: book.counts,
-                oldest_pending_ms: oldest.map(from_sql),
+                oldest_pending_ms: self.oldest_pending_ms(*number)?,
                 health: book.health.clone(),
             });
         }
@@ -49,5 +47,22 @@ impl Store {
             remembered_ids: self.books.remembered_ids,
             work: self.work,
         })
+    }
+
+    fn oldest_pending_ms(&self, endpoint: i64) -> Result<Option<u64>> {
+        let sql = "SELECT accepted_at_ms FROM pair WHERE endpoint = ?1 ORDER BY seq LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let listed = statement.query_row([endpoint], |row| row.get(0));
+        let mut oldest: Option<i64> = listed.optional()?;
+        if oldest.is_none()
+            && let Some((from, name)) = self.books.unlooked(endpoint)
+        {
+            let sql = "SELECT accepted_at_ms FROM event
+                WHERE seq > ?1 AND instr(endpoints, ?2) ORDER BY seq LIMIT 1";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let behind = statement.query_row(params![from, name], |row| row.get(0));
+            oldest = behind.optional()?;
+        }
+        Ok(oldest.map(from_sql))
     }
 }

@@ -7,10 +7,14 @@
 mod file;
 
 mod books;
+mod ids;
 mod store;
 
+mod claim;
+mod intake;
 mod letters;
 mod look;
+mod settle;
 mod reserve;
 mod upkeep;
 

@@ -79,6 +79,9 @@ fn read(store: &Store) -> Result<Books, String> {
             .unwrap()
     };
     books.pending = ids("pair");
+    let unlooked = "(SELECT seq FROM event JOIN endpoint
+        WHERE seq > looked_to AND instr(endpoints, ' ' || number || ' '))";
+    books.pending.extend(ids(unlooked));
     books.dead = ids("dead");
     let check = file::read(&store.connection, "quick_check").map_err(|e| e.to_string())?;
     if check != "ok" {

@@ -97,7 +97,7 @@ async fn durability_stands_on_wal_full_and_exclusive() {
         ("locking_mode", "exclusive"),
         ("auto_vacuum", "2"),
         ("wal_autocheckpoint", "0"),
-        ("user_version", "2"),
+        ("user_version", "3"),
     ] {
         let found = bench.start(move |store| file::read(&store.connection, pragma));
         assert_eq!(found.await.unwrap().unwrap(), wanted, "{pragma}");
@@ -149,7 +149,7 @@ async fn a_file_of_a_newer_callgate_is_refused() {
     drop(file);
     check_open(
         &bench.config.path,
-        "`PATH` was written by a newer callgate (schema 9, this one knows 2): start that version, or set another file in `outbox.path`",
+        "`PATH` was written by a newer callgate (schema 9, this one knows 3): start that version, or set another file in `outbox.path`",
     );
 }
 
@@ -441,8 +441,12 @@ async fn no_statement_reads_through_a_table_or_sorts() {
     let bench = bench();
     let source = [
         include_str!("store.rs"),
+        include_str!("claim.rs"),
+        include_str!("ids.rs"),
+        include_str!("intake.rs"),
         include_str!("letters.rs"),
         include_str!("look.rs"),
+        include_str!("settle.rs"),
         include_str!("upkeep.rs"),
     ];
     let mut seen = 0;
@@ -466,7 +470,9 @@ async fn no_statement_reads_through_a_table_or_sorts() {
             Ok(plan)
         });
         for step in plan.await.unwrap().unwrap() {
-            let slow = step.starts_with("SCAN") && step != "SCAN total";
+            // The totals are one row, the oldest ended ids the first, and all ids are read once.
+            let is_meant = literal.contains("LIMIT 1") || literal.starts_with("SELECT ids FROM");
+            let slow = step.starts_with("SCAN") && step != "SCAN total" && !is_meant;
             assert!(!slow && !step.contains("TEMP"), "{literal}: {step}");
             // One place is meant, so all that wait must not be looked through for it.
             let through_all = literal.contains("AND place = ") && step.contains("place<?");

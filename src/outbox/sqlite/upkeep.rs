@@ -1,11 +1,9 @@
-//! What keeps the file small and clean: ids forgotten, the log written back, pages given back.
+//! What keeps the file small and clean: the log written back, pages given back.
 
-use rusqlite::{OptionalExtension, Result, params};
+use rusqlite::{Result, params};
 use tracing::warn;
 
 use super::store::Store;
-use super::{from_sql, to_sql};
-use crate::outbox::rules::SWEEP_MAX;
 
 /// The log is written back into the file when it holds so many pages, 16 MiB.
 const LOG_PAGES_MAX: i64 = 4096;
@@ -15,45 +13,6 @@ const FREE_PAGES_MIN: i64 = 256;
 const GIVE_BACK_PAGES: i64 = 256;
 
 impl Store {
-    pub(super) fn remembered(&mut self, forget_at_ms: u64) {
-        self.books.remembered_ids += 1;
-        self.forget_from_ms = self.forget_from_ms.min(forget_at_ms);
-    }
-
-    /// Forgets some ids whose time has come, and some of those that are too many.
-    pub(super) fn sweep(&mut self, now_ms: u64) -> Result<()> {
-        self.retire(now_ms)?;
-        let too_many = self
-            .books
-            .remembered_ids
-            .saturating_sub(self.config.dedupe_ids_max);
-        let too_many = too_many.min(SWEEP_MAX as u64);
-        if too_many > 0 {
-            self.forget(u64::MAX, too_many)?;
-        }
-        if now_ms < self.forget_from_ms {
-            return Ok(());
-        }
-        let room = SWEEP_MAX as u64 - too_many;
-        if self.forget(now_ms, room)? < room {
-            let sql = "SELECT forget_at_ms FROM known WHERE forget_at_ms IS NOT NULL
-                ORDER BY forget_at_ms LIMIT 1";
-            let mut statement = self.connection.prepare_cached(sql)?;
-            let first: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
-            self.forget_from_ms = first.map_or(u64::MAX, from_sql);
-        }
-        Ok(())
-    }
-
-    fn forget(&mut self, until_ms: u64, limit: u64) -> Result<u64> {
-        let sql = "DELETE FROM known WHERE id IN (
-            SELECT id FROM known WHERE forget_at_ms IS NOT NULL AND forget_at_ms <= ?1
-            ORDER BY forget_at_ms, id LIMIT ?2)";
-        let forgotten = self.execute(sql, params![to_sql(until_ms), to_sql(limit)])? as u64;
-        self.books.remembered_ids -= forgotten;
-        Ok(forgotten)
-    }
-
     /// Writes the log back into the file when it is long; outside of transactions.
     pub(super) fn keep_log_short(&self) -> Result<()> {
         if self.log_pages()? < LOG_PAGES_MAX {

@@ -1,0 +1,252 @@
+//! The ids that make a duplicate: of the events that are here, and of those that ended not long
+//! ago.
+//!
+//! In the file their digests stand in the order of acceptance and of ending, many in a row, so
+//! that keeping an id takes no page of its own, as it would in an index. What is asked is a set in
+//! memory, made from them when the first event comes.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use rusqlite::{OptionalExtension, Result, params};
+use sha2::{Digest as _, Sha256};
+
+use super::store::Store;
+use super::{from_sql, to_sql};
+use crate::outbox::rules::SWEEP_MAX;
+
+/// What is kept of an id. Half of a SHA-256, so that no sender can make two that are equal; never 0.
+pub(super) type Digest = u128;
+
+const DIGEST_BYTES: usize = size_of::<Digest>();
+
+/// The known ids, and what the open transaction changes about them.
+#[derive(Default)]
+pub(super) struct Ids {
+    /// `None` until it is asked for.
+    known: Option<HashSet<Digest, BuildHasherDefault<Taken>>>,
+    /// Of the events accepted, in their order without gaps.
+    accepted: Vec<Digest>,
+    /// The events that ended.
+    gone: Vec<i64>,
+    /// Of events that ended, with the times until which they are remembered.
+    ended: Vec<(u64, Digest)>,
+    /// What the transaction added to the known ones, and took from them.
+    added: Vec<Digest>,
+    forgotten: Vec<Digest>,
+    /// No id may be forgotten before this time.
+    forget_from_ms: u64,
+}
+
+/// Digests are as good as hashes already.
+#[derive(Default)]
+pub(super) struct Taken(u64);
+
+impl Hasher for Taken {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only digests are in the set");
+    }
+
+    fn write_u128(&mut self, digest: Digest) {
+        self.0 = digest as u64;
+    }
+}
+
+pub(super) fn digest(id: &str) -> Digest {
+    let hash = Sha256::digest(id);
+    let half = hash[..DIGEST_BYTES].try_into().expect("it is half of it");
+    Digest::from_le_bytes(half).max(1)
+}
+
+fn digests(bytes: &[u8]) -> impl Iterator<Item = Digest> {
+    let (whole, _) = bytes.as_chunks();
+    whole.iter().map(|bytes| Digest::from_le_bytes(*bytes))
+}
+
+pub(super) fn to_bytes(digests: impl Iterator<Item = Digest>) -> Vec<u8> {
+    digests.flat_map(Digest::to_le_bytes).collect()
+}
+
+impl Ids {
+    pub(super) fn begin(&mut self) {
+        self.added.clear();
+        self.forgotten.clear();
+    }
+
+    /// An event that is here now, the next in the order of acceptance.
+    pub(super) fn accept(&mut self, digest: Digest) {
+        self.accepted.push(digest);
+        self.add(digest);
+    }
+
+    /// An event is not here any more.
+    pub(super) fn end(&mut self, seq: i64, digest: Digest, forget_at_ms: u64) {
+        self.gone.push(seq);
+        self.ended.push((forget_at_ms, digest));
+        self.forget_from_ms = self.forget_from_ms.min(forget_at_ms);
+    }
+
+    /// An event that was accepted and has nothing left to do.
+    pub(super) fn accept_ended(&mut self, digest: Digest, forget_at_ms: u64) {
+        self.ended.push((forget_at_ms, digest));
+        self.forget_from_ms = self.forget_from_ms.min(forget_at_ms);
+        self.add(digest);
+    }
+
+    fn add(&mut self, digest: Digest) {
+        self.added.push(digest);
+        if let Some(known) = &mut self.known {
+            known.insert(digest);
+        }
+    }
+
+    fn forget(&mut self, digest: Digest) {
+        self.forgotten.push(digest);
+        if let Some(known) = &mut self.known {
+            known.remove(&digest);
+        }
+    }
+
+    /// Undoes what the transaction has changed.
+    pub(super) fn roll_back(&mut self) {
+        let mut known = self.known.take();
+        if let Some(known) = &mut known {
+            for digest in &self.added {
+                known.remove(digest);
+            }
+            known.extend(&self.forgotten);
+        }
+        *self = Ids {
+            known,
+            ..Ids::default()
+        };
+    }
+}
+
+impl Store {
+    /// Whether an event with this id is here, or ended not long ago.
+    pub(super) fn knows(&mut self, digest: Digest) -> Result<bool> {
+        if self.ids.known.is_none() {
+            self.write_ids()?;
+            self.load_ids()?;
+        }
+        let known = self.ids.known.as_ref();
+        Ok(known.is_some_and(|known| known.contains(&digest)))
+    }
+
+    fn load_ids(&mut self) -> Result<()> {
+        let count = self.books.events + self.books.remembered_ids;
+        let mut known = HashSet::with_capacity_and_hasher(count as usize, Default::default());
+        for sql in ["SELECT ids FROM held", "SELECT ids FROM ended"] {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let ids = row.get_ref(0)?.as_blob()?;
+                known.extend(digests(ids).filter(|&digest| digest != 0));
+            }
+        }
+        self.ids.known = Some(known);
+        Ok(())
+    }
+
+    /// Writes what the transaction has changed; once for all of its calls.
+    pub(super) fn write_ids(&mut self) -> Result<()> {
+        let accepted = std::mem::take(&mut self.ids.accepted);
+        if !accepted.is_empty() {
+            let first = self.books.last_seq - accepted.len() as i64 + 1;
+            let ids = to_bytes(accepted.into_iter());
+            self.execute("INSERT INTO held VALUES (?1, ?2)", params![first, ids])?;
+        }
+        self.write_gone()?;
+        let ended = std::mem::take(&mut self.ids.ended);
+        for together in ended.chunk_by(|one, next| one.0 == next.0) {
+            let forget_at_ms = to_sql(together[0].0);
+            let ids = to_bytes(together.iter().map(|&(_, digest)| digest));
+            let sql = "INSERT INTO ended (forget_at_ms, ids) VALUES (?1, ?2)";
+            self.execute(sql, params![forget_at_ms, ids])?;
+        }
+        Ok(())
+    }
+
+    /// Takes ended events out of their rows; a row without any goes.
+    fn write_gone(&mut self) -> Result<()> {
+        let mut gone = std::mem::take(&mut self.ids.gone);
+        gone.sort_unstable();
+        let mut left = gone.as_slice();
+        while let Some(&seq) = left.first() {
+            let sql = "SELECT first, ids FROM held WHERE first <= ?1 ORDER BY first DESC LIMIT 1";
+            let (first, mut ids): (i64, Vec<u8>) = self
+                .connection
+                .prepare_cached(sql)?
+                .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let end = first + (ids.len() / DIGEST_BYTES) as i64;
+            // One that is not there ends in a panic, not in a loop: the file is not what it must be.
+            let here = left.partition_point(|&seq| seq < end);
+            let (here, rest) = left.split_at(here.max(1));
+            for seq in here {
+                let from = (seq - first) as usize * DIGEST_BYTES;
+                ids[from..from + DIGEST_BYTES].fill(0);
+            }
+            if ids.iter().all(|&byte| byte == 0) {
+                self.execute("DELETE FROM held WHERE first = ?1", [first])?;
+            } else {
+                let sql = "UPDATE held SET ids = ?2 WHERE first = ?1";
+                self.execute(sql, params![first, ids])?;
+            }
+            left = rest;
+        }
+        Ok(())
+    }
+
+    /// Forgets some ids whose time has come, and some of those that are too many.
+    pub(super) fn sweep_ids(&mut self, now_ms: u64) -> Result<()> {
+        let too_many = |store: &Store| {
+            let max = store.config.dedupe_ids_max;
+            store.books.remembered_ids.saturating_sub(max) as usize
+        };
+        if too_many(self) == 0 && now_ms < self.ids.forget_from_ms {
+            return Ok(());
+        }
+        self.write_ids()?;
+        let mut room = SWEEP_MAX;
+        while room > 0 {
+            let sql = "SELECT number, forget_at_ms, ids FROM ended ORDER BY number LIMIT 1";
+            let first: Option<(i64, i64, Vec<u8>)> = self
+                .connection
+                .prepare_cached(sql)?
+                .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .optional()?;
+            let Some((number, forget_at_ms, ids)) = first else {
+                self.ids.forget_from_ms = u64::MAX;
+                break;
+            };
+            self.ids.forget_from_ms = from_sql(forget_at_ms);
+            let count = ids.len() / DIGEST_BYTES;
+            let forgotten = match from_sql(forget_at_ms) <= now_ms {
+                true => count,
+                false => too_many(self).min(count),
+            };
+            let forgotten = forgotten.min(room);
+            if forgotten == 0 {
+                break;
+            }
+            for digest in digests(&ids).take(forgotten) {
+                self.ids.forget(digest);
+            }
+            self.books.remembered_ids -= forgotten as u64;
+            room -= forgotten;
+            if forgotten == count {
+                self.execute("DELETE FROM ended WHERE number = ?1", [number])?;
+            } else {
+                let rest = &ids[forgotten * DIGEST_BYTES..];
+                let sql = "UPDATE ended SET ids = ?2 WHERE number = ?1";
+                self.execute(sql, params![number, rest])?;
+            }
+        }
+        Ok(())
+    }
+}

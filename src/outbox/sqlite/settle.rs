@@ -1,0 +1,166 @@
+//! Ending pairs, and putting them back.
+
+use rusqlite::{OptionalExtension, Result, params};
+
+use super::store::Store;
+use super::to_sql;
+use crate::outbox::entry::{EntryKey, Settlement};
+use crate::outbox::rules::{cut, forget_at_ms, note_discarded};
+
+impl Store {
+    pub(super) fn settle(
+        &mut self,
+        settlements: &[(EntryKey, Settlement)],
+        now_ms: u64,
+    ) -> Result<()> {
+        for (key, settlement) in settlements {
+            self.settle_one(*key, settlement, now_ms)?;
+        }
+        self.sweep(now_ms)
+    }
+
+    fn settle_one(&mut self, key: EntryKey, settlement: &Settlement, now_ms: u64) -> Result<()> {
+        let sql = "SELECT lane, attempts, replays, due_at_ms FROM pair
+            WHERE endpoint = ?1 AND seq = ?2 AND claims = ?3 AND place = 1";
+        let found: Option<(String, i64, i64, i64)> = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row(params![key.endpoint, key.seq, key.claim], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
+            .optional()?;
+        let Some((lane, attempts, replays, due_at_ms)) = found else {
+            return Ok(());
+        };
+        self.books.counts(key.endpoint).in_flight -= 1;
+        match settlement {
+            Settlement::Release => self.release(key, &lane, due_at_ms),
+            Settlement::Retry {
+                due_at_ms,
+                reason,
+                counts,
+            } => self.retry(key, *due_at_ms, reason, attempts - i64::from(!counts)),
+            Settlement::Dead { reason, answer } => {
+                self.books.counts(key.endpoint).dead += 1;
+                let retire_at_ms = forget_at_ms(now_ms, self.config.dead_keep);
+                self.retire_from_ms = self.retire_from_ms.min(retire_at_ms);
+                self.execute(
+                    "INSERT INTO dead VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    params![
+                        key.endpoint,
+                        key.seq,
+                        attempts,
+                        to_sql(now_ms),
+                        cut(reason),
+                        replays,
+                        cut(answer)
+                    ],
+                )?;
+                self.remove(key.endpoint, key.seq, &lane)
+            }
+            Settlement::Delivered => {
+                self.books.counts(key.endpoint).delivered += 1;
+                self.remove(key.endpoint, key.seq, &lane)?;
+                self.end_pair(key.seq, now_ms).map(drop)
+            }
+            Settlement::Discarded { reason } => {
+                self.discard_pair(key.endpoint, key.seq, &lane, reason, now_ms)
+            }
+        }
+    }
+
+    fn discard_pair(
+        &mut self,
+        endpoint: i64,
+        seq: i64,
+        lane: &str,
+        reason: &str,
+        now_ms: u64,
+    ) -> Result<()> {
+        self.books.counts(endpoint).discarded += 1;
+        self.remove(endpoint, seq, lane)?;
+        let id = self.end_pair(seq, now_ms)?;
+        note_discarded(&self.books.endpoints[&endpoint].name, &id, reason);
+        Ok(())
+    }
+
+    /// Ends pending pairs that are not in flight, the oldest first.
+    pub(super) fn discard_pending(
+        &mut self,
+        name: &str,
+        reason: &str,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<u64> {
+        let Some(endpoint) = self.books.number(name) else {
+            return Ok(0);
+        };
+        let mut discarded = 0;
+        let mut after = 0;
+        while discarded < limit as u64 {
+            let Some((seq, lane)) = self.next_idle(endpoint, after)? else {
+                if self.look(endpoint, limit - discarded as usize)? == 0
+                    && self.books.unlooked(endpoint).is_none()
+                {
+                    break;
+                }
+                continue;
+            };
+            after = seq;
+            self.discard_pair(endpoint, seq, &lane, reason, now_ms)?;
+            discarded += 1;
+        }
+        Ok(discarded)
+    }
+
+    /// The first pair with a row behind a place that is not in flight, and its lane.
+    fn next_idle(&self, endpoint: i64, after: i64) -> Result<Option<(i64, String)>> {
+        let sql = "SELECT seq, lane FROM pair
+            WHERE endpoint = ?1 AND seq > ?2 AND place <> 1 ORDER BY seq LIMIT 1";
+        self.connection
+            .prepare_cached(sql)?
+            .query_row(params![endpoint, after], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()
+    }
+
+    fn release(&mut self, key: EntryKey, lane: &str, due_at_ms: i64) -> Result<()> {
+        self.woke = true;
+        let sql = "UPDATE pair SET attempts = attempts - 1, place = ?3
+            WHERE endpoint = ?1 AND seq = ?2";
+        let is_retry = due_at_ms > 0;
+        let place = if is_retry { 2 } else { 0 };
+        self.execute(sql, params![key.endpoint, key.seq, place])?;
+        if is_retry {
+            return Ok(());
+        }
+        self.let_pass(key.endpoint, key.seq, lane)
+    }
+
+    fn retry(&mut self, key: EntryKey, due_at_ms: u64, reason: &str, attempts: i64) -> Result<()> {
+        // A sleeper may have looked while the pair was in flight, and know of no due time.
+        self.woke = true;
+        let sql = "UPDATE pair SET place = 2, due_at_ms = ?3, reason = ?4, attempts = ?5
+            WHERE endpoint = ?1 AND seq = ?2";
+        let due_at_ms = to_sql(due_at_ms.max(1));
+        let values = params![key.endpoint, key.seq, due_at_ms, cut(reason), attempts];
+        self.execute(sql, values).map(drop)
+    }
+
+    /// Takes out a pair that has ended; the next of its lane becomes ready.
+    fn remove(&mut self, endpoint: i64, seq: i64, lane: &str) -> Result<()> {
+        self.books.removed(endpoint);
+        let sql = "DELETE FROM pair WHERE endpoint = ?1 AND seq = ?2";
+        self.execute(sql, params![endpoint, seq])?;
+        // A waiting pair that was discarded leaves a busy lane behind.
+        if lane.is_empty() || self.is_busy(endpoint, lane)? {
+            return Ok(());
+        }
+        if let Some(next) = self.first_waiting(endpoint, lane, i64::MAX)? {
+            self.woke = true;
+            self.set_place(endpoint, next, 0)?;
+        }
+        Ok(())
+    }
+}
