@@ -32,8 +32,52 @@ impl Store {
                 return Ok(Err(full));
             }
         }
-        let appended: Result<_> = entries.iter().map(|entry| self.append_one(entry)).collect();
-        appended.map(Ok)
+        let mut appended = Vec::with_capacity(entries.len());
+        let mut rows = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let digest = digest(&entry.id);
+            if self.knows(digest)? {
+                appended.push(Appended::Duplicate);
+                continue;
+            }
+            appended.push(Appended::Stored);
+            if entry.endpoints.is_empty() {
+                let forget_at_ms = forget_at_ms(entry.accepted_at_ms, self.config.dedupe);
+                self.books.remembered_ids += 1;
+                self.ids.accept_ended(digest, forget_at_ms);
+                continue;
+            }
+            self.ids.accept(digest);
+            let seq = self.books.add_event(entry);
+            rows.push((seq, self.books.add_pairs(seq, entry), entry));
+        }
+        self.insert(&rows)?;
+        self.woke |= !rows.is_empty();
+        Ok(Ok(appended))
+    }
+
+    fn insert(&self, rows: &[(i64, String, &NewEntry)]) -> Result<()> {
+        let sql = "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let mut event = self.connection.prepare_cached(sql)?;
+        for (seq, endpoints, entry) in rows {
+            event.execute(params![
+                seq,
+                entry.id,
+                to_sql(entry.accepted_at_ms),
+                to_sql(entry.bytes()),
+                entry.hook,
+                entry.dialect,
+                entry.lane,
+                entry.operation_id,
+                entry.body.as_ref(),
+                endpoints,
+            ])?;
+            if let pairs @ 2.. = entry.endpoints.len() {
+                let sql = "INSERT INTO share VALUES (?1, ?2)";
+                self.execute(sql, params![seq, pairs as i64])?;
+            }
+        }
+        Ok(())
     }
 
     fn room_for(&self, bytes: u64, events: u64) -> Result<(), AppendError> {
@@ -46,42 +90,5 @@ impl Store {
             return Err(AppendError::full(held, events, Limit::Entries(max)));
         }
         Ok(())
-    }
-
-    fn append_one(&mut self, entry: &NewEntry) -> Result<Appended> {
-        let digest = digest(&entry.id);
-        if self.knows(digest)? {
-            return Ok(Appended::Duplicate);
-        }
-        if entry.endpoints.is_empty() {
-            let forget_at_ms = forget_at_ms(entry.accepted_at_ms, self.config.dedupe);
-            self.books.remembered_ids += 1;
-            self.ids.accept_ended(digest, forget_at_ms);
-            return Ok(Appended::Stored);
-        }
-        self.ids.accept(digest);
-        let seq = self.books.add_event(entry);
-        let endpoints = self.books.add_pairs(seq, entry);
-        self.woke = true;
-        self.execute(
-            "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            params![
-                seq,
-                entry.id,
-                to_sql(entry.accepted_at_ms),
-                to_sql(entry.bytes()),
-                entry.hook,
-                entry.dialect,
-                entry.lane,
-                entry.operation_id,
-                entry.body.as_ref(),
-                endpoints,
-            ],
-        )?;
-        if let pairs @ 2.. = entry.endpoints.len() {
-            let sql = "INSERT INTO share VALUES (?1, ?2)";
-            self.execute(sql, params![seq, pairs as i64])?;
-        }
-        Ok(Appended::Stored)
     }
 }
