@@ -278,16 +278,20 @@ fn read_outbox(field: &Field<'_>) -> outbox::Config {
         ("memory", outbox::Kind::Memory),
     ];
     let path = section.field("path");
+    let bytes_max = section.field("bytes_max").bytes();
+    let share = section.field("endpoint_share").number(1, 100) as u64;
     let config = outbox::Config {
         kind: section.field("kind").one_of(&kinds).unwrap_or_default(),
         path: PathBuf::from(path.text()),
-        bytes_max: section.field("bytes_max").bytes(),
+        bytes_max,
+        endpoint_bytes_max: (u128::from(bytes_max) * u128::from(share) / 100) as u64,
         entries_max: u64::from(section.field("entries_max").count(COUNT_MAX)),
         body_bytes_max: body_bytes(&section.field("body_bytes_max")),
         reserve_bytes: section.field("reserve_bytes").bytes(),
         dedupe: section.field("dedupe").duration(),
         dedupe_ids_max: u64::from(section.field("dedupe_ids_max").count(COUNT_MAX)),
         dead_keep: section.field("dead_keep").duration(),
+        discarded_kept: u64::from(section.field("discarded_kept").count(COUNT_MAX)),
         commit_entries_max: section.field("commit_entries_max").size(COUNT_MAX),
         commit_wait: section.field("commit_wait").duration(),
         queue_max: section.field("queue_max").size(IN_FLIGHT_MAX),

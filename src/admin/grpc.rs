@@ -93,6 +93,14 @@ impl AdminService for Orders {
         Ok(Response::new(page))
     }
 
+    async fn discarded_events(
+        &self,
+        request: Request<v1::DiscardedEventsRequest>,
+    ) -> Result<Response<v1::DiscardedEventsResponse>, Status> {
+        let page = outbox::discarded(&*self.admin.outbox, request.into_inner()).await?;
+        Ok(Response::new(page))
+    }
+
     type ReplayDeadStream = BoxStream<'static, Result<v1::OutboxProgress, Status>>;
 
     async fn replay_dead(

@@ -11,7 +11,7 @@ use tonic::Status;
 
 use super::now_ms;
 use crate::outbox::{
-    DeadAct, DeadCursor, DeadFilter, DeadLetter, EndpointStats, Outbox, OutboxError,
+    DeadAct, DeadCursor, DeadFilter, DeadLetter, Discarded, EndpointStats, Outbox, OutboxError,
 };
 use crate::proto::v1;
 
@@ -59,6 +59,7 @@ fn endpoint(stats: EndpointStats, now_ms: u64) -> v1::OutboxEndpoint {
         failing_since_ms: stats.health.failing_since_ms.unwrap_or(0),
         paused_at_ms: paused.at_ms,
         pause_reason: paused.reason,
+        bytes: stats.bytes,
     }
 }
 
@@ -67,25 +68,57 @@ pub async fn dead(
     outbox: &dyn Outbox,
     request: v1::DeadLettersRequest,
 ) -> Result<v1::DeadLettersResponse, Status> {
-    let from = match request.cursor.as_str() {
+    let (from, limit) = page_of(&request.cursor, request.limit)?;
+    let filter = filter(request.filter);
+    let page = outbox.dead(&filter, from, limit).await.map_err(failed)?;
+    Ok(v1::DeadLettersResponse {
+        letters: page.letters.into_iter().map(letter).collect(),
+        next: page.next.map(|next| next.to_string()).unwrap_or_default(),
+    })
+}
+
+/// One page of discarded events.
+pub async fn discarded(
+    outbox: &dyn Outbox,
+    request: v1::DiscardedEventsRequest,
+) -> Result<v1::DiscardedEventsResponse, Status> {
+    let (from, limit) = page_of(&request.cursor, request.limit)?;
+    let filter = filter(request.filter);
+    let page = outbox
+        .discarded(&filter, from, limit)
+        .await
+        .map_err(failed)?;
+    Ok(v1::DiscardedEventsResponse {
+        events: page.events.into_iter().map(discarded_event).collect(),
+        next: page.next.map(|next| next.to_string()).unwrap_or_default(),
+    })
+}
+
+fn page_of(cursor: &str, limit: u32) -> Result<(DeadCursor, usize), Status> {
+    let from = match cursor {
         "" => DeadCursor::default(),
         cursor => cursor
             .parse()
             .map_err(|error| Status::invalid_argument(format!("cursor: {error}")))?,
     };
-    let limit = match request.limit {
+    let limit = match limit {
         0 => PAGE_LETTERS,
         limit => limit.min(PAGE_LETTERS_MAX),
     };
-    let filter = filter(request.filter);
-    let page = outbox
-        .dead(&filter, from, limit as usize)
-        .await
-        .map_err(failed)?;
-    Ok(v1::DeadLettersResponse {
-        letters: page.letters.into_iter().map(letter).collect(),
-        next: page.next.map(|next| next.to_string()).unwrap_or_default(),
-    })
+    Ok((from, limit as usize))
+}
+
+fn discarded_event(event: Discarded) -> v1::DiscardedEvent {
+    v1::DiscardedEvent {
+        endpoint: event.endpoint,
+        id: event.id,
+        hook: event.hook,
+        lane: event.lane,
+        operation_id: event.operation_id,
+        accepted_at_ms: event.accepted_at_ms,
+        discarded_at_ms: event.discarded_at_ms,
+        reason: event.reason,
+    }
 }
 
 fn letter(letter: DeadLetter) -> v1::DeadLetter {
@@ -247,7 +280,7 @@ fn discard_pending(outbox: Arc<dyn Outbox>, endpoint: String, why: String) -> Pr
                 return Ok(None);
             };
             let step = outbox
-                .discard_pending(&endpoint, &why, DISCARD_STEP, now_ms())
+                .discard_pending(&endpoint, &why, None, DISCARD_STEP, now_ms())
                 .await
                 .map_err(failed)?;
             let done = done + step;

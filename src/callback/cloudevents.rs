@@ -28,6 +28,14 @@ struct CloudEvent<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     subject: &'a str,
     time: String,
+    /// Rises in the order of acceptance, also when compared as text.
+    sequence: String,
+    /// Earlier events of the subject that the endpoint did not get.
+    #[serde(skip_serializing_if = "is_zero")]
+    missing: u64,
+    /// The events of its subject went on without it.
+    #[serde(rename = "outoforder", skip_serializing_if = "is_false")]
+    out_of_order: bool,
     #[serde(rename = "operationid", skip_serializing_if = "str::is_empty")]
     operation_id: &'a str,
     datacontenttype: &'static str,
@@ -36,6 +44,14 @@ struct CloudEvent<'a> {
     /// A body that is no JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     data_base64: Option<String>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// One call with all of the events, in their order.
@@ -71,6 +87,9 @@ fn cloud_event<'a>(endpoint: &Endpoint, letter: &'a Letter, body: &'a [u8]) -> C
         kind: format!("callgate.v1.{}", letter.event.hook),
         subject: &letter.event.lane,
         time: humantime::format_rfc3339_millis(accepted_at).to_string(),
+        sequence: format!("{:020}", letter.number),
+        missing: letter.missing,
+        out_of_order: letter.aside,
         operation_id: &letter.event.operation_id,
         datacontenttype: "application/json",
         data,

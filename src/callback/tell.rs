@@ -33,6 +33,12 @@ pub struct Stored<'a> {
     pub accepted_at_ms: u64,
     /// How often it was replayed after it was dead.
     pub replays: u32,
+    /// Rises in the order of acceptance.
+    pub number: u64,
+    /// Earlier events of its conversation that the endpoint did not get.
+    pub missing: u64,
+    /// Its conversation went on without it.
+    pub aside: bool,
 }
 
 /// A stored event that was read again, ready to be told.
@@ -43,6 +49,9 @@ pub struct Letter {
     /// Milliseconds since 1970.
     pub accepted_at_ms: u64,
     pub replays: u32,
+    pub number: u64,
+    pub missing: u64,
+    pub aside: bool,
 }
 
 impl Letter {
@@ -54,6 +63,9 @@ impl Letter {
             event: event_of(stored).map_err(unreadable)?,
             accepted_at_ms: stored.accepted_at_ms,
             replays: stored.replays,
+            number: stored.number,
+            missing: stored.missing,
+            aside: stored.aside,
         })
     }
 }
@@ -159,14 +171,30 @@ impl Line {
             Failure::new(FailureClass::Internal, detail)
         })?;
         self.sign(endpoint, &id_of(letters), &mut outgoing)?;
-        let replays = letters.iter().map(|letter| letter.replays).max();
-        if let Some(replays @ 1..) = replays {
-            outgoing
-                .headers
-                .push(("webhook-replay", replays.to_string()));
-        }
+        outgoing.headers.extend(order_headers(letters));
         Ok(outgoing)
     }
+}
+
+/// What the receiver can tell a repeat, a gap and a break of the order by. Of a batch, what holds
+/// for any of its events; CloudEvents say it of each.
+fn order_headers(letters: &[&Letter]) -> Vec<(&'static str, String)> {
+    let mut headers = Vec::new();
+    if let [letter] = letters {
+        headers.push(("webhook-sequence", letter.number.to_string()));
+    }
+    let replays = letters.iter().map(|letter| letter.replays).max();
+    if let Some(replays @ 1..) = replays {
+        headers.push(("webhook-replay", replays.to_string()));
+    }
+    let missing: u64 = letters.iter().map(|letter| letter.missing).sum();
+    if missing > 0 {
+        headers.push(("webhook-missing", missing.to_string()));
+    }
+    if letters.iter().any(|letter| letter.aside) {
+        headers.push(("webhook-out-of-order", "true".to_owned()));
+    }
+    headers
 }
 
 /// The event's own id, or for a batch one that is the same whenever the same events are told.

@@ -51,6 +51,14 @@ enum Order {
         #[arg(long, default_value_t = 1000, value_name = "N")]
         limit: u64,
     },
+    /// List the events that were discarded last, and why, oldest first.
+    Discarded {
+        #[command(flatten)]
+        which: Which,
+        /// Print no more than this many.
+        #[arg(long, default_value_t = 1000, value_name = "N")]
+        limit: u64,
+    },
     /// Send dead events again. Broken off, the same command goes on where it stopped.
     Replay {
         #[command(flatten)]
@@ -81,7 +89,7 @@ enum Order {
     },
 }
 
-/// Which dead events are meant; all of what is given must hold.
+/// Which events are meant; all of what is given must hold.
 #[derive(Debug, clap::Args)]
 struct Which {
     /// Name of the endpoint.
@@ -185,6 +193,7 @@ impl Holder {
         match order {
             Order::Status => print_status(&self.status().await?, json),
             Order::Dead { which, limit } => self.print_dead(which, *limit, json).await?,
+            Order::Discarded { which, limit } => self.print_discarded(which, *limit, json).await?,
             Order::Replay {
                 which,
                 dry_run,
@@ -245,6 +254,21 @@ impl Holder {
         })
     }
 
+    async fn discarded(
+        &self,
+        request: v1::DiscardedEventsRequest,
+    ) -> anyhow::Result<v1::DiscardedEventsResponse> {
+        Ok(match self {
+            Holder::Server(client) => client
+                .clone()
+                .discarded_events(request)
+                .await
+                .map_err(said)?
+                .into_inner(),
+            Holder::File(outbox) => orders::discarded(&**outbox, request).await.map_err(said)?,
+        })
+    }
+
     async fn replay(&self, mut request: v1::ReplayDeadRequest) -> anyhow::Result<orders::Progress> {
         Ok(match self {
             Holder::Server(client) => client
@@ -276,28 +300,69 @@ impl Holder {
     }
 
     async fn print_dead(&self, which: &Which, limit: u64, json: bool) -> anyhow::Result<()> {
-        let mut left = limit;
-        let mut cursor = String::new();
-        loop {
-            let page = v1::DeadLettersRequest {
+        let mut pages = Pages::of(limit);
+        while let Some((cursor, limit)) = pages.next() {
+            let request = v1::DeadLettersRequest {
                 filter: Some(which.filter()),
                 cursor,
-                limit: PAGE.min(u32::try_from(left).unwrap_or(PAGE)),
+                limit,
             };
-            if page.limit == 0 {
-                eprintln!("there are more; `--limit` prints them");
-                return Ok(());
-            }
-            let page = self.dead(page).await?;
-            left -= page.letters.len() as u64;
+            let page = self.dead(request).await?;
             for letter in &page.letters {
                 println!("{}", letter_line(letter, json));
             }
-            cursor = page.next;
-            if cursor.is_empty() {
-                return Ok(());
-            }
+            pages.go_on(page.next, page.letters.len());
         }
+        Ok(())
+    }
+
+    async fn print_discarded(&self, which: &Which, limit: u64, json: bool) -> anyhow::Result<()> {
+        let mut pages = Pages::of(limit);
+        while let Some((cursor, limit)) = pages.next() {
+            let request = v1::DiscardedEventsRequest {
+                filter: Some(which.filter()),
+                cursor,
+                limit,
+            };
+            let page = self.discarded(request).await?;
+            for event in &page.events {
+                println!("{}", discarded_line(event, json));
+            }
+            pages.go_on(page.next, page.events.len());
+        }
+        Ok(())
+    }
+}
+
+/// How far a listing has come.
+struct Pages {
+    /// Where the next page begins; `None` at the end.
+    cursor: Option<String>,
+    /// Lines that may still be printed.
+    left: u64,
+}
+
+impl Pages {
+    fn of(limit: u64) -> Pages {
+        Pages {
+            cursor: Some(String::new()),
+            left: limit,
+        }
+    }
+
+    /// Where the next page begins, and how many it may have.
+    fn next(&mut self) -> Option<(String, u32)> {
+        let cursor = self.cursor.take()?;
+        if self.left == 0 {
+            eprintln!("there are more; `--limit` prints them");
+            return None;
+        }
+        Some((cursor, PAGE.min(u32::try_from(self.left).unwrap_or(PAGE))))
+    }
+
+    fn go_on(&mut self, next: String, printed: usize) {
+        self.left = self.left.saturating_sub(printed as u64);
+        self.cursor = Some(next).filter(|next| !next.is_empty());
     }
 }
 
@@ -385,6 +450,7 @@ fn status_json(status: &v1::OutboxStatusResponse) -> serde_json::Value {
                 "in_flight": one.in_flight, "oldest_pending_age_ms": one.oldest_pending_age_ms,
                 "conserved": one.conserved, "failing_since_ms": one.failing_since_ms,
                 "paused_at_ms": one.paused_at_ms, "pause_reason": one.pause_reason,
+                "bytes": one.bytes,
             })
         })
         .collect();
@@ -418,6 +484,26 @@ fn letter_line(letter: &v1::DeadLetter, json: bool) -> String {
         time_text(letter.died_at_ms),
         letter.attempts,
         letter.reason
+    )
+}
+
+fn discarded_line(event: &v1::DiscardedEvent, json: bool) -> String {
+    if json {
+        let line = json!({
+            "endpoint": event.endpoint, "id": event.id, "hook": event.hook, "lane": event.lane,
+            "operation_id": event.operation_id, "accepted_at_ms": event.accepted_at_ms,
+            "discarded_at_ms": event.discarded_at_ms, "reason": event.reason,
+        });
+        return line.to_string();
+    }
+    format!(
+        "{} {} {}: accepted {}, discarded {}: {}",
+        event.endpoint,
+        event.hook,
+        event.id,
+        time_text(event.accepted_at_ms),
+        time_text(event.discarded_at_ms),
+        event.reason
     )
 }
 

@@ -134,6 +134,9 @@ impl Delivery {
                 body: due.body.clone(),
                 accepted_at_ms: due.accepted_at_ms,
                 replays: due.replays,
+                number: due.number,
+                missing: due.missing,
+                aside: due.aside,
             };
             match Letter::read(&stored) {
                 Ok(letter) => parcels.push(Parcel { due, letter }),
@@ -231,7 +234,7 @@ impl Delivery {
             Told::Retry(miss) | Told::Gone(miss) if paused => (parked(miss), "parked", miss),
             Told::NotSent(miss) => (parked(miss), "parked", miss),
             Told::Rejected(miss) if !alone && due.attempt < REJECTED_ATTEMPTS_MAX => {
-                (retry(REJECTED_WAIT, miss), "rejected", miss)
+                (retry(REJECTED_WAIT, miss, false), "rejected", miss)
             }
             Told::Rejected(miss) | Told::Gone(miss) | Told::Hopeless(miss) => {
                 (dead(miss), "dead", miss)
@@ -243,7 +246,8 @@ impl Delivery {
                         // Later than the endpoint asked is never wrong; earlier is.
                         let asked = miss.retry_after.unwrap_or_default();
                         let wait = equal_jitter(*scheduled).max(asked);
-                        (retry(wait, miss), "retry", miss)
+                        let aside = blocks_for_long(endpoint, due);
+                        (retry(wait, miss, aside), "retry", miss)
                     }
                     None => (dead(miss), "dead", miss),
                 }
@@ -283,15 +287,25 @@ fn parked(miss: &Miss) -> Settlement {
         due_at_ms: now_ms() + PARKED.as_millis() as u64,
         reason: miss.reason(),
         counts: false,
+        aside: false,
     }
 }
 
-fn retry(wait: Duration, miss: &Miss) -> Settlement {
+fn retry(wait: Duration, miss: &Miss, aside: bool) -> Settlement {
     Settlement::Retry {
         due_at_ms: now_ms() + wait.as_millis() as u64,
         reason: miss.reason(),
         counts: true,
+        aside,
     }
+}
+
+/// Whether the retries of an event so far took as long as its lane may wait for it.
+fn blocks_for_long(endpoint: &Endpoint, due: &Due) -> bool {
+    let longest = endpoint.events.lane_block_max;
+    let done = due.attempt.saturating_sub(1) as usize;
+    let waits = endpoint.retry_waits.iter().take(done);
+    !longest.is_zero() && waits.sum::<Duration>() >= longest
 }
 
 fn dead(miss: &Miss) -> Settlement {

@@ -23,6 +23,11 @@ use crate::policy::{Endpoint, EventFormat};
 /// The first wait before a paused endpoint is tried; it doubles up to `probe_every`.
 const PROBE_WAIT: Duration = Duration::from_secs(1);
 
+/// How often events are looked for that have waited too long, at the least; and how many are
+/// discarded at once.
+const EXPIRE_EVERY: Duration = Duration::from_secs(10);
+const EXPIRE_STEP: usize = 256;
+
 /// Delivers to one endpoint until nothing is pending for it.
 pub(super) async fn serve(delivery: Arc<Delivery>, name: String, stop: CancellationToken) {
     let health = match delivery.outbox.stats().await {
@@ -43,6 +48,7 @@ pub(super) async fn serve(delivery: Arc<Delivery>, name: String, stop: Cancellat
         retries: 0,
         probe_at: Instant::now(),
         probe_wait: PROBE_WAIT,
+        expire_at: Instant::now(),
         stop,
     };
     while !line.stop.is_cancelled() {
@@ -91,6 +97,8 @@ struct Line {
     /// When a paused endpoint is tried next.
     probe_at: Instant,
     probe_wait: Duration,
+    /// When events are looked for next that have waited too long.
+    expire_at: Instant,
     wakeups: watch::Receiver<u64>,
     stop: CancellationToken,
 }
@@ -110,6 +118,9 @@ impl Line {
                 _ => Next::Rest(LOOK_AGAIN),
             });
         };
+        if Instant::now() >= self.expire_at {
+            self.expire(&endpoint).await?;
+        }
         let (seats, probe) = match self.gate(&endpoint) {
             Gate::Shut(wait) => return Ok(Next::Rest(wait)),
             Gate::Probe => (1, true),
@@ -131,6 +142,26 @@ impl Line {
         let batch_wait = batch_ms.map(|at_ms| at_ms.saturating_sub(now_ms()));
         self.wait_or_end(batch_wait.map_or(LOOK_AGAIN, Duration::from_millis))
             .await
+    }
+
+    /// Discards some of the events that have waited for longer than the policy lets them.
+    async fn expire(&mut self, endpoint: &Endpoint) -> Result<(), OutboxError> {
+        let age_max = endpoint.events.pending_age_max;
+        self.expire_at = Instant::now() + EXPIRE_EVERY;
+        if age_max.is_zero() {
+            return Ok(());
+        }
+        self.expire_at = Instant::now() + EXPIRE_EVERY.min(age_max / 2);
+        let now_ms = now_ms();
+        let before_ms = Some(now_ms.saturating_sub(age_max.as_millis() as u64));
+        let reason = "it waited for longer than `pending_age_max`";
+        let discarded = (self.delivery.outbox)
+            .discard_pending(&self.name, reason, before_ms, EXPIRE_STEP, now_ms)
+            .await?;
+        if discarded == EXPIRE_STEP as u64 {
+            self.expire_at = Instant::now();
+        }
+        Ok(())
     }
 
     fn gate(&mut self, endpoint: &Endpoint) -> Gate {

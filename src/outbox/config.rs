@@ -22,6 +22,10 @@ pub struct Config {
     /// Appending past this is refused. Counts what has not been delivered everywhere, dead
     /// letters included, by its size in the file to within a fifth.
     pub bytes_max: u64,
+    /// The part of `bytes_max` that events for one endpoint may take. Past it an event for others
+    /// too is accepted for the others alone, and one for it alone is refused: a receiver that is
+    /// down for long must not take the room of all.
+    pub endpoint_bytes_max: u64,
     /// Appending past so many events is refused; the same ones are counted.
     pub entries_max: u64,
     /// The largest body of one event.
@@ -34,6 +38,8 @@ pub struct Config {
     pub dedupe_ids_max: u64,
     /// How long a dead letter is kept before it is discarded.
     pub dead_keep: Duration,
+    /// So many of the discarded events are listed, the last ones.
+    pub discarded_kept: u64,
     /// One commit (one sync) takes no more entries than this, unless one `append` alone does.
     pub commit_entries_max: usize,
     /// How long a commit may wait for callers that were part of the one before.
@@ -49,12 +55,14 @@ impl Default for Config {
             kind: Kind::Sqlite,
             path: PathBuf::from("data/outbox.db"),
             bytes_max: 1 << 30,
+            endpoint_bytes_max: (1 << 30) / 5 * 4,
             entries_max: 10_000_000,
             body_bytes_max: 256 << 10,
             reserve_bytes: 0,
             dedupe: Duration::from_secs(24 * 60 * 60),
             dedupe_ids_max: 1_000_000,
             dead_keep: Duration::from_secs(30 * 24 * 60 * 60),
+            discarded_kept: 100_000,
             commit_entries_max: 256,
             commit_wait: Duration::from_millis(2),
             queue_max: 1024,

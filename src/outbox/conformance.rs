@@ -134,10 +134,48 @@ impl Bench {
             }
             ["discard-pending", endpoint, limit, at] => {
                 let limit = limit.parse().unwrap();
-                let discarded = self
-                    .outbox
-                    .discard_pending(endpoint, "gone", limit, time(at));
+                let discarded =
+                    self.outbox
+                        .discard_pending(endpoint, "gone", None, limit, time(at));
                 discarded.await.unwrap().to_string()
+            }
+            // expire <endpoint> <accepted before, ms> @<ms>
+            ["expire", endpoint, before, at] => {
+                let before = Some(before.parse().unwrap());
+                let discarded =
+                    self.outbox
+                        .discard_pending(endpoint, "too old", before, 9, time(at));
+                discarded.await.unwrap().to_string()
+            }
+            // discarded <filter>,… : id@endpoint and the reason
+            ["discarded", filter] => {
+                let filter = dead_filter(filter);
+                let mut names = Vec::new();
+                let mut from = Some(DeadCursor::default());
+                while let Some(cursor) = from {
+                    let page = self.outbox.discarded(&filter, cursor, 2).await.unwrap();
+                    names.extend(page.events.iter().map(|event| {
+                        assert_eq!(event.hook, "afterSendSingleMsg");
+                        assert_eq!(event.operation_id, "operation");
+                        let (accepted, ended) = (event.accepted_at_ms, event.discarded_at_ms);
+                        let Discarded { id, endpoint, .. } = event;
+                        format!("{id}@{endpoint}@{accepted}-{ended}:{}", event.reason)
+                    }));
+                    from = page.next;
+                }
+                names.join(" ")
+            }
+            // order <endpoint> <limit> @<ms>: a claim, with what is told of each one's order
+            ["order", endpoint, limit, at] => {
+                let limit = limit.parse().unwrap();
+                let claimed = self.outbox.claim(endpoint, time(at), Room::of(limit)).await;
+                let mut names = Vec::new();
+                for due in claimed.unwrap() {
+                    let aside = if due.aside { "!" } else { "" };
+                    names.push(format!("{}{aside}-{}", due.id, due.missing));
+                    self.keys.insert((due.id, due.endpoint), due.key);
+                }
+                names.join(" ")
             }
             ["pause", endpoint, at] => {
                 let health = Health {
@@ -223,6 +261,14 @@ impl Outbox for Nothing {
     async fn dead(&self, _: &DeadFilter, _: DeadCursor, _: usize) -> Result<DeadPage, OutboxError> {
         unreachable!()
     }
+    async fn discarded(
+        &self,
+        _: &DeadFilter,
+        _: DeadCursor,
+        _: usize,
+    ) -> Result<DiscardedPage, OutboxError> {
+        unreachable!()
+    }
     async fn act_on_dead(
         &self,
         _: &DeadAct,
@@ -237,6 +283,7 @@ impl Outbox for Nothing {
         &self,
         _: &str,
         _: &str,
+        _: Option<u64>,
         _: usize,
         _: u64,
     ) -> Result<u64, OutboxError> {
@@ -308,10 +355,11 @@ fn settlement(how: &str) -> Settlement {
         },
         "discarded" => Settlement::Discarded { reason },
         "release" => Settlement::Release,
-        "retry" | "park" => Settlement::Retry {
+        "retry" | "park" | "aside" => Settlement::Retry {
             due_at_ms,
             reason,
-            counts: how == "retry",
+            counts: how != "park",
+            aside: how == "aside",
         },
         _ => panic!("no such settlement: {how}"),
     }
@@ -939,6 +987,105 @@ async fn the_oldest_pending_is_in_the_stats() {
         claim A 1 @30 = b#1
         settle b@A dead @30
         oldest A = None",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn events_that_waited_too_long_can_be_discarded_and_are_listed() {
+    check(
+        "append a/x,b to A @10 = stored stored
+        append c to A,B @20 = stored
+        claim A 1 @30 = a#1
+        expire A 10 @30 = 0
+        expire A 20 @30 = 1
+        expire A 21 @40 = 1
+        discarded - = b@A@10-30:too old c@A@20-40:too old
+        settle a@A discarded @50
+        discarded - = b@A@10-30:too old c@A@20-40:too old a@A@10-50:because
+        discarded reason=OLD,until=20 = b@A@10-30:too old
+        discarded endpoint=B =
+        counts A = accepted 3 delivered 0 dead 0 discarded 3 pending 0 in flight 0",
+    )
+    .await;
+    check_with(
+        |config| config.discarded_kept = 2,
+        "append a,b,c to A @10 = stored stored stored
+        discard-pending A 9 @20 = 3
+        discarded - = b@A@10-20:gone c@A@10-20:gone",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_lane_goes_on_without_one_that_is_set_aside() {
+    check(
+        "append a/x,b/x,c/x to A @10 = stored stored stored
+        claim A 9 @10 = a#1
+        settle a@A aside:50 @10
+        order A 9 @10 = b-0
+        claim A 9 @50 = a#2
+        settle a@A retry:60 @50
+        settle b@A delivered @50
+        order A 9 @60 = c-0 a!-0
+        settle a@A dead @60
+        replay 9 - @70 = 1
+        order A 9 @70 =
+        settle c@A delivered @70
+        order A 9 @70 = a-0",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn dead_letters_of_its_lane_are_told_with_an_event() {
+    check(
+        "append a/x,b/x,c/x,d/y,e to A,B @10 = stored stored stored stored stored
+        claim A 1 @10 = a#1
+        settle a@A dead @10
+        order A 1 @10 = b-1
+        settle b@A dead @10
+        order A 9 @10 = c-2 d-0 e-0
+        claim B 1 @10 = a#1
+        settle a@B delivered @10
+        order B 1 @10 = b-0
+        settle c@A release @10
+        replay 1 - @20 = 1, more
+        order A 9 @20 = a-0
+        settle a@A delivered @20
+        order A 9 @20 = c-1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_endpoint_with_too_much_waiting_does_not_take_the_room_of_others() {
+    let bytes = entry("a", "A", 0).bytes();
+    let both = entry("a", "A,B", 0).bytes();
+    let share = 3 * bytes;
+    let no_room = "what waits for the endpoint is past its `endpoint_share`";
+    check_with(
+        |config| config.endpoint_bytes_max = share,
+        &format!(
+            "append a,b to A @10 = stored stored
+            append c to A,B @10 = stored
+            discarded - = c@A@10-10:{no_room}
+            append d to A @10 = stored
+            append e to A @10 = the outbox is full: it holds {share} bytes for `A`, {bytes} more are past its `endpoint_share` {share}
+            append e to A,B @20 = stored
+            append a to A @20 = duplicate
+            discarded since=20 = e@A@20-20:{no_room}
+            counts A = accepted 5 delivered 0 dead 0 discarded 2 pending 3 in flight 0
+            counts B = accepted 2 delivered 0 dead 0 discarded 0 pending 2 in flight 0
+            claim A 1 @30 = a#1
+            settle a@A delivered @30
+            append f to A @30 = stored
+            claim B 9 @30 = c#1 e#1
+            settle c@B,e@B delivered @30
+            bytes = {share}
+            append x,y to A,B @30 = stored stored
+            append z to A,B @30 = the outbox is full: it holds {share} bytes for `A`, {both} more are past its `endpoint_share` {share}"
+        ),
     )
     .await;
 }

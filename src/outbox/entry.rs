@@ -105,6 +105,12 @@ pub struct Due {
     pub crashes: u32,
     /// How often an operator replayed it after it was dead.
     pub replays: u32,
+    /// Rises in the order of acceptance.
+    pub number: u64,
+    /// How many earlier events of the lane the endpoint did not get and are dead now.
+    pub missing: u64,
+    /// Its lane went on without it.
+    pub aside: bool,
     pub accepted_at_ms: u64,
 }
 
@@ -135,6 +141,8 @@ pub enum Settlement {
         reason: String,
         /// `false`: nothing was put on the wire, and the attempt is not used up.
         counts: bool,
+        /// The lane goes on without it, and gives its order up for it.
+        aside: bool,
     },
     /// Given up; kept for replay. The lane goes on.
     Dead {
@@ -178,6 +186,8 @@ pub struct EndpointStats {
     pub counts: Counts,
     /// When the oldest pending pair was accepted.
     pub oldest_pending_ms: Option<u64>,
+    /// What counts against `endpoint_bytes_max`: the events that are pending or dead for it.
+    pub bytes: u64,
     pub health: Health,
 }
 

@@ -23,9 +23,11 @@ pub enum AppendError {
 }
 
 /// A limit of what the outbox holds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Limit {
     Bytes(u64),
+    /// Of the endpoint with this name.
+    EndpointBytes(u64, String),
     Entries(u64),
 }
 
@@ -45,6 +47,9 @@ impl AppendError {
     /// `held + more` of what `limit` counts are past it.
     pub(super) fn full(held: u64, more: u64, limit: Limit) -> AppendError {
         let why = match limit {
+            Limit::EndpointBytes(max, name) => format!(
+                "it holds {held} bytes for `{name}`, {more} more are past its `endpoint_share` {max}"
+            ),
             Limit::Bytes(max) => {
                 format!("it holds {held} bytes, {more} more are past `bytes_max` {max}")
             }

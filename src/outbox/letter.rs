@@ -27,7 +27,7 @@ pub struct DeadLetter {
     pub body_bytes: u64,
 }
 
-/// Which dead letters are meant. What is `None` is no limit.
+/// Which dead letters, or discarded events, are meant. What is `None` is no limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeadFilter {
     pub endpoint: Option<String>,
@@ -50,17 +50,28 @@ impl DeadFilter {
     }
 
     pub(super) fn holds(&self, letter: &DeadLetter) -> bool {
-        let reason = |part: &String| {
-            let reason = letter.reason.to_lowercase();
-            reason.contains(&part.to_lowercase())
-        };
         self.is_about(&letter.endpoint)
-            && (self.hook.as_ref()).is_none_or(|hook| hook.eq_ignore_ascii_case(&letter.hook))
-            && self.id.as_ref().is_none_or(|id| *id == letter.id)
-            && self.since_ms.is_none_or(|at| letter.accepted_at_ms >= at)
-            && self.until_ms.is_none_or(|at| letter.accepted_at_ms < at)
+            && self.fits(
+                &letter.hook,
+                &letter.id,
+                letter.accepted_at_ms,
+                &letter.reason,
+            )
             && self.died_by_ms.is_none_or(|at| letter.died_at_ms <= at)
-            && self.reason.as_ref().is_none_or(reason)
+    }
+
+    pub(super) fn holds_discarded(&self, event: &Discarded) -> bool {
+        self.is_about(&event.endpoint)
+            && self.fits(&event.hook, &event.id, event.accepted_at_ms, &event.reason)
+    }
+
+    fn fits(&self, hook: &str, id: &str, accepted_at_ms: u64, reason: &str) -> bool {
+        let part_of = |part: &String| reason.to_lowercase().contains(&part.to_lowercase());
+        (self.hook.as_ref()).is_none_or(|wanted| wanted.eq_ignore_ascii_case(hook))
+            && self.id.as_ref().is_none_or(|wanted| wanted == id)
+            && self.since_ms.is_none_or(|at| accepted_at_ms >= at)
+            && self.until_ms.is_none_or(|at| accepted_at_ms < at)
+            && self.reason.as_ref().is_none_or(part_of)
     }
 }
 
@@ -100,6 +111,29 @@ impl FromStr for DeadCursor {
 pub struct DeadPage {
     /// In order of endpoint and acceptance.
     pub letters: Vec<DeadLetter>,
+    /// Where to go on; `None` at the end. A page may be empty and not the last.
+    pub next: Option<DeadCursor>,
+}
+
+/// One accepted event that an endpoint will not get, by somebody's will.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discarded {
+    pub endpoint: String,
+    pub id: String,
+    pub hook: String,
+    pub lane: String,
+    pub operation_id: String,
+    pub accepted_at_ms: u64,
+    pub discarded_at_ms: u64,
+    /// Whose will it was: an operator's words, or the setting that says so.
+    pub reason: String,
+}
+
+/// Some discarded events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DiscardedPage {
+    /// In the order in which they were discarded.
+    pub events: Vec<Discarded>,
     /// Where to go on; `None` at the end. A page may be empty and not the last.
     pub next: Option<DeadCursor>,
 }

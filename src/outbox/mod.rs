@@ -40,7 +40,10 @@ pub use entry::{
     Stats, Work,
 };
 pub use error::{AppendError, OpenError, OutboxError};
-pub use letter::{BadCursor, DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep};
+pub use letter::{
+    BadCursor, DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, Discarded,
+    DiscardedPage,
+};
 
 /// Called once, from the writer's thread, with the reason when the disk failed in a way after
 /// which no promise can be kept. The process must end: after a failed sync the kernel may report
@@ -94,6 +97,17 @@ pub trait Outbox: Send + Sync {
         limit: usize,
     ) -> Result<DeadPage, OutboxError>;
 
+    /// The events that were discarded last and that a filter holds for, up to `limit`, behind a
+    /// cursor of the page before.
+    ///
+    /// One call looks at a few hundred at most, as `dead` does.
+    async fn discarded(
+        &self,
+        filter: &DeadFilter,
+        from: DeadCursor,
+        limit: usize,
+    ) -> Result<DiscardedPage, OutboxError>;
+
     /// Does something about up to `limit` of the dead letters that a filter holds for, behind a
     /// cursor; all or none of the step.
     ///
@@ -109,11 +123,13 @@ pub trait Outbox: Send + Sync {
     ) -> Result<DeadStep, OutboxError>;
 
     /// Ends up to `limit` pending pairs of an endpoint that are not in flight, the oldest first,
-    /// and says how many: for an endpoint that is gone for good.
+    /// and says how many: for an endpoint that is gone for good. With a time, only those that were
+    /// accepted before it.
     async fn discard_pending(
         &self,
         endpoint: &str,
         reason: &str,
+        accepted_before_ms: Option<u64>,
         limit: usize,
         now_ms: u64,
     ) -> Result<u64, OutboxError>;

@@ -17,6 +17,8 @@ fn small(config: &mut Config) {
     config.dedupe_ids_max = 5;
     config.dead_keep = Duration::from_millis(120);
     config.entries_max = 11;
+    config.endpoint_bytes_max = 2_600;
+    config.discarded_kept = 4;
 }
 
 #[derive(Clone, Debug)]
@@ -28,7 +30,8 @@ enum Step {
     Settle(Vec<(usize, How)>),
     /// Of the dead letters of all endpoints or of one.
     Act(What, Option<&'static str>, usize),
-    DiscardPending(&'static str, usize),
+    /// Those that were accepted so long ago.
+    DiscardPending(&'static str, u64, usize),
     Pass(u64),
     Crash,
     Restart,
@@ -37,7 +40,8 @@ enum Step {
 #[derive(Clone, Copy, Debug)]
 enum How {
     Delivered,
-    Retry(u64, bool),
+    /// After so long; whether it counts; whether it leaves its lane.
+    Retry(u64, bool, bool),
     Dead,
     Discarded,
     Release,
@@ -55,7 +59,8 @@ fn steps(restarts: bool) -> impl Strategy<Value = Vec<Step>> {
     let endpoint = prop::sample::select(vec!["A", "B", "C"]);
     let how = prop_oneof![
         4 => Just(How::Delivered),
-        2 => (0..60_u64, any::<bool>()).prop_map(|(wait, counts)| How::Retry(wait, counts)),
+        3 => (0..60_u64, any::<bool>(), any::<bool>())
+            .prop_map(|(wait, counts, aside)| How::Retry(wait, counts, aside)),
         3 => Just(How::Dead),
         1 => Just(How::Discarded),
         1 => Just(How::Release),
@@ -68,8 +73,8 @@ fn steps(restarts: bool) -> impl Strategy<Value = Vec<Step>> {
     let of = prop::option::of(endpoint.clone());
     let step = prop_oneof![
         3 => (what, of, 1..4_usize).prop_map(|(what, of, limit)| Step::Act(what, of, limit)),
-        1 => (endpoint.clone(), 1..3_usize)
-            .prop_map(|(endpoint, limit)| Step::DiscardPending(endpoint, limit)),
+        1 => (endpoint.clone(), prop_oneof![Just(0), 0..200_u64], 1..3_usize)
+            .prop_map(|(endpoint, age_ms, limit)| Step::DiscardPending(endpoint, age_ms, limit)),
         6 => vec((0..12_u8, 0..3_u8, endpoints), 1..4).prop_map(Step::Append),
         6 => (endpoint, 0..4_usize).prop_map(|(endpoint, limit)| Step::Claim(endpoint, limit)),
         6 => vec((0..6_usize, how), 1..4).prop_map(Step::Settle),
@@ -88,6 +93,8 @@ struct Model {
     /// Bytes of events that have a pair pending or dead.
     held: BTreeMap<String, u64>,
     remembered: Vec<(u64, String)>,
+    /// Ids and endpoints, in the order of their ends.
+    discarded: Vec<(String, &'static str)>,
 }
 
 #[derive(Clone, Debug)]
@@ -103,6 +110,7 @@ struct Pair {
     crashes: u32,
     replays: u32,
     died_at_ms: u64,
+    aside: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,9 +140,24 @@ impl Pair {
         }
     }
 
+    fn lane(&self) -> &str {
+        match self.aside {
+            true => "",
+            false => &self.entry.lane,
+        }
+    }
+
+    fn name(&self) -> (String, &'static str) {
+        (self.entry.id.clone(), self.endpoint)
+    }
+
     fn pending(&self) -> bool {
         matches!(self.state, State::Ready | State::Retry | State::InFlight)
     }
+}
+
+fn wants(entry: &NewEntry, endpoint: &str) -> bool {
+    entry.endpoints.iter().any(|name| name == endpoint)
 }
 
 impl Model {
@@ -147,21 +170,52 @@ impl Model {
         {
             return Err(());
         }
-        Ok(entries.iter().map(|entry| self.append_one(entry)).collect())
+        let unknown = || entries.iter().filter(|entry| !self.knows(&entry.id));
+        let full: Vec<&str> = ["A", "B", "C"]
+            .into_iter()
+            .filter(|&endpoint| {
+                let own = unknown().filter(|entry| wants(entry, endpoint));
+                let more: u64 = own.map(NewEntry::bytes).sum();
+                more > 0 && self.bytes_of(endpoint) + more > self.config.endpoint_bytes_max
+            })
+            .collect();
+        let only_full = |entry: &NewEntry| {
+            let mut endpoints = entry.endpoints.iter();
+            !entry.endpoints.is_empty() && endpoints.all(|name| full.contains(&name.as_str()))
+        };
+        if unknown().any(only_full) {
+            return Err(());
+        }
+        let appended = entries.iter().map(|entry| self.append_one(entry, &full));
+        Ok(appended.collect())
     }
 
-    fn append_one(&mut self, entry: &NewEntry) -> Appended {
+    fn bytes_of(&self, endpoint: &str) -> u64 {
+        let own = self.pairs.iter().filter(|pair| pair.endpoint == endpoint);
+        let held = own.filter(|pair| pair.pending() || pair.state == State::Dead);
+        held.map(|pair| pair.entry.bytes()).sum()
+    }
+
+    fn append_one(&mut self, entry: &NewEntry, full: &[&str]) -> Appended {
         if self.knows(&entry.id) {
             return Appended::Duplicate;
         }
-        self.seq += 1;
+        self.seq += u64::from(!entry.endpoints.is_empty());
         for endpoint in ["A", "B", "C"] {
-            if entry.endpoints.iter().any(|name| name == endpoint) {
+            if wants(entry, endpoint) {
+                let state = match full.contains(&endpoint) {
+                    true => State::Discarded,
+                    false => State::Ready,
+                };
+                if state == State::Discarded {
+                    self.discarded.push((entry.id.clone(), endpoint));
+                }
                 self.pairs.push(Pair {
                     seq: self.seq,
                     entry: entry.clone(),
                     endpoint,
-                    state: State::Ready,
+                    state,
+                    aside: false,
                     due_at_ms: 0,
                     attempts: 0,
                     claims: 0,
@@ -194,7 +248,8 @@ impl Model {
             }
         }
         // In the order of their ends, at the same time too.
-        self.remembered.sort_by_key(|(forget_at_ms, _)| *forget_at_ms);
+        self.remembered
+            .sort_by_key(|(forget_at_ms, _)| *forget_at_ms);
     }
 
     fn sweep(&mut self, now_ms: u64) {
@@ -203,9 +258,14 @@ impl Model {
             .filter(|&at| self.pairs[at].state == State::Dead)
             .filter(|&at| self.pairs[at].died_at_ms + keep <= now_ms)
             .collect();
-        old.sort_by_key(|&at| self.pairs[at].died_at_ms);
+        let numbers = self.numbers();
+        let number = |endpoint| numbers.iter().position(|name| *name == endpoint);
+        old.sort_by_key(|&at| {
+            let pair = &self.pairs[at];
+            (pair.died_at_ms, number(pair.endpoint), pair.seq)
+        });
         for at in old {
-            self.pairs[at].state = State::Discarded;
+            self.discard(at);
             self.forget_ended(now_ms);
         }
         while let Some((forget_at_ms, _)) = self.remembered.first()
@@ -216,18 +276,35 @@ impl Model {
         }
     }
 
+    fn discard(&mut self, at: usize) {
+        let pair = &mut self.pairs[at];
+        pair.state = State::Discarded;
+        self.discarded.push(pair.name());
+    }
+
+    /// Dead letters of its lane before a pair.
+    fn missing(&self, of: &Pair) -> u64 {
+        let dead = self.pairs.iter().filter(|pair| {
+            pair.state == State::Dead
+                && pair.endpoint == of.endpoint
+                && pair.seq < of.seq
+                && pair.entry.lane == of.lane()
+                && !of.lane().is_empty()
+        });
+        dead.count() as u64
+    }
+
     fn claimable(&self, pair: &Pair, now_ms: u64) -> bool {
         // The one that is being tried, or one that was accepted earlier.
         let blocks = |other: &Pair| {
             other.endpoint == pair.endpoint
-                && other.entry.lane == pair.entry.lane
+                && other.lane() == pair.lane()
                 && other.seq != pair.seq
                 && (matches!(other.state, State::Retry | State::InFlight)
                     || (other.state == State::Ready && other.seq < pair.seq))
         };
-        let blocked = !pair.entry.lane.is_empty()
-            && pair.state == State::Ready
-            && self.pairs.iter().any(blocks);
+        let blocked =
+            !pair.lane().is_empty() && pair.state == State::Ready && self.pairs.iter().any(blocks);
         let due = match pair.state {
             State::Ready => true,
             State::Retry => pair.due_at_ms <= now_ms,
@@ -276,12 +353,13 @@ impl Model {
                 pair.state = State::Dead;
                 pair.died_at_ms = now_ms;
             }
-            How::Discarded => pair.state = State::Discarded,
+            How::Discarded => self.discard(at),
             How::Release => {
                 pair.state = pair.before();
                 pair.attempts -= 1;
             }
-            How::Retry(wait, counts) => {
+            How::Retry(wait, counts, aside) => {
+                pair.aside |= aside;
                 pair.state = State::Retry;
                 pair.due_at_ms = (now_ms + wait).max(1);
                 pair.attempts -= u32::from(!counts);
@@ -307,8 +385,9 @@ impl Model {
             let pair = &mut self.pairs[at];
             match what {
                 What::Count => {}
-                What::Discard => pair.state = State::Discarded,
+                What::Discard => self.discard(at),
                 What::Replay => {
+                    pair.aside = false;
                     pair.state = State::Ready;
                     pair.due_at_ms = 0;
                     pair.attempts = 0;
@@ -320,15 +399,23 @@ impl Model {
         }
     }
 
-    fn discard_pending(&mut self, endpoint: &str, limit: usize, now_ms: u64) -> u64 {
-        let idle = |pair: &&mut Pair| {
-            pair.endpoint == endpoint && matches!(pair.state, State::Ready | State::Retry)
+    fn discard_pending(
+        &mut self,
+        endpoint: &str,
+        before_ms: Option<u64>,
+        limit: usize,
+        now_ms: u64,
+    ) -> u64 {
+        let idle = |pair: &Pair| {
+            pair.endpoint == endpoint
+                && matches!(pair.state, State::Ready | State::Retry)
+                && before_ms.is_none_or(|before_ms| pair.entry.accepted_at_ms < before_ms)
         };
         let mut discarded = 0;
         while discarded < limit as u64
-            && let Some(pair) = self.pairs.iter_mut().find(idle)
+            && let Some(at) = self.pairs.iter().position(idle)
         {
-            pair.state = State::Discarded;
+            self.discard(at);
             discarded += 1;
             self.forget_ended(now_ms);
         }
@@ -383,6 +470,7 @@ impl Model {
                 endpoints.push(EndpointStats {
                     endpoint: endpoint.to_owned(),
                     counts,
+                    bytes: self.bytes_of(endpoint),
                     oldest_pending_ms: pending.map(|pair| pair.entry.accepted_at_ms).next(),
                     health: Health::default(),
                 });
@@ -407,6 +495,7 @@ async fn check(kind: Kind, steps: Vec<Step>) {
         pairs: Vec::new(),
         held: BTreeMap::new(),
         remembered: Vec::new(),
+        discarded: Vec::new(),
     };
     let mut claims: Vec<(EntryKey, (usize, u32))> = Vec::new();
     let mut now_ms = 100;
@@ -439,7 +528,10 @@ async fn check(kind: Kind, steps: Vec<Step>) {
                             due.endpoint.as_str(),
                             due.attempt,
                             due.crashes,
-                            due.replays
+                            due.replays,
+                            due.number,
+                            due.missing,
+                            due.aside
                         ),
                         (
                             pair.entry.id.clone(),
@@ -447,7 +539,10 @@ async fn check(kind: Kind, steps: Vec<Step>) {
                             pair.endpoint,
                             pair.attempts,
                             pair.crashes,
-                            pair.replays
+                            pair.replays,
+                            pair.seq,
+                            model.missing(pair),
+                            pair.lane() != pair.entry.lane
                         )
                     );
                     claims.push((due.key, (at, claim)));
@@ -484,9 +579,12 @@ async fn check(kind: Kind, steps: Vec<Step>) {
                 let step = bench.outbox.act_on_dead(&act, &filter, from, limit, now_ms);
                 assert_eq!(step.await.unwrap().done, dead.len() as u64);
             }
-            Step::DiscardPending(endpoint, limit) => {
-                let wanted = model.discard_pending(endpoint, limit, now_ms);
-                let found = bench.outbox.discard_pending(endpoint, "", limit, now_ms);
+            Step::DiscardPending(endpoint, age_ms, limit) => {
+                let before_ms = (age_ms > 0).then(|| now_ms.saturating_sub(age_ms));
+                let wanted = model.discard_pending(endpoint, before_ms, limit, now_ms);
+                let found = bench
+                    .outbox
+                    .discard_pending(endpoint, "", before_ms, limit, now_ms);
                 assert_eq!(found.await.unwrap(), wanted);
             }
             Step::Pass(ms) => now_ms += ms,
@@ -506,6 +604,19 @@ async fn check(kind: Kind, steps: Vec<Step>) {
             ..stats
         };
         assert_eq!(stats, model.stats());
+        let from = DeadCursor::default();
+        let all = DeadFilter::default();
+        let listed = bench.outbox.discarded(&all, from, 9);
+        let listed = listed.await.unwrap().events;
+        let listed = listed
+            .into_iter()
+            .map(|event| (event.id, event.endpoint))
+            .collect::<Vec<_>>();
+        let wanted = &model.discarded[model.discarded.len().saturating_sub(4)..];
+        let wanted = wanted
+            .iter()
+            .map(|(id, name)| (id.clone(), name.to_string()));
+        assert_eq!(listed, wanted.collect::<Vec<_>>());
         for endpoint in ["A", "B", "C"] {
             // Too early is allowed, too late is not.
             let found = bench.outbox.next_due_ms(endpoint).await.unwrap();
@@ -525,10 +636,11 @@ fn settlement(how: How, now_ms: u64) -> Settlement {
         },
         How::Discarded => Settlement::Discarded { reason },
         How::Release => Settlement::Release,
-        How::Retry(wait, counts) => Settlement::Retry {
+        How::Retry(wait, counts, aside) => Settlement::Retry {
             due_at_ms: now_ms + wait,
             reason,
             counts,
+            aside,
         },
     }
 }

@@ -6,8 +6,12 @@ use tracing::info;
 
 /// Ids of ended events that one call forgets at the most, so that none pays for a whole day.
 pub(super) const SWEEP_MAX: usize = 256;
+/// Dead letters of a lane that are counted for its next event.
+pub(super) const MISSING_MAX: usize = 1000;
 /// Why a dead letter is discarded that nobody replayed in time.
 pub(super) const RETIRED: &str = "dead for longer than `dead_keep`";
+/// Why an event is discarded for an endpoint at its acceptance.
+pub(super) const NO_ROOM: &str = "what waits for the endpoint is past its `endpoint_share`";
 /// A reason is kept up to this many bytes.
 const REASON_BYTES_MAX: usize = 1 << 10;
 

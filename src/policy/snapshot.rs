@@ -243,6 +243,10 @@ pub struct EventSettings {
     pub pause_after: Duration,
     /// How often a paused endpoint is tried, at the least.
     pub probe_every: Duration,
+    /// An event that has waited for so long is discarded; zero is never.
+    pub pending_age_max: Duration,
+    /// A lane whose head was retried for so long goes on without it; zero is never.
+    pub lane_block_max: Duration,
 }
 
 /// What the body of a request to an endpoint is.

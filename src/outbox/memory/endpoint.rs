@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::outbox::entry::{Counts, Health, NewEntry};
 use crate::outbox::letter::DeadLetter;
-use crate::outbox::rules::first_claim;
+use crate::outbox::rules::{MISSING_MAX, first_claim};
 
 pub(super) struct Endpoint {
     pub name: String,
     pub counts: Counts,
     pub health: Health,
+    /// Of the events that are pending or dead for it.
+    pub bytes: u64,
     pub pairs: BTreeMap<i64, Pair>,
     pub ready: BTreeSet<i64>,
     pub retry: BTreeSet<(u64, i64)>,
@@ -33,6 +35,8 @@ pub(super) struct Pair {
     pub attempts: u32,
     pub claims: i64,
     pub replays: u32,
+    /// It has left its lane.
+    pub aside: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,7 @@ impl Endpoint {
             name: name.to_owned(),
             counts: Counts::default(),
             health: Health::default(),
+            bytes: 0,
             pairs: BTreeMap::new(),
             ready: BTreeSet::new(),
             retry: BTreeSet::new(),
@@ -67,6 +72,7 @@ impl Endpoint {
             attempts: 0,
             claims: first_claim(replays),
             replays,
+            aside: false,
         };
         self.pairs.insert(seq, pair);
         if entry.lane.is_empty() {
@@ -102,7 +108,7 @@ impl Endpoint {
             return;
         };
         lane.head = new;
-        if self.pairs.contains_key(&old) {
+        if lane.pairs.contains(&old) {
             self.put(old, Place::Waiting);
         }
         self.put(new, Place::Ready);
@@ -131,6 +137,28 @@ impl Endpoint {
         self.put(seq, Place::Waiting);
         self.pairs.remove(&seq);
         self.counts.pending -= 1;
+        self.leave(seq, lane_name);
+    }
+
+    /// Takes a pair out of its lane, which goes on without it.
+    pub fn set_aside(&mut self, seq: i64, lane_name: &str) {
+        if let Some(pair) = self.pairs.get_mut(&seq) {
+            pair.aside = true;
+        }
+        self.leave(seq, lane_name);
+    }
+
+    /// Dead letters of a lane before a pair of it, as far as they are counted.
+    pub fn missing(&self, seq: i64, lane: &str) -> u64 {
+        if lane.is_empty() || self.pairs[&seq].aside {
+            return 0;
+        }
+        let before = self.dead.range(..seq);
+        let of_lane = before.filter(|(_, letter)| letter.lane == lane);
+        of_lane.take(MISSING_MAX).count() as u64
+    }
+
+    fn leave(&mut self, seq: i64, lane_name: &str) {
         let Some(lane) = self.lanes.get_mut(lane_name) else {
             return;
         };

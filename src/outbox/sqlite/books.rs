@@ -1,7 +1,6 @@
 //! The counters of the file: kept in memory, written with the change that they count.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::{Connection, Result, params};
 
@@ -25,9 +24,21 @@ pub(super) struct Book {
     pub name: String,
     pub counts: Counts,
     pub health: Health,
+    /// Of the events that are pending or dead for it.
+    pub bytes: u64,
     looks: Looks,
     /// What the file says; `None` when it has no row yet.
-    saved: Option<(Counts, Health, Looks)>,
+    saved: Option<(Counts, Health, u64, Looks)>,
+}
+
+/// The pairs of a new event.
+#[derive(Default)]
+pub(super) struct Pairs {
+    /// The numbers of their endpoints, each between blanks.
+    pub endpoints: String,
+    pub count: i64,
+    /// The numbers of endpoints that wanted it and have no room.
+    pub without_room: Vec<i64>,
 }
 
 /// How far an endpoint has come with what was accepted.
@@ -52,7 +63,7 @@ impl Books {
         })?;
         books.saved = books.totals();
         let sql = "SELECT number, name, accepted, delivered, dead, discarded, pending, in_flight,
-            failing_since_ms, paused_at_ms, pause_reason, looked_to, listed FROM endpoint";
+            failing_since_ms, paused_at_ms, pause_reason, looked_to, listed, bytes FROM endpoint";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -79,11 +90,13 @@ impl Books {
                 to: row.get(11)?,
                 listed: from_sql(row.get(12)?),
             };
-            let saved = Some((counts, health.clone(), looks));
+            let bytes = from_sql(row.get(13)?);
+            let saved = Some((counts, health.clone(), bytes, looks));
             let book = Book {
                 name,
                 counts,
                 health,
+                bytes,
                 looks,
                 saved,
             };
@@ -110,6 +123,7 @@ impl Books {
             name: name.to_owned(),
             counts: Counts::default(),
             health: Health::default(),
+            bytes: 0,
             looks: Looks::default(),
             saved: None,
         };
@@ -136,21 +150,33 @@ impl Books {
         self.last_seq
     }
 
-    /// Counts the pairs of an event in; the numbers of its endpoints, each between blanks.
-    pub(super) fn add_pairs(&mut self, seq: i64, entry: &NewEntry) -> String {
-        let mut numbers = String::from(" ");
+    /// Counts the pairs of an event in, but for those endpoints that have no room for it.
+    pub(super) fn add_pairs(&mut self, seq: i64, entry: &NewEntry, full: &BTreeSet<&str>) -> Pairs {
+        let mut pairs = Pairs::default();
         for name in &entry.endpoints {
             let number = self.number_or_new(name);
             let book = self.book(number);
+            book.counts.accepted += 1;
+            if full.contains(name.as_str()) {
+                pairs.without_room.push(number);
+                continue;
+            }
             if book.counts.pending == book.looks.listed {
                 // Nothing of this endpoint stands between.
                 book.looks.to = seq - 1;
             }
-            book.counts.accepted += 1;
             book.counts.pending += 1;
-            write!(numbers, "{number} ").expect("a string takes anything");
+            book.bytes += entry.bytes();
+            pairs.count += 1;
+            pairs.endpoints += &format!(" {number} ");
         }
-        numbers
+        pairs
+    }
+
+    /// What an endpoint has for the limit of its bytes.
+    pub(super) fn bytes_of(&self, name: &str) -> u64 {
+        let number = self.number(name);
+        number.map_or(0, |number| self.endpoints[&number].bytes)
     }
 
     /// From where on the pairs stand that an endpoint has yet to look at, and how its number is
@@ -166,6 +192,11 @@ impl Books {
         let looks = &mut self.book(number).looks;
         looks.to = to;
         looks.listed += listed;
+    }
+
+    /// A pair has ended for good.
+    pub(super) fn freed(&mut self, number: i64, bytes: u64) {
+        self.book(number).bytes -= bytes;
     }
 
     /// A pair that was dead is pending again, in a row.
@@ -195,18 +226,19 @@ impl Books {
     /// Writes what has changed.
     pub(super) fn save(&mut self, connection: &Connection) -> Result<()> {
         for (number, book) in &mut self.endpoints {
-            let now = (book.counts, book.health.clone(), book.looks);
+            let now = (book.counts, book.health.clone(), book.bytes, book.looks);
             if book.saved.as_ref() == Some(&now) {
                 continue;
             }
-            let (counts, health, looks) = &now;
+            let (counts, health, bytes, looks) = &now;
             // In release too: a lost event is worse than an engine that stops.
             assert!(counts.conserved(), "`{}`: {counts:?}", book.name);
             let sql = "INSERT INTO endpoint VALUES
-                (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
                 ON CONFLICT (number) DO UPDATE SET accepted = ?3, delivered = ?4, dead = ?5,
                 discarded = ?6, pending = ?7, in_flight = ?8, failing_since_ms = ?9,
-                paused_at_ms = ?10, pause_reason = ?11, looked_to = ?12, listed = ?13";
+                paused_at_ms = ?10, pause_reason = ?11, looked_to = ?12, listed = ?13,
+                bytes = ?14";
             let paused = health.paused.as_ref();
             connection.prepare_cached(sql)?.execute(params![
                 number,
@@ -222,6 +254,7 @@ impl Books {
                 paused.map_or("", |paused| paused.reason.as_str()),
                 looks.to,
                 to_sql(looks.listed),
+                to_sql(*bytes),
             ])?;
             book.saved = Some(now);
         }

@@ -9,7 +9,7 @@ use super::store::Store;
 use super::{from_sql, to_sql};
 use crate::outbox::entry::{Due, EntryKey, Room};
 use crate::outbox::faults::{Fault, asked};
-use crate::outbox::rules::longest_due;
+use crate::outbox::rules::{MISSING_MAX, longest_due};
 
 /// Ready pairs that one claim sets waiting at the most; the next claim goes on.
 const WAITING_MAX: usize = 256;
@@ -164,19 +164,37 @@ impl Store {
         pairs.collect()
     }
 
+    /// Dead letters of the lane that were accepted before a pair of it, as far as they are counted.
+    fn missing(&self, endpoint: i64, seq: i64, lane: &str) -> Result<u64> {
+        if self.books.endpoints[&endpoint].counts.dead == 0 || lane.is_empty() {
+            return Ok(0);
+        }
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM dead
+            WHERE endpoint = ?1 AND lane = ?2 AND lane <> '' AND seq < ?3 LIMIT ?4)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let count = statement
+            .query_row(params![endpoint, lane, seq, MISSING_MAX as i64], |row| {
+                row.get(0)
+            })?;
+        Ok(from_sql(count))
+    }
+
     fn claim_one(&self, endpoint: i64, name: &str, seq: i64) -> Result<Due> {
         let sql = "UPDATE pair SET place = 1, attempts = attempts + 1, claims = claims + 1
-            WHERE endpoint = ?1 AND seq = ?2 RETURNING attempts, claims, crashes, replays";
+            WHERE endpoint = ?1 AND seq = ?2 RETURNING attempts, claims, crashes, replays, lane";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let (attempt, claim, crashes, replays) = statement
-            .query_row(params![endpoint, seq], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        let (attempt, claim, crashes, replays, lane) =
+            statement.query_row(params![endpoint, seq], |row| {
+                let lane: String = row.get(4)?;
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, lane))
             })?;
+        let missing = self.missing(endpoint, seq, &lane)?;
         let sql = "SELECT id, accepted_at_ms, hook, dialect, lane, operation_id, body
             FROM event WHERE seq = ?1";
         self.connection
             .prepare_cached(sql)?
             .query_row([seq], |row| {
+                let lane_of_event: String = row.get(4)?;
                 Ok(Due {
                     key: EntryKey {
                         endpoint,
@@ -187,13 +205,16 @@ impl Store {
                     accepted_at_ms: from_sql(row.get(1)?),
                     hook: row.get(2)?,
                     dialect: row.get(3)?,
-                    lane: row.get(4)?,
+                    aside: lane != lane_of_event,
+                    lane: lane_of_event,
                     operation_id: row.get(5)?,
                     body: Bytes::from(row.get::<_, Vec<u8>>(6)?),
                     endpoint: name.to_owned(),
                     attempt,
                     crashes,
                     replays,
+                    number: from_sql(seq),
+                    missing,
                 })
             })
     }

@@ -1,13 +1,23 @@
 //! Accepting events: one row for each, and what it counts.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rusqlite::{Result, params};
 
+use super::books::{Books, Pairs};
 use super::ids::digest;
 use super::store::Store;
 use super::to_sql;
 use crate::outbox::entry::{Appended, NewEntry};
 use crate::outbox::error::{AppendError, Limit};
-use crate::outbox::rules::forget_at_ms;
+use crate::outbox::rules::{NO_ROOM, forget_at_ms};
+
+/// An event that is new.
+struct Row<'a> {
+    seq: i64,
+    entry: &'a NewEntry,
+    pairs: Pairs,
+}
 
 impl Store {
     /// Entries were admitted before. The outer error is the file's, the inner one a refusal.
@@ -32,6 +42,10 @@ impl Store {
                 return Ok(Err(full));
             }
         }
+        let full = match self.full_endpoints(entries)? {
+            Ok(full) => full,
+            Err(refused) => return Ok(Err(refused)),
+        };
         let mut appended = Vec::with_capacity(entries.len());
         let mut rows = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -49,17 +63,57 @@ impl Store {
             }
             self.ids.accept(digest);
             let seq = self.books.add_event(entry);
-            rows.push((seq, self.books.add_pairs(seq, entry), entry));
+            let pairs = self.books.add_pairs(seq, entry, &full);
+            rows.push(Row { seq, entry, pairs });
         }
-        self.insert(&rows)?;
         self.woke |= !rows.is_empty();
+        self.insert(&rows)?;
+        for row in &rows {
+            for &endpoint in &row.pairs.without_room {
+                let at_ms = row.entry.accepted_at_ms;
+                self.record_discarded(endpoint, row.seq, NO_ROOM, at_ms)?;
+            }
+        }
         Ok(Ok(appended))
     }
 
-    fn insert(&self, rows: &[(i64, String, &NewEntry)]) -> Result<()> {
+    /// The endpoints that have no room for their part of a call. An event for such alone refuses
+    /// the call.
+    fn full_endpoints<'a>(
+        &mut self,
+        entries: &'a [NewEntry],
+    ) -> Result<Result<BTreeSet<&'a str>, AppendError>> {
+        let mut new: Vec<&NewEntry> = entries.iter().collect();
+        if without_room(&new, &self.books, self.config.endpoint_bytes_max).is_empty() {
+            return Ok(Ok(BTreeSet::new()));
+        }
+        // To look for duplicates is worth it only here.
+        let mut known = Vec::with_capacity(new.len());
+        for entry in &new {
+            known.push(self.knows(digest(&entry.id))?);
+        }
+        let mut known = known.into_iter();
+        new.retain(|_| !known.next().unwrap_or(false));
+        let max = self.config.endpoint_bytes_max;
+        let full = without_room(&new, &self.books, max);
+        for entry in new {
+            let first = entry.endpoints.first();
+            let mut endpoints = entry.endpoints.iter();
+            if let Some(name) = first
+                && endpoints.all(|name| full.contains(name.as_str()))
+            {
+                let limit = Limit::EndpointBytes(max, name.clone());
+                let held = self.books.bytes_of(name);
+                return Ok(Err(AppendError::full(held, entry.bytes(), limit)));
+            }
+        }
+        Ok(Ok(full))
+    }
+
+    fn insert(&self, rows: &[Row<'_>]) -> Result<()> {
         let sql = "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         let mut event = self.connection.prepare_cached(sql)?;
-        for (seq, endpoints, entry) in rows {
+        for Row { seq, entry, pairs } in rows {
             event.execute(params![
                 seq,
                 entry.id,
@@ -70,11 +124,11 @@ impl Store {
                 entry.lane,
                 entry.operation_id,
                 entry.body.as_ref(),
-                endpoints,
+                pairs.endpoints,
             ])?;
-            if let pairs @ 2.. = entry.endpoints.len() {
+            if pairs.count > 1 {
                 let sql = "INSERT INTO share VALUES (?1, ?2)";
-                self.execute(sql, params![seq, pairs as i64])?;
+                self.execute(sql, params![seq, pairs.count])?;
             }
         }
         Ok(())
@@ -91,4 +145,19 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// The endpoints for which some events are too many bytes.
+fn without_room<'a>(entries: &[&'a NewEntry], books: &Books, max: u64) -> BTreeSet<&'a str> {
+    let mut bytes: BTreeMap<&str, u64> = BTreeMap::new();
+    for entry in entries {
+        for name in &entry.endpoints {
+            *bytes.entry(name).or_default() += entry.bytes();
+        }
+    }
+    let over = |(name, more): (&'a str, u64)| {
+        let held = books.bytes_of(name);
+        (held + more > max).then_some(name)
+    };
+    bytes.into_iter().filter_map(over).collect()
 }

@@ -7,7 +7,7 @@ use super::{from_sql, to_sql};
 use crate::outbox::letter::{
     DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, STEP_LETTERS_MAX,
 };
-use crate::outbox::rules::{RETIRED, SWEEP_MAX, first_claim, forget_at_ms, note_discarded};
+use crate::outbox::rules::{RETIRED, SWEEP_MAX, first_claim, forget_at_ms};
 
 /// Where a dead letter stands.
 struct Grave {
@@ -84,7 +84,7 @@ impl Store {
 
     /// The first letter of an endpoint behind `seq`, which is moved to it.
     fn next_dead(&self, endpoint: i64, name: &str, seq: &mut i64) -> Result<Option<DeadLetter>> {
-        let sql = "SELECT dead.seq, id, hook, lane, operation_id, accepted_at_ms, died_at_ms,
+        let sql = "SELECT dead.seq, id, hook, event.lane, operation_id, accepted_at_ms, died_at_ms,
             attempts, replays, reason, answer, length(body)
             FROM dead CROSS JOIN event ON event.seq = dead.seq
             WHERE endpoint = ?1 AND dead.seq > ?2 ORDER BY dead.seq LIMIT 1";
@@ -134,10 +134,8 @@ impl Store {
 
     fn discard_dead(&mut self, endpoint: i64, seq: i64, reason: &str, now_ms: u64) -> Result<()> {
         self.bury(endpoint, seq)?;
-        self.books.counts(endpoint).discarded += 1;
-        let id = self.end_pair(seq, now_ms)?;
-        note_discarded(&self.books.endpoints[&endpoint].name, &id, reason);
-        Ok(())
+        self.record_discarded(endpoint, seq, reason, now_ms)?;
+        self.end_pair(endpoint, seq, now_ms)
     }
 
     fn bury(&mut self, endpoint: i64, seq: i64) -> Result<()> {

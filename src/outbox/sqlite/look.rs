@@ -35,6 +35,7 @@ impl Store {
             endpoints.push(EndpointStats {
                 endpoint: book.name.clone(),
                 counts: book.counts,
+                bytes: book.bytes,
                 oldest_pending_ms: self.oldest_pending_ms(*number)?,
                 health: book.health.clone(),
             });

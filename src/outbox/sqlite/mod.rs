@@ -11,11 +11,12 @@ mod ids;
 mod store;
 
 mod claim;
+mod discards;
 mod intake;
 mod letters;
 mod look;
-mod settle;
 mod reserve;
+mod settle;
 mod upkeep;
 
 mod writer;
@@ -39,7 +40,7 @@ use self::writer::{Alarm, Call, Job, Message, Writer};
 use super::config::Config;
 use super::entry::{Appended, Due, EntryKey, Health, NewEntry, Room, Settlement, Stats};
 use super::error::{AppendError, OpenError, OutboxError};
-use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep};
+use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep, DiscardedPage};
 use super::{OnFatal, Outbox};
 
 /// The asking side of the writer's thread.
@@ -203,6 +204,17 @@ impl Outbox for Sqlite {
             .await
     }
 
+    async fn discarded(
+        &self,
+        filter: &DeadFilter,
+        from: DeadCursor,
+        limit: usize,
+    ) -> Result<DiscardedPage, OutboxError> {
+        let filter = filter.clone();
+        self.call(0, move |store| store.discarded(&filter, from, limit))
+            .await
+    }
+
     async fn act_on_dead(
         &self,
         act: &DeadAct,
@@ -222,12 +234,13 @@ impl Outbox for Sqlite {
         &self,
         endpoint: &str,
         reason: &str,
+        accepted_before_ms: Option<u64>,
         limit: usize,
         now_ms: u64,
     ) -> Result<u64, OutboxError> {
         let (endpoint, reason) = (endpoint.to_owned(), reason.to_owned());
         self.call(limit, move |store| {
-            store.discard_pending(&endpoint, &reason, limit, now_ms)
+            store.discard_pending(&endpoint, &reason, accepted_before_ms, limit, now_ms)
         })
         .await
     }

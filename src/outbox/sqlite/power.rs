@@ -144,6 +144,7 @@ fn apply(store: &mut Store, step: &Step, books: &Books, now_ms: u64) -> rusqlite
                             due_at_ms: now_ms + 3,
                             reason,
                             counts: true,
+                            aside: end % 2 == 0,
                         },
                     },
                 ));

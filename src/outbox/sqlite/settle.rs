@@ -3,9 +3,9 @@
 use rusqlite::{OptionalExtension, Result, params};
 
 use super::store::Store;
-use super::to_sql;
+use super::{from_sql, to_sql};
 use crate::outbox::entry::{EntryKey, Settlement};
-use crate::outbox::rules::{cut, forget_at_ms, note_discarded};
+use crate::outbox::rules::{cut, forget_at_ms};
 
 impl Store {
     pub(super) fn settle(
@@ -39,13 +39,21 @@ impl Store {
                 due_at_ms,
                 reason,
                 counts,
-            } => self.retry(key, *due_at_ms, reason, attempts - i64::from(!counts)),
+                aside,
+            } => {
+                self.retry(key, *due_at_ms, reason, attempts - i64::from(!counts))?;
+                match aside {
+                    true => self.set_aside(key, &lane),
+                    false => Ok(()),
+                }
+            }
             Settlement::Dead { reason, answer } => {
                 self.books.counts(key.endpoint).dead += 1;
                 let retire_at_ms = forget_at_ms(now_ms, self.config.dead_keep);
                 self.retire_from_ms = self.retire_from_ms.min(retire_at_ms);
                 self.execute(
-                    "INSERT INTO dead VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    "INSERT INTO dead SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, lane
+                    FROM event WHERE seq = ?2",
                     params![
                         key.endpoint,
                         key.seq,
@@ -61,7 +69,7 @@ impl Store {
             Settlement::Delivered => {
                 self.books.counts(key.endpoint).delivered += 1;
                 self.remove(key.endpoint, key.seq, &lane)?;
-                self.end_pair(key.seq, now_ms).map(drop)
+                self.end_pair(key.endpoint, key.seq, now_ms)
             }
             Settlement::Discarded { reason } => {
                 self.discard_pair(key.endpoint, key.seq, &lane, reason, now_ms)
@@ -77,11 +85,9 @@ impl Store {
         reason: &str,
         now_ms: u64,
     ) -> Result<()> {
-        self.books.counts(endpoint).discarded += 1;
+        self.record_discarded(endpoint, seq, reason, now_ms)?;
         self.remove(endpoint, seq, lane)?;
-        let id = self.end_pair(seq, now_ms)?;
-        note_discarded(&self.books.endpoints[&endpoint].name, &id, reason);
-        Ok(())
+        self.end_pair(endpoint, seq, now_ms)
     }
 
     /// Ends pending pairs that are not in flight, the oldest first.
@@ -89,6 +95,7 @@ impl Store {
         &mut self,
         name: &str,
         reason: &str,
+        accepted_before_ms: Option<u64>,
         limit: usize,
         now_ms: u64,
     ) -> Result<u64> {
@@ -98,7 +105,7 @@ impl Store {
         let mut discarded = 0;
         let mut after = 0;
         while discarded < limit as u64 {
-            let Some((seq, lane)) = self.next_idle(endpoint, after)? else {
+            let Some((seq, accepted_at_ms, lane)) = self.next_idle(endpoint, after)? else {
                 if self.look(endpoint, limit - discarded as usize)? == 0
                     && self.books.unlooked(endpoint).is_none()
                 {
@@ -106,6 +113,9 @@ impl Store {
                 }
                 continue;
             };
+            if accepted_before_ms.is_some_and(|before_ms| accepted_at_ms >= before_ms) {
+                break;
+            }
             after = seq;
             self.discard_pair(endpoint, seq, &lane, reason, now_ms)?;
             discarded += 1;
@@ -113,14 +123,15 @@ impl Store {
         Ok(discarded)
     }
 
-    /// The first pair with a row behind a place that is not in flight, and its lane.
-    fn next_idle(&self, endpoint: i64, after: i64) -> Result<Option<(i64, String)>> {
-        let sql = "SELECT seq, lane FROM pair
+    /// The first pair with a row behind a place that is not in flight: with its time of acceptance
+    /// and its lane.
+    fn next_idle(&self, endpoint: i64, after: i64) -> Result<Option<(i64, u64, String)>> {
+        let sql = "SELECT seq, accepted_at_ms, lane FROM pair
             WHERE endpoint = ?1 AND seq > ?2 AND place <> 1 ORDER BY seq LIMIT 1";
         self.connection
             .prepare_cached(sql)?
             .query_row(params![endpoint, after], |row| {
-                Ok((row.get(0)?, row.get(1)?))
+                Ok((row.get(0)?, from_sql(row.get(1)?), row.get(2)?))
             })
             .optional()
     }
@@ -153,6 +164,18 @@ impl Store {
         self.books.removed(endpoint);
         let sql = "DELETE FROM pair WHERE endpoint = ?1 AND seq = ?2";
         self.execute(sql, params![endpoint, seq])?;
+        self.go_on(endpoint, lane)
+    }
+
+    /// Takes a pair out of its lane, which goes on without it.
+    fn set_aside(&mut self, key: EntryKey, lane: &str) -> Result<()> {
+        let sql = "UPDATE pair SET lane = '' WHERE endpoint = ?1 AND seq = ?2";
+        self.execute(sql, params![key.endpoint, key.seq])?;
+        self.go_on(key.endpoint, lane)
+    }
+
+    /// Makes the next pair of a lane ready, after one has left it.
+    fn go_on(&mut self, endpoint: i64, lane: &str) -> Result<()> {
         // A waiting pair that was discarded leaves a busy lane behind.
         if lane.is_empty() || self.is_busy(endpoint, lane)? {
             return Ok(());

@@ -78,14 +78,15 @@ impl Store {
     }
 
     /// One pair of the event has ended for good; the last one takes the event with it.
-    pub(super) fn end_pair(&mut self, seq: i64, now_ms: u64) -> Result<String> {
+    pub(super) fn end_pair(&mut self, endpoint: i64, seq: i64, now_ms: u64) -> Result<()> {
         let sql = "SELECT id, bytes FROM event WHERE seq = ?1";
         let (id, bytes): (String, i64) = self
             .connection
             .prepare_cached(sql)?
             .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        self.books.freed(endpoint, from_sql(bytes));
         if self.is_shared(seq)? {
-            return Ok(id);
+            return Ok(());
         }
         self.execute("DELETE FROM event WHERE seq = ?1", [seq])?;
         self.books.bytes -= from_sql(bytes);
@@ -93,7 +94,7 @@ impl Store {
         self.books.remembered_ids += 1;
         let forget_at_ms = forget_at_ms(now_ms, self.config.dedupe);
         self.ids.end(seq, digest(&id), forget_at_ms);
-        Ok(id)
+        Ok(())
     }
 
     /// Counts a pair out; whether its event has others left.

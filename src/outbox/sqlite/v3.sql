@@ -25,10 +25,31 @@ CREATE TABLE ended (              -- of those that ended not long ago, in the or
 -- behind it are pending and ready, and stand in `event.endpoints` alone.
 ALTER TABLE endpoint ADD COLUMN looked_to INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE endpoint ADD COLUMN listed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE endpoint ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;  -- against endpoint_bytes_max
 UPDATE endpoint SET
     looked_to = (SELECT last_seq FROM total),
-    listed = (SELECT count(*) FROM pair WHERE endpoint = number);
+    listed = (SELECT count(*) FROM pair WHERE endpoint = number),
+    bytes = (SELECT coalesce(sum(bytes), 0) FROM pair JOIN event USING (seq) WHERE endpoint = number)
+        + (SELECT coalesce(sum(bytes), 0) FROM dead JOIN event USING (seq) WHERE endpoint = number);
 
 -- With the ready ones: few have a row.
 DROP INDEX pair_by_lane;
 CREATE INDEX pair_by_lane ON pair (endpoint, lane, place, seq) WHERE lane <> '';
+
+-- What a lane misses is told with its next events.
+ALTER TABLE dead ADD COLUMN lane TEXT NOT NULL DEFAULT '';
+UPDATE dead SET lane = (SELECT lane FROM event WHERE event.seq = dead.seq);
+CREATE INDEX dead_by_lane ON dead (endpoint, lane, seq) WHERE lane <> '';
+
+-- The last events that ended by somebody's will; the oldest are forgotten.
+CREATE TABLE discarded (
+    number INTEGER PRIMARY KEY,
+    endpoint INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    hook TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    operation_id TEXT NOT NULL,
+    accepted_at_ms INTEGER NOT NULL,
+    discarded_at_ms INTEGER NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;

@@ -176,6 +176,8 @@ fn read_events(field: &Field<'_>) -> EventSettings {
         batch_wait: section.field("batch_wait").duration(),
         pause_after: section.field("pause_after").duration(),
         probe_every: section.field("probe_every").duration(),
+        pending_age_max: section.field("pending_age_max").duration(),
+        lane_block_max: section.field("lane_block_max").duration(),
     };
     section.finish();
     for (name, time) in [

@@ -1,0 +1,524 @@
+//! What the outbox in memory holds, and every change to it.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use super::endpoint::{Endpoint, Pair, Place};
+use crate::outbox::config::Config;
+use crate::outbox::entry::{
+    Appended, Due, EndpointStats, EntryKey, Health, NewEntry, Room, Settlement, Stats, Work,
+};
+use crate::outbox::error::{AppendError, Limit};
+use crate::outbox::letter::{
+    DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, Discarded, DiscardedPage,
+    STEP_LETTERS_MAX,
+};
+use crate::outbox::rules::{
+    NO_ROOM, RETIRED, SWEEP_MAX, cut, forget_at_ms, longest_due, note_discarded,
+};
+
+#[derive(Default)]
+pub(super) struct State {
+    last_seq: i64,
+    bytes: u64,
+    events: HashMap<i64, Event>,
+    /// Every known id, with the time when it may be forgotten: `None` while its event is here.
+    ids: HashMap<String, Option<u64>>,
+    /// The ids of ended events, the first to be forgotten first: the time, and which it was of
+    /// all that ended.
+    remembered: BTreeSet<(u64, u64, String)>,
+    ended: u64,
+    numbers: HashMap<String, usize>,
+    endpoints: Vec<Endpoint>,
+    /// The last ones, and how many there were in all.
+    discarded: VecDeque<Discarded>,
+    discarded_ever: u64,
+}
+
+struct Event {
+    entry: NewEntry,
+    /// Pairs that are pending or dead.
+    pairs: usize,
+}
+
+impl State {
+    pub fn append(
+        &mut self,
+        entries: Vec<NewEntry>,
+        config: &Config,
+    ) -> Result<Vec<Appended>, AppendError> {
+        if let Some(first) = entries.first() {
+            self.sweep(first.accepted_at_ms, config);
+        }
+        let (mut bytes, mut events) = (0, 0);
+        for entry in &entries {
+            if !self.ids.contains_key(&entry.id) {
+                bytes += entry.bytes();
+                events += 1;
+            }
+        }
+        if self.bytes + bytes > config.bytes_max {
+            let limit = Limit::Bytes(config.bytes_max);
+            return Err(AppendError::full(self.bytes, bytes, limit));
+        }
+        let held = self.events.len() as u64;
+        if held + events > config.entries_max {
+            let limit = Limit::Entries(config.entries_max);
+            return Err(AppendError::full(held, events, limit));
+        }
+        let full = self.full_endpoints(&entries, config)?;
+        Ok(entries
+            .into_iter()
+            .map(|entry| self.append_one(entry, &full, config))
+            .collect())
+    }
+
+    /// The endpoints that have no room for their part of a call. An event for such alone refuses
+    /// the call.
+    fn full_endpoints(
+        &self,
+        entries: &[NewEntry],
+        config: &Config,
+    ) -> Result<BTreeSet<String>, AppendError> {
+        let new = entries
+            .iter()
+            .filter(|entry| !self.ids.contains_key(&entry.id));
+        let held = |name: &String| {
+            let number = self.numbers.get(name);
+            number.map_or(0, |&number| self.endpoints[number].bytes)
+        };
+        let mut bytes: BTreeMap<&String, u64> = BTreeMap::new();
+        for entry in new.clone() {
+            for name in &entry.endpoints {
+                *bytes.entry(name).or_default() += entry.bytes();
+            }
+        }
+        let max = config.endpoint_bytes_max;
+        bytes.retain(|name, more| held(name) + *more > max);
+        for entry in new {
+            if let Some(name) = entry.endpoints.first()
+                && entry.endpoints.iter().all(|name| bytes.contains_key(name))
+            {
+                let limit = Limit::EndpointBytes(max, name.clone());
+                return Err(AppendError::full(held(name), entry.bytes(), limit));
+            }
+        }
+        Ok(bytes.into_keys().cloned().collect())
+    }
+
+    fn append_one(
+        &mut self,
+        entry: NewEntry,
+        full: &BTreeSet<String>,
+        config: &Config,
+    ) -> Appended {
+        if self.ids.contains_key(&entry.id) {
+            return Appended::Duplicate;
+        }
+        if entry.endpoints.is_empty() {
+            self.remember(entry.id, entry.accepted_at_ms, config);
+            return Appended::Stored;
+        }
+        self.last_seq += 1;
+        let seq = self.last_seq;
+        let mut pairs = 0;
+        for name in &entry.endpoints {
+            let number = *self.numbers.entry(name.clone()).or_insert_with(|| {
+                self.endpoints.push(Endpoint::new(name));
+                self.endpoints.len() - 1
+            });
+            let endpoint = &mut self.endpoints[number];
+            endpoint.counts.accepted += 1;
+            if full.contains(name) {
+                self.record_discarded(number, &entry, NO_ROOM, entry.accepted_at_ms, config);
+                continue;
+            }
+            pairs += 1;
+            endpoint.bytes += entry.bytes();
+            endpoint.add(seq, &entry, 0);
+        }
+        self.bytes += entry.bytes();
+        self.ids.insert(entry.id.clone(), None);
+        self.events.insert(seq, Event { entry, pairs });
+        Appended::Stored
+    }
+
+    pub fn claim(&mut self, name: &str, now_ms: u64, room: Room) -> Vec<Due> {
+        let Some(&number) = self.numbers.get(name) else {
+            return Vec::new();
+        };
+        let endpoint = &mut self.endpoints[number];
+        let ready = endpoint.ready.iter().take(room.pairs);
+        let ready: Vec<_> = ready
+            .map(|&seq| (endpoint.pairs[&seq].accepted_at_ms, seq))
+            .collect();
+        let retry = endpoint.retry.range(..=(now_ms, i64::MAX));
+        let retry: Vec<_> = retry.copied().take(room.retries.min(room.pairs)).collect();
+        let chosen = longest_due(&ready, &retry, room.pairs);
+        let mut claimed = Vec::with_capacity(chosen.len());
+        for seq in chosen {
+            let entry = &self.events[&seq].entry;
+            let missing = endpoint.missing(seq, &entry.lane);
+            let pair = endpoint.put(seq, Place::InFlight);
+            pair.attempts += 1;
+            pair.claims += 1;
+            claimed.push(Due {
+                key: EntryKey {
+                    endpoint: number as i64,
+                    seq,
+                    claim: pair.claims,
+                },
+                id: entry.id.clone(),
+                hook: entry.hook.clone(),
+                dialect: entry.dialect.clone(),
+                lane: entry.lane.clone(),
+                operation_id: entry.operation_id.clone(),
+                body: entry.body.clone(),
+                endpoint: name.to_owned(),
+                attempt: pair.attempts,
+                crashes: 0,
+                replays: pair.replays,
+                number: seq as u64,
+                missing,
+                aside: pair.aside && !entry.lane.is_empty(),
+                accepted_at_ms: entry.accepted_at_ms,
+            });
+        }
+        endpoint.counts.in_flight += claimed.len() as u64;
+        claimed
+    }
+
+    pub fn settle(&mut self, key: EntryKey, settlement: Settlement, now_ms: u64, config: &Config) {
+        let Some(endpoint) = self.endpoints.get_mut(key.endpoint as usize) else {
+            return;
+        };
+        let Some(pair) = endpoint.pairs.get_mut(&key.seq) else {
+            return;
+        };
+        if pair.place != Place::InFlight || pair.claims != key.claim {
+            return;
+        }
+        endpoint.counts.in_flight -= 1;
+        let event = &self.events[&key.seq].entry;
+        match settlement {
+            Settlement::Release => {
+                pair.attempts -= 1;
+                match pair.due_at_ms {
+                    Some(_) => drop(endpoint.put(key.seq, Place::Retry)),
+                    None => endpoint.release(key.seq, &event.lane),
+                }
+                return;
+            }
+            Settlement::Retry {
+                due_at_ms,
+                counts,
+                aside,
+                ..
+            } => {
+                pair.due_at_ms = Some(due_at_ms.max(1));
+                if !counts {
+                    pair.attempts -= 1;
+                }
+                endpoint.put(key.seq, Place::Retry);
+                if aside {
+                    endpoint.set_aside(key.seq, &event.lane);
+                }
+                return;
+            }
+            Settlement::Dead { reason, answer } => {
+                let letter = DeadLetter {
+                    endpoint: endpoint.name.clone(),
+                    id: event.id.clone(),
+                    hook: event.hook.clone(),
+                    lane: event.lane.clone(),
+                    operation_id: event.operation_id.clone(),
+                    accepted_at_ms: event.accepted_at_ms,
+                    died_at_ms: now_ms,
+                    attempts: pair.attempts,
+                    replays: pair.replays,
+                    reason,
+                    answer,
+                    body_bytes: event.body.len() as u64,
+                };
+                endpoint.remove(key.seq, &event.lane);
+                endpoint.counts.dead += 1;
+                endpoint.dead.insert(key.seq, letter);
+                return;
+            }
+            Settlement::Delivered => endpoint.counts.delivered += 1,
+            Settlement::Discarded { reason } => {
+                return self.discard_pair(key.endpoint as usize, key.seq, &reason, now_ms, config);
+            }
+        }
+        endpoint.remove(key.seq, &event.lane);
+        self.end_pair(key.endpoint as usize, key.seq, now_ms, config);
+    }
+
+    pub fn dead(&self, filter: &DeadFilter, from: DeadCursor, limit: usize) -> DeadPage {
+        let (found, next) = self.look_for(filter, from, limit);
+        let letter = |(endpoint, seq): &(usize, i64)| self.endpoints[*endpoint].dead[seq].clone();
+        DeadPage {
+            letters: found.iter().map(letter).collect(),
+            next,
+        }
+    }
+
+    pub fn act_on_dead(
+        &mut self,
+        act: &DeadAct,
+        filter: &DeadFilter,
+        from: DeadCursor,
+        limit: usize,
+        now_ms: u64,
+        config: &Config,
+    ) -> DeadStep {
+        let (found, next) = self.look_for(filter, from, limit);
+        let done = found.len() as u64;
+        for (endpoint, seq) in found {
+            match act {
+                DeadAct::Count => {}
+                DeadAct::Replay => self.replay(endpoint, seq),
+                DeadAct::Discard { reason } => {
+                    self.discard_dead(endpoint, seq, reason, now_ms, config);
+                }
+            }
+        }
+        DeadStep { done, next }
+    }
+
+    pub fn discarded(&self, filter: &DeadFilter, from: DeadCursor, limit: usize) -> DiscardedPage {
+        let mut page = DiscardedPage::default();
+        let first = self.discarded_ever - self.discarded.len() as u64 + 1;
+        let numbered = self.discarded.iter().zip(first..);
+        let behind = numbered.filter(|(_, number)| *number as i64 > from.seq);
+        for (looked_at, (event, number)) in behind.enumerate() {
+            if filter.holds_discarded(event) {
+                page.events.push(event.clone());
+            }
+            if page.events.len() >= limit || looked_at + 1 >= STEP_LETTERS_MAX {
+                page.next = Some(DeadCursor {
+                    endpoint: 0,
+                    seq: number as i64,
+                });
+                break;
+            }
+        }
+        page
+    }
+
+    /// Up to `limit` pending pairs of an endpoint that are not in flight, the oldest first.
+    pub fn idle(
+        &self,
+        endpoint: &str,
+        accepted_before_ms: Option<u64>,
+        limit: usize,
+    ) -> Vec<(usize, i64)> {
+        let Some(&number) = self.numbers.get(endpoint) else {
+            return Vec::new();
+        };
+        let pairs = self.endpoints[number].pairs.iter();
+        let idle = pairs.filter(|(_, pair)| pair.place != Place::InFlight);
+        let is_old = |pair: &Pair| {
+            accepted_before_ms.is_none_or(|before_ms| pair.accepted_at_ms < before_ms)
+        };
+        idle.take_while(|(_, pair)| is_old(pair))
+            .map(|(&seq, _)| (number, seq))
+            .take(limit)
+            .collect()
+    }
+
+    pub fn set_health(&mut self, endpoint: &str, health: Health) {
+        if let Some(&number) = self.numbers.get(endpoint) {
+            self.endpoints[number].health = health;
+        }
+    }
+
+    pub fn next_due_ms(&self, endpoint: &str) -> Option<u64> {
+        let endpoint = &self.endpoints[*self.numbers.get(endpoint)?];
+        if !endpoint.ready.is_empty() {
+            return Some(0);
+        }
+        endpoint.retry.first().map(|&(due_at_ms, _)| due_at_ms)
+    }
+
+    pub fn endpoints(&self) -> Vec<String> {
+        let pending = |endpoint: &&Endpoint| endpoint.counts.pending > 0;
+        let pending = self.endpoints.iter().filter(pending);
+        let mut names: Vec<String> = pending.map(|endpoint| endpoint.name.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Looks at some dead letters behind the cursor, and says where to go on.
+    fn look_for(
+        &self,
+        filter: &DeadFilter,
+        from: DeadCursor,
+        limit: usize,
+    ) -> (Vec<(usize, i64)>, Option<DeadCursor>) {
+        let mut found = Vec::new();
+        let mut looked_at = 0;
+        for (number, endpoint) in self.endpoints.iter().enumerate() {
+            let after = match (number as i64).cmp(&from.endpoint) {
+                Ordering::Less => continue,
+                Ordering::Equal => from.seq + 1,
+                Ordering::Greater => 0,
+            };
+            if !filter.is_about(&endpoint.name) {
+                continue;
+            }
+            for (&seq, letter) in endpoint.dead.range(after..) {
+                looked_at += 1;
+                if filter.holds(letter) {
+                    found.push((number, seq));
+                }
+                if found.len() >= limit || looked_at >= STEP_LETTERS_MAX {
+                    let endpoint = number as i64;
+                    return (found, Some(DeadCursor { endpoint, seq }));
+                }
+            }
+        }
+        (found, None)
+    }
+
+    fn replay(&mut self, number: usize, seq: i64) {
+        let entry = &self.events[&seq].entry;
+        let endpoint = &mut self.endpoints[number];
+        if let Some(letter) = endpoint.dead.remove(&seq) {
+            endpoint.counts.dead -= 1;
+            endpoint.add(seq, entry, letter.replays + 1);
+        }
+    }
+
+    fn discard_dead(
+        &mut self,
+        number: usize,
+        seq: i64,
+        reason: &str,
+        now_ms: u64,
+        config: &Config,
+    ) {
+        let endpoint = &mut self.endpoints[number];
+        if endpoint.dead.remove(&seq).is_some() {
+            endpoint.counts.dead -= 1;
+            let entry = self.events[&seq].entry.clone();
+            self.record_discarded(number, &entry, reason, now_ms, config);
+            self.end_pair(number, seq, now_ms, config);
+        }
+    }
+
+    pub fn discard_pair(
+        &mut self,
+        number: usize,
+        seq: i64,
+        reason: &str,
+        now_ms: u64,
+        config: &Config,
+    ) {
+        let entry = self.events[&seq].entry.clone();
+        self.endpoints[number].remove(seq, &entry.lane);
+        self.record_discarded(number, &entry, reason, now_ms, config);
+        self.end_pair(number, seq, now_ms, config);
+    }
+
+    /// Counts a pair as discarded, and keeps what is to be known of it.
+    fn record_discarded(
+        &mut self,
+        number: usize,
+        entry: &NewEntry,
+        reason: &str,
+        now_ms: u64,
+        config: &Config,
+    ) {
+        let endpoint = &mut self.endpoints[number];
+        endpoint.counts.discarded += 1;
+        note_discarded(&endpoint.name, &entry.id, reason);
+        self.discarded_ever += 1;
+        self.discarded.push_back(Discarded {
+            endpoint: endpoint.name.clone(),
+            id: entry.id.clone(),
+            hook: entry.hook.clone(),
+            lane: entry.lane.clone(),
+            operation_id: entry.operation_id.clone(),
+            accepted_at_ms: entry.accepted_at_ms,
+            discarded_at_ms: now_ms,
+            reason: cut(reason).to_owned(),
+        });
+        while self.discarded.len() as u64 > config.discarded_kept {
+            self.discarded.pop_front();
+        }
+    }
+
+    /// Discards dead letters that were kept for long enough.
+    fn retire(&mut self, now_ms: u64, config: &Config) {
+        let is_old = |at_ms| forget_at_ms(at_ms, config.dead_keep) <= now_ms;
+        let mut old: Vec<(u64, usize, i64)> = Vec::new();
+        for (number, endpoint) in self.endpoints.iter().enumerate() {
+            let letters = endpoint.dead.iter();
+            let times = letters.map(|(&seq, letter)| (letter.died_at_ms, number, seq));
+            old.extend(times.filter(|&(died_at_ms, ..)| is_old(died_at_ms)));
+        }
+        old.sort_unstable();
+        for (_, number, seq) in old {
+            self.discard_dead(number, seq, RETIRED, now_ms, config);
+        }
+    }
+
+    /// One pair of the event has ended for good; the last one takes the event with it.
+    fn end_pair(&mut self, number: usize, seq: i64, now_ms: u64, config: &Config) {
+        let event = self.events.get_mut(&seq).expect("a pair has its event");
+        self.endpoints[number].bytes -= event.entry.bytes();
+        event.pairs -= 1;
+        if event.pairs > 0 {
+            return;
+        }
+        let event = self.events.remove(&seq).expect("found above");
+        self.bytes -= event.entry.bytes();
+        self.remember(event.entry.id, now_ms, config);
+    }
+
+    fn remember(&mut self, id: String, now_ms: u64, config: &Config) {
+        let forget_at_ms = forget_at_ms(now_ms, config.dedupe);
+        self.ids.insert(id.clone(), Some(forget_at_ms));
+        self.ended += 1;
+        self.remembered.insert((forget_at_ms, self.ended, id));
+    }
+
+    /// Discards dead letters that are too old, forgets some ids whose time has come, and some of
+    /// those that are too many.
+    pub fn sweep(&mut self, now_ms: u64, config: &Config) {
+        self.retire(now_ms, config);
+        for _ in 0..SWEEP_MAX {
+            let too_many = self.remembered.len() as u64 > config.dedupe_ids_max;
+            match self.remembered.first() {
+                Some(&(forget_at_ms, ..)) if too_many || forget_at_ms <= now_ms => {}
+                _ => return,
+            }
+            if let Some((_, _, id)) = self.remembered.pop_first() {
+                self.ids.remove(&id);
+            }
+        }
+    }
+
+    pub fn stats(&self) -> Stats {
+        let stats_of = |endpoint: &Endpoint| EndpointStats {
+            endpoint: endpoint.name.clone(),
+            counts: endpoint.counts,
+            bytes: endpoint.bytes,
+            oldest_pending_ms: endpoint
+                .pairs
+                .first_key_value()
+                .map(|(seq, _)| self.events[seq].entry.accepted_at_ms),
+            health: endpoint.health.clone(),
+        };
+        let mut endpoints: Vec<_> = self.endpoints.iter().map(stats_of).collect();
+        endpoints.sort_unstable_by(|one, other| one.endpoint.cmp(&other.endpoint));
+        Stats {
+            endpoints,
+            bytes: self.bytes,
+            entries: self.events.len() as u64,
+            remembered_ids: self.remembered.len() as u64,
+            work: Work::default(),
+        }
+    }
+}
