@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use callgate::outbox::{self, Config, NewEntry, Outbox, Room, Settlement};
+use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use super::{Row, load, median};
@@ -64,13 +65,13 @@ fn open(folder: &tempfile::TempDir) -> Arc<dyn Outbox> {
     outbox::open(&config, Box::new(|why| panic!("{why}"))).expect("it can be opened")
 }
 
-fn entry(id: String, endpoints: &[String], now_ms: u64) -> NewEntry {
+fn entry(name: &str, endpoints: &[String], now_ms: u64) -> NewEntry {
+    // OpenIM's ids are digests: no order, and as long.
+    let digest = Sha256::digest(name);
+    let id = digest[..16].iter().map(|byte| format!("{byte:02x}"));
     NewEntry {
-        lane: format!(
-            "conversation-{}",
-            id.len() * 7 + usize::from(id.as_bytes()[0])
-        ),
-        id,
+        lane: format!("conversation-{}", u16::from(digest[0]) * 2),
+        id: id.collect(),
         hook: "afterSendSingleMsg".to_owned(),
         dialect: "openim".to_owned(),
         operation_id: String::new(),
@@ -92,7 +93,7 @@ struct InOutbox(Arc<dyn Outbox>);
 impl Keeper for InOutbox {
     async fn keep(&self, name: String, count: usize) {
         let endpoints = ["business".to_owned()];
-        let entries = (0..count).map(|n| entry(format!("{name}-{n}"), &endpoints, 1));
+        let entries = (0..count).map(|n| entry(&format!("{name}-{n}"), &endpoints, 1));
         self.0.append(entries.collect()).await.expect("it has room");
     }
 }
@@ -411,7 +412,7 @@ async fn backlog(rounds: usize) -> Vec<Row> {
     let outbox = open(&full);
     let endpoints = ["business".to_owned()];
     for chunk in 0..BACKLOG / 1000 {
-        let entries = (0..1000).map(|n| entry(format!("{chunk}-{n}"), &endpoints, 1));
+        let entries = (0..1000).map(|n| entry(&format!("{chunk}-{n}"), &endpoints, 1));
         outbox.append(entries.collect()).await.expect("it has room");
     }
     outbox.close().await;

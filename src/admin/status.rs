@@ -81,6 +81,8 @@ struct OutboxCounts {
     dead: u64,
     discarded: u64,
     in_flight: u64,
+    /// What counts against the endpoint's share of the outbox.
+    bytes: u64,
     oldest_pending_age_ms: Option<u64>,
     /// `false` is a fault of callgate: the counts do not add up.
     conserved: bool,
@@ -210,6 +212,7 @@ async fn outbox(admin: &Admin) -> OutboxStatus {
             dead: counts.dead,
             discarded: counts.discarded,
             in_flight: counts.in_flight,
+            bytes: endpoint.bytes,
             conserved: counts.conserved(),
             failing_since_ms: endpoint.health.failing_since_ms,
             paused: endpoint.health.paused.map(|paused| PausedJson {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{debug, info};
 
 /// Ids of ended events that one call forgets at the most, so that none pays for a whole day.
 pub(super) const SWEEP_MAX: usize = 256;
@@ -46,9 +46,14 @@ pub(super) fn first_claim(replays: u32) -> i64 {
     i64::from(replays) << 32
 }
 
-/// Records that an accepted event will not be delivered by somebody's will.
+/// Logs that an accepted event will not be delivered, by somebody's will.
 pub(super) fn note_discarded(endpoint: &str, id: &str, reason: &str) {
-    info!(endpoint, id, reason, "event discarded");
+    if reason == NO_ROOM {
+        // While a receiver is down that may be every event; they are counted, and listed.
+        debug!(endpoint, id, reason, "event discarded");
+    } else {
+        info!(endpoint, id, reason, "event discarded");
+    }
 }
 
 /// The part of a reason that is kept, cut between characters.

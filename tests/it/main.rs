@@ -20,6 +20,7 @@ mod outbox_dead;
 mod outbox_delivery;
 mod outbox_disk;
 mod outbox_kill;
+mod outbox_order;
 mod privacy;
 mod readme;
 mod reload;
