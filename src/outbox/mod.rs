@@ -68,7 +68,7 @@ pub trait Outbox: Send + Sync {
     /// First tries are due since their acceptance, retries since their due time, so neither can
     /// starve the other. Fewer may come while many wait for their lanes. Each pair taken must be
     /// settled: a call that is dropped while it waits may leave pairs in flight until the next
-    /// start.
+    /// start. A claim outlives the end of the process; a power loss may take it back.
     async fn claim(&self, endpoint: &str, now_ms: u64, room: Room)
     -> Result<Vec<Due>, OutboxError>;
 

@@ -118,12 +118,22 @@ impl Sqlite {
         entries: usize,
         run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, OutboxError> {
-        self.call_that(false, entries, run).await
+        self.call_that(false, true, entries, run).await
+    }
+
+    /// Has the writer do a call of which a power loss may take what it changed.
+    async fn ask<T: Send + 'static>(
+        &self,
+        entries: usize,
+        run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, OutboxError> {
+        self.call_that(false, false, entries, run).await
     }
 
     async fn call_that<T: Send + 'static>(
         &self,
         adds: bool,
+        synced: bool,
         entries: usize,
         run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, OutboxError> {
@@ -133,6 +143,7 @@ impl Sqlite {
         let job = Job {
             call: Box::new(Call::new(run, answer)),
             adds,
+            synced,
             entries,
             _room: room,
         };
@@ -160,7 +171,7 @@ impl Outbox for Sqlite {
             entry.admit(&self.config)?;
         }
         let count = entries.len();
-        self.call_that(true, count, move |store| store.append(&entries))
+        self.call_that(true, true, count, move |store| store.append(&entries))
             .await?
     }
 
@@ -171,7 +182,9 @@ impl Outbox for Sqlite {
         room: Room,
     ) -> Result<Vec<Due>, OutboxError> {
         let endpoint = endpoint.to_owned();
-        self.call(room.pairs, move |store| {
+        // What a power loss takes back is claimed again, and told once more at the worst; the end of
+        // the process alone loses nothing, so crashes are counted.
+        self.ask(room.pairs, move |store| {
             store.claim(&endpoint, now_ms, room)
         })
         .await
@@ -189,8 +202,7 @@ impl Outbox for Sqlite {
 
     async fn next_due_ms(&self, endpoint: &str) -> Result<Option<u64>, OutboxError> {
         let endpoint = endpoint.to_owned();
-        self.call(0, move |store| store.next_due_ms(&endpoint))
-            .await
+        self.ask(0, move |store| store.next_due_ms(&endpoint)).await
     }
 
     async fn dead(
@@ -200,7 +212,7 @@ impl Outbox for Sqlite {
         limit: usize,
     ) -> Result<DeadPage, OutboxError> {
         let filter = filter.clone();
-        self.call(0, move |store| store.dead(&filter, from, limit))
+        self.ask(0, move |store| store.dead(&filter, from, limit))
             .await
     }
 
@@ -211,7 +223,7 @@ impl Outbox for Sqlite {
         limit: usize,
     ) -> Result<DiscardedPage, OutboxError> {
         let filter = filter.clone();
-        self.call(0, move |store| store.discarded(&filter, from, limit))
+        self.ask(0, move |store| store.discarded(&filter, from, limit))
             .await
     }
 
@@ -255,11 +267,11 @@ impl Outbox for Sqlite {
     }
 
     async fn endpoints(&self) -> Result<Vec<String>, OutboxError> {
-        self.call(0, |store| Ok(store.endpoints())).await
+        self.ask(0, |store| Ok(store.endpoints())).await
     }
 
     async fn stats(&self) -> Result<Stats, OutboxError> {
-        self.call(0, |store| store.stats()).await
+        self.ask(0, |store| store.stats()).await
     }
 
     fn wakeups(&self) -> watch::Receiver<u64> {

@@ -36,6 +36,8 @@ enum Step {
     Append(Vec<String>),
     /// Claims so many, and ends them by turns in these ways.
     Work(usize, Vec<u64>),
+    /// Claims so many, without a sync.
+    Claim(usize),
     Replay,
     Discard,
 }
@@ -105,8 +107,12 @@ fn read(store: &Store) -> Result<Books, String> {
 /// Does a step in one transaction, and says what the books are after it.
 fn apply(store: &mut Store, step: &Step, books: &Books, now_ms: u64) -> rusqlite::Result<Books> {
     let mut after = books.clone();
+    store.sync(!matches!(step, Step::Claim(_)))?;
     store.begin()?;
     match step {
+        Step::Claim(limit) => {
+            store.claim("A", now_ms, Room::of(*limit))?;
+        }
         Step::Append(ids) => {
             let entries: Vec<_> = ids.iter().map(|id| entry(id, "A", now_ms)).collect();
             store.append(&entries)?.unwrap();
@@ -216,7 +222,8 @@ fn run(seed: u64, losses: u64, config: &Config) -> Result<Totals, String> {
                             })
                             .collect(),
                     ),
-                    5..=7 => {
+                    5 => Step::Claim(random.below(3) as usize + 1),
+                    6..=7 => {
                         let ends = (0..5).map(|_| random.next()).collect();
                         Step::Work(random.below(8) as usize + 1, ends)
                     }
@@ -284,6 +291,7 @@ fn accept_whole(
                 && before.dead.is_subset(&found.dead)
                 && found.accepted == before.accepted
         }
+        Step::Claim(_) => found == before,
         Step::Replay => {
             let mut whole = before.clone();
             whole.pending.append(&mut whole.dead);

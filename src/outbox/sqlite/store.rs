@@ -9,6 +9,7 @@ use super::{file, from_sql};
 use crate::outbox::config::Config;
 use crate::outbox::entry::{Health, Work};
 use crate::outbox::error::OpenError;
+use crate::outbox::faults::{Fault, asked};
 use crate::outbox::rules::forget_at_ms;
 
 pub(super) struct Store {
@@ -21,6 +22,8 @@ pub(super) struct Store {
     pub work: Work,
     /// A pair became ready since [`Store::begin`].
     pub woke: bool,
+    /// Commits wait for the disk.
+    synced: bool,
 }
 
 impl Store {
@@ -39,6 +42,7 @@ impl Store {
             retire_from_ms: 0,
             work: Work::default(),
             woke: false,
+            synced: true,
         };
         store.begin()?;
         store.execute("UPDATE total SET starts = starts + 1", [])?;
@@ -47,13 +51,25 @@ impl Store {
         Ok(store)
     }
 
+    /// Whether the next transactions wait for the disk. One that does makes those before it
+    /// durable too; one that does not is lost in a power loss, and only then.
+    pub(super) fn sync(&mut self, synced: bool) -> Result<()> {
+        if self.synced == synced || asked(Fault::NoSync) {
+            return Ok(());
+        }
+        let level = if synced { "FULL" } else { "NORMAL" };
+        self.connection.pragma_update(None, "synchronous", level)?;
+        self.synced = synced;
+        Ok(())
+    }
+
     pub(super) fn begin(&mut self) -> Result<()> {
         self.woke = false;
         self.ids.begin();
         self.execute("BEGIN", []).map(drop)
     }
 
-    /// Makes the transaction durable: synced when this returns.
+    /// Ends the transaction; synced when this returns, if it is to be.
     pub(super) fn commit(&mut self) -> Result<()> {
         self.write_ids()?;
         self.books.save(&self.connection)?;

@@ -26,6 +26,8 @@ pub(super) struct Job {
     pub call: Box<dyn Work>,
     /// It makes the outbox larger.
     pub adds: bool,
+    /// Its answer is a promise that outlives a power loss.
+    pub synced: bool,
     /// How much of a commit it takes.
     pub entries: usize,
     /// Its place in the queue, free again when it is dropped.
@@ -204,8 +206,7 @@ impl Writer {
         }
         let started = Instant::now();
         let Err((fate, why)) = self.transact(batch) else {
-            // Questions change nothing, so nothing is synced for them alone.
-            if batch.iter().any(|job| job.entries > 0) {
+            if batch.iter().any(|job| job.synced) {
                 self.store.work.commits += 1;
                 self.store.work.calls += batch.len() as u64;
                 self.store.work.time += started.elapsed();
@@ -266,9 +267,11 @@ impl Writer {
 
     /// All of the jobs or, with the reason, none.
     fn transact(&mut self, batch: &mut [Job]) -> Result<(), (Fate, String)> {
+        let synced = batch.iter().any(|job| job.synced);
         let done = self
             .store
-            .begin()
+            .sync(synced)
+            .and_then(|()| self.store.begin())
             .and_then(|()| {
                 batch
                     .iter_mut()
