@@ -253,6 +253,29 @@ async fn a_single_caller_never_waits_for_others() {
     }
 }
 
+/// Producers come back for the next commit; what others settled they do not settle again.
+#[tokio::test]
+async fn only_producers_are_waited_for() {
+    let bench = bench_with(|config| config.commit_wait = Duration::from_secs(3600));
+    let append = |bench: &Bench, n: i32| {
+        let outbox = Arc::clone(&bench.outbox);
+        tokio::spawn(async move { outbox.append(vec![entry(&n.to_string(), "A", 10)]).await })
+    };
+    let hold = bench.hold().await;
+    let waiting: Vec<_> = (0..10).map(|n| append(&bench, n)).collect();
+    while bench.outbox.room.available_permits() > bench.config.queue_max - 11 {
+        tokio::task::yield_now().await;
+    }
+    drop(hold);
+    for appended in waiting {
+        appended.await.unwrap().unwrap();
+    }
+    let claimed = bench.outbox.claim("A", 10, Room::of(9)).await.unwrap();
+    assert_eq!(claimed.len(), 9);
+    let keys = claimed.iter().map(|due| (due.key, Settlement::Delivered));
+    bench.outbox.settle(keys.collect(), 10).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_call_that_fails_fails_alone() {
     let bench = bench();

@@ -126,10 +126,10 @@ impl Writer {
     }
 
     fn serve(&mut self) -> Result<Option<oneshot::Sender<()>>, Broken> {
-        let mut callers = 0;
+        let mut producers = 0;
         while let Some(first) = self.next()? {
-            let (mut batch, closed) = self.collect(first, callers);
-            callers = batch.len();
+            let (mut batch, closed) = self.collect(first, producers);
+            producers = batch.iter().filter(|job| job.adds).count();
             if !batch.is_empty() {
                 self.commit(&mut batch)?;
             }
@@ -155,22 +155,25 @@ impl Writer {
         }
     }
 
-    /// What goes into one commit: all that waits, up to the limit. When far fewer callers have
-    /// come than were answered by the commit before, the others are on their way back.
+    /// What goes into one commit: all that waits, up to the limit. When far fewer producers have
+    /// come than were answered by the commit before, the others are on their way back, and nobody
+    /// else waits for this commit, they are waited for.
     fn collect(
         &self,
         first: Message,
-        callers_before: usize,
+        producers_before: usize,
     ) -> (Vec<Job>, Option<oneshot::Sender<()>>) {
         let started = Instant::now();
         let mut batch = Vec::new();
         let mut entries = 0;
+        let mut producers = 0;
         let mut message = first;
         loop {
             match message {
                 Message::Close(closed) => return (batch, Some(closed)),
                 Message::Do(job) => {
                     entries += job.entries;
+                    producers += usize::from(job.adds);
                     batch.push(job);
                 }
             }
@@ -178,7 +181,7 @@ impl Writer {
                 break;
             }
             let next = self.jobs.try_recv().or_else(|_| {
-                if batch.len() * 2 >= callers_before {
+                if producers < batch.len() || producers * 2 >= producers_before {
                     return Err(RecvTimeoutError::Timeout);
                 }
                 let left = self.wait.saturating_sub(started.elapsed());
