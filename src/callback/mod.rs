@@ -9,6 +9,7 @@
 
 mod breaker;
 mod cloudevents;
+mod failed;
 mod guard;
 mod secret;
 mod tell;
@@ -17,7 +18,7 @@ mod wire;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -98,6 +99,8 @@ struct Line {
     asking: Side,
     telling: Side,
     secret: Secret,
+    /// An answer named events in a list that is not what it was meant to be, and that was logged.
+    odd_list: AtomicBool,
     last: Mutex<Last>,
 }
 
@@ -189,6 +192,7 @@ impl Callbacks {
                 asking: Side::default(),
                 telling: Side::default(),
                 secret: Secret::default(),
+                odd_list: AtomicBool::default(),
                 last: Mutex::default(),
             })
         });

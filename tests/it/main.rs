@@ -16,6 +16,7 @@ mod harness;
 mod hostile;
 mod layers;
 mod openim_http;
+mod outbox_batches;
 mod outbox_dead;
 mod outbox_delivery;
 mod outbox_disk;

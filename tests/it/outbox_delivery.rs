@@ -11,17 +11,17 @@ use serde_json::Value;
 use crate::harness::calls;
 use crate::harness::{Behaviour, Business, Callgate, PATIENCE, Request, Setup, http, wait_for};
 
-const AFTER: &str = "afterSendSingleMsg";
-const NO_BREAKER: &str = "breaker: {failures: 1000000, calls_min: 1000000}";
+pub const AFTER: &str = "afterSendSingleMsg";
+pub const NO_BREAKER: &str = "breaker: {failures: 1000000, calls_min: 1000000}";
 
-fn policy(url: &str, settings: &str) -> String {
+pub fn policy(url: &str, settings: &str) -> String {
     format!(
         "endpoints: {{business: {{url: \"{url}\", {settings}}}}}\nhooks: {{{AFTER}: {{endpoint: business}}}}\n"
     )
 }
 
 /// Tells of events with these ids, each in a conversation of its own.
-fn accept(callgate: &Callgate, ids: &[&str]) {
+pub fn accept(callgate: &Callgate, ids: &[&str]) {
     for chunk in ids.chunks(500) {
         let events = chunk.iter().map(|id| {
             let mut event = calls::after_event(AFTER, "hello", id);
@@ -34,11 +34,11 @@ fn accept(callgate: &Callgate, ids: &[&str]) {
     }
 }
 
-fn names(count: usize) -> Vec<String> {
+pub fn names(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("m{n}")).collect()
 }
 
-fn strs(names: &[String]) -> Vec<&str> {
+pub fn strs(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
 }
 
@@ -46,7 +46,7 @@ fn id_of(told: &Request) -> String {
     told.json()["serverMsgID"].as_str().unwrap().to_owned()
 }
 
-fn books(callgate: &Callgate, good: impl Fn(&Value) -> bool) -> Value {
+pub fn books(callgate: &Callgate, good: impl Fn(&Value) -> bool) -> Value {
     let patience = Duration::from_secs(30);
     wait_for("the books", patience, || {
         let books = callgate.status()["outbox"]["endpoints"]["business"].take();
