@@ -59,6 +59,8 @@ struct EndpointJson {
     open_left_ms: Option<u64>,
     delivery_breaker: &'static str,
     in_flight: usize,
+    /// What the endpoint's server verifies our calls with; empty where both have the same secret.
+    public_keys: Vec<String>,
     last_outcome: Option<&'static str>,
     last_detail: String,
     last_at_ms: Option<u64>,
@@ -184,6 +186,7 @@ fn endpoint(status: EndpointStatus) -> EndpointJson {
         open_left_ms: status.open_left.map(|left| left.as_millis() as u64),
         delivery_breaker: status.delivery_breaker,
         in_flight: status.in_flight,
+        public_keys: status.public_keys,
         last_at_ms: status.last_outcome.map(|_| status.last_at_ms),
         last_outcome: status.last_outcome,
         last_detail: status.last_detail,
