@@ -10,6 +10,7 @@ use crate::callback::EndpointStatus;
 use crate::decision::FailureClass;
 use crate::event::{Hook, Moment};
 use crate::policy::{HookRules, Problem, Version};
+use crate::telemetry::UsageLevel;
 
 #[derive(Serialize)]
 struct Status {
@@ -71,7 +72,13 @@ struct OutboxStatus {
     /// Set when the outbox could not be asked.
     error: Option<String>,
     bytes: u64,
+    bytes_max: u64,
     entries: u64,
+    entries_max: u64,
+    /// The share of the limits, whichever is more; 1 is full.
+    used: f64,
+    /// normal, high from 0.7, critical from 0.85.
+    level: &'static str,
     endpoints: BTreeMap<String, OutboxCounts>,
 }
 
@@ -225,10 +232,16 @@ async fn outbox(admin: &Admin) -> OutboxStatus {
         };
         (endpoint.endpoint, counts)
     });
+    let limits = admin.outbox_limits;
+    let used = limits.used(stats.bytes, stats.entries);
     OutboxStatus {
         error: None,
         bytes: stats.bytes,
+        bytes_max: limits.bytes_max,
         entries: stats.entries,
+        entries_max: limits.entries_max,
+        used,
+        level: UsageLevel::of(used).name(),
         endpoints: endpoints.collect(),
     }
 }

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::outbox::{self, Kind, OpenError, Outbox};
 use crate::proto::v1;
 use crate::proto::v1::admin_service_client::AdminServiceClient;
+use crate::telemetry::UsageLimits;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Dead letters asked for at once.
@@ -148,7 +149,7 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let holder = Holder::find(files, args.server.as_deref()).await?;
         let done = holder.obey(&args.order, args.json).await;
-        if let Holder::File(outbox) = holder {
+        if let Holder::File(outbox, _) = holder {
             outbox.close().await;
         }
         done
@@ -158,7 +159,7 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
 /// Who has the outbox open.
 enum Holder {
     Server(AdminServiceClient<Channel>),
-    File(Arc<dyn Outbox>),
+    File(Arc<dyn Outbox>, UsageLimits),
 }
 
 impl Holder {
@@ -178,7 +179,8 @@ impl Holder {
         if let Ok(channel) = connect(&url).await {
             return Ok(Holder::Server(AdminServiceClient::new(channel)));
         }
-        open_file(&config, &url).map(Holder::File)
+        let outbox = open_file(&config, &url)?;
+        Ok(Holder::File(outbox, config.usage_limits()))
     }
 
     async fn obey(&self, order: &Order, json: bool) -> anyhow::Result<ExitCode> {
@@ -226,7 +228,9 @@ impl Holder {
                 .await
                 .map_err(said)?
                 .into_inner(),
-            Holder::File(outbox) => orders::status(&**outbox).await.map_err(said)?,
+            Holder::File(outbox, limits) => {
+                orders::status(&**outbox, *limits).await.map_err(said)?
+            }
         })
     }
 
@@ -241,7 +245,7 @@ impl Holder {
                 .await
                 .map_err(said)?
                 .into_inner(),
-            Holder::File(outbox) => orders::dead(&**outbox, request).await.map_err(said)?,
+            Holder::File(outbox, _) => orders::dead(&**outbox, request).await.map_err(said)?,
         })
     }
 
@@ -254,7 +258,7 @@ impl Holder {
                 .map_err(said)?
                 .into_inner()
                 .boxed(),
-            Holder::File(outbox) => {
+            Holder::File(outbox, _) => {
                 // Nothing is sent before the next start, so there is nothing to spare.
                 request.rate = u32::MAX;
                 orders::replay(outbox.clone(), request).map_err(said)?
@@ -271,7 +275,7 @@ impl Holder {
                 .map_err(said)?
                 .into_inner()
                 .boxed(),
-            Holder::File(outbox) => orders::discard(outbox.clone(), request).map_err(said)?,
+            Holder::File(outbox, _) => orders::discard(outbox.clone(), request).map_err(said)?,
         })
     }
 
@@ -347,6 +351,13 @@ fn print_status(status: &v1::OutboxStatusResponse, json: bool) {
         "{} events, {} bytes; {} ids of ended events are remembered",
         status.entries, status.bytes, status.remembered_ids
     );
+    println!(
+        "{:.1} % used of {} events and {} bytes: {}",
+        status.used * 100.0,
+        status.entries_max,
+        status.bytes_max,
+        status.level
+    );
     for one in &status.endpoints {
         println!(
             "{}: accepted {} = delivered {} + dead {} + discarded {} + pending {} ({} in flight)",
@@ -390,7 +401,8 @@ fn status_json(status: &v1::OutboxStatusResponse) -> serde_json::Value {
         .collect();
     json!({
         "endpoints": endpoints, "bytes": status.bytes, "entries": status.entries,
-        "remembered_ids": status.remembered_ids,
+        "remembered_ids": status.remembered_ids, "bytes_max": status.bytes_max,
+        "entries_max": status.entries_max, "used": status.used, "level": status.level,
     })
 }
 

@@ -15,6 +15,7 @@ mod grpc;
 mod harness;
 mod hostile;
 mod layers;
+mod metrics;
 mod openim_http;
 mod outbox_batches;
 mod outbox_dead;

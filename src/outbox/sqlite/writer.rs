@@ -206,9 +206,10 @@ impl Writer {
         let Err((fate, why)) = self.transact(batch) else {
             // Questions change nothing, so nothing is synced for them alone.
             if batch.iter().any(|job| job.entries > 0) {
-                self.store.work.commits += 1;
-                self.store.work.calls += batch.len() as u64;
-                self.store.work.time += started.elapsed();
+                let adding = batch.iter().filter(|job| job.adds);
+                let accepted = adding.map(|job| job.entries).sum();
+                let time = started.elapsed();
+                self.store.work.committed(batch.len(), accepted, time);
             }
             for job in batch.drain(..) {
                 job.call.answer(Ok(()));
