@@ -148,7 +148,10 @@ impl Line {
         until: Instant,
     ) -> Told {
         let (status, retry_after) = (answer.status, answer.retry_after);
-        let delivered = dialect::of(endpoint.dialect).acknowledges(status);
+        let delivered = match endpoint.events.success.as_slice() {
+            [] => dialect::of(endpoint.dialect).acknowledges(status),
+            success => success.contains(&status),
+        };
         let names = delivered.then(|| Names::of(endpoint, letters)).flatten();
         let body = match names {
             Some(_) => answer.beginning(endpoint.answer_bytes_max, until).await,

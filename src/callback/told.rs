@@ -74,6 +74,10 @@ impl Told {
             _ if delivered => Told::Delivered,
             400 | 413 | 415 | 422 => Told::Rejected(miss),
             410 => Told::Gone(miss),
+            200..=299 => {
+                miss.detail += ", which does not count as delivered here";
+                Told::Retry(miss)
+            }
             300..=399 => {
                 miss.detail += "; redirects are not followed, so write the new address into `url`";
                 Told::Retry(miss)
@@ -168,6 +172,16 @@ mod tests {
             reason,
             "http_status: `b` answered 200 and names it in `failed`"
         );
+    }
+
+    #[test]
+    fn a_success_that_does_not_count_is_tried_again_and_says_so() {
+        let miss = Miss::of(Failure::new(FailureClass::HttpStatus, "`b` answered 202"));
+        let told = Told::from_status(202, false, miss);
+        let reason = told.miss().unwrap().reason();
+        let wanted = "http_status: `b` answered 202, which does not count as delivered here";
+        assert!(matches!(told, Told::Retry(_)));
+        assert_eq!(reason, wanted);
     }
 
     #[test]

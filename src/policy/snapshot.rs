@@ -243,6 +243,8 @@ pub struct EventSettings {
     pub pause_after: Duration,
     /// How often a paused endpoint is tried, at the least.
     pub probe_every: Duration,
+    /// The statuses that count as delivered; empty: those that the dialect's server counts.
+    pub success: Vec<u16>,
 }
 
 /// What the body of a request to an endpoint is.

@@ -177,6 +177,42 @@ fn what_is_no_answer_is_tried_again() {
     }
 }
 
+/// Some receivers say with 202 that they may still fail, and some frameworks answer 204 by
+/// themselves; what counts can be said.
+#[test]
+fn only_the_named_statuses_count_as_delivered() {
+    for (dialect, success, statuses, tries) in [
+        ("openim", "[]", [202, 202], 1),
+        ("openim", "[200]", [202, 200], 2),
+        ("openim", "[200, 204]", [204, 204], 1),
+        ("wukongim", "[]", [204, 200], 2),
+        ("wukongim", "[200, 204]", [204, 204], 1),
+    ] {
+        let told = AtomicUsize::new(0);
+        let business = Business::choosing(move |_| {
+            let status = statuses[told.fetch_add(1, Ordering::SeqCst).min(1)];
+            Behaviour::status(status, "")
+        });
+        let settings =
+            format!("dialect: {dialect}, retry_waits: [20ms], events: {{success: {success}}}");
+        let hook = match dialect {
+            "openim" => AFTER,
+            _ => "wukongim.msg.notify",
+        };
+        let policy = policy(&business.url(), &settings).replace(AFTER, hook);
+        let callgate = Callgate::start(&policy);
+        let mut event = calls::after_event(AFTER, "hello", "1");
+        event.hook = hook.to_owned();
+        callgate.grpc().after(vec![event]).unwrap();
+        books(&callgate, |books| books["delivered"] == 1);
+        assert_eq!(business.requests().len(), tries, "{dialect} {success}");
+        let said = callgate
+            .log()
+            .contains("which does not count as delivered here");
+        assert_eq!(said, tries == 2, "{dialect} {success}");
+    }
+}
+
 const CLOUD: &str = "retry_waits: [20ms, 20ms, 20ms], events: {format: cloudevents, batch_events_max: 50, batch_wait: 300ms}";
 
 fn items(request: &Request) -> Vec<Value> {

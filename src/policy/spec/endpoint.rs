@@ -176,6 +176,13 @@ fn read_events(field: &Field<'_>) -> EventSettings {
         batch_wait: section.field("batch_wait").duration(),
         pause_after: section.field("pause_after").duration(),
         probe_every: section.field("probe_every").duration(),
+        success: section
+            .field("success")
+            .items()
+            .iter()
+            .filter_map(|item| item.number(200, 299))
+            .map(|status| status as u16)
+            .collect(),
     };
     section.finish();
     for (name, time) in [
