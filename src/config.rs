@@ -15,7 +15,7 @@ use crate::policy::settings::{
     without_nulls,
 };
 use crate::policy::{Problem, Severity};
-use crate::telemetry::LogFormat;
+use crate::telemetry::{LogFormat, UsageLimits};
 
 /// Every setting of engine.yaml with its default and its explanation.
 pub const DEFAULTS: &str = include_str!("defaults/engine.yaml");
@@ -31,6 +31,16 @@ pub struct Config {
     pub outbox: outbox::Config,
     pub shutdown_grace: Duration,
     pub log: Log,
+}
+
+impl Config {
+    /// What counts as a full outbox.
+    pub fn usage_limits(&self) -> UsageLimits {
+        UsageLimits {
+            bytes_max: self.outbox.bytes_max,
+            entries_max: self.outbox.entries_max,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -81,7 +81,8 @@ impl AdminService for Orders {
         &self,
         _: Request<v1::OutboxStatusRequest>,
     ) -> Result<Response<v1::OutboxStatusResponse>, Status> {
-        let status = outbox::status(&*self.admin.outbox).await?;
+        let limits = self.admin.outbox_limits;
+        let status = outbox::status(&*self.admin.outbox, limits).await?;
         Ok(Response::new(status))
     }
 

@@ -18,10 +18,10 @@ use axum::routing::get;
 use http::{StatusCode, header};
 
 use crate::callback::Callbacks;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Work};
 use crate::reload::Policies;
 use crate::rooms::Rooms;
-use crate::telemetry::{Metrics, OutboxGauges, OutboxTotals};
+use crate::telemetry::{Metrics, OutboxGauges, OutboxTotals, Spread, UsageLimits};
 
 /// All that the operators' port shows.
 #[derive(Clone)]
@@ -29,6 +29,7 @@ pub struct Admin {
     pub policies: Arc<Policies>,
     pub callbacks: Arc<Callbacks>,
     pub outbox: Arc<dyn Outbox>,
+    pub outbox_limits: UsageLimits,
     pub metrics: Arc<Metrics>,
     pub rooms: Arc<Rooms>,
     /// True from the moment that all ports are open until shutdown begins.
@@ -87,18 +88,39 @@ async fn metrics(State(admin): State<Admin>) -> Response {
         let totals = OutboxTotals {
             bytes: stats.bytes,
             entries: stats.entries,
+            used: admin.outbox_limits.used(stats.bytes, stats.entries),
             commits: stats.work.commits,
             committed_calls: stats.work.calls,
             commit_time: stats.work.time,
+            commit_sizes: spread(
+                &Work::SIZES.map(|events| events as f64),
+                &stats.work.by_size,
+                stats.work.accepted as f64,
+            ),
+            commit_times: spread(
+                &Work::TIMES_US.map(|time_us| time_us as f64 / 1e6),
+                &stats.work.by_time,
+                stats.work.time.as_secs_f64(),
+            ),
         };
         admin.metrics.outbox(&gauges, totals);
     }
     for endpoint in admin.callbacks.status() {
-        let open = endpoint.delivery_breaker == "open";
-        admin.metrics.delivery_breaker(&endpoint.name, open);
+        let (asking, telling) = (endpoint.breaker, endpoint.delivery_breaker);
+        let metrics = &admin.metrics;
+        metrics.breakers(&endpoint.name, asking == "open", telling == "open");
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], admin.metrics.encode()).into_response()
+}
+
+/// `counts` has one more than there are bounds.
+fn spread(bounds: &[f64], counts: &[u64], sum: f64) -> Spread {
+    Spread {
+        ranges: bounds.iter().copied().zip(counts.iter().copied()).collect(),
+        above: counts.last().copied().unwrap_or_default(),
+        sum,
+    }
 }
 
 async fn status(State(admin): State<Admin>) -> Response {

@@ -14,6 +14,7 @@ use crate::outbox::{
     DeadAct, DeadCursor, DeadFilter, DeadLetter, Discarded, EndpointStats, Outbox, OutboxError,
 };
 use crate::proto::v1;
+use crate::telemetry::{UsageLevel, UsageLimits};
 
 /// Letters on a page where the caller does not say how many.
 const PAGE_LETTERS: u32 = 100;
@@ -29,8 +30,12 @@ const DISCARD_STEP: usize = 256;
 pub type Progress = BoxStream<'static, Result<v1::OutboxProgress, Status>>;
 
 /// Counters and sizes.
-pub async fn status(outbox: &dyn Outbox) -> Result<v1::OutboxStatusResponse, Status> {
+pub async fn status(
+    outbox: &dyn Outbox,
+    limits: UsageLimits,
+) -> Result<v1::OutboxStatusResponse, Status> {
     let stats = outbox.stats().await.map_err(failed)?;
+    let used = limits.used(stats.bytes, stats.entries);
     let now_ms = now_ms();
     let endpoints = stats.endpoints.into_iter();
     Ok(v1::OutboxStatusResponse {
@@ -38,6 +43,10 @@ pub async fn status(outbox: &dyn Outbox) -> Result<v1::OutboxStatusResponse, Sta
         bytes: stats.bytes,
         entries: stats.entries,
         remembered_ids: stats.remembered_ids,
+        bytes_max: limits.bytes_max,
+        entries_max: limits.entries_max,
+        used,
+        level: UsageLevel::of(used).name().to_owned(),
     })
 }
 

@@ -10,6 +10,7 @@ use crate::callback::EndpointStatus;
 use crate::decision::FailureClass;
 use crate::event::{Hook, Moment};
 use crate::policy::{HookRules, Problem, Version};
+use crate::telemetry::UsageLevel;
 
 #[derive(Serialize)]
 struct Status {
@@ -59,6 +60,8 @@ struct EndpointJson {
     open_left_ms: Option<u64>,
     delivery_breaker: &'static str,
     in_flight: usize,
+    /// What the endpoint's server verifies our calls with; empty where both have the same secret.
+    public_keys: Vec<String>,
     last_outcome: Option<&'static str>,
     last_detail: String,
     last_at_ms: Option<u64>,
@@ -69,7 +72,13 @@ struct OutboxStatus {
     /// Set when the outbox could not be asked.
     error: Option<String>,
     bytes: u64,
+    bytes_max: u64,
     entries: u64,
+    entries_max: u64,
+    /// The share of the limits, whichever is more; 1 is full.
+    used: f64,
+    /// normal, high from 0.7, critical from 0.85.
+    level: &'static str,
     endpoints: BTreeMap<String, OutboxCounts>,
 }
 
@@ -186,6 +195,7 @@ fn endpoint(status: EndpointStatus) -> EndpointJson {
         open_left_ms: status.open_left.map(|left| left.as_millis() as u64),
         delivery_breaker: status.delivery_breaker,
         in_flight: status.in_flight,
+        public_keys: status.public_keys,
         last_at_ms: status.last_outcome.map(|_| status.last_at_ms),
         last_outcome: status.last_outcome,
         last_detail: status.last_detail,
@@ -225,10 +235,16 @@ async fn outbox(admin: &Admin) -> OutboxStatus {
         };
         (endpoint.endpoint, counts)
     });
+    let limits = admin.outbox_limits;
+    let used = limits.used(stats.bytes, stats.entries);
     OutboxStatus {
         error: None,
         bytes: stats.bytes,
+        bytes_max: limits.bytes_max,
         entries: stats.entries,
+        entries_max: limits.entries_max,
+        used,
+        level: UsageLevel::of(used).name(),
         endpoints: endpoints.collect(),
     }
 }

@@ -9,6 +9,7 @@
 
 mod breaker;
 mod cloudevents;
+mod failed;
 mod guard;
 mod secret;
 mod tell;
@@ -17,23 +18,23 @@ mod wire;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime;
 use tokio::time::Instant;
-use tracing::error;
+use tracing::{error, info};
 use uuid::Uuid;
 
 use crate::decision::{Failure, FailureClass, Outcome, Replacement};
 use crate::dialect::{self, Oddity, Outgoing, Reading};
 use crate::event::Event;
-use crate::policy::Endpoint;
+use crate::policy::{Endpoint, SignSettings};
 
 use breaker::{Breaker, Ending, Permit};
 pub use guard::{forbidden, literal_is_forbidden};
-use secret::Secret;
+use secret::{Keys, Secret, SecretError};
 pub use tell::{Letter, Readiness, Stored};
 pub use told::{Miss, Told};
 use wire::{Client, Tls, WireError};
@@ -71,6 +72,8 @@ pub struct EndpointStatus {
     /// The same for the delivery of events.
     pub delivery_breaker: &'static str,
     pub in_flight: usize,
+    /// What its server verifies our calls with, `whpk_…`; empty where both have the same secret.
+    pub public_keys: Vec<String>,
     /// `answered`, `delivered` or the class of failure; `None` before the first call.
     pub last_outcome: Option<&'static str>,
     /// For failures: what happened.
@@ -98,6 +101,8 @@ struct Line {
     asking: Side,
     telling: Side,
     secret: Secret,
+    /// An answer named events in a list that is not what it was meant to be, and that was logged.
+    odd_list: AtomicBool,
     last: Mutex<Last>,
 }
 
@@ -155,9 +160,10 @@ impl Callbacks {
     /// Makes the state of an endpoint now, so that operators see it before its first call.
     pub fn prepare(&self, endpoint: &Endpoint) {
         let line = self.line(endpoint);
-        if let Some(sign) = &endpoint.sign
-            && let Err(why) = line.secret.keys(&sign.secret, Instant::now().into_std())
-        {
+        let Some(sign) = &endpoint.sign else {
+            return line.secret.forget();
+        };
+        if let Err(why) = line.keys(endpoint, sign) {
             error!(endpoint = %endpoint.name, %why, "calls cannot be signed, so they are not made");
         }
     }
@@ -189,6 +195,7 @@ impl Callbacks {
                 asking: Side::default(),
                 telling: Side::default(),
                 secret: Secret::default(),
+                odd_list: AtomicBool::default(),
                 last: Mutex::default(),
             })
         });
@@ -268,8 +275,7 @@ impl Line {
         let Some(sign) = &endpoint.sign else {
             return Ok(());
         };
-        let now = Instant::now().into_std();
-        let keys = self.secret.keys(&sign.secret, now).map_err(|error| {
+        let keys = self.keys(endpoint, sign).map_err(|error| {
             let detail = format!("the secret of `{}` cannot be used: {error}", endpoint.name);
             Failure::new(FailureClass::Internal, detail)
         })?;
@@ -281,6 +287,17 @@ impl Line {
         outgoing.headers.push(("webhook-timestamp", timestamp));
         outgoing.headers.push(("webhook-signature", signature));
         Ok(())
+    }
+
+    fn keys(&self, endpoint: &Endpoint, sign: &SignSettings) -> Result<Arc<Keys>, SecretError> {
+        let now = Instant::now().into_std();
+        self.secret.keys(&sign.secret, now, |public_keys| {
+            if public_keys.is_empty() {
+                return;
+            }
+            let public_keys = public_keys.join(" ");
+            info!(endpoint = %endpoint.name, public_keys, "calls are signed with private keys, and these verify them");
+        })
     }
 
     fn client(&self, endpoint: &Endpoint) -> Client {
@@ -316,6 +333,7 @@ impl Line {
             delivery_breaker: self.telling.lock().state(now),
             in_flight: self.asking.in_flight.load(Ordering::Relaxed)
                 + self.telling.in_flight.load(Ordering::Relaxed),
+            public_keys: self.secret.public_keys(),
             last_outcome: last.outcome,
             last_detail: last.detail.clone(),
             last_at_ms: last.at_ms,

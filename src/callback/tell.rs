@@ -1,11 +1,14 @@
 //! Telling an endpoint of events that have happened: one call for one of them or for several.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
+use tracing::warn;
 
+use super::failed::Names;
 use super::told::{Miss, Told};
 use super::wire::Answer;
 use super::{Callbacks, Line, cloudevents, failure_of, url_for};
@@ -135,7 +138,7 @@ impl Line {
         let until = now + timeout;
         let call = self.client(endpoint).post(endpoint, outgoing);
         let told = match tokio::time::timeout_at(until, call).await {
-            Ok(Ok(answer)) => conclude(endpoint, answer, until).await,
+            Ok(Ok(answer)) => self.conclude(endpoint, letters, answer, until).await,
             Ok(Err(error)) => Told::from_failure(failure_of(endpoint, error)),
             Err(_) => Told::from_failure(Failure::new(
                 FailureClass::Timeout,
@@ -144,6 +147,48 @@ impl Line {
         };
         permit.end(told.ending(), &endpoint.breaker, Instant::now());
         told
+    }
+
+    /// What an answer means for the events. Its head is enough: what follows it, or never comes,
+    /// is read for the connection's sake, for the operator's, and because it may name events
+    /// that are to come again.
+    async fn conclude(
+        &self,
+        endpoint: &Endpoint,
+        letters: &[&Letter],
+        answer: Answer,
+        until: Instant,
+    ) -> Told {
+        let (status, retry_after) = (answer.status, answer.retry_after);
+        let delivered = match endpoint.events.success.as_slice() {
+            [] => dialect::of(endpoint.dialect).acknowledges(status),
+            success => success.contains(&status),
+        };
+        let names = delivered.then(|| Names::of(endpoint, letters)).flatten();
+        let body = match names {
+            Some(_) => answer.beginning(endpoint.answer_bytes_max, until).await,
+            None => {
+                let until = until.min(Instant::now() + ANSWER_REST_TIME);
+                answer.beginning(ANSWER_KEPT_BYTES, until).await
+            }
+        };
+        let kept = &body[..body.len().min(ANSWER_KEPT_BYTES)];
+        let detail = format!("`{}` answered {status}", endpoint.name);
+        let miss = Miss {
+            retry_after,
+            answer: String::from_utf8_lossy(kept).into_owned(),
+            ..Miss::of(Failure::new(FailureClass::HttpStatus, detail))
+        };
+        let Some(names) = names else {
+            return Told::from_status(status, delivered, miss);
+        };
+        let named = names.read(&body);
+        if let Some(oddity) = named.oddity
+            && !self.odd_list.swap(true, Ordering::Relaxed)
+        {
+            warn!(endpoint = %endpoint.name, oddity, "what an answer does not name counts as delivered; this is said once");
+        }
+        Told::without(named.failed, letters.len(), miss)
     }
 
     /// Writes the call, and signs it anew for each attempt.
@@ -213,22 +258,6 @@ fn id_of(letters: &[&Letter]) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     format!("batch_{hex}")
-}
-
-/// What the head of an answer means for an event. The head is enough: what follows it, or never
-/// comes, is read for the connection's sake and for the operator's.
-async fn conclude(endpoint: &Endpoint, answer: Answer, until: Instant) -> Told {
-    let (status, retry_after) = (answer.status, answer.retry_after);
-    let until = until.min(Instant::now() + ANSWER_REST_TIME);
-    let beginning = tokio::time::timeout_at(until, answer.beginning(ANSWER_KEPT_BYTES)).await;
-    let detail = format!("`{}` answered {status}", endpoint.name);
-    let miss = Miss {
-        retry_after,
-        answer: String::from_utf8_lossy(&beginning.unwrap_or_default()).into_owned(),
-        ..Miss::of(Failure::new(FailureClass::HttpStatus, detail))
-    };
-    let delivered = dialect::of(endpoint.dialect).acknowledges(status);
-    Told::from_status(status, delivered, miss)
 }
 
 /// Reads a stored event again; it could be read when it was accepted.

@@ -1,5 +1,6 @@
 //! How telling an endpoint of events ended, and what its status codes mean.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::breaker::Ending;
@@ -11,6 +12,10 @@ use crate::decision::{Failure, FailureClass};
 pub enum Told {
     /// A complete 2xx head came in time.
     Delivered,
+    /// Such a head came, and its body names every event of the request as failed.
+    Failed(Miss),
+    /// Such a head came, and its body names some events: those at these places, rising.
+    Partly { failed: Vec<usize>, miss: Miss },
     /// Worth another try, now or when the endpoint was mended.
     Retry(Miss),
     /// Nothing was put on the wire: the try does not count.
@@ -69,6 +74,10 @@ impl Told {
             _ if delivered => Told::Delivered,
             400 | 413 | 415 | 422 => Told::Rejected(miss),
             410 => Told::Gone(miss),
+            200..=299 => {
+                miss.detail += ", which does not count as delivered here";
+                Told::Retry(miss)
+            }
             300..=399 => {
                 miss.detail += "; redirects are not followed, so write the new address into `url`";
                 Told::Retry(miss)
@@ -77,11 +86,34 @@ impl Told {
         }
     }
 
+    /// Takes those out of the delivered ones that the answer to `events` of them names.
+    pub(super) fn without(failed: Vec<usize>, events: usize, mut miss: Miss) -> Told {
+        miss.detail += " and names it in `failed`";
+        match failed.len() {
+            0 => Told::Delivered,
+            all if all == events => Told::Failed(miss),
+            _ => Told::Partly { failed, miss },
+        }
+    }
+
+    /// How it ended for the event at a place in the request.
+    pub fn of(&self, place: usize) -> Cow<'_, Told> {
+        match self {
+            Told::Partly { failed, miss } => Cow::Owned(match failed.binary_search(&place) {
+                Ok(_) => Told::Failed(miss.clone()),
+                Err(_) => Told::Delivered,
+            }),
+            told => Cow::Borrowed(told),
+        }
+    }
+
     /// What was missed, if anything was.
     pub fn miss(&self) -> Option<&Miss> {
         match self {
             Told::Delivered => None,
-            Told::Retry(miss)
+            Told::Failed(miss)
+            | Told::Partly { miss, .. }
+            | Told::Retry(miss)
             | Told::NotSent(miss)
             | Told::Rejected(miss)
             | Told::Gone(miss)
@@ -89,10 +121,13 @@ impl Told {
         }
     }
 
-    /// The label of metrics and the status: `delivered`, `rejected`, `gone` or a class of failure.
+    /// The label of metrics and the status: `delivered`, `failed`, `partly`, `rejected`, `gone` or
+    /// a class of failure. A single event never has `partly`.
     pub fn name(&self) -> &'static str {
         match self {
             Told::Delivered => "delivered",
+            Told::Failed(_) => "failed",
+            Told::Partly { .. } => "partly",
             Told::Rejected(_) => "rejected",
             Told::Gone(_) => "gone",
             Told::Retry(miss) | Told::NotSent(miss) | Told::Hopeless(miss) => miss.class.name(),
@@ -102,7 +137,11 @@ impl Told {
     /// What it says about the endpoint's health.
     pub(super) fn ending(&self) -> Ending {
         match self {
-            Told::Delivered | Told::Rejected(_) | Told::Gone(_) => Ending::Success,
+            Told::Delivered
+            | Told::Failed(_)
+            | Told::Partly { .. }
+            | Told::Rejected(_)
+            | Told::Gone(_) => Ending::Success,
             Told::NotSent(_) | Told::Hopeless(_) => Ending::Unknown,
             Told::Retry(miss) => miss.status.map_or(Ending::Failure, ending_of_status),
         }
@@ -114,6 +153,38 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_named_event_failed_and_its_neighbours_are_delivered() {
+        let miss = Miss::of(Failure::new(FailureClass::HttpStatus, "`b` answered 200"));
+        let names = |failed: &[usize]| {
+            let told = Told::without(failed.to_vec(), 3, miss.clone());
+            [0, 1, 2].map(|place| told.of(place).name())
+        };
+        assert_eq!(names(&[]), ["delivered"; 3]);
+        assert_eq!(names(&[1]), ["delivered", "failed", "delivered"]);
+        assert_eq!(names(&[0, 2]), ["failed", "delivered", "failed"]);
+        assert_eq!(names(&[0, 1, 2]), ["failed"; 3]);
+        let reason = Told::without(vec![0], 3, miss)
+            .of(0)
+            .miss()
+            .unwrap()
+            .reason();
+        assert_eq!(
+            reason,
+            "http_status: `b` answered 200 and names it in `failed`"
+        );
+    }
+
+    #[test]
+    fn a_success_that_does_not_count_is_tried_again_and_says_so() {
+        let miss = Miss::of(Failure::new(FailureClass::HttpStatus, "`b` answered 202"));
+        let told = Told::from_status(202, false, miss);
+        let reason = told.miss().unwrap().reason();
+        let wanted = "http_status: `b` answered 202, which does not count as delivered here";
+        assert!(matches!(told, Told::Retry(_)));
+        assert_eq!(reason, wanted);
+    }
+
+    #[test]
     fn every_status_has_its_class() {
         let name = |status| {
             let miss = Miss::of(Failure::new(FailureClass::HttpStatus, ""));
@@ -122,7 +193,7 @@ mod tests {
                 Told::Retry(_) => "retry",
                 Told::Rejected(_) => "rejected",
                 Told::Gone(_) => "gone",
-                Told::NotSent(_) | Told::Hopeless(_) => "never",
+                other => panic!("{other:?}"),
             }
         };
         for (statuses, wanted) in [

@@ -10,6 +10,7 @@ use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Url, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::time::{Instant, timeout_at};
 
 use super::guard::{BlockedAddress, GuardedResolver, literal_is_forbidden};
 use crate::decision::FailureClass;
@@ -38,14 +39,14 @@ impl Answer {
         read_body(self.rest, bytes_max).await
     }
 
-    /// The beginning of the body, as far as it comes; a body that ends below the limit leaves the
-    /// connection ready for another call.
-    pub async fn beginning(mut self, bytes_max: usize) -> Bytes {
+    /// The beginning of the body, as far as it comes until then; a body that ends below the limit
+    /// leaves the connection ready for another call.
+    pub async fn beginning(mut self, bytes_max: usize, until: Instant) -> Bytes {
         let mut body = BytesMut::new();
         while body.len() < bytes_max {
-            match self.rest.chunk().await {
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) | Err(_) => break,
+            match timeout_at(until, self.rest.chunk()).await {
+                Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+                Ok(Ok(None) | Err(_)) | Err(_) => break,
             }
         }
         body.truncate(bytes_max);

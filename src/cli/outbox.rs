@@ -2,6 +2,8 @@
 //!
 //! A running server is asked over its operators' port. When none runs, the file is opened here.
 
+mod print;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use futures_util::StreamExt;
 use serde_json::json;
 use tonic::transport::{Channel, Endpoint};
 
+use self::print::{discarded_line, letter_line, print_status};
 use super::serve::load_config;
 use super::{EXIT_BAD_INPUT, Files};
 use crate::admin::outbox as orders;
@@ -19,6 +22,7 @@ use crate::config::Config;
 use crate::outbox::{self, Kind, OpenError, Outbox};
 use crate::proto::v1;
 use crate::proto::v1::admin_service_client::AdminServiceClient;
+use crate::telemetry::UsageLimits;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Dead letters asked for at once.
@@ -156,7 +160,7 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let holder = Holder::find(files, args.server.as_deref()).await?;
         let done = holder.obey(&args.order, args.json).await;
-        if let Holder::File(outbox) = holder {
+        if let Holder::File(outbox, _) = holder {
             outbox.close().await;
         }
         done
@@ -166,7 +170,7 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
 /// Who has the outbox open.
 enum Holder {
     Server(AdminServiceClient<Channel>),
-    File(Arc<dyn Outbox>),
+    File(Arc<dyn Outbox>, UsageLimits),
 }
 
 impl Holder {
@@ -186,7 +190,8 @@ impl Holder {
         if let Ok(channel) = connect(&url).await {
             return Ok(Holder::Server(AdminServiceClient::new(channel)));
         }
-        open_file(&config, &url).map(Holder::File)
+        let outbox = open_file(&config, &url)?;
+        Ok(Holder::File(outbox, config.usage_limits()))
     }
 
     async fn obey(&self, order: &Order, json: bool) -> anyhow::Result<ExitCode> {
@@ -235,7 +240,9 @@ impl Holder {
                 .await
                 .map_err(said)?
                 .into_inner(),
-            Holder::File(outbox) => orders::status(&**outbox).await.map_err(said)?,
+            Holder::File(outbox, limits) => {
+                orders::status(&**outbox, *limits).await.map_err(said)?
+            }
         })
     }
 
@@ -250,7 +257,7 @@ impl Holder {
                 .await
                 .map_err(said)?
                 .into_inner(),
-            Holder::File(outbox) => orders::dead(&**outbox, request).await.map_err(said)?,
+            Holder::File(outbox, _) => orders::dead(&**outbox, request).await.map_err(said)?,
         })
     }
 
@@ -265,7 +272,7 @@ impl Holder {
                 .await
                 .map_err(said)?
                 .into_inner(),
-            Holder::File(outbox) => orders::discarded(&**outbox, request).await.map_err(said)?,
+            Holder::File(outbox, _) => orders::discarded(&**outbox, request).await.map_err(said)?,
         })
     }
 
@@ -278,7 +285,7 @@ impl Holder {
                 .map_err(said)?
                 .into_inner()
                 .boxed(),
-            Holder::File(outbox) => {
+            Holder::File(outbox, _) => {
                 // Nothing is sent before the next start, so there is nothing to spare.
                 request.rate = u32::MAX;
                 orders::replay(outbox.clone(), request).map_err(said)?
@@ -295,7 +302,7 @@ impl Holder {
                 .map_err(said)?
                 .into_inner()
                 .boxed(),
-            Holder::File(outbox) => orders::discard(outbox.clone(), request).map_err(said)?,
+            Holder::File(outbox, _) => orders::discard(outbox.clone(), request).map_err(said)?,
         })
     }
 
@@ -403,110 +410,6 @@ fn said(status: tonic::Status) -> anyhow::Error {
     anyhow!("{}", status.message())
 }
 
-fn print_status(status: &v1::OutboxStatusResponse, json: bool) {
-    if json {
-        println!("{}", status_json(status));
-        return;
-    }
-    println!(
-        "{} events, {} bytes; {} ids of ended events are remembered",
-        status.entries, status.bytes, status.remembered_ids
-    );
-    for one in &status.endpoints {
-        println!(
-            "{}: accepted {} = delivered {} + dead {} + discarded {} + pending {} ({} in flight)",
-            one.endpoint,
-            one.accepted,
-            one.delivered,
-            one.dead,
-            one.discarded,
-            one.pending,
-            one.in_flight
-        );
-        if !one.conserved {
-            println!("  these numbers do not add up: this is a fault of callgate");
-        }
-        if one.pending > 0 {
-            let age = Duration::from_millis(one.oldest_pending_age_ms);
-            println!("  the oldest waits for {}", humantime::format_duration(age));
-        }
-        if one.paused_at_ms > 0 {
-            let at = time_text(one.paused_at_ms);
-            println!("  paused since {at}: {}", one.pause_reason);
-        } else if one.failing_since_ms > 0 {
-            println!("  fails since {}", time_text(one.failing_since_ms));
-        }
-    }
-}
-
-fn status_json(status: &v1::OutboxStatusResponse) -> serde_json::Value {
-    let endpoints: Vec<_> = status
-        .endpoints
-        .iter()
-        .map(|one| {
-            json!({
-                "endpoint": one.endpoint, "accepted": one.accepted, "delivered": one.delivered,
-                "dead": one.dead, "discarded": one.discarded, "pending": one.pending,
-                "in_flight": one.in_flight, "oldest_pending_age_ms": one.oldest_pending_age_ms,
-                "conserved": one.conserved, "failing_since_ms": one.failing_since_ms,
-                "paused_at_ms": one.paused_at_ms, "pause_reason": one.pause_reason,
-                "bytes": one.bytes,
-            })
-        })
-        .collect();
-    json!({
-        "endpoints": endpoints, "bytes": status.bytes, "entries": status.entries,
-        "remembered_ids": status.remembered_ids,
-    })
-}
-
-fn letter_line(letter: &v1::DeadLetter, json: bool) -> String {
-    if json {
-        let line = json!({
-            "endpoint": letter.endpoint, "id": letter.id, "hook": letter.hook,
-            "lane": letter.lane, "operation_id": letter.operation_id,
-            "accepted_at_ms": letter.accepted_at_ms, "died_at_ms": letter.died_at_ms,
-            "attempts": letter.attempts, "replays": letter.replays, "reason": letter.reason,
-            "answer": letter.answer, "body_bytes": letter.body_bytes,
-        });
-        return line.to_string();
-    }
-    let replays = match letter.replays {
-        0 => String::new(),
-        replays => format!(", replayed {replays} times"),
-    };
-    format!(
-        "{} {} {}: accepted {}, dead {} after {} attempts{replays}: {}",
-        letter.endpoint,
-        letter.hook,
-        letter.id,
-        time_text(letter.accepted_at_ms),
-        time_text(letter.died_at_ms),
-        letter.attempts,
-        letter.reason
-    )
-}
-
-fn discarded_line(event: &v1::DiscardedEvent, json: bool) -> String {
-    if json {
-        let line = json!({
-            "endpoint": event.endpoint, "id": event.id, "hook": event.hook, "lane": event.lane,
-            "operation_id": event.operation_id, "accepted_at_ms": event.accepted_at_ms,
-            "discarded_at_ms": event.discarded_at_ms, "reason": event.reason,
-        });
-        return line.to_string();
-    }
-    format!(
-        "{} {} {}: accepted {}, discarded {}: {}",
-        event.endpoint,
-        event.hook,
-        event.id,
-        time_text(event.accepted_at_ms),
-        time_text(event.discarded_at_ms),
-        event.reason
-    )
-}
-
 /// Prints what was done; on a long way also what was done so far.
 async fn report(
     mut progress: orders::Progress,
@@ -532,9 +435,4 @@ async fn report(
         (false, false) => println!("{} events {done}", last.done),
     }
     Ok(())
-}
-
-fn time_text(at_ms: u64) -> String {
-    let at = UNIX_EPOCH + Duration::from_millis(at_ms);
-    humantime::format_rfc3339_seconds(at).to_string()
 }

@@ -25,7 +25,7 @@ use crate::config::{self, Config};
 use crate::decision::{FailureAction, FailureClass};
 use crate::dialect::Options;
 use crate::event::Moment;
-use crate::hook::{After, Before, Delivery};
+use crate::hook::{After, Before, Delivery, watch_usage};
 use crate::outbox::{self, Outbox};
 use crate::policy::{HookRules, Problem, Severity, Snapshot, Surroundings};
 use crate::proto;
@@ -202,6 +202,7 @@ impl Engine {
             policies: self.policies.clone(),
             callbacks: self.callbacks.clone(),
             outbox: self.outbox.clone(),
+            outbox_limits: self.config.usage_limits(),
             metrics: self.metrics.clone(),
             rooms: self.rooms.clone(),
             ready: self.ready.clone(),
@@ -222,6 +223,8 @@ impl Engine {
             self.metrics.clone(),
         );
         tasks.spawn(delivery.run(stop.clone()));
+        let limits = self.config.usage_limits();
+        tasks.spawn(watch_usage(self.outbox.clone(), limits, stop.clone()));
         Ok(())
     }
 

@@ -189,6 +189,12 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// By what an endpoint that is told of several events in one call can name this one;
+    /// `None` where the dialect has no such call, or the event nothing that names it.
+    fn item_name(&self, _event: &Event) -> Option<String> {
+        None
+    }
+
     /// Reads the answer of an endpoint of this dialect. `event` is the one that it was shown.
     fn read_answer(&self, event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading;
 

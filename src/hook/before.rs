@@ -95,6 +95,12 @@ impl Before {
     /// Decides on one event. Always answers, before the caller's limit; never an error.
     pub async fn decide(&self, event: &Event, caller: Caller) -> Settled {
         let snapshot = self.policies.current();
+        let _punctual = Punctual {
+            metrics: &self.metrics,
+            hook: event.hook,
+            received: caller.received,
+            limit: limit_of(snapshot.rules(event.hook), caller),
+        };
         let mut times = Times::default();
         let settling = AssertUnwindSafe(self.settle(&snapshot, event, caller, &mut times));
         let decision = match settling.catch_unwind().await {
@@ -320,6 +326,26 @@ impl Before {
     }
 }
 
+/// Counts a call that has no answer when its caller's limit is over, also when the caller has
+/// gone by then and nobody is left to decide.
+struct Punctual<'a> {
+    metrics: &'a Metrics,
+    hook: Hook,
+    received: Instant,
+    limit: Option<Duration>,
+}
+
+impl Drop for Punctual<'_> {
+    fn drop(&mut self) {
+        if self
+            .limit
+            .is_some_and(|limit| self.received.elapsed() > limit)
+        {
+            self.metrics.was_late(self.hook);
+        }
+    }
+}
+
 /// The label of an outcome: what was answered, or the class of failure.
 fn outcome_name(outcome: &Outcome) -> &'static str {
     match outcome {
@@ -335,13 +361,17 @@ fn less_margin(limit: Duration) -> Duration {
     limit.saturating_sub(MARGIN_MIN.max(limit / 20))
 }
 
-fn patience(rules: &HookRules, caller: Caller) -> Patience {
-    let limit = match caller.limit {
+/// How long the caller waits; `None` is for ever, or not known.
+fn limit_of(rules: Option<&HookRules>, caller: Caller) -> Option<Duration> {
+    match caller.limit {
         CallerLimit::Said(limit) => limit,
-        CallerLimit::Configured => Some(rules.caller_timeout),
-    };
+        CallerLimit::Configured => rules.map(|rules| rules.caller_timeout),
+    }
+}
+
+fn patience(rules: &HookRules, caller: Caller) -> Patience {
     // A caller that waits for ever still gets its answer after the hook's timeout.
-    let deadline = match limit {
+    let deadline = match limit_of(Some(rules), caller) {
         Some(limit) => caller.received + less_margin(limit),
         None => Instant::now() + rules.timeout + Duration::from_secs(1),
     };

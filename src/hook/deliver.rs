@@ -185,11 +185,15 @@ impl Delivery {
                 continue;
             }
             let alone = parcels.len() < whole;
-            let settlements = parcels.iter().map(|Parcel { due, .. }| {
-                self.note(&endpoint, due, &told);
-                let settlement = self.settlement(&endpoint, due, &told, paused, alone);
-                (due.key, settlement)
-            });
+            let settlements = parcels
+                .iter()
+                .enumerate()
+                .map(|(place, Parcel { due, .. })| {
+                    let told = told.of(place);
+                    self.note(&endpoint, due, &told);
+                    let settlement = self.settlement(&endpoint, due, &told, paused, alone);
+                    (due.key, settlement)
+                });
             self.settle(settlements.collect()).await;
             sign = sign_of(&told);
         }
@@ -231,7 +235,9 @@ impl Delivery {
     ) -> Settlement {
         let (settlement, outcome, miss) = match told {
             Told::Delivered => return Settlement::Delivered,
-            Told::Retry(miss) | Told::Gone(miss) if paused => (parked(miss), "parked", miss),
+            Told::Failed(miss) | Told::Retry(miss) | Told::Gone(miss) if paused => {
+                (parked(miss), "parked", miss)
+            }
             Told::NotSent(miss) => (parked(miss), "parked", miss),
             Told::Rejected(miss) if !alone && due.attempt < REJECTED_ATTEMPTS_MAX => {
                 (retry(REJECTED_WAIT, miss, false), "rejected", miss)
@@ -239,7 +245,7 @@ impl Delivery {
             Told::Rejected(miss) | Told::Gone(miss) | Told::Hopeless(miss) => {
                 (dead(miss), "dead", miss)
             }
-            Told::Retry(miss) => {
+            Told::Failed(miss) | Told::Partly { miss, .. } | Told::Retry(miss) => {
                 let index = due.attempt.saturating_sub(1) as usize;
                 match endpoint.retry_waits.get(index) {
                     Some(scheduled) => {
@@ -275,8 +281,8 @@ async fn out_of_time(stop: &CancellationToken) {
 
 fn sign_of(told: &Told) -> Sign {
     match told {
-        Told::Delivered | Told::Rejected(_) => Sign::Alive,
-        Told::Retry(miss) => Sign::Failing(miss.detail.clone()),
+        Told::Delivered | Told::Partly { .. } | Told::Rejected(_) => Sign::Alive,
+        Told::Failed(miss) | Told::Retry(miss) => Sign::Failing(miss.detail.clone()),
         Told::Gone(miss) => Sign::Gone(miss.detail.clone()),
         Told::NotSent(_) | Told::Hopeless(_) => Sign::Nothing,
     }

@@ -11,7 +11,9 @@ mod line;
 mod pace;
 mod reuse;
 mod turns;
+mod usage;
 
 pub use after::{Accepted, After, NotStored};
 pub use before::{Before, Caller, CallerLimit, Settled, Times};
 pub use deliver::Delivery;
+pub use usage::watch_usage;

@@ -230,4 +230,49 @@ pub struct Work {
     pub calls: u64,
     /// What they took together.
     pub time: Duration,
+    /// Events that they accepted.
+    pub accepted: u64,
+    /// Those that accepted events, by how many: up to each of [`Work::SIZES`], and more.
+    pub by_size: [u64; Work::SIZES.len() + 1],
+    /// All of them, by their time: up to each of [`Work::TIMES_US`], and more.
+    pub by_time: [u64; Work::TIMES_US.len() + 1],
+}
+
+impl Work {
+    /// Events.
+    pub const SIZES: [u64; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+    /// Microseconds.
+    pub const TIMES_US: [u64; 12] = [
+        100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_000_000,
+    ];
+
+    /// Counts one transaction. Only the writer's thread does, so nothing is locked.
+    pub(super) fn committed(&mut self, calls: usize, accepted: usize, time: Duration) {
+        self.commits += 1;
+        self.calls += calls as u64;
+        self.time += time;
+        let range = |bounds: &[u64], value| bounds.partition_point(|&bound| bound < value);
+        let time_us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.by_time[range(&Work::TIMES_US, time_us)] += 1;
+        if accepted > 0 {
+            self.accepted += accepted as u64;
+            self.by_size[range(&Work::SIZES, accepted as u64)] += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_counted_up_to_its_bound() {
+        let mut work = Work::default();
+        for (accepted, time_us) in [(0, 100), (1, 101), (3, 1_000), (4, 9), (600, 3_000_000)] {
+            work.committed(2, accepted, Duration::from_micros(time_us));
+        }
+        assert_eq!((work.commits, work.calls, work.accepted), (5, 10, 608));
+        assert_eq!(work.by_size, [1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(work.by_time, [2, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    }
 }

@@ -247,6 +247,8 @@ pub struct EventSettings {
     pub pending_age_max: Duration,
     /// A lane whose head was retried for so long goes on without it; zero is never.
     pub lane_block_max: Duration,
+    /// The statuses that count as delivered; empty: those that the dialect's server counts.
+    pub success: Vec<u16>,
 }
 
 /// What the body of a request to an endpoint is.

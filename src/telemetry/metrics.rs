@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::hooks::HookStates;
+use super::spread::{Shown, Spread};
 use crate::decision::{Decision, FailureClass, ListAction, SkipReason, Verdict};
 use crate::event::Hook;
 
@@ -51,6 +52,11 @@ struct DecisionLabels {
     hook: &'static str,
     action: &'static str,
     decider: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HookLabel {
+    hook: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -124,14 +130,20 @@ pub struct OutboxGauges {
 }
 
 /// What the outbox says of itself, set before each scrape.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct OutboxTotals {
     pub bytes: u64,
     pub entries: u64,
+    /// The share of its limits, 1 is full.
+    pub used: f64,
     /// Transactions that were synced to disk, and the calls that they answered.
     pub commits: u64,
     pub committed_calls: u64,
     pub commit_time: Duration,
+    /// Events in those that accepted some.
+    pub commit_sizes: Spread,
+    /// In seconds.
+    pub commit_times: Spread,
 }
 
 /// The metrics of one process. Cheap to call from many threads.
@@ -142,6 +154,7 @@ pub struct Metrics {
     decisions: Family<DecisionLabels, Counter>,
     let_through: Family<HookClass, Counter>,
     failures: Family<HookClass, Counter>,
+    late: Family<HookLabel, Counter>,
     skipped: Family<HookReason, Counter>,
     outcomes: Family<EndpointOutcome, Counter>,
     oddities: Family<EndpointOutcome, Counter>,
@@ -162,14 +175,18 @@ pub struct Metrics {
     failing: Family<EndpointLabel, Gauge<f64, AtomicU64>>,
     paused: Family<EndpointLabel, Gauge<i64, AtomicI64>>,
     breaker_open: Family<EndpointLabel, Gauge<i64, AtomicI64>>,
+    delivery_breaker_open: Family<EndpointLabel, Gauge<i64, AtomicI64>>,
     pairs: Family<EndpointLabel, Counter>,
     ended: Family<EndpointState, Counter>,
     mismatch: Gauge<i64, AtomicI64>,
     outbox_bytes: Gauge<u64, AtomicU64>,
     outbox_entries: Gauge<u64, AtomicU64>,
+    outbox_used: Gauge<f64, AtomicU64>,
     commits: Counter,
     committed_calls: Counter,
     commit_seconds: Counter<f64, AtomicU64>,
+    commit_sizes: Shown,
+    commit_times: Shown,
     lag: Histogram,
 }
 
@@ -200,6 +217,7 @@ impl Metrics {
             decisions: Family::default(),
             let_through: Family::default(),
             failures: Family::default(),
+            late: Family::default(),
             skipped: Family::default(),
             outcomes: Family::default(),
             oddities: Family::default(),
@@ -219,14 +237,18 @@ impl Metrics {
             failing: Family::default(),
             paused: Family::default(),
             breaker_open: Family::default(),
+            delivery_breaker_open: Family::default(),
             pairs: Family::default(),
             ended: Family::default(),
             mismatch: Gauge::default(),
             outbox_bytes: Gauge::default(),
             outbox_entries: Gauge::default(),
+            outbox_used: Gauge::default(),
             commits: Counter::default(),
             committed_calls: Counter::default(),
             commit_seconds: Counter::default(),
+            commit_sizes: Shown::default(),
+            commit_times: Shown::default(),
             lag: Histogram::new(LAG_BUCKETS),
         };
         metrics.register();
@@ -250,6 +272,11 @@ impl Metrics {
             "failures",
             "Failures on before hooks, whatever was done about them",
             self.failures.clone(),
+        );
+        registry.register(
+            "before_late",
+            "Before calls that were not answered within their caller's limit",
+            self.late.clone(),
         );
         registry.register(
             "skipped",
@@ -359,9 +386,14 @@ impl Metrics {
             self.paused.clone(),
         );
         registry.register(
+            "breaker_open",
+            "1 while an endpoint is not asked because it failed",
+            self.breaker_open.clone(),
+        );
+        registry.register(
             "delivery_breaker_open",
             "1 while an endpoint is not told of events because it failed",
-            self.breaker_open.clone(),
+            self.delivery_breaker_open.clone(),
         );
         registry.register_with_unit(
             "delivery_lag",
@@ -381,6 +413,11 @@ impl Metrics {
             self.outbox_entries.clone(),
         );
         registry.register(
+            "outbox_used_ratio",
+            "Share of `outbox.bytes_max` or `outbox.entries_max` that is used, whichever is more",
+            self.outbox_used.clone(),
+        );
+        registry.register(
             "outbox_commits",
             "Transactions of the outbox, each synced to disk once",
             self.commits.clone(),
@@ -395,6 +432,17 @@ impl Metrics {
             "Time that those transactions took",
             Unit::Seconds,
             self.commit_seconds.clone(),
+        );
+        registry.register(
+            "outbox_commit_batch_size",
+            "Events that one transaction accepted, for those that accepted some",
+            self.commit_sizes.clone(),
+        );
+        registry.register_with_unit(
+            "outbox_commit_latency",
+            "Time that one transaction took, with its sync to disk",
+            Unit::Seconds,
+            self.commit_times.clone(),
         );
     }
 
@@ -476,13 +524,22 @@ impl Metrics {
         self.lag.observe(lag.as_secs_f64());
     }
 
-    /// Sets whether the breaker of an endpoint's events is open.
-    pub fn delivery_breaker(&self, endpoint: &Arc<str>, open: bool) {
+    /// Sets whether the breakers of an endpoint are open: of the one for calls that are waited
+    /// for, and of the one for events.
+    pub fn breakers(&self, endpoint: &Arc<str>, asking_open: bool, telling_open: bool) {
         let label = EndpointLabel {
             endpoint: Arc::clone(endpoint),
         };
-        let gauge = self.breaker_open.get_or_create(&label);
-        gauge.set(i64::from(open));
+        let asking = self.breaker_open.get_or_create(&label);
+        asking.set(i64::from(asking_open));
+        let telling = self.delivery_breaker_open.get_or_create(&label);
+        telling.set(i64::from(telling_open));
+    }
+
+    /// Records a before call that had no answer within its caller's limit.
+    pub fn was_late(&self, hook: Hook) {
+        let label = HookLabel { hook: hook.name };
+        self.late.get_or_create(&label).inc();
     }
 
     /// Records a call that names no known hook or cannot be read.
@@ -515,6 +572,9 @@ impl Metrics {
         set_count(&self.committed_calls, totals.committed_calls);
         let bits = seconds.to_bits();
         self.commit_seconds.inner().store(bits, Ordering::Relaxed);
+        self.outbox_used.set(totals.used);
+        self.commit_sizes.set(totals.commit_sizes);
+        self.commit_times.set(totals.commit_times);
     }
 
     fn outbox_endpoint(&self, gauges: &OutboxGauges) {

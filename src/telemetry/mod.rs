@@ -7,7 +7,11 @@
 mod hooks;
 mod logs;
 mod metrics;
+mod spread;
+mod usage;
 
 pub use hooks::{HookState, HookStates};
 pub use logs::{LogFormat, Seldom, start_logs};
 pub use metrics::{Metrics, OutboxGauges, OutboxTotals, Stage};
+pub use spread::Spread;
+pub use usage::{UsageLevel, UsageLimits};

@@ -11,17 +11,17 @@ use serde_json::Value;
 use crate::harness::calls;
 use crate::harness::{Behaviour, Business, Callgate, PATIENCE, Request, Setup, http, wait_for};
 
-const AFTER: &str = "afterSendSingleMsg";
-const NO_BREAKER: &str = "breaker: {failures: 1000000, calls_min: 1000000}";
+pub const AFTER: &str = "afterSendSingleMsg";
+pub const NO_BREAKER: &str = "breaker: {failures: 1000000, calls_min: 1000000}";
 
-fn policy(url: &str, settings: &str) -> String {
+pub fn policy(url: &str, settings: &str) -> String {
     format!(
         "endpoints: {{business: {{url: \"{url}\", {settings}}}}}\nhooks: {{{AFTER}: {{endpoint: business}}}}\n"
     )
 }
 
 /// Tells of events with these ids, each in a conversation of its own.
-fn accept(callgate: &Callgate, ids: &[&str]) {
+pub fn accept(callgate: &Callgate, ids: &[&str]) {
     for chunk in ids.chunks(500) {
         let events = chunk.iter().map(|id| {
             let mut event = calls::after_event(AFTER, "hello", id);
@@ -34,11 +34,11 @@ fn accept(callgate: &Callgate, ids: &[&str]) {
     }
 }
 
-fn names(count: usize) -> Vec<String> {
+pub fn names(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("m{n}")).collect()
 }
 
-fn strs(names: &[String]) -> Vec<&str> {
+pub fn strs(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
 }
 
@@ -46,7 +46,7 @@ fn id_of(told: &Request) -> String {
     told.json()["serverMsgID"].as_str().unwrap().to_owned()
 }
 
-fn books(callgate: &Callgate, good: impl Fn(&Value) -> bool) -> Value {
+pub fn books(callgate: &Callgate, good: impl Fn(&Value) -> bool) -> Value {
     let patience = Duration::from_secs(30);
     wait_for("the books", patience, || {
         let books = callgate.status()["outbox"]["endpoints"]["business"].take();
@@ -174,6 +174,42 @@ fn what_is_no_answer_is_tried_again() {
         accept(&callgate, &["m"]);
         books(&callgate, |books| books["delivered"] == 1);
         assert_eq!(business.requests().len(), 2, "{shown}");
+    }
+}
+
+/// Some receivers say with 202 that they may still fail, and some frameworks answer 204 by
+/// themselves; what counts can be said.
+#[test]
+fn only_the_named_statuses_count_as_delivered() {
+    for (dialect, success, statuses, tries) in [
+        ("openim", "[]", [202, 202], 1),
+        ("openim", "[200]", [202, 200], 2),
+        ("openim", "[200, 204]", [204, 204], 1),
+        ("wukongim", "[]", [204, 200], 2),
+        ("wukongim", "[200, 204]", [204, 204], 1),
+    ] {
+        let told = AtomicUsize::new(0);
+        let business = Business::choosing(move |_| {
+            let status = statuses[told.fetch_add(1, Ordering::SeqCst).min(1)];
+            Behaviour::status(status, "")
+        });
+        let settings =
+            format!("dialect: {dialect}, retry_waits: [20ms], events: {{success: {success}}}");
+        let hook = match dialect {
+            "openim" => AFTER,
+            _ => "wukongim.msg.notify",
+        };
+        let policy = policy(&business.url(), &settings).replace(AFTER, hook);
+        let callgate = Callgate::start(&policy);
+        let mut event = calls::after_event(AFTER, "hello", "1");
+        event.hook = hook.to_owned();
+        callgate.grpc().after(vec![event]).unwrap();
+        books(&callgate, |books| books["delivered"] == 1);
+        assert_eq!(business.requests().len(), tries, "{dialect} {success}");
+        let said = callgate
+            .log()
+            .contains("which does not count as delivered here");
+        assert_eq!(said, tries == 2, "{dialect} {success}");
     }
 }
 

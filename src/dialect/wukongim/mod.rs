@@ -133,6 +133,10 @@ impl Dialect for WukongIm {
         request::batch(url, events)
     }
 
+    fn item_name(&self, event: &Event) -> Option<String> {
+        request::item_name(event)
+    }
+
     fn read_answer(&self, event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading {
         match event.hook {
             hook if hook == BEFORE_SEND => before_send::read(event, status, body, answers),

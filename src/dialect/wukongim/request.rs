@@ -37,6 +37,18 @@ pub fn batch(url: &str, events: &[Event]) -> Option<Outgoing> {
     Some(outgoing(url, hook, array(&items)))
 }
 
+/// What names an item of an array: the message's id, or the whole line of a presence.
+pub fn item_name(event: &Event) -> Option<String> {
+    match event.hook {
+        hook if hook == NOTIFY => {
+            let id = &event.message.as_ref()?.server_msg_id;
+            (!id.is_empty()).then(|| id.clone())
+        }
+        hook if hook == ONLINE_STATUS => serde_json::from_slice(event.body.as_ref()?).ok(),
+        _ => None,
+    }
+}
+
 fn outgoing(url: &str, hook: Hook, body: Bytes) -> Outgoing {
     Outgoing {
         url: with_event(url, event_name(hook)),

@@ -210,9 +210,10 @@ impl Writer {
         let started = Instant::now();
         let Err((fate, why)) = self.transact(batch) else {
             if batch.iter().any(|job| job.synced) {
-                self.store.work.commits += 1;
-                self.store.work.calls += batch.len() as u64;
-                self.store.work.time += started.elapsed();
+                let adding = batch.iter().filter(|job| job.adds);
+                let accepted = adding.map(|job| job.entries).sum();
+                let time = started.elapsed();
+                self.store.work.committed(batch.len(), accepted, time);
             }
             for job in batch.drain(..) {
                 job.call.answer(Ok(()));

@@ -178,6 +178,13 @@ fn read_events(field: &Field<'_>) -> EventSettings {
         probe_every: section.field("probe_every").duration(),
         pending_age_max: section.field("pending_age_max").duration(),
         lane_block_max: section.field("lane_block_max").duration(),
+        success: section
+            .field("success")
+            .items()
+            .iter()
+            .filter_map(|item| item.number(200, 299))
+            .map(|status| status as u16)
+            .collect(),
     };
     section.finish();
     for (name, time) in [

@@ -193,6 +193,13 @@ fn endpoint_settings_are_checked() {
         ],
     );
     check(
+        "endpoints: {b: {url: http://b, events: {success: [200, 404, ok]}}}\nhooks: {afterSendSingleMsg: {endpoint: b}}",
+        &[
+            "policies/policy.yaml:1:56: endpoints.b.events.success[1]: 404 is out of range; use 200 to 299",
+            "policies/policy.yaml:1:61: endpoints.b.events.success[2]: `ok` is no whole number; use 200 to 299",
+        ],
+    );
+    check(
         "endpoints: {b: {answers: strict}, c: }\nhooks: {beforeMsgModify: {endpoint: b}, beforeAddBlack: {endpoint: c}}",
         &[
             "policies/policy.yaml:1:13: endpoints.b.url: the url is missing; write `url: http://host:port/path`",
