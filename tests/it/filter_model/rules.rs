@@ -35,7 +35,7 @@ fn runs_are_whole(page: &Page, steps: &[Step]) -> bool {
     let (start, end) = ends(steps);
     runs.all(|run| {
         let (first, last) = ends(run);
-        let equal = |at: usize| at < page.symbols.len() && page.stands_for(at, run[0].letter);
+        let equal = |at: usize| at < page.symbols.len() && page.continues(at, run[0].letter);
         let longer = run.windows(2).any(|pair| pair[0].letter == pair[1].letter);
         let goes_on = first == start && first.checked_sub(1).is_some_and(equal)
             || last == end && equal(last + 1);
