@@ -37,13 +37,13 @@ impl Stretch<'_> {
     /// behind them, as ranges of the view. What stands there in the entry's own length is left to
     /// the matcher that knows no runs.
     pub fn find(&self, starts: &[u32], mut found: impl FnMut(Range<usize>)) {
+        if !self.may_be_stretched(starts) {
+            return;
+        }
         let runs: Vec<Range<usize>> = starts
             .windows(2)
             .map(|bounds| bounds[0] as usize..bounds[1] as usize)
             .collect();
-        if !self.may_be_stretched(&runs) {
-            return;
-        }
         let own = self.own(&runs);
         let laid = |blanks: Blanks| {
             let laid = Laid {
@@ -69,17 +69,19 @@ impl Stretch<'_> {
     }
 
     /// Some run is longer than the entry's, and none is too short. Most candidates end here.
-    fn may_be_stretched(&self, runs: &[Range<usize>]) -> bool {
-        let lengths = || runs.iter().map(Range::len).zip(self.counts);
-        let is_end = |nth: usize| nth == 0 || nth + 1 == runs.len();
-        // Signs may be several letters, so that a run of them is several rows of the entry.
-        let mut fits = lengths().enumerate().map(|(nth, (length, count))| {
-            let count = usize::from(*count);
-            length == count
-                || length > count
-                    && (is_end(nth) || self.leet || length >= self.limits.repeat as usize)
+    fn may_be_stretched(&self, starts: &[u32]) -> bool {
+        let last = self.counts.len() - 1;
+        let mut longer = false;
+        let mut runs = starts.windows(2).zip(self.counts).enumerate();
+        let fit = runs.all(|(nth, (bounds, count))| {
+            let (length, count) = ((bounds[1] - bounds[0]) as usize, usize::from(*count));
+            longer |= length > count;
+            // An end may be cut; signs may be several letters, so several rows of the entry.
+            let is_inner = nth > 0 && nth < last && !self.leet;
+            let too_short = is_inner && length < self.limits.repeat as usize;
+            length == count || length > count && !too_short
         });
-        lengths().any(|(length, count)| length > usize::from(*count)) && fits.all(|fits| fits)
+        fit && longer
     }
 
     /// The symbols of the entry; where the view says all about them, those of the text are like

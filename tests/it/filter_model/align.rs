@@ -181,6 +181,11 @@ fn same_sound(one: char, other: char) -> bool {
     is_han(one) && is_han(other) && syllable(one).is_some() && syllable(one) == syllable(other)
 }
 
+/// Whether a sign, no digit, may stand for a letter.
+pub fn has_sign(letter: char) -> bool {
+    leet(letter).contains(|c| !is_digit(c))
+}
+
 /// A sign, no digit, that may stand for a letter.
 fn is_sign(c: char) -> bool {
     ('a'..='z').any(|letter| leet(letter).contains(c)) && !is_digit(c)

@@ -219,7 +219,10 @@ fn places_of(
     is_free: &dyn Fn(&[usize; 2]) -> bool,
 ) -> Vec<[usize; 2]> {
     let mut places = Vec::new();
-    let readings = [(false, false), (false, true), (true, false), (true, true)];
+    let mut readings = vec![(false, false), (false, true)];
+    if form.letters.iter().any(|letter| align::has_sign(letter.c)) {
+        readings.extend([(true, false), (true, true)]);
+    }
     for (signs, flags) in readings {
         let page = Page::new(form, symbols, options, align::Reading { signs, flags });
         let mut stretched = Vec::new();

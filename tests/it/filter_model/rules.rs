@@ -23,9 +23,10 @@ fn takes_whole_characters(page: &Page, steps: &[Step]) -> bool {
     page.symbols[first].starts && page.symbols[last].ends
 }
 
-/// Two regional indicators are a flag.
+/// Two regional indicators side by side are a flag; parted they are letters.
 fn is_flag(page: &Page, steps: &[Step]) -> bool {
-    steps.len() == 2 && steps.iter().all(|step| page.symbols[step.symbol].regional)
+    let (first, last) = ends(steps);
+    last == first + 1 && steps.iter().all(|step| page.symbols[step.symbol].regional)
 }
 
 /// Where a run stands for a shorter one, every run is taken from its start to its end; noise
