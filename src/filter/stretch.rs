@@ -223,6 +223,7 @@ impl Laid<'_> {
     ) -> Vec<Option<Reach>> {
         let ends = self.ends_of(row, run);
         let reals = self.reals(row, run);
+        let is_even = self.is_even(row);
         let hidden = |taken: Range<usize>| {
             let taken = taken.start - run.start..taken.end - run.start;
             row.count
@@ -247,7 +248,12 @@ impl Laid<'_> {
             {
                 best = Some((end, reach));
             }
-            if furthest == 0 || !self.begins(row, start, &ends[start - run.start..]) {
+            let ends = &ends[start - run.start..];
+            let begins = match is_even {
+                true => ends[0] >= own_end,
+                false => self.begins(row, start, ends),
+            };
+            if !begins {
                 continue;
             }
             let exact = behind[own_end - run.start];
@@ -298,13 +304,16 @@ impl Laid<'_> {
         reals
     }
 
-    /// As many symbols as a row has may stand for it from `start` on. `ends` are those from there.
+    /// The same may stand between any two symbols of a row, however long it is.
+    fn is_even(&self, row: Row) -> bool {
+        let behind = self.own.len().min(row.last() + 2);
+        let mut others = self.own[row.first + 1..behind].iter();
+        others.all(|own| own & (PART | SYLLABLE) == 0)
+    }
+
+    /// As many symbols as an uneven row has may stand for it from `start` on. `ends` are those
+    /// from there.
     fn begins(&self, row: Row, start: usize, ends: &[usize]) -> bool {
-        let is_plain = |index: usize| (self.own[index] ^ self.own[row.first]) & !SYMBOL == 0;
-        if (row.first + 1..=row.last()).all(is_plain) {
-            return ends[0] >= start + row.count;
-        }
-        // What may stand between them is not the same for all.
         ends[..row.count].iter().all(|end| *end > 0)
             && (1..row.count)
                 .all(|nth| self.are_linked(row.first + nth - 1, row.first + nth, start + nth))
