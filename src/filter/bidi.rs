@@ -1,5 +1,6 @@
 //! Text under a right-to-left override, in the order in which it is shown.
 
+use super::character::{self, Noise};
 use super::fold::Stream;
 
 const OVERRIDE: char = '\u{202E}';
@@ -14,10 +15,7 @@ pub fn is_overridden(text: &str) -> bool {
 /// The folded text as it is shown: what stands under an override, up to its end or that of the
 /// line, is reversed. Origins are no longer in order.
 pub fn as_shown(text: &str, stream: &Stream) -> Stream {
-    let mut shown = Stream {
-        symbols: stream.symbols.clone(),
-        origins: stream.origins.clone(),
-    };
+    let mut shown = stream.copy();
     for (start, end) in overridden(text) {
         let place = |byte: usize| {
             let origins = &stream.origins;
@@ -37,7 +35,7 @@ fn overridden(text: &str) -> Vec<(usize, usize)> {
             (None, OVERRIDE) => Some((at, END_OF_OVERRIDE, 1)),
             (None, ISOLATE) => Some((at, END_OF_ISOLATE, 1)),
             (None, _) => None,
-            (Some((start, _, _)), '\n' | '\r' | '\u{2029}') => {
+            (Some((start, _, _)), c) if character::noise(c) == Some(Noise::Newline) => {
                 ranges.push((start, at));
                 None
             }
@@ -76,6 +74,7 @@ mod tests {
         check("plain", &[]);
         check("a\u{202E}bc\u{202C}d", &["bc"]);
         check("a\u{202E}bc\nd\u{2067}ef", &["bc", "ef"]);
+        check("a\u{202E}bc\u{2028}d\u{2067}ef\u{85}g", &["bc", "ef"]);
         check(
             "\u{202E}b\u{202E}c\u{202C}d\u{202C}e",
             &["b\u{202E}c\u{202C}d"],

@@ -6,20 +6,28 @@ use unicode_normalization::char::is_combining_mark;
 mod unicode;
 
 /// Letters of the Latin script, as blocks; the few other characters in them are not alphabetic.
-const LATIN_BLOCKS: [(u32, u32); 19] = [
+const LATIN_BLOCKS: [(u32, u32); 27] = [
     (0x0041, 0x007A),
-    (0x00AA, 0x02AF),
+    (0x00AA, 0x00AA),
+    (0x00BA, 0x00BA),
+    (0x00C0, 0x02B8),
+    (0x02E0, 0x02E4),
     (0x1D00, 0x1D25),
     (0x1D2C, 0x1D5C),
     (0x1D62, 0x1D65),
     (0x1D6B, 0x1D77),
     (0x1D79, 0x1DBE),
     (0x1E00, 0x1EFF),
+    (0x2071, 0x2071),
+    (0x207F, 0x207F),
+    (0x2090, 0x209C),
+    (0x212A, 0x212B),
     (0x2132, 0x2132),
     (0x214E, 0x214E),
     (0x2160, 0x2188),
     (0x2C60, 0x2C7F),
-    (0xA722, 0xA7FF),
+    (0xA722, 0xA787),
+    (0xA78B, 0xA7FF),
     (0xAB30, 0xAB64),
     (0xAB66, 0xAB69),
     (0xFB00, 0xFB06),
@@ -28,11 +36,25 @@ const LATIN_BLOCKS: [(u32, u32); 19] = [
     (0x1DF00, 0x1DFFF),
 ];
 
-const GREEK_BLOCKS: [(u32, u32); 2] = [(0x0370, 0x03FF), (0x1F00, 0x1FFF)];
+const GREEK_BLOCKS: [(u32, u32); 10] = [
+    (0x0370, 0x0373),
+    (0x0375, 0x03FF),
+    (0x1D26, 0x1D2A),
+    (0x1D5D, 0x1D61),
+    (0x1D66, 0x1D6A),
+    (0x1DBF, 0x1DBF),
+    (0x1F00, 0x1FFF),
+    (0x2126, 0x2126),
+    (0xAB65, 0xAB65),
+    (0x10140, 0x10174),
+];
 
-const CYRILLIC_BLOCKS: [(u32, u32); 4] = [
+const CYRILLIC_BLOCKS: [(u32, u32); 7] = [
     (0x0400, 0x052F),
     (0x1C80, 0x1C8F),
+    (0x1D2B, 0x1D2B),
+    (0x1D78, 0x1D78),
+    (0x2DE0, 0x2DFF),
     (0xA640, 0xA69F),
     (0x1E030, 0x1E08F),
 ];
@@ -179,6 +201,41 @@ mod tests {
             assert!(ranges.windows(2).all(|pair| pair[0].1 < pair[1].0));
         }
         assert!(unicode::DIGIT_ZEROS.is_sorted());
+    }
+
+    /// Scripts, categories and properties of every character are those of Unicode.
+    #[test]
+    fn characters_are_what_unicode_says() {
+        use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
+        use unicode_script::{Script as Unicode, UnicodeScript};
+        let mut wrong = Vec::new();
+        for c in '\0'..=char::MAX {
+            let expected = match c.script() {
+                _ if !c.is_alphabetic() => None,
+                // Coptic letters among the Greek ones.
+                _ if ('\u{3E2}'..='\u{3EF}').contains(&c) => Some(Script::Greek),
+                Unicode::Latin => Some(Script::Latin),
+                Unicode::Greek => Some(Script::Greek),
+                Unicode::Cyrillic => Some(Script::Cyrillic),
+                _ => None,
+            };
+            let kind = match c.general_category_group() {
+                _ if c.is_whitespace() => noise(c),
+                _ if "。！？!?；;｡".contains(c) => Some(Noise::Stop),
+                GeneralCategoryGroup::Punctuation => Some(Noise::Punct),
+                GeneralCategoryGroup::Symbol => Some(Noise::Symbol),
+                _ => None,
+            };
+            if script(c) != expected || noise(c) != kind {
+                let found = (script(c), noise(c));
+                wrong.push(format!(
+                    "{:X} is {:?}, not {found:?}",
+                    u32::from(c),
+                    (expected, kind)
+                ));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
     #[test]

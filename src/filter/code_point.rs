@@ -139,10 +139,7 @@ impl<'a> Folder<'a> {
             c: self.fold_case(latin.c),
             ..*latin
         });
-        Folded::One(match (latin, self.options.confusables) {
-            (Some(Lookalike { c, .. }), Confusables::Always) => Piece { c, latin: None },
-            _ => Piece { c, latin },
-        })
+        Folded::One(Piece { c, latin })
     }
 
     /// The steps from one character to one.

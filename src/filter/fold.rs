@@ -10,7 +10,7 @@ use unicode_normalization::char::compose;
 
 use super::character::{self, Script};
 use super::code_point::{Folded, Folder, Piece};
-use super::options::{Options, SkipClasses};
+use super::options::{Confusables, Options, SkipClasses};
 
 /// The bits of a symbol that say which character it is; the rest are flags.
 pub const SYMBOL: u32 = (1 << 21) - 1;
@@ -39,7 +39,7 @@ const PAGE: usize = 256;
 ///
 /// Left out: the Han characters that [`Folder::han`] knows, and punctuation and symbols that only
 /// have a kind of noise.
-const CHANGING: [(u32, u32); 55] = [
+const CHANGING: [(u32, u32); 56] = [
     (0x0009, 0x11C2),
     (0x135D, 0x13F5),
     (0x1680, 0x1680),
@@ -53,6 +53,7 @@ const CHANGING: [(u32, u32); 55] = [
     (0xA620, 0xA82C),
     (0xA8C4, 0xABF9),
     (0xF900, 0xFFFB),
+    (0x10140, 0x10174),
     (0x101FD, 0x101FD),
     (0x102E0, 0x102E0),
     (0x10376, 0x1037A),
@@ -102,12 +103,48 @@ const CHANGING: [(u32, u32); 55] = [
 pub struct Stream {
     pub symbols: Vec<u32>,
     pub origins: Vec<u32>,
+    /// Characters that were joined by what follows them: where each begins, and where the last
+    /// that joined it ends. What was dropped may stand between.
+    joined: Vec<(u32, u32)>,
 }
 
 impl Stream {
     fn clear(&mut self) {
         self.symbols.clear();
         self.origins.clear();
+        self.joined.clear();
+    }
+
+    /// Where the character at byte `origin` of `text` ends, with what joined it.
+    pub fn end_of(&self, text: &str, origin: u32) -> u32 {
+        let joined = self
+            .joined
+            .binary_search_by_key(&origin, |(start, _)| *start);
+        if let Ok(number) = joined {
+            return self.joined[number].1;
+        }
+        let c = text[origin as usize..].chars().next();
+        origin + c.map_or(0, char::len_utf8) as u32
+    }
+
+    /// Notes that a character that ends there joined the last symbol.
+    fn join(&mut self, end: u32) {
+        let Some(start) = self.origins.last().copied() else {
+            return;
+        };
+        match self.joined.last_mut() {
+            Some(last) if last.0 == start => last.1 = end,
+            _ => self.joined.push((start, end)),
+        }
+    }
+
+    /// The same, in an order of its own.
+    pub fn copy(&self) -> Stream {
+        Stream {
+            symbols: self.symbols.clone(),
+            origins: self.origins.clone(),
+            joined: self.joined.clone(),
+        }
     }
 
     #[inline]
@@ -140,6 +177,8 @@ pub struct FoldTable {
     entries: Vec<u32>,
     special: Vec<Special>,
     lookalikes: Vec<Settled>,
+    /// Lookalikes are Latin in every text.
+    always_latin: bool,
 }
 
 /// The characters that are not folded to exactly one symbol.
@@ -169,6 +208,7 @@ impl FoldTable {
             entries: vec![0; PAGE],
             special: vec![Special::Drop],
             lookalikes: Vec::new(),
+            always_latin: options.confusables == Confusables::Always,
         };
         let changing = CHANGING.into_iter().flat_map(|(first, last)| first..=last);
         for c in changing.chain(folder.han()).filter_map(char::from_u32) {
@@ -190,14 +230,17 @@ impl FoldTable {
     pub fn fold(&self, text: &str, stream: &mut Stream) {
         let seen = self.fold_unsettled(text, stream);
         if seen & LOOKALIKE != 0 {
-            self.settle_lookalikes(stream, |script, in_latin| in_latin || seen & script == 0);
+            self.settle_lookalikes(stream, |script, in_latin| {
+                in_latin || self.always_latin || seen & script == 0
+            });
         }
     }
 
-    /// Folds `text` as [`Self::fold`] does, but leaves every lookalike in its own script.
+    /// Folds `text` as [`Self::fold`] does, but leaves every lookalike in its own script, unless
+    /// it is always Latin.
     pub fn fold_keeping_scripts(&self, text: &str, stream: &mut Stream) {
         self.fold_unsettled(text, stream);
-        self.settle_lookalikes(stream, |_, _| false);
+        self.settle_lookalikes(stream, |_, _| self.always_latin);
     }
 
     /// Gives back the flags that were seen.
@@ -223,12 +266,19 @@ impl FoldTable {
         self.entries[usize::from(page) * PAGE + point as usize % PAGE] ^ point
     }
 
-    /// What a character alone is folded to, if that is one symbol; a lookalike is itself.
+    /// What a character alone is folded to, if that is one symbol; a lookalike is itself, unless
+    /// it is always Latin.
     pub fn symbol(&self, c: char) -> Option<u32> {
         match self.entry(c) {
             entry if entry & SPECIAL != 0 => None,
             entry if entry & LOOKALIKE != 0 => {
-                Some(self.lookalikes[(entry & SYMBOL) as usize].itself & SYMBOL)
+                let settled = &self.lookalikes[(entry & SYMBOL) as usize];
+                let symbol = if self.always_latin {
+                    settled.latin
+                } else {
+                    settled.itself
+                };
+                Some(symbol & SYMBOL)
             }
             entry => Some(entry & SYMBOL),
         }
@@ -250,7 +300,9 @@ impl FoldTable {
                 if let Some(last) = stream.symbols.last_mut()
                     && let Some(joined) = self.join(*last, *mark)
                 {
-                    *last = joined | *last & MORE;
+                    // A flag with a mark stays a flag.
+                    *last = joined | *last & (MORE | REGIONAL);
+                    stream.join(origin + mark.len_utf8() as u32);
                     return joined;
                 }
                 alone.map_or(0, |alone| {
@@ -416,7 +468,7 @@ pub fn is_sign(symbol: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::options::{Confusables, Marks};
+    use super::super::options::Marks;
     use super::*;
 
     fn folded(text: &str) -> String {

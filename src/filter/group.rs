@@ -421,7 +421,7 @@ fn located(text: &str, stream: &Stream, candidate: &Candidate) -> Hit {
         list: candidate.of.list,
         entry: candidate.of.entry,
         start: stream.origins[candidate.start],
-        end: behind(text, last),
+        end: stream.end_of(text, last),
     }
 }
 
@@ -435,15 +435,6 @@ fn located_in_disorder(text: &str, stream: &Stream, candidate: &Candidate) -> Hi
         list: candidate.of.list,
         entry: candidate.of.entry,
         start: first,
-        end: behind(text, last),
+        end: stream.end_of(text, last),
     }
-}
-
-/// Where the character at `origin` ends.
-fn behind(text: &str, origin: u32) -> u32 {
-    let length = text[origin as usize..]
-        .chars()
-        .next()
-        .map_or(0, char::len_utf8);
-    origin + length as u32
 }

@@ -60,68 +60,41 @@ pub fn stands_for(symbol: u32, letter: u32) -> bool {
     letters(symbol).is_some_and(|letters| letters.bytes().any(|known| u32::from(known) == letter))
 }
 
-/// The text is the form of an entry, with signs for some of its letters.
+/// How a symbol of the text stands for one of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// As it is, or by its sound.
+    Itself,
+    Digit,
+    Sign,
+}
+
+/// How `text` stands for `own`, both of one class; `None` if it cannot.
+#[inline]
+pub fn written(own: u32, text: u32) -> Option<Written> {
+    let (own, text) = (own & SYMBOL, text & SYMBOL);
+    // What is neither the same nor a sign is equal in the view by its sound.
+    if own == text || own >= 0x80 && text >= 0x80 {
+        Some(Written::Itself)
+    } else if !stands_for(text, own) {
+        None
+    } else if is_sign(text) {
+        Some(Written::Sign)
+    } else {
+        Some(Written::Digit)
+    }
+}
+
+/// The text is the form of an entry, with signs for at most half of its letters.
 pub fn spells(form: &[u32], text: impl Iterator<Item = u32>) -> bool {
-    let mut letters = Letters::default();
+    let (mut letters, mut hidden) = (0, 0);
     let mut pairs = form.iter().zip(text);
     pairs.all(|(own, text)| {
-        letters
-            .add_run(std::slice::from_ref(own), std::iter::once(text))
-            .is_some()
-    }) && letters.are_enough()
-}
-
-/// How many letters of an entry stand in the text as letters.
-#[derive(Default)]
-pub struct Letters {
-    all: usize,
-    real: usize,
-    signs: bool,
-}
-
-impl Letters {
-    /// Adds a run of the entry, whose symbols are of one class, and the run of the text that
-    /// stands for it; `None` if it cannot. A letter is there if it is anywhere in the run.
-    pub fn add_run(&mut self, own: &[u32], text: impl Iterator<Item = u32>) -> Option<()> {
-        let is = |own: u32, text: u32| (own ^ text) & SYMBOL == 0;
-        let mut there: u128 = 0;
-        // Which of the run's symbols the last one of the text may stand for, one bit each; the
-        // text goes through them in order.
-        let mut reached: u128 = 0;
-        let mut begun = false;
-        for symbol in text {
-            let mut fits: u128 = 0;
-            for (index, own) in own.iter().enumerate() {
-                // What is neither is equal in the view by its sound.
-                let sound = symbol & SYMBOL >= 0x80 && own & SYMBOL >= 0x80;
-                let equal = is(*own, symbol);
-                there |= u128::from(equal) << index;
-                let stands = equal || sound || stands_for(symbol & SYMBOL, own & SYMBOL);
-                fits |= u128::from(stands) << index;
-                self.signs |= !equal && !sound && stands;
-            }
-            let next = match begun {
-                true => reached | reached << 1,
-                false => 1,
-            };
-            reached = next & fits;
-            begun = true;
-        }
-        if reached >> (own.len() - 1) & 1 == 0 {
-            return None;
-        }
-        let letters = own.iter().enumerate().filter(|(_, own)| *own & LETTER != 0);
-        for (index, _) in letters {
-            self.all += 1;
-            self.real += (there >> index & 1) as usize;
-        }
-        Some(())
-    }
-
-    /// No sign stands for a letter, or at least half of the letters are there.
-    pub fn are_enough(&self) -> bool {
-        !self.signs || self.all > 0 && self.real * 2 >= self.all
-    }
+        let written = written(*own, text);
+        letters += usize::from(own & LETTER != 0);
+        hidden += usize::from(matches!(written, Some(Written::Digit | Written::Sign)));
+        written.is_some()
+    }) && hidden * 2 <= letters
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ pub struct Options {
     pub num_style: bool,
     /// Digits and signs may stand for letters: `b4dword`.
     pub leet: bool,
-    /// This many equal characters or more may stand for fewer; 0 is never.
+    /// This many equal characters or more may stand for fewer; 0 is never. A word with such
+    /// characters is one match, as wide as it gets.
     pub repeat: u32,
     /// What may stand between two characters of an entry.
     pub skip: SkipClasses,

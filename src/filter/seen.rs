@@ -28,27 +28,19 @@ impl Seen<'_> {
         self.place(index) - self.place(index - 1) - 1
     }
 
-    /// What stands before the symbol at `index` does not belong to its word.
-    pub fn is_left_free(&self, index: usize, barred: u32) -> bool {
-        let start = self.place(index);
-        let before = start.checked_sub(1).map_or(0, |before| self.stream[before]);
-        is_boundary(before, self.stream[start], barred)
-    }
-
-    /// What stands behind the symbol before `index` does not belong to its word.
+    /// What stands behind the symbol before `index` belongs neither to its character nor to its
+    /// word.
     pub fn is_right_free(&self, index: usize, barred: u32) -> bool {
         let last = self.place(index - 1);
         let behind = self.stream.get(last + 1).copied().unwrap_or(0);
-        is_boundary(behind, self.stream[last], barred)
+        behind & MORE == 0 && is_boundary(behind, self.stream[last], barred)
     }
 
-    /// A blank stands between a letter and the letter before it.
+    /// A blank was left out before a symbol that is not the first.
     pub fn is_parted_before(&self, index: usize) -> bool {
         let (from, to) = (self.place(index - 1), self.place(index));
-        self.stream[from] & self.stream[to] & LETTER != 0
-            && self.stream[from + 1..to]
-                .iter()
-                .any(|symbol| is_blank(*symbol))
+        let mut gap = self.stream[from + 1..to].iter();
+        gap.any(|symbol| is_blank(*symbol))
     }
 
     /// What was left out between the symbols of a match: nowhere more than `max_gap` symbols, and

@@ -6,9 +6,14 @@ use std::collections::BTreeMap;
 
 use pinyin::ToPinyin;
 
-/// The block of Han characters whose sounds are kept ready.
-const FIRST: u32 = 0x4E00;
-const LAST: u32 = 0x9FFF;
+/// The blocks of Han characters whose sounds are kept ready, as closed ranges; first those in
+/// everyday use.
+const BLOCKS: [(u32, u32); 4] = [
+    (0x4E00, 0x9FFF),
+    (0x3400, 0x4DBF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x323AF),
+];
 /// Sounds are symbols above all code points.
 const SOUND: u32 = 0x11_0000;
 
@@ -26,14 +31,15 @@ pub fn typed_plainly(c: char) -> Option<String> {
 /// A symbol for the sound of each Han character; by default no character has a sound.
 #[derive(Default)]
 pub struct Sounds {
-    sounds: Box<[u16]>,
+    /// Blocks: where each begins, and its sounds.
+    blocks: Box<[(u32, Box<[u16]>)]>,
 }
 
 impl Sounds {
     /// Takes some milliseconds, so only where sounds are asked for.
     pub fn read() -> Sounds {
         let mut numbers = BTreeMap::new();
-        let number = |c: char| {
+        let mut number = |c: char| {
             let Some(sound) = c.to_pinyin() else {
                 return 0;
             };
@@ -41,20 +47,28 @@ impl Sounds {
             let next = numbers.len() as u16 + 1;
             *numbers.entry(sound.plain()).or_insert(next)
         };
-        let han = (FIRST..=LAST).map(|point| char::from_u32(point).expect("no surrogates there"));
+        let blocks = BLOCKS.map(|(first, last)| {
+            let han =
+                (first..=last).map(|point| char::from_u32(point).expect("no surrogates there"));
+            (first, han.map(&mut number).collect())
+        });
         Sounds {
-            sounds: han.map(number).collect(),
+            blocks: blocks.into(),
         }
     }
 
     /// The symbol of a character's sound; the character itself if it has none.
     #[inline]
     pub fn of(&self, symbol: u32) -> u32 {
-        let at = symbol.wrapping_sub(FIRST) as usize;
-        match self.sounds.get(at) {
-            None | Some(0) => symbol,
-            Some(sound) => SOUND + u32::from(*sound),
+        for (first, sounds) in &self.blocks {
+            let at = symbol.wrapping_sub(*first) as usize;
+            match sounds.get(at) {
+                None => {}
+                Some(0) => return symbol,
+                Some(sound) => return SOUND + u32::from(*sound),
+            }
         }
+        symbol
     }
 }
 
@@ -67,6 +81,9 @@ mod tests {
         let sounds = Sounds::read();
         let of = |c: char| sounds.of(u32::from(c));
         assert_eq!(of('赌'), of('读'));
+        // As rare ones are.
+        assert_eq!(of('赌'), of('\u{282C8}'));
+        assert_eq!(of('\u{3400}'), of('丘'));
         assert_ne!(of('赌'), of('博'));
         assert_eq!(of('a'), u32::from('a'));
     }

@@ -116,14 +116,19 @@ impl<'a> Page<'a> {
             || self.options.homophone && same_sound(c, letter.c)
     }
 
+    /// Whether a digit or a sign may stand for a letter: digits unless they are skipped, signs
+    /// even then.
     fn is_leet(&self, symbol: usize) -> bool {
-        let options = self.options;
-        options.leet
-            && if is_digit(self.symbols[symbol].c) {
-                self.form.literal || !options.skip.contains(SkipClasses::DIGIT)
-            } else {
-                self.reading.signs
-            }
+        let is_digit = is_digit(self.symbols[symbol].c);
+        let skipped = self.symbols[symbol].noise();
+        let skipped = skipped.is_some_and(|class| self.options.skip.contains(class));
+        self.options.leet && (self.form.literal || !skipped || !is_digit && self.reading.signs)
+    }
+
+    /// Whether a symbol beside a longer run is a part of it. A sign may be just a sign.
+    pub fn continues(&self, symbol: usize, letter: usize) -> bool {
+        let c = self.symbols[symbol].c;
+        self.stands_for(symbol, letter) && (c == self.form.letters[letter].c || !is_sign(c))
     }
 
     /// The symbols that may stand for the letter after the one at `last`: the next symbol, and
@@ -174,6 +179,11 @@ fn same(one: &Letter, other: &Letter, options: &Options) -> bool {
 
 fn same_sound(one: char, other: char) -> bool {
     is_han(one) && is_han(other) && syllable(one).is_some() && syllable(one) == syllable(other)
+}
+
+/// Whether a sign, no digit, may stand for a letter.
+pub fn has_sign(letter: char) -> bool {
+    leet(letter).contains(|c| !is_digit(c))
 }
 
 /// A sign, no digit, that may stand for a letter.

@@ -143,12 +143,6 @@ impl Model {
         }
     }
 
-    /// Whether a text holds characters that are several symbols: `㎏`.
-    pub fn has_several_in_one(&self, text: &str) -> bool {
-        let symbols = fold::fold(text, &self.points, &self.options);
-        symbols.iter().any(|symbol| !symbol.starts)
-    }
-
     fn spares(&self, phrase: &Hit, hit: &Hit) -> bool {
         match self.options.allow_mode {
             AllowMode::Contain => phrase.start <= hit.start && hit.end <= phrase.end,
@@ -209,33 +203,64 @@ fn places(entry: &Entry, symbols: &[Symbol], options: &Options) -> Vec<[usize; 2
     let forms = entry.forms.iter();
     let places = forms.flat_map(|form| {
         let ends = [form.letters[0].c, form.letters[form.letters.len() - 1].c];
-        let mut places = places_of(form, symbols, options);
-        let whole = options.whole_word;
-        places.retain(|place| rules::is_whole_word(symbols, *place, ends, entry.open, whole));
-        places
+        let is_free = |place: &[usize; 2]| {
+            rules::is_whole_word(symbols, *place, ends, entry.open, options.whole_word)
+        };
+        places_of(form, symbols, options, &is_free)
     });
     places.collect()
 }
 
-fn places_of(form: &Form, symbols: &[Symbol], options: &Options) -> Vec<[usize; 2]> {
+/// The same of a form, where `is_free` says that it may stand.
+fn places_of(
+    form: &Form,
+    symbols: &[Symbol],
+    options: &Options,
+    is_free: &dyn Fn(&[usize; 2]) -> bool,
+) -> Vec<[usize; 2]> {
     let mut places = Vec::new();
-    let readings = [(false, false), (false, true), (true, false), (true, true)];
+    let mut readings = vec![(false, false), (false, true)];
+    if form.letters.iter().any(|letter| align::has_sign(letter.c)) {
+        readings.extend([(true, false), (true, true)]);
+    }
     for (signs, flags) in readings {
         let page = Page::new(form, symbols, options, align::Reading { signs, flags });
+        let mut stretched = Vec::new();
         for start in 0..symbols.len() {
-            let alignments = page.alignments(start).into_iter();
-            let hold = alignments.filter(|steps| rules::hold(&page, steps));
-            places.extend(hold.map(|steps| [start, steps[steps.len() - 1].symbol]));
+            for steps in page.alignments(start) {
+                let place = [start, steps[steps.len() - 1].symbol];
+                if !is_free(&place) || !rules::hold(&page, &steps) {
+                } else if steps.len() > form.letters.len() {
+                    stretched.push(place);
+                } else {
+                    places.push(place);
+                }
+            }
         }
+        places.extend(widest(&stretched));
     }
     for start in 0..symbols.len() {
         let end = start + form.letters.len();
         let text = symbols.get(start..end);
-        if options.selfmask && text.is_some_and(|text| selfmask::is_masked(form, text)) {
-            places.push([start, end - 1]);
+        let place = [start, end.wrapping_sub(1)];
+        if options.selfmask
+            && text.is_some_and(|text| selfmask::is_masked(form, text))
+            && is_free(&place)
+        {
+            places.push(place);
         }
     }
     places
+}
+
+/// The places that are in no wider one: a stretched word is one occurrence, however many of its
+/// letters could be left out.
+fn widest(places: &[[usize; 2]]) -> Vec<[usize; 2]> {
+    let is_in = |one: &[usize; 2], other: &[usize; 2]| {
+        one != other && other[0] <= one[0] && one[1] <= other[1]
+    };
+    let is_widest = |place: &&[usize; 2]| !places.iter().any(|other| is_in(place, other));
+    places.iter().filter(is_widest).copied().collect()
 }
 
 /// Where a match ends that takes the characters up to `end`: marks behind it belong to it.

@@ -242,14 +242,8 @@ const TEXTS: usize = 10;
 impl Batch {
     pub fn new(seed: u64) -> Batch {
         let mut rng = Rng::with_seed(seed);
-        let mut lists: Vec<RandomList> = (0..LISTS).map(|_| RandomList::new(&mut rng)).collect();
-        let mut options = options(&mut rng);
-        if options.contains_key("repeat") && options.contains_key("skip") {
-            // A stretched run across noise is one hit, not several; where a hit of another word
-            // covers a piece of it, nothing is left of it in one filter and a piece in another.
-            options.remove("combos");
-            lists.iter_mut().for_each(|list| list.words.truncate(1));
-        }
+        let lists: Vec<RandomList> = (0..LISTS).map(|_| RandomList::new(&mut rng)).collect();
+        let options = options(&mut rng);
         Batch { options, lists }
     }
 

@@ -23,9 +23,10 @@ fn takes_whole_characters(page: &Page, steps: &[Step]) -> bool {
     page.symbols[first].starts && page.symbols[last].ends
 }
 
-/// Two regional indicators are a flag.
+/// Two regional indicators side by side are a flag; parted they are letters.
 fn is_flag(page: &Page, steps: &[Step]) -> bool {
-    steps.len() == 2 && steps.iter().all(|step| page.symbols[step.symbol].regional)
+    let (first, last) = ends(steps);
+    last == first + 1 && steps.iter().all(|step| page.symbols[step.symbol].regional)
 }
 
 /// Where a run stands for a shorter one, every run is taken from its start to its end; noise
@@ -35,7 +36,7 @@ fn runs_are_whole(page: &Page, steps: &[Step]) -> bool {
     let (start, end) = ends(steps);
     runs.all(|run| {
         let (first, last) = ends(run);
-        let equal = |at: usize| at < page.symbols.len() && page.stands_for(at, run[0].letter);
+        let equal = |at: usize| at < page.symbols.len() && page.continues(at, run[0].letter);
         let longer = run.windows(2).any(|pair| pair[0].letter == pair[1].letter);
         let goes_on = first == start && first.checked_sub(1).is_some_and(equal)
             || last == end && equal(last + 1);
