@@ -32,6 +32,7 @@ pub fn rows(rounds: usize) -> Vec<Row> {
     for (what, producers, together) in [
         ("events accepted a second, 1 producer", 1, 1),
         ("events accepted a second, 16 producers", 16, 1),
+        ("events accepted a second, 64 producers", 64, 1),
         ("events accepted a second, 256 producers", 256, 1),
         ("events accepted a second, 64 a commit", 1, TOGETHER),
     ] {

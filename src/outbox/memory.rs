@@ -1,6 +1,7 @@
 //! The outbox in memory, for tests and for those who can do without durability.
 
 mod endpoint;
+mod letters;
 mod state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,5 @@
 //! What the outbox in memory holds, and every change to it.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::endpoint::{Endpoint, Pair, Place};
@@ -9,19 +8,14 @@ use crate::outbox::entry::{
     Appended, Due, EndpointStats, EntryKey, Health, NewEntry, Room, Settlement, Stats, Work,
 };
 use crate::outbox::error::{AppendError, Limit};
-use crate::outbox::letter::{
-    DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, Discarded, DiscardedPage,
-    STEP_LETTERS_MAX,
-};
-use crate::outbox::rules::{
-    NO_ROOM, RETIRED, SWEEP_MAX, cut, forget_at_ms, longest_due, note_discarded,
-};
+use crate::outbox::letter::{DeadLetter, Discarded};
+use crate::outbox::rules::{NO_ROOM, SWEEP_MAX, forget_at_ms, longest_due};
 
 #[derive(Default)]
 pub(super) struct State {
     last_seq: i64,
     bytes: u64,
-    events: HashMap<i64, Event>,
+    pub(super) events: HashMap<i64, Event>,
     /// Every known id, with the time when it may be forgotten: `None` while its event is here.
     ids: HashMap<String, Option<u64>>,
     /// The ids of ended events, the first to be forgotten first: the time, and which it was of
@@ -29,14 +23,14 @@ pub(super) struct State {
     remembered: BTreeSet<(u64, u64, String)>,
     ended: u64,
     numbers: HashMap<String, usize>,
-    endpoints: Vec<Endpoint>,
+    pub(super) endpoints: Vec<Endpoint>,
     /// The last ones, and how many there were in all.
-    discarded: VecDeque<Discarded>,
-    discarded_ever: u64,
+    pub(super) discarded: VecDeque<Discarded>,
+    pub(super) discarded_ever: u64,
 }
 
-struct Event {
-    entry: NewEntry,
+pub(super) struct Event {
+    pub entry: NewEntry,
     /// Pairs that are pending or dead.
     pairs: usize,
 }
@@ -254,58 +248,6 @@ impl State {
         self.end_pair(key.endpoint as usize, key.seq, now_ms, config);
     }
 
-    pub fn dead(&self, filter: &DeadFilter, from: DeadCursor, limit: usize) -> DeadPage {
-        let (found, next) = self.look_for(filter, from, limit);
-        let letter = |(endpoint, seq): &(usize, i64)| self.endpoints[*endpoint].dead[seq].clone();
-        DeadPage {
-            letters: found.iter().map(letter).collect(),
-            next,
-        }
-    }
-
-    pub fn act_on_dead(
-        &mut self,
-        act: &DeadAct,
-        filter: &DeadFilter,
-        from: DeadCursor,
-        limit: usize,
-        now_ms: u64,
-        config: &Config,
-    ) -> DeadStep {
-        let (found, next) = self.look_for(filter, from, limit);
-        let done = found.len() as u64;
-        for (endpoint, seq) in found {
-            match act {
-                DeadAct::Count => {}
-                DeadAct::Replay => self.replay(endpoint, seq),
-                DeadAct::Discard { reason } => {
-                    self.discard_dead(endpoint, seq, reason, now_ms, config);
-                }
-            }
-        }
-        DeadStep { done, next }
-    }
-
-    pub fn discarded(&self, filter: &DeadFilter, from: DeadCursor, limit: usize) -> DiscardedPage {
-        let mut page = DiscardedPage::default();
-        let first = self.discarded_ever - self.discarded.len() as u64 + 1;
-        let numbered = self.discarded.iter().zip(first..);
-        let behind = numbered.filter(|(_, number)| *number as i64 > from.seq);
-        for (looked_at, (event, number)) in behind.enumerate() {
-            if filter.holds_discarded(event) {
-                page.events.push(event.clone());
-            }
-            if page.events.len() >= limit || looked_at + 1 >= STEP_LETTERS_MAX {
-                page.next = Some(DeadCursor {
-                    endpoint: 0,
-                    seq: number as i64,
-                });
-                break;
-            }
-        }
-        page
-    }
-
     /// Up to `limit` pending pairs of an endpoint that are not in flight, the oldest first.
     pub fn idle(
         &self,
@@ -349,64 +291,6 @@ impl State {
         names
     }
 
-    /// Looks at some dead letters behind the cursor, and says where to go on.
-    fn look_for(
-        &self,
-        filter: &DeadFilter,
-        from: DeadCursor,
-        limit: usize,
-    ) -> (Vec<(usize, i64)>, Option<DeadCursor>) {
-        let mut found = Vec::new();
-        let mut looked_at = 0;
-        for (number, endpoint) in self.endpoints.iter().enumerate() {
-            let after = match (number as i64).cmp(&from.endpoint) {
-                Ordering::Less => continue,
-                Ordering::Equal => from.seq + 1,
-                Ordering::Greater => 0,
-            };
-            if !filter.is_about(&endpoint.name) {
-                continue;
-            }
-            for (&seq, letter) in endpoint.dead.range(after..) {
-                looked_at += 1;
-                if filter.holds(letter) {
-                    found.push((number, seq));
-                }
-                if found.len() >= limit || looked_at >= STEP_LETTERS_MAX {
-                    let endpoint = number as i64;
-                    return (found, Some(DeadCursor { endpoint, seq }));
-                }
-            }
-        }
-        (found, None)
-    }
-
-    fn replay(&mut self, number: usize, seq: i64) {
-        let entry = &self.events[&seq].entry;
-        let endpoint = &mut self.endpoints[number];
-        if let Some(letter) = endpoint.dead.remove(&seq) {
-            endpoint.counts.dead -= 1;
-            endpoint.add(seq, entry, letter.replays + 1);
-        }
-    }
-
-    fn discard_dead(
-        &mut self,
-        number: usize,
-        seq: i64,
-        reason: &str,
-        now_ms: u64,
-        config: &Config,
-    ) {
-        let endpoint = &mut self.endpoints[number];
-        if endpoint.dead.remove(&seq).is_some() {
-            endpoint.counts.dead -= 1;
-            let entry = self.events[&seq].entry.clone();
-            self.record_discarded(number, &entry, reason, now_ms, config);
-            self.end_pair(number, seq, now_ms, config);
-        }
-    }
-
     pub fn discard_pair(
         &mut self,
         number: usize,
@@ -421,51 +305,8 @@ impl State {
         self.end_pair(number, seq, now_ms, config);
     }
 
-    /// Counts a pair as discarded, and keeps what is to be known of it.
-    fn record_discarded(
-        &mut self,
-        number: usize,
-        entry: &NewEntry,
-        reason: &str,
-        now_ms: u64,
-        config: &Config,
-    ) {
-        let endpoint = &mut self.endpoints[number];
-        endpoint.counts.discarded += 1;
-        note_discarded(&endpoint.name, &entry.id, reason);
-        self.discarded_ever += 1;
-        self.discarded.push_back(Discarded {
-            endpoint: endpoint.name.clone(),
-            id: entry.id.clone(),
-            hook: entry.hook.clone(),
-            lane: entry.lane.clone(),
-            operation_id: entry.operation_id.clone(),
-            accepted_at_ms: entry.accepted_at_ms,
-            discarded_at_ms: now_ms,
-            reason: cut(reason).to_owned(),
-        });
-        while self.discarded.len() as u64 > config.discarded_kept {
-            self.discarded.pop_front();
-        }
-    }
-
-    /// Discards dead letters that were kept for long enough.
-    fn retire(&mut self, now_ms: u64, config: &Config) {
-        let is_old = |at_ms| forget_at_ms(at_ms, config.dead_keep) <= now_ms;
-        let mut old: Vec<(u64, usize, i64)> = Vec::new();
-        for (number, endpoint) in self.endpoints.iter().enumerate() {
-            let letters = endpoint.dead.iter();
-            let times = letters.map(|(&seq, letter)| (letter.died_at_ms, number, seq));
-            old.extend(times.filter(|&(died_at_ms, ..)| is_old(died_at_ms)));
-        }
-        old.sort_unstable();
-        for (_, number, seq) in old {
-            self.discard_dead(number, seq, RETIRED, now_ms, config);
-        }
-    }
-
     /// One pair of the event has ended for good; the last one takes the event with it.
-    fn end_pair(&mut self, number: usize, seq: i64, now_ms: u64, config: &Config) {
+    pub(super) fn end_pair(&mut self, number: usize, seq: i64, now_ms: u64, config: &Config) {
         let event = self.events.get_mut(&seq).expect("a pair has its event");
         self.endpoints[number].bytes -= event.entry.bytes();
         event.pairs -= 1;

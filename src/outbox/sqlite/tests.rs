@@ -166,7 +166,9 @@ async fn a_file_of_the_first_schema_is_brought_to_the_newest() {
         INSERT INTO event VALUES (1, 'a', 10, 300, 'h', 'openim', 'x', '', x'61'),
             (2, 'b', 10, 300, 'h', 'openim', 'x', '', x'62'),
             (3, 'c', 10, 300, 'h', 'openim', 'x', '', x'63');
-        INSERT INTO known VALUES ('a', 1, NULL), ('b', 1, NULL), ('c', 1, NULL);
+        INSERT INTO known VALUES ('a', 1, NULL), ('b', 1, NULL), ('c', 1, NULL),
+            ('z', 0, 10000);
+        UPDATE total SET remembered_ids = 1;
         INSERT INTO dead VALUES (1, 1, 5, 20, 'gone');
         INSERT INTO pair VALUES (1, 2, 2, 50, 10, 'x', 1, 1, 0, 'busy'),
             (1, 3, 3, 0, 10, 'x', 0, 0, 0, '');",
@@ -174,7 +176,16 @@ async fn a_file_of_the_first_schema_is_brought_to_the_newest() {
     .unwrap();
     drop(old);
     let outbox = Sqlite::open(&config, Box::new(|_| {})).unwrap();
-    assert_eq!(outbox.stats().await.unwrap().entries, 3);
+    let stats = outbox.stats().await.unwrap();
+    assert_eq!((stats.entries, stats.endpoints[0].bytes), (3, 900));
+    let again = ["b", "z", "d"].map(|id| entry(id, "B", 10));
+    let again = outbox.append(again.to_vec()).await.unwrap();
+    use Appended::{Duplicate, Stored};
+    assert_eq!(again, [Duplicate, Duplicate, Stored]);
+    let other = outbox.claim("B", 50, Room::of(9)).await.unwrap();
+    assert_eq!((other.len(), other[0].id.as_str()), (1, "d"));
+    let delivered = vec![(other[0].key, Settlement::Delivered)];
+    outbox.settle(delivered, 50).await.unwrap();
     let (filter, from) = (DeadFilter::default(), DeadCursor::default());
     let letters = outbox.dead(&filter, from, 9);
     let letter = letters.await.unwrap().letters.remove(0);
