@@ -60,6 +60,7 @@ fn open(folder: &tempfile::TempDir) -> Arc<dyn Outbox> {
     let config = Config {
         path: folder.path().join("outbox.db"),
         bytes_max: 1 << 40,
+        endpoint_bytes_max: 1 << 40,
         ..Config::default()
     };
     outbox::open(&config, Box::new(|why| panic!("{why}"))).expect("it can be opened")
