@@ -19,6 +19,8 @@ use crate::outbox::rules::SWEEP_MAX;
 pub(super) type Digest = u128;
 
 const DIGEST_BYTES: usize = size_of::<Digest>();
+/// Ids in a row that is written again with every end of one of its events: less than a page.
+const ROW_IDS_MAX: usize = 128;
 
 /// The known ids, and what the open transaction changes about them.
 #[derive(Default)]
@@ -156,10 +158,11 @@ impl Store {
     /// Writes what the transaction has changed; once for all of its calls.
     pub(super) fn write_ids(&mut self) -> Result<()> {
         let accepted = std::mem::take(&mut self.ids.accepted);
-        if !accepted.is_empty() {
-            let first = self.books.last_seq - accepted.len() as i64 + 1;
-            let ids = to_bytes(accepted.into_iter());
+        let mut first = self.books.last_seq - accepted.len() as i64 + 1;
+        for together in accepted.chunks(ROW_IDS_MAX) {
+            let ids = to_bytes(together.iter().copied());
             self.execute("INSERT INTO held VALUES (?1, ?2)", params![first, ids])?;
+            first += together.len() as i64;
         }
         self.write_gone()?;
         let ended = std::mem::take(&mut self.ids.ended);

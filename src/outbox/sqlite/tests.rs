@@ -264,6 +264,36 @@ async fn a_single_caller_never_waits_for_others() {
     }
 }
 
+#[tokio::test]
+async fn ids_are_known_in_every_row_before_and_after_a_restart() {
+    let bench = bench();
+    let entries: Vec<NewEntry> = (0..300).map(|n| entry(&n.to_string(), "A", 10)).collect();
+    bench.outbox.append(entries.clone()).await.unwrap();
+    let claimed = bench.outbox.claim("A", 10, Room::of(300)).await.unwrap();
+    assert_eq!(claimed.len(), 300);
+    // The ends of rows, and a row as a whole.
+    let ended = |n: usize| [0, 127, 299].contains(&n) || (128..256).contains(&n);
+    let keys = claimed.iter().enumerate().filter(|(n, _)| ended(*n));
+    let keys = keys.map(|(_, due)| (due.key, Settlement::Delivered));
+    bench.outbox.settle(keys.collect(), 10).await.unwrap();
+    let again = bench.outbox.append(entries.clone()).await.unwrap();
+    assert_eq!(again, vec![Appended::Duplicate; 300]);
+    bench.outbox.close().await;
+    let outbox = Sqlite::open(&bench.config, Box::new(|_| {})).unwrap();
+    let again = outbox.append(entries).await.unwrap();
+    assert_eq!(again, vec![Appended::Duplicate; 300]);
+    let rest = outbox.claim("A", 10, Room::of(300)).await.unwrap();
+    assert!(rest.iter().all(|due| !ended(due.number as usize - 1)));
+    assert_eq!(rest.len(), 169);
+    let rows = outbox.call(0, |store| {
+        let sql = "SELECT count(*), sum(length(ids)) FROM held";
+        let count = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        store.connection.query_row(sql, [], count)
+    });
+    let (rows, bytes): (i64, i64) = rows.await.unwrap();
+    assert_eq!((rows, bytes), (2, (128 + 44) * 16));
+}
+
 /// Producers come back for the next commit; what others settled they do not settle again.
 #[tokio::test]
 async fn only_producers_are_waited_for() {
