@@ -187,6 +187,12 @@ impl Books {
         some.then(|| (book.looks.to, format!(" {number} ")))
     }
 
+    /// Whether there is anything left to look at.
+    pub(super) fn looks_on(&self, number: i64) -> bool {
+        let unlooked = self.unlooked(number);
+        unlooked.is_some_and(|(from, _)| from < self.last_seq)
+    }
+
     /// The pairs up to a place have rows now, so many of them.
     pub(super) fn looked(&mut self, number: i64, to: i64, listed: u64) {
         let looks = &mut self.book(number).looks;

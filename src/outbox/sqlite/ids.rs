@@ -33,9 +33,9 @@ pub(super) struct Ids {
     gone: Vec<i64>,
     /// Of events that ended, with the times until which they are remembered.
     ended: Vec<(u64, Digest)>,
-    /// What the transaction added to the known ones, and took from them.
-    added: Vec<Digest>,
-    forgotten: Vec<Digest>,
+    /// What the transaction did to the known ones, in its order: each id, and whether it was known
+    /// before.
+    undo: Vec<(Digest, bool)>,
     /// No id may be forgotten before this time.
     forget_from_ms: u64,
 }
@@ -75,8 +75,7 @@ pub(super) fn to_bytes(digests: impl Iterator<Item = Digest>) -> Vec<u8> {
 
 impl Ids {
     pub(super) fn begin(&mut self) {
-        self.added.clear();
-        self.forgotten.clear();
+        self.undo.clear();
     }
 
     /// An event that is here now, the next in the order of acceptance.
@@ -100,14 +99,14 @@ impl Ids {
     }
 
     fn add(&mut self, digest: Digest) {
-        self.added.push(digest);
+        self.undo.push((digest, false));
         if let Some(known) = &mut self.known {
             known.insert(digest);
         }
     }
 
     fn forget(&mut self, digest: Digest) {
-        self.forgotten.push(digest);
+        self.undo.push((digest, true));
         if let Some(known) = &mut self.known {
             known.remove(&digest);
         }
@@ -117,10 +116,12 @@ impl Ids {
     pub(super) fn roll_back(&mut self) {
         let mut known = self.known.take();
         if let Some(known) = &mut known {
-            for digest in &self.added {
-                known.remove(digest);
+            for (digest, was_known) in self.undo.iter().rev() {
+                match was_known {
+                    true => known.insert(*digest),
+                    false => known.remove(digest),
+                };
             }
-            known.extend(&self.forgotten);
         }
         *self = Ids {
             known,
@@ -251,5 +252,39 @@ impl Store {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Changes of one transaction, `+id` and `-id`, and what is known after it was undone.
+    fn check(before: &[Digest], changes: &[(char, Digest)]) {
+        let mut ids = Ids {
+            known: Some(before.iter().copied().collect()),
+            ..Ids::default()
+        };
+        ids.begin();
+        for &(change, digest) in changes {
+            match change {
+                '+' => ids.accept(digest),
+                _ => ids.forget(digest),
+            }
+        }
+        ids.roll_back();
+        let mut known: Vec<Digest> = ids.known.unwrap().into_iter().collect();
+        known.sort_unstable();
+        assert_eq!(known, before, "{changes:?}");
+    }
+
+    /// An id that is known by mistake is an event that is lost.
+    #[test]
+    fn a_transaction_that_is_undone_leaves_the_ids_as_they_were() {
+        check(&[1], &[('+', 2)]);
+        check(&[1, 2], &[('-', 2)]);
+        check(&[1], &[('+', 2), ('-', 2)]);
+        check(&[1, 2], &[('-', 2), ('+', 2)]);
+        check(&[1], &[('+', 2), ('-', 2), ('+', 2), ('-', 1)]);
     }
 }

@@ -83,19 +83,18 @@ impl Store {
         &mut self,
         entries: &'a [NewEntry],
     ) -> Result<Result<BTreeSet<&'a str>, AppendError>> {
-        let mut new: Vec<&NewEntry> = entries.iter().collect();
-        if without_room(&new, &self.books, self.config.endpoint_bytes_max).is_empty() {
+        let max = self.config.endpoint_bytes_max;
+        if without_room(entries.iter(), &self.books, max).is_empty() {
             return Ok(Ok(BTreeSet::new()));
         }
         // To look for duplicates is worth it only here.
-        let mut known = Vec::with_capacity(new.len());
-        for entry in &new {
-            known.push(self.knows(digest(&entry.id))?);
+        let mut new = Vec::with_capacity(entries.len());
+        for entry in entries {
+            if !self.knows(digest(&entry.id))? {
+                new.push(entry);
+            }
         }
-        let mut known = known.into_iter();
-        new.retain(|_| !known.next().unwrap_or(false));
-        let max = self.config.endpoint_bytes_max;
-        let full = without_room(&new, &self.books, max);
+        let full = without_room(new.iter().copied(), &self.books, max);
         for entry in new {
             let first = entry.endpoints.first();
             let mut endpoints = entry.endpoints.iter();
@@ -148,7 +147,11 @@ impl Store {
 }
 
 /// The endpoints for which some events are too many bytes.
-fn without_room<'a>(entries: &[&'a NewEntry], books: &Books, max: u64) -> BTreeSet<&'a str> {
+fn without_room<'a>(
+    entries: impl Iterator<Item = &'a NewEntry>,
+    books: &Books,
+    max: u64,
+) -> BTreeSet<&'a str> {
     let mut bytes: BTreeMap<&str, u64> = BTreeMap::new();
     for entry in entries {
         for name in &entry.endpoints {

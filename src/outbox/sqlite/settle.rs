@@ -106,9 +106,9 @@ impl Store {
         let mut after = 0;
         while discarded < limit as u64 {
             let Some((seq, accepted_at_ms, lane)) = self.next_idle(endpoint, after)? else {
-                if self.look(endpoint, limit - discarded as usize)? == 0
-                    && self.books.unlooked(endpoint).is_none()
-                {
+                let listed = self.look(endpoint, limit - discarded as usize)?;
+                // What was looked at may all have been for others.
+                if listed == 0 && !self.books.looks_on(endpoint) {
                     break;
                 }
                 continue;
