@@ -119,8 +119,8 @@ pub struct Event {
     /// gives no such id (presence, read marks): equal content is then not a repeat.
     pub natural_id: Option<String>,
     /// What keeps its order in delivery: a conversation, a group or a user; may be empty. Before
-    /// events with a lane are decided one after the other.
-    pub lane: String,
+    /// events with an ordering key are decided one after the other.
+    pub ordering_key: String,
     pub message: Option<Message>,
     /// Every human text, in the order of the document.
     pub texts: Vec<Text>,
@@ -190,7 +190,7 @@ impl Event {
             can,
             operation_id: String::new(),
             natural_id: None,
-            lane: String::new(),
+            ordering_key: String::new(),
             message: None,
             texts: Vec::new(),
             body: None,

@@ -85,7 +85,7 @@ fn cloud_event<'a>(endpoint: &Endpoint, letter: &'a Letter, body: &'a [u8]) -> C
         id: &letter.id,
         source: format!("/callgate/{}", endpoint.dialect),
         kind: format!("callgate.v1.{}", letter.event.hook),
-        subject: &letter.event.lane,
+        subject: &letter.event.ordering_key,
         time: humantime::format_rfc3339_millis(accepted_at).to_string(),
         sequence: format!("{:020}", letter.number),
         missing: letter.missing,

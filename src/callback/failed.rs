@@ -28,7 +28,7 @@ pub struct Named {
     /// Places in the request, rising.
     pub failed: Vec<usize>,
     /// For its author: the list is not what it was meant to be.
-    pub oddity: Option<String>,
+    pub warning: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -70,10 +70,10 @@ impl Names {
             Err(error) => {
                 // Most answers are about something else, and nothing is odd about them.
                 let is_meant = body.windows(8).any(|part| part == b"\"failed\"");
-                let oddity = || format!("its list `failed` cannot be read: {error}");
+                let warning = || format!("its list `failed` cannot be read: {error}");
                 return Named {
                     failed: Vec::new(),
-                    oddity: is_meant.then(oddity),
+                    warning: is_meant.then(warning),
                 };
             }
         };
@@ -85,10 +85,10 @@ impl Names {
                 places => places.iter().for_each(|&place| failed[place] = true),
             }
         }
-        let oddity = || format!("its list `failed` names {unknown} that the request did not have");
+        let warning = || format!("its list `failed` names {unknown} that the request did not have");
         Named {
             failed: (0..self.events).filter(|&place| failed[place]).collect(),
-            oddity: (unknown > 0).then(oddity),
+            warning: (unknown > 0).then(warning),
         }
     }
 
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     /// Events `a`, `b` and `c`; the last is seen as `77` as well.
-    fn check(body: &str, failed: &[usize], oddity: Option<&str>) {
+    fn check(body: &str, failed: &[usize], warning: Option<&str>) {
         let names = [("a", 0), ("b", 1), ("c", 2), ("77", 2)];
         let names = Names {
             places: names.map(|(name, at)| (name.to_owned(), vec![at])).into(),
@@ -115,8 +115,8 @@ mod tests {
         };
         let named = names.read(body.as_bytes());
         assert_eq!(named.failed, failed, "{body}");
-        let said = named.oddity.unwrap_or_default();
-        match oddity {
+        let said = named.warning.unwrap_or_default();
+        match warning {
             None => assert_eq!(said, "", "{body}"),
             Some(part) => assert!(said.contains(part), "{body}: {said}"),
         }

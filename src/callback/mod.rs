@@ -28,7 +28,7 @@ use tracing::{error, info};
 use uuid::Uuid;
 
 use crate::decision::{Failure, FailureClass, Outcome, Replacement};
-use crate::dialect::{self, Oddity, Outgoing, Reading};
+use crate::dialect::{self, AnswerWarning, Outgoing, Reading};
 use crate::event::Event;
 use crate::policy::{Endpoint, SignSettings};
 
@@ -44,7 +44,7 @@ const CALL_TIME_MIN: Duration = Duration::from_millis(5);
 
 /// How long an answer is worth waiting for.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct TimeBudget {
     /// The hook's own `timeout`, counted from the call to the endpoint.
     pub timeout: Duration,
     /// When the caller's limit, less our margin, is reached.
@@ -56,7 +56,7 @@ pub struct Patience {
 pub struct Asked {
     pub outcome: Outcome,
     /// The answer means something else than its author thinks.
-    pub oddity: Option<Oddity>,
+    pub warning: Option<AnswerWarning>,
     pub elapsed: Duration,
 }
 
@@ -122,7 +122,7 @@ struct Last {
 }
 
 impl Callbacks {
-    /// Asks an endpoint about an event and waits no longer than `patience` allows.
+    /// Asks an endpoint about an event and waits no longer than `budget` allows.
     ///
     /// `replacement` is what the filters changed; the endpoint sees the event with it.
     /// Never fails: every failure is an [`Outcome::Failure`] with its class.
@@ -131,12 +131,12 @@ impl Callbacks {
         endpoint: &Endpoint,
         event: &Event,
         replacement: Option<&Replacement>,
-        patience: Patience,
+        budget: TimeBudget,
     ) -> Asked {
         let started = Instant::now();
         let line = self.line(endpoint);
-        let (outcome, oddity) = match line.ask(endpoint, event, replacement, patience).await {
-            Ok(Reading { outcome, oddity }) => (outcome, oddity),
+        let (outcome, warning) = match line.ask(endpoint, event, replacement, budget).await {
+            Ok(Reading { outcome, warning }) => (outcome, warning),
             Err(failure) => (Outcome::Failure(failure), None),
         };
         match &outcome {
@@ -145,7 +145,7 @@ impl Callbacks {
         }
         Asked {
             outcome,
-            oddity,
+            warning,
             elapsed: started.elapsed(),
         }
     }
@@ -209,13 +209,13 @@ impl Line {
         endpoint: &Endpoint,
         event: &Event,
         replacement: Option<&Replacement>,
-        patience: Patience,
+        budget: TimeBudget,
     ) -> Result<Reading, Failure> {
         let now = Instant::now();
-        let own = now + patience.timeout;
+        let own = now + budget.timeout;
         // The shorter limit gives the failure its name: `deadline` is the caller's.
-        let (until, late) = if patience.deadline < own {
-            (patience.deadline, FailureClass::Deadline)
+        let (until, late) = if budget.deadline < own {
+            (budget.deadline, FailureClass::Deadline)
         } else {
             (own, FailureClass::Timeout)
         };

@@ -183,10 +183,10 @@ impl Line {
             return Told::from_status(status, delivered, miss);
         };
         let named = names.read(&body);
-        if let Some(oddity) = named.oddity
+        if let Some(warning) = named.warning
             && !self.odd_list.swap(true, Ordering::Relaxed)
         {
-            warn!(endpoint = %endpoint.name, oddity, "what an answer does not name counts as delivered; this is said once");
+            warn!(endpoint = %endpoint.name, warning, "what an answer does not name counts as delivered; this is said once");
         }
         Told::without(named.failed, letters.len(), miss)
     }

@@ -30,7 +30,8 @@ pub struct Explained {
 struct ReadAs {
     /// Equal for repeats; `null` where an equal event is not a repeat.
     id: Option<String>,
-    lane: String,
+    #[serde(rename = "lane")]
+    ordering_key: String,
     sender: String,
     target: String,
     can_block: bool,
@@ -127,7 +128,7 @@ impl ReadAs {
     fn of(event: &Event) -> ReadAs {
         ReadAs {
             id: event.natural_id.clone(),
-            lane: event.lane.clone(),
+            ordering_key: event.ordering_key.clone(),
             sender: event.sender().to_owned(),
             target: event.target().to_owned(),
             can_block: event.can.block,

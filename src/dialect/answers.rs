@@ -1,6 +1,6 @@
 //! How an endpoint's answer was read, and what is odd about it.
 //!
-//! Owns: the modes of reading and the closed set of oddities.
+//! Owns: the modes of reading and the closed set of answer warnings.
 //! Leaves alone: the rules of each dialect, which are its own.
 
 use std::fmt;
@@ -41,23 +41,27 @@ impl Answers {
 pub struct Reading {
     pub outcome: Outcome,
     /// Counted and explained in the log.
-    pub oddity: Option<Oddity>,
+    pub warning: Option<AnswerWarning>,
 }
 
 impl Reading {
     pub(super) fn failure(
         class: FailureClass,
         detail: impl Into<String>,
-        oddity: Option<Oddity>,
+        warning: Option<AnswerWarning>,
     ) -> Reading {
         Reading {
             outcome: Outcome::Failure(Failure::new(class, detail)),
-            oddity,
+            warning,
         }
     }
 
-    pub(super) fn invalid(oddity: Oddity) -> Reading {
-        Self::failure(FailureClass::InvalidAnswer, oddity.explain(), Some(oddity))
+    pub(super) fn invalid(warning: AnswerWarning) -> Reading {
+        Self::failure(
+            FailureClass::InvalidAnswer,
+            warning.explain(),
+            Some(warning),
+        )
     }
 }
 
@@ -65,7 +69,7 @@ impl Reading {
 ///
 /// Closed: each has a line in the documentation and a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Oddity {
+pub enum AnswerWarning {
     /// An `actionCode` that does not refuse: 1 in v3.7 and later, 2 and more in v2.0.
     ActionCode,
     /// v2.0: `actionCode` 1 together with an `errCode` lets the operation go on.
@@ -100,106 +104,108 @@ pub enum Oddity {
     UnusablePayload,
 }
 
-impl Oddity {
-    pub const ALL: [Oddity; 16] = [
-        Oddity::ActionCode,
-        Oddity::ActionAndErrCode,
-        Oddity::ErrCodeAlone,
-        Oddity::NextCode,
-        Oddity::NextCodeUnknown,
-        Oddity::WrongType,
-        Oddity::RefusalCode,
-        Oddity::RefusalStatus,
-        Oddity::ContentNotObject,
-        Oddity::UnusableField,
-        Oddity::FrameworkError,
-        Oddity::NothingKnown,
-        Oddity::ContentMissing,
-        Oddity::ExtraKey,
-        Oddity::ReasonCode,
-        Oddity::UnusablePayload,
+impl AnswerWarning {
+    pub const ALL: [AnswerWarning; 16] = [
+        AnswerWarning::ActionCode,
+        AnswerWarning::ActionAndErrCode,
+        AnswerWarning::ErrCodeAlone,
+        AnswerWarning::NextCode,
+        AnswerWarning::NextCodeUnknown,
+        AnswerWarning::WrongType,
+        AnswerWarning::RefusalCode,
+        AnswerWarning::RefusalStatus,
+        AnswerWarning::ContentNotObject,
+        AnswerWarning::UnusableField,
+        AnswerWarning::FrameworkError,
+        AnswerWarning::NothingKnown,
+        AnswerWarning::ContentMissing,
+        AnswerWarning::ExtraKey,
+        AnswerWarning::ReasonCode,
+        AnswerWarning::UnusablePayload,
     ];
 
     /// The name in logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
-            Oddity::ActionCode => "action_code",
-            Oddity::ActionAndErrCode => "action_and_err_code",
-            Oddity::ErrCodeAlone => "err_code_alone",
-            Oddity::NextCode => "next_code",
-            Oddity::NextCodeUnknown => "next_code_unknown",
-            Oddity::WrongType => "wrong_type",
-            Oddity::RefusalCode => "refusal_code",
-            Oddity::RefusalStatus => "refusal_status",
-            Oddity::ContentNotObject => "content_not_object",
-            Oddity::UnusableField => "unusable_field",
-            Oddity::FrameworkError => "framework_error",
-            Oddity::NothingKnown => "nothing_known",
-            Oddity::ContentMissing => "content_missing",
-            Oddity::ExtraKey => "extra_key",
-            Oddity::ReasonCode => "reason_code",
-            Oddity::UnusablePayload => "unusable_payload",
+            AnswerWarning::ActionCode => "action_code",
+            AnswerWarning::ActionAndErrCode => "action_and_err_code",
+            AnswerWarning::ErrCodeAlone => "err_code_alone",
+            AnswerWarning::NextCode => "next_code",
+            AnswerWarning::NextCodeUnknown => "next_code_unknown",
+            AnswerWarning::WrongType => "wrong_type",
+            AnswerWarning::RefusalCode => "refusal_code",
+            AnswerWarning::RefusalStatus => "refusal_status",
+            AnswerWarning::ContentNotObject => "content_not_object",
+            AnswerWarning::UnusableField => "unusable_field",
+            AnswerWarning::FrameworkError => "framework_error",
+            AnswerWarning::NothingKnown => "nothing_known",
+            AnswerWarning::ContentMissing => "content_missing",
+            AnswerWarning::ExtraKey => "extra_key",
+            AnswerWarning::ReasonCode => "reason_code",
+            AnswerWarning::UnusablePayload => "unusable_payload",
         }
     }
 
     /// What the IM server makes of it and what to answer instead, for the author of the endpoint.
     pub fn explain(self) -> &'static str {
         match self {
-            Oddity::ActionCode => {
+            AnswerWarning::ActionCode => {
                 "OpenIM takes this `actionCode` as allow; to refuse, answer `actionCode` 0, \
                  `nextCode` 1 and an `errCode` from 20001 (v3.7 and later), or `actionCode` 1 and \
                  `errCode` 0 (v2.0)"
             }
-            Oddity::ActionAndErrCode => {
+            AnswerWarning::ActionAndErrCode => {
                 "`actionCode` 1 with an `errCode` is taken as allow by OpenIM v2.0; to refuse, \
                  answer `actionCode` 1 and `errCode` 0"
             }
-            Oddity::ErrCodeAlone => {
+            AnswerWarning::ErrCodeAlone => {
                 "an `errCode` alone refuses nothing; to refuse, answer `nextCode` 1 with \
                  `actionCode` 0 (OpenIM v3.7 and later) or `actionCode` 1 with `errCode` 0 (v2.0)"
             }
-            Oddity::NextCode => {
+            AnswerWarning::NextCode => {
                 "`nextCode` is neither 0 nor 1, which OpenIM takes as allow; to refuse, answer 1"
             }
-            Oddity::NextCodeUnknown => {
+            AnswerWarning::NextCodeUnknown => {
                 "OpenIM v2.0 has no `nextCode`; to refuse, answer `actionCode` 1 and `errCode` 0"
             }
-            Oddity::WrongType => {
+            AnswerWarning::WrongType => {
                 "a field has another type than OpenIM reads: codes are integers of 32 bits such as \
                  1, not \"1\", true or 1.0"
             }
-            Oddity::RefusalCode => {
+            AnswerWarning::RefusalCode => {
                 "the refusal's `errCode` is below 100: OpenIM reports 0 as success and 1 to 99 as \
                  its own fault; the sender gets 20001"
             }
-            Oddity::RefusalStatus => {
+            AnswerWarning::RefusalStatus => {
                 "the refusal came with an HTTP status of failure; it counts, but answer 200"
             }
-            Oddity::ContentNotObject => {
+            AnswerWarning::ContentNotObject => {
                 "`content` must be the whole message element as a JSON object in a string, such \
                  as \"{\\\"content\\\":\\\"hello\\\"}\" for a text"
             }
-            Oddity::UnusableField => {
+            AnswerWarning::UnusableField => {
                 "the answer sets a field that the request does not carry, or an entry without its \
                  id; OpenIM would fail on it, so it was left out"
             }
-            Oddity::FrameworkError => {
+            AnswerWarning::FrameworkError => {
                 "this is a web framework's error body, which OpenIM takes as allow"
             }
-            Oddity::NothingKnown => "no field of the answer is one that OpenIM reads: it allows",
-            Oddity::ContentMissing => {
+            AnswerWarning::NothingKnown => {
+                "no field of the answer is one that OpenIM reads: it allows"
+            }
+            AnswerWarning::ContentMissing => {
                 "the answer to wordFilter has no `content`, with which OpenIM v2.0 empties the \
                  message; the content was kept"
             }
-            Oddity::ExtraKey => {
+            AnswerWarning::ExtraKey => {
                 "WuKongIM takes an answer with any key beside `allow`, `payload` and `reason_code` \
                  for an error, and may then send the message; answer these three alone"
             }
-            Oddity::ReasonCode => {
+            AnswerWarning::ReasonCode => {
                 "WuKongIM passes a `reason_code` on to the sender only from 128 to 255 and only \
                  with `allow` false and no `payload`; beside `allow` true it is an error"
             }
-            Oddity::UnusablePayload => {
+            AnswerWarning::UnusablePayload => {
                 "the new `payload` must be 1 to 32767 bytes in standard base64 with padding; \
                  WuKongIM takes any other for an error"
             }
@@ -207,7 +213,7 @@ impl Oddity {
     }
 }
 
-impl fmt::Display for Oddity {
+impl fmt::Display for AnswerWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -221,8 +227,11 @@ mod tests {
 
     #[test]
     fn names_are_distinct() {
-        let names: BTreeSet<_> = Oddity::ALL.into_iter().map(Oddity::name).collect();
-        assert_eq!(names.len(), Oddity::ALL.len());
+        let names: BTreeSet<_> = AnswerWarning::ALL
+            .into_iter()
+            .map(AnswerWarning::name)
+            .collect();
+        assert_eq!(names.len(), AnswerWarning::ALL.len());
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct HookInfo {
     /// The answer's fields beside the five codes, in their order.
     pub answer: &'static [AnswerField],
     /// The body's field whose value keeps its order in delivery; messages have their conversation.
-    pub lane: &'static str,
+    pub ordering_key: &'static str,
     /// The body's fields that together are an id of the event; messages have their own.
     pub natural_id: &'static [&'static str],
 }

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use crate::decision::{Decision, Replacement};
 use crate::event::{DialectId, Event, Hook, Message};
 
-pub use answers::{Answers, Oddity, Reading};
+pub use answers::{AnswerWarning, Answers, Reading};
 pub use hooks::{
     Ability, AnswerField, BodyText, Effect, Form, HookInfo, Kind, Receiver, hook, info, near_names,
     redirects,

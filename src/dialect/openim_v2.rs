@@ -18,8 +18,8 @@ use super::openim::commands::SENDER;
 use super::openim::request::{self as v3, Fields};
 use super::openim::{decode, fields, message, replace, reply as v3_reply};
 use super::{
-    Ability, AnswerField, Answers, Call, Decoded, Dialect, Effect, Form, HookInfo, Kind, Oddity,
-    Outgoing, Reading, Receiver, Reply, Unreadable, hooks, literal,
+    Ability, AnswerField, AnswerWarning, Answers, Call, Decoded, Dialect, Effect, Form, HookInfo,
+    Kind, Outgoing, Reading, Receiver, Reply, Unreadable, hooks, literal,
 };
 
 /// The dialect of OpenIM v2.0.
@@ -76,7 +76,7 @@ const fn before(name: &'static str, command: &'static str, receiver: Receiver) -
         form: Form::Message(receiver),
         texts: SENDER,
         answer: &[],
-        lane: "",
+        ordering_key: "",
         natural_id: &[],
     }
 }
@@ -298,31 +298,31 @@ fn read_answer(event: &Event, status: u16, body: &[u8], answers: Answers) -> Rea
         return reading;
     }
     if codes.action == 1 && codes.err == 0 {
-        let oddity = (!answer::is_success(status)).then_some(Oddity::RefusalStatus);
+        let warning = (!answer::is_success(status)).then_some(AnswerWarning::RefusalStatus);
         let refusal = Refusal {
             code: answer::REFUSAL_CODE,
             public: codes.message,
             detail: String::new(),
         };
-        return answer::block(refusal, oddity);
+        return answer::block(refusal, warning);
     }
     if !answer::is_success(status) {
         return answer::wrong_status(status);
     }
     let next = object.last("nextCode").and_then(json::int);
-    let oddity = contradiction(&codes, next).or_else(|| answer::unknown(&codes, &object, event));
+    let warning = contradiction(&codes, next).or_else(|| answer::unknown(&codes, &object, event));
     let meant = Codes {
         next: next.unwrap_or_default(),
         ..codes
     };
-    if let Some(reading) = answer::judge(oddity, &meant, answers) {
+    if let Some(reading) = answer::judge(warning, &meant, answers) {
         return reading;
     }
     let (replacement, missing) = match replacement(event, &object, &meant) {
         Ok(read) => read,
-        Err(oddity) => return Reading::invalid(oddity),
+        Err(warning) => return Reading::invalid(warning),
     };
-    answer::answer(replacement, oddity.or(missing))
+    answer::answer(replacement, warning.or(missing))
 }
 
 /// v2.0 knows `operationID` and neither `errDlt` nor `nextCode`; its integers have 64 bits.
@@ -349,14 +349,14 @@ fn read_codes(object: &Object<'_>) -> Codes {
     codes
 }
 
-fn contradiction(codes: &Codes, next: Option<i64>) -> Option<Oddity> {
+fn contradiction(codes: &Codes, next: Option<i64>) -> Option<AnswerWarning> {
     match (codes.action, codes.err, next) {
-        (0, 0, Some(1)) => Some(Oddity::NextCodeUnknown),
+        (0, 0, Some(1)) => Some(AnswerWarning::NextCodeUnknown),
         (0, 0, _) => None,
-        (0, _, Some(1)) => Some(Oddity::NextCodeUnknown),
-        (0, ..) => Some(Oddity::ErrCodeAlone),
-        (_, 0, _) => Some(Oddity::ActionCode),
-        _ => Some(Oddity::ActionAndErrCode),
+        (0, _, Some(1)) => Some(AnswerWarning::NextCodeUnknown),
+        (0, ..) => Some(AnswerWarning::ErrCodeAlone),
+        (_, 0, _) => Some(AnswerWarning::ActionCode),
+        _ => Some(AnswerWarning::ActionAndErrCode),
     }
 }
 
@@ -368,17 +368,17 @@ fn replacement(
     event: &Event,
     object: &Object<'_>,
     codes: &Codes,
-) -> Result<(Replacement, Option<Oddity>), Oddity> {
+) -> Result<(Replacement, Option<AnswerWarning>), AnswerWarning> {
     if !filters_words(event.hook) {
         let info = hooks::info(event.hook);
         let back = |content: String| Ok(content_back(event, content));
         let read = fields::read(info, event, object, back)?;
-        return Ok((read.replacement, read.oddity));
+        return Ok((read.replacement, read.warning));
     }
     let content = match object.last("content") {
-        Some(raw) if raw != "null" => json::text(raw).ok_or(Oddity::WrongType)?,
+        Some(raw) if raw != "null" => json::text(raw).ok_or(AnswerWarning::WrongType)?,
         // v2.0 empties the message; nobody means that.
-        _ => return Ok((Replacement::default(), Some(Oddity::ContentMissing))),
+        _ => return Ok((Replacement::default(), Some(AnswerWarning::ContentMissing))),
     };
     if codes.err != 0 {
         return Ok((Replacement::default(), None));

@@ -9,16 +9,16 @@ use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info, warn};
 
+use super::keyed_lock::KeyedLock;
 use super::reuse::Reuse;
-use super::turns::Turns;
-use crate::callback::{Asked, Callbacks, Patience};
+use crate::callback::{Asked, Callbacks, TimeBudget};
 use crate::decision::{Answer, Decision, Failure, FailureClass, Outcome, Verdict};
 use crate::event::{Event, Hook};
 use crate::filter::Scratch;
 use crate::policy::{Endpoint, HookRules, Screening, Snapshot, Version};
 use crate::reload::Policies;
 use crate::rooms::Rooms;
-use crate::telemetry::{Metrics, Seldom, Stage};
+use crate::telemetry::{LogThrottle, Metrics, Stage};
 
 /// We answer this much before the caller's limit, or 5 % of it if that is more.
 const MARGIN_MIN: Duration = Duration::from_millis(20);
@@ -67,10 +67,10 @@ pub struct Before {
     callbacks: Arc<Callbacks>,
     metrics: Arc<Metrics>,
     reuse: Reuse,
-    turns: Turns,
+    room_turns: KeyedLock,
     rooms: Arc<Rooms>,
-    failures_logged: Seldom<(Hook, FailureClass)>,
-    oddities_logged: Seldom<(Arc<str>, &'static str)>,
+    failures_logged: LogThrottle<(Hook, FailureClass)>,
+    warnings_logged: LogThrottle<(Arc<str>, &'static str)>,
 }
 
 impl Before {
@@ -85,17 +85,17 @@ impl Before {
             callbacks,
             metrics,
             reuse: Reuse::default(),
-            turns: Turns::default(),
+            room_turns: KeyedLock::default(),
             rooms,
-            failures_logged: Seldom::default(),
-            oddities_logged: Seldom::default(),
+            failures_logged: LogThrottle::default(),
+            warnings_logged: LogThrottle::default(),
         }
     }
 
     /// Decides on one event. Always answers, before the caller's limit; never an error.
     pub async fn decide(&self, event: &Event, caller: Caller) -> Settled {
         let snapshot = self.policies.current();
-        let _punctual = Punctual {
+        let _late = LateGuard {
             metrics: &self.metrics,
             hook: event.hook,
             received: caller.received,
@@ -161,19 +161,21 @@ impl Before {
         let Some(endpoint) = endpoint else {
             return snapshot.conclude(rules, event, screening, None);
         };
-        let patience = patience(rules, caller);
-        let outcome = match event.lane.as_str() {
-            "" => self.ask(endpoint, event, &screening, patience, times).await,
-            lane => match timeout_at(patience.deadline, self.turns.wait(lane)).await {
-                Ok(_turn) => {
-                    self.ask_room(endpoint, event, &screening, patience, times)
-                        .await
+        let budget = budget(rules, caller);
+        let outcome = match event.ordering_key.as_str() {
+            "" => self.ask(endpoint, event, &screening, budget, times).await,
+            ordering_key => {
+                match timeout_at(budget.deadline, self.room_turns.wait(ordering_key)).await {
+                    Ok(_turn) => {
+                        self.ask_room(endpoint, event, &screening, budget, times)
+                            .await
+                    }
+                    Err(_) => {
+                        let why = "others of the same room were not answered in time";
+                        Outcome::Failure(Failure::new(FailureClass::Deadline, why))
+                    }
                 }
-                Err(_) => {
-                    let why = "others of the same room were not answered in time";
-                    Outcome::Failure(Failure::new(FailureClass::Deadline, why))
-                }
-            },
+            }
         };
         let second = match &outcome {
             Outcome::Answer(Answer::Replace(replacement)) => SCRATCH.with_borrow_mut(|scratch| {
@@ -227,12 +229,12 @@ impl Before {
         endpoint: &Arc<Endpoint>,
         event: &Event,
         screening: &Screening,
-        patience: Patience,
+        budget: TimeBudget,
         times: &mut Times,
     ) -> Outcome {
         let kept = event.room.as_ref().filter(|room| room.kept_here);
         let Some(record) = kept.and_then(|room| self.rooms.get(&room.id)) else {
-            return self.ask(endpoint, event, screening, patience, times).await;
+            return self.ask(endpoint, event, screening, budget, times).await;
         };
         let mut event = event.clone();
         if let Some(room) = &mut event.room {
@@ -243,9 +245,7 @@ impl Before {
             url: record.webhook,
             ..Endpoint::clone(endpoint)
         });
-        let outcome = self
-            .ask(&endpoint, &event, screening, patience, times)
-            .await;
+        let outcome = self.ask(&endpoint, &event, screening, budget, times).await;
         if let Outcome::Answer(Answer::Reply(reply)) = &outcome
             && let Some(state) = reply.state.clone()
         {
@@ -268,7 +268,7 @@ impl Before {
         endpoint: &Arc<Endpoint>,
         event: &Event,
         screening: &Screening,
-        patience: Patience,
+        budget: TimeBudget,
         times: &mut Times,
     ) -> Outcome {
         let replacement = match &screening.verdict {
@@ -277,19 +277,19 @@ impl Before {
         };
         let Asked {
             outcome,
-            oddity,
+            warning,
             elapsed,
         } = self
             .callbacks
-            .ask(endpoint, event, replacement, patience)
+            .ask(endpoint, event, replacement, budget)
             .await;
         times.callback = elapsed;
         self.metrics.asked(&endpoint.name, outcome_name(&outcome));
-        if let Some(oddity) = oddity {
-            self.metrics.odd_answer(&endpoint.name, oddity.name());
-            let key = (Arc::clone(&endpoint.name), oddity.name());
-            if let Some(held_back) = self.oddities_logged.pass(key) {
-                warn!(endpoint = %endpoint.name, hook = %event.hook, oddity = oddity.name(), held_back, "{}", oddity.explain());
+        if let Some(warning) = warning {
+            self.metrics.answer_warned(&endpoint.name, warning.name());
+            let key = (Arc::clone(&endpoint.name), warning.name());
+            if let Some(held_back) = self.warnings_logged.pass(key) {
+                warn!(endpoint = %endpoint.name, hook = %event.hook, oddity = warning.name(), held_back, "{}", warning.explain());
             }
         }
         if let Outcome::Failure(failure) = &outcome {
@@ -328,14 +328,14 @@ impl Before {
 
 /// Counts a call that has no answer when its caller's limit is over, also when the caller has
 /// gone by then and nobody is left to decide.
-struct Punctual<'a> {
+struct LateGuard<'a> {
     metrics: &'a Metrics,
     hook: Hook,
     received: Instant,
     limit: Option<Duration>,
 }
 
-impl Drop for Punctual<'_> {
+impl Drop for LateGuard<'_> {
     fn drop(&mut self) {
         if self
             .limit
@@ -369,13 +369,13 @@ fn limit_of(rules: Option<&HookRules>, caller: Caller) -> Option<Duration> {
     }
 }
 
-fn patience(rules: &HookRules, caller: Caller) -> Patience {
+fn budget(rules: &HookRules, caller: Caller) -> TimeBudget {
     // A caller that waits for ever still gets its answer after the hook's timeout.
     let deadline = match limit_of(Some(rules), caller) {
         Some(limit) => caller.received + less_margin(limit),
         None => Instant::now() + rules.timeout + Duration::from_secs(1),
     };
-    Patience {
+    TimeBudget {
         timeout: rules.timeout,
         deadline,
     }

@@ -19,7 +19,7 @@ use crate::outbox::faults::{Fault, asked};
 use crate::outbox::{Due, EntryKey, Outbox, OutboxError, Settlement};
 use crate::policy::Endpoint;
 use crate::reload::Policies;
-use crate::telemetry::{Metrics, Seldom};
+use crate::telemetry::{LogThrottle, Metrics};
 
 /// A sleeping task looks at least this often, so that a lost wake-up costs little.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ pub struct Delivery {
     pub(super) callbacks: Arc<Callbacks>,
     pub(super) outbox: Arc<dyn Outbox>,
     metrics: Arc<Metrics>,
-    failures_logged: Seldom<(Arc<str>, &'static str)>,
+    failures_logged: LogThrottle<(Arc<str>, &'static str)>,
 }
 
 /// A claimed event, ready to be told.
@@ -79,7 +79,7 @@ impl Delivery {
             callbacks,
             outbox,
             metrics,
-            failures_logged: Seldom::default(),
+            failures_logged: LogThrottle::default(),
         }
     }
 

@@ -7,10 +7,10 @@ mod after;
 mod batch;
 mod before;
 mod deliver;
+mod keyed_lock;
 mod line;
 mod pace;
 mod reuse;
-mod turns;
 mod usage;
 
 pub use after::{Accepted, After, NotStored};

@@ -14,7 +14,7 @@ use crate::decision::{Decision, Failure, FailureClass};
 use crate::dialect::{Call, Decoded, Dialect, Options, Reply};
 use crate::event::{DialectId, Event, Hook, Moment};
 use crate::hook::{After, Before, Caller, CallerLimit, Settled};
-use crate::telemetry::{Metrics, Seldom, Stage};
+use crate::telemetry::{LogThrottle, Metrics, Stage};
 
 /// Events of one call that are stored together. A longer call is cut: when a piece cannot be
 /// stored the server repeats the whole call, and what was stored is a duplicate then.
@@ -36,7 +36,7 @@ pub struct Webhooks {
     before: Arc<Before>,
     after: Arc<After>,
     metrics: Arc<Metrics>,
-    odd_logged: Seldom<&'static str>,
+    odd_logged: LogThrottle<&'static str>,
 }
 
 /// An answer, and the decision where there was one.
@@ -58,7 +58,7 @@ impl Webhooks {
             before,
             after,
             metrics,
-            odd_logged: Seldom::default(),
+            odd_logged: LogThrottle::default(),
         }
     }
 

@@ -33,13 +33,13 @@ pub fn start_logs(format: LogFormat, filter: &str) -> Result<(), String> {
 
 /// Lets a line with one key through once a second and counts what it held back.
 #[derive(Debug)]
-pub struct Seldom<K> {
+pub struct LogThrottle<K> {
     seen: Mutex<HashMap<K, (Instant, u64)>>,
 }
 
-impl<K> Default for Seldom<K> {
-    fn default() -> Seldom<K> {
-        Seldom {
+impl<K> Default for LogThrottle<K> {
+    fn default() -> LogThrottle<K> {
+        LogThrottle {
             seen: Mutex::new(HashMap::new()),
         }
     }
@@ -49,7 +49,7 @@ impl<K> Default for Seldom<K> {
 const KEYS_MAX: usize = 1024;
 const INTERVAL: Duration = Duration::from_secs(1);
 
-impl<K: Hash + Eq> Seldom<K> {
+impl<K: Hash + Eq> LogThrottle<K> {
     /// `Some(held back since the last)` when the line may be written now.
     pub fn pass(&self, key: K) -> Option<u64> {
         let now = Instant::now();

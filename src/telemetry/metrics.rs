@@ -157,7 +157,7 @@ pub struct Metrics {
     late: Family<HookLabel, Counter>,
     skipped: Family<HookReason, Counter>,
     outcomes: Family<EndpointOutcome, Counter>,
-    oddities: Family<EndpointOutcome, Counter>,
+    answer_warnings: Family<EndpointOutcome, Counter>,
     matches: Family<ListLabels, Counter>,
     shadow_matches: Family<ListLabels, Counter>,
     events: Family<HookResult, Counter>,
@@ -220,7 +220,7 @@ impl Metrics {
             late: Family::default(),
             skipped: Family::default(),
             outcomes: Family::default(),
-            oddities: Family::default(),
+            answer_warnings: Family::default(),
             matches: Family::default(),
             shadow_matches: Family::default(),
             events: Family::default(),
@@ -291,7 +291,7 @@ impl Metrics {
         registry.register(
             "endpoint_oddities",
             "Answers that mean something else than their author thinks",
-            self.oddities.clone(),
+            self.answer_warnings.clone(),
         );
         registry.register(
             "matches",
@@ -485,9 +485,9 @@ impl Metrics {
             .inc();
     }
 
-    pub fn odd_answer(&self, endpoint: &Arc<str>, oddity: &'static str) {
-        self.oddities
-            .get_or_create(&outcome_labels(endpoint, oddity))
+    pub fn answer_warned(&self, endpoint: &Arc<str>, warning: &'static str) {
+        self.answer_warnings
+            .get_or_create(&outcome_labels(endpoint, warning))
             .inc();
     }
 

@@ -11,7 +11,7 @@ mod spread;
 mod usage;
 
 pub use hooks::{HookState, HookStates};
-pub use logs::{LogFormat, Seldom, start_logs};
+pub use logs::{LogFormat, LogThrottle, start_logs};
 pub use metrics::{Metrics, OutboxGauges, OutboxTotals, Stage};
 pub use spread::Spread;
 pub use usage::{UsageLevel, UsageLimits};

@@ -116,7 +116,7 @@ fn field(name: &str, raw: String) -> Replacement {
 fn answer(answer: Answer) -> Reading {
     Reading {
         outcome: Outcome::Answer(answer),
-        oddity: None,
+        warning: None,
     }
 }
 

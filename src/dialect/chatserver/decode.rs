@@ -130,7 +130,7 @@ fn message(object: &Object<'_>, options: &Options) -> Event {
         }
     };
     let mut event = Event::new(MESSAGE, DialectId::ChatServer, Can::NOTHING);
-    event.lane.clone_from(&sender);
+    event.ordering_key.clone_from(&sender);
     event.message = Some(Message {
         send_id: sender,
         session_type: if is_room { 3 } else { 1 },

@@ -66,7 +66,7 @@ const fn row(hook: Hook, command: &'static str, area: &'static str, message: boo
         form: Form::Native { message },
         texts: &[],
         answer: &[],
-        lane: "",
+        ordering_key: "",
         natural_id: &[],
     }
 }

@@ -113,7 +113,7 @@ pub fn read(status: u16, body: &[u8]) -> Reading {
     };
     Reading {
         outcome: Outcome::Answer(answer),
-        oddity: None,
+        warning: None,
     }
 }
 

@@ -71,7 +71,7 @@ fn read(hook: Hook, object: &Object<'_>, body: &str, options: &Options) -> Resul
     let is_bot = options.funtek_bot.as_deref() == Some(sender_id.as_str());
 
     let mut event = Event::new(hook, DialectId::Funtek, can);
-    event.lane = format!("room:{room_id}");
+    event.ordering_key = format!("room:{room_id}");
     event.body = Some(Bytes::from(body.to_owned()));
     event.room = Some(Room {
         id: room_id.clone(),
@@ -178,7 +178,7 @@ fn recalled(object: &Object<'_>, body: &str) -> Event {
     let (room_id, id) = (text("roomID"), text("_id"));
     let mut event = Event::new(RECALL, DialectId::Funtek, Can::NOTHING);
     event.natural_id = Some(format!("{RECALL}:{id}"));
-    event.lane = format!("room:{room_id}");
+    event.ordering_key = format!("room:{room_id}");
     event.body = Some(Bytes::from(body.to_owned()));
     event.message = Some(Message {
         group_id: room_id.clone(),

@@ -61,7 +61,7 @@ const fn row(hook: Hook, command: &'static str, area: &'static str) -> HookInfo 
         },
         texts: &[],
         answer: &[],
-        lane: "",
+        ordering_key: "",
         natural_id: &[],
     }
 }

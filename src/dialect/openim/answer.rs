@@ -8,7 +8,7 @@
 
 use crate::decision::{Answer, FailureClass, Outcome, Refusal, Replacement};
 use crate::dialect::json::{self, Object};
-use crate::dialect::{Answers, Oddity, Reading, hooks};
+use crate::dialect::{AnswerWarning, Answers, Reading, hooks};
 use crate::event::{DialectId, Event, Moment};
 
 use super::{fields, message, request};
@@ -42,13 +42,13 @@ pub fn read(event: &Event, status: u16, body: &[u8], answers: Answers) -> Readin
     if !is_success(status) {
         return wrong_status(status);
     }
-    let oddity = contradiction(&codes).or_else(|| unknown(&codes, &object, event));
-    if let Some(reading) = judge(oddity, &codes, answers) {
+    let warning = contradiction(&codes).or_else(|| unknown(&codes, &object, event));
+    if let Some(reading) = judge(warning, &codes, answers) {
         return reading;
     }
     match fields::read(info, event, &object, |content| content_back(event, content)) {
-        Ok(read) => answer(read.replacement, oddity.or(read.oddity)),
-        Err(oddity) => Reading::invalid(oddity),
+        Ok(read) => answer(read.replacement, warning.or(read.warning)),
+        Err(warning) => Reading::invalid(warning),
     }
 }
 
@@ -164,80 +164,84 @@ pub fn wrong_type(codes: &Codes, status: u16, answers: Answers) -> Option<Readin
     }
     Some(match answers {
         _ if !is_success(status) => wrong_status(status),
-        Answers::Intent if codes.means_refusal() => block(codes.refusal(), Some(Oddity::WrongType)),
-        _ => Reading::invalid(Oddity::WrongType),
+        Answers::Intent if codes.means_refusal() => {
+            block(codes.refusal(), Some(AnswerWarning::WrongType))
+        }
+        _ => Reading::invalid(AnswerWarning::WrongType),
     })
 }
 
 /// The reading of a refusal in the dialect's own form, which counts whatever the status.
 fn refusal(codes: &Codes, status: u16) -> Reading {
-    let oddity = match () {
-        () if !is_safe_code(codes.err) => Some(Oddity::RefusalCode),
-        () if !is_success(status) => Some(Oddity::RefusalStatus),
+    let warning = match () {
+        () if !is_safe_code(codes.err) => Some(AnswerWarning::RefusalCode),
+        () if !is_success(status) => Some(AnswerWarning::RefusalStatus),
         () => None,
     };
-    block(codes.refusal(), oddity)
+    block(codes.refusal(), warning)
 }
 
 /// Codes that let the operation go on although they look like a refusal.
-fn contradiction(codes: &Codes) -> Option<Oddity> {
+fn contradiction(codes: &Codes) -> Option<AnswerWarning> {
     match codes {
-        Codes { action, .. } if *action != 0 => Some(Oddity::ActionCode),
-        Codes { next, .. } if !matches!(next, 0 | 1) => Some(Oddity::NextCode),
-        Codes { err, .. } if *err != 0 => Some(Oddity::ErrCodeAlone),
+        Codes { action, .. } if *action != 0 => Some(AnswerWarning::ActionCode),
+        Codes { next, .. } if !matches!(next, 0 | 1) => Some(AnswerWarning::NextCode),
+        Codes { err, .. } if *err != 0 => Some(AnswerWarning::ErrCodeAlone),
         _ => None,
     }
 }
 
 /// An object that is no answer at all: a web framework's error, or one with other fields only.
-pub fn unknown(codes: &Codes, object: &Object<'_>, event: &Event) -> Option<Oddity> {
+pub fn unknown(codes: &Codes, object: &Object<'_>, event: &Event) -> Option<AnswerWarning> {
     if codes.any || object.members.is_empty() {
         return None;
     }
     let status = object.last("status").and_then(json::int32);
     if object.last("error").is_some() && status.is_some_and(|status| status >= 400) {
-        return Some(Oddity::FrameworkError);
+        return Some(AnswerWarning::FrameworkError);
     }
     let is_known = |key: &str| {
         fields::of(hooks::info(event.hook), event).any(|field| json::same_key(key, field.name))
     };
     match object.members.iter().any(|member| is_known(&member.key)) {
         true => None,
-        false => Some(Oddity::NothingKnown),
+        false => Some(AnswerWarning::NothingKnown),
     }
 }
 
 /// The reading of an odd answer, unless it goes on to be read as the server does.
-pub fn judge(oddity: Option<Oddity>, codes: &Codes, answers: Answers) -> Option<Reading> {
-    let oddity = oddity?;
-    match (answers, oddity) {
-        (Answers::Strict, _) | (Answers::Intent, Oddity::FrameworkError) => {
-            Some(Reading::invalid(oddity))
+pub fn judge(warning: Option<AnswerWarning>, codes: &Codes, answers: Answers) -> Option<Reading> {
+    let warning = warning?;
+    match (answers, warning) {
+        (Answers::Strict, _) | (Answers::Intent, AnswerWarning::FrameworkError) => {
+            Some(Reading::invalid(warning))
         }
-        (Answers::Intent, _) if codes.means_refusal() => Some(block(codes.refusal(), Some(oddity))),
+        (Answers::Intent, _) if codes.means_refusal() => {
+            Some(block(codes.refusal(), Some(warning)))
+        }
         // Its `status` is no field of the hook.
-        (Answers::OpenIm, Oddity::FrameworkError) => {
-            Some(answer(Replacement::default(), Some(oddity)))
+        (Answers::OpenIm, AnswerWarning::FrameworkError) => {
+            Some(answer(Replacement::default(), Some(warning)))
         }
         _ => None,
     }
 }
 
-pub fn answer(replacement: Replacement, oddity: Option<Oddity>) -> Reading {
+pub fn answer(replacement: Replacement, warning: Option<AnswerWarning>) -> Reading {
     let answer = match replacement.is_empty() {
         true => Answer::Allow,
         false => Answer::Replace(replacement),
     };
     Reading {
         outcome: Outcome::Answer(answer),
-        oddity,
+        warning,
     }
 }
 
-pub fn block(refusal: Refusal, oddity: Option<Oddity>) -> Reading {
+pub fn block(refusal: Refusal, warning: Option<AnswerWarning>) -> Reading {
     Reading {
         outcome: Outcome::Answer(Answer::Block(refusal)),
-        oddity,
+        warning,
     }
 }
 
@@ -252,7 +256,7 @@ pub fn wrong_status(status: u16) -> Reading {
 /// The endpoint's content in the form of the event.
 ///
 /// Errors: not the JSON object that receiving clients need.
-fn content_back(event: &Event, content: String) -> Result<String, Oddity> {
+fn content_back(event: &Event, content: String) -> Result<String, AnswerWarning> {
     let object = Object::parse(&content);
     if request::wraps(event) {
         let text = object
@@ -261,14 +265,14 @@ fn content_back(event: &Event, content: String) -> Result<String, Oddity> {
             .and_then(|object| object.text("content"));
         return text
             .map(|text| text.into_owned())
-            .ok_or(Oddity::ContentNotObject);
+            .ok_or(AnswerWarning::ContentNotObject);
     }
     let was_object = event
         .message
         .as_ref()
         .is_some_and(|message| Object::parse(&message.content).is_ok());
     match was_object && event.dialect == DialectId::OpenIm && object.is_err() {
-        true => Err(Oddity::ContentNotObject),
+        true => Err(AnswerWarning::ContentNotObject),
         false => Ok(content),
     }
 }

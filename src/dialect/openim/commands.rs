@@ -22,14 +22,14 @@ pub static HOOKS: [HookInfo; 53] = [
     after("afterMsgSaveDB", "callbackAfterMsgSaveDBCommand").message(Receiver::UserAndGroup),
     after("afterSingleMsgRead", "callbackAfterSingleMsgReadCommand")
         .area("message")
-        .lane("conversationID"),
+        .ordering_key("conversationID"),
     after("afterGroupMsgRead", "callbackAfterGroupMsgReadCommand")
         .area("message")
-        .lane("sendID"),
+        .ordering_key("sendID"),
     // An after hook, although the command says Before.
     after("afterRevokeMsg", "callbackBeforeAfterMsgCommand")
         .area("message")
-        .lane("conversationID")
+        .ordering_key("conversationID")
         .natural_id(&["conversationID", "seq"]),
     // Push and presence.
     before("beforeOnlinePush", "callbackBeforeOnlinePushCommand")
@@ -57,13 +57,13 @@ pub static HOOKS: [HookInfo; 53] = [
     ]),
     after("afterUserOnline", "callbackAfterUserOnlineCommand")
         .area("presence")
-        .lane("userID"),
+        .ordering_key("userID"),
     after("afterUserOffline", "callbackAfterUserOfflineCommand")
         .area("presence")
-        .lane("userID"),
+        .ordering_key("userID"),
     after("afterUserKickOff", "callbackAfterUserKickOffCommand")
         .area("presence")
-        .lane("userID"),
+        .ordering_key("userID"),
     // Users.
     before("beforeUserRegister", "callbackBeforeUserRegisterCommand")
         .area("user")
@@ -77,7 +77,7 @@ pub static HOOKS: [HookInfo; 53] = [
         "callbackBeforeUpdateUserInfoCommand",
     )
     .area("user")
-    .lane("userID")
+    .ordering_key("userID")
     .texts(&NICK_NAME)
     .replaces(&[
         replaces("nickName", Text),
@@ -86,14 +86,14 @@ pub static HOOKS: [HookInfo; 53] = [
     ]),
     after("afterUpdateUserInfo", "callbackAfterUpdateUserInfoCommand")
         .area("user")
-        .lane("userID")
+        .ordering_key("userID")
         .texts(&NICK_NAME),
     before(
         "beforeUpdateUserInfoEx",
         "callbackBeforeUpdateUserInfoExCommand",
     )
     .area("user")
-    .lane("userID")
+    .ordering_key("userID")
     .texts(&NICK_NAME)
     // `ex` is never in the request, even when it is being changed.
     .replaces(&[
@@ -106,7 +106,7 @@ pub static HOOKS: [HookInfo; 53] = [
         "callbackAfterUpdateUserInfoExCommand",
     )
     .area("user")
-    .lane("userID")
+    .ordering_key("userID")
     .texts(&NICK_NAME),
     // Groups.
     before("beforeCreateGroup", "callbackBeforeCreateGroupCommand")
@@ -185,32 +185,32 @@ pub static HOOKS: [HookInfo; 53] = [
     // Relations.
     before("beforeAddFriend", "callbackBeforeAddFriendCommand")
         .area("relation")
-        .lane("fromUserID")
+        .ordering_key("fromUserID")
         .texts(&[body("reqMsg")]),
     after("afterAddFriend", "callbackAfterAddFriendCommand")
         .area("relation")
-        .lane("fromUserID")
+        .ordering_key("fromUserID")
         .texts(&[body("reqMsg")]),
     before(
         "beforeAddFriendAgree",
         "callbackBeforeAddFriendAgreeCommand",
     )
     .area("relation")
-    .lane("fromUserID")
+    .ordering_key("fromUserID")
     .texts(&[body("HandleMsg")]),
     after("afterAddFriendAgree", "callbackAfterAddFriendAgreeCommand")
         .area("relation")
-        .lane("fromUserID")
+        .ordering_key("fromUserID")
         .texts(&[body("HandleMsg")]),
     after("afterDeleteFriend", "callbackAfterDeleteFriendCommand")
         .area("relation")
-        .lane("ownerUserID"),
+        .ordering_key("ownerUserID"),
     before(
         "beforeSetFriendRemark",
         "callbackBeforeSetFriendRemarkCommand",
     )
     .area("relation")
-    .lane("ownerUserID")
+    .ordering_key("ownerUserID")
     .texts(&[label("remark")])
     .replaces(&[unless_empty("remark", Text)]),
     after(
@@ -218,48 +218,48 @@ pub static HOOKS: [HookInfo; 53] = [
         "callbackAfterSetFriendRemarkCommand",
     )
     .area("relation")
-    .lane("ownerUserID")
+    .ordering_key("ownerUserID")
     .texts(&[label("remark")]),
     before("beforeImportFriends", "callbackBeforeImportFriendsCommand")
         .area("relation")
-        .lane("ownerUserID")
+        .ordering_key("ownerUserID")
         .replaces(&[unless_empty("friendUserIDs", Texts)]),
     after("afterImportFriends", "callbackAfterImportFriendsCommand")
         .area("relation")
-        .lane("ownerUserID"),
+        .ordering_key("ownerUserID"),
     before("beforeAddBlack", "callbackBeforeAddBlackCommand")
         .area("relation")
-        .lane("ownerUserID"),
+        .ordering_key("ownerUserID"),
     after("afterRemoveBlack", "callbackAfterRemoveBlackCommand")
         .area("relation")
-        .lane("ownerUserID"),
+        .ordering_key("ownerUserID"),
     // Conversations.
     before(
         "beforeCreateSingleChatConversations",
         "callbackBeforeCreateSingleChatConversationsCommand",
     )
     .area("conversation")
-    .lane("conversationId")
+    .ordering_key("conversationId")
     .replaces(&CONVERSATION),
     after(
         "afterCreateSingleChatConversations",
         "callbackAfterCreateSingleChatConversationsCommand",
     )
     .area("conversation")
-    .lane("conversationId"),
+    .ordering_key("conversationId"),
     before(
         "beforeCreateGroupChatConversations",
         "callbackBeforeCreateGroupChatConversationsCommand",
     )
     .area("conversation")
-    .lane("conversationId")
+    .ordering_key("conversationId")
     .replaces(&CONVERSATION),
     after(
         "afterCreateGroupChatConversations",
         "callbackAfterCreateGroupChatConversationsCommand",
     )
     .area("conversation")
-    .lane("conversationId"),
+    .ordering_key("conversationId"),
 ];
 
 /// The old form of joining a group: one member a call, and an answer of another shape.
@@ -332,7 +332,7 @@ const fn hook(name: &'static str, command: &'static str, moment: Moment, can: Ab
         form: Form::Plain,
         texts: &[],
         answer: &[],
-        lane: "",
+        ordering_key: "",
         natural_id: &[],
     }
 }
@@ -343,8 +343,8 @@ impl HookInfo {
         self
     }
 
-    const fn lane(mut self, field: &'static str) -> Self {
-        self.lane = field;
+    const fn ordering_key(mut self, field: &'static str) -> Self {
+        self.ordering_key = field;
         self
     }
 
@@ -354,7 +354,7 @@ impl HookInfo {
     }
 
     const fn group(self) -> Self {
-        self.area("group").lane("groupID")
+        self.area("group").ordering_key("groupID")
     }
 
     const fn message(mut self, receiver: Receiver) -> Self {

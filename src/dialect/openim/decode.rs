@@ -86,7 +86,7 @@ pub fn event_from_message(hook: Hook, operation_id: String, message: Message) ->
     let mut event = Event {
         operation_id,
         natural_id: natural_id(info, Some(&message), None),
-        lane: lane(info, Some(&message), None),
+        ordering_key: ordering_key(info, Some(&message), None),
         message: Some(message),
         texts,
         ..Event::new(hook, DialectId::OpenIm, can)
@@ -146,7 +146,7 @@ fn read(
     };
     Ok(Event {
         natural_id: natural_id(info, message.as_ref(), Some(object)),
-        lane: lane(info, message.as_ref(), Some(object)),
+        ordering_key: ordering_key(info, message.as_ref(), Some(object)),
         texts: texts(info, dialect, message.as_ref(), object, body, replaceable),
         message,
         ..Event::new(info.hook, dialect, can)
@@ -307,17 +307,17 @@ fn natural_id(
 }
 
 /// Only what is told afterwards has an order to keep.
-fn lane(info: &HookInfo, message: Option<&Message>, object: Option<&Object<'_>>) -> String {
+fn ordering_key(info: &HookInfo, message: Option<&Message>, object: Option<&Object<'_>>) -> String {
     if info.hook.moment == Moment::Before {
         return String::new();
     }
     if let Some(message) = message {
         return message::conversation_id(message);
     }
-    let value = object.and_then(|object| scalar(object, info.lane));
-    match (info.lane, value.unwrap_or_default()) {
+    let value = object.and_then(|object| scalar(object, info.ordering_key));
+    match (info.ordering_key, value.unwrap_or_default()) {
         (_, value) if value.is_empty() => value,
-        ("groupID", group) => message::group_lane(&group),
+        ("groupID", group) => message::group_ordering_key(&group),
         (_, id) => id,
     }
 }

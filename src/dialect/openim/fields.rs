@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use crate::decision::Replacement;
 use crate::dialect::json::{self, Object};
-use crate::dialect::{Ability, AnswerField, Effect, HookInfo, Kind, Oddity};
+use crate::dialect::{Ability, AnswerField, AnswerWarning, Effect, HookInfo, Kind};
 use crate::event::{DialectId, Event};
 
 use super::{message, replace};
@@ -36,7 +36,7 @@ fn carries(event: &Event, name: &str) -> bool {
 #[derive(Debug)]
 pub struct Read {
     pub replacement: Replacement,
-    pub oddity: Option<Oddity>,
+    pub warning: Option<AnswerWarning>,
 }
 
 /// Reads the fields that OpenIM would act on; values equal to the request's are no change.
@@ -47,11 +47,11 @@ pub fn read(
     info: &HookInfo,
     event: &Event,
     object: &Object<'_>,
-    content_back: impl Fn(String) -> Result<String, Oddity>,
-) -> Result<Read, Oddity> {
+    content_back: impl Fn(String) -> Result<String, AnswerWarning>,
+) -> Result<Read, AnswerWarning> {
     let mut read = Read {
         replacement: Replacement::default(),
-        oddity: None,
+        warning: None,
     };
     if !of(info, event).any(|field| object.last(field.name).is_some()) {
         return Ok(read);
@@ -66,7 +66,7 @@ pub fn read(
             continue;
         };
         if !fits(field.kind, raw) {
-            return Err(Oddity::WrongType);
+            return Err(AnswerWarning::WrongType);
         }
         let asked = request
             .as_ref()
@@ -75,12 +75,12 @@ pub fn read(
             Usable::Yes(value) if carries(event, field.name) => value,
             Usable::No => continue,
             Usable::Yes(_) | Usable::Harmful => {
-                read.oddity = Some(Oddity::UnusableField);
+                read.warning = Some(AnswerWarning::UnusableField);
                 continue;
             }
         };
         if value.len() != raw.len() {
-            read.oddity = Some(Oddity::UnusableField);
+            read.warning = Some(AnswerWarning::UnusableField);
         }
         if field.name == "content" {
             let text = json::text(&value).unwrap_or_default().into_owned();

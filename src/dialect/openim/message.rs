@@ -136,12 +136,12 @@ pub fn conversation_id(message: &Message) -> String {
     match (message.group_id.as_str(), to.is_empty()) {
         ("", true) => from.clone(),
         ("", false) => format!("si_{}_{}", from.min(to), from.max(to)),
-        (group, _) => group_lane(group),
+        (group, _) => group_ordering_key(group),
     }
 }
 
-/// The lane of a group: the id of its conversation.
-pub fn group_lane(group: &str) -> String {
+/// The ordering key of a group: the id of its conversation.
+pub fn group_ordering_key(group: &str) -> String {
     format!("sg_{group}")
 }
 
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn both_sides_of_a_chat_share_a_lane() {
+    fn both_sides_of_a_chat_share_an_ordering_key() {
         let message = |from: &str, to: &str| Message {
             send_id: from.to_owned(),
             recv_id: to.to_owned(),

@@ -57,7 +57,13 @@ fn answers_are_read_as_the_matrix_says() {
 }
 
 /// How the three modes read an answer, and what is odd about it.
-fn check_modes(answer: &str, openim: &str, strict: &str, intent: &str, oddity: Option<Oddity>) {
+fn check_modes(
+    answer: &str,
+    openim: &str,
+    strict: &str,
+    intent: &str,
+    warning: Option<AnswerWarning>,
+) {
     for (answers, expected) in [
         (Answers::OpenIm, openim),
         (Answers::Strict, strict),
@@ -70,7 +76,7 @@ fn check_modes(answer: &str, openim: &str, strict: &str, intent: &str, oddity: O
             answer,
         );
         assert_eq!(outcome(&reading, false), expected, "{answer} {answers:?}");
-        assert_eq!(reading.oddity, oddity, "{answer} {answers:?}");
+        assert_eq!(reading.warning, warning, "{answer} {answers:?}");
     }
 }
 
@@ -78,7 +84,7 @@ fn check_modes(answer: &str, openim: &str, strict: &str, intent: &str, oddity: O
 fn odd_answers_are_read_by_the_mode() {
     let blocked = "block errCode=5001";
     let check = check_modes;
-    let action = Some(Oddity::ActionCode);
+    let action = Some(AnswerWarning::ActionCode);
     check(
         r#"{"actionCode":1,"errCode":5001}"#,
         "allow",
@@ -98,23 +104,23 @@ fn odd_answers_are_read_by_the_mode() {
         "allow",
         "FAIL",
         blocked,
-        Some(Oddity::ErrCodeAlone),
+        Some(AnswerWarning::ErrCodeAlone),
     );
     check(
         r#"{"errCode":200,"errMsg":"ok"}"#,
         "allow",
         "FAIL",
         "allow",
-        Some(Oddity::ErrCodeAlone),
+        Some(AnswerWarning::ErrCodeAlone),
     );
     check(
         r#"{"nextCode":2,"errCode":5001}"#,
         "allow",
         "FAIL",
         blocked,
-        Some(Oddity::NextCode),
+        Some(AnswerWarning::NextCode),
     );
-    let wrong = Some(Oddity::WrongType);
+    let wrong = Some(AnswerWarning::WrongType);
     check(
         r#"{"nextCode":"1","errCode":5001}"#,
         "FAIL",
@@ -135,7 +141,7 @@ fn odd_answers_are_read_by_the_mode() {
         "allow",
         "FAIL",
         "allow",
-        Some(Oddity::NothingKnown),
+        Some(AnswerWarning::NothingKnown),
     );
     let spring = r#"{"timestamp":"t","status":404,"error":"Not Found"}"#;
     check(
@@ -143,7 +149,7 @@ fn odd_answers_are_read_by_the_mode() {
         "allow",
         "FAIL",
         "FAIL",
-        Some(Oddity::FrameworkError),
+        Some(AnswerWarning::FrameworkError),
     );
     let refused = r#"{"actionCode":0,"nextCode":1,"errCode":5001}"#;
     check(refused, blocked, blocked, blocked, None);
@@ -160,40 +166,40 @@ fn odd_answers_are_read_by_the_mode() {
 
 #[test]
 fn odd_answers_of_v2_are_read_by_the_mode() {
-    let check = |answer: &str, modes: [&str; 3], oddity| {
+    let check = |answer: &str, modes: [&str; 3], warning| {
         for (answers, expected) in Answers::ALL.into_iter().zip(modes) {
             let request = "legacy_v2_before_send_single_msg.text";
             let reading = read(request, DialectId::OpenImV2, answers, answer);
             assert_eq!(outcome(&reading, true), expected, "{answer} {answers:?}");
-            assert_eq!(reading.oddity, oddity, "{answer} {answers:?}");
+            assert_eq!(reading.warning, warning, "{answer} {answers:?}");
         }
     };
     let blocked = "block client=201";
     check(
         r#"{"actionCode":1,"errCode":5001}"#,
         ["allow", "FAIL", blocked],
-        Some(Oddity::ActionAndErrCode),
+        Some(AnswerWarning::ActionAndErrCode),
     );
     check(
         r#"{"actionCode":0,"errCode":20001,"nextCode":1}"#,
         ["allow", "FAIL", blocked],
-        Some(Oddity::NextCodeUnknown),
+        Some(AnswerWarning::NextCodeUnknown),
     );
     check(
         r#"{"errCode":1}"#,
         ["allow", "FAIL", blocked],
-        Some(Oddity::ErrCodeAlone),
+        Some(AnswerWarning::ErrCodeAlone),
     );
     check(
         r#"{"actionCode":"1"}"#,
         ["FAIL", "FAIL", "FAIL"],
-        Some(Oddity::WrongType),
+        Some(AnswerWarning::WrongType),
     );
     check(r#"{"actionCode":1,"errCode":0}"#, [blocked; 3], None);
     check(
         r#"{"actionCode":0,"errCode":0,"operationID":5}"#,
         ["FAIL"; 3],
-        Some(Oddity::WrongType),
+        Some(AnswerWarning::WrongType),
     );
 }
 
@@ -292,23 +298,23 @@ fn after_hooks_only_look_at_the_status() {
 /// New content, and new values of other fields.
 type Values<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)]);
 
-/// What an answer to a request replaces; `Err` is the oddity of an invalid answer.
+/// What an answer to a request replaces; `Err` is the warning of an invalid answer.
 fn check_replaces(
     request: &str,
     answer: &str,
-    expected: Result<Values<'_>, Oddity>,
-    oddity: Option<Oddity>,
+    expected: Result<Values<'_>, AnswerWarning>,
+    warning: Option<AnswerWarning>,
 ) {
     let reading = read(request, DialectId::OpenIm, Answers::OpenIm, answer);
     let found = match &reading.outcome {
         Outcome::Answer(Answer::Allow) => Ok(Replacement::default()),
         Outcome::Answer(Answer::Replace(replacement)) => Ok(replacement.clone()),
-        _ => Err(reading.oddity.unwrap()),
+        _ => Err(reading.warning.unwrap()),
     };
     let expected = expected.map(|(content, fields)| replacement(content, fields));
     assert_eq!(found, expected, "{answer}");
     if expected.is_ok() {
-        assert_eq!(reading.oddity, oddity, "{answer}");
+        assert_eq!(reading.warning, warning, "{answer}");
     }
 }
 
@@ -378,7 +384,7 @@ fn fields_that_openim_acts_on_are_read() {
 #[test]
 fn fields_of_a_wrong_type_are_no_answer() {
     let wrong = |request: &str, answer: &str| {
-        check_replaces(request, answer, Err(Oddity::WrongType), None);
+        check_replaces(request, answer, Err(AnswerWarning::WrongType), None);
     };
     for answer in [
         r#"{"content":{"content":"masked"}}"#,
@@ -413,7 +419,7 @@ fn content_must_be_what_receivers_can_read() {
     let modify = "before_msg_modify.text";
     for content in ["plain masked text", "", "null", "[]", "{\\\"a\\\":1} x"] {
         let answer = format!(r#"{{"content":"{content}"}}"#);
-        check_replaces(modify, &answer, Err(Oddity::ContentNotObject), None);
+        check_replaces(modify, &answer, Err(AnswerWarning::ContentNotObject), None);
     }
     assert_eq!(
         read(
@@ -423,7 +429,7 @@ fn content_must_be_what_receivers_can_read() {
             r#"{"content":"x"}"#
         )
         .outcome,
-        Reading::invalid(Oddity::ContentNotObject).outcome
+        Reading::invalid(AnswerWarning::ContentNotObject).outcome
     );
 }
 
@@ -435,7 +441,7 @@ fn answers_that_openim_panics_on_are_mended() {
             request,
             answer,
             Ok((None, fields)),
-            Some(Oddity::UnusableField),
+            Some(AnswerWarning::UnusableField),
         );
     };
     check(
@@ -465,13 +471,13 @@ fn answers_that_openim_panics_on_are_mended() {
             None,
             &[("memberCallbackList", r#"[{"userID":"u","ex":"e"}]"#)],
         )),
-        Some(Oddity::UnusableField),
+        Some(AnswerWarning::UnusableField),
     );
     check_replaces(
         "before_update_user_info_ex",
         r#"{"ex":"e"}"#,
         Ok((None, &[])),
-        Some(Oddity::UnusableField),
+        Some(AnswerWarning::UnusableField),
     );
 }
 
@@ -527,7 +533,7 @@ fn content_comes_back_in_the_events_form() {
     check(word_filter, v2, r#"{"content":"x","errCode":5}"#, None);
     check(word_filter, v2, r#"{"content":""}"#, Some(""));
     let missing = read(word_filter, v2, Answers::OpenIm, "{}");
-    assert_eq!(missing.oddity, Some(Oddity::ContentMissing));
+    assert_eq!(missing.warning, Some(AnswerWarning::ContentMissing));
     let quote = r#"{"content":"{\"text\":\"x\"}"}"#;
     check(
         "before_msg_modify.quote",
@@ -548,7 +554,7 @@ fn what_the_caller_cannot_take_is_left_out() {
     );
     let expected = Answer::Replace(replacement(Some("x"), &[]));
     assert_eq!(reading.outcome, Outcome::Answer(expected));
-    assert_eq!(reading.oddity, Some(Oddity::UnusableField));
+    assert_eq!(reading.warning, Some(AnswerWarning::UnusableField));
 
     let old = br#"{"callbackCommand":"callbackBeforeMemberJoinGroupCommand","userID":"u"}"#;
     let path = "callbackBeforeMemberJoinGroupCommand";
@@ -559,7 +565,7 @@ fn what_the_caller_cannot_take_is_left_out() {
     let answer = br#"{"memberCallbackList":[{"userID":"u"}]}"#;
     let reading = of(DialectId::OpenIm).read_answer(&one_member, 200, answer, Answers::OpenIm);
     assert_eq!(reading.outcome, Outcome::Answer(Answer::Allow));
-    assert_eq!(reading.oddity, Some(Oddity::UnusableField));
+    assert_eq!(reading.warning, Some(AnswerWarning::UnusableField));
 }
 
 #[test]

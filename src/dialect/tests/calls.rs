@@ -135,17 +135,17 @@ fn texts_outside_of_content_are_found() {
     );
 }
 
-fn check_ids(request: &str, natural_id: Option<&str>, lane: &str) {
+fn check_ids(request: &str, natural_id: Option<&str>, ordering_key: &str) {
     let event = event(request);
     assert_eq!(
-        (event.natural_id.as_deref(), &*event.lane),
-        (natural_id, lane),
+        (event.natural_id.as_deref(), &*event.ordering_key),
+        (natural_id, ordering_key),
         "{request}"
     );
 }
 
 #[test]
-fn after_events_have_ids_and_lanes() {
+fn after_events_have_ids_and_ordering_keys() {
     let single = "si_4459135218_6074729403";
     check_ids(
         "after_send_single_msg.text",

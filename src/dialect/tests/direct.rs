@@ -69,7 +69,7 @@ fn content_in_an_answer_counts_for_every_message_given_directly() {
     );
     assert_eq!(
         read(DialectId::OpenIm, v2),
-        Reading::invalid(Oddity::ContentNotObject).outcome
+        Reading::invalid(AnswerWarning::ContentNotObject).outcome
     );
 }
 
@@ -81,7 +81,10 @@ fn after_events_given_directly_have_a_body_to_store() {
         panic!("not decoded");
     };
     assert_eq!(stored.message, event.message);
-    assert_eq!((&stored.lane, stored.dialect), (&event.lane, event.dialect));
+    assert_eq!(
+        (&stored.ordering_key, stored.dialect),
+        (&event.ordering_key, event.dialect)
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use crate::decision::{Answer, Decision, FailureClass, Outcome, Refusal, Replacement, Verdict};
 use crate::dialect::json::{self, Object};
 use crate::dialect::openim::message::body_text;
-use crate::dialect::{Answers, Oddity, Reading, Reply, literal};
+use crate::dialect::{AnswerWarning, Answers, Reading, Reply, literal};
 use crate::event::Event;
 
 use super::{decode, payload};
@@ -107,16 +107,16 @@ fn extra_key(object: &Object<'_>, answers: Answers) -> Reading {
     match answers {
         Answers::Intent if refuses => {
             let mut reading = refusal(object.last("reason_code"), false);
-            reading.oddity = Some(Oddity::ExtraKey);
+            reading.warning = Some(AnswerWarning::ExtraKey);
             reading
         }
-        _ => Reading::invalid(Oddity::ExtraKey),
+        _ => Reading::invalid(AnswerWarning::ExtraKey),
     }
 }
 
 fn allowed(event: &Event, code: Option<&str>, packed: Option<&str>) -> Reading {
     if code.is_some_and(|code| code != "0") {
-        return Reading::invalid(Oddity::ReasonCode);
+        return Reading::invalid(AnswerWarning::ReasonCode);
     }
     let Some(raw) = packed else {
         return answer(Answer::Allow, None);
@@ -124,7 +124,7 @@ fn allowed(event: &Event, code: Option<&str>, packed: Option<&str>) -> Reading {
     let bytes = json::text(raw).and_then(|packed| STANDARD.decode(packed.as_bytes()).ok());
     let bytes = bytes.filter(|bytes| (1..=PAYLOAD_BYTES_MAX).contains(&bytes.len()));
     let Some(bytes) = bytes else {
-        return Reading::invalid(Oddity::UnusablePayload);
+        return Reading::invalid(AnswerWarning::UnusablePayload);
     };
     let replacement = match String::from_utf8(bytes) {
         Ok(content) if was(event, &content) => return answer(Answer::Allow, None),
@@ -160,7 +160,10 @@ fn refusal(code: Option<&str>, has_payload: bool) -> Reading {
         public: String::new(),
         detail: String::new(),
     };
-    answer(Answer::Block(refusal), lost.then_some(Oddity::ReasonCode))
+    answer(
+        Answer::Block(refusal),
+        lost.then_some(AnswerWarning::ReasonCode),
+    )
 }
 
 /// After hooks: only 200 counts, and the body is thrown away.
@@ -171,10 +174,10 @@ pub fn acknowledgement(status: u16) -> Reading {
     }
 }
 
-fn answer(answer: Answer, oddity: Option<Oddity>) -> Reading {
+fn answer(answer: Answer, warning: Option<AnswerWarning>) -> Reading {
     Reading {
         outcome: Outcome::Answer(answer),
-        oddity,
+        warning,
     }
 }
 

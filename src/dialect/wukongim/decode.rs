@@ -91,7 +91,7 @@ fn presence_event(hook: Hook, body: &Bytes) -> Result<Event, String> {
         event.natural_id = Some(format!("{hook}:{line}"));
         event.repeats_within = Some(PRESENCE_REPEATS_WITHIN);
     }
-    event.lane = presence.user_id.clone();
+    event.ordering_key = presence.user_id.clone();
     event.presence = Some(presence);
     Ok(event)
 }
@@ -121,7 +121,7 @@ fn message_event(hook: Hook, body: &Bytes) -> Result<Event, String> {
     let parties = Parties::read(&object);
     let message = message::read(&object, &parties, content.text);
     if !waits {
-        event.lane = parties.lane();
+        event.ordering_key = parties.ordering_key();
         event.natural_id = message::natural_id(hook, &object, &message);
     }
     if hook == OFFLINE {

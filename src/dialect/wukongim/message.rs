@@ -68,7 +68,7 @@ impl Parties {
     }
 
     /// A channel keeps its order; both directions of a chat are one.
-    pub fn lane(&self) -> String {
+    pub fn ordering_key(&self) -> String {
         let (a, b) = (&self.sender, &self.peer);
         match self.channel_type {
             PERSON => format!("{PERSON}:{}@{}", a.min(b), a.max(b)),
@@ -185,9 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn both_directions_of_a_chat_share_a_lane() {
-        let lane = |from, channel, kind| Parties::of(from, channel, kind).lane();
-        assert_eq!(lane("alice", "bob", 1), lane("bob", "bob@alice", 1));
-        assert_ne!(lane("alice", "g", 2), lane("alice", "g", 3));
+    fn both_directions_of_a_chat_share_an_ordering_key() {
+        let ordering_key = |from, channel, kind| Parties::of(from, channel, kind).ordering_key();
+        assert_eq!(
+            ordering_key("alice", "bob", 1),
+            ordering_key("bob", "bob@alice", 1)
+        );
+        assert_ne!(ordering_key("alice", "g", 2), ordering_key("alice", "g", 3));
     }
 }

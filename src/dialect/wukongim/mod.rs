@@ -73,7 +73,7 @@ const fn row(hook: Hook, command: &'static str, area: &'static str, has_message:
         },
         texts: &[],
         answer: &[],
-        lane: "",
+        ordering_key: "",
         natural_id: &[],
     }
 }

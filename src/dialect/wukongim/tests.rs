@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::decision::{Answer, Decision, FailureClass, Outcome, Refusal, Replacement, Verdict};
-use crate::dialect::{Answers, Call, Decoded, Oddity, Options, Unreadable, of};
+use crate::dialect::{AnswerWarning, Answers, Call, Decoded, Options, Unreadable, of};
 use crate::event::{DialectId, Event};
 
 macro_rules! fixture {
@@ -322,7 +322,13 @@ fn check(body: &str, expected: &str) {
     check_as(Answers::OpenIm, 200, body, expected, None);
 }
 
-fn check_as(answers: Answers, status: u16, body: &str, expected: &str, oddity: Option<Oddity>) {
+fn check_as(
+    answers: Answers,
+    status: u16,
+    body: &str,
+    expected: &str,
+    warning: Option<AnswerWarning>,
+) {
     let event = before_send();
     let reading = of(DialectId::WukongIm).read_answer(&event, status, body.as_bytes(), answers);
     let read = match reading.outcome {
@@ -342,8 +348,8 @@ fn check_as(answers: Answers, status: u16, body: &str, expected: &str, oddity: O
         Outcome::Failure(failure) => failure.class.name().to_owned(),
     };
     assert_eq!(read, expected, "{status} {body}");
-    if oddity.is_some() {
-        assert_eq!(reading.oddity, oddity, "{body}");
+    if warning.is_some() {
+        assert_eq!(reading.warning, warning, "{body}");
     }
 }
 
@@ -411,10 +417,10 @@ fn a_key_too_many_is_no_answer_unless_the_meaning_counts() {
         "msg.before_send.invalid-extra-field.response.json"
     ));
     let extra = extra.unwrap();
-    let oddity = Some(Oddity::ExtraKey);
-    check_as(Answers::OpenIm, 200, extra, "invalid", oddity);
-    check_as(Answers::Strict, 200, extra, "invalid", oddity);
-    check_as(Answers::Intent, 200, extra, "block 200", oddity);
+    let warning = Some(AnswerWarning::ExtraKey);
+    check_as(Answers::OpenIm, 200, extra, "invalid", warning);
+    check_as(Answers::Strict, 200, extra, "invalid", warning);
+    check_as(Answers::Intent, 200, extra, "block 200", warning);
 }
 
 #[test]

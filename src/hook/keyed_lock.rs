@@ -8,32 +8,35 @@ use tokio::sync::OwnedMutexGuard;
 
 /// Who waits for whom.
 #[derive(Debug, Default)]
-pub struct Turns {
-    lanes: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+pub struct KeyedLock {
+    ordering_keys: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// A turn; the next one begins when it is dropped.
 #[derive(Debug)]
 pub struct Turn<'a> {
-    turns: &'a Turns,
-    lane: &'a str,
+    turns: &'a KeyedLock,
+    ordering_key: &'a str,
     guard: Option<OwnedMutexGuard<()>>,
 }
 
-impl Turns {
-    /// Waits until nobody else of this lane has a turn. First come, first served.
-    pub async fn wait<'a>(&'a self, lane: &'a str) -> Turn<'a> {
+impl KeyedLock {
+    /// Waits until nobody else of this ordering key has a turn. First come, first served.
+    pub async fn wait<'a>(&'a self, ordering_key: &'a str) -> Turn<'a> {
         let mutex = {
-            let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-            match lanes.get(lane) {
+            let mut ordering_keys = self
+                .ordering_keys
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            match ordering_keys.get(ordering_key) {
                 Some(mutex) => Arc::clone(mutex),
-                None => Arc::clone(lanes.entry(lane.to_owned()).or_default()),
+                None => Arc::clone(ordering_keys.entry(ordering_key.to_owned()).or_default()),
             }
         };
-        // Whoever gives up waiting must not leave the lane behind.
+        // Whoever gives up waiting must not leave the ordering key behind.
         let mut turn = Turn {
             turns: self,
-            lane,
+            ordering_key,
             guard: None,
         };
         turn.guard = Some(mutex.lock_owned().await);
@@ -42,21 +45,24 @@ impl Turns {
 
     #[cfg(test)]
     fn count(&self) -> usize {
-        self.lanes.lock().unwrap().len()
+        self.ordering_keys.lock().unwrap().len()
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let turns = self.turns;
-        let mut lanes = turns.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ordering_keys = turns
+            .ordering_keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         self.guard = None;
-        // One is the map's own: nobody holds the lane or waits for it.
-        if lanes
-            .get(self.lane)
+        // One is the map's own: nobody holds the ordering key or waits for it.
+        if ordering_keys
+            .get(self.ordering_key)
             .is_some_and(|mutex| Arc::strong_count(mutex) == 1)
         {
-            lanes.remove(self.lane);
+            ordering_keys.remove(self.ordering_key);
         }
     }
 }
@@ -69,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_lane_is_one_at_a_time_and_leaves_nothing_behind() {
-        let turns = Turns::default();
+        let turns = KeyedLock::default();
         let first = turns.wait("a").now_or_never();
         let other = turns.wait("b").now_or_never();
         assert!(first.is_some() && other.is_some());
