@@ -3,20 +3,12 @@
 
 use std::ops::Range;
 
-use super::bidi;
-use super::combo::Combos;
 use super::entries::{self, Drafts};
-use super::evasion::{self, Evasion};
-use super::fold::{FoldTable, SYMBOL, Stream};
-use super::hits::{Allowed, Hit, Hits};
-use super::matcher::{Candidate, Limits, Matcher};
+use super::list::{CompileError, ListSpec};
 use super::options::{AllowMode, Mode, Options, SkipClasses};
-use super::patterns::Patterns;
-use super::seen::Seen;
-use super::selfmask::Selfmask;
-use super::sound::Sounds;
-use super::view::{Lens, Runs, View, longest_run};
-use super::{CompileError, ListSpec};
+use super::result::{self, Allowed, Combos, Evasion, Hit, Hits};
+use super::search::{Candidate, Limits, Matcher, Patterns, Seen, Selfmask};
+use super::text::{self, FoldTable, Lens, Runs, SYMBOL, Sounds, Stream, View, longest_run};
 
 /// Words of combinations that are kept for one text.
 const COMBINED_MAX: usize = 1 << 14;
@@ -153,7 +145,7 @@ impl Group {
     /// What an entry of these lists was seen through where it was found so.
     pub fn evasions(&self, entry: &str, found: &str, options: &Options) -> Vec<Evasion> {
         let (entry, _) = entries::without_wildcards(entry);
-        evasion::between(entry, found, options, &self.table, &self.sounds)
+        result::between(entry, found, options, &self.table, &self.sounds)
     }
 
     /// Appends what is reported to `reported`, list by list.
@@ -163,7 +155,8 @@ impl Group {
         work.combined.clear();
         self.find_unspared(sought, work);
         if !work.combined.is_empty() {
-            self.combos.settle(sought, &work.combined, &mut work.hits);
+            self.combos
+                .settle(sought.text, &work.combined, &mut work.hits);
         }
         if !work.hits.is_empty() {
             let mode = |list: u32| sought.rules[list as usize].mode;
@@ -248,9 +241,10 @@ impl Group {
             .find(&stream.symbols, sought.active, |candidate| {
                 found(located(sought.text, stream, &candidate));
             });
-        self.patterns.find(sought, stream, &mut found);
-        if self.bidi && bidi::is_overridden(sought.text) {
-            let shown = bidi::as_shown(sought.text, stream);
+        self.patterns
+            .find(sought.text, sought.active, stream, &mut found);
+        if self.bidi && text::is_overridden(sought.text) {
+            let shown = text::as_shown(sought.text, stream);
             self.each_candidate(
                 &self.readings,
                 sought,

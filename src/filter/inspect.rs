@@ -2,11 +2,12 @@
 //!
 //! Nothing on the way of a message comes here.
 
-use super::character::{self, Script};
+use super::filter::Filter;
 use super::inside::{Index, hash};
+use super::list::{ListSpec, Role};
 use super::options::WholeWord;
-use super::patterns::is_pattern;
-use super::{Entry, EntryId, Filter, ListSpec, Role};
+use super::search::is_pattern;
+use super::text::{Script, digit, script};
 
 impl Filter {
     /// The lists that were compiled, in their order.
@@ -41,27 +42,6 @@ impl Filter {
             }
         }
         Some(forms)
-    }
-}
-
-impl ListSpec {
-    /// The entries as they were given, without the words of combinations, which come after them.
-    pub fn written(&self) -> &[Entry] {
-        let combos = match self.role {
-            Role::Match => &self.options.combos[..],
-            Role::Allow => &[],
-        };
-        let words = combos
-            .iter()
-            .map(|combo| combo.all.len() + combo.none.len());
-        &self.entries[..self.entries.len() - words.sum::<usize>()]
-    }
-}
-
-impl EntryId {
-    /// The entry's number in its list, from 0.
-    pub fn index(self) -> usize {
-        self.0 as usize
     }
 }
 
@@ -251,23 +231,24 @@ fn barred_beside(end: char, whole_word: WholeWord) -> Side {
 }
 
 fn is_letter(c: char) -> bool {
-    character::script(c).is_some()
+    script(c).is_some()
 }
 
 fn is_greek_or_cyrillic(c: char) -> bool {
-    matches!(character::script(c), Some(Script::Greek | Script::Cyrillic))
+    matches!(script(c), Some(Script::Greek | Script::Cyrillic))
 }
 
 fn is_digit(c: char) -> bool {
-    character::digit(c).is_some()
+    digit(c).is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use super::super::Options;
     use super::*;
+    use crate::filter::list::Entry;
+    use crate::filter::options::Options;
 
     fn filter(words: &[&str]) -> Filter {
         let entries = words.iter().map(|word| Entry {

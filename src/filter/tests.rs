@@ -7,6 +7,10 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::filter::{
+    AllowMode, Combo, Confusables, ENTRY_CHARS_MAX, Marks, MaskBy, Mode, Pinyin, SkipClasses,
+    WholeWord, mask,
+};
 
 const CASES: &str = include_str!("../../tests/fixtures/filter/cases.jsonl");
 const EVASIONS: &str = include_str!("../../tests/fixtures/filter/evasion.jsonl");

@@ -1,0 +1,261 @@
+//! From a list's entries to drafts of matchers: folded, checked, in all their forms, and each
+//! where its lens will look for it.
+
+use super::forms::Forms;
+use crate::filter::list::{CompileError, ENTRY_CHARS_MAX, Entry, ListSpec, Role};
+use crate::filter::options::{Options, SkipClasses, WholeWord};
+use crate::filter::search::{Draft, Ends, EntryOf, Selfmask, Word, is_pattern};
+use crate::filter::text::{FoldTable, LETTER, Lens, Noise, SYMBOL, Stream, leet};
+
+/// The most forms that pinyin and split may make of one list's entries: about a gigabyte.
+const FORMS_MAX: usize = 4_000_000;
+
+/// The drafts of one group's readings.
+pub type Drafts = Vec<ReadingDraft>;
+
+/// What is looked for through one lens.
+pub struct ReadingDraft {
+    pub lens: Lens,
+    pub plain: Draft,
+    pub runs: Draft,
+    /// From how many equal symbols on a run may stand for a shorter one: the least of all lists.
+    pub runs_from: u32,
+}
+
+/// The entries of a group.
+#[derive(Default)]
+pub struct Read {
+    pub drafts: Drafts,
+    pub selfmask: Selfmask,
+}
+
+/// Reads the entries of the lists that are `members`. Reports what is wrong with them.
+pub fn read(
+    table: &FoldTable,
+    lists: &[ListSpec],
+    members: &[bool],
+    problems: &mut Vec<CompileError>,
+) -> Read {
+    let mut read = Read::default();
+    let mut reader = Reader {
+        table,
+        stream: Stream::default(),
+    };
+    for (id, list) in lists.iter().enumerate().filter(|(id, _)| members[*id]) {
+        let mut forms = Forms::new(table, &list.options);
+        let mut count = 0;
+        let mut outcome = Ok(());
+        let combined_from = list.first_combined();
+        each_word(list, problems, |number, entry| {
+            let word = Word {
+                of: EntryOf {
+                    list: id as u32,
+                    entry: number,
+                },
+                ends: reader.fold(entry, list)?,
+                combined: number >= combined_from,
+            };
+            let readings = reader.readings(&entry.text);
+            for form in &readings {
+                add(&mut read.drafts, &list.options, word, form);
+                if list.options.selfmask {
+                    read.selfmask.add(word, form);
+                }
+            }
+            let folded = &readings[readings.len() - 1];
+            if count <= FORMS_MAX {
+                for form in forms.of(folded) {
+                    count += 1;
+                    add(&mut read.drafts, &list.options, word, &form);
+                }
+            } else {
+                outcome = Err(());
+            }
+            Ok(())
+        });
+        if outcome.is_err() {
+            let what = format!(
+                "`pinyin` and `split` make more than {FORMS_MAX} forms of these entries; keep them for a list of the words that matter"
+            );
+            problems.push(CompileError::of_list(list, what));
+        }
+    }
+    read
+}
+
+/// Reads all allowed phrases, as a list that skips `skip` reads them: no end of them needs a
+/// boundary.
+pub fn read_phrases(
+    table: &FoldTable,
+    lists: &[ListSpec],
+    skip: SkipClasses,
+    problems: &mut Vec<CompileError>,
+) -> Drafts {
+    let mut drafts = Drafts::new();
+    let mut reader = Reader {
+        table,
+        stream: Stream::default(),
+    };
+    let options = Options {
+        skip,
+        ..Options::default()
+    };
+    for (id, list) in lists.iter().enumerate() {
+        if list.role == Role::Allow {
+            each_word(list, problems, |number, phrase| {
+                let word = Word {
+                    of: EntryOf {
+                        list: id as u32,
+                        entry: number,
+                    },
+                    ends: reader.fold(phrase, list)?,
+                    combined: false,
+                };
+                for form in reader.readings(&phrase.text) {
+                    add(&mut drafts, &options, word, &form);
+                }
+                Ok(())
+            });
+        }
+    }
+    drafts
+}
+
+/// Calls `read` for every entry that is a word, and reports what it says is wrong.
+fn each_word(
+    list: &ListSpec,
+    problems: &mut Vec<CompileError>,
+    mut read: impl FnMut(u32, &Entry) -> Result<(), String>,
+) {
+    for (number, entry) in list.entries.iter().enumerate() {
+        let is_pattern = is_pattern(&entry.text);
+        let outcome = match list.role {
+            Role::Allow if entry.options.is_some() => Err(
+                "an allowed phrase has no options: it is read as the list that it spares"
+                    .to_owned(),
+            ),
+            // Those with options of their own are in a part of the list.
+            Role::Match if is_pattern || entry.options.is_some() => Ok(()),
+            Role::Allow if is_pattern => Err(format!(
+                "`{}`: an allowed phrase is a text, no pattern",
+                entry.text
+            )),
+            Role::Match | Role::Allow => read(number as u32, entry),
+        };
+        if let Err(what) = outcome {
+            problems.push(CompileError {
+                list: list.name.clone(),
+                line: entry.line,
+                what,
+            });
+        }
+    }
+}
+
+struct Reader<'a> {
+    table: &'a FoldTable,
+    stream: Stream,
+}
+
+impl Reader<'_> {
+    /// Folds an entry into `stream`.
+    fn fold(&mut self, entry: &Entry, list: &ListSpec) -> Result<Ends, String> {
+        let (text, mut ends) = without_wildcards(&entry.text);
+        if list.role == Role::Match {
+            ends.whole_word = list.options.whole_word;
+        }
+        self.table.fold(text, &mut self.stream);
+        checked(&self.stream)?;
+        Ok(ends)
+    }
+
+    /// An entry, just folded into `stream`, as it may be read: what looks Latin in it alone stays
+    /// itself in a text of its own script. The folded entry is the last.
+    fn readings(&mut self, entry: &str) -> Vec<Vec<u32>> {
+        let folded = self.stream.symbols.clone();
+        let (text, _) = without_wildcards(entry);
+        self.table.fold_keeping_scripts(text, &mut self.stream);
+        let mut readings = vec![self.stream.symbols.clone(), folded];
+        readings.dedup();
+        readings
+    }
+}
+
+/// Adds a form of an entry to the drafts of every lens that it is looked for through.
+fn add(drafts: &mut Drafts, options: &Options, word: Word, form: &[u32]) {
+    let mut lens = Lens::of(options);
+    let noise = Noise::new(lens.skip);
+    if form.iter().any(|symbol| noise.holds(*symbol)) {
+        // What is noise in other entries counts in this one.
+        lens.skip = SkipClasses::NONE;
+    }
+    add_to(drafts, lens, options, word, form);
+    let may_be_signs = [SkipClasses::PUNCT, SkipClasses::SYMBOL, SkipClasses::STOP]
+        .into_iter()
+        .any(|class| lens.skip.contains(class));
+    let has_letter = form
+        .iter()
+        .any(|symbol| symbol & LETTER != 0 && leet::may_be_sign(symbol & SYMBOL));
+    if lens.leet && may_be_signs && has_letter {
+        let signs = Lens {
+            signs: true,
+            ..lens
+        };
+        add_to(drafts, signs, options, word, form);
+    }
+}
+
+fn add_to(drafts: &mut Drafts, lens: Lens, options: &Options, word: Word, form: &[u32]) {
+    let at = drafts.iter().position(|draft| draft.lens == lens);
+    let at = at.unwrap_or_else(|| {
+        drafts.push(ReadingDraft {
+            lens,
+            plain: Draft::default(),
+            runs: Draft::default(),
+            runs_from: u32::MAX,
+        });
+        drafts.len() - 1
+    });
+    let draft = &mut drafts[at];
+    draft.plain.push(word, form);
+    if options.repeat > 0 {
+        draft.runs.push(word, form);
+        draft.runs_from = draft.runs_from.min(options.repeat);
+    }
+}
+
+/// The entry without the `*` at either end, which says that the word may go on there.
+pub fn without_wildcards(text: &str) -> (&str, Ends) {
+    let mut ends = Ends {
+        whole_word: WholeWord::Off,
+        left_open: false,
+        right_open: false,
+    };
+    let mut bare = text;
+    if let Some(rest) = bare.strip_prefix('*') {
+        (bare, ends.left_open) = (rest, true);
+    }
+    if let Some(rest) = bare.strip_suffix('*') {
+        (bare, ends.right_open) = (rest, true);
+    }
+    if bare.chars().all(|c| c == '*') {
+        // Nothing but stars: these are what is looked for.
+        bare = text;
+    }
+    (bare, ends)
+}
+
+/// Refuses what can never match or would match everywhere.
+fn checked(folded: &Stream) -> Result<(), String> {
+    let blank = u32::from(' ');
+    if folded.symbols.iter().all(|symbol| symbol & SYMBOL == blank) {
+        return Err("the entry is nothing but blanks and what the options drop".to_owned());
+    }
+    let length = folded.symbols.len();
+    if length > ENTRY_CHARS_MAX {
+        return Err(format!(
+            "the entry has {length} characters; {ENTRY_CHARS_MAX} are the most"
+        ));
+    }
+    Ok(())
+}

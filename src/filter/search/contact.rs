@@ -1,0 +1,353 @@
+//! Ready-made detectors of contacts: phone numbers, e-mail addresses, URLs and bare domains, IP
+//! addresses, and handles of messengers.
+//!
+//! They read the folded text, in which digits and letters are plain whatever they looked like.
+//! What only looks like a contact is left alone: dates, versions, file names, order numbers,
+//! private and loopback addresses.
+
+use core::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
+use std::str::FromStr;
+
+use regex::Regex;
+
+use crate::filter::text::{SYMBOL, Stream};
+
+/// A detector, by its name in lists.
+pub struct Contact {
+    kind: Kind,
+    regexes: Vec<Regex>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Phone,
+    Email,
+    Url,
+    Ip,
+    Handle,
+}
+
+const KINDS: [(&str, Kind); 5] = [
+    ("phone", Kind::Phone),
+    ("email", Kind::Email),
+    ("url", Kind::Url),
+    ("ip", Kind::Ip),
+    ("handle", Kind::Handle),
+];
+
+/// Top-level domains that mark a bare domain. Those that are everyday words (`is`, `to`, `so`) or
+/// endings of file names (`sh`, `py`, `md`) are not among them.
+const DOMAINS: &str = "com|net|org|cn|io|cc|tv|vip|top|xyz|club|shop|site|online|link|live|app|dev|ai|info|biz|pro|\
+    ltd|store|tech|icu|wang|hk|tw|jp|kr|uk|ru|de|fr|eu|gg|casino|bet|poker|loan|click|website|space|fun|asia|mobi";
+
+/// Short links, which always have a path.
+const SHORT_LINKS: &str =
+    r"t\.me|wa\.me|bit\.ly|is\.gd|t\.cn|goo\.gl|dwz\.cn|u\.nu|line\.me|discord\.gg|youtu\.be";
+
+impl FromStr for Contact {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Contact, String> {
+        let kind = KINDS.into_iter().find(|(known, _)| *known == name);
+        let Some((_, kind)) = kind else {
+            let known: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+            return Err(format!(
+                "no detector `contact:{name}`; there are {}",
+                known.join(", ")
+            ));
+        };
+        let regexes = kind.regexes().into_iter();
+        let compile = |regex: String| Regex::new(&regex).expect("a test compiles all of them");
+        Ok(Contact {
+            kind,
+            regexes: regexes.map(compile).collect(),
+        })
+    }
+}
+
+impl Kind {
+    fn regexes(self) -> Vec<String> {
+        let path = r#"[^\s，。；！？、“”‘’（）【】《》<>"']"#;
+        match self {
+            Kind::Phone => vec![
+                r"(?:\+?86[- ]{0,2})?1[3-9][0-9][-. ]{0,2}[0-9]{4}[-. ]{0,2}[0-9]{4}".to_owned(),
+                r"\(?0[1-9][0-9]{1,2}\)?[- ]{1,2}[1-9][0-9]{6,7}".to_owned(),
+                r"\+[1-9][0-9]{0,2}(?:[-. ]?\(?[0-9]{1,4}\)?){2,5}".to_owned(),
+                r"\(?[2-9][0-9]{2}\)?[-. ][2-9][0-9]{2}[-. ][0-9]{4}".to_owned(),
+            ],
+            Kind::Email => vec![
+                r"[a-zA-Z0-9][a-zA-Z0-9._%+-]{0,63}(?: ?@ ?| ?[(\[]at[)\]] ?)(?:[a-zA-Z0-9-]+(?:\.| ?[(\[]dot[)\]] ?)){1,5}[a-zA-Z]{2,24}".to_owned(),
+            ],
+            Kind::Url => vec![
+                format!("(?i)(?:https?|ftp)://{path}+"),
+                format!(r"(?i)www\.[a-z0-9-]+\.{path}+"),
+                format!(r"(?i)(?:{SHORT_LINKS})/{path}+"),
+                format!(r"(?i)(?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.){{1,5}}(?:{DOMAINS})(?::[0-9]{{1,5}})?(?:/{path}*)?"),
+            ],
+            Kind::Ip => vec![
+                r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}".to_owned(),
+                r"(?i)[0-9a-f:]{2,39}".to_owned(),
+            ],
+            Kind::Handle => vec![
+                r"(?i)(?:微信号?|v信|vx|wx|weixin|wechat|加v|加微|薇信)[ :：号是]{0,4}(?:[a-z][a-z0-9_-]{5,19}|[0-9]{5,12})".to_owned(),
+                r"(?i)(?:qq群?|扣扣|企鹅群?)[ :：号是]{0,4}[1-9][0-9]{4,11}".to_owned(),
+                r"(?i)(?:telegram|tg|电报|飞机|whatsapp)[ :：号是]{0,4}(?:@[a-z][a-z0-9_]{4,31}|\+?[0-9]{7,15})".to_owned(),
+            ],
+        }
+    }
+
+    /// The part of a candidate that is a contact; `None` if it only looks like one.
+    fn checked(self, text: &str, candidate: Range<usize>) -> Option<Range<usize>> {
+        let found = &text[candidate.clone()];
+        let before = text[..candidate.start].chars().next_back();
+        let behind = text[candidate.end..].chars().next();
+        let after_word = before.is_some_and(|c| c.is_ascii_alphanumeric());
+        let before_word = behind.is_some_and(|c| c.is_ascii_alphanumeric());
+        match self {
+            Kind::Phone => {
+                let digits = found.bytes().filter(u8::is_ascii_digit).count();
+                let longer = behind_is_number(&text[candidate.end..])
+                    || is_part(before, text, candidate.start);
+                let open = found.contains('(') != found.contains(')');
+                (!after_word && !before_word && !longer && !open && (8..=15).contains(&digits))
+                    .then_some(candidate)
+            }
+            Kind::Email => (!after_word && !before_word).then_some(candidate),
+            Kind::Url => {
+                let trimmed =
+                    found.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '}', '|']);
+                let end = candidate.start + trimmed.len();
+                let joined = before.is_some_and(|c| matches!(c, '@' | '.' | '-' | '_' | '/'));
+                let goes_on = before_word && !trimmed.contains('/');
+                (!after_word && !joined && !goes_on && !is_of_this_net(trimmed))
+                    .then_some(candidate.start..end)
+            }
+            Kind::Ip => {
+                let joined =
+                    |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+                let dotted = before == Some('.')
+                    || text[candidate.end..].starts_with('.')
+                        && behind_is_number(&text[candidate.end..]);
+                let colon = before == Some(':');
+                (!joined(before) && !joined(behind) && !dotted && !colon && is_public(found))
+                    .then_some(candidate)
+            }
+            Kind::Handle => {
+                let keyword_in_word =
+                    after_word && found.starts_with(|c: char| c.is_ascii_alphabetic());
+                (!keyword_in_word && !before_word && is_handle(found)).then_some(candidate)
+            }
+        }
+    }
+}
+
+/// A number goes on behind a sign: `.5`, `-3`.
+fn behind_is_number(behind: &str) -> bool {
+    let mut chars = behind.chars();
+    matches!(chars.next(), Some('.' | '-' | '/'))
+        && chars.next().is_some_and(|c| c.is_ascii_digit())
+}
+
+/// What stands before a number makes it the rest of a longer one.
+fn is_part(before: Option<char>, text: &str, start: usize) -> bool {
+    let sign = before.filter(|c| matches!(c, '.' | '-' | '/' | '#'));
+    sign.is_some_and(|sign| {
+        let earlier = text[..start - sign.len_utf8()].chars().next_back();
+        sign == '#' || earlier.is_some_and(|c| c.is_ascii_alphanumeric())
+    })
+}
+
+/// A URL whose host only the machine or the office reaches.
+fn is_of_this_net(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host.rsplit('@').next().unwrap_or_default();
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    let address = Ipv4Addr::from_str(host).is_ok() || Ipv6Addr::from_str(host).is_ok();
+    host.eq_ignore_ascii_case("localhost") || address && !is_public(host)
+}
+
+/// An address that the whole internet can reach.
+fn is_public(address: &str) -> bool {
+    if let Ok(v4) = Ipv4Addr::from_str(address) {
+        let private = v4.is_private() || v4.is_loopback() || v4.is_link_local();
+        return !private && !v4.is_broadcast() && !v4.is_documentation() && v4.octets()[0] != 0;
+    }
+    Ipv6Addr::from_str(address).is_ok_and(|v6| {
+        let private = v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local();
+        !private && !v6.is_unicast_link_local()
+    })
+}
+
+/// The name behind the keyword is no everyday word: it holds a digit or `_`, or stands behind a
+/// colon or `号`.
+fn is_handle(found: &str) -> bool {
+    let named = found.contains([':', '：', '号', '@']);
+    named || found.contains(|c: char| c.is_ascii_digit() || c == '_')
+}
+
+/// A folded text as a string, with the way back to the original.
+pub struct Folded<'a> {
+    text: String,
+    /// For each byte of `text` the symbol that it is of.
+    symbols: Vec<u32>,
+    original: &'a str,
+    origins: &'a [u32],
+}
+
+impl<'a> Folded<'a> {
+    pub fn new(original: &'a str, stream: &'a Stream) -> Folded<'a> {
+        let (mut text, mut symbols) = (String::new(), Vec::new());
+        for (number, symbol) in stream.symbols.iter().enumerate() {
+            let origin = stream.origins[number] as usize;
+            let c = match original[origin..].chars().next() {
+                // The sentence goes on behind it, where `,` may belong to a URL.
+                Some(stop) if "，！？；（）".contains(stop) => stop,
+                _ => char::from_u32(symbol & SYMBOL).unwrap_or(char::REPLACEMENT_CHARACTER),
+            };
+            text.push(c);
+            symbols.resize(text.len(), number as u32);
+        }
+        Folded {
+            text,
+            symbols,
+            original,
+            origins: &stream.origins,
+        }
+    }
+
+    /// The bytes of the original from which a part was folded.
+    fn origin(&self, range: Range<usize>) -> (usize, usize) {
+        let origin = |byte: usize| self.origins[self.symbols[byte] as usize] as usize;
+        let (start, last) = (origin(range.start), origin(range.end - 1));
+        let length = self.original[last..]
+            .chars()
+            .next()
+            .map_or(0, char::len_utf8);
+        (start, last + length)
+    }
+}
+
+impl Contact {
+    /// Reports every contact, in bytes of the original.
+    pub fn find(&self, folded: &Folded, mut found: impl FnMut(usize, usize)) {
+        for regex in &self.regexes {
+            for candidate in regex.find_iter(&folded.text) {
+                if let Some(range) = self.kind.checked(&folded.text, candidate.range())
+                    && !range.is_empty()
+                {
+                    let (start, end) = folded.origin(range);
+                    found(start, end);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::options::Options;
+    use crate::filter::text::FoldTable;
+
+    fn check(kind: &str, text: &str, expected: &[&str]) {
+        let table = FoldTable::build(&Options::default()).unwrap();
+        let mut stream = Stream::default();
+        table.fold(text, &mut stream);
+        let mut found = Vec::new();
+        let contact = Contact::from_str(kind).unwrap();
+        contact.find(&Folded::new(text, &stream), |start, end| {
+            found.push(&text[start..end])
+        });
+        // Several of the expressions of one detector may say the same.
+        found.dedup();
+        assert_eq!(found, expected, "{kind} in {text:?}");
+    }
+
+    #[test]
+    fn phones() {
+        check("phone", "打13812345678", &["13812345678"]);
+        check("phone", "电话 138-1234-5678。", &["138-1234-5678"]);
+        check(
+            "phone",
+            "１３８１２３４５６７８",
+            &["１３８１２３４５６７８"],
+        );
+        check("phone", "①③⑧①②③④⑤⑥⑦⑧", &["①③⑧①②③④⑤⑥⑦⑧"]);
+        check("phone", "010-12345678", &["010-12345678"]);
+        check("phone", "call (212) 555-0123 now", &["(212) 555-0123"]);
+        check("phone", "+44 20 7946 0958", &["+44 20 7946 0958"]);
+        check("phone", "20240101", &[]);
+        check("phone", "订单 1381234567890", &[]);
+        check("phone", "单号SF13812345678", &[]);
+        check("phone", "2024-01-01 12:30:45", &[]);
+        check("phone", "价格 12345.67 元", &[]);
+    }
+
+    #[test]
+    fn emails() {
+        check("email", "邮箱 a.b@example.com", &["a.b@example.com"]);
+        check(
+            "email",
+            "bob (at) example (dot) com",
+            &["bob (at) example (dot) com"],
+        );
+        check("email", "@全体成员 开会", &[]);
+        check("email", "a@b", &[]);
+    }
+
+    #[test]
+    fn urls() {
+        check(
+            "url",
+            "看 https://example.com/a?b=1，快",
+            &["https://example.com/a?b=1"],
+        );
+        check("url", "go to example.com.", &["example.com"]);
+        check("url", "加 t.me/abc", &["t.me/abc"]);
+        check(
+            "url",
+            "ｗｗｗ．ｅｘａｍｐｌｅ．ｃｏｍ",
+            &["ｗｗｗ．ｅｘａｍｐｌｅ．ｃｏｍ"],
+        );
+        check("url", "1.jpg v1.2.3 readme.md node.js ok.so", &[]);
+        check(
+            "url",
+            "http://127.0.0.1:8080/x http://localhost/ http://192.168.1.1",
+            &[],
+        );
+        check("url", "a.b@example.com", &[]);
+        check("url", "example.community", &[]);
+    }
+
+    #[test]
+    fn addresses() {
+        check("ip", "服务器 8.8.8.8。", &["8.8.8.8"]);
+        check("ip", "2001:4860:4860::8888", &["2001:4860:4860::8888"]);
+        check("ip", "127.0.0.1 10.0.0.1 192.168.1.1 ::1 fe80::1", &[]);
+        check("ip", "v1.2.3.4 1.2.3.4.5 999.1.1.1 12:30:45", &[]);
+    }
+
+    #[test]
+    fn handles() {
+        check("handle", "VX: abc_12345", &["VX: abc_12345"]);
+        check("handle", "加微信abc12345聊", &["微信abc12345"]);
+        check("handle", "QQ群：123456789", &["QQ群：123456789"]);
+        check("handle", "tg @some_body", &["tg @some_body"]);
+        check("handle", "微信支付 wechat friends", &[]);
+        check("handle", "QQ飞车 2023", &[]);
+    }
+
+    #[test]
+    fn names_are_known() {
+        let error = Contact::from_str("fax").err().unwrap();
+        assert_eq!(
+            error,
+            "no detector `contact:fax`; there are phone, email, url, ip, handle"
+        );
+    }
+}

@@ -1,0 +1,393 @@
+//! Runs of equal symbols that stand for shorter ones of an entry.
+//!
+//! A run of the text stands for one of the entry if it is as long, or longer and long enough. Of
+//! the first and the last run a match may take a part: just as much as the entry has, or, if it
+//! takes more, up to noise or to a sign. Of matches inside of each other the widest counts: a
+//! stretched word is one match, however many of its symbols could be left out.
+//!
+//! The rows of the entry are laid over the text from the last one to the first, and for every
+//! place where one may begin it is known how far the entry reaches from there. So the time is
+//! linear in the runs, whatever the number of ways to part them.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::ops::Range;
+
+use super::seen::{Seen, stands_free};
+use super::word::{Limits, PART, SYLLABLE};
+use crate::filter::text::leet::{self, Written};
+use crate::filter::text::{LETTER, SYMBOL, is_blank};
+
+/// An entry whose runs, one by one, may stand in a text.
+pub struct Stretch<'a> {
+    pub seen: &'a Seen<'a>,
+    pub limits: Limits,
+    /// What must not stand before and behind it.
+    pub left: u32,
+    pub right: u32,
+    /// How long its runs are.
+    pub counts: &'a [u8],
+    /// Its symbols, where a view does not say all about them.
+    pub form: Option<&'a [u32]>,
+    pub leet: bool,
+}
+
+impl Stretch<'_> {
+    /// Reports where the entry stands in the runs that start at `starts`, the last of which is
+    /// behind them, as ranges of the view. What stands there in the entry's own length is left to
+    /// the matcher that knows no runs.
+    pub fn find(&self, starts: &[u32], mut found: impl FnMut(Range<usize>)) {
+        if !self.may_be_stretched(starts) {
+            return;
+        }
+        let runs: Vec<Range<usize>> = starts
+            .windows(2)
+            .map(|bounds| bounds[0] as usize..bounds[1] as usize)
+            .collect();
+        let own = self.own(&runs);
+        let laid = |blanks: Blanks| {
+            let laid = Laid {
+                stretch: self,
+                own: &own,
+                runs: &runs,
+                blanks,
+            };
+            laid.widest()
+        };
+        let mut all = laid(Blanks::Nowhere);
+        if self.has_blanks(&runs) {
+            all.extend(laid(Blanks::Anywhere));
+            all.sort_unstable_by_key(|range| (range.start, Reverse(range.end)));
+        }
+        let mut reach = 0;
+        for range in all {
+            if range.end > reach {
+                reach = range.end;
+                found(range);
+            }
+        }
+    }
+
+    /// Some run is longer than the entry's, and none is too short. Most candidates end here.
+    fn may_be_stretched(&self, starts: &[u32]) -> bool {
+        let last = self.counts.len() - 1;
+        let mut longer = false;
+        let mut runs = starts.windows(2).zip(self.counts).enumerate();
+        let fit = runs.all(|(nth, (bounds, count))| {
+            let (length, count) = ((bounds[1] - bounds[0]) as usize, usize::from(*count));
+            longer |= length > count;
+            // An end may be cut; signs may be several letters, so several rows of the entry.
+            let is_inner = nth > 0 && nth < last && !self.leet;
+            let too_short = is_inner && length < self.limits.repeat as usize;
+            length == count || length > count && !too_short
+        });
+        fit && longer
+    }
+
+    /// The symbols of the entry; where the view says all about them, those of the text are like
+    /// them.
+    fn own(&self, runs: &[Range<usize>]) -> Cow<'_, [u32]> {
+        if let Some(form) = self.form {
+            return Cow::Borrowed(form);
+        }
+        let symbols = runs.iter().zip(self.counts).flat_map(|(run, count)| {
+            let symbol = self.seen.stream[self.seen.place(run.start)];
+            std::iter::repeat_n(symbol, usize::from(*count))
+        });
+        symbols.collect()
+    }
+
+    fn has_blanks(&self, runs: &[Range<usize>]) -> bool {
+        let (Some(first), Some(last)) = (runs.first(), runs.last()) else {
+            return false;
+        };
+        let (start, end) = (self.seen.place(first.start), self.seen.place(last.end - 1));
+        let is_parted = end - start > last.end - 1 - first.start;
+        is_parted
+            && self.seen.stream[start..end]
+                .iter()
+                .any(|symbol| is_blank(*symbol))
+    }
+}
+
+/// Where blanks may stand between two letters.
+#[derive(Clone, Copy, PartialEq)]
+enum Blanks {
+    Nowhere,
+    /// Between any two, if something stands between all of them: the word is spelled out.
+    Anywhere,
+}
+
+/// Equal symbols in a row of the entry: the first of them, and how many.
+#[derive(Clone, Copy)]
+struct Row {
+    first: usize,
+    count: usize,
+}
+
+impl Row {
+    fn last(self) -> usize {
+        self.first + self.count - 1
+    }
+}
+
+/// Where the rest of an entry ends, the furthest of all ways, and how many of its letters are
+/// hidden by signs.
+#[derive(Clone, Copy)]
+struct Reach {
+    end: usize,
+    hidden: usize,
+}
+
+impl Reach {
+    fn is_better(self, than: Option<Reach>) -> bool {
+        let order = |reach: Reach| (reach.end, Reverse(reach.hidden));
+        than.is_none_or(|than| order(self) > order(than))
+    }
+}
+
+/// An entry laid over the runs of a text.
+struct Laid<'a> {
+    stretch: &'a Stretch<'a>,
+    own: &'a [u32],
+    runs: &'a [Range<usize>],
+    blanks: Blanks,
+}
+
+impl Laid<'_> {
+    /// The places of the entry that are in no wider one, from left to right.
+    fn widest(&self) -> Vec<Range<usize>> {
+        let (Some(first), Some(last)) = (self.runs.first(), self.runs.last()) else {
+            return Vec::new();
+        };
+        let is_end = |end: usize| end > last.start && self.may_end(end);
+        let mut reaches: Vec<Option<Reach>> = (last.start..=last.end)
+            .map(|end| is_end(end).then_some(Reach { end, hidden: 0 }))
+            .collect();
+        let mut rest = self.own.len();
+        for (run, count) in self.runs.iter().zip(self.stretch.counts).rev() {
+            if run.end != last.end {
+                // The next run is taken from its start.
+                let next = reaches[0];
+                reaches = vec![None; run.len() + 1];
+                reaches[run.len()] = next;
+            }
+            let start = rest - usize::from(*count);
+            for row in self.rows(start..rest).into_iter().rev() {
+                reaches = self.reaches_of(row, run, &reaches);
+            }
+            rest = start;
+        }
+        let mut widest: Vec<Range<usize>> = Vec::new();
+        for (start, reach) in first.clone().zip(reaches) {
+            let Some(Reach { end, hidden }) = reach else {
+                continue;
+            };
+            let is_wider = widest.last().is_none_or(|last| end > last.end);
+            let is_stretched = end - start > self.own.len();
+            if is_wider && is_stretched && self.is_real(hidden) && self.stands_free(start..end) {
+                widest.push(start..end);
+            }
+        }
+        widest
+    }
+
+    /// The rows of one run of the entry; signs may be several letters.
+    fn rows(&self, run: Range<usize>) -> Vec<Row> {
+        let mut rows: Vec<Row> = Vec::new();
+        for index in run {
+            match rows.last_mut() {
+                Some(row) if self.is_alike(row.first, index) => row.count += 1,
+                _ => rows.push(Row {
+                    first: index,
+                    count: 1,
+                }),
+            }
+        }
+        rows
+    }
+
+    /// Two symbols of one run of the entry are the same, or sound so.
+    fn is_alike(&self, one: usize, other: usize) -> bool {
+        let [one, other] = [one, other].map(|index| self.own[index] & SYMBOL);
+        !self.stretch.leet || one == other || one >= 0x80
+    }
+
+    /// How far the entry reaches where a row of it begins, for every place of a run. `behind` says
+    /// it for the row behind it.
+    fn reaches_of(
+        &self,
+        row: Row,
+        run: &Range<usize>,
+        behind: &[Option<Reach>],
+    ) -> Vec<Option<Reach>> {
+        let ends = self.ends_of(row, run);
+        let reals = self.reals(row, run);
+        let is_even = self.is_even(row);
+        let hidden = |taken: Range<usize>| {
+            let taken = taken.start - run.start..taken.end - run.start;
+            row.count
+                .saturating_sub(reals[taken.end] - reals[taken.start])
+        };
+        let longer_from = (row.count + 1).max(self.stretch.limits.repeat as usize);
+        let mut reaches = vec![None; run.len() + 1];
+        // Of the places where a longer row may end the best, and what is known from there.
+        let (mut block, mut best): (usize, Option<(usize, Reach)>) = (0, None);
+        let last_start = (run.end + 1).saturating_sub(row.count);
+        for start in (run.start..last_start).rev() {
+            let own_end = start + row.count;
+            let furthest = ends[own_end - 1 - run.start];
+            if furthest != block {
+                (block, best) = (furthest, None);
+            }
+            let end = start + longer_from;
+            if end <= furthest
+                && let Some(reach) = behind[end - run.start]
+                && self.may_go_on(row, run, end, true)
+                && reach.is_better(best.map(|(_, best)| best))
+            {
+                best = Some((end, reach));
+            }
+            let ends = &ends[start - run.start..];
+            let begins = match is_even {
+                true => ends[0] >= own_end,
+                false => self.begins(row, start, ends),
+            };
+            if !begins {
+                continue;
+            }
+            let exact = behind[own_end - run.start];
+            let exact = exact.filter(|_| self.may_go_on(row, run, own_end, false));
+            let longer = best.filter(|_| row.first > 0 || self.is_cut_before(run, start));
+            let ways = [exact.map(|reach| (own_end, reach)), longer];
+            for (end, reach) in ways.into_iter().flatten() {
+                let reach = Reach {
+                    end: reach.end,
+                    hidden: reach.hidden + hidden(start..end),
+                };
+                let known = &mut reaches[start - run.start];
+                if reach.is_better(*known) {
+                    *known = Some(reach);
+                }
+            }
+        }
+        reaches
+    }
+
+    /// For every place of a run, where the symbols end that may stand for a row's last one; 0
+    /// where none does.
+    fn ends_of(&self, row: Row, run: &Range<usize>) -> Vec<usize> {
+        let last = row.last();
+        let mut ends = vec![0; run.len()];
+        let mut end = 0;
+        for at in run.clone().rev() {
+            let goes_on = end > 0 && self.are_linked(last, last, at + 1);
+            end = match self.written(last, at) {
+                None => 0,
+                Some(_) if goes_on => end,
+                Some(_) => at + 1,
+            };
+            ends[at - run.start] = end;
+        }
+        ends
+    }
+
+    /// How many symbols of a run, up to each, are what a row says, and no signs for it.
+    fn reals(&self, row: Row, run: &Range<usize>) -> Vec<usize> {
+        let mut reals = Vec::with_capacity(run.len() + 1);
+        reals.push(0);
+        let mut count = 0;
+        for at in run.clone() {
+            count += usize::from(self.written(row.last(), at) == Some(Written::Itself));
+            reals.push(count);
+        }
+        reals
+    }
+
+    /// The same may stand between any two symbols of a row, however long it is.
+    fn is_even(&self, row: Row) -> bool {
+        let behind = self.own.len().min(row.last() + 2);
+        let mut others = self.own[row.first + 1..behind].iter();
+        others.all(|own| own & (PART | SYLLABLE) == 0)
+    }
+
+    /// As many symbols as an uneven row has may stand for it from `start` on. `ends` are those
+    /// from there.
+    fn begins(&self, row: Row, start: usize, ends: &[usize]) -> bool {
+        ends[..row.count].iter().all(|end| *end > 0)
+            && (1..row.count)
+                .all(|nth| self.are_linked(row.first + nth - 1, row.first + nth, start + nth))
+    }
+
+    /// A row of the entry may end there, with the next one behind it.
+    fn may_go_on(&self, row: Row, run: &Range<usize>, end: usize, longer: bool) -> bool {
+        let next = row.last() + 1;
+        if next < self.own.len() {
+            self.are_linked(row.last(), next, end)
+        } else {
+            let cut = end == run.end || self.seen().gap_before(end) > 0;
+            !longer || cut || !self.continues(row.last(), end)
+        }
+    }
+
+    /// A run that is longer than the entry's may begin there.
+    fn is_cut_before(&self, run: &Range<usize>, start: usize) -> bool {
+        start == run.start || self.seen().gap_before(start) > 0 || !self.continues(0, start - 1)
+    }
+
+    /// Beside a longer run this symbol would be a part of it. A sign may be just a sign.
+    fn continues(&self, index: usize, at: usize) -> bool {
+        matches!(
+            self.written(index, at),
+            Some(Written::Itself | Written::Digit)
+        )
+    }
+
+    fn written(&self, index: usize, at: usize) -> Option<Written> {
+        if !self.stretch.leet {
+            return Some(Written::Itself);
+        }
+        leet::written(self.own[index], self.seen().stream[self.seen().place(at)])
+    }
+
+    /// What stands before the symbol at `at` may stand between these two of the entry, which are
+    /// one where the run is longer.
+    fn are_linked(&self, index: usize, next: usize, at: usize) -> bool {
+        let (before, behind) = (self.own[index], self.own[next]);
+        let one = index == next;
+        let of_one = one && self.own.get(next + 1).is_some_and(|own| own & PART != 0);
+        let letters = before & behind & LETTER != 0 && (one || behind & SYLLABLE == 0);
+        let gap = self.seen().gap_before(at);
+        if gap == 0 {
+            return !letters || self.blanks == Blanks::Nowhere;
+        }
+        let parted = || self.seen().is_parted_before(at);
+        gap <= self.stretch.limits.max_gap as usize
+            && behind & PART == 0
+            && !of_one
+            && (!letters || self.blanks == Blanks::Anywhere || !parted())
+    }
+
+    fn seen(&self) -> &Seen<'_> {
+        self.stretch.seen
+    }
+
+    fn may_end(&self, end: usize) -> bool {
+        self.seen().is_right_free(end, self.stretch.right)
+    }
+
+    fn stands_free(&self, range: Range<usize>) -> bool {
+        let (first, behind) = (
+            self.seen().place(range.start),
+            self.seen().place(range.end - 1) + 1,
+        );
+        let Stretch { left, right, .. } = *self.stretch;
+        stands_free(self.seen().stream, first, behind, left, right)
+    }
+
+    /// Half of the letters at least are no signs.
+    fn is_real(&self, hidden: usize) -> bool {
+        let letters = self.own.iter().filter(|own| **own & LETTER != 0);
+        hidden * 2 <= letters.count()
+    }
+}

@@ -1,0 +1,72 @@
+//! A word that is looked for: which entry it is, and what must hold at its ends.
+
+use crate::filter::options::WholeWord;
+use crate::filter::text::{DIGIT, LETTER};
+
+/// In a form of an entry: begins what is typed for one character of it.
+pub const SYLLABLE: u32 = 1 << 28;
+
+/// In a form of an entry: belongs to the symbol before it; nothing may stand between the two.
+pub const PART: u32 = 1 << 27;
+
+/// An entry of a list, both by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryOf {
+    pub list: u32,
+    pub entry: u32,
+}
+
+/// A word to look for, whatever its forms.
+#[derive(Clone, Copy)]
+pub struct Word {
+    pub of: EntryOf,
+    pub ends: Ends,
+    /// It belongs to a combination, so it must be found whoever else has the same pattern.
+    pub combined: bool,
+}
+
+/// Which ends of an entry need a boundary.
+#[derive(Clone, Copy)]
+pub struct Ends {
+    pub whole_word: WholeWord,
+    pub left_open: bool,
+    pub right_open: bool,
+}
+
+impl Ends {
+    /// What must not stand before and behind these symbols, which are not empty.
+    pub fn barred(self, folded: &[u32]) -> (u32, u32) {
+        let (Some(first), Some(last)) = (folded.first(), folded.last()) else {
+            unreachable!("the caller refused entries of which nothing is left");
+        };
+        (
+            barred(*first, self.whole_word, self.left_open),
+            barred(*last, self.whole_word, self.right_open),
+        )
+    }
+}
+
+/// What a list says about what may stand in its matches.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub max_gap: u32,
+    /// From how many equal symbols on they may stand for fewer; 0 is never.
+    pub repeat: u32,
+}
+
+/// An entry in a stream, from its first symbol to behind its last.
+pub struct Candidate {
+    pub of: EntryOf,
+    pub start: usize,
+    pub end: usize,
+}
+
+/// What must not stand beside an end with this symbol.
+fn barred(symbol: u32, whole_word: WholeWord, open: bool) -> u32 {
+    match whole_word {
+        _ if open || symbol & (LETTER | DIGIT) == 0 => 0,
+        WholeWord::Alnum => LETTER | DIGIT,
+        WholeWord::Alpha => LETTER,
+        WholeWord::Off => 0,
+    }
+}

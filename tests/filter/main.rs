@@ -1,0 +1,6 @@
+//! The word filter on recorded cases, beside a slow and obvious model of itself, and what holds for
+//! every text. Nothing here needs a process.
+
+mod cases;
+mod model;
+mod properties;
