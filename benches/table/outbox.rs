@@ -61,7 +61,9 @@ fn open(folder: &tempfile::TempDir) -> Arc<dyn Outbox> {
         path: folder.path().join("outbox.db"),
         bytes_max: 1 << 40,
         endpoint_bytes_max: 1 << 40,
-        ..Config::default()
+        ..callgate::config::load(None, &[])
+            .expect("the defaults hold")
+            .outbox
     };
     outbox::open(&config, Box::new(|why| panic!("{why}"))).expect("it can be opened")
 }
@@ -71,7 +73,7 @@ fn entry(number: u64, endpoints: &[String], now_ms: u64) -> NewEntry {
     // As long as OpenIM's ids, which are digests, and as much without order.
     let id = (u128::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     NewEntry {
-        lane: format!("conversation-{}", number % 500),
+        ordering_key: format!("conversation-{}", number % 500),
         id: format!("{id:032x}"),
         hook: "afterSendSingleMsg".to_owned(),
         dialect: "openim".to_owned(),

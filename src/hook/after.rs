@@ -112,7 +112,7 @@ fn entry_of(event: &Event, rules: &HookRules, id: Option<String>) -> NewEntry {
         id: id.or_else(natural).unwrap_or_else(fresh),
         hook: event.hook.name.to_owned(),
         dialect: event.dialect.name().to_owned(),
-        lane: event.ordering_key.clone(),
+        ordering_key: event.ordering_key.clone(),
         operation_id: event.operation_id.clone(),
         body: event.body.clone().unwrap_or_default(),
         endpoints: rules

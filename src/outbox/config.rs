@@ -14,6 +14,8 @@ pub enum Kind {
 }
 
 /// Settings of the outbox. Every limit that it has is here.
+///
+/// Their defaults and what they mean for an operator stand in `defaults/engine.yaml` alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub kind: Kind,
@@ -47,25 +49,4 @@ pub struct Config {
     pub commit_wait: Duration,
     /// Calls that wait for the writer; more callers wait before they are queued.
     pub queue_max: usize,
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            kind: Kind::Sqlite,
-            path: PathBuf::from("data/outbox.db"),
-            bytes_max: 1 << 30,
-            endpoint_bytes_max: (1 << 30) / 5 * 4,
-            entries_max: 10_000_000,
-            body_bytes_max: 256 << 10,
-            reserve_bytes: 0,
-            dedupe: Duration::from_secs(24 * 60 * 60),
-            dedupe_ids_max: 1_000_000,
-            dead_keep: Duration::from_secs(30 * 24 * 60 * 60),
-            discarded_kept: 100_000,
-            commit_entries_max: 256,
-            commit_wait: Duration::from_millis(2),
-            queue_max: 1024,
-        }
-    }
 }

@@ -21,8 +21,8 @@ pub struct NewEntry {
     pub id: String,
     pub hook: String,
     pub dialect: String,
-    /// Entries of one lane keep their order; an empty lane has none.
-    pub lane: String,
+    /// Entries of one ordering key keep their order; an empty ordering key has none.
+    pub ordering_key: String,
     pub operation_id: String,
     pub body: Bytes,
     /// Who must get it; a name given twice counts once.
@@ -34,9 +34,10 @@ impl NewEntry {
     /// What the entry counts against `bytes_max`.
     pub(super) fn bytes(&self) -> u64 {
         let names = self.id.len() + self.hook.len() + self.dialect.len() + self.operation_id.len();
-        // The id stands in the list of known ids as well, the lane in each pair and its index.
-        let event = names + self.id.len() + self.lane.len() + self.body.len() + EVENT_EXTRA_BYTES;
-        let pair = 2 * self.lane.len() + PAIR_EXTRA_BYTES;
+        // The id stands in the list of known ids as well, the ordering key in each pair and its index.
+        let event =
+            names + self.id.len() + self.ordering_key.len() + self.body.len() + EVENT_EXTRA_BYTES;
+        let pair = 2 * self.ordering_key.len() + PAIR_EXTRA_BYTES;
         (event + pair * self.endpoints.len()) as u64
     }
 
@@ -48,7 +49,7 @@ impl NewEntry {
         let names = self.id.len()
             + self.hook.len()
             + self.dialect.len()
-            + self.lane.len()
+            + self.ordering_key.len()
             + self.operation_id.len()
             + endpoints;
         let (part, bytes, limit) = if self.body.len() > config.body_bytes_max {
@@ -95,7 +96,7 @@ pub struct Due {
     pub id: String,
     pub hook: String,
     pub dialect: String,
-    pub lane: String,
+    pub ordering_key: String,
     pub operation_id: String,
     pub body: Bytes,
     pub endpoint: String,
@@ -107,9 +108,9 @@ pub struct Due {
     pub replays: u32,
     /// Rises in the order of acceptance.
     pub number: u64,
-    /// How many earlier events of the lane the endpoint did not get and are dead now.
+    /// How many earlier events of the ordering key the endpoint did not get and are dead now.
     pub missing: u64,
-    /// Its lane went on without it.
+    /// Its ordering key went on without it.
     pub aside: bool,
     pub accepted_at_ms: u64,
 }
@@ -141,10 +142,10 @@ pub enum Settlement {
         reason: String,
         /// `false`: nothing was put on the wire, and the attempt is not used up.
         counts: bool,
-        /// The lane goes on without it, and gives its order up for it.
+        /// The ordering key goes on without it, and gives its order up for it.
         aside: bool,
     },
-    /// Given up; kept for replay. The lane goes on.
+    /// Given up; kept for replay. The ordering key goes on.
     Dead {
         reason: String,
         /// The beginning of the endpoint's last answer.

@@ -12,8 +12,8 @@ pub enum Fault {
     DeleteEarly,
     /// A failed event is not due again.
     LostRequeue,
-    /// Events of one lane are in flight together.
-    LaneRace,
+    /// Events of one ordering key are in flight together.
+    KeyRace,
 }
 
 /// Whether a fault was asked for: never without the feature.
@@ -30,7 +30,7 @@ pub fn asked(fault: Fault) -> bool {
         Fault::AckEarly => "ack_early",
         Fault::DeleteEarly => "delete_early",
         Fault::LostRequeue => "lost_requeue",
-        Fault::LaneRace => "lane_race",
+        Fault::KeyRace => "key_race",
     };
     let named = std::env::var("CALLGATE_FAULT").is_ok_and(|wanted| wanted == name);
     named || here::FAULT.get() == Some(fault)

@@ -12,7 +12,7 @@ pub struct DeadLetter {
     pub endpoint: String,
     pub id: String,
     pub hook: String,
-    pub lane: String,
+    pub ordering_key: String,
     pub operation_id: String,
     pub accepted_at_ms: u64,
     pub died_at_ms: u64,
@@ -121,7 +121,7 @@ pub struct Discarded {
     pub endpoint: String,
     pub id: String,
     pub hook: String,
-    pub lane: String,
+    pub ordering_key: String,
     pub operation_id: String,
     pub accepted_at_ms: u64,
     pub discarded_at_ms: u64,
@@ -143,7 +143,7 @@ pub struct DiscardedPage {
 pub enum DeadAct {
     /// Nothing: they are counted only.
     Count,
-    /// Pending again, in the order of their lanes, with all attempts before them.
+    /// Pending again, in the order of their ordering keys, with all attempts before them.
     Replay,
     /// Ended; the outbox logs each.
     Discard { reason: String },

@@ -11,18 +11,22 @@
 //! ```text
 //!  append ──► waiting ──► ready ──claim──► in flight ──► delivered | dead | discarded
 //!   behind others of       ▲ ▲                 │ │
-//!   its lane         due   │ └─── release ─────┘ │
+//!   its ordering key   due │ └─── release ─────┘ │
 //!                        retry ◄─── failed ──────┘
 //! ```
 //!
-//! A pair of a lane is ready only at the head of it, so a lane has at most one in flight and
-//! keeps the order of acceptance; a head that waits for its retry holds up its own lane alone.
-//! A dead pair that is replayed is the next of its lane, after the one that is being tried.
+//! A pair with an ordering key is ready only at the head of it, so a key has at most one in flight
+//! and keeps the order of acceptance; a head that waits for its retry holds up its own key alone.
+//! A dead pair that is replayed is the next of its key, after the one that is being tried.
+//!
+//! Order, downward: `sqlite`, `memory`, `interface`, `rules`, `letter`, `entry`, `error`, `config`,
+//! `faults`.
 
 mod config;
 mod entry;
 mod error;
 pub mod faults;
+mod interface;
 mod letter;
 mod rules;
 
@@ -31,132 +35,17 @@ mod sqlite;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use tokio::sync::watch;
-
 pub use config::{Config, Kind};
 pub use entry::{
     Appended, Counts, Due, EndpointStats, EntryKey, Health, NewEntry, Paused, Room, Settlement,
     Stats, Work,
 };
 pub use error::{AppendError, OpenError, OutboxError};
+pub use interface::{OnFatal, Outbox};
 pub use letter::{
     BadCursor, DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, Discarded,
     DiscardedPage,
 };
-
-/// Called once, from the writer's thread, with the reason when the disk failed in a way after
-/// which no promise can be kept. The process must end: after a failed sync the kernel may report
-/// success for data that it has dropped, so only a new start that reads the file again is safe.
-/// Until the end every call is answered with an error.
-pub type OnFatal = Box<dyn Fn(&str) + Send + Sync>;
-
-/// Keeps accepted events until each has ended.
-///
-/// Implementations share one suite of tests, `conformance`.
-#[async_trait]
-pub trait Outbox: Send + Sync {
-    /// Accepts events, all or none. When it returns, they are stored as durably as the outbox can.
-    ///
-    /// The answer has one element for each entry, in their order. An entry without endpoints is
-    /// accepted and has nothing left to do; its id is remembered like any other.
-    async fn append(&self, entries: Vec<NewEntry>) -> Result<Vec<Appended>, AppendError>;
-
-    /// Takes pairs of one endpoint in flight, as many as there is room for, the longest due
-    /// first.
-    ///
-    /// First tries are due since their acceptance, retries since their due time, so neither can
-    /// starve the other. Fewer may come while many wait for their lanes. Each pair taken must be
-    /// settled: a call that is dropped while it waits may leave pairs in flight until the next
-    /// start. A claim outlives the end of the process; a power loss may take it back.
-    async fn claim(&self, endpoint: &str, now_ms: u64, room: Room)
-    -> Result<Vec<Due>, OutboxError>;
-
-    /// Ends or puts back pairs that were claimed, all or none.
-    ///
-    /// A key that is not in flight any more is passed over, so settling twice is harmless.
-    async fn settle(
-        &self,
-        settlements: Vec<(EntryKey, Settlement)>,
-        now_ms: u64,
-    ) -> Result<(), OutboxError>;
-
-    /// When the next pair of the endpoint can be claimed: not later than this, 0 is at once, and
-    /// `None` is not before something is appended or settled.
-    ///
-    /// It may be too early by one `claim`, which finds out that a lane is not free.
-    async fn next_due_ms(&self, endpoint: &str) -> Result<Option<u64>, OutboxError>;
-
-    /// The dead letters that a filter holds for, up to `limit`, behind a cursor.
-    ///
-    /// One call looks at a few hundred at most, so a page may have fewer and not be the last.
-    async fn dead(
-        &self,
-        filter: &DeadFilter,
-        from: DeadCursor,
-        limit: usize,
-    ) -> Result<DeadPage, OutboxError>;
-
-    /// The events that were discarded last and that a filter holds for, up to `limit`, behind a
-    /// cursor of the page before.
-    ///
-    /// One call looks at a few hundred at most, as `dead` does.
-    async fn discarded(
-        &self,
-        filter: &DeadFilter,
-        from: DeadCursor,
-        limit: usize,
-    ) -> Result<DiscardedPage, OutboxError>;
-
-    /// Does something about up to `limit` of the dead letters that a filter holds for, behind a
-    /// cursor; all or none of the step.
-    ///
-    /// A filter that names nothing that dies meanwhile, called until `next` is `None`, has done
-    /// it to each letter once; called again from the start it goes on where it was broken off.
-    async fn act_on_dead(
-        &self,
-        act: &DeadAct,
-        filter: &DeadFilter,
-        from: DeadCursor,
-        limit: usize,
-        now_ms: u64,
-    ) -> Result<DeadStep, OutboxError>;
-
-    /// Ends up to `limit` pending pairs of an endpoint that are not in flight, the oldest first,
-    /// and says how many: for an endpoint that is gone for good. With a time, only those that were
-    /// accepted before it.
-    async fn discard_pending(
-        &self,
-        endpoint: &str,
-        reason: &str,
-        accepted_before_ms: Option<u64>,
-        limit: usize,
-        now_ms: u64,
-    ) -> Result<u64, OutboxError>;
-
-    /// Keeps what is known of an endpoint; one that never had a pair is passed over.
-    async fn set_health(&self, endpoint: &str, health: Health) -> Result<(), OutboxError>;
-
-    /// The names of endpoints with pending pairs, sorted.
-    async fn endpoints(&self) -> Result<Vec<String>, OutboxError>;
-
-    /// Counters and sizes; cheap whatever the backlog.
-    async fn stats(&self) -> Result<Stats, OutboxError>;
-
-    /// A value that rises after each commit that made a pair ready: appended, put back, or next
-    /// in its lane. Take the receiver before looking, and no change is missed.
-    fn wakeups(&self) -> watch::Receiver<u64>;
-
-    /// Waits for the next such commit after this call.
-    async fn appended(&self) {
-        // An error means that the outbox is gone, and `self` shows that it is not.
-        let _ = self.wakeups().changed().await;
-    }
-
-    /// Finishes what is queued, puts what is in flight back, and closes the file. What is called
-    /// later is answered with `Closed`.
-    async fn close(&self);
-}
 
 /// Opens the outbox that the settings name.
 ///
@@ -170,6 +59,4 @@ pub fn open(config: &Config, on_fatal: OnFatal) -> Result<Arc<dyn Outbox>, OpenE
 }
 
 #[cfg(test)]
-mod conformance;
-#[cfg(test)]
-mod model;
+mod tests;

@@ -6,7 +6,7 @@ use tracing::{debug, info};
 
 /// Ids of ended events that one call forgets at the most, so that none pays for a whole day.
 pub(super) const SWEEP_MAX: usize = 256;
-/// Dead letters of a lane that are counted for its next event.
+/// Dead letters of an ordering key that are counted for its next event.
 pub(super) const MISSING_MAX: usize = 1000;
 /// Why a dead letter is discarded that nobody replayed in time.
 pub(super) const RETIRED: &str = "dead for longer than `dead_keep`";
@@ -17,7 +17,7 @@ const REASON_BYTES_MAX: usize = 1 << 10;
 
 /// Chooses `limit` pairs, the longest due first, and gives their places in the order of
 /// acceptance. New ones (with the times of acceptance) are taken in the order given, for their
-/// lanes' sake; retries (with their due times) are sorted by time.
+/// ordering keys' sake; retries (with their due times) are sorted by time.
 pub(super) fn longest_due(ready: &[(u64, i64)], retry: &[(u64, i64)], limit: usize) -> Vec<i64> {
     let (mut ready, mut retry) = (ready.iter().peekable(), retry.iter().peekable());
     let mut chosen = Vec::new();

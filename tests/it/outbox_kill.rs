@@ -339,7 +339,7 @@ mod broken_on_purpose {
     }
 
     #[test]
-    fn two_of_a_lane_in_flight_are_seen() {
-        check("lane_race", &["came after"]);
+    fn two_of_a_key_in_flight_are_seen() {
+        check("key_race", &["came after"]);
     }
 }

@@ -1,4 +1,4 @@
-//! One endpoint's pairs: which are ready, which wait for their lane, which are dead.
+//! One endpoint's pairs: which are ready, which wait for their ordering key, which are dead.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,13 +15,13 @@ pub(super) struct Endpoint {
     pub pairs: BTreeMap<i64, Pair>,
     pub ready: BTreeSet<i64>,
     pub retry: BTreeSet<(u64, i64)>,
-    lanes: HashMap<String, Lane>,
+    queues: HashMap<String, KeyQueue>,
     /// Given up; their events stay for replay.
     pub dead: BTreeMap<i64, DeadLetter>,
 }
 
-/// The pending pairs of one lane; all but one of them wait.
-struct Lane {
+/// The pending pairs of one ordering key; all but one of them wait.
+struct KeyQueue {
     pairs: BTreeSet<i64>,
     /// The one that is ready, in flight or a retry.
     head: i64,
@@ -35,7 +35,7 @@ pub(super) struct Pair {
     pub attempts: u32,
     pub claims: i64,
     pub replays: u32,
-    /// It has left its lane.
+    /// It has left its ordering key.
     pub aside: bool,
 }
 
@@ -57,12 +57,12 @@ impl Endpoint {
             pairs: BTreeMap::new(),
             ready: BTreeSet::new(),
             retry: BTreeSet::new(),
-            lanes: HashMap::new(),
+            queues: HashMap::new(),
             dead: BTreeMap::new(),
         }
     }
 
-    /// A new pair, or one that is replayed and may come before others of its lane.
+    /// A new pair, or one that is replayed and may come before others of its ordering key.
     pub fn add(&mut self, seq: i64, entry: &NewEntry, replays: u32) {
         self.counts.pending += 1;
         let pair = Pair {
@@ -75,40 +75,43 @@ impl Endpoint {
             aside: false,
         };
         self.pairs.insert(seq, pair);
-        if entry.lane.is_empty() {
+        if entry.ordering_key.is_empty() {
             self.put(seq, Place::Ready);
             return;
         }
-        let lane = self.lanes.entry(entry.lane.clone()).or_insert(Lane {
-            pairs: BTreeSet::new(),
-            head: seq,
-        });
-        lane.pairs.insert(seq);
-        let head = lane.head;
+        let queue = self
+            .queues
+            .entry(entry.ordering_key.clone())
+            .or_insert(KeyQueue {
+                pairs: BTreeSet::new(),
+                head: seq,
+            });
+        queue.pairs.insert(seq);
+        let head = queue.head;
         if head == seq {
             self.put(seq, Place::Ready);
         } else if self.pairs[&head].place == Place::Ready {
-            self.lead(&entry.lane);
+            self.lead(&entry.ordering_key);
         }
     }
 
     /// Puts a pair that was in flight back to where it was before its first try.
-    pub fn release(&mut self, seq: i64, lane: &str) {
+    pub fn release(&mut self, seq: i64, ordering_key: &str) {
         self.put(seq, Place::Ready);
-        self.lead(lane);
+        self.lead(ordering_key);
     }
 
-    /// Makes the first pair of a lane its head, when the one that was is not being tried.
+    /// Makes the first pair of an ordering key its head, when the one that was is not being tried.
     pub fn lead(&mut self, name: &str) {
-        let Some(lane) = self.lanes.get_mut(name) else {
+        let Some(queue) = self.queues.get_mut(name) else {
             return;
         };
-        let (old, new) = (lane.head, lane.pairs.first().copied());
+        let (old, new) = (queue.head, queue.pairs.first().copied());
         let Some(new) = new.filter(|new| *new != old) else {
             return;
         };
-        lane.head = new;
-        if lane.pairs.contains(&old) {
+        queue.head = new;
+        if queue.pairs.contains(&old) {
             self.put(old, Place::Waiting);
         }
         self.put(new, Place::Ready);
@@ -132,41 +135,41 @@ impl Endpoint {
         pair
     }
 
-    /// Takes out a pair that has ended; if it was its lane's head, the next one is.
-    pub fn remove(&mut self, seq: i64, lane_name: &str) {
+    /// Takes out a pair that has ended; if it was its ordering key's head, the next one is.
+    pub fn remove(&mut self, seq: i64, ordering_key: &str) {
         self.put(seq, Place::Waiting);
         self.pairs.remove(&seq);
         self.counts.pending -= 1;
-        self.leave(seq, lane_name);
+        self.leave(seq, ordering_key);
     }
 
-    /// Takes a pair out of its lane, which goes on without it.
-    pub fn set_aside(&mut self, seq: i64, lane_name: &str) {
+    /// Takes a pair out of its ordering key, which goes on without it.
+    pub fn set_aside(&mut self, seq: i64, ordering_key: &str) {
         if let Some(pair) = self.pairs.get_mut(&seq) {
             pair.aside = true;
         }
-        self.leave(seq, lane_name);
+        self.leave(seq, ordering_key);
     }
 
-    /// Dead letters of a lane before a pair of it, as far as they are counted.
-    pub fn missing(&self, seq: i64, lane: &str) -> u64 {
-        if lane.is_empty() || self.pairs[&seq].aside {
+    /// Dead letters of an ordering key before a pair of it, as far as they are counted.
+    pub fn missing(&self, seq: i64, ordering_key: &str) -> u64 {
+        if ordering_key.is_empty() || self.pairs[&seq].aside {
             return 0;
         }
         let before = self.dead.range(..seq);
-        let of_lane = before.filter(|(_, letter)| letter.lane == lane);
-        of_lane.take(MISSING_MAX).count() as u64
+        let of_key = before.filter(|(_, letter)| letter.ordering_key == ordering_key);
+        of_key.take(MISSING_MAX).count() as u64
     }
 
-    fn leave(&mut self, seq: i64, lane_name: &str) {
-        let Some(lane) = self.lanes.get_mut(lane_name) else {
+    fn leave(&mut self, seq: i64, ordering_key: &str) {
+        let Some(queue) = self.queues.get_mut(ordering_key) else {
             return;
         };
-        lane.pairs.remove(&seq);
-        if lane.pairs.is_empty() {
-            self.lanes.remove(lane_name);
-        } else if lane.head == seq {
-            self.lead(lane_name);
+        queue.pairs.remove(&seq);
+        if queue.pairs.is_empty() {
+            self.queues.remove(ordering_key);
+        } else if queue.head == seq {
+            self.lead(ordering_key);
         }
     }
 }

@@ -138,7 +138,7 @@ impl State {
             endpoint: endpoint.name.clone(),
             id: entry.id.clone(),
             hook: entry.hook.clone(),
-            lane: entry.lane.clone(),
+            ordering_key: entry.ordering_key.clone(),
             operation_id: entry.operation_id.clone(),
             accepted_at_ms: entry.accepted_at_ms,
             discarded_at_ms: now_ms,

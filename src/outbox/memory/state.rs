@@ -152,7 +152,7 @@ impl State {
         let mut claimed = Vec::with_capacity(chosen.len());
         for seq in chosen {
             let entry = &self.events[&seq].entry;
-            let missing = endpoint.missing(seq, &entry.lane);
+            let missing = endpoint.missing(seq, &entry.ordering_key);
             let pair = endpoint.put(seq, Place::InFlight);
             pair.attempts += 1;
             pair.claims += 1;
@@ -165,7 +165,7 @@ impl State {
                 id: entry.id.clone(),
                 hook: entry.hook.clone(),
                 dialect: entry.dialect.clone(),
-                lane: entry.lane.clone(),
+                ordering_key: entry.ordering_key.clone(),
                 operation_id: entry.operation_id.clone(),
                 body: entry.body.clone(),
                 endpoint: name.to_owned(),
@@ -174,7 +174,7 @@ impl State {
                 replays: pair.replays,
                 number: seq as u64,
                 missing,
-                aside: pair.aside && !entry.lane.is_empty(),
+                aside: pair.aside && !entry.ordering_key.is_empty(),
                 accepted_at_ms: entry.accepted_at_ms,
             });
         }
@@ -199,7 +199,7 @@ impl State {
                 pair.attempts -= 1;
                 match pair.due_at_ms {
                     Some(_) => drop(endpoint.put(key.seq, Place::Retry)),
-                    None => endpoint.release(key.seq, &event.lane),
+                    None => endpoint.release(key.seq, &event.ordering_key),
                 }
                 return;
             }
@@ -215,7 +215,7 @@ impl State {
                 }
                 endpoint.put(key.seq, Place::Retry);
                 if aside {
-                    endpoint.set_aside(key.seq, &event.lane);
+                    endpoint.set_aside(key.seq, &event.ordering_key);
                 }
                 return;
             }
@@ -224,7 +224,7 @@ impl State {
                     endpoint: endpoint.name.clone(),
                     id: event.id.clone(),
                     hook: event.hook.clone(),
-                    lane: event.lane.clone(),
+                    ordering_key: event.ordering_key.clone(),
                     operation_id: event.operation_id.clone(),
                     accepted_at_ms: event.accepted_at_ms,
                     died_at_ms: now_ms,
@@ -234,7 +234,7 @@ impl State {
                     answer,
                     body_bytes: event.body.len() as u64,
                 };
-                endpoint.remove(key.seq, &event.lane);
+                endpoint.remove(key.seq, &event.ordering_key);
                 endpoint.counts.dead += 1;
                 endpoint.dead.insert(key.seq, letter);
                 return;
@@ -244,7 +244,7 @@ impl State {
                 return self.discard_pair(key.endpoint as usize, key.seq, &reason, now_ms, config);
             }
         }
-        endpoint.remove(key.seq, &event.lane);
+        endpoint.remove(key.seq, &event.ordering_key);
         self.end_pair(key.endpoint as usize, key.seq, now_ms, config);
     }
 
@@ -300,7 +300,7 @@ impl State {
         config: &Config,
     ) {
         let entry = self.events[&seq].entry.clone();
-        self.endpoints[number].remove(seq, &entry.lane);
+        self.endpoints[number].remove(seq, &entry.ordering_key);
         self.record_discarded(number, &entry, reason, now_ms, config);
         self.end_pair(number, seq, now_ms, config);
     }

@@ -2,8 +2,8 @@
 
 use rusqlite::{OptionalExtension, Result, params};
 
+use super::number::{from_sql, to_sql};
 use super::store::Store;
-use super::{from_sql, to_sql};
 use crate::outbox::letter::{DeadCursor, DeadFilter, Discarded, DiscardedPage, STEP_LETTERS_MAX};
 use crate::outbox::rules::{cut, note_discarded};
 
@@ -16,14 +16,14 @@ impl Store {
         reason: &str,
         now_ms: u64,
     ) -> Result<()> {
-        self.books.counts(endpoint).discarded += 1;
+        self.counters.counts(endpoint).discarded += 1;
         let sql = "INSERT INTO discarded SELECT NULL, ?1, id, hook, lane, operation_id,
             accepted_at_ms, ?3, ?4 FROM event WHERE seq = ?2 RETURNING number, id";
         let values = params![endpoint, seq, to_sql(now_ms), cut(reason)];
         let mut statement = self.connection.prepare_cached(sql)?;
         let (number, id): (i64, String) =
             statement.query_row(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        note_discarded(&self.books.endpoints[&endpoint].name, &id, reason);
+        note_discarded(&self.counters.endpoints[&endpoint].name, &id, reason);
         let kept = to_sql(self.config.discarded_kept);
         let sql = "DELETE FROM discarded WHERE number <= ?1";
         self.execute(sql, [number.saturating_sub(kept)]).map(drop)
@@ -65,10 +65,10 @@ impl Store {
                 *number = row.get(0)?;
                 let endpoint: i64 = row.get(1)?;
                 Ok(Discarded {
-                    endpoint: self.books.endpoints[&endpoint].name.clone(),
+                    endpoint: self.counters.endpoints[&endpoint].name.clone(),
                     id: row.get(2)?,
                     hook: row.get(3)?,
-                    lane: row.get(4)?,
+                    ordering_key: row.get(4)?,
                     operation_id: row.get(5)?,
                     accepted_at_ms: from_sql(row.get(6)?),
                     discarded_at_ms: from_sql(row.get(7)?),

@@ -8,11 +8,11 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use rusqlite::{OptionalExtension, Result, params};
+use rusqlite::{Connection, OptionalExtension, Params, Result, params};
 use sha2::{Digest as _, Sha256};
 
-use super::store::Store;
-use super::{from_sql, to_sql};
+use super::counters::Counters;
+use super::number::{from_sql, to_sql};
 use crate::outbox::rules::SWEEP_MAX;
 
 /// What is kept of an id. Half of a SHA-256, so that no sender can make two that are equal; never 0.
@@ -130,61 +130,69 @@ impl Ids {
     }
 }
 
-impl Store {
+impl Ids {
     /// Whether an event with this id is here, or ended not long ago.
-    pub(super) fn knows(&mut self, digest: Digest) -> Result<bool> {
-        if self.ids.known.is_none() {
-            self.write_ids()?;
-            self.load_ids()?;
+    pub(super) fn knows(
+        &mut self,
+        digest: Digest,
+        connection: &Connection,
+        counters: &Counters,
+    ) -> Result<bool> {
+        if self.known.is_none() {
+            self.write(connection, counters.last_seq)?;
+            self.load(connection, counters)?;
         }
-        let known = self.ids.known.as_ref();
+        let known = self.known.as_ref();
         Ok(known.is_some_and(|known| known.contains(&digest)))
     }
 
-    fn load_ids(&mut self) -> Result<()> {
-        let count = self.books.events + self.books.remembered_ids;
+    fn load(&mut self, connection: &Connection, counters: &Counters) -> Result<()> {
+        let count = counters.events + counters.remembered_ids;
         let mut known = HashSet::with_capacity_and_hasher(count as usize, Default::default());
         for sql in ["SELECT ids FROM held", "SELECT ids FROM ended"] {
-            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut statement = connection.prepare_cached(sql)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let ids = row.get_ref(0)?.as_blob()?;
                 known.extend(digests(ids).filter(|&digest| digest != 0));
             }
         }
-        self.ids.known = Some(known);
+        self.known = Some(known);
         Ok(())
     }
 
     /// Writes what the transaction has changed; once for all of its calls.
-    pub(super) fn write_ids(&mut self) -> Result<()> {
-        let accepted = std::mem::take(&mut self.ids.accepted);
-        let mut first = self.books.last_seq - accepted.len() as i64 + 1;
+    pub(super) fn write(&mut self, connection: &Connection, last_seq: i64) -> Result<()> {
+        let accepted = std::mem::take(&mut self.accepted);
+        let mut first = last_seq - accepted.len() as i64 + 1;
         for together in accepted.chunks(ROW_IDS_MAX) {
             let ids = to_bytes(together.iter().copied());
-            self.execute("INSERT INTO held VALUES (?1, ?2)", params![first, ids])?;
+            execute(
+                connection,
+                "INSERT INTO held VALUES (?1, ?2)",
+                params![first, ids],
+            )?;
             first += together.len() as i64;
         }
-        self.write_gone()?;
-        let ended = std::mem::take(&mut self.ids.ended);
+        self.write_gone(connection)?;
+        let ended = std::mem::take(&mut self.ended);
         for together in ended.chunk_by(|one, next| one.0 == next.0) {
             let forget_at_ms = to_sql(together[0].0);
             let ids = to_bytes(together.iter().map(|&(_, digest)| digest));
             let sql = "INSERT INTO ended (forget_at_ms, ids) VALUES (?1, ?2)";
-            self.execute(sql, params![forget_at_ms, ids])?;
+            execute(connection, sql, params![forget_at_ms, ids])?;
         }
         Ok(())
     }
 
     /// Takes ended events out of their rows; a row without any goes.
-    fn write_gone(&mut self) -> Result<()> {
-        let mut gone = std::mem::take(&mut self.ids.gone);
+    fn write_gone(&mut self, connection: &Connection) -> Result<()> {
+        let mut gone = std::mem::take(&mut self.gone);
         gone.sort_unstable();
         let mut left = gone.as_slice();
         while let Some(&seq) = left.first() {
             let sql = "SELECT first, ids FROM held WHERE first <= ?1 ORDER BY first DESC LIMIT 1";
-            let (first, mut ids): (i64, Vec<u8>) = self
-                .connection
+            let (first, mut ids): (i64, Vec<u8>) = connection
                 .prepare_cached(sql)?
                 .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let end = first + (ids.len() / DIGEST_BYTES) as i64;
@@ -196,10 +204,10 @@ impl Store {
                 ids[from..from + DIGEST_BYTES].fill(0);
             }
             if ids.iter().all(|&byte| byte == 0) {
-                self.execute("DELETE FROM held WHERE first = ?1", [first])?;
+                execute(connection, "DELETE FROM held WHERE first = ?1", [first])?;
             } else {
                 let sql = "UPDATE held SET ids = ?2 WHERE first = ?1";
-                self.execute(sql, params![first, ids])?;
+                execute(connection, sql, params![first, ids])?;
             }
             left = rest;
         }
@@ -207,52 +215,58 @@ impl Store {
     }
 
     /// Forgets some ids whose time has come, and some of those that are too many.
-    pub(super) fn sweep_ids(&mut self, now_ms: u64) -> Result<()> {
-        let too_many = |store: &Store| {
-            let max = store.config.dedupe_ids_max;
-            store.books.remembered_ids.saturating_sub(max) as usize
-        };
-        if too_many(self) == 0 && now_ms < self.ids.forget_from_ms {
+    pub(super) fn sweep(
+        &mut self,
+        connection: &Connection,
+        counters: &mut Counters,
+        max: u64,
+        now_ms: u64,
+    ) -> Result<()> {
+        let too_many = |counters: &Counters| counters.remembered_ids.saturating_sub(max) as usize;
+        if too_many(counters) == 0 && now_ms < self.forget_from_ms {
             return Ok(());
         }
-        self.write_ids()?;
+        self.write(connection, counters.last_seq)?;
         let mut room = SWEEP_MAX;
         while room > 0 {
             let sql = "SELECT number, forget_at_ms, ids FROM ended ORDER BY number LIMIT 1";
-            let first: Option<(i64, i64, Vec<u8>)> = self
-                .connection
+            let first: Option<(i64, i64, Vec<u8>)> = connection
                 .prepare_cached(sql)?
                 .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
                 .optional()?;
             let Some((number, forget_at_ms, ids)) = first else {
-                self.ids.forget_from_ms = u64::MAX;
+                self.forget_from_ms = u64::MAX;
                 break;
             };
-            self.ids.forget_from_ms = from_sql(forget_at_ms);
+            self.forget_from_ms = from_sql(forget_at_ms);
             let count = ids.len() / DIGEST_BYTES;
             let forgotten = match from_sql(forget_at_ms) <= now_ms {
                 true => count,
-                false => too_many(self).min(count),
+                false => too_many(counters).min(count),
             };
             let forgotten = forgotten.min(room);
             if forgotten == 0 {
                 break;
             }
             for digest in digests(&ids).take(forgotten) {
-                self.ids.forget(digest);
+                self.forget(digest);
             }
-            self.books.remembered_ids -= forgotten as u64;
+            counters.remembered_ids -= forgotten as u64;
             room -= forgotten;
             if forgotten == count {
-                self.execute("DELETE FROM ended WHERE number = ?1", [number])?;
+                execute(connection, "DELETE FROM ended WHERE number = ?1", [number])?;
             } else {
                 let rest = &ids[forgotten * DIGEST_BYTES..];
                 let sql = "UPDATE ended SET ids = ?2 WHERE number = ?1";
-                self.execute(sql, params![number, rest])?;
+                execute(connection, sql, params![number, rest])?;
             }
         }
         Ok(())
     }
+}
+
+fn execute(connection: &Connection, sql: &str, values: impl Params) -> Result<usize> {
+    connection.prepare_cached(sql)?.execute(values)
 }
 
 #[cfg(test)]

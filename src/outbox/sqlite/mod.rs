@@ -3,26 +3,29 @@
 //! Owns: the file, its schema, and the thread that alone reads and writes it.
 //! Calls become jobs for that thread; it does many in one transaction and answers when the
 //! transaction is on disk, so one sync pays for all of them.
+//!
+//! Order, downward: `writer`, `start`, `maintenance`, `append`, `settle`, `claim`, `sweep`, `dead`,
+//! `discards`, `stats`, `promote`, `order`, `store`, `file`, `ids`, `counters`, `reserve`, `number`.
 
-mod file;
-
-mod books;
-mod ids;
-mod store;
-
+mod append;
 mod claim;
+mod counters;
+mod dead;
 mod discards;
-mod intake;
-mod letters;
-mod look;
+mod file;
+mod ids;
+mod maintenance;
+mod number;
+mod order;
+mod promote;
 mod reserve;
 mod settle;
-mod upkeep;
-
+mod start;
+mod stats;
+mod store;
+mod sweep;
 mod writer;
 
-#[cfg(test)]
-mod power;
 #[cfg(test)]
 mod tests;
 
@@ -40,8 +43,8 @@ use self::writer::{Alarm, Call, Job, Message, Writer};
 use super::config::Config;
 use super::entry::{Appended, Due, EntryKey, Health, NewEntry, Room, Settlement, Stats};
 use super::error::{AppendError, OpenError, OutboxError};
+use super::interface::{OnFatal, Outbox};
 use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep, DiscardedPage};
-use super::{OnFatal, Outbox};
 
 /// The asking side of the writer's thread.
 pub(super) struct Sqlite {
@@ -72,7 +75,7 @@ impl Sqlite {
                 broken: Arc::clone(&broken),
                 on_fatal,
             },
-            untended: false,
+            unmaintained: false,
         };
         let writer = thread::Builder::new()
             .name("outbox".to_owned())
@@ -296,13 +299,4 @@ impl Drop for Sqlite {
             let _ = writer.join();
         }
     }
-}
-
-/// Numbers of the file are signed; no time or count comes near the limit.
-fn to_sql(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn from_sql(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
 }

@@ -2,8 +2,8 @@
 
 use rusqlite::{OptionalExtension, Result, params};
 
+use super::number::{from_sql, to_sql};
 use super::store::Store;
-use super::{from_sql, to_sql};
 use crate::outbox::entry::{EntryKey, Settlement};
 use crate::outbox::rules::{cut, forget_at_ms};
 
@@ -29,12 +29,12 @@ impl Store {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })
             .optional()?;
-        let Some((lane, attempts, replays, due_at_ms)) = found else {
+        let Some((ordering_key, attempts, replays, due_at_ms)) = found else {
             return Ok(());
         };
-        self.books.counts(key.endpoint).in_flight -= 1;
+        self.counters.counts(key.endpoint).in_flight -= 1;
         match settlement {
-            Settlement::Release => self.release(key, &lane, due_at_ms),
+            Settlement::Release => self.release(key, &ordering_key, due_at_ms),
             Settlement::Retry {
                 due_at_ms,
                 reason,
@@ -43,12 +43,12 @@ impl Store {
             } => {
                 self.retry(key, *due_at_ms, reason, attempts - i64::from(!counts))?;
                 match aside {
-                    true => self.set_aside(key, &lane),
+                    true => self.set_aside(key, &ordering_key),
                     false => Ok(()),
                 }
             }
             Settlement::Dead { reason, answer } => {
-                self.books.counts(key.endpoint).dead += 1;
+                self.counters.counts(key.endpoint).dead += 1;
                 let retire_at_ms = forget_at_ms(now_ms, self.config.dead_keep);
                 self.retire_from_ms = self.retire_from_ms.min(retire_at_ms);
                 self.execute(
@@ -64,15 +64,15 @@ impl Store {
                         cut(answer)
                     ],
                 )?;
-                self.remove(key.endpoint, key.seq, &lane)
+                self.remove(key.endpoint, key.seq, &ordering_key)
             }
             Settlement::Delivered => {
-                self.books.counts(key.endpoint).delivered += 1;
-                self.remove(key.endpoint, key.seq, &lane)?;
+                self.counters.counts(key.endpoint).delivered += 1;
+                self.remove(key.endpoint, key.seq, &ordering_key)?;
                 self.end_pair(key.endpoint, key.seq, now_ms)
             }
             Settlement::Discarded { reason } => {
-                self.discard_pair(key.endpoint, key.seq, &lane, reason, now_ms)
+                self.discard_pair(key.endpoint, key.seq, &ordering_key, reason, now_ms)
             }
         }
     }
@@ -81,12 +81,12 @@ impl Store {
         &mut self,
         endpoint: i64,
         seq: i64,
-        lane: &str,
+        ordering_key: &str,
         reason: &str,
         now_ms: u64,
     ) -> Result<()> {
         self.record_discarded(endpoint, seq, reason, now_ms)?;
-        self.remove(endpoint, seq, lane)?;
+        self.remove(endpoint, seq, ordering_key)?;
         self.end_pair(endpoint, seq, now_ms)
     }
 
@@ -99,16 +99,16 @@ impl Store {
         limit: usize,
         now_ms: u64,
     ) -> Result<u64> {
-        let Some(endpoint) = self.books.number(name) else {
+        let Some(endpoint) = self.counters.number(name) else {
             return Ok(0);
         };
         let mut discarded = 0;
         let mut after = 0;
         while discarded < limit as u64 {
-            let Some((seq, accepted_at_ms, lane)) = self.next_idle(endpoint, after)? else {
-                let listed = self.look(endpoint, limit - discarded as usize)?;
+            let Some((seq, accepted_at_ms, ordering_key)) = self.next_idle(endpoint, after)? else {
+                let listed = self.promote(endpoint, limit - discarded as usize)?;
                 // What was looked at may all have been for others.
-                if listed == 0 && !self.books.looks_on(endpoint) {
+                if listed == 0 && !self.counters.has_unpromoted(endpoint) {
                     break;
                 }
                 continue;
@@ -117,14 +117,14 @@ impl Store {
                 break;
             }
             after = seq;
-            self.discard_pair(endpoint, seq, &lane, reason, now_ms)?;
+            self.discard_pair(endpoint, seq, &ordering_key, reason, now_ms)?;
             discarded += 1;
         }
         Ok(discarded)
     }
 
     /// The first pair with a row behind a place that is not in flight: with its time of acceptance
-    /// and its lane.
+    /// and its ordering key.
     fn next_idle(&self, endpoint: i64, after: i64) -> Result<Option<(i64, u64, String)>> {
         let sql = "SELECT seq, accepted_at_ms, lane FROM pair
             WHERE endpoint = ?1 AND seq > ?2 AND place <> 1 ORDER BY seq LIMIT 1";
@@ -136,7 +136,7 @@ impl Store {
             .optional()
     }
 
-    fn release(&mut self, key: EntryKey, lane: &str, due_at_ms: i64) -> Result<()> {
+    fn release(&mut self, key: EntryKey, ordering_key: &str, due_at_ms: i64) -> Result<()> {
         self.woke = true;
         let sql = "UPDATE pair SET attempts = attempts - 1, place = ?3
             WHERE endpoint = ?1 AND seq = ?2";
@@ -146,7 +146,7 @@ impl Store {
         if is_retry {
             return Ok(());
         }
-        self.let_pass(key.endpoint, key.seq, lane)
+        self.let_pass(key.endpoint, key.seq, ordering_key)
     }
 
     fn retry(&mut self, key: EntryKey, due_at_ms: u64, reason: &str, attempts: i64) -> Result<()> {
@@ -159,31 +159,18 @@ impl Store {
         self.execute(sql, values).map(drop)
     }
 
-    /// Takes out a pair that has ended; the next of its lane becomes ready.
-    fn remove(&mut self, endpoint: i64, seq: i64, lane: &str) -> Result<()> {
-        self.books.removed(endpoint);
+    /// Takes out a pair that has ended; the next of its ordering key becomes ready.
+    fn remove(&mut self, endpoint: i64, seq: i64, ordering_key: &str) -> Result<()> {
+        self.counters.removed(endpoint);
         let sql = "DELETE FROM pair WHERE endpoint = ?1 AND seq = ?2";
         self.execute(sql, params![endpoint, seq])?;
-        self.go_on(endpoint, lane)
+        self.go_on(endpoint, ordering_key)
     }
 
-    /// Takes a pair out of its lane, which goes on without it.
-    fn set_aside(&mut self, key: EntryKey, lane: &str) -> Result<()> {
+    /// Takes a pair out of its ordering key, which goes on without it.
+    fn set_aside(&mut self, key: EntryKey, ordering_key: &str) -> Result<()> {
         let sql = "UPDATE pair SET lane = '' WHERE endpoint = ?1 AND seq = ?2";
         self.execute(sql, params![key.endpoint, key.seq])?;
-        self.go_on(key.endpoint, lane)
-    }
-
-    /// Makes the next pair of a lane ready, after one has left it.
-    fn go_on(&mut self, endpoint: i64, lane: &str) -> Result<()> {
-        // A waiting pair that was discarded leaves a busy lane behind.
-        if lane.is_empty() || self.is_busy(endpoint, lane)? {
-            return Ok(());
-        }
-        if let Some(next) = self.first_waiting(endpoint, lane, i64::MAX)? {
-            self.woke = true;
-            self.set_place(endpoint, next, 0)?;
-        }
-        Ok(())
+        self.go_on(key.endpoint, ordering_key)
     }
 }

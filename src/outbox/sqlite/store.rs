@@ -1,21 +1,20 @@
-//! The file and its counters, and the transactions that change them. The writer calls it, one
-//! call at a time.
+//! The connection to the file with its counters, and the transactions that change them. The writer
+//! calls it, one call at a time.
 
 use rusqlite::{Connection, OptionalExtension, Result};
 
-use super::books::Books;
+use super::counters::Counters;
 use super::ids::{Ids, digest};
-use super::{file, from_sql};
+use super::number::from_sql;
 use crate::outbox::config::Config;
 use crate::outbox::entry::{Health, Work};
-use crate::outbox::error::OpenError;
 use crate::outbox::faults::{Fault, asked};
 use crate::outbox::rules::forget_at_ms;
 
 pub(super) struct Store {
     pub connection: Connection,
     pub config: Config,
-    pub books: Books,
+    pub counters: Counters,
     pub ids: Ids,
     /// No dead letter is too old before this time.
     pub retire_from_ms: u64,
@@ -27,15 +26,9 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Opens the file, and makes ready again what was in flight when its last process ended.
-    pub(super) fn open(config: &Config) -> Result<Store, OpenError> {
-        let connection = file::open(&config.path)?;
-        Store::start(connection, config).map_err(|error| file::failed(&config.path, &error))
-    }
-
-    pub(super) fn start(connection: Connection, config: &Config) -> Result<Store> {
-        let mut store = Store {
-            books: Books::load(&connection)?,
+    pub(super) fn new(connection: Connection, config: &Config) -> Result<Store> {
+        Ok(Store {
+            counters: Counters::load(&connection)?,
             connection,
             config: config.clone(),
             ids: Ids::default(),
@@ -43,12 +36,7 @@ impl Store {
             work: Work::default(),
             woke: false,
             synced: true,
-        };
-        store.begin()?;
-        store.execute("UPDATE total SET starts = starts + 1", [])?;
-        store.put_back(1)?;
-        store.commit()?;
-        Ok(store)
+        })
     }
 
     /// Whether the next transactions wait for the disk. One that does makes those before it
@@ -71,8 +59,8 @@ impl Store {
 
     /// Ends the transaction; synced when this returns, if it is to be.
     pub(super) fn commit(&mut self) -> Result<()> {
-        self.write_ids()?;
-        self.books.save(&self.connection)?;
+        self.ids.write(&self.connection, self.counters.last_seq)?;
+        self.counters.save(&self.connection)?;
         self.execute("COMMIT", []).map(drop)
     }
 
@@ -81,16 +69,15 @@ impl Store {
         if !self.connection.is_autocommit() {
             self.execute("ROLLBACK", [])?;
         }
-        self.books = Books::load(&self.connection)?;
+        self.counters = Counters::load(&self.connection)?;
         self.ids.roll_back();
         self.retire_from_ms = 0;
         Ok(())
     }
 
-    /// Forgets some ids and dead letters whose time has come.
-    pub(super) fn sweep(&mut self, now_ms: u64) -> Result<()> {
-        self.retire(now_ms)?;
-        self.sweep_ids(now_ms)
+    /// Whether an event with this id is here, or ended not long ago.
+    pub(super) fn knows(&mut self, id: &str) -> Result<bool> {
+        self.ids.knows(digest(id), &self.connection, &self.counters)
     }
 
     /// One pair of the event has ended for good; the last one takes the event with it.
@@ -100,14 +87,14 @@ impl Store {
             .connection
             .prepare_cached(sql)?
             .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        self.books.freed(endpoint, from_sql(bytes));
+        self.counters.freed(endpoint, from_sql(bytes));
         if self.is_shared(seq)? {
             return Ok(());
         }
         self.execute("DELETE FROM event WHERE seq = ?1", [seq])?;
-        self.books.bytes -= from_sql(bytes);
-        self.books.events -= 1;
-        self.books.remembered_ids += 1;
+        self.counters.bytes -= from_sql(bytes);
+        self.counters.events -= 1;
+        self.counters.remembered_ids += 1;
         let forget_at_ms = forget_at_ms(now_ms, self.config.dedupe);
         self.ids.end(seq, digest(&id), forget_at_ms);
         Ok(())
@@ -129,8 +116,8 @@ impl Store {
     }
 
     pub(super) fn set_health(&mut self, name: &str, health: &Health) {
-        if let Some(endpoint) = self.books.number(name) {
-            self.books.set_health(endpoint, health.clone());
+        if let Some(endpoint) = self.counters.number(name) {
+            self.counters.set_health(endpoint, health.clone());
         }
     }
 

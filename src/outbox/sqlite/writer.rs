@@ -12,9 +12,9 @@ use tracing::warn;
 
 use super::reserve::Reserve;
 use super::store::Store;
-use crate::outbox::OnFatal;
 use crate::outbox::error::OutboxError;
 use crate::outbox::faults::{Fault, asked};
+use crate::outbox::interface::OnFatal;
 
 pub(super) enum Message {
     Do(Job),
@@ -93,8 +93,8 @@ pub(super) struct Writer {
     pub wait: Duration,
     pub wakeups: watch::Sender<u64>,
     pub alarm: Alarm,
-    /// Upkeep failed, and that was logged.
-    pub untended: bool,
+    /// Maintenance failed, and that was logged.
+    pub unmaintained: bool,
 }
 
 /// The alarm was raised, and the thread must end.
@@ -149,7 +149,7 @@ impl Writer {
                 Err(TryRecvError::Empty) => {}
             }
             let given_back = self.store.give_back();
-            if !self.tended(given_back)?.unwrap_or(false) {
+            if !self.maintained(given_back)?.unwrap_or(false) {
                 return Ok(self.jobs.recv().ok());
             }
         }
@@ -226,7 +226,7 @@ impl Writer {
                 // The log must not take what the reserve has given.
                 false => self.store.write_log_back("PASSIVE"),
             };
-            return self.tended(log_kept).map(drop);
+            return self.maintained(log_kept).map(drop);
         };
         let (error, end) = match fate {
             Fate::Fatal => {
@@ -297,11 +297,11 @@ impl Writer {
         Err((fate, words(&error)))
     }
 
-    /// Upkeep that fails can wait, unless the disk cannot be believed.
-    fn tended<T>(&mut self, upkeep: rusqlite::Result<T>) -> Result<Option<T>, Broken> {
-        match upkeep {
+    /// Maintenance that fails can wait, unless the disk cannot be believed.
+    fn maintained<T>(&mut self, maintenance: rusqlite::Result<T>) -> Result<Option<T>, Broken> {
+        match maintenance {
             Ok(value) => {
-                self.untended = false;
+                self.unmaintained = false;
                 Ok(Some(value))
             }
             Err(error) if fate(&error) == Fate::Fatal => {
@@ -309,7 +309,7 @@ impl Writer {
                 Err(Broken)
             }
             Err(error) => {
-                if !mem::replace(&mut self.untended, true) {
+                if !mem::replace(&mut self.unmaintained, true) {
                     warn!(%error, "outbox file not tended, tried again at each commit");
                 }
                 Ok(None)

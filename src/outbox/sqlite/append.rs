@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Result, params};
 
-use super::books::{Books, Pairs};
+use super::counters::{Counters, Pairs};
 use super::ids::digest;
+use super::number::to_sql;
 use super::store::Store;
-use super::to_sql;
 use crate::outbox::entry::{Appended, NewEntry};
 use crate::outbox::error::{AppendError, Limit};
 use crate::outbox::rules::{NO_ROOM, forget_at_ms};
@@ -33,7 +33,7 @@ impl Store {
             // Duplicates need no room; to look for them is worth it only here.
             let (mut bytes, mut events) = (0, 0);
             for entry in entries {
-                if !self.knows(digest(&entry.id))? {
+                if !self.knows(&entry.id)? {
                     bytes += entry.bytes();
                     events += 1;
                 }
@@ -49,21 +49,21 @@ impl Store {
         let mut appended = Vec::with_capacity(entries.len());
         let mut rows = Vec::with_capacity(entries.len());
         for entry in entries {
-            let digest = digest(&entry.id);
-            if self.knows(digest)? {
+            if self.knows(&entry.id)? {
                 appended.push(Appended::Duplicate);
                 continue;
             }
             appended.push(Appended::Stored);
+            let digest = digest(&entry.id);
             if entry.endpoints.is_empty() {
                 let forget_at_ms = forget_at_ms(entry.accepted_at_ms, self.config.dedupe);
-                self.books.remembered_ids += 1;
+                self.counters.remembered_ids += 1;
                 self.ids.accept_ended(digest, forget_at_ms);
                 continue;
             }
             self.ids.accept(digest);
-            let seq = self.books.add_event(entry);
-            let pairs = self.books.add_pairs(seq, entry, &full);
+            let seq = self.counters.add_event(entry);
+            let pairs = self.counters.add_pairs(seq, entry, &full);
             rows.push(Row { seq, entry, pairs });
         }
         self.woke |= !rows.is_empty();
@@ -84,17 +84,17 @@ impl Store {
         entries: &'a [NewEntry],
     ) -> Result<Result<BTreeSet<&'a str>, AppendError>> {
         let max = self.config.endpoint_bytes_max;
-        if without_room(entries.iter(), &self.books, max).is_empty() {
+        if without_room(entries.iter(), &self.counters, max).is_empty() {
             return Ok(Ok(BTreeSet::new()));
         }
         // To look for duplicates is worth it only here.
         let mut new = Vec::with_capacity(entries.len());
         for entry in entries {
-            if !self.knows(digest(&entry.id))? {
+            if !self.knows(&entry.id)? {
                 new.push(entry);
             }
         }
-        let full = without_room(new.iter().copied(), &self.books, max);
+        let full = without_room(new.iter().copied(), &self.counters, max);
         for entry in new {
             let first = entry.endpoints.first();
             let mut endpoints = entry.endpoints.iter();
@@ -102,7 +102,7 @@ impl Store {
                 && endpoints.all(|name| full.contains(name.as_str()))
             {
                 let limit = Limit::EndpointBytes(max, name.clone());
-                let held = self.books.bytes_of(name);
+                let held = self.counters.bytes_of(name);
                 return Ok(Err(AppendError::full(held, entry.bytes(), limit)));
             }
         }
@@ -120,7 +120,7 @@ impl Store {
                 to_sql(entry.bytes()),
                 entry.hook,
                 entry.dialect,
-                entry.lane,
+                entry.ordering_key,
                 entry.operation_id,
                 entry.body.as_ref(),
                 pairs.endpoints,
@@ -134,11 +134,11 @@ impl Store {
     }
 
     fn room_for(&self, bytes: u64, events: u64) -> Result<(), AppendError> {
-        let (held, max) = (self.books.bytes, self.config.bytes_max);
+        let (held, max) = (self.counters.bytes, self.config.bytes_max);
         if held + bytes > max {
             return Err(AppendError::full(held, bytes, Limit::Bytes(max)));
         }
-        let (held, max) = (self.books.events, self.config.entries_max);
+        let (held, max) = (self.counters.events, self.config.entries_max);
         if held + events > max {
             return Err(AppendError::full(held, events, Limit::Entries(max)));
         }
@@ -149,7 +149,7 @@ impl Store {
 /// The endpoints for which some events are too many bytes.
 fn without_room<'a>(
     entries: impl Iterator<Item = &'a NewEntry>,
-    books: &Books,
+    counters: &Counters,
     max: u64,
 ) -> BTreeSet<&'a str> {
     let mut bytes: BTreeMap<&str, u64> = BTreeMap::new();
@@ -159,7 +159,7 @@ fn without_room<'a>(
         }
     }
     let over = |(name, more): (&'a str, u64)| {
-        let held = books.bytes_of(name);
+        let held = counters.bytes_of(name);
         (held + more > max).then_some(name)
     };
     bytes.into_iter().filter_map(over).collect()

@@ -4,31 +4,31 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::{Connection, Result, params};
 
-use super::{from_sql, to_sql};
+use super::number::{from_sql, to_sql};
 use crate::outbox::entry::{Counts, Health, NewEntry, Paused};
 
 /// Every counter, as of the transaction that is open.
 #[derive(Default)]
-pub(super) struct Books {
+pub(super) struct Counters {
     pub last_seq: i64,
     pub bytes: u64,
     pub events: u64,
     pub remembered_ids: u64,
-    pub endpoints: BTreeMap<i64, Book>,
+    pub endpoints: BTreeMap<i64, EndpointCounters>,
     numbers: HashMap<String, i64>,
     /// What the file says of the first four.
     saved: (i64, u64, u64, u64),
 }
 
-pub(super) struct Book {
+pub(super) struct EndpointCounters {
     pub name: String,
     pub counts: Counts,
     pub health: Health,
     /// Of the events that are pending or dead for it.
     pub bytes: u64,
-    looks: Looks,
+    promoted: Promoted,
     /// What the file says; `None` when it has no row yet.
-    saved: Option<(Counts, Health, u64, Looks)>,
+    saved: Option<(Counts, Health, u64, Promoted)>,
 }
 
 /// The pairs of a new event.
@@ -43,25 +43,25 @@ pub(super) struct Pairs {
 
 /// How far an endpoint has come with what was accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Looks {
+struct Promoted {
     /// Every pair up to this place has ended or has a row.
     to: i64,
     /// The pending pairs that have a row.
     listed: u64,
 }
 
-impl Books {
-    pub(super) fn load(connection: &Connection) -> Result<Books> {
-        let mut books = Books::default();
+impl Counters {
+    pub(super) fn load(connection: &Connection) -> Result<Counters> {
+        let mut counters = Counters::default();
         let sql = "SELECT last_seq, bytes, remembered_ids, events FROM total";
         connection.prepare_cached(sql)?.query_row([], |row| {
-            books.last_seq = row.get(0)?;
-            books.bytes = from_sql(row.get(1)?);
-            books.remembered_ids = from_sql(row.get(2)?);
-            books.events = from_sql(row.get(3)?);
+            counters.last_seq = row.get(0)?;
+            counters.bytes = from_sql(row.get(1)?);
+            counters.remembered_ids = from_sql(row.get(2)?);
+            counters.events = from_sql(row.get(3)?);
             Ok(())
         })?;
-        books.saved = books.totals();
+        counters.saved = counters.totals();
         let sql = "SELECT number, name, accepted, delivered, dead, discarded, pending, in_flight,
             failing_since_ms, paused_at_ms, pause_reason, looked_to, listed, bytes FROM endpoint";
         let mut statement = connection.prepare_cached(sql)?;
@@ -76,7 +76,7 @@ impl Books {
                 in_flight: from_sql(row.get(7)?),
             };
             let name: String = row.get(1)?;
-            books.numbers.insert(name.clone(), row.get(0)?);
+            counters.numbers.insert(name.clone(), row.get(0)?);
             let paused_at_ms: Option<i64> = row.get(9)?;
             let reason: String = row.get(10)?;
             let health = Health {
@@ -86,23 +86,23 @@ impl Books {
                     reason,
                 }),
             };
-            let looks = Looks {
+            let promoted = Promoted {
                 to: row.get(11)?,
                 listed: from_sql(row.get(12)?),
             };
             let bytes = from_sql(row.get(13)?);
-            let saved = Some((counts, health.clone(), bytes, looks));
-            let book = Book {
+            let saved = Some((counts, health.clone(), bytes, promoted));
+            let endpoint = EndpointCounters {
                 name,
                 counts,
                 health,
                 bytes,
-                looks,
+                promoted,
                 saved,
             };
-            books.endpoints.insert(row.get(0)?, book);
+            counters.endpoints.insert(row.get(0)?, endpoint);
         }
-        Ok(books)
+        Ok(counters)
     }
 
     /// The number of an endpoint that had a pair before.
@@ -119,27 +119,27 @@ impl Books {
             .endpoints
             .last_key_value()
             .map_or(1, |(last, _)| last + 1);
-        let book = Book {
+        let endpoint = EndpointCounters {
             name: name.to_owned(),
             counts: Counts::default(),
             health: Health::default(),
             bytes: 0,
-            looks: Looks::default(),
+            promoted: Promoted::default(),
             saved: None,
         };
-        self.endpoints.insert(number, book);
+        self.endpoints.insert(number, endpoint);
         self.numbers.insert(name.to_owned(), number);
         number
     }
 
     /// The counters of an endpoint whose number came from the file or from `number_or_new`.
     pub(super) fn counts(&mut self, number: i64) -> &mut Counts {
-        &mut self.book(number).counts
+        &mut self.endpoint(number).counts
     }
 
-    fn book(&mut self, number: i64) -> &mut Book {
-        let book = self.endpoints.get_mut(&number);
-        book.expect("an endpoint is never removed")
+    fn endpoint(&mut self, number: i64) -> &mut EndpointCounters {
+        let endpoint = self.endpoints.get_mut(&number);
+        endpoint.expect("an endpoint is never removed")
     }
 
     /// Counts an event in; its place in the order of acceptance.
@@ -155,18 +155,18 @@ impl Books {
         let mut pairs = Pairs::default();
         for name in &entry.endpoints {
             let number = self.number_or_new(name);
-            let book = self.book(number);
-            book.counts.accepted += 1;
+            let endpoint = self.endpoint(number);
+            endpoint.counts.accepted += 1;
             if full.contains(name.as_str()) {
                 pairs.without_room.push(number);
                 continue;
             }
-            if book.counts.pending == book.looks.listed {
+            if endpoint.counts.pending == endpoint.promoted.listed {
                 // Nothing of this endpoint stands between.
-                book.looks.to = seq - 1;
+                endpoint.promoted.to = seq - 1;
             }
-            book.counts.pending += 1;
-            book.bytes += entry.bytes();
+            endpoint.counts.pending += 1;
+            endpoint.bytes += entry.bytes();
             pairs.count += 1;
             pairs.endpoints += &format!(" {number} ");
         }
@@ -181,47 +181,47 @@ impl Books {
 
     /// From where on the pairs stand that an endpoint has yet to look at, and how its number is
     /// written there; `None` when there are none.
-    pub(super) fn unlooked(&self, number: i64) -> Option<(i64, String)> {
-        let book = &self.endpoints[&number];
-        let some = book.counts.pending > book.looks.listed;
-        some.then(|| (book.looks.to, format!(" {number} ")))
+    pub(super) fn unpromoted(&self, number: i64) -> Option<(i64, String)> {
+        let endpoint = &self.endpoints[&number];
+        let some = endpoint.counts.pending > endpoint.promoted.listed;
+        some.then(|| (endpoint.promoted.to, format!(" {number} ")))
     }
 
     /// Whether there is anything left to look at.
-    pub(super) fn looks_on(&self, number: i64) -> bool {
-        let unlooked = self.unlooked(number);
-        unlooked.is_some_and(|(from, _)| from < self.last_seq)
+    pub(super) fn has_unpromoted(&self, number: i64) -> bool {
+        let unpromoted = self.unpromoted(number);
+        unpromoted.is_some_and(|(from, _)| from < self.last_seq)
     }
 
     /// The pairs up to a place have rows now, so many of them.
-    pub(super) fn looked(&mut self, number: i64, to: i64, listed: u64) {
-        let looks = &mut self.book(number).looks;
-        looks.to = to;
-        looks.listed += listed;
+    pub(super) fn promoted(&mut self, number: i64, to: i64, listed: u64) {
+        let promoted = &mut self.endpoint(number).promoted;
+        promoted.to = to;
+        promoted.listed += listed;
     }
 
     /// A pair has ended for good.
     pub(super) fn freed(&mut self, number: i64, bytes: u64) {
-        self.book(number).bytes -= bytes;
+        self.endpoint(number).bytes -= bytes;
     }
 
     /// A pair that was dead is pending again, in a row.
     pub(super) fn replayed(&mut self, number: i64) {
-        let book = self.book(number);
-        book.counts.pending += 1;
-        book.looks.listed += 1;
+        let endpoint = self.endpoint(number);
+        endpoint.counts.pending += 1;
+        endpoint.promoted.listed += 1;
     }
 
     /// A pair with a row is not pending any more.
     pub(super) fn removed(&mut self, number: i64) {
-        let book = self.book(number);
-        book.counts.pending -= 1;
-        book.looks.listed -= 1;
+        let endpoint = self.endpoint(number);
+        endpoint.counts.pending -= 1;
+        endpoint.promoted.listed -= 1;
     }
 
     pub(super) fn set_health(&mut self, number: i64, health: Health) {
-        if let Some(book) = self.endpoints.get_mut(&number) {
-            book.health = health;
+        if let Some(endpoint) = self.endpoints.get_mut(&number) {
+            endpoint.health = health;
         }
     }
 
@@ -231,14 +231,19 @@ impl Books {
 
     /// Writes what has changed.
     pub(super) fn save(&mut self, connection: &Connection) -> Result<()> {
-        for (number, book) in &mut self.endpoints {
-            let now = (book.counts, book.health.clone(), book.bytes, book.looks);
-            if book.saved.as_ref() == Some(&now) {
+        for (number, endpoint) in &mut self.endpoints {
+            let now = (
+                endpoint.counts,
+                endpoint.health.clone(),
+                endpoint.bytes,
+                endpoint.promoted,
+            );
+            if endpoint.saved.as_ref() == Some(&now) {
                 continue;
             }
-            let (counts, health, bytes, looks) = &now;
+            let (counts, health, bytes, promoted) = &now;
             // In release too: a lost event is worse than an engine that stops.
-            assert!(counts.conserved(), "`{}`: {counts:?}", book.name);
+            assert!(counts.conserved(), "`{}`: {counts:?}", endpoint.name);
             let sql = "INSERT INTO endpoint VALUES
                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
                 ON CONFLICT (number) DO UPDATE SET accepted = ?3, delivered = ?4, dead = ?5,
@@ -248,7 +253,7 @@ impl Books {
             let paused = health.paused.as_ref();
             connection.prepare_cached(sql)?.execute(params![
                 number,
-                book.name,
+                endpoint.name,
                 to_sql(counts.accepted),
                 to_sql(counts.delivered),
                 to_sql(counts.dead),
@@ -258,11 +263,11 @@ impl Books {
                 health.failing_since_ms.map(to_sql),
                 paused.map(|paused| to_sql(paused.at_ms)),
                 paused.map_or("", |paused| paused.reason.as_str()),
-                looks.to,
-                to_sql(looks.listed),
+                promoted.to,
+                to_sql(promoted.listed),
                 to_sql(*bytes),
             ])?;
-            book.saved = Some(now);
+            endpoint.saved = Some(now);
         }
         let now = self.totals();
         if self.saved != now {

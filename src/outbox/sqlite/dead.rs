@@ -2,20 +2,20 @@
 
 use rusqlite::{OptionalExtension, Result, params};
 
+use super::number::{from_sql, to_sql};
 use super::store::Store;
-use super::{from_sql, to_sql};
 use crate::outbox::letter::{
     DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, STEP_LETTERS_MAX,
 };
-use crate::outbox::rules::{RETIRED, SWEEP_MAX, first_claim, forget_at_ms};
+use crate::outbox::rules::first_claim;
 
 /// Where a dead letter stands.
-struct Grave {
+struct DeadRow {
     endpoint: i64,
     seq: i64,
 }
 
-type Found = Vec<(Grave, DeadLetter)>;
+type Found = Vec<(DeadRow, DeadLetter)>;
 
 impl Store {
     pub(super) fn dead(
@@ -39,19 +39,19 @@ impl Store {
     ) -> Result<DeadStep> {
         let (found, next) = self.look_for(filter, from, limit)?;
         let done = found.len() as u64;
-        for (grave, letter) in &found {
+        for (row, letter) in &found {
             match act {
                 DeadAct::Count => {}
-                DeadAct::Replay => self.replay(grave, letter)?,
+                DeadAct::Replay => self.replay(row, letter)?,
                 DeadAct::Discard { reason } => {
-                    self.discard_dead(grave.endpoint, grave.seq, reason, now_ms)?;
+                    self.discard_dead(row.endpoint, row.seq, reason, now_ms)?;
                 }
             }
         }
         Ok(DeadStep { done, next })
     }
 
-    /// Looks at some letters behind the cursor, and says where to go on.
+    /// Promoted at some letters behind the cursor, and says where to go on.
     fn look_for(
         &self,
         filter: &DeadFilter,
@@ -60,8 +60,8 @@ impl Store {
     ) -> Result<(Found, Option<DeadCursor>)> {
         let mut found = Vec::new();
         let mut looked_at = 0;
-        for (&endpoint, book) in self.books.endpoints.range(from.endpoint..) {
-            if book.counts.dead == 0 || !filter.is_about(&book.name) {
+        for (&endpoint, counters) in self.counters.endpoints.range(from.endpoint..) {
+            if counters.counts.dead == 0 || !filter.is_about(&counters.name) {
                 continue;
             }
             let mut seq = if endpoint == from.endpoint {
@@ -69,10 +69,10 @@ impl Store {
             } else {
                 0
             };
-            while let Some(letter) = self.next_dead(endpoint, &book.name, &mut seq)? {
+            while let Some(letter) = self.next_dead(endpoint, &counters.name, &mut seq)? {
                 looked_at += 1;
                 if filter.holds(&letter) {
-                    found.push((Grave { endpoint, seq }, letter));
+                    found.push((DeadRow { endpoint, seq }, letter));
                 }
                 if found.len() >= limit || looked_at >= STEP_LETTERS_MAX {
                     return Ok((found, Some(DeadCursor { endpoint, seq })));
@@ -97,7 +97,7 @@ impl Store {
                     endpoint: name.to_owned(),
                     id: row.get(1)?,
                     hook: row.get(2)?,
-                    lane: row.get(3)?,
+                    ordering_key: row.get(3)?,
                     operation_id: row.get(4)?,
                     accepted_at_ms: from_sql(row.get(5)?),
                     died_at_ms: from_sql(row.get(6)?),
@@ -111,20 +111,20 @@ impl Store {
             .optional()
     }
 
-    /// The pair is ready; whether its lane is free is found out by `claim`.
-    fn replay(&mut self, grave: &Grave, letter: &DeadLetter) -> Result<()> {
+    /// The pair is ready; whether its ordering key is free is found out by `claim`.
+    fn replay(&mut self, row: &DeadRow, letter: &DeadLetter) -> Result<()> {
         self.woke = true;
-        self.bury(grave.endpoint, grave.seq)?;
-        self.books.replayed(grave.endpoint);
+        self.remove_dead(row.endpoint, row.seq)?;
+        self.counters.replayed(row.endpoint);
         let replays = letter.replays + 1;
         let sql = "INSERT INTO pair VALUES (?1, ?2, 0, 0, ?3, ?4, 0, ?5, 0, '', ?6)";
         self.execute(
             sql,
             params![
-                grave.endpoint,
-                grave.seq,
+                row.endpoint,
+                row.seq,
                 to_sql(letter.accepted_at_ms),
-                letter.lane,
+                letter.ordering_key,
                 first_claim(replays),
                 replays
             ],
@@ -132,47 +132,22 @@ impl Store {
         .map(drop)
     }
 
-    fn discard_dead(&mut self, endpoint: i64, seq: i64, reason: &str, now_ms: u64) -> Result<()> {
-        self.bury(endpoint, seq)?;
+    pub(super) fn discard_dead(
+        &mut self,
+        endpoint: i64,
+        seq: i64,
+        reason: &str,
+        now_ms: u64,
+    ) -> Result<()> {
+        self.remove_dead(endpoint, seq)?;
         self.record_discarded(endpoint, seq, reason, now_ms)?;
         self.end_pair(endpoint, seq, now_ms)
     }
 
-    fn bury(&mut self, endpoint: i64, seq: i64) -> Result<()> {
+    fn remove_dead(&mut self, endpoint: i64, seq: i64) -> Result<()> {
         let sql = "DELETE FROM dead WHERE endpoint = ?1 AND seq = ?2";
         self.execute(sql, params![endpoint, seq])?;
-        self.books.counts(endpoint).dead -= 1;
-        Ok(())
-    }
-
-    /// Discards some dead letters that were kept for long enough.
-    pub(super) fn retire(&mut self, now_ms: u64) -> Result<()> {
-        if now_ms < self.retire_from_ms {
-            return Ok(());
-        }
-        let sql = "SELECT endpoint, seq, died_at_ms FROM dead WHERE died_at_ms >= 0
-            ORDER BY died_at_ms LIMIT ?1";
-        let oldest: Vec<(i64, i64, i64)> = self
-            .connection
-            .prepare_cached(sql)?
-            .query_map([SWEEP_MAX as i64], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })?
-            .collect::<Result<_>>()?;
-        let keep = self.config.dead_keep;
-        self.retire_from_ms = if oldest.len() < SWEEP_MAX {
-            u64::MAX
-        } else {
-            now_ms
-        };
-        for (endpoint, seq, died_at_ms) in oldest {
-            let retire_at_ms = forget_at_ms(from_sql(died_at_ms), keep);
-            if retire_at_ms > now_ms {
-                self.retire_from_ms = retire_at_ms;
-                break;
-            }
-            self.discard_dead(endpoint, seq, RETIRED, now_ms)?;
-        }
+        self.counters.counts(endpoint).dead -= 1;
         Ok(())
     }
 }

@@ -1,4 +1,6 @@
 //! The outbox in memory, for tests and for those who can do without durability.
+//!
+//! Order, downward: `letters`, `state`, `endpoint`.
 
 mod endpoint;
 mod letters;
@@ -10,10 +12,10 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use self::state::State;
-use super::Outbox;
 use super::config::Config;
 use super::entry::{Appended, Due, EntryKey, Health, NewEntry, Room, Settlement, Stats};
 use super::error::{AppendError, OutboxError};
+use super::interface::Outbox;
 use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep, DiscardedPage};
 
 pub(super) struct Memory {

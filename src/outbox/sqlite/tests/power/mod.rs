@@ -14,14 +14,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OpenFlags};
 
 use self::disk::{Disk, Random};
-use super::file;
-use super::store::Store;
-use crate::outbox::conformance::entry;
+use super::super::file;
+use super::super::store::Store;
+use crate::outbox::tests::bench::{entry, shipped};
 use crate::outbox::*;
 
 /// What a disk must still hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Books {
+struct Expected {
     /// By id, with the endpoint's name.
     pending: BTreeSet<String>,
     dead: BTreeSet<String>,
@@ -30,7 +30,7 @@ struct Books {
     discarded: u64,
 }
 
-/// One change, done to the store and to the books alike.
+/// One change, done to the store and to the expected alike.
 #[derive(Clone, Debug)]
 enum Step {
     Append(Vec<String>),
@@ -53,7 +53,7 @@ struct Totals {
 fn config() -> Config {
     Config {
         path: PathBuf::from("outbox.db"),
-        ..Config::default()
+        ..shipped()
     }
 }
 
@@ -69,9 +69,9 @@ fn open(disk: &Arc<Disk>, config: &Config) -> Result<Store, String> {
     Store::start(prepared, config).map_err(|error| error.to_string())
 }
 
-/// The books as the file has them.
-fn read(store: &Store) -> Result<Books, String> {
-    let mut books = Books::default();
+/// The expected as the file has them.
+fn read(store: &Store) -> Result<Expected, String> {
+    let mut expected = Expected::default();
     let ids = |table: &str| {
         let sql = format!("SELECT event.id FROM {table} JOIN event USING (seq)");
         let mut statement = store.connection.prepare(&sql).unwrap();
@@ -80,11 +80,11 @@ fn read(store: &Store) -> Result<Books, String> {
             .collect::<rusqlite::Result<BTreeSet<_>>>()
             .unwrap()
     };
-    books.pending = ids("pair");
+    expected.pending = ids("pair");
     let unlooked = "(SELECT seq FROM event JOIN endpoint
         WHERE seq > looked_to AND instr(endpoints, ' ' || number || ' '))";
-    books.pending.extend(ids(unlooked));
-    books.dead = ids("dead");
+    expected.pending.extend(ids(unlooked));
+    expected.dead = ids("dead");
     let check = file::read(&store.connection, "quick_check").map_err(|e| e.to_string())?;
     if check != "ok" {
         return Err(format!("the file is broken: {check}"));
@@ -93,20 +93,25 @@ fn read(store: &Store) -> Result<Books, String> {
         if !one.counts.conserved() {
             return Err(format!("not conserved: {:?}", one.counts));
         }
-        books.accepted += one.counts.accepted;
-        books.delivered += one.counts.delivered;
-        books.discarded += one.counts.discarded;
-        let (pending, dead) = (books.pending.len() as u64, books.dead.len() as u64);
+        expected.accepted += one.counts.accepted;
+        expected.delivered += one.counts.delivered;
+        expected.discarded += one.counts.discarded;
+        let (pending, dead) = (expected.pending.len() as u64, expected.dead.len() as u64);
         if one.counts.pending != pending || one.counts.dead != dead {
             return Err(format!("{:?} but {pending} and {dead} rows", one.counts));
         }
     }
-    Ok(books)
+    Ok(expected)
 }
 
-/// Does a step in one transaction, and says what the books are after it.
-fn apply(store: &mut Store, step: &Step, books: &Books, now_ms: u64) -> rusqlite::Result<Books> {
-    let mut after = books.clone();
+/// Does a step in one transaction, and says what the expected are after it.
+fn apply(
+    store: &mut Store,
+    step: &Step,
+    expected: &Expected,
+    now_ms: u64,
+) -> rusqlite::Result<Expected> {
+    let mut after = expected.clone();
     store.sync(!matches!(step, Step::Claim(_)))?;
     store.begin()?;
     match step {
@@ -184,7 +189,7 @@ fn run(seed: u64, losses: u64, config: &Config) -> Result<Totals, String> {
     let mut totals = Totals::default();
     while totals.losses < losses {
         let disk = Arc::new(Disk::new(random.next()));
-        let mut books = Books::default();
+        let mut expected = Expected::default();
         let mut names = 0;
         let mut now_ms = 10;
         for _ in 0..random.below(12) + 1 {
@@ -205,11 +210,11 @@ fn run(seed: u64, losses: u64, config: &Config) -> Result<Totals, String> {
             };
             disk.power_stays();
             let found = read(&store).map_err(|why| format!("seed {seed}: {why}"))?;
-            if found != books {
-                return Err(format!("seed {seed}: {found:?} instead of {books:?}"));
+            if found != expected {
+                return Err(format!("seed {seed}: {found:?} instead of {expected:?}"));
             }
             disk.power_goes_after(random.below(120));
-            // The books after a transaction of which nobody knows whether it was committed.
+            // The expected after a transaction of which nobody knows whether it was committed.
             let mut doubt = None;
             while !disk.is_off() {
                 now_ms += random.below(5);
@@ -230,10 +235,10 @@ fn run(seed: u64, losses: u64, config: &Config) -> Result<Totals, String> {
                     8 => Step::Replay,
                     _ => Step::Discard,
                 };
-                match apply(&mut store, &step, &books, now_ms) {
+                match apply(&mut store, &step, &expected, now_ms) {
                     Ok(after) => {
                         totals.acknowledged += 1;
-                        books = after;
+                        expected = after;
                     }
                     Err(error) if disk.is_off() => doubt = Some((step, error)),
                     Err(error) => return Err(format!("seed {seed}: {step:?}: {error}")),
@@ -248,10 +253,10 @@ fn run(seed: u64, losses: u64, config: &Config) -> Result<Totals, String> {
                 let mut survivor = open(&disk, config)
                     .map_err(|why| format!("seed {seed}: it cannot be opened: {why}"))?;
                 let found = read(&survivor).map_err(|why| format!("seed {seed}: {why}"))?;
-                if found != books {
-                    accept_whole(&found, &books, doubt)
+                if found != expected {
+                    accept_whole(&found, &expected, doubt)
                         .map_err(|why| format!("seed {seed}: {why}"))?;
-                    books = found;
+                    expected = found;
                 }
                 survivor.begin().unwrap();
                 survivor.commit().unwrap();
@@ -263,8 +268,8 @@ fn run(seed: u64, losses: u64, config: &Config) -> Result<Totals, String> {
 
 /// What differs must be the transaction in doubt and nothing else.
 fn accept_whole(
-    found: &Books,
-    before: &Books,
+    found: &Expected,
+    before: &Expected,
     doubt: Option<(Step, rusqlite::Error)>,
 ) -> Result<(), String> {
     let wrong = || format!("{found:?} after {before:?} and {doubt:?}");
@@ -365,8 +370,8 @@ fn a_disk_without_room_refuses_and_recovers() {
         }
     }
     assert!(refused > 100 && stored.len() > 10, "{refused}");
-    let books = read(&store).unwrap();
-    assert_eq!(books.accepted, stored.len() as u64);
+    let expected = read(&store).unwrap();
+    assert_eq!(expected.accepted, stored.len() as u64);
     disk.set_room(None);
     store.begin().unwrap();
     store.append(&[entry("later", "A", 10)]).unwrap().unwrap();

@@ -1,7 +1,6 @@
 //! What keeps the file small and clean: the log written back, pages given back.
 
-use rusqlite::{Result, params};
-use tracing::warn;
+use rusqlite::Result;
 
 use super::store::Store;
 
@@ -54,47 +53,5 @@ impl Store {
             self.write_log_back("PASSIVE")?;
         }
         Ok(true)
-    }
-
-    /// Puts back what is in flight and leaves one file, without a log.
-    pub(super) fn close(mut self) -> Result<()> {
-        self.begin()?;
-        self.put_back(0)?;
-        self.commit()?;
-        self.write_log_back("TRUNCATE")?;
-        self.connection.close().map_err(|(_, error)| error)
-    }
-
-    /// Makes ready again what is in flight; the attempt stays counted, for it may have been seen.
-    pub(super) fn put_back(&mut self, crashes: i64) -> Result<()> {
-        let mut put_back = 0;
-        let numbers: Vec<i64> = self.books.endpoints.keys().copied().collect();
-        for number in numbers {
-            // In order, so that the index is searched for these alone and not for all that wait.
-            let sql = "SELECT seq, lane, due_at_ms FROM pair
-                WHERE endpoint = ?1 AND place = 1 AND place < 3 ORDER BY due_at_ms";
-            let mut statement = self.connection.prepare_cached(sql)?;
-            let in_flight = statement
-                .query_map([number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-                .collect::<Result<Vec<(i64, String, i64)>>>()?;
-            put_back += in_flight.len();
-            for (seq, lane, due_at_ms) in in_flight {
-                let place = if due_at_ms == 0 { 0 } else { 2 };
-                let sql = "UPDATE pair SET crashes = crashes + ?3, place = ?4
-                    WHERE endpoint = ?1 AND seq = ?2";
-                self.execute(sql, params![number, seq, crashes, place])?;
-                if due_at_ms == 0 {
-                    self.let_pass(number, seq, &lane)?;
-                }
-            }
-            self.books.counts(number).in_flight = 0;
-        }
-        if put_back > 0 && crashes > 0 {
-            warn!(
-                put_back,
-                "events were in flight at an unclean end, and are told again"
-            );
-        }
-        Ok(())
     }
 }

@@ -2,17 +2,17 @@
 
 use rusqlite::{OptionalExtension, Result, params};
 
-use super::from_sql;
+use super::number::from_sql;
 use super::store::Store;
 use crate::outbox::entry::{EndpointStats, Stats};
 
 impl Store {
     pub(super) fn next_due_ms(&self, name: &str) -> Result<Option<u64>> {
-        let Some(endpoint) = self.books.number(name) else {
+        let Some(endpoint) = self.counters.number(name) else {
             return Ok(None);
         };
         let sql = "SELECT 1 FROM pair WHERE endpoint = ?1 AND place = 0 AND place < 3 LIMIT 1";
-        if self.books.unlooked(endpoint).is_some()
+        if self.counters.unpromoted(endpoint).is_some()
             || self.connection.prepare_cached(sql)?.exists([endpoint])?
         {
             return Ok(Some(0));
@@ -22,30 +22,30 @@ impl Store {
     }
 
     pub(super) fn endpoints(&self) -> Vec<String> {
-        let pending = self.books.endpoints.values();
-        let pending = pending.filter(|book| book.counts.pending > 0);
-        let mut names: Vec<String> = pending.map(|book| book.name.clone()).collect();
+        let pending = self.counters.endpoints.values();
+        let pending = pending.filter(|counters| counters.counts.pending > 0);
+        let mut names: Vec<String> = pending.map(|counters| counters.name.clone()).collect();
         names.sort_unstable();
         names
     }
 
     pub(super) fn stats(&self) -> Result<Stats> {
-        let mut endpoints = Vec::with_capacity(self.books.endpoints.len());
-        for (number, book) in &self.books.endpoints {
+        let mut endpoints = Vec::with_capacity(self.counters.endpoints.len());
+        for (number, counters) in &self.counters.endpoints {
             endpoints.push(EndpointStats {
-                endpoint: book.name.clone(),
-                counts: book.counts,
-                bytes: book.bytes,
+                endpoint: counters.name.clone(),
+                counts: counters.counts,
+                bytes: counters.bytes,
                 oldest_pending_ms: self.oldest_pending_ms(*number)?,
-                health: book.health.clone(),
+                health: counters.health.clone(),
             });
         }
         endpoints.sort_unstable_by(|one, other| one.endpoint.cmp(&other.endpoint));
         Ok(Stats {
             endpoints,
-            bytes: self.books.bytes,
-            entries: self.books.events,
-            remembered_ids: self.books.remembered_ids,
+            bytes: self.counters.bytes,
+            entries: self.counters.events,
+            remembered_ids: self.counters.remembered_ids,
             work: self.work,
         })
     }
@@ -56,7 +56,7 @@ impl Store {
         let listed = statement.query_row([endpoint], |row| row.get(0));
         let mut oldest: Option<i64> = listed.optional()?;
         if oldest.is_none()
-            && let Some((from, name)) = self.books.unlooked(endpoint)
+            && let Some((from, name)) = self.counters.unpromoted(endpoint)
         {
             let sql = "SELECT accepted_at_ms FROM event
                 WHERE seq > ?1 AND instr(endpoints, ?2) ORDER BY seq LIMIT 1";

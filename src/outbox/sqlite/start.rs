@@ -1,0 +1,68 @@
+//! How a process begins and ends with the file: what was in flight is put back.
+
+use rusqlite::{Connection, Result, params};
+use tracing::warn;
+
+use super::file;
+use super::store::Store;
+use crate::outbox::config::Config;
+use crate::outbox::error::OpenError;
+
+impl Store {
+    /// Opens the file, and makes ready again what was in flight when its last process ended.
+    pub(super) fn open(config: &Config) -> Result<Store, OpenError> {
+        let connection = file::open(&config.path)?;
+        Store::start(connection, config).map_err(|error| file::failed(&config.path, &error))
+    }
+
+    pub(super) fn start(connection: Connection, config: &Config) -> Result<Store> {
+        let mut store = Store::new(connection, config)?;
+        store.begin()?;
+        store.execute("UPDATE total SET starts = starts + 1", [])?;
+        store.put_back(1)?;
+        store.commit()?;
+        Ok(store)
+    }
+
+    /// Puts back what is in flight and leaves one file, without a log.
+    pub(super) fn close(mut self) -> Result<()> {
+        self.begin()?;
+        self.put_back(0)?;
+        self.commit()?;
+        self.write_log_back("TRUNCATE")?;
+        self.connection.close().map_err(|(_, error)| error)
+    }
+
+    /// Makes ready again what is in flight; the attempt stays counted, for it may have been seen.
+    pub(super) fn put_back(&mut self, crashes: i64) -> Result<()> {
+        let mut put_back = 0;
+        let numbers: Vec<i64> = self.counters.endpoints.keys().copied().collect();
+        for number in numbers {
+            // In order, so that the index is searched for these alone and not for all that wait.
+            let sql = "SELECT seq, lane, due_at_ms FROM pair
+                WHERE endpoint = ?1 AND place = 1 AND place < 3 ORDER BY due_at_ms";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let in_flight = statement
+                .query_map([number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect::<Result<Vec<(i64, String, i64)>>>()?;
+            put_back += in_flight.len();
+            for (seq, ordering_key, due_at_ms) in in_flight {
+                let place = if due_at_ms == 0 { 0 } else { 2 };
+                let sql = "UPDATE pair SET crashes = crashes + ?3, place = ?4
+                    WHERE endpoint = ?1 AND seq = ?2";
+                self.execute(sql, params![number, seq, crashes, place])?;
+                if due_at_ms == 0 {
+                    self.let_pass(number, seq, &ordering_key)?;
+                }
+            }
+            self.counters.counts(number).in_flight = 0;
+        }
+        if put_back > 0 && crashes > 0 {
+            warn!(
+                put_back,
+                "events were in flight at an unclean end, and are told again"
+            );
+        }
+        Ok(())
+    }
+}

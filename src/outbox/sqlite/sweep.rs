@@ -1,0 +1,48 @@
+//! What is forgotten with time: ids of ended events, and dead letters that nobody replayed.
+
+use rusqlite::Result;
+
+use super::number::from_sql;
+use super::store::Store;
+use crate::outbox::rules::{RETIRED, SWEEP_MAX, forget_at_ms};
+
+impl Store {
+    /// Forgets some ids and dead letters whose time has come.
+    pub(super) fn sweep(&mut self, now_ms: u64) -> Result<()> {
+        self.retire(now_ms)?;
+        let max = self.config.dedupe_ids_max;
+        self.ids
+            .sweep(&self.connection, &mut self.counters, max, now_ms)
+    }
+
+    /// Discards some dead letters that were kept for long enough.
+    fn retire(&mut self, now_ms: u64) -> Result<()> {
+        if now_ms < self.retire_from_ms {
+            return Ok(());
+        }
+        let sql = "SELECT endpoint, seq, died_at_ms FROM dead WHERE died_at_ms >= 0
+            ORDER BY died_at_ms LIMIT ?1";
+        let oldest: Vec<(i64, i64, i64)> = self
+            .connection
+            .prepare_cached(sql)?
+            .query_map([SWEEP_MAX as i64], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?
+            .collect::<Result<_>>()?;
+        let keep = self.config.dead_keep;
+        self.retire_from_ms = if oldest.len() < SWEEP_MAX {
+            u64::MAX
+        } else {
+            now_ms
+        };
+        for (endpoint, seq, died_at_ms) in oldest {
+            let retire_at_ms = forget_at_ms(from_sql(died_at_ms), keep);
+            if retire_at_ms > now_ms {
+                self.retire_from_ms = retire_at_ms;
+                break;
+            }
+            self.discard_dead(endpoint, seq, RETIRED, now_ms)?;
+        }
+        Ok(())
+    }
+}

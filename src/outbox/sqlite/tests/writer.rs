@@ -1,0 +1,123 @@
+//! The thread: what shares a commit, and what fails alone.
+
+use super::*;
+
+#[tokio::test]
+async fn what_waits_is_one_commit() {
+    let bench = bench();
+    let commits = bench.outbox.wakeups();
+    let hold = bench.hold().await;
+    let waiting: Vec<_> = (0..10)
+        .map(|n| bench.start(move |store| store.append(&[entry(&n.to_string(), "A", 10)])))
+        .collect();
+    // Once the queue has them all.
+    while bench.outbox.room.available_permits() > bench.config.queue_max - 11 {
+        tokio::task::yield_now().await;
+    }
+    drop(hold);
+    for appended in waiting {
+        appended.await.unwrap().unwrap().unwrap();
+    }
+    bench.outbox.stats().await.unwrap();
+    assert_eq!(*commits.borrow(), 1);
+}
+
+#[tokio::test]
+async fn a_single_caller_never_waits_for_others() {
+    let bench = bench_with(|config| config.commit_wait = Duration::from_secs(3600));
+    for n in 0..5 {
+        bench.append(&n.to_string()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn ids_are_known_in_every_row_before_and_after_a_restart() {
+    let bench = bench();
+    let entries: Vec<NewEntry> = (0..300).map(|n| entry(&n.to_string(), "A", 10)).collect();
+    bench.outbox.append(entries.clone()).await.unwrap();
+    let claimed = bench.outbox.claim("A", 10, Room::of(300)).await.unwrap();
+    assert_eq!(claimed.len(), 300);
+    // The ends of rows, and a row as a whole.
+    let ended = |n: usize| [0, 127, 299].contains(&n) || (128..256).contains(&n);
+    let keys = claimed.iter().enumerate().filter(|(n, _)| ended(*n));
+    let keys = keys.map(|(_, due)| (due.key, Settlement::Delivered));
+    bench.outbox.settle(keys.collect(), 10).await.unwrap();
+    let again = bench.outbox.append(entries.clone()).await.unwrap();
+    assert_eq!(again, vec![Appended::Duplicate; 300]);
+    bench.outbox.close().await;
+    let outbox = Sqlite::open(&bench.config, Box::new(|_| {})).unwrap();
+    let again = outbox.append(entries).await.unwrap();
+    assert_eq!(again, vec![Appended::Duplicate; 300]);
+    let rest = outbox.claim("A", 10, Room::of(300)).await.unwrap();
+    assert!(rest.iter().all(|due| !ended(due.number as usize - 1)));
+    assert_eq!(rest.len(), 169);
+    let rows = outbox.call(0, |store| {
+        let sql = "SELECT count(*), sum(length(ids)) FROM held";
+        let count = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        store.connection.query_row(sql, [], count)
+    });
+    let (rows, bytes): (i64, i64) = rows.await.unwrap();
+    assert_eq!((rows, bytes), (2, (128 + 44) * 16));
+}
+
+/// Producers come back for the next commit; what others settled they do not settle again.
+#[tokio::test]
+async fn only_producers_are_waited_for() {
+    let bench = bench_with(|config| config.commit_wait = Duration::from_secs(3600));
+    let append = |bench: &Bench, n: i32| {
+        let outbox = Arc::clone(&bench.outbox);
+        tokio::spawn(async move { outbox.append(vec![entry(&n.to_string(), "A", 10)]).await })
+    };
+    let hold = bench.hold().await;
+    let waiting: Vec<_> = (0..10).map(|n| append(&bench, n)).collect();
+    while bench.outbox.room.available_permits() > bench.config.queue_max - 11 {
+        tokio::task::yield_now().await;
+    }
+    drop(hold);
+    for appended in waiting {
+        appended.await.unwrap().unwrap();
+    }
+    let claimed = bench.outbox.claim("A", 10, Room::of(9)).await.unwrap();
+    assert_eq!(claimed.len(), 9);
+    let keys = claimed.iter().map(|due| (due.key, Settlement::Delivered));
+    bench.outbox.settle(keys.collect(), 10).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_fails_fails_alone() {
+    let bench = bench();
+    let hold = bench.hold().await;
+    let before = bench.start(|store| store.append(&[entry("before", "A", 10)]));
+    let broken = bench.start(|store| {
+        store.append(&[entry("broken", "A", 10)])?.unwrap();
+        Err::<(), _>(error(ffi::SQLITE_CONSTRAINT))
+    });
+    let after = bench.start(|store| store.append(&[entry("after", "A", 10)]));
+    while bench.outbox.room.available_permits() > bench.config.queue_max - 4 {
+        tokio::task::yield_now().await;
+    }
+    drop(hold);
+    let stored = Ok(Ok(vec![Appended::Stored]));
+    assert_eq!(before.await.unwrap(), stored);
+    assert!(matches!(broken.await.unwrap(), Err(OutboxError::Failed(_))));
+    assert_eq!(after.await.unwrap(), stored);
+    let claimed = bench.outbox.claim("A", 10, Room::of(9)).await.unwrap();
+    let ids: Vec<&str> = claimed.iter().map(|due| due.id.as_str()).collect();
+    assert_eq!(ids, ["before", "after"]);
+    let stats = bench.outbox.stats().await.unwrap();
+    assert_eq!(stats.endpoints[0].counts.accepted, 2);
+    let bytes = |id| entry(id, "A", 10).bytes();
+    assert_eq!(stats.bytes, bytes("before") + bytes("after"));
+    assert!(bench.alarms.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_panic_of_the_writer_raises_the_alarm() {
+    let bench = bench();
+    let panicked = bench.start(|_| -> rusqlite::Result<()> { panic!("on purpose") });
+    panicked.await.unwrap().unwrap_err();
+    while bench.alarms.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert!(bench.append("a").await.is_err());
+}

@@ -1,0 +1,421 @@
+//! An outbox under test, driven by scripts: calls, and what each must answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use crate::outbox::*;
+
+/// An outbox under test, and how to make another of it.
+pub(in crate::outbox) struct Bench {
+    pub config: Config,
+    pub outbox: Arc<dyn Outbox>,
+    pub(super) keys: HashMap<(String, String), EntryKey>,
+    _folder: TempDir,
+}
+
+impl Bench {
+    pub(in crate::outbox) fn new(kind: Kind, adjust: impl FnOnce(&mut Config)) -> Bench {
+        let folder = folder();
+        let mut config = Config {
+            kind,
+            path: folder.path().join("outbox.db"),
+            ..shipped()
+        };
+        adjust(&mut config);
+        Bench {
+            outbox: open_or_panic(&config),
+            config,
+            keys: HashMap::new(),
+            _folder: folder,
+        }
+    }
+
+    /// Drops the outbox as a crash would, with what is in flight, and opens the file again.
+    pub(in crate::outbox) fn crash(&mut self) {
+        self.outbox = Arc::new(Nothing);
+        self.outbox = open_or_panic(&self.config);
+    }
+
+    pub(in crate::outbox) async fn restart(&mut self) {
+        self.outbox.close().await;
+        self.crash();
+    }
+
+    /// Does one step of a script and says what came of it.
+    pub(super) async fn step(&mut self, step: &str) -> String {
+        let words: Vec<&str> = step.split_whitespace().collect();
+        match words[..] {
+            // append <id>[/<ordering key>],… to <endpoint>,… @<ms>
+            ["append", ids, "to", endpoints, at] => {
+                let entries = ids.split(',').map(|id| entry(id, endpoints, time(at)));
+                match self.outbox.append(entries.collect()).await {
+                    Ok(appended) => {
+                        let names = appended.iter().map(|one| format!("{one:?}").to_lowercase());
+                        names.collect::<Vec<_>>().join(" ")
+                    }
+                    Err(error) => error.to_string(),
+                }
+            }
+            // claim <endpoint> <limit> @<ms>: the ids, each with the number of its attempt
+            ["claim", endpoint, limit, at] => {
+                let limit = limit.parse().unwrap();
+                let claimed = self.outbox.claim(endpoint, time(at), Room::of(limit)).await;
+                let mut names = Vec::new();
+                for due in claimed.unwrap() {
+                    assert_eq!(due.body, body(&due.id));
+                    assert_eq!(due.endpoint, endpoint);
+                    names.push(format!("{}#{}", due.id, due.attempt));
+                    self.keys.insert((due.id, due.endpoint), due.key);
+                }
+                names.join(" ")
+            }
+            // settle <id>@<endpoint>,… <how>[:<due ms>] @<ms>
+            ["settle", pairs, how, at] => {
+                let settlements = pairs.split(',').map(|pair| {
+                    let (id, endpoint) = pair.split_once('@').unwrap();
+                    let key = self.keys[&(id.to_owned(), endpoint.to_owned())];
+                    (key, settlement(how))
+                });
+                match self.outbox.settle(settlements.collect(), time(at)).await {
+                    Ok(()) => String::new(),
+                    Err(error) => error.to_string(),
+                }
+            }
+            // claim <endpoint> <limit>, at most <n> retries @<ms>
+            ["claim", endpoint, limit, "retries", retries, at] => {
+                let room = Room {
+                    pairs: limit.parse().unwrap(),
+                    retries: retries.parse().unwrap(),
+                };
+                let claimed = self.outbox.claim(endpoint, time(at), room).await;
+                let names = claimed.unwrap().into_iter().map(|due| due.id);
+                names.collect::<Vec<_>>().join(" ")
+            }
+            // dead <filter>,… : id@endpoint#attempts*replays, and the reason
+            ["dead", filter] => {
+                let filter = dead_filter(filter);
+                let mut names = Vec::new();
+                let mut from = Some(DeadCursor::default());
+                while let Some(cursor) = from {
+                    let page = self.outbox.dead(&filter, cursor, 2).await.unwrap();
+                    names.extend(page.letters.iter().map(|letter| {
+                        let DeadLetter { id, endpoint, .. } = letter;
+                        assert_eq!(letter.hook, "afterSendSingleMsg");
+                        assert_eq!(letter.body_bytes, body(id).len() as u64);
+                        assert_eq!(letter.answer, "sorry");
+                        let (attempts, replays) = (letter.attempts, letter.replays);
+                        format!("{id}@{endpoint}#{attempts}*{replays}:{}", letter.reason)
+                    }));
+                    from = page.next;
+                }
+                names.join(" ")
+            }
+            // count|replay|discard <limit> <filter>,… @<ms>: one step, and whether there is more
+            [act @ ("count" | "replay" | "discard"), limit, filter, at] => {
+                let act = match act {
+                    "count" => DeadAct::Count,
+                    "replay" => DeadAct::Replay,
+                    _ => DeadAct::Discard {
+                        reason: "on purpose".to_owned(),
+                    },
+                };
+                let filter = dead_filter(filter);
+                let (limit, from) = (limit.parse().unwrap(), DeadCursor::default());
+                let step = self
+                    .outbox
+                    .act_on_dead(&act, &filter, from, limit, time(at));
+                let step = step.await.unwrap();
+                let more = if step.next.is_some() { ", more" } else { "" };
+                format!("{}{more}", step.done)
+            }
+            ["discard-pending", endpoint, limit, at] => {
+                let limit = limit.parse().unwrap();
+                let discarded =
+                    self.outbox
+                        .discard_pending(endpoint, "gone", None, limit, time(at));
+                discarded.await.unwrap().to_string()
+            }
+            // expire <endpoint> <accepted before, ms> @<ms>
+            ["expire", endpoint, before, at] => {
+                let before = Some(before.parse().unwrap());
+                let discarded =
+                    self.outbox
+                        .discard_pending(endpoint, "too old", before, 9, time(at));
+                discarded.await.unwrap().to_string()
+            }
+            // discarded <filter>,… : id@endpoint and the reason
+            ["discarded", filter] => {
+                let filter = dead_filter(filter);
+                let mut names = Vec::new();
+                let mut from = Some(DeadCursor::default());
+                while let Some(cursor) = from {
+                    let page = self.outbox.discarded(&filter, cursor, 2).await.unwrap();
+                    names.extend(page.events.iter().map(|event| {
+                        assert_eq!(event.hook, "afterSendSingleMsg");
+                        assert_eq!(event.operation_id, "operation");
+                        let (accepted, ended) = (event.accepted_at_ms, event.discarded_at_ms);
+                        let Discarded { id, endpoint, .. } = event;
+                        format!("{id}@{endpoint}@{accepted}-{ended}:{}", event.reason)
+                    }));
+                    from = page.next;
+                }
+                names.join(" ")
+            }
+            // order <endpoint> <limit> @<ms>: a claim, with what is told of each one's order
+            ["order", endpoint, limit, at] => {
+                let limit = limit.parse().unwrap();
+                let claimed = self.outbox.claim(endpoint, time(at), Room::of(limit)).await;
+                let mut names = Vec::new();
+                for due in claimed.unwrap() {
+                    let aside = if due.aside { "!" } else { "" };
+                    names.push(format!("{}{aside}-{}", due.id, due.missing));
+                    self.keys.insert((due.id, due.endpoint), due.key);
+                }
+                names.join(" ")
+            }
+            ["pause", endpoint, at] => {
+                let health = Health {
+                    failing_since_ms: Some(time(at)),
+                    paused: Some(Paused {
+                        at_ms: time(at),
+                        reason: "it is gone".to_owned(),
+                    }),
+                };
+                self.outbox.set_health(endpoint, health).await.unwrap();
+                String::new()
+            }
+            ["health", endpoint] => {
+                let stats = self.outbox.stats().await.unwrap();
+                let found = stats.endpoints.iter().find(|one| one.endpoint == endpoint);
+                let health = &found.unwrap().health;
+                let paused = health.paused.as_ref();
+                let paused = paused.map(|paused| format!("{} {}", paused.at_ms, paused.reason));
+                format!("{:?} {paused:?}", health.failing_since_ms)
+            }
+            ["entries"] => self.outbox.stats().await.unwrap().entries.to_string(),
+            ["due", endpoint] => match self.outbox.next_due_ms(endpoint).await.unwrap() {
+                Some(due_at_ms) => due_at_ms.to_string(),
+                None => "nothing".to_owned(),
+            },
+            ["endpoints"] => self.outbox.endpoints().await.unwrap().join(" "),
+            ["counts", endpoint] => {
+                let stats = self.outbox.stats().await.unwrap();
+                let found = stats.endpoints.iter().find(|one| one.endpoint == endpoint);
+                let counts = found.unwrap().counts;
+                assert!(counts.conserved());
+                format!(
+                    "accepted {} delivered {} dead {} discarded {} pending {} in flight {}",
+                    counts.accepted,
+                    counts.delivered,
+                    counts.dead,
+                    counts.discarded,
+                    counts.pending,
+                    counts.in_flight
+                )
+            }
+            ["oldest", endpoint] => {
+                let stats = self.outbox.stats().await.unwrap();
+                let found = stats.endpoints.iter().find(|one| one.endpoint == endpoint);
+                format!("{:?}", found.unwrap().oldest_pending_ms)
+            }
+            ["bytes"] => self.outbox.stats().await.unwrap().bytes.to_string(),
+            ["ids"] => {
+                let stats = self.outbox.stats().await.unwrap();
+                stats.remembered_ids.to_string()
+            }
+            ["close"] => {
+                self.outbox.close().await;
+                String::new()
+            }
+            ["restart"] => {
+                self.restart().await;
+                String::new()
+            }
+            ["crash"] => {
+                self.crash();
+                String::new()
+            }
+            _ => panic!("no such step: {step}"),
+        }
+    }
+}
+
+/// Stands in while an outbox is closed and opened again: its file must be free.
+struct Nothing;
+
+#[async_trait]
+impl Outbox for Nothing {
+    async fn append(&self, _: Vec<NewEntry>) -> Result<Vec<Appended>, AppendError> {
+        unreachable!()
+    }
+    async fn claim(&self, _: &str, _: u64, _: Room) -> Result<Vec<Due>, OutboxError> {
+        unreachable!()
+    }
+    async fn settle(&self, _: Vec<(EntryKey, Settlement)>, _: u64) -> Result<(), OutboxError> {
+        unreachable!()
+    }
+    async fn dead(&self, _: &DeadFilter, _: DeadCursor, _: usize) -> Result<DeadPage, OutboxError> {
+        unreachable!()
+    }
+    async fn discarded(
+        &self,
+        _: &DeadFilter,
+        _: DeadCursor,
+        _: usize,
+    ) -> Result<DiscardedPage, OutboxError> {
+        unreachable!()
+    }
+    async fn act_on_dead(
+        &self,
+        _: &DeadAct,
+        _: &DeadFilter,
+        _: DeadCursor,
+        _: usize,
+        _: u64,
+    ) -> Result<DeadStep, OutboxError> {
+        unreachable!()
+    }
+    async fn discard_pending(
+        &self,
+        _: &str,
+        _: &str,
+        _: Option<u64>,
+        _: usize,
+        _: u64,
+    ) -> Result<u64, OutboxError> {
+        unreachable!()
+    }
+    async fn set_health(&self, _: &str, _: Health) -> Result<(), OutboxError> {
+        unreachable!()
+    }
+    async fn next_due_ms(&self, _: &str) -> Result<Option<u64>, OutboxError> {
+        unreachable!()
+    }
+    async fn endpoints(&self) -> Result<Vec<String>, OutboxError> {
+        unreachable!()
+    }
+    async fn stats(&self) -> Result<Stats, OutboxError> {
+        unreachable!()
+    }
+    fn wakeups(&self) -> watch::Receiver<u64> {
+        unreachable!()
+    }
+    async fn close(&self) {}
+}
+
+/// In memory where the machine offers it: the suite asks what is done, not whether the disk
+/// syncs, and syncs would be nearly all of its time.
+fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
+/// The settings as shipped, but for a reserve that fits into a small `/dev/shm` many times.
+pub(in crate::outbox) fn shipped() -> Config {
+    let config = crate::config::load(None, &[]).unwrap();
+    Config {
+        reserve_bytes: 64 << 10,
+        ..config.outbox
+    }
+}
+
+pub(in crate::outbox) fn open_or_panic(config: &Config) -> Arc<dyn Outbox> {
+    open(config, Box::new(|why| panic!("{why}"))).unwrap()
+}
+
+/// `<id>[/<ordering key>]`, to endpoints with commas between them; `-` is none.
+pub(in crate::outbox) fn entry(id: &str, endpoints: &str, accepted_at_ms: u64) -> NewEntry {
+    let (id, ordering_key) = id.split_once('/').unwrap_or((id, ""));
+    let endpoints = endpoints.split(',').filter(|name| *name != "-");
+    NewEntry {
+        id: id.to_owned(),
+        hook: "afterSendSingleMsg".to_owned(),
+        dialect: "openim".to_owned(),
+        ordering_key: ordering_key.to_owned(),
+        operation_id: "operation".to_owned(),
+        body: body(id),
+        endpoints: endpoints.map(str::to_owned).collect(),
+        accepted_at_ms,
+    }
+}
+
+pub(in crate::outbox) fn body(id: &str) -> Bytes {
+    Bytes::from(format!("body of {id} \0\u{1f600}"))
+}
+
+fn time(at: &str) -> u64 {
+    at.strip_prefix('@').unwrap().parse().unwrap()
+}
+
+fn settlement(how: &str) -> Settlement {
+    let reason = "because".to_owned();
+    let (how, due_at_ms) = how.split_once(':').unwrap_or((how, "0"));
+    let due_at_ms = due_at_ms.parse().unwrap();
+    match how {
+        "delivered" => Settlement::Delivered,
+        "dead" => Settlement::Dead {
+            reason,
+            answer: "sorry".to_owned(),
+        },
+        "discarded" => Settlement::Discarded { reason },
+        "release" => Settlement::Release,
+        "retry" | "park" | "aside" => Settlement::Retry {
+            due_at_ms,
+            reason,
+            counts: how != "park",
+            aside: how == "aside",
+        },
+        _ => panic!("no such settlement: {how}"),
+    }
+}
+
+/// `endpoint=A`, `hook=`, `id=`, `since=`, `until=`, `by=`, `reason=`, with commas; `-` is none.
+fn dead_filter(text: &str) -> DeadFilter {
+    let mut filter = DeadFilter::default();
+    for (key, value) in text.split(',').filter_map(|part| part.split_once('=')) {
+        let text = Some(value.to_owned());
+        let number = value.parse().ok();
+        match key {
+            "endpoint" => filter.endpoint = text,
+            "hook" => filter.hook = text,
+            "id" => filter.id = text,
+            "since" => filter.since_ms = number,
+            "until" => filter.until_ms = number,
+            "by" => filter.died_by_ms = number,
+            "reason" => filter.reason = text,
+            _ => panic!("no such filter: {key}"),
+        }
+    }
+    filter
+}
+
+/// Runs a script, `<step> = <what comes of it>` a line, on every outbox; one that restarts, on
+/// those that are still there afterwards.
+pub(super) async fn check_with(adjust: impl Fn(&mut Config), script: &str) {
+    let restarts = script.contains("restart") || script.contains("crash");
+    for kind in [Kind::Memory, Kind::Sqlite] {
+        if kind == Kind::Memory && restarts {
+            continue;
+        }
+        let mut bench = Bench::new(kind, &adjust);
+        for line in script
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+        {
+            let (step, wanted) = line.split_once(" =").unwrap_or((line, ""));
+            let found = bench.step(step).await;
+            assert_eq!(found, wanted.trim_start(), "{kind:?}: {line}");
+        }
+    }
+}
+
+pub(super) async fn check(script: &str) {
+    check_with(|_| {}, script).await;
+}

@@ -1,0 +1,12 @@
+//! The suite that every outbox passes.
+//!
+//! `bench` holds the script runner and `model` the slow outbox of random calls.
+
+pub(super) mod bench;
+mod model;
+
+mod append;
+mod dead;
+mod order;
+mod restart;
+mod settle;

@@ -1,0 +1,156 @@
+//! What a restart, a crash and many callers at once leave.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bench::{Bench, check, check_with, entry};
+use crate::outbox::*;
+
+#[tokio::test]
+async fn a_closed_outbox_says_so() {
+    check(
+        "append a to A @10 = stored
+        claim A 1 @10 = a#1
+        close
+        append b to A @10 = the outbox is closed
+        settle a@A delivered @10 = the outbox is closed
+        close",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_restart_brings_back_what_is_pending_and_what_was_in_flight() {
+    check(
+        "append a/x,b/x,c,d to A @10 = stored stored stored stored
+        append e to B @10 = stored
+        claim A 9 @10 = a#1 c#1 d#1
+        settle c@A delivered @10
+        settle d@A retry:500 @10
+        crash
+        counts A = accepted 4 delivered 1 dead 0 discarded 0 pending 3 in flight 0
+        endpoints = A B
+        claim A 9 @10 = a#2
+        claim A 9 @500 = d#2
+        restart
+        claim A 9 @500 = a#3 d#3
+        settle a@A,d@A delivered @500
+        claim A 9 @500 = b#1
+        settle b@A release @500
+        restart
+        due A = 0
+        claim A 9 @500 = b#1
+        claim B 9 @500 = e#1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_restart_remembers_ids_and_counters() {
+    check_with(
+        |config| config.dedupe = Duration::from_millis(100),
+        "append a,b to A @10 = stored stored
+        claim A 1 @10 = a#1
+        settle a@A delivered @10
+        crash
+        append a,b to A @20 = duplicate duplicate
+        restart
+        counts A = accepted 2 delivered 1 dead 0 discarded 0 pending 1 in flight 0
+        append a,b to A @110 = stored duplicate
+        claim A 9 @110 = b#1 a#1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn unclean_ends_are_counted_on_what_they_found_in_flight() {
+    let mut bench = Bench::new(Kind::Sqlite, |_| {});
+    bench.step("append a to A @10").await;
+    for crashes in 0..3 {
+        let claimed = bench.outbox.claim("A", 10, Room::of(1)).await.unwrap();
+        assert_eq!(
+            (claimed[0].crashes, claimed[0].attempt),
+            (crashes, crashes + 1)
+        );
+        bench.crash();
+    }
+    bench.outbox.claim("A", 10, Room::of(1)).await.unwrap();
+    bench.restart().await;
+    let claimed = bench.outbox.claim("A", 10, Room::of(1)).await.unwrap();
+    assert_eq!(claimed[0].crashes, 3);
+}
+
+#[tokio::test]
+async fn a_waiting_task_hears_of_what_became_ready() {
+    for kind in [Kind::Memory, Kind::Sqlite] {
+        let mut bench = Bench::new(kind, |_| {});
+        let mut wakeups = bench.outbox.wakeups();
+        for step in [
+            "append a/x,b/x to A @10",
+            "claim A 1 @10",
+            "settle a@A retry:20 @10",
+            "claim A 1 @20",
+            "settle a@A delivered @20",
+        ] {
+            bench.step(step).await;
+            if !step.starts_with("claim") {
+                // The commit was answered just before the value rises.
+                let wait = tokio::time::timeout(Duration::from_secs(10), wakeups.changed());
+                wait.await.expect(step).unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_callers_at_once_lose_nothing() {
+    for kind in [Kind::Memory, Kind::Sqlite] {
+        let bench = Bench::new(kind, |config| config.queue_max = 8);
+        let producers = (0..16).map(|producer| {
+            let outbox = Arc::clone(&bench.outbox);
+            tokio::spawn(async move {
+                for n in 0..20 {
+                    let id = format!("{producer}-{n}/{}", producer % 4);
+                    outbox.append(vec![entry(&id, "A,B", n)]).await.unwrap();
+                }
+            })
+        });
+        let consumers = ["A", "B"].map(|endpoint| {
+            let outbox = Arc::clone(&bench.outbox);
+            tokio::spawn(async move {
+                let mut ids = Vec::new();
+                while ids.len() < 320 {
+                    let claimed = outbox.claim(endpoint, 100, Room::of(7)).await.unwrap();
+                    let keys = claimed.iter().map(|due| (due.key, Settlement::Delivered));
+                    outbox.settle(keys.collect(), 100).await.unwrap();
+                    ids.extend(claimed.into_iter().map(|due| due.id));
+                    tokio::task::yield_now().await;
+                }
+                ids
+            })
+        });
+        for producer in producers.collect::<Vec<_>>() {
+            producer.await.unwrap();
+        }
+        for consumer in consumers {
+            let mut ids = consumer.await.unwrap();
+            for producer in 0..16 {
+                let prefix = format!("{producer}-");
+                let own = ids.iter().filter_map(|id| id.strip_prefix(&prefix));
+                let own: Vec<u32> = own.map(|n| n.parse().unwrap()).collect();
+                assert_eq!(own, (0..20).collect::<Vec<_>>(), "order of {producer}");
+            }
+            ids.sort_unstable();
+            ids.dedup();
+            assert_eq!(ids.len(), 320);
+        }
+        let stats = bench.outbox.stats().await.unwrap();
+        assert!(
+            stats
+                .endpoints
+                .iter()
+                .all(|one| one.counts.delivered == 320)
+        );
+        assert_eq!(stats.bytes, 0);
+    }
+}
