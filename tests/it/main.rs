@@ -6,6 +6,7 @@
 mod chatserver;
 mod deadline_run;
 mod delivery;
+mod documents;
 mod failures;
 mod funtek;
 mod grpc;
@@ -21,7 +22,7 @@ mod outbox_disk;
 mod outbox_kill;
 mod outbox_order;
 mod privacy;
-mod readme;
+
 mod reload;
 mod shutdown;
 mod start;
