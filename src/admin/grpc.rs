@@ -11,15 +11,15 @@ use crate::rooms::{Record, RoomsError};
 
 /// The service, ready to be added to the operators' port.
 pub fn admin_service(admin: Admin) -> AdminServiceServer<impl AdminService> {
-    AdminServiceServer::new(Orders { admin })
+    AdminServiceServer::new(AdminApi { admin })
 }
 
-struct Orders {
+struct AdminApi {
     admin: Admin,
 }
 
 #[tonic::async_trait]
-impl AdminService for Orders {
+impl AdminService for AdminApi {
     async fn status(
         &self,
         _: Request<v1::StatusRequest>,

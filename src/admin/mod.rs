@@ -2,6 +2,8 @@
 //!
 //! Owns: what operators see and the orders they give.
 //! Leaves alone: message traffic (`server`).
+//!
+//! Order, downward: `grpc`, `status`, `outbox`.
 
 mod grpc;
 pub mod outbox;

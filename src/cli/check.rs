@@ -70,7 +70,7 @@ fn check(
     env: &[(String, String)],
 ) -> anyhow::Result<(Option<String>, Vec<Problem>)> {
     let mut problems = Vec::new();
-    let listeners = match super::serve::load_config(&files.policies, env)? {
+    let listeners = match super::engine_file::load_config(&files.policies, env)? {
         Ok(config) => vec![config.grpc.listen, config.http.listen, config.admin.listen],
         Err(bad) => {
             problems.extend(bad);

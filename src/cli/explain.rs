@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use serde_json::json;
 
+use super::engine_file::{load_config, options_of};
 use super::recorded::{self, Explained};
-use super::serve::{load_config, options_of};
 use super::{EXIT_BAD_INPUT, Files};
 use crate::dialect::{self, Options};
 use crate::event::{Event, Message};

@@ -2,10 +2,16 @@
 //!
 //! Exit codes are part of the contract: 0 done, 1 the input has errors or the answer is no,
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
+//!
+//! Order, downward: `serve`, `send`, `check`, `explain`, `fuzz`, `import`, `outbox`, `defaults`,
+//! `dialects`, `rooms`, `recorded`, `engine`, `client`, `engine_file`, `start_text`, `signals`.
 
 mod check;
+mod client;
 mod defaults;
 mod dialects;
+mod engine;
+mod engine_file;
 mod explain;
 mod fuzz;
 mod import;
@@ -14,6 +20,8 @@ mod recorded;
 mod rooms;
 mod send;
 mod serve;
+mod signals;
+mod start_text;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -4,27 +4,24 @@
 
 mod print;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use futures_util::StreamExt;
 use serde_json::json;
-use tonic::transport::{Channel, Endpoint};
 
 use self::print::{discarded_line, letter_line, print_status};
-use super::serve::load_config;
+use super::client::{self, AdminClient, said};
+use super::engine_file::load_config;
 use super::{EXIT_BAD_INPUT, Files};
 use crate::admin::outbox as orders;
 use crate::config::Config;
 use crate::outbox::{self, Kind, OpenError, Outbox};
 use crate::proto::v1;
-use crate::proto::v1::admin_service_client::AdminServiceClient;
 use crate::telemetry::UsageLimits;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Dead letters asked for at once.
 const PAGE: u32 = 200;
 /// How often a long order says how far it is.
@@ -154,47 +151,41 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
         eprintln!("callgate: say which events are to be discarded, or `--all`");
         return Ok(ExitCode::from(EXIT_BAD_INPUT));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let holder = Holder::find(files, args.server.as_deref()).await?;
-        let done = holder.obey(&args.order, args.json).await;
-        if let Holder::File(outbox, _) = holder {
+    client::block_on(async {
+        let client = Client::find(files, args.server.as_deref()).await?;
+        let done = client.run(&args.order, args.json).await;
+        if let Client::File(outbox, _) = client {
             outbox.close().await;
         }
         done
     })
 }
 
-/// Who has the outbox open.
-enum Holder {
-    Server(AdminServiceClient<Channel>),
+/// Whoever has the outbox open: a server, or this command itself.
+enum Client {
+    Server(AdminClient),
     File(Arc<dyn Outbox>, UsageLimits),
 }
 
-impl Holder {
-    async fn find(files: &Files, server: Option<&str>) -> anyhow::Result<Holder> {
+impl Client {
+    async fn find(files: &Files, server: Option<&str>) -> anyhow::Result<Client> {
         if let Some(url) = server {
-            let channel = connect(url).await.with_context(|| {
-                format!("no callgate answers at {url}; name its `admin.listen` with --server")
-            })?;
-            return Ok(Holder::Server(AdminServiceClient::new(channel)));
+            return Ok(Client::Server(client::admin(url).await?));
         }
         let env: Vec<_> = std::env::vars().collect();
         let config = load_config(&files.policies, &env)?.map_err(|problems| {
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
             anyhow!("{}", lines.join("\n"))
         })?;
-        let url = format!("http://{}", reachable(config.admin.listen));
-        if let Ok(channel) = connect(&url).await {
-            return Ok(Holder::Server(AdminServiceClient::new(channel)));
+        let url = client::url_of(config.admin.listen);
+        if let Ok(admin) = client::admin(&url).await {
+            return Ok(Client::Server(admin));
         }
         let outbox = open_file(&config, &url)?;
-        Ok(Holder::File(outbox, config.usage_limits()))
+        Ok(Client::File(outbox, config.usage_limits()))
     }
 
-    async fn obey(&self, order: &Order, json: bool) -> anyhow::Result<ExitCode> {
+    async fn run(&self, order: &Order, json: bool) -> anyhow::Result<ExitCode> {
         match order {
             Order::Status => print_status(&self.status().await?, json),
             Order::Dead { which, limit } => self.print_dead(which, *limit, json).await?,
@@ -234,13 +225,13 @@ impl Holder {
 
     async fn status(&self) -> anyhow::Result<v1::OutboxStatusResponse> {
         Ok(match self {
-            Holder::Server(client) => client
+            Client::Server(client) => client
                 .clone()
                 .outbox_status(v1::OutboxStatusRequest {})
                 .await
                 .map_err(said)?
                 .into_inner(),
-            Holder::File(outbox, limits) => {
+            Client::File(outbox, limits) => {
                 orders::status(&**outbox, *limits).await.map_err(said)?
             }
         })
@@ -251,13 +242,13 @@ impl Holder {
         request: v1::DeadLettersRequest,
     ) -> anyhow::Result<v1::DeadLettersResponse> {
         Ok(match self {
-            Holder::Server(client) => client
+            Client::Server(client) => client
                 .clone()
                 .dead_letters(request)
                 .await
                 .map_err(said)?
                 .into_inner(),
-            Holder::File(outbox, _) => orders::dead(&**outbox, request).await.map_err(said)?,
+            Client::File(outbox, _) => orders::dead(&**outbox, request).await.map_err(said)?,
         })
     }
 
@@ -266,26 +257,26 @@ impl Holder {
         request: v1::DiscardedEventsRequest,
     ) -> anyhow::Result<v1::DiscardedEventsResponse> {
         Ok(match self {
-            Holder::Server(client) => client
+            Client::Server(client) => client
                 .clone()
                 .discarded_events(request)
                 .await
                 .map_err(said)?
                 .into_inner(),
-            Holder::File(outbox, _) => orders::discarded(&**outbox, request).await.map_err(said)?,
+            Client::File(outbox, _) => orders::discarded(&**outbox, request).await.map_err(said)?,
         })
     }
 
     async fn replay(&self, mut request: v1::ReplayDeadRequest) -> anyhow::Result<orders::Progress> {
         Ok(match self {
-            Holder::Server(client) => client
+            Client::Server(client) => client
                 .clone()
                 .replay_dead(request)
                 .await
                 .map_err(said)?
                 .into_inner()
                 .boxed(),
-            Holder::File(outbox, _) => {
+            Client::File(outbox, _) => {
                 // Nothing is sent before the next start, so there is nothing to spare.
                 request.rate = u32::MAX;
                 orders::replay(outbox.clone(), request).map_err(said)?
@@ -295,14 +286,14 @@ impl Holder {
 
     async fn discard(&self, request: v1::DiscardEventsRequest) -> anyhow::Result<orders::Progress> {
         Ok(match self {
-            Holder::Server(client) => client
+            Client::Server(client) => client
                 .clone()
                 .discard_events(request)
                 .await
                 .map_err(said)?
                 .into_inner()
                 .boxed(),
-            Holder::File(outbox, _) => orders::discard(outbox.clone(), request).map_err(said)?,
+            Client::File(outbox, _) => orders::discard(outbox.clone(), request).map_err(said)?,
         })
     }
 
@@ -373,22 +364,6 @@ impl Pages {
     }
 }
 
-async fn connect(url: &str) -> anyhow::Result<Channel> {
-    let endpoint = Endpoint::from_shared(url.to_owned())
-        .with_context(|| format!("`{url}` is no URL; write it like http://127.0.0.1:10007"))?;
-    Ok(endpoint.connect_timeout(CONNECT_TIMEOUT).connect().await?)
-}
-
-/// Where a listener on every address can be reached from here.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
-}
-
 fn open_file(config: &Config, url: &str) -> anyhow::Result<Arc<dyn Outbox>> {
     let path = config.outbox.path.display();
     if config.outbox.kind == Kind::Memory {
@@ -404,10 +379,6 @@ fn open_file(config: &Config, url: &str) -> anyhow::Result<Arc<dyn Outbox>> {
         ),
         error => error.into(),
     })
-}
-
-fn said(status: tonic::Status) -> anyhow::Error {
-    anyhow!("{}", status.message())
 }
 
 /// Prints what was done; on a long way also what was done so far.

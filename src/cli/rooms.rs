@@ -1,18 +1,13 @@
 //! `callgate rooms`: the rooms that a running server keeps, and their bots.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::Context;
 use serde_json::json;
 use tonic::Code;
-use tonic::transport::{Channel, Endpoint};
 
+use super::client::{self, AdminClient};
 use super::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use crate::proto::v1;
-use crate::proto::v1::admin_service_client::AdminServiceClient;
-
-const WAIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -54,21 +49,9 @@ enum Order {
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let channel = Endpoint::from_shared(args.server.clone())
-            .with_context(|| format!("`{}` is no URL", args.server))?
-            .connect_timeout(WAIT)
-            .timeout(WAIT)
-            .connect()
-            .await;
-        let Ok(channel) = channel else {
-            eprintln!("callgate: no server answers at {}", args.server);
-            return Ok(ExitCode::from(EXIT_NO_SERVER));
-        };
-        match give(AdminServiceClient::new(channel), args.order).await {
+    client::block_on(async {
+        let admin = client::admin(&args.server).await?;
+        match give(admin, args.order).await {
             Ok(rooms) => {
                 for room in rooms {
                     println!("{}", line(&room, args.json));
@@ -90,7 +73,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Gives the order, and returns the rooms that it was about.
 async fn give(
-    mut admin: AdminServiceClient<Channel>,
+    mut admin: AdminClient,
     order: Option<Order>,
 ) -> Result<Vec<v1::Room>, tonic::Status> {
     match order.unwrap_or(Order::List) {

@@ -3,13 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use serde_json::{Value, json};
-use tonic::transport::Endpoint;
 
+use super::client;
 use super::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use crate::proto::v1;
-use crate::proto::v1::hook_service_client::HookServiceClient;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -47,25 +45,15 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(send(args))
+    client::block_on(send(args))
 }
 
 async fn send(args: Args) -> anyhow::Result<ExitCode> {
     let timeout = Duration::from_millis(args.timeout_ms);
-    let channel = Endpoint::from_shared(args.server.clone())
-        .with_context(|| format!("`{}` is no URL; write it like http://127.0.0.1:50051", args.server))?
-        .connect_timeout(timeout)
-        .connect()
-        .await
-        .with_context(|| {
-            format!("no callgate answers at {}; start one with `callgate serve` or name it with --server", args.server)
-        })?;
+    let mut hooks = client::hooks(&args.server).await?;
     let mut request = tonic::Request::new(request(&args));
     request.set_timeout(timeout);
-    match HookServiceClient::new(channel).before(request).await {
+    match hooks.before(request).await {
         Ok(response) => {
             let response = response.into_inner();
             if args.json {

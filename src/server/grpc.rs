@@ -31,6 +31,8 @@ const STREAM_IN_FLIGHT: usize = 256;
 #[derive(Clone, Debug)]
 pub struct GrpcSettings {
     pub message_bytes_max: usize,
+    /// The longest message of WuKongIM's webhook, which brings many events at a time.
+    pub wukongim_message_bytes_max: usize,
     pub in_flight_max: usize,
 }
 

@@ -2,19 +2,25 @@
 //!
 //! Owns: listening, limits of what comes in, and the translation between the wire and events.
 //! Leaves alone: every rule about messages (`hook`, `policy`).
+//!
+//! Order, downward: `listen`, `stack`, `http`, `services`, `wukongim_grpc`, `webhook`, `grpc`,
+//! `message`, `gate`.
 
 mod gate;
 mod grpc;
 mod http;
-mod lanes;
+mod listen;
 mod message;
+mod services;
+mod stack;
 mod webhook;
 mod wukongim_grpc;
 
 pub use gate::Gate;
-pub use grpc::{GrpcSettings, hook_service};
+pub use grpc::GrpcSettings;
 pub use http::{HttpSettings, router};
-pub use lanes::{Incoming, serve as serve_lanes};
+pub use listen::{Port, Workers, listen};
 pub use message::{before_event, decision_response};
+pub use services::{Health, grpc_routes};
+pub use stack::{Peer, Stack, Wire};
 pub use webhook::{WebhookSettings, Webhooks};
-pub use wukongim_grpc::webhook_service;

@@ -1,0 +1,248 @@
+//! Everything that runs in `callgate serve`, put together and started.
+
+use std::future::Future;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::error;
+
+use super::engine_file::options_of;
+use super::start_text::Addresses;
+use crate::admin::{self, Admin};
+use crate::callback::Callbacks;
+use crate::config::Config;
+use crate::hook::{After, Before, Delivery, watch_usage};
+use crate::outbox::Outbox;
+use crate::reload::{Policies, Watch};
+use crate::rooms::Rooms;
+use crate::server::{
+    self, GrpcSettings, HttpSettings, Port, Stack, WebhookSettings, Webhooks, Wire, Workers,
+};
+use crate::telemetry::Metrics;
+
+/// Everything that runs, ready to be stopped in order.
+pub(super) struct Engine {
+    pub config: Config,
+    pub policies: Arc<Policies>,
+    pub outbox: Arc<dyn Outbox>,
+    pub ready: Arc<AtomicBool>,
+    callbacks: Arc<Callbacks>,
+    metrics: Arc<Metrics>,
+    before: Arc<Before>,
+    after: Arc<After>,
+    webhooks: Arc<Webhooks>,
+    rooms: Arc<Rooms>,
+}
+
+/// The three ports, open.
+pub(super) struct Listeners {
+    grpc: TcpListener,
+    http: TcpListener,
+    admin: TcpListener,
+}
+
+impl Listeners {
+    pub async fn open(config: &Config) -> anyhow::Result<Listeners> {
+        let listen = |address, setting| async move {
+            server::listen(address).await.with_context(|| {
+                format!(
+                    "{address} cannot be listened on; free it or set `{setting}` in engine.yaml"
+                )
+            })
+        };
+        Ok(Listeners {
+            grpc: listen(config.grpc.listen, "grpc.listen").await?,
+            http: listen(config.http.listen, "http.listen").await?,
+            admin: listen(config.admin.listen, "admin.listen").await?,
+        })
+    }
+
+    pub fn addresses(&self) -> anyhow::Result<Addresses> {
+        Ok(Addresses {
+            grpc: self.grpc.local_addr()?,
+            http: self.http.local_addr()?,
+            admin: self.admin.local_addr()?,
+        })
+    }
+}
+
+impl Engine {
+    pub fn assemble(
+        config: Config,
+        policies: Arc<Policies>,
+        metrics: Arc<Metrics>,
+        outbox: Arc<dyn Outbox>,
+        rooms: Rooms,
+    ) -> Engine {
+        let rooms = Arc::new(rooms);
+        let callbacks = Arc::new(Callbacks::default());
+        let before = Arc::new(Before::new(
+            policies.clone(),
+            callbacks.clone(),
+            metrics.clone(),
+            rooms.clone(),
+        ));
+        let after = Arc::new(After::new(
+            policies.clone(),
+            outbox.clone(),
+            metrics.clone(),
+        ));
+        let webhooks = Webhooks::new(
+            WebhookSettings {
+                in_flight_max: config.http.in_flight_max,
+                wukongim_refuses_unreadable: config.wukongim.refuses_unreadable,
+                options: options_of(&config),
+            },
+            before.clone(),
+            after.clone(),
+            metrics.clone(),
+        );
+        Engine {
+            config,
+            policies,
+            callbacks,
+            outbox,
+            metrics,
+            before,
+            after,
+            webhooks: Arc::new(webhooks),
+            rooms,
+            ready: Arc::default(),
+        }
+    }
+
+    /// Watches the policy files, and keeps the endpoints' state in step with them.
+    pub fn watch(&self) -> anyhow::Result<Watch> {
+        prepare_endpoints(&self.policies, &self.callbacks);
+        let (policies, callbacks) = (self.policies.clone(), self.callbacks.clone());
+        Watch::start(self.policies.clone(), move || {
+            prepare_endpoints(&policies, &callbacks);
+        })
+        .context("the thread that watches the policy files could not be started")
+    }
+
+    /// Serves the ports and delivers events until `stop`; a server that ends by itself cancels
+    /// `failed`.
+    pub fn start(
+        &self,
+        listeners: Listeners,
+        stop: &CancellationToken,
+        failed: &CancellationToken,
+        tasks: &TaskTracker,
+    ) -> anyhow::Result<()> {
+        let ports = [
+            self.grpc(listeners.grpc, stop, tasks)?,
+            self.http(listeners.http),
+            self.admin(listeners.admin),
+        ];
+        for port in ports {
+            let name = port.name;
+            run_until_done(tasks, failed, name, port.serve(stop.clone()));
+        }
+        let delivery = Delivery::new(
+            self.policies.clone(),
+            self.callbacks.clone(),
+            self.outbox.clone(),
+            self.metrics.clone(),
+        );
+        tasks.spawn(delivery.run(stop.clone()));
+        let limits = self.config.usage_limits();
+        tasks.spawn(watch_usage(self.outbox.clone(), limits, stop.clone()));
+        Ok(())
+    }
+
+    fn grpc(
+        &self,
+        listener: TcpListener,
+        stop: &CancellationToken,
+        tasks: &TaskTracker,
+    ) -> anyhow::Result<Port> {
+        let settings = GrpcSettings {
+            message_bytes_max: self.config.grpc.message_bytes_max,
+            wukongim_message_bytes_max: self.config.wukongim.body_bytes_max,
+            in_flight_max: self.config.grpc.in_flight_max,
+        };
+        let (routes, health) = server::grpc_routes(
+            settings,
+            self.policies.clone(),
+            self.before.clone(),
+            self.after.clone(),
+            self.webhooks.clone(),
+        )
+        .map_err(anyhow::Error::msg)?;
+        tasks.spawn(health.follow(stop.clone()));
+        Ok(Port {
+            name: "grpc",
+            listener,
+            workers: Workers::Threads(match self.config.grpc.threads {
+                0 => thread::available_parallelism().map_or(1, NonZero::get),
+                threads => threads,
+            }),
+            stack: Stack::new(Wire::Http2, routes),
+        })
+    }
+
+    fn http(&self, listener: TcpListener) -> Port {
+        let settings = HttpSettings {
+            body_bytes_max: self.config.http.body_bytes_max,
+            wukongim_body_bytes_max: self.config.wukongim.body_bytes_max,
+            wukongim_large_bodies_max: self.config.wukongim.large_bodies_max,
+            routes: self.config.http.routes.clone(),
+        };
+        let routes = server::router(settings, self.webhooks.clone());
+        Port {
+            name: "http",
+            listener,
+            workers: Workers::Shared,
+            stack: Stack::new(Wire::Any, routes),
+        }
+    }
+
+    fn admin(&self, listener: TcpListener) -> Port {
+        let routes = admin::router(Admin {
+            policies: self.policies.clone(),
+            callbacks: self.callbacks.clone(),
+            outbox: self.outbox.clone(),
+            outbox_limits: self.config.usage_limits(),
+            metrics: self.metrics.clone(),
+            rooms: self.rooms.clone(),
+            ready: self.ready.clone(),
+        });
+        Port {
+            name: "admin",
+            listener,
+            workers: Workers::Shared,
+            stack: Stack::new(Wire::Any, routes),
+        }
+    }
+}
+
+fn prepare_endpoints(policies: &Policies, callbacks: &Callbacks) {
+    let snapshot = policies.current();
+    for endpoint in snapshot.endpoints() {
+        callbacks.prepare(endpoint);
+    }
+    callbacks.keep_only(snapshot.endpoints().map(AsRef::as_ref));
+}
+
+/// Runs one server; if it ends before it is told to, the whole process does.
+fn run_until_done<E: std::fmt::Display + Send + 'static>(
+    tasks: &TaskTracker,
+    failed: &CancellationToken,
+    what: &'static str,
+    server: impl Future<Output = Result<(), E>> + Send + 'static,
+) {
+    let failed = failed.clone();
+    tasks.spawn(async move {
+        if let Err(error) = server.await {
+            error!(server = what, %error, "a server ended");
+            failed.cancel();
+        }
+    });
+}

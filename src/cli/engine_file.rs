@@ -1,0 +1,37 @@
+//! `engine.yaml`, as every command that needs it reads it.
+
+use std::io;
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::config::{self, Config};
+use crate::dialect::Options;
+use crate::policy::Problem;
+
+/// What the engine settings say of the dialects.
+pub(super) fn options_of(config: &Config) -> Options {
+    Options {
+        funtek_bot: config.funtek.bot.clone(),
+        chatserver_type_1_is_room: config.chatserver.type_1_is_room,
+        chatserver_shows_refusals: config.chatserver.shows_refusals,
+    }
+}
+
+/// Reads `engine.yaml`; without the file the defaults hold.
+pub(super) fn load_config(
+    directory: &Path,
+    env: &[(String, String)],
+) -> anyhow::Result<Result<Config, Vec<Problem>>> {
+    let path = directory.join("engine.yaml");
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            return Err(error).with_context(|| format!("{} cannot be read", path.display()));
+        }
+    };
+    let name = path.display().to_string();
+    let file = text.as_deref().map(|text| (name.as_str(), text));
+    Ok(config::load(file, env))
+}

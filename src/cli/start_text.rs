@@ -1,0 +1,85 @@
+//! What `callgate serve` prints when it starts: addresses, and what is in force.
+
+use std::net::SocketAddr;
+
+use crate::config::Config;
+use crate::decision::{FailureAction, FailureClass};
+use crate::event::Moment;
+use crate::policy::{HookRules, Snapshot};
+
+/// Where the ports really are: a configured port of 0 is any free one.
+pub(super) struct Addresses {
+    pub grpc: SocketAddr,
+    pub http: SocketAddr,
+    pub admin: SocketAddr,
+}
+
+/// What is in force, for the person who starts it.
+pub(super) fn start_text(snapshot: &Snapshot, addresses: &Addresses, config: &Config) -> String {
+    let Addresses { grpc, http, admin } = addresses;
+    let routes: Vec<_> = config
+        .http
+        .routes
+        .iter()
+        .map(|(prefix, dialect)| format!("{prefix} ({dialect})"))
+        .collect();
+    let mut text = format!(
+        "callgate {}, policy {}\n  gRPC    {grpc}\n  HTTP    http://{http}  {}\n  status  http://{admin}/status\nhooks\n",
+        env!("CARGO_PKG_VERSION"),
+        snapshot.version,
+        routes.join(", "),
+    );
+    for rules in snapshot.hooks() {
+        text.push_str(&hook_line(rules));
+    }
+    let default = SocketAddr::from(([127, 0, 0, 1], 50051));
+    let server = if *grpc == default {
+        String::new()
+    } else {
+        format!(" --server http://{grpc}")
+    };
+    text.push_str(&format!("try it: callgate send{server} \"a message\"\n"));
+    text
+}
+
+/// One enabled hook: where it forwards to, and what its failures lead to.
+fn hook_line(rules: &HookRules) -> String {
+    let urls: Vec<_> = rules
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.url.as_str())
+        .collect();
+    let forwards = if urls.is_empty() {
+        "forwards to nobody".to_owned()
+    } else {
+        format!("-> {} within {:?}", urls.join(", "), rules.timeout)
+    };
+    let failures = match rules.hook.moment {
+        Moment::After => "stored, then delivered at least once".to_owned(),
+        Moment::Before => failure_text(rules),
+    };
+    format!(
+        "  {:<22} filters [{}], {forwards}; {failures}\n",
+        rules.hook.name,
+        rules.list_names().join(", "),
+    )
+}
+
+fn failure_text(rules: &HookRules) -> String {
+    let named = |action: FailureAction| -> Vec<&str> {
+        FailureClass::ALL
+            .into_iter()
+            .filter(|class| rules.action(*class) == action)
+            .map(FailureClass::name)
+            .collect()
+    };
+    match (named(FailureAction::Allow), named(FailureAction::Block)) {
+        (allowed, blocked) if allowed.is_empty() => {
+            format!("every failure blocks ({} classes)", blocked.len())
+        }
+        (allowed, blocked) if blocked.len() <= allowed.len() => {
+            format!("failures are let through, but {} block", blocked.join(", "))
+        }
+        (allowed, _) => format!("failures block, but {} are let through", allowed.join(", ")),
+    }
+}
