@@ -218,7 +218,8 @@ pub fn explain(
     };
     match dialect.decode(&call) {
         Ok(Decoded::Event(event)) => {
-            let answer = |decision: &Decision| dialect.reply(&event, decision);
+            let speaker = dialect::of(event.dialect);
+            let answer = |decision: &Decision| speaker.reply(&event, decision);
             Ok(vec![Explained::of(snapshot, &event, answer)])
         }
         Ok(Decoded::Batch { hook, items }) => {

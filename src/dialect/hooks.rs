@@ -1,8 +1,6 @@
-//! What a dialect's table says of a hook, and finding hooks by name.
+//! What a dialect's table says of a hook.
 
-use crate::event::{DialectId, Hook, Moment, TextClass};
-
-use super::of;
+use crate::event::{Hook, Moment, TextClass};
 
 /// One hook of a dialect.
 ///
@@ -174,29 +172,6 @@ impl Effect {
     }
 }
 
-/// The hook with this name in policies, in whatever letter case.
-pub fn hook(name: &str) -> Option<Hook> {
-    info_by_name(name).map(|info| info.hook)
-}
-
-/// Names of hooks that look like this one: by edit distance, best first, at most 3.
-pub fn near_names(name: &str) -> Vec<&'static str> {
-    let wanted = name.to_ascii_lowercase();
-    // Farther than this, a suggestion is noise.
-    let distance_max = (wanted.chars().count() / 3).max(2);
-    let mut near: Vec<(usize, &'static str)> = all()
-        .map(|info| info.hook.name)
-        .map(|known| {
-            let distance = strsim::damerau_levenshtein(&wanted, &known.to_ascii_lowercase());
-            (distance, known)
-        })
-        .filter(|(distance, _)| *distance <= distance_max)
-        .collect();
-    near.sort();
-    near.dedup();
-    near.into_iter().take(3).map(|(_, known)| known).collect()
-}
-
 /// The answer's field changes who gets a message or owns a group, so that only a policy that says
 /// so lets a business server set it.
 pub fn redirects(field: &str) -> bool {
@@ -206,46 +181,9 @@ pub fn redirects(field: &str) -> bool {
     )
 }
 
-/// The table's row of a hook.
-pub fn info(hook: Hook) -> &'static HookInfo {
-    info_by_name(hook.name).expect("hooks are made from the table alone")
-}
-
-fn info_by_name(name: &str) -> Option<&'static HookInfo> {
-    all().find(|info| info.hook.name.eq_ignore_ascii_case(name))
-}
-
-/// The hooks of every dialect. OpenIM's come first, so that of its two dialects v3 speaks.
-fn all() -> impl Iterator<Item = &'static HookInfo> {
-    DialectId::ALL.into_iter().flat_map(|id| of(id).hooks())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hooks_are_found_in_any_letter_case() {
-        let found = hook("BEFOREsendsinglemsg").unwrap();
-        assert_eq!(found.name, "beforeSendSingleMsg");
-        assert_eq!(found.moment, Moment::Before);
-        assert_eq!(hook("beforeSendSingle"), None);
-    }
-
-    #[test]
-    fn misspelt_hooks_are_guessed() {
-        assert_eq!(
-            near_names("beforeSendSingelMsg"),
-            [
-                "beforeSendSingleMsg",
-                "afterSendSingleMsg",
-                "beforeSendGroupMsg"
-            ]
-        );
-        assert_eq!(near_names("beforemsgmodifi")[0], "beforeMsgModify");
-        assert!(near_names("somethingElseEntirely").is_empty());
-        assert!(near_names("").is_empty());
-    }
 
     #[test]
     fn fields_that_redirect_are_known() {

@@ -1,263 +1,31 @@
 //! Dialects: how each IM server writes its calls and reads answers, on both sides of us.
 //!
-//! Owns: an IM server's form to [`Event`] and [`Decision`], and back.
+//! Owns: an IM server's form to [`Event`](crate::event::Event) and
+//! [`Decision`](crate::decision::Decision), and back.
 //! Leaves alone: transport (`server`, `callback`) and what is decided (`policy`).
 //! No IO, no clock.
+//!
+//! Order, downward: `registry`, `openim`, `wukongim`, `chatserver`, `funtek`, `contract`,
+//! `answers`, `hooks`, `document`.
 
 mod answers;
 mod chatserver;
+mod contract;
+mod document;
 mod funtek;
 mod hooks;
-mod json;
-mod literal;
 mod openim;
-mod openim_v2;
+mod registry;
 #[cfg(test)]
 mod tests;
-mod values;
 mod wukongim;
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-
-use crate::decision::{Decision, Replacement};
-use crate::event::{DialectId, Event, Hook, Message};
-
 pub use answers::{AnswerWarning, Answers, Reading};
+pub use contract::{Call, Decoded, Dialect, Options, Outgoing, Reply, Unreadable};
 pub use hooks::{
-    Ability, AnswerField, BodyText, Effect, Form, HookInfo, Kind, Receiver, hook, info, near_names,
-    redirects,
+    Ability, AnswerField, BodyText, Effect, Form, HookInfo, Kind, Receiver, redirects,
 };
-
-/// One call of an IM server, in its own form.
-#[derive(Clone, Debug)]
-pub struct Call<'a> {
-    /// What follows the route's prefix: `callbackX`, `/callbackX` or nothing.
-    pub path: &'a str,
-    /// Without the `?`.
-    pub query: &'a str,
-    /// The header `Operationid`.
-    pub operation_id: Option<&'a str>,
-    pub body: Bytes,
-    pub options: Options,
-}
-
-/// What an operator says about servers whose own documents leave it open.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// FUNTEK: the user that warnings are posted as; its own messages are left alone.
-    pub funtek_bot: Option<Arc<str>>,
-    /// chatServer: a message's `type` 1 is a room and 2 a person, as its client SDK counts.
-    pub chatserver_type_1_is_room: bool,
-    /// chatServer: a refused action is answered with `retVal` true, so that its client shows why.
-    pub chatserver_shows_refusals: bool,
-}
-
-/// What a call that can be read says.
-#[derive(Clone, Debug)]
-pub enum Decoded {
-    Event(Box<Event>),
-    /// Any number of after events of one hook in one call, in their order. Each is read by
-    /// [`Dialect::decode_one`], so that one that cannot be read says nothing about its neighbours.
-    Batch {
-        hook: Hook,
-        items: Vec<Bytes>,
-    },
-    /// A command that we have no hook for: acknowledged with the canonical allow.
-    UnknownCommand(String),
-}
-
-/// A call that cannot be read, or whose URL and body disagree.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    /// As far as it can be known; a before hook if either place names one.
-    pub hook: Option<Hook>,
-    /// For the log; holds no text of the message.
-    pub reason: String,
-}
-
-/// An answer to an IM server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    pub status: u16,
-    /// Empty where the body is.
-    pub content_type: &'static str,
-    pub body: Vec<u8>,
-}
-
-/// A call to an endpoint, to be POSTed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
-    pub url: String,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: Bytes,
-}
-
-/// How one IM server writes its calls and reads answers.
-pub trait Dialect: Send + Sync + std::fmt::Debug {
-    fn id(&self) -> DialectId;
-
-    /// Every hook that this server knows.
-    fn hooks(&self) -> &'static [HookInfo];
-
-    /// Reads a call.
-    fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable>;
-
-    /// How the URL of a call names an event: the path below the route, and the query.
-    fn place(&self, event: &str) -> (String, String) {
-        (event.to_owned(), String::new())
-    }
-
-    /// Reads one event whose hook is known: an item of a batch, or one that was stored.
-    fn decode_one(&self, hook: Hook, operation_id: &str, body: Bytes) -> Result<Event, Unreadable> {
-        let unreadable = |reason| Unreadable {
-            hook: Some(hook),
-            reason,
-        };
-        let call = Call {
-            path: "",
-            query: "",
-            operation_id: Some(operation_id),
-            body,
-            options: Options::default(),
-        };
-        match self.decode(&call)? {
-            Decoded::Event(event) => Ok(*event),
-            Decoded::UnknownCommand(command) => {
-                Err(unreadable(format!("its command `{command}` is unknown")))
-            }
-            Decoded::Batch { .. } => Err(unreadable("it is more than one event".to_owned())),
-        }
-    }
-
-    /// Writes the answer to an event. Never one that the server fails on: what it cannot carry
-    /// becomes a block.
-    fn reply(&self, event: &Event, decision: &Decision) -> Reply;
-
-    /// Writes an answer where there is no event: an unknown command (with an allow), an unreadable
-    /// call, a call that was shed. What the answer must repeat is taken from `body` as far as it
-    /// can be read.
-    fn reply_without_event(&self, hook: Option<Hook>, body: &[u8], decision: &Decision) -> Reply;
-
-    /// Writes the answer to an after call that could not be stored: status 503. The server ignores
-    /// it, but proxies and logs see it.
-    fn not_stored(&self, event: &Event) -> Reply;
-
-    /// Writes the body of a call of this dialect's server about a message that was given directly;
-    /// `None` for hooks that need more than a message.
-    fn compose(&self, _hook: Hook, _message: &Message) -> Option<String> {
-        None
-    }
-
-    /// An endpoint of this dialect can be asked about or told of the events of a hook.
-    fn speaks(&self, hook: Hook) -> bool {
-        self.hooks().iter().any(|info| info.hook == hook)
-    }
-
-    /// A status with which an endpoint says that it has the events that it was told of.
-    fn acknowledges(&self, status: u16) -> bool {
-        (200..300).contains(&status)
-    }
-
-    /// The URL that the sender's client chose to be called for this event. It is nobody's word:
-    /// only what an operator allows may be called.
-    fn chosen_url(&self, _event: &Event) -> Option<String> {
-        None
-    }
-
-    /// The call for this hook goes to the IM server's own API, with its key.
-    fn needs_api_key(&self, _hook: Hook) -> bool {
-        false
-    }
-
-    /// What else a decision leads to, to be told like an after event: the recall of a message that
-    /// could not be blocked.
-    fn follow_up(&self, _event: &Event, _decision: &Decision) -> Option<Event> {
-        None
-    }
-
-    /// Writes the call that asks or tells an endpoint of this dialect.
-    ///
-    /// The body is the one that we got, byte for byte, if it is in this dialect; a replacement is
-    /// spliced into it.
-    fn request(&self, url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing;
-
-    /// Writes one call that tells an endpoint of several events of one hook, in their order;
-    /// `None` where the dialect has no such form, and each is told alone.
-    fn request_batch(&self, _url: &str, _events: &[Event]) -> Option<Outgoing> {
-        None
-    }
-
-    /// By what an endpoint that is told of several events in one call can name this one;
-    /// `None` where the dialect has no such call, or the event nothing that names it.
-    fn item_name(&self, _event: &Event) -> Option<String> {
-        None
-    }
-
-    /// Reads the answer of an endpoint of this dialect. `event` is the one that it was shown.
-    fn read_answer(&self, event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading;
-
-    /// The event as it is after a replacement, its texts found again: what would really be sent.
-    fn apply(&self, event: &Event, replacement: &Replacement) -> Event;
-
-    /// The replacement that gives some of the event's texts (by index in `event.texts`) new
-    /// values and leaves every other byte. Texts that are not replaceable stay.
-    fn replace_texts(&self, event: &Event, values: &[(usize, String)]) -> Replacement;
-}
-
-/// The one implementation of a dialect.
-pub fn of(id: DialectId) -> &'static dyn Dialect {
-    match id {
-        DialectId::OpenIm => &openim::OpenIm,
-        DialectId::OpenImV2 => &openim_v2::OpenImV2,
-        DialectId::WukongIm => &wukongim::WukongIm,
-        DialectId::ChatServer => &chatserver::ChatServer,
-        DialectId::Funtek => &funtek::Funtek,
-    }
-}
-
-/// Builds an event of another server than OpenIM from a message that was given directly, over
-/// gRPC: the hook's name says in which form endpoints get it.
-///
-/// Errors: the hook needs more than a message holds, so its body must be given.
-pub fn native_event_from_message(
-    hook: Hook,
-    operation_id: &str,
-    message: &Message,
-) -> Result<Event, Unreadable> {
-    let dialect = of(owner(hook));
-    let body = dialect.compose(hook, message).ok_or_else(|| Unreadable {
-        hook: Some(hook),
-        reason: format!("`{hook}` is more than a message: give the body of its call"),
-    })?;
-    dialect.decode_one(hook, operation_id, Bytes::from(body))
-}
-
-/// Builds an event from a message that was given directly, over gRPC. A before hook can block and
-/// replace.
-pub fn event_from_message(hook: Hook, operation_id: String, message: Message) -> Event {
-    openim::event_from_message(hook, operation_id, message)
-}
-
-/// Builds an event from a JSON body that was given directly, over gRPC, in the form in which the
-/// hook's own server writes one event.
-///
-/// In OpenIM's, `callbackCommand` may be missing and is then added. A before hook of OpenIM can
-/// block, and replace any text; others can what their server lets them.
-pub fn event_from_body(hook: Hook, operation_id: String, body: Bytes) -> Result<Event, Unreadable> {
-    match owner(hook) {
-        DialectId::OpenIm | DialectId::OpenImV2 => {
-            openim::event_from_body(hook, operation_id, body)
-        }
-        other => of(other).decode_one(hook, &operation_id, body),
-    }
-}
-
-/// The dialect whose server has this hook; of OpenIM's two, the newer.
-pub fn owner(hook: Hook) -> DialectId {
-    DialectId::ALL
-        .into_iter()
-        .find(|id| of(*id).hooks().iter().any(|info| info.hook == hook))
-        .expect("hooks are made from the tables alone")
-}
+pub use registry::{
+    event_from_body, event_from_message, hook, info, native_event_from_message, near_names, of,
+    owner,
+};

@@ -18,8 +18,8 @@ use crate::decision::{
 };
 use crate::event::{DialectId, Event, Message, Moment, Text, TextClass};
 
-use super::openim::content::{Search, find_texts};
-use super::openim::message::is_plain;
+use super::document::texts::{Search, find_texts};
+use super::openim::texts::search;
 use super::*;
 use fixtures::{file, tree};
 

@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::gate::{Gate, Seat};
 use crate::decision::{Decision, Failure, FailureClass};
-use crate::dialect::{Call, Decoded, Dialect, Options, Reply};
+use crate::dialect::{self, Call, Decoded, Dialect, Options, Reply};
 use crate::event::{DialectId, Event, Hook, Moment};
 use crate::hook::{After, Before, Caller, CallerLimit, Settled};
 use crate::telemetry::{LogThrottle, Metrics, Stage};
@@ -114,6 +114,11 @@ impl Webhooks {
         received: Instant,
         seated: bool,
     ) -> Answered {
+        // A route of one dialect may take calls of its older form, to be answered in that.
+        let speaker = match event.dialect == dialect.id() {
+            true => dialect,
+            false => dialect::of(event.dialect),
+        };
         match event.hook.moment {
             Moment::Before => {
                 let settled = if seated {
@@ -128,18 +133,18 @@ impl Webhooks {
                     let _ = self.after.accept(std::slice::from_ref(&event), &[]).await;
                 }
                 Answered {
-                    reply: dialect.reply(event, &settled.decision),
+                    reply: speaker.reply(event, &settled.decision),
                     settled: Some(settled),
                 }
             }
             Moment::After => {
                 if !seated {
                     self.metrics.accepted(event.hook, "refused");
-                    return told(dialect.not_stored(event));
+                    return told(speaker.not_stored(event));
                 }
                 match self.after.accept(std::slice::from_ref(event), &[]).await {
-                    Ok(_) => told(dialect.reply(event, &Decision::acknowledged())),
-                    Err(_) => told(dialect.not_stored(event)),
+                    Ok(_) => told(speaker.reply(event, &Decision::acknowledged())),
+                    Err(_) => told(speaker.not_stored(event)),
                 }
             }
         }

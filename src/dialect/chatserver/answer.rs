@@ -9,14 +9,16 @@ use bytes::Bytes;
 use crate::decision::{
     Answer, Decision, FailureClass, Outcome, Refusal, Replacement, SkipReason, Verdict,
 };
-use crate::dialect::json::{self, Object};
-use crate::dialect::literal::{self, Edit};
-use crate::dialect::openim::message::{body_text, readable};
-use crate::dialect::{Reading, Reply, values};
+use crate::dialect::answers::Reading;
+use crate::dialect::contract::Reply;
+use crate::dialect::document::json::{self, Object};
+use crate::dialect::document::literal::{self, Edit};
+use crate::dialect::document::readable::{body_text, readable};
+use crate::dialect::document::values;
 use crate::event::{Event, Hook, Text};
 
 use super::decode::{decode_one, frame_of};
-use super::{ACTION, AUTH, MESSAGE};
+use super::table::{ACTION, AUTH, MESSAGE};
 
 /// An endpoint's whole answer to an action.
 const ANSWER: &str = "answer";

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 
-use crate::dialect::json::{self, Object};
-use crate::dialect::openim::message::{body_text, readable};
-use crate::dialect::openim::request::Fields;
-use crate::dialect::{Call, Decoded, Options, Unreadable, literal, values};
+use crate::dialect::contract::{Call, Decoded, Options, Unreadable};
+use crate::dialect::document::json::{self, Object};
+use crate::dialect::document::readable::{body_text, readable};
+use crate::dialect::document::writer::Fields;
+use crate::dialect::document::{literal, values};
 use crate::event::{Can, DialectId, Event, Hook, Message, TextClass};
 
-use super::{ACTION, AUTH, MESSAGE};
+use super::table::{ACTION, AUTH, MESSAGE};
 
 /// The names of the hooks' URLs in the server's documents (one of them misspelt there), those of
 /// its client's settings, and short ones.

@@ -3,73 +3,27 @@
 //! Shape: JSON objects; the path alone says which hook it is, and the server waits 10 s. Answers
 //! are objects with `retVal`.
 //! Source: chatServer, `doc/WebHooks.md`, `jsSource/src/wsWebsocket.js`.
+//!
+//! Order, downward: `answer`, `decode`, `table`.
 
 mod answer;
 mod decode;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
 
 use crate::decision::{Decision, Replacement};
-use crate::event::{DialectId, Event, Hook, Message, Moment};
+use crate::dialect::hooks::HookInfo;
+use crate::event::{DialectId, Event, Hook, Message};
 
-use super::hooks::{Effect, Form, Kind};
-use super::{
-    Ability, AnswerField, Answers, Call, Decoded, Dialect, HookInfo, Outgoing, Reading, Reply,
-    Unreadable,
-};
+use crate::dialect::answers::{Answers, Reading};
+use crate::dialect::contract::{Call, Decoded, Dialect, Outgoing, Reply, Unreadable};
 
 /// The dialect of chatServer.
 #[derive(Debug)]
 pub struct ChatServer;
-
-/// A client connects, also again after it lost its connection.
-pub const AUTH: Hook = Hook {
-    name: "chatserver.auth",
-    moment: Moment::Before,
-};
-/// A message was sent.
-pub const MESSAGE: Hook = Hook {
-    name: "chatserver.message",
-    moment: Moment::After,
-};
-/// A client sends a message to the business server itself, and shows its answer.
-pub const ACTION: Hook = Hook {
-    name: "chatserver.action",
-    moment: Moment::Before,
-};
-
-static HOOKS: [HookInfo; 3] = [
-    HookInfo {
-        can: Ability::Block,
-        ..row(AUTH, "auth", "user", false)
-    },
-    row(MESSAGE, "message", "message", true),
-    HookInfo {
-        can: Ability::Replace,
-        answer: &[AnswerField {
-            name: "msg",
-            kind: Kind::Text,
-            effect: Effect::Replaces,
-        }],
-        ..row(ACTION, "action", "message", true)
-    },
-];
-
-const fn row(hook: Hook, command: &'static str, area: &'static str, message: bool) -> HookInfo {
-    HookInfo {
-        hook,
-        command,
-        area,
-        can: Ability::Acknowledge,
-        form: Form::Native { message },
-        texts: &[],
-        answer: &[],
-        ordering_key: "",
-        natural_id: &[],
-    }
-}
 
 impl Dialect for ChatServer {
     fn id(&self) -> DialectId {
@@ -77,7 +31,7 @@ impl Dialect for ChatServer {
     }
 
     fn hooks(&self) -> &'static [HookInfo] {
-        &HOOKS
+        &table::HOOKS
     }
 
     fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable> {

@@ -7,7 +7,7 @@ use crate::decision::{Answer, Decision, Outcome, Refusal, SkipReason, Verdict};
 use crate::dialect::{Answers, Call, Decoded, Options, Unreadable, of};
 use crate::event::{DialectId, Event, Message};
 
-use super::{ACTION, AUTH, MESSAGE};
+use super::table::{ACTION, AUTH, MESSAGE};
 
 macro_rules! fixture {
     ($name:literal) => {

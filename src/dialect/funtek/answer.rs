@@ -8,12 +8,14 @@ use bytes::Bytes;
 use crate::decision::{
     Answer, Decider, Decision, FailureClass, Outcome, Refusal, RoomReply, Verdict,
 };
-use crate::dialect::json::{self, Object};
-use crate::dialect::openim::message::readable;
-use crate::dialect::{Outgoing, Reading, Reply};
+use crate::dialect::answers::Reading;
+use crate::dialect::contract::{Outgoing, Reply};
+use crate::dialect::document::json::{self, Object};
+use crate::dialect::document::readable::readable;
 use crate::event::{Event, Room};
 
-use super::{RECALL, decode};
+use super::decode;
+use super::table::RECALL;
 
 /// Writes the answer to a call.
 ///

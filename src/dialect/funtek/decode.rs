@@ -3,13 +3,14 @@
 
 use bytes::Bytes;
 
-use crate::dialect::json::{self, Object};
-use crate::dialect::openim::message::readable;
-use crate::dialect::openim::request::Fields;
-use crate::dialect::{Call, Decoded, Options, Unreadable, literal, values};
+use crate::dialect::contract::{Call, Decoded, Options, Unreadable};
+use crate::dialect::document::json::{self, Object};
+use crate::dialect::document::readable::readable;
+use crate::dialect::document::writer::Fields;
+use crate::dialect::document::{literal, values};
 use crate::event::{Can, DialectId, Event, Hook, Message, Room};
 
-use super::{HOOKS, MESSAGE, RECALL};
+use super::table::{HOOKS, MESSAGE, RECALL};
 
 /// Longest unknown event that is reported.
 const EVENT_CHARS_MAX: usize = 100;

@@ -5,66 +5,28 @@
 //! blocked or changed: an answer is a message of the bot's own, and a recall is a call to the
 //! server's API, made afterwards.
 //! Source: imkit/api-doc, `webhook.md` and `message/Message-Format.md`. The server is closed.
+//!
+//! Order, downward: `answer`, `decode`, `table`.
 
 mod answer;
 mod decode;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
 
+use self::table::{MESSAGE, RECALL};
 use crate::decision::{Decision, Replacement};
-use crate::event::{DialectId, Event, Hook, Message, Moment};
+use crate::dialect::hooks::HookInfo;
+use crate::event::{DialectId, Event, Hook, Message};
 
-use super::hooks::Form;
-use super::{
-    Ability, Answers, Call, Decoded, Dialect, HookInfo, Outgoing, Reading, Reply, Unreadable,
-};
+use crate::dialect::answers::{Answers, Reading};
+use crate::dialect::contract::{Call, Decoded, Dialect, Outgoing, Reply, Unreadable};
 
 /// The dialect of FUNTEK.
 #[derive(Debug)]
 pub struct Funtek;
-
-pub const MESSAGE: Hook = before("funtek.MESSAGE");
-/// Not a call of the server: the call that takes a message back, queued like an after event.
-pub const RECALL: Hook = Hook {
-    name: "funtek.recall",
-    moment: Moment::After,
-};
-
-const fn before(name: &'static str) -> Hook {
-    Hook {
-        name,
-        moment: Moment::Before,
-    }
-}
-
-static HOOKS: [HookInfo; 5] = [
-    row(MESSAGE, "MESSAGE", "message"),
-    row(before("funtek.JOIN_ROOM"), "JOIN_ROOM", "group"),
-    row(before("funtek.ADD_MEMBERS"), "ADD_MEMBERS", "group"),
-    row(before("funtek.DELETE_MEMBERS"), "DELETE_MEMBERS", "group"),
-    HookInfo {
-        can: Ability::Acknowledge,
-        ..row(RECALL, "", "message")
-    },
-];
-
-const fn row(hook: Hook, command: &'static str, area: &'static str) -> HookInfo {
-    HookInfo {
-        hook,
-        command,
-        area,
-        can: Ability::Reply,
-        form: Form::Native {
-            message: matches!(area.as_bytes(), b"message"),
-        },
-        texts: &[],
-        answer: &[],
-        ordering_key: "",
-        natural_id: &[],
-    }
-}
 
 impl Dialect for Funtek {
     fn id(&self) -> DialectId {
@@ -72,7 +34,7 @@ impl Dialect for Funtek {
     }
 
     fn hooks(&self) -> &'static [HookInfo] {
-        &HOOKS
+        &table::HOOKS
     }
 
     fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable> {

@@ -9,7 +9,7 @@ use crate::decision::{Answer, Decider, Decision, Outcome, Refusal, Verdict};
 use crate::dialect::{Answers, Call, Decoded, Options, Unreadable, of};
 use crate::event::{DialectId, Event, Message};
 
-use super::RECALL;
+use super::table::RECALL;
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -364,7 +364,7 @@ fn a_message_in_our_words_is_read_back_as_it_was() {
         ..Message::default()
     };
     let dialect = of(DialectId::Funtek);
-    let body = dialect.compose(super::MESSAGE, &message).unwrap();
+    let body = dialect.compose(super::table::MESSAGE, &message).unwrap();
     assert_eq!(event(body.as_bytes()).message, Some(message.clone()));
     assert_eq!(dialect.compose(RECALL, &message), None);
 }

@@ -7,11 +7,12 @@
 //! Source: open-im-server main, `pkg/callbackstruct/common.go`, `pkg/common/webhook`.
 
 use crate::decision::{Answer, FailureClass, Outcome, Refusal, Replacement};
-use crate::dialect::json::{self, Object};
-use crate::dialect::{AnswerWarning, Answers, Reading, hooks};
+use crate::dialect::answers::{AnswerWarning, Answers, Reading};
+use crate::dialect::document::json::{self, Object};
+use crate::dialect::document::readable::readable;
 use crate::event::{DialectId, Event, Moment};
 
-use super::{fields, message, request};
+use super::{fields, request, table};
 
 /// The code of a refusal that brings none of its own that is safe.
 pub const REFUSAL_CODE: i32 = 20001;
@@ -23,11 +24,11 @@ pub fn is_safe_code(code: i64) -> bool {
 
 /// Reads an answer by the rule of v3.7 and later.
 pub fn read(event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading {
-    let info = hooks::info(event.hook);
+    let info = table::info(event.hook);
     if info.hook.moment == Moment::After {
         return acknowledgement(status);
     }
-    let text = message::readable(body);
+    let text = readable(body);
     let object = match parse(&text, status) {
         Ok(object) => object,
         Err(reading) => return reading,
@@ -201,7 +202,7 @@ pub fn unknown(codes: &Codes, object: &Object<'_>, event: &Event) -> Option<Answ
         return Some(AnswerWarning::FrameworkError);
     }
     let is_known = |key: &str| {
-        fields::of(hooks::info(event.hook), event).any(|field| json::same_key(key, field.name))
+        fields::of(table::info(event.hook), event).any(|field| json::same_key(key, field.name))
     };
     match object.members.iter().any(|member| is_known(&member.key)) {
         true => None,

@@ -8,12 +8,14 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::dialect::json::{self, Flaw, Object};
-use crate::dialect::{Call, Decoded, Form, HookInfo, Receiver, Unreadable, hooks, openim_v2};
+use crate::dialect::contract::{Call, Decoded, Unreadable};
+use crate::dialect::document::json::{self, Flaw, Object};
+use crate::dialect::document::readable::readable;
+use crate::dialect::hooks::{Form, HookInfo, Receiver};
 use crate::event::{Can, DialectId, Document, Event, Hook, Message, Moment, Text, TextClass};
 
-use super::commands::{self, ONE_MEMBER_JOINS};
-use super::content::{self, Search};
+use super::table::{self, ONE_MEMBER_JOINS, v2};
+use super::texts::{content_texts, texts};
 use super::{message, request};
 
 /// Longest unknown command that is reported.
@@ -26,14 +28,14 @@ const COMMAND_CHARS_MAX: usize = 100;
 pub fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unreadable> {
     let in_path = command_in_path(call.path);
     let in_url = in_path.or_else(|| command_in_query(call.query));
-    let text = message::readable(&call.body);
+    let text = readable(&call.body);
     let body = match &text {
         Cow::Borrowed(_) => call.body.clone(),
         Cow::Owned(mended) => Bytes::from(mended.clone()),
     };
     let object = Object::parse(&text);
     let command = command_of(in_url, &object)?;
-    let Some(info) = commands::by_command(&command) else {
+    let Some(info) = table::by_command(&command) else {
         let shown = command.chars().take(COMMAND_CHARS_MAX).collect();
         return Ok(Decoded::UnknownCommand(shown));
     };
@@ -49,7 +51,7 @@ pub fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unreadable> 
         (None, None) => without_url(info.hook, &object, route),
     };
     let can = match dialect {
-        DialectId::OpenImV2 => openim_v2::can(info.hook),
+        DialectId::OpenImV2 => v2::can(info.hook),
         _ => can(info, &command),
     };
     let operation_id = match call.operation_id {
@@ -67,7 +69,7 @@ pub fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unreadable> 
 
 /// Builds an event from a message that was given directly.
 pub fn event_from_message(hook: Hook, operation_id: String, message: Message) -> Event {
-    let info = hooks::info(hook);
+    let info = table::info(hook);
     let can = can_directly(hook);
     let mut texts = Vec::with_capacity(2);
     if !message.sender_nickname.is_empty() {
@@ -100,12 +102,12 @@ pub fn event_from_message(hook: Hook, operation_id: String, message: Message) ->
 
 /// Builds an event from a body that was given directly. Errors: as over HTTP.
 pub fn event_from_body(hook: Hook, operation_id: String, body: Bytes) -> Result<Event, Unreadable> {
-    let info = hooks::info(hook);
+    let info = table::info(hook);
     let unreadable = |reason| Unreadable {
         hook: Some(hook),
         reason,
     };
-    let text = message::readable(&body);
+    let text = readable(&body);
     let flawed = |flaw| unreadable(format!("the body is {flaw}"));
     let object = Object::parse(&text).map_err(flawed)?;
     let named = object.text("callbackCommand").unwrap_or_default();
@@ -151,79 +153,6 @@ fn read(
         message,
         ..Event::new(info.hook, dialect, can)
     })
-}
-
-/// Every text of an event that has a body. The fields that hold them stand before `content` in
-/// every request.
-pub fn texts(
-    info: &HookInfo,
-    dialect: DialectId,
-    message: Option<&Message>,
-    object: &Object<'_>,
-    body: &str,
-    replaceable: impl Fn(Document, &str) -> bool,
-) -> Vec<Text> {
-    let mut texts = Vec::with_capacity(2);
-    let mut add = |pointer: String, raw: &str, class, replaceable| {
-        let value = json::text(raw).unwrap_or_default();
-        if !value.is_empty() {
-            texts.push(Text {
-                document: Document::Body,
-                pointer,
-                class,
-                value: value.into_owned(),
-                literals: vec![json::range_in(body, raw)],
-                replaceable,
-                keep_length: false,
-                protected: Vec::new(),
-            });
-        }
-    };
-    for text in info.texts {
-        let name = text.list.unwrap_or(text.name);
-        let Some(raw) = object.last(name) else {
-            continue;
-        };
-        let replaceable = replaceable(Document::Body, name);
-        if text.list.is_none() {
-            add(format!("/{name}"), raw, text.class, replaceable);
-            continue;
-        }
-        let items = json::elements(raw).unwrap_or_default();
-        for (index, item) in items.into_iter().enumerate() {
-            if let Some(raw) = Object::split(item).last(text.name) {
-                add(
-                    format!("/{name}/{index}/{}", text.name),
-                    raw,
-                    text.class,
-                    replaceable,
-                );
-            }
-        }
-    }
-    if let Some(message) = message {
-        let replaceable = replaceable(Document::Content, "content");
-        content_texts(dialect, message, replaceable, &mut texts);
-    }
-    texts
-}
-
-/// Appends the texts of a message's content.
-pub fn content_texts(
-    dialect: DialectId,
-    message: &Message,
-    replaceable: bool,
-    texts: &mut Vec<Text>,
-) {
-    let search = Search {
-        content_type: message.content_type,
-        content: &message.content,
-        plain: message::is_plain(dialect, message),
-        mentioned: message.at_user_ids.as_deref().unwrap_or_default(),
-        replaceable,
-        open_strings: true,
-    };
-    content::find_texts(search, texts);
 }
 
 /// The answer over HTTP carries a new value of a text.
@@ -340,7 +269,7 @@ fn without_url(hook: Hook, object: &Object<'_>, route: DialectId) -> DialectId {
     let has = |name| object.last(name).is_some();
     match () {
         () if has("sendTime") => DialectId::OpenIm,
-        () if !openim_v2::knows(hook) => route,
+        () if v2::row(hook).is_none() => route,
         () if hook.moment == Moment::Before || !has("atUserList") => DialectId::OpenImV2,
         () => route,
     }
@@ -371,7 +300,7 @@ fn command_of<'a>(
 /// secret in the path do not matter.
 fn command_in_path(path: &str) -> Option<&str> {
     let last = path.rsplit('/').find(|segment| !segment.is_empty())?;
-    commands::looks_like_command(last).then_some(last)
+    table::looks_like_command(last).then_some(last)
 }
 
 /// `command=…`, `callbackCommand=…`, or any value that ends in `/callback…Command`: what becomes
@@ -386,7 +315,7 @@ fn command_in_query(query: &str) -> Option<&str> {
                 .any(|name| name.eq_ignore_ascii_case(key));
             match (named, value.rsplit_once('/')) {
                 (true, None) if !value.is_empty() => Some(value),
-                (_, Some((_, last))) if commands::looks_like_command(last) => Some(last),
+                (_, Some((_, last))) if table::looks_like_command(last) => Some(last),
                 _ => None,
             }
         })
@@ -394,12 +323,12 @@ fn command_in_query(query: &str) -> Option<&str> {
 
 /// Both commands mean the same hook, or are the same unknown one.
 fn same_command(a: &str, b: &str) -> bool {
-    let hook = |command| commands::by_command(command).map(|info| info.hook);
+    let hook = |command| table::by_command(command).map(|info| info.hook);
     a.eq_ignore_ascii_case(b) || (hook(a).is_some() && hook(a) == hook(b))
 }
 
 fn disagreement(in_url: &str, in_body: &str) -> Unreadable {
-    let hooks = [in_url, in_body].map(commands::by_command);
+    let hooks = [in_url, in_body].map(table::by_command);
     let known = || hooks.iter().flatten().map(|info| info.hook);
     let before = known().find(|hook| hook.moment == Moment::Before);
     Unreadable {

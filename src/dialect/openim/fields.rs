@@ -6,11 +6,13 @@
 use std::borrow::Cow;
 
 use crate::decision::Replacement;
-use crate::dialect::json::{self, Object};
-use crate::dialect::{Ability, AnswerField, AnswerWarning, Effect, HookInfo, Kind};
+use crate::dialect::answers::AnswerWarning;
+use crate::dialect::document::json::{self, Object};
+use crate::dialect::document::readable::body_text;
+use crate::dialect::hooks::{Ability, AnswerField, Effect, HookInfo, Kind};
 use crate::event::{DialectId, Event};
 
-use super::{message, replace};
+use super::replace;
 
 /// The new content in an answer to a hook that OpenIM gives none, for a message that came over
 /// gRPC: there every before hook can replace it.
@@ -56,7 +58,7 @@ pub fn read(
     if !of(info, event).any(|field| object.last(field.name).is_some()) {
         return Ok(read);
     }
-    let body = message::body_text(event);
+    let body = body_text(event);
     let request = Object::parse(&body).ok();
     // An answer that repeats the id of the group repeats the rest on purpose too, empty or not.
     let repeats = info.can == Ability::ReplaceAndEcho

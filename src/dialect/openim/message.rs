@@ -3,10 +3,8 @@
 //! Units: `sendTime` and `createTime` are in milliseconds since 1970.
 //! Source: open-im-server main, `pkg/callbackstruct/common.go` and `push.go`.
 
-use std::borrow::Cow;
-
-use crate::dialect::json::{self, Object};
-use crate::event::{DialectId, Event, Message};
+use crate::dialect::document::json::{self, Object};
+use crate::event::{DialectId, Message};
 
 /// Without these there is nothing to decide about.
 const NEEDED: [&str; 3] = ["sendID", "content", "contentType"];
@@ -111,22 +109,6 @@ fn set_number<T: std::str::FromStr>(field: &mut T, raw: &str) -> Result<(), Wron
 /// The `content` of a message is the text itself, not JSON around it: type 101 of v2.
 pub fn is_plain(dialect: DialectId, message: &Message) -> bool {
     dialect == DialectId::OpenImV2 && message.content_type == 101
-}
-
-/// The call's body; empty when the event came as a message.
-///
-/// Bodies are made valid when they are decoded, so nothing is lost.
-pub fn body_text(event: &Event) -> Cow<'_, str> {
-    readable(event.body.as_deref().unwrap_or_default())
-}
-
-/// Bytes as text, mended where they are not UTF-8 as Go's decoder mends them.
-pub fn readable(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        // Much slower, so only if it must be.
-        Err(_) => String::from_utf8_lossy(bytes),
-    }
 }
 
 /// OpenIM's id of the conversation that a message belongs to, so that its read marks and its

@@ -3,34 +3,34 @@
 //! v3.0 to v3.6 write the same bodies and understand the same answers, but for v3.6.0, which
 //! understands no refusal at all.
 //! Source: open-im-server main, `pkg/callbackstruct` and `pkg/common/webhook`.
+//!
+//! Order, downward: `v2`, `decode`, `answer`, `reply`, `fields`, `request`, `replace`, `texts`,
+//! `elements`, `message`, `table`.
 
-pub mod answer;
-pub mod commands;
-pub mod content;
-pub mod decode;
-pub mod fields;
-pub mod message;
-pub mod replace;
-pub mod reply;
-pub mod request;
+mod answer;
+mod decode;
+mod elements;
+mod fields;
+mod message;
+mod replace;
+mod reply;
+mod request;
+pub(super) mod table;
+pub(super) mod texts;
+pub mod v2;
 
 use crate::decision::{Decision, Replacement};
+use crate::dialect::answers::{Answers, Reading};
+use crate::dialect::contract::{Call, Decoded, Dialect, Outgoing, Reply, Unreadable};
+use crate::dialect::hooks::HookInfo;
 use crate::event::{DialectId, Event, Hook};
-
-use super::openim_v2;
-use super::{Answers, Call, Decoded, Dialect, HookInfo, Outgoing, Reading, Reply, Unreadable};
 
 pub use decode::{event_from_body, event_from_message};
 
-/// OpenIM has this hook.
-pub fn speaks(hook: Hook) -> bool {
-    commands::HOOKS.iter().any(|info| info.hook == hook)
-}
-
 /// The dialect of OpenIM v3.
 ///
-/// A route of this dialect also takes calls of v2, which name no command in the URL, and answers
-/// them in their own form.
+/// A route of this dialect also takes calls of v2, which name no command in the URL: their events
+/// are of v2's dialect, which answers them.
 #[derive(Debug)]
 pub struct OpenIm;
 
@@ -40,7 +40,7 @@ impl Dialect for OpenIm {
     }
 
     fn hooks(&self) -> &'static [HookInfo] {
-        &commands::HOOKS
+        &table::HOOKS
     }
 
     fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable> {
@@ -48,21 +48,15 @@ impl Dialect for OpenIm {
     }
 
     fn reply(&self, event: &Event, decision: &Decision) -> Reply {
-        match event.dialect {
-            DialectId::OpenImV2 => openim_v2::reply(event, decision),
-            _ => reply::reply(event, decision),
-        }
+        reply::reply(event, decision)
     }
 
     fn reply_without_event(&self, hook: Option<Hook>, body: &[u8], decision: &Decision) -> Reply {
         reply::without_event(hook, body, decision)
     }
 
-    fn not_stored(&self, event: &Event) -> Reply {
-        match event.dialect {
-            DialectId::OpenImV2 => openim_v2::not_stored(event),
-            _ => reply::not_stored(),
-        }
+    fn not_stored(&self, _: &Event) -> Reply {
+        reply::not_stored()
     }
 
     fn request(&self, url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing {

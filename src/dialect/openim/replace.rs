@@ -3,12 +3,12 @@
 use bytes::Bytes;
 
 use crate::decision::Replacement;
-use crate::dialect::hooks;
-use crate::dialect::json::{self, Object};
-use crate::dialect::literal::{self, Edit};
+use crate::dialect::document::json::{self, Object};
+use crate::dialect::document::literal::{self, Edit};
+use crate::dialect::document::readable::body_text;
 use crate::event::{Document, Event, Text};
 
-use super::{decode, message};
+use super::{message, table, texts};
 
 /// The fields that a request spreads over its body and an answer replaces as one object.
 pub const PUSH_INFO: [(&str, &str); 6] = [
@@ -57,7 +57,7 @@ fn new_content(event: &Event, changed: &[(&Text, &str)]) -> Option<String> {
 
 fn new_fields(event: &Event, changed: &[(&Text, &str)]) -> Vec<(String, String)> {
     let body = match &event.body {
-        Some(_) => literal::splice(&message::body_text(event), edits(changed)),
+        Some(_) => literal::splice(&body_text(event), edits(changed)),
         None => String::new(),
     };
     let object = Object::parse(&body).ok();
@@ -116,7 +116,7 @@ pub fn apply(event: &Event, replacement: &Replacement) -> Event {
         }
     }
     let body = changed.body.is_some().then(|| new_body(event, replacement));
-    let info = hooks::info(event.hook);
+    let info = table::info(event.hook);
     let replaceable = |document: Document, name: &str| {
         let was = event.texts.iter().any(|text| {
             text.document == document
@@ -130,7 +130,7 @@ pub fn apply(event: &Event, replacement: &Replacement) -> Event {
             if let Ok(object) = Object::parse(body) {
                 let message = changed.message.as_ref();
                 changed.texts =
-                    decode::texts(info, event.dialect, message, &object, body, replaceable);
+                    texts::texts(info, event.dialect, message, &object, body, replaceable);
             }
         }
         None => changed.texts = direct_texts(&changed),
@@ -151,13 +151,13 @@ fn direct_texts(event: &Event) -> Vec<Text> {
             ..text.clone()
         })
         .collect();
-    decode::content_texts(event.dialect, &message, event.can.replace, &mut texts);
+    texts::content_texts(event.dialect, &message, event.can.replace, &mut texts);
     texts
 }
 
 /// The body with new raw values in it; whatever else stands in it stays as it is.
 fn new_body(event: &Event, replacement: &Replacement) -> String {
-    let body = message::body_text(event);
+    let body = body_text(event);
     let Ok(object) = Object::parse(&body) else {
         return body.into_owned();
     };

@@ -8,14 +8,17 @@
 use std::borrow::Cow;
 
 use crate::decision::{Decision, Refusal, Replacement, Verdict};
-use crate::dialect::json::Object;
-use crate::dialect::{Ability, Effect, HookInfo, Reply, hooks, literal};
+use crate::dialect::contract::Reply;
+use crate::dialect::document::json::Object;
+use crate::dialect::document::literal;
+use crate::dialect::document::readable::readable;
+use crate::dialect::document::writer::Fields;
+use crate::dialect::hooks::{Ability, Effect, HookInfo};
 use crate::event::{Event, Hook, Moment};
 
 use super::answer::{REFUSAL_CODE, is_safe_code};
 use super::fields::fits;
-use super::message;
-use super::request::Fields;
+use super::table;
 
 /// The code of an operation that goes on as it is.
 const SUCCESS: &str = "Success";
@@ -23,13 +26,13 @@ const SUCCESS: &str = "Success";
 /// The answer to an event.
 pub fn reply(event: &Event, decision: &Decision) -> Reply {
     let body = event.body.as_deref().unwrap_or_default();
-    json(write(hooks::info(event.hook), body, decision))
+    json(write(table::info(event.hook), body, decision))
 }
 
 /// The answer where there is no event.
 pub fn without_event(hook: Option<Hook>, body: &[u8], decision: &Decision) -> Reply {
     json(match hook {
-        Some(hook) => write(hooks::info(hook), body, decision),
+        Some(hook) => write(table::info(hook), body, decision),
         None => match &decision.verdict {
             Verdict::Block(refusal) => block(refusal),
             Verdict::Allow | Verdict::Replace(_) | Verdict::Reply(_) => allow(),
@@ -58,7 +61,7 @@ fn write(info: &HookInfo, body: &[u8], decision: &Decision) -> String {
         return allow();
     }
     let body = match echoes {
-        true => message::readable(body),
+        true => readable(body),
         false => Cow::Borrowed(""),
     };
     let request = Object::parse(&body).ok();

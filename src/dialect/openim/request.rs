@@ -5,16 +5,18 @@
 //! Source: open-im-server main, `pkg/callbackstruct` and `pkg/common/webhook/http_client.go`.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use bytes::Bytes;
 
 use crate::decision::Replacement;
-use crate::dialect::json::Object;
-use crate::dialect::{Form, HookInfo, Outgoing, Receiver, hooks, literal};
+use crate::dialect::contract::Outgoing;
+use crate::dialect::document::json::Object;
+use crate::dialect::document::literal;
+use crate::dialect::document::writer::Fields;
+use crate::dialect::hooks::{Form, HookInfo, Receiver};
 use crate::event::{DialectId, Event, Message};
 
-use super::{commands, message, replace};
+use super::{message, replace, table};
 
 /// Writes the call to an endpoint of this dialect.
 pub fn request(url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing {
@@ -81,10 +83,10 @@ fn command_of<'a>(event: &Event, body: &'a [u8]) -> &'a str {
         std::str::from_utf8(&value[..end]).ok()
     });
     let is_hooks =
-        |named: &&str| commands::by_command(named).is_some_and(|info| info.hook == event.hook);
+        |named: &&str| table::by_command(named).is_some_and(|info| info.hook == event.hook);
     named
         .filter(is_hooks)
-        .unwrap_or(hooks::info(event.hook).command)
+        .unwrap_or(table::info(event.hook).command)
 }
 
 /// OpenIM's headers. An operation id that no header can hold is left out.
@@ -100,7 +102,7 @@ fn headers(operation_id: &str) -> Vec<(&'static str, String)> {
 }
 
 fn write_message(event: &Event, message: &Message, content: &str) -> String {
-    let info = hooks::info(event.hook);
+    let info = table::info(event.hook);
     let mut body = Fields::default();
     match info.form {
         Form::Message(receiver) => {
@@ -183,50 +185,5 @@ fn platform_name(platform_id: i32) -> &'static str {
         10 => "Admin",
         11 => "HarmonyOS",
         _ => "",
-    }
-}
-
-/// A JSON object being written field by field.
-#[derive(Default)]
-pub struct Fields {
-    out: String,
-}
-
-impl Fields {
-    pub fn text(&mut self, name: &str, value: &str) {
-        self.name(name);
-        literal::encode(value, &mut self.out);
-    }
-
-    /// A value that is JSON already.
-    pub fn raw(&mut self, name: &str, json: impl std::fmt::Display) {
-        self.name(name);
-        write!(self.out, "{json}").expect("writing to a string cannot fail");
-    }
-
-    /// An array of strings; Go writes a list that was never made as `null`.
-    pub fn texts(&mut self, name: &str, values: Option<&[String]>) {
-        let Some(values) = values else {
-            return self.raw(name, "null");
-        };
-        let values: Vec<String> = values.iter().map(|value| literal::encoded(value)).collect();
-        self.raw(name, format_args!("[{}]", values.join(",")));
-    }
-
-    /// The object, and what comes after it.
-    pub fn finish(mut self, end: &str) -> String {
-        if self.out.is_empty() {
-            self.out.push('{');
-        }
-        self.out.push('}');
-        self.out.push_str(end);
-        self.out
-    }
-
-    fn name(&mut self, name: &str) {
-        self.out.push(if self.out.is_empty() { '{' } else { ',' });
-        self.out.push('"');
-        self.out.push_str(name);
-        self.out.push_str("\":");
     }
 }

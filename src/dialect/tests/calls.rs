@@ -6,15 +6,14 @@ fn check_texts(name: &str, expected: &Value) {
     let event = event(name.strip_suffix(".request.json").unwrap());
     let message = event.message.as_ref().unwrap();
     let mut texts = Vec::new();
-    let search = Search {
-        content_type: message.content_type,
-        content: &message.content,
-        plain: is_plain(event.dialect, message),
-        mentioned: &[],
-        replaceable: true,
-        open_strings: false,
-    };
-    find_texts(search, &mut texts);
+    if let Some(search) = search(event.dialect, message, true) {
+        let search = Search {
+            mentioned: &[],
+            open_strings: false,
+            ..search
+        };
+        find_texts(search, &mut texts);
+    }
     let found: Vec<Value> = texts
         .iter()
         .map(|text| {
@@ -44,7 +43,7 @@ fn every_recorded_request_is_read_with_its_texts() {
     assert_eq!(requests.len(), n_files);
     for (name, expected) in requests {
         let event = event(name.strip_suffix(".request.json").unwrap());
-        let info = openim::commands::by_command(expected["command"].as_str().unwrap()).unwrap();
+        let info = openim::table::by_command(expected["command"].as_str().unwrap()).unwrap();
         assert_eq!(event.hook, info.hook, "{name}");
         let is_v2 = expected["dialect"] == "v2";
         assert_eq!(event.dialect == DialectId::OpenImV2, is_v2, "{name}");
@@ -64,7 +63,10 @@ fn check_body_texts(request: &str, expected: &[(&str, &str, bool)]) {
         .filter(|text| text.document == crate::event::Document::Body)
         .collect();
     for text in &texts {
-        assert_eq!(literal::decode(&body[text.literals[0].clone()]), text.value);
+        assert_eq!(
+            document::literal::decode(&body[text.literals[0].clone()]),
+            text.value
+        );
     }
     let found: Vec<_> = texts
         .iter()

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::decision::{Answer, Outcome, Verdict};
-use crate::dialect::{Answers, Call, Decoded, Form, Options, info, json, of};
+use crate::dialect::document::json;
+use crate::dialect::{Answers, Call, Decoded, Form, Options, info, of};
 use crate::event::{DialectId, Document, Event};
 
 use super::fixtures;
@@ -233,7 +234,7 @@ proptest! {
         for text in direct("beforeMsgModify", content_type, &content).texts {
             let mut document = content.clone();
             for range in &text.literals {
-                document = crate::dialect::literal::decode(&document[range.clone()]).into_owned();
+                document = crate::dialect::document::literal::decode(&document[range.clone()]).into_owned();
             }
             if text.document == Document::Content {
                 prop_assert_eq!(document, text.value);

@@ -12,9 +12,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use crate::decision::{Answer, Decision, FailureClass, Outcome, Refusal, Replacement, Verdict};
-use crate::dialect::json::{self, Object};
-use crate::dialect::openim::message::body_text;
-use crate::dialect::{AnswerWarning, Answers, Reading, Reply, literal};
+use crate::dialect::answers::{AnswerWarning, Answers, Reading};
+use crate::dialect::contract::Reply;
+use crate::dialect::document::json::{self, Object};
+use crate::dialect::document::literal;
+use crate::dialect::document::readable::body_text;
 use crate::event::Event;
 
 use super::{decode, payload};

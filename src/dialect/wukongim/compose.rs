@@ -2,10 +2,11 @@
 
 use flate2::Crc;
 
-use crate::dialect::openim::request::Fields;
+use crate::dialect::document::writer::Fields;
 use crate::event::{Hook, Message};
 
-use super::{BEFORE_SEND, NOTIFY, payload};
+use super::payload;
+use super::table::{BEFORE_SEND, NOTIFY};
 
 /// The body of a call about a message; `None` for hooks that need more than a message.
 pub fn body(hook: Hook, message: &Message) -> Option<String> {
@@ -116,6 +117,6 @@ mod tests {
             ..message
         };
         assert_eq!(body(NOTIFY, &message), Some(first));
-        assert_eq!(body(super::super::OFFLINE, &message), None);
+        assert_eq!(body(super::super::table::OFFLINE, &message), None);
     }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::dialect::json::{self, Object};
-use crate::dialect::openim::message::readable;
-use crate::dialect::{Call, Decoded, Unreadable};
+use crate::dialect::contract::{Call, Decoded, Unreadable};
+use crate::dialect::document::json::{self, Object};
+use crate::dialect::document::readable::readable;
 use crate::event::{Can, DialectId, Event, Hook};
 
 use super::message::{self, Parties};
-use super::{BEFORE_SEND, OFFLINE, ONLINE_STATUS, by_event, payload, presence, recipients};
+use super::table::{BEFORE_SEND, OFFLINE, ONLINE_STATUS, by_event};
+use super::{payload, presence, recipients};
 
 /// Longest unknown event that is reported.
 const EVENT_CHARS_MAX: usize = 100;

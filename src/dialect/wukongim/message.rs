@@ -4,10 +4,11 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::dialect::json::{self, Object};
+use crate::dialect::document::json::{self, Object};
 use crate::event::{Hook, Message};
 
-use super::{OFFLINE, payload};
+use super::payload;
+use super::table::OFFLINE;
 
 /// The server's own user: v2 blanks it as a sender.
 const SYSTEM_UID: &str = "____system";

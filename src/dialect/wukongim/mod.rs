@@ -4,6 +4,9 @@
 //! recipients), `user.onlinestatus` (an array of strings) and, in the newest versions,
 //! `msg.before_send` (a message that waits for our answer).
 //! Source: WuKongIM v1.0.0 to v2.2.5 `internal/webhook`, v3 `internal/runtime/webhook`.
+//!
+//! Order, downward: `request`, `before_send`, `decode`, `recipients`, `presence`, `compose`,
+//! `message`, `payload`, `table`.
 
 mod before_send;
 mod compose;
@@ -13,70 +16,23 @@ mod payload;
 mod presence;
 mod recipients;
 mod request;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
 
+use self::table::BEFORE_SEND;
 use crate::decision::{Decision, Replacement};
-use crate::event::{DialectId, Event, Hook, Message, Moment};
+use crate::dialect::hooks::HookInfo;
+use crate::event::{DialectId, Event, Hook, Message};
 
-use super::hooks::{Effect, Form, Kind};
-use super::{
-    Ability, AnswerField, Answers, Call, Decoded, Dialect, HookInfo, Outgoing, Reading, Reply,
-    Unreadable, hooks,
-};
+use crate::dialect::answers::{Answers, Reading};
+use crate::dialect::contract::{Call, Decoded, Dialect, Outgoing, Reply, Unreadable};
 
 /// The dialect of WuKongIM.
 #[derive(Debug)]
 pub struct WukongIm;
-
-/// The only hook whose answer is read.
-pub const BEFORE_SEND: Hook = Hook {
-    name: "wukongim.msg.before_send",
-    moment: Moment::Before,
-};
-pub const NOTIFY: Hook = after("wukongim.msg.notify");
-pub const OFFLINE: Hook = after("wukongim.msg.offline");
-pub const ONLINE_STATUS: Hook = after("wukongim.user.onlinestatus");
-
-const fn after(name: &'static str) -> Hook {
-    Hook {
-        name,
-        moment: Moment::After,
-    }
-}
-
-static HOOKS: [HookInfo; 4] = [
-    HookInfo {
-        can: Ability::Replace,
-        answer: &[AnswerField {
-            name: "payload",
-            kind: Kind::Bytes,
-            effect: Effect::Replaces,
-        }],
-        ..row(BEFORE_SEND, "msg.before_send", "message", true)
-    },
-    row(NOTIFY, "msg.notify", "message", true),
-    row(OFFLINE, "msg.offline", "push", true),
-    row(ONLINE_STATUS, "user.onlinestatus", "presence", false),
-];
-
-const fn row(hook: Hook, command: &'static str, area: &'static str, has_message: bool) -> HookInfo {
-    HookInfo {
-        hook,
-        command,
-        area,
-        can: Ability::Acknowledge,
-        form: Form::Native {
-            message: has_message,
-        },
-        texts: &[],
-        answer: &[],
-        ordering_key: "",
-        natural_id: &[],
-    }
-}
 
 impl Dialect for WukongIm {
     fn id(&self) -> DialectId {
@@ -84,7 +40,7 @@ impl Dialect for WukongIm {
     }
 
     fn hooks(&self) -> &'static [HookInfo] {
-        &HOOKS
+        &table::HOOKS
     }
 
     fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable> {
@@ -159,14 +115,4 @@ fn empty(status: u16) -> Reply {
         content_type: "",
         body: Vec::new(),
     }
-}
-
-/// The table's row of an event's name.
-fn by_event(name: &str) -> Option<&'static HookInfo> {
-    HOOKS.iter().find(|info| info.command == name)
-}
-
-/// The event's name of a hook.
-fn event_name(hook: Hook) -> &'static str {
-    hooks::info(hook).command
 }

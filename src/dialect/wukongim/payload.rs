@@ -5,10 +5,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::decision::Replacement;
-use crate::dialect::json::{self, Object};
-use crate::dialect::literal::{self, Edit};
-use crate::dialect::openim::content::{Search, find_texts};
-use crate::dialect::openim::message::readable;
+use crate::dialect::document::json::{self, Object};
+use crate::dialect::document::literal::{self, Edit};
+use crate::dialect::document::readable::readable;
+use crate::dialect::document::texts::{Search, find_texts};
 use crate::event::{Event, Text, TextClass};
 
 /// The type that the SDKs give a text; raw text without JSON counts as one.
@@ -73,15 +73,7 @@ pub fn content_type(content: &str) -> i32 {
 /// message says, and whatever else holds words.
 pub fn texts(content: &str, replaceable: bool) -> Vec<Text> {
     let mut texts = Vec::new();
-    let search = Search {
-        // No type of OpenIM: every string is looked at.
-        content_type: 0,
-        content,
-        plain: false,
-        mentioned: &[],
-        replaceable,
-        open_strings: true,
-    };
+    let search = Search::every_string(content, replaceable);
     find_texts(search, &mut texts);
     texts.retain(|text| !NO_WORDS.contains(&last_key(&text.pointer)));
     for text in &mut texts {

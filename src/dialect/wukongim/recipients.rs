@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 
-use crate::dialect::json::{self, Object};
-use crate::dialect::openim::message::readable;
+use crate::dialect::document::json::{self, Object};
+use crate::dialect::document::readable::readable;
 use crate::event::Recipients;
 
 /// The server packs 512 ids into a call; more than this is no list of ids.

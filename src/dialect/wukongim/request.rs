@@ -6,10 +6,11 @@
 use bytes::Bytes;
 
 use crate::decision::Replacement;
-use crate::dialect::Outgoing;
+use crate::dialect::contract::Outgoing;
 use crate::event::{Event, Hook};
 
-use super::{BEFORE_SEND, NOTIFY, OFFLINE, ONLINE_STATUS, before_send, event_name};
+use super::before_send;
+use super::table::{BEFORE_SEND, NOTIFY, OFFLINE, ONLINE_STATUS, event_name};
 
 /// Writes the call about one event.
 pub fn request(url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing {

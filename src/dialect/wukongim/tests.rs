@@ -313,7 +313,7 @@ fn a_call_that_waits_and_cannot_be_read_is_unreadable() {
         r#"{"payload":"eyJ9"#,
     ] {
         let unreadable = decode("msg.before_send", body.as_bytes()).unwrap_err();
-        assert_eq!(unreadable.hook, Some(super::BEFORE_SEND), "{body}");
+        assert_eq!(unreadable.hook, Some(super::table::BEFORE_SEND), "{body}");
     }
 }
 

@@ -1,19 +1,16 @@
-//! The texts inside a message's `content`.
+//! The texts that people wrote inside a JSON document, found by rules.
 //!
-//! Shape: `content` is the message element as JSON, such as `{"content":"hello"}` for a text; a
-//! quoted or forwarded message stands inside as a whole, with an element of its own such as
-//! `{"senderNickname":"Bob","textElem":{"content":"hi"}}`.
-//! Source: openim-sdk-core, `sdk_struct/sdk_struct.go`.
+//! Owns: finding every text and where it stands, so that no form of a document hides one.
+//! Leaves alone: which element of a server holds which texts (its dialect's rules).
 
 use std::ops::Range;
 
 use memchr::memchr_iter;
 
-use crate::dialect::json::{self, Object};
-use crate::dialect::literal;
-use crate::event::{Document, Text, TextClass};
-
-use TextClass::{Body, Label, Nested, Opaque};
+use super::json::{self, Object};
+use super::literal;
+use crate::event::TextClass::{self, Body, Nested, Opaque};
+use crate::event::{Document, Text};
 
 /// How deep quoted and forwarded messages are understood; below, every string counts as opaque.
 const NESTED_DEPTH_MAX: usize = 10;
@@ -30,8 +27,11 @@ const ID_BYTES_MAX: usize = 128;
 /// What to look for.
 #[derive(Clone, Copy, Debug)]
 pub struct Search<'a> {
-    pub content_type: i32,
     pub content: &'a str,
+    /// How the document's object is read.
+    pub rule: Rule,
+    /// The fields of a message inside of another one.
+    pub message: &'static Fields,
     /// `content` is the text itself: type 101 of v2.
     pub plain: bool,
     /// Users mentioned, by the message's own list.
@@ -42,15 +42,27 @@ pub struct Search<'a> {
     pub open_strings: bool,
 }
 
+impl<'a> Search<'a> {
+    /// Looks at every string of a document.
+    pub fn every_string(content: &'a str, replaceable: bool) -> Search<'a> {
+        Search {
+            content,
+            rule: Rule::EveryString,
+            message: &[],
+            plain: false,
+            mentioned: &[],
+            replaceable,
+            open_strings: true,
+        }
+    }
+}
+
 /// Appends every text of a message's `content` that people write, in the order of the document.
 ///
 /// Content that is not the JSON object it should be is one text as a whole, so that no form is a
 /// way past the filters. Empty texts are left out.
 pub fn find_texts(search: Search<'_>, texts: &mut Vec<Text>) {
     let content = search.content;
-    let Some(rule) = rule_of(search.content_type) else {
-        return;
-    };
     if content.is_empty() {
         return;
     }
@@ -82,15 +94,15 @@ pub fn find_texts(search: Search<'_>, texts: &mut Vec<Text>) {
         document: content,
         outer: &[],
     };
-    match rule {
+    match search.rule {
         Rule::Fields(fields) => finder.fields(place, &object, fields),
         _ => finder.every_string(place, content, Opaque),
     }
 }
 
 /// How a value of an element is read.
-#[derive(Clone, Copy)]
-enum Rule {
+#[derive(Clone, Copy, Debug)]
+pub enum Rule {
     Text(TextClass),
     /// A text with `@userID ` tokens in it.
     Mentions,
@@ -104,76 +116,7 @@ enum Rule {
     EveryString,
 }
 
-type Fields = [(&'static str, Rule)];
-
-/// The element of a content type; `None` for what machines write.
-fn rule_of(content_type: i32) -> Option<Rule> {
-    Some(Rule::Fields(match content_type {
-        101 | 118 => TEXT,
-        102..=104 | 121 | 122 => &[],
-        105 => FILE,
-        106 => AT_TEXT,
-        107 => MERGED,
-        108 => CARD,
-        109 => LOCATION,
-        110 | 119 | 120 => CUSTOM,
-        113 => TYPING,
-        114 => QUOTE,
-        115 => FACE,
-        117 => ADVANCED_TEXT,
-        1400 => OA_NOTIFICATION,
-        1000..=5000 => return None,
-        // A type that is not known is no way past the filters.
-        _ => return Some(Rule::EveryString),
-    }))
-}
-
-const TEXT: &Fields = &[("content", Rule::Text(Body))];
-const FILE: &Fields = &[("fileName", Rule::Text(Label))];
-const AT_TEXT: &Fields = &[
-    ("text", Rule::Mentions),
-    ("atUsersInfo", Rule::Each(&Rule::Fields(AT_USER))),
-    ("quoteMessage", Rule::Message),
-];
-const AT_USER: &Fields = &[("groupNickname", Rule::Text(Label))];
-const MERGED: &Fields = &[
-    ("title", Rule::Text(Body)),
-    ("abstractList", Rule::Each(&Rule::Text(Nested))),
-    ("multiMessage", Rule::Each(&Rule::Message)),
-];
-const CARD: &Fields = &[
-    ("nickname", Rule::Text(Label)),
-    ("ex", Rule::AppText(Opaque)),
-];
-const LOCATION: &Fields = &[("description", Rule::AppText(Body))];
-const CUSTOM: &Fields = &[
-    ("data", Rule::AppText(Opaque)),
-    ("description", Rule::AppText(Label)),
-    ("extension", Rule::AppText(Opaque)),
-];
-const TYPING: &Fields = &[("msgTips", Rule::Text(Body))];
-const QUOTE: &Fields = &[("text", Rule::Text(Body)), ("quoteMessage", Rule::Message)];
-const FACE: &Fields = &[("data", Rule::AppText(Opaque))];
-const ADVANCED_TEXT: &Fields = &[("text", Rule::Text(Body))];
-const OA_NOTIFICATION: &Fields = &[("detail", Rule::AppText(Body))];
-
-/// A message inside of another one.
-const MESSAGE: &Fields = &[
-    ("senderNickname", Rule::Text(Label)),
-    // Only very old messages have their text here.
-    ("content", Rule::AppText(Body)),
-    ("textElem", Rule::Fields(TEXT)),
-    ("atTextElem", Rule::Fields(AT_TEXT)),
-    ("quoteElem", Rule::Fields(QUOTE)),
-    ("mergeElem", Rule::Fields(MERGED)),
-    ("cardElem", Rule::Fields(CARD)),
-    ("fileElem", Rule::Fields(FILE)),
-    ("locationElem", Rule::Fields(LOCATION)),
-    ("customElem", Rule::Fields(CUSTOM)),
-    ("faceElem", Rule::Fields(FACE)),
-    ("advancedTextElem", Rule::Fields(ADVANCED_TEXT)),
-    ("markdownTextElem", Rule::Fields(TEXT)),
-];
+pub type Fields = [(&'static str, Rule)];
 
 /// The string that is being read, and the literals that lead to it from `content`.
 #[derive(Clone, Copy)]
@@ -249,7 +192,7 @@ impl Finder<'_> {
             (Rule::Fields(fields), b'{') => self.fields(place, &Object::split(raw), fields),
             (Rule::Message, b'{') if self.nested < NESTED_DEPTH_MAX => {
                 self.nested += 1;
-                self.fields(place, &Object::split(raw), MESSAGE);
+                self.fields(place, &Object::split(raw), self.search.message);
                 self.nested -= 1;
             }
             // Another type than it should be, or too deep: nothing of it hides.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::json::{self, Object};
-use super::openim::content::{Search, find_texts};
+use super::texts::{Search, find_texts};
 use crate::event::{Document, Text, TextClass};
 
 /// Appends every string in `raw`, which is a value of `document`, with what JSON in a string
@@ -69,15 +69,7 @@ fn inside(
     place: impl Fn(&mut Vec<Range<usize>>),
 ) {
     let first = texts.len();
-    let search = Search {
-        // No type of OpenIM: every string is looked at.
-        content_type: 0,
-        content: object,
-        plain: false,
-        mentioned: &[],
-        replaceable,
-        open_strings: true,
-    };
+    let search = Search::every_string(object, replaceable);
     find_texts(search, texts);
     for text in &mut texts[first..] {
         place(&mut text.literals);
@@ -90,7 +82,7 @@ fn inside(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::literal::{self, Edit};
+    use crate::dialect::document::literal::{self, Edit};
 
     /// Masks every text, which shows that each is found where it stands.
     fn check(value: &str, expected: &str, pointers: &[&str]) {

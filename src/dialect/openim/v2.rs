@@ -9,88 +9,23 @@
 use bytes::Bytes;
 
 use crate::decision::{Decision, Refusal, Replacement, Verdict};
-use crate::event::{Can, DialectId, Event, Hook, Message, Moment};
+use crate::event::{DialectId, Event, Hook, Message, Moment};
 
-use super::json::{self, Object};
-use super::openim;
-use super::openim::answer::{self, Codes};
-use super::openim::commands::SENDER;
-use super::openim::request::{self as v3, Fields};
-use super::openim::{decode, fields, message, replace, reply as v3_reply};
-use super::{
-    Ability, AnswerField, AnswerWarning, Answers, Call, Decoded, Dialect, Effect, Form, HookInfo,
-    Kind, Outgoing, Reading, Receiver, Reply, Unreadable, hooks, literal,
-};
+use crate::dialect::answers::{AnswerWarning, Answers, Reading};
+use crate::dialect::contract::{Call, Decoded, Dialect, Outgoing, Reply, Unreadable};
+use crate::dialect::document::json::{self, Object};
+use crate::dialect::document::literal;
+use crate::dialect::document::readable::readable;
+use crate::dialect::document::writer::Fields;
+use crate::dialect::hooks::HookInfo;
+
+use super::answer::{self, Codes};
+use super::table::v2 as table;
+use super::{decode, fields, message, replace, request};
 
 /// The dialect of OpenIM v2.0.
 #[derive(Debug)]
 pub struct OpenImV2;
-
-/// The hooks that v2.0 has. Later versions of v2 have more, in the forms of v3.
-static HOOKS: [HookInfo; 5] = [
-    before(
-        "beforeSendSingleMsg",
-        "callbackBeforeSendSingleMsgCommand",
-        Receiver::User,
-    ),
-    before(
-        "beforeSendGroupMsg",
-        "callbackBeforeSendGroupMsgCommand",
-        Receiver::Group,
-    ),
-    // Comes first of all, and only for texts.
-    HookInfo {
-        can: Ability::ReplaceAndEcho,
-        answer: &[AnswerField {
-            name: "content",
-            kind: Kind::Text,
-            effect: Effect::Overwrites { absent: "\"\"" },
-        }],
-        ..before(
-            "beforeMsgModify",
-            "callbackWordFilterCommand",
-            Receiver::Nobody,
-        )
-    },
-    after(
-        "afterSendSingleMsg",
-        "callbackAfterSendSingleMsgCommand",
-        Receiver::User,
-    ),
-    after(
-        "afterSendGroupMsg",
-        "callbackAfterSendGroupMsgCommand",
-        Receiver::Group,
-    ),
-];
-
-const fn before(name: &'static str, command: &'static str, receiver: Receiver) -> HookInfo {
-    HookInfo {
-        hook: Hook {
-            name,
-            moment: Moment::Before,
-        },
-        command,
-        area: "message",
-        can: Ability::Block,
-        form: Form::Message(receiver),
-        texts: SENDER,
-        answer: &[],
-        ordering_key: "",
-        natural_id: &[],
-    }
-}
-
-const fn after(name: &'static str, command: &'static str, receiver: Receiver) -> HookInfo {
-    HookInfo {
-        hook: Hook {
-            name,
-            moment: Moment::After,
-        },
-        can: Ability::Acknowledge,
-        ..before(name, command, receiver)
-    }
-}
 
 impl Dialect for OpenImV2 {
     fn id(&self) -> DialectId {
@@ -98,7 +33,7 @@ impl Dialect for OpenImV2 {
     }
 
     fn hooks(&self) -> &'static [HookInfo] {
-        &HOOKS
+        &table::HOOKS
     }
 
     fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable> {
@@ -106,21 +41,18 @@ impl Dialect for OpenImV2 {
     }
 
     fn reply(&self, event: &Event, decision: &Decision) -> Reply {
-        match event.dialect {
-            DialectId::OpenImV2 => reply(event, decision),
-            _ => v3_reply::reply(event, decision),
-        }
+        reply(event, decision)
     }
 
     fn reply_without_event(&self, hook: Option<Hook>, body: &[u8], decision: &Decision) -> Reply {
-        let body = message::readable(body);
+        let body = readable(body);
         let text = |name: &str| {
             let object = Object::parse(&body).ok()?;
             object.text(name).map(|text| text.into_owned())
         };
         let operation_id = text("operationID").unwrap_or_default();
         let echo = hook
-            .filter(|hook| filters_words(*hook))
+            .filter(|hook| table::filters_words(*hook))
             .map(|_| text("content"));
         match (&decision.verdict, echo) {
             (Verdict::Block(refusal), echo) if !is_after(hook) => {
@@ -134,25 +66,24 @@ impl Dialect for OpenImV2 {
     }
 
     fn not_stored(&self, event: &Event) -> Reply {
-        match event.dialect {
-            DialectId::OpenImV2 => not_stored(event),
-            _ => v3_reply::not_stored(),
-        }
+        not_stored(event)
     }
 
     /// A later version of v2 has the hooks of v3.
     fn speaks(&self, hook: Hook) -> bool {
-        openim::speaks(hook)
+        super::table::row(hook).is_some()
     }
 
     /// Writes the call as v2.0 does: the URL as it is, and v2.0's fields. Hooks that v2.0 does not
     /// have keep the body of v3, with the command of v3 in it.
     fn request(&self, url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing {
-        let event = v3::shown(event, replacement);
+        let event = request::shown(event, replacement);
         let body = match (&event.body, &event.message) {
             (Some(body), _) if event.dialect == DialectId::OpenImV2 => body.clone(),
-            (_, Some(message)) if knows(event.hook) => write_message(&event, message),
-            _ => v3::body(&event),
+            (_, Some(message)) if table::row(event.hook).is_some() => {
+                write_message(&event, message)
+            }
+            _ => request::body(&event),
         };
         Outgoing {
             url: url.to_owned(),
@@ -174,38 +105,20 @@ impl Dialect for OpenImV2 {
     }
 }
 
-/// v2.0 has this hook.
-pub fn knows(hook: Hook) -> bool {
-    HOOKS.iter().any(|info| info.hook == hook)
-}
-
-/// What the answer to a call of v2.0 can do. The word filter is asked before the others.
-pub fn can(hook: Hook) -> Can {
-    match hook.moment {
-        Moment::After => Can::NOTHING,
-        Moment::Before => Can {
-            block: true,
-            replace: filters_words(hook),
-            replace_later: false,
-            reply: false,
-        },
-    }
-}
-
 /// The answer to an event of v2.0.
-pub fn reply(event: &Event, decision: &Decision) -> Reply {
+fn reply(event: &Event, decision: &Decision) -> Reply {
     let message = event.message.as_ref();
     let content = message
         .map(|message| message.content.as_str())
         .unwrap_or_default();
-    let echo = |content| filters_words(event.hook).then_some(content);
+    let echo = |content| table::filters_words(event.hook).then_some(content);
     match &decision.verdict {
         Verdict::Block(refusal) if event.hook.moment == Moment::Before => {
             write(1, &refusal.public, &event.operation_id, echo(""))
         }
         Verdict::Replace(replacement) if !replacement.is_empty() && event.can.block => {
             match (&replacement.content, replacement.fields.is_empty()) {
-                (Some(content), true) if filters_words(event.hook) => {
+                (Some(content), true) if table::filters_words(event.hook) => {
                     write(0, "", &event.operation_id, Some(content))
                 }
                 // What the answer cannot carry must not go on as it was.
@@ -217,7 +130,7 @@ pub fn reply(event: &Event, decision: &Decision) -> Reply {
 }
 
 /// The answer to an after call of v2.0 that could not be stored.
-pub fn not_stored(event: &Event) -> Reply {
+fn not_stored(event: &Event) -> Reply {
     Reply {
         status: 503,
         ..write(0, "not stored", &event.operation_id, None)
@@ -240,16 +153,12 @@ fn write(action: i32, message: &str, operation_id: &str, content: Option<&str>) 
     }
 }
 
-fn filters_words(hook: Hook) -> bool {
-    hook.name == "beforeMsgModify"
-}
-
 fn is_after(hook: Option<Hook>) -> bool {
     hook.is_some_and(|hook| hook.moment == Moment::After)
 }
 
 fn write_message(event: &Event, message: &Message) -> Bytes {
-    let info = HOOKS.iter().find(|info| info.hook == event.hook);
+    let info = table::row(event.hook);
     let mut body = Fields::default();
     body.text("sendID", &message.send_id);
     body.text("callbackCommand", info.map_or("", |info| info.command));
@@ -288,7 +197,7 @@ fn read_answer(event: &Event, status: u16, body: &[u8], answers: Answers) -> Rea
     if event.hook.moment == Moment::After {
         return answer::acknowledgement(status);
     }
-    let text = message::readable(body);
+    let text = readable(body);
     let object = match answer::parse(&text, status) {
         Ok(object) => object,
         Err(reading) => return reading,
@@ -369,8 +278,8 @@ fn replacement(
     object: &Object<'_>,
     codes: &Codes,
 ) -> Result<(Replacement, Option<AnswerWarning>), AnswerWarning> {
-    if !filters_words(event.hook) {
-        let info = hooks::info(event.hook);
+    if !table::filters_words(event.hook) {
+        let info = super::table::info(event.hook);
         let back = |content: String| Ok(content_back(event, content));
         let read = fields::read(info, event, object, back)?;
         return Ok((read.replacement, read.warning));

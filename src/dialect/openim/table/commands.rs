@@ -1,0 +1,160 @@
+//! Commands on the wire, of every version, and the hooks that they are.
+
+use crate::dialect::hooks::HookInfo;
+
+use super::v3::HOOKS;
+
+/// The old form of joining a group: one member a call, and an answer of another shape.
+pub const ONE_MEMBER_JOINS: &str = "callbackBeforeMemberJoinGroupCommand";
+
+/// Commands of older versions and the hook that they are now.
+const RENAMED: [(&str, &str); 18] = [
+    ("callbackMsgModifyCommand", "beforeMsgModify"),
+    ("callbackWordFilterCommand", "beforeMsgModify"),
+    ("callbackUserOnlineCommand", "afterUserOnline"),
+    ("callbackUserOfflineCommand", "afterUserOffline"),
+    ("callbackUserKickOffCommand", "afterUserKickOff"),
+    ("callbackOfflinePushCommand", "beforeOfflinePush"),
+    ("callbackOnlinePushCommand", "beforeOnlinePush"),
+    (
+        "callbackSuperGroupOnlinePushCommand",
+        "beforeGroupOnlinePush",
+    ),
+    ("callbackQuitGroupCommand", "afterQuitGroup"),
+    ("callbackKillGroupCommand", "afterKickGroupMember"),
+    ("callbackDisMissGroupCommand", "afterDismissGroup"),
+    ("callbackGroupMsgReadCommand", "afterGroupMsgRead"),
+    ("callbackSingleMsgRead", "afterSingleMsgRead"),
+    ("callbackTransferGroupOwnerAfter", "afterTransferGroupOwner"),
+    ("callbackAfterTransferGroupOwner", "afterTransferGroupOwner"),
+    ("callbackBeforeSetFriendRemark", "beforeSetFriendRemark"),
+    ("callbackAfterSetFriendRemark", "afterSetFriendRemark"),
+    (ONE_MEMBER_JOINS, "beforeMemberJoinGroup"),
+];
+
+/// The hook that a command means, in whatever letter case and version.
+pub fn by_command(command: &str) -> Option<&'static HookInfo> {
+    if command.is_empty() {
+        return None;
+    }
+    let now = HOOKS
+        .iter()
+        .find(|info| info.command.eq_ignore_ascii_case(command));
+    now.or_else(|| {
+        let (_, name) = RENAMED
+            .iter()
+            .find(|(old, _)| old.eq_ignore_ascii_case(command))?;
+        HOOKS.iter().find(|info| info.hook.name == *name)
+    })
+}
+
+/// A string that names a command, known or not.
+pub fn looks_like_command(text: &str) -> bool {
+    let has_shape = || {
+        let text = text.to_ascii_lowercase();
+        text.starts_with("callback") && text.ends_with("command")
+    };
+    by_command(text).is_some() || has_shape()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::dialect::hooks::Ability;
+    use crate::event::Moment;
+
+    use super::*;
+
+    fn check(command: &str, hook: &str, moment: Moment) {
+        let info = by_command(command).unwrap_or_else(|| panic!("`{command}` is not known"));
+        assert_eq!((info.hook.name, info.hook.moment), (hook, moment));
+    }
+
+    #[test]
+    fn there_are_53_names_and_52_commands() {
+        let names: BTreeSet<_> = HOOKS.iter().map(|info| info.hook.name).collect();
+        let commands: BTreeSet<_> = HOOKS.iter().map(|info| info.command).collect();
+        assert_eq!((names.len(), commands.len()), (53, 53));
+        assert!(commands.contains(""));
+    }
+
+    #[test]
+    fn commands_follow_the_rule_but_for_six() {
+        let regular =
+            |name: &str| format!("callback{}{}Command", name[..1].to_uppercase(), &name[1..]);
+        let others: Vec<_> = HOOKS
+            .iter()
+            .filter(|info| info.command != regular(info.hook.name))
+            .map(|info| (info.hook.name, info.command))
+            .collect();
+        assert_eq!(
+            others,
+            [
+                ("afterRevokeMsg", "callbackBeforeAfterMsgCommand"),
+                (
+                    "beforeMemberJoinGroup",
+                    "callbackBeforeMembersJoinGroupCommand"
+                ),
+                (
+                    "beforeInviteUserToGroup",
+                    "callbackBeforeInviteJoinGroupCommand"
+                ),
+                ("beforeApplyJoinGroup", "callbackBeforeJoinGroupCommand"),
+                ("afterKickGroupMember", "callbackAfterKickGroupCommand"),
+                ("afterDismissGroup", "callbackAfterDisMissGroupCommand"),
+                ("afterGroupMsgRevoke", ""),
+            ]
+        );
+    }
+
+    #[test]
+    fn before_and_after_go_by_table() {
+        for info in &HOOKS {
+            let before = info.hook.name.starts_with("before");
+            assert_eq!(info.hook.moment == Moment::Before, before, "{}", info.hook);
+            assert_eq!(info.can == Ability::Acknowledge, !before, "{}", info.hook);
+            assert!(!info.area.is_empty(), "{}", info.hook);
+        }
+        check(
+            "callbackBeforeAfterMsgCommand",
+            "afterRevokeMsg",
+            Moment::After,
+        );
+    }
+
+    #[test]
+    fn old_names_and_any_letter_case_are_understood() {
+        check(
+            "CALLBACKwordfilterCOMMAND",
+            "beforeMsgModify",
+            Moment::Before,
+        );
+        check("callbackSingleMsgRead", "afterSingleMsgRead", Moment::After);
+        check(
+            "callbackKillGroupCommand",
+            "afterKickGroupMember",
+            Moment::After,
+        );
+        check(
+            "CallbackBeforeSetGroupMemberInfoCommand",
+            "beforeSetGroupMemberInfo",
+            Moment::Before,
+        );
+        for (old, name) in RENAMED {
+            check(old, name, by_command(old).unwrap().hook.moment);
+        }
+        assert!(by_command("").is_none());
+        assert!(by_command("callbackGetMessageListReactionExtensionsCommand").is_none());
+    }
+
+    #[test]
+    fn what_replaces_says_what_it_replaces() {
+        for info in &HOOKS {
+            let acts = info.answer.iter().any(|field| field.effect.acts());
+            assert_eq!(acts, info.can_replace(), "{}", info.hook);
+        }
+        let replacing = HOOKS.iter().filter(|info| info.can_replace()).count();
+        assert_eq!(replacing, 15);
+    }
+}

@@ -1,0 +1,134 @@
+//! Which dialects there are, and finding hooks by name among all of theirs.
+//!
+//! Owns: the one line that a dialect needs outside of its folder.
+//! Leaves alone: what a dialect does (its folder).
+
+use bytes::Bytes;
+
+use super::contract::{Dialect, Unreadable};
+use super::hooks::HookInfo;
+use super::{chatserver, funtek, openim, wukongim};
+use crate::event::{DialectId, Event, Hook, Message};
+
+/// The one implementation of a dialect.
+pub fn of(id: DialectId) -> &'static dyn Dialect {
+    match id {
+        DialectId::OpenIm => &openim::OpenIm,
+        DialectId::OpenImV2 => &openim::v2::OpenImV2,
+        DialectId::WukongIm => &wukongim::WukongIm,
+        DialectId::ChatServer => &chatserver::ChatServer,
+        DialectId::Funtek => &funtek::Funtek,
+    }
+}
+
+/// Builds an event of another server than OpenIM from a message that was given directly, over
+/// gRPC: the hook's name says in which form endpoints get it.
+///
+/// Errors: the hook needs more than a message holds, so its body must be given.
+pub fn native_event_from_message(
+    hook: Hook,
+    operation_id: &str,
+    message: &Message,
+) -> Result<Event, Unreadable> {
+    let dialect = of(owner(hook));
+    let body = dialect.compose(hook, message).ok_or_else(|| Unreadable {
+        hook: Some(hook),
+        reason: format!("`{hook}` is more than a message: give the body of its call"),
+    })?;
+    dialect.decode_one(hook, operation_id, Bytes::from(body))
+}
+
+/// Builds an event from a message that was given directly, over gRPC. A before hook can block and
+/// replace.
+pub fn event_from_message(hook: Hook, operation_id: String, message: Message) -> Event {
+    openim::event_from_message(hook, operation_id, message)
+}
+
+/// Builds an event from a JSON body that was given directly, over gRPC, in the form in which the
+/// hook's own server writes one event.
+///
+/// In OpenIM's, `callbackCommand` may be missing and is then added. A before hook of OpenIM can
+/// block, and replace any text; others can what their server lets them.
+pub fn event_from_body(hook: Hook, operation_id: String, body: Bytes) -> Result<Event, Unreadable> {
+    match owner(hook) {
+        DialectId::OpenIm | DialectId::OpenImV2 => {
+            openim::event_from_body(hook, operation_id, body)
+        }
+        other => of(other).decode_one(hook, &operation_id, body),
+    }
+}
+
+/// The dialect whose server has this hook; of OpenIM's two, the newer.
+pub fn owner(hook: Hook) -> DialectId {
+    DialectId::ALL
+        .into_iter()
+        .find(|id| of(*id).hooks().iter().any(|info| info.hook == hook))
+        .expect("hooks are made from the tables alone")
+}
+
+/// The hook with this name in policies, in whatever letter case.
+pub fn hook(name: &str) -> Option<Hook> {
+    info_by_name(name).map(|info| info.hook)
+}
+
+/// Names of hooks that look like this one: by edit distance, best first, at most 3.
+pub fn near_names(name: &str) -> Vec<&'static str> {
+    let wanted = name.to_ascii_lowercase();
+    // Farther than this, a suggestion is noise.
+    let distance_max = (wanted.chars().count() / 3).max(2);
+    let mut near: Vec<(usize, &'static str)> = all()
+        .map(|info| info.hook.name)
+        .map(|known| {
+            let distance = strsim::damerau_levenshtein(&wanted, &known.to_ascii_lowercase());
+            (distance, known)
+        })
+        .filter(|(distance, _)| *distance <= distance_max)
+        .collect();
+    near.sort();
+    near.dedup();
+    near.into_iter().take(3).map(|(_, known)| known).collect()
+}
+
+/// The table's row of a hook.
+pub fn info(hook: Hook) -> &'static HookInfo {
+    info_by_name(hook.name).expect("hooks are made from the table alone")
+}
+
+fn info_by_name(name: &str) -> Option<&'static HookInfo> {
+    all().find(|info| info.hook.name.eq_ignore_ascii_case(name))
+}
+
+/// The hooks of every dialect. OpenIM's come first, so that of its two dialects v3 speaks.
+fn all() -> impl Iterator<Item = &'static HookInfo> {
+    DialectId::ALL.into_iter().flat_map(|id| of(id).hooks())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Moment;
+
+    use super::*;
+
+    #[test]
+    fn hooks_are_found_in_any_letter_case() {
+        let found = hook("BEFOREsendsinglemsg").unwrap();
+        assert_eq!(found.name, "beforeSendSingleMsg");
+        assert_eq!(found.moment, Moment::Before);
+        assert_eq!(hook("beforeSendSingle"), None);
+    }
+
+    #[test]
+    fn misspelt_hooks_are_guessed() {
+        assert_eq!(
+            near_names("beforeSendSingelMsg"),
+            [
+                "beforeSendSingleMsg",
+                "afterSendSingleMsg",
+                "beforeSendGroupMsg"
+            ]
+        );
+        assert_eq!(near_names("beforemsgmodifi")[0], "beforeMsgModify");
+        assert!(near_names("somethingElseEntirely").is_empty());
+        assert!(near_names("").is_empty());
+    }
+}

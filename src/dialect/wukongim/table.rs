@@ -1,0 +1,64 @@
+//! The hooks of WuKongIM.
+
+use crate::dialect::hooks::{Ability, AnswerField, Effect, Form, HookInfo, Kind};
+use crate::event::{Hook, Moment};
+
+/// The only hook whose answer is read.
+pub const BEFORE_SEND: Hook = Hook {
+    name: "wukongim.msg.before_send",
+    moment: Moment::Before,
+};
+pub const NOTIFY: Hook = after("wukongim.msg.notify");
+pub const OFFLINE: Hook = after("wukongim.msg.offline");
+pub const ONLINE_STATUS: Hook = after("wukongim.user.onlinestatus");
+
+const fn after(name: &'static str) -> Hook {
+    Hook {
+        name,
+        moment: Moment::After,
+    }
+}
+
+pub static HOOKS: [HookInfo; 4] = [
+    HookInfo {
+        can: Ability::Replace,
+        answer: &[AnswerField {
+            name: "payload",
+            kind: Kind::Bytes,
+            effect: Effect::Replaces,
+        }],
+        ..row(BEFORE_SEND, "msg.before_send", "message", true)
+    },
+    row(NOTIFY, "msg.notify", "message", true),
+    row(OFFLINE, "msg.offline", "push", true),
+    row(ONLINE_STATUS, "user.onlinestatus", "presence", false),
+];
+
+const fn row(hook: Hook, command: &'static str, area: &'static str, has_message: bool) -> HookInfo {
+    HookInfo {
+        hook,
+        command,
+        area,
+        can: Ability::Acknowledge,
+        form: Form::Native {
+            message: has_message,
+        },
+        texts: &[],
+        answer: &[],
+        ordering_key: "",
+        natural_id: &[],
+    }
+}
+
+/// The table's row of an event's name.
+pub fn by_event(name: &str) -> Option<&'static HookInfo> {
+    HOOKS.iter().find(|info| info.command == name)
+}
+
+/// The event's name of a hook.
+pub fn event_name(hook: Hook) -> &'static str {
+    HOOKS
+        .iter()
+        .find(|info| info.hook == hook)
+        .map_or("", |info| info.command)
+}
