@@ -13,6 +13,7 @@
 //! | [`telemetry`] | every metric and the log setup |
 //! | [`outbox`] | where accepted events wait until every endpoint has them |
 //! | [`rooms`] | rooms that are kept for a chat server |
+//! | `in_flight` | the limit of calls at the same time, theirs and ours |
 //! | [`callback`] | asking and telling an endpoint |
 //! | [`reload`] | the policies in force |
 //! | [`hook`] | the life of a message; start reading in `hook/before.rs` |
@@ -46,6 +47,7 @@ pub mod dialect;
 pub mod event;
 pub mod filter;
 pub mod hook;
+mod in_flight;
 pub mod outbox;
 pub mod policy;
 pub mod proto;

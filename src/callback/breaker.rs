@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::decision::FailureClass;
 use crate::policy::BreakerSettings;
 
 /// The rolling window is kept in this many buckets.
@@ -223,6 +224,34 @@ impl Window {
             .fold((0, 0), |(calls, failures), bucket| {
                 (calls + bucket.0, failures + bucket.1)
             })
+    }
+}
+
+/// What a failed call says about the endpoint's health.
+pub(super) fn ending_of(class: FailureClass) -> Ending {
+    match class {
+        FailureClass::Timeout
+        | FailureClass::Connect
+        | FailureClass::HttpStatus
+        | FailureClass::InvalidAnswer
+        | FailureClass::TooLarge => Ending::Failure,
+        // None of these was the endpoint's doing: the caller's limit may be far shorter than
+        // the hook's, and the rest never reached it.
+        FailureClass::Deadline
+        | FailureClass::BlockedAddress
+        | FailureClass::BreakerOpen
+        | FailureClass::Overloaded
+        | FailureClass::Internal
+        | FailureClass::UnreadableCall => Ending::Unknown,
+    }
+}
+
+/// A server that refuses with 4xx is alive; one that is overloaded or broken is not.
+pub(super) fn ending_of_status(status: u16) -> Ending {
+    if status == 429 || status >= 500 {
+        Ending::Failure
+    } else {
+        Ending::Success
     }
 }
 

@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
+use ring::hmac;
 use ring::signature::{Ed25519KeyPair, KeyPair};
-use sha2::Sha256;
 
 use crate::policy::SecretSource;
 
@@ -65,7 +64,7 @@ pub struct Keys(Vec<Key>);
 
 enum Key {
     /// The receiver has the same: HMAC-SHA256.
-    Shared(Vec<u8>),
+    Shared(hmac::Key),
     /// The receiver has the public half: ed25519.
     Pair(Ed25519KeyPair),
 }
@@ -122,7 +121,7 @@ impl Key {
             let key = decode(encoded, SHARED_PREFIX)?;
             let bytes = key.len();
             return match SHARED_BYTES.contains(&bytes) {
-                true => Ok(Key::Shared(key)),
+                true => Ok(Key::Shared(hmac::Key::new(hmac::HMAC_SHA256, &key))),
                 false => Err(SecretError::Length { number, bytes }),
             };
         }
@@ -148,11 +147,10 @@ impl Key {
     fn sign(&self, head: &[u8], body: &[u8]) -> String {
         match self {
             Key::Shared(key) => {
-                let mut mac =
-                    Hmac::<Sha256>::new_from_slice(key).expect("a key of any length is one");
-                mac.update(head);
-                mac.update(body);
-                format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+                let mut signing = hmac::Context::with_key(key);
+                signing.update(head);
+                signing.update(body);
+                format!("v1,{}", STANDARD.encode(signing.sign()))
             }
             Key::Pair(pair) => {
                 let signature = pair.sign(&[head, body].concat());

@@ -4,14 +4,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::cloudevents;
+use super::endpoint_client::{EndpointClient, failure_of, url_for};
 use super::failed::Names;
+use super::registry::Callbacks;
 use super::told::{Miss, Told};
 use super::wire::Answer;
-use super::{Callbacks, Line, cloudevents, failure_of, url_for};
 use crate::decision::{Failure, FailureClass};
 use crate::dialect::{self, Outgoing};
 use crate::event::{DialectId, Event};
@@ -87,9 +89,9 @@ impl Callbacks {
     /// Tells an endpoint of events that have happened, in one call. There must be one at least;
     /// several only if it [takes batches](Self::takes_batches).
     pub async fn tell(&self, endpoint: &Endpoint, letters: &[&Letter], timeout: Duration) -> Told {
-        let line = self.line(endpoint);
-        let told = line.tell(endpoint, letters, timeout).await;
-        line.note(told.name(), told.miss().map_or("", |miss| &miss.detail));
+        let client = self.client(endpoint);
+        let told = client.tell(endpoint, letters, timeout).await;
+        client.note(told.name(), told.miss().map_or("", |miss| &miss.detail));
         told
     }
 
@@ -106,9 +108,9 @@ impl Callbacks {
 
     /// Whether it is worth while to begin a call that tells.
     pub fn readiness(&self, endpoint: &Endpoint) -> Readiness {
-        let line = self.line(endpoint);
+        let client = self.client(endpoint);
         let now = Instant::now();
-        let breaker = line.telling.lock();
+        let breaker = client.telling.lock();
         match (breaker.state(now), breaker.open_left(now)) {
             ("closed", _) => Readiness::Ready,
             (_, Some(left)) => Readiness::Resting(left),
@@ -117,7 +119,7 @@ impl Callbacks {
     }
 }
 
-impl Line {
+impl EndpointClient {
     async fn tell(&self, endpoint: &Endpoint, letters: &[&Letter], timeout: Duration) -> Told {
         let now = Instant::now();
         let outgoing = match self.outgoing(endpoint, letters) {
@@ -129,9 +131,9 @@ impl Line {
         };
         let guarded = self
             .telling
-            .seat(endpoint)
-            .and_then(|seat| Ok((seat, self.telling.permit(endpoint, now)?)));
-        let (_seat, permit) = match guarded {
+            .acquire(endpoint)
+            .and_then(|in_flight| Ok((in_flight, self.telling.permit(endpoint, now)?)));
+        let (_in_flight, permit) = match guarded {
             Ok(guarded) => guarded,
             Err(failure) => return Told::NotSent(Miss::of(failure)),
         };
@@ -247,13 +249,13 @@ fn id_of(letters: &[&Letter]) -> String {
     if let [letter] = letters {
         return letter.id.clone();
     }
-    let mut sha = Sha256::new();
+    let mut sha = Context::new(&SHA256);
     for letter in letters {
         // The length in front keeps `ab` + `c` and `a` + `bc` apart.
-        sha.update((letter.id.len() as u64).to_be_bytes());
-        sha.update(&letter.id);
+        sha.update(&(letter.id.len() as u64).to_be_bytes());
+        sha.update(letter.id.as_bytes());
     }
-    let hex: String = sha.finalize()[..16]
+    let hex: String = sha.finish().as_ref()[..16]
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();

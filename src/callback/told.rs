@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::breaker::Ending;
-use super::ending_of_status;
+use super::breaker::{Ending, ending_of_status};
 use crate::decision::{Failure, FailureClass};
 
 /// How telling an endpoint ended.

@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 
 use super::lists::{self, Entries};
 use super::problem::{At, Place, Problem, Problems};
@@ -62,10 +62,10 @@ pub fn compile(files: &FileSet, surroundings: &Surroundings, number: u64) -> Com
 /// The first 12 hex digits of SHA-256 over names and contents of the files and the policy's
 /// variables. Engine settings and cases decide nothing, so they are left out.
 fn hash(files: &FileSet, surroundings: &Surroundings) -> Arc<str> {
-    let mut sha = Sha256::new();
+    let mut sha = Context::new(&SHA256);
     let mut add = |part: &[u8]| {
         // The length in front keeps `ab` + `c` and `a` + `bc` apart.
-        sha.update((part.len() as u64).to_be_bytes());
+        sha.update(&(part.len() as u64).to_be_bytes());
         sha.update(part);
     };
     for (path, content) in &files.files {
@@ -82,8 +82,8 @@ fn hash(files: &FileSet, surroundings: &Surroundings) -> Arc<str> {
             add(value.as_bytes());
         }
     }
-    let digest = sha.finalize();
-    let hex: String = digest[..6]
+    let digest = sha.finish();
+    let hex: String = digest.as_ref()[..6]
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();

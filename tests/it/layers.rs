@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What a module may import of ours. Changing a line is a change of the design.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("event", &[]),
     ("decision", &["event"]),
     ("proto", &[]),
@@ -15,7 +15,11 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("telemetry", &["event", "decision"]),
     ("outbox", &["event"]),
     ("rooms", &[]),
-    ("callback", &["event", "decision", "dialect", "policy"]),
+    ("in_flight", &[]),
+    (
+        "callback",
+        &["event", "decision", "dialect", "policy", "in_flight"],
+    ),
     ("reload", &["policy", "telemetry"]),
     (
         "hook",
@@ -35,6 +39,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
         "server",
         &[
             "event",
+            "in_flight",
             "decision",
             "proto",
             "dialect",

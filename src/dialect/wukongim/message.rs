@@ -2,7 +2,7 @@
 //!
 //! Source: `MessageResp` of v1 `internal/server`, v2 `internal/types`, v3 `mapper.go`.
 
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 
 use crate::dialect::document::json::{self, Object};
 use crate::event::{Hook, Message};
@@ -139,14 +139,14 @@ pub fn natural_id(hook: Hook, object: &Object<'_>, message: &Message) -> Option<
     if hook != OFFLINE {
         return Some(format!("{hook}:{id}"));
     }
-    let mut sha = Sha256::new();
+    let mut sha = Context::new(&SHA256);
     for name in ["to_uids", "compress_to_uids", "source_id"] {
         let raw = object.last(name).unwrap_or_default();
-        sha.update((raw.len() as u64).to_be_bytes());
-        sha.update(raw);
+        sha.update(&(raw.len() as u64).to_be_bytes());
+        sha.update(raw.as_bytes());
     }
-    let digest = sha.finalize();
-    let recipients: String = digest[..8]
+    let digest = sha.finish();
+    let recipients: String = digest.as_ref()[..8]
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();

@@ -8,8 +8,8 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use ring::digest::SHA256;
 use rusqlite::{Connection, OptionalExtension, Params, Result, params};
-use sha2::{Digest as _, Sha256};
 
 use super::counters::Counters;
 use super::number::{from_sql, to_sql};
@@ -59,8 +59,10 @@ impl Hasher for Taken {
 }
 
 pub(super) fn digest(id: &str) -> Digest {
-    let hash = Sha256::digest(id);
-    let half = hash[..DIGEST_BYTES].try_into().expect("it is half of it");
+    let hash = ring::digest::digest(&SHA256, id.as_bytes());
+    let half = hash.as_ref()[..DIGEST_BYTES]
+        .try_into()
+        .expect("it is half of it");
     Digest::from_le_bytes(half).max(1)
 }
 

@@ -1,0 +1,229 @@
+//! One endpoint: its connections, breakers, limits, keys, and what operators see of it.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::runtime;
+use tokio::time::Instant;
+use tracing::{error, info};
+
+use super::breaker::{Breaker, Permit};
+use super::secret::{Keys, Secret, SecretError};
+use super::wire::{Client, Tls, WireError};
+use crate::decision::{Failure, FailureClass};
+use crate::dialect::{self, Outgoing};
+use crate::event::Event;
+use crate::in_flight::{InFlightLimit, InFlightPermit};
+use crate::policy::{Endpoint, SignSettings};
+
+/// What operators see of an endpoint.
+#[derive(Clone, Debug)]
+pub struct EndpointStatus {
+    pub name: Arc<str>,
+    pub url: String,
+    /// `closed`, `open` or `half_open`, for calls that are waited for.
+    pub breaker: &'static str,
+    /// How long the breaker stays open.
+    pub open_left: Option<Duration>,
+    /// The same for the delivery of events.
+    pub delivery_breaker: &'static str,
+    pub in_flight: usize,
+    /// What its server verifies our calls with, `whpk_…`; empty where both have the same secret.
+    pub public_keys: Vec<String>,
+    /// `answered`, `delivered` or the class of failure; `None` before the first call.
+    pub last_outcome: Option<&'static str>,
+    /// For failures: what happened.
+    pub last_detail: String,
+    /// Milliseconds since 1970.
+    pub last_at_ms: u64,
+}
+
+/// One endpoint's connections, breakers and counters.
+#[derive(Debug)]
+pub(super) struct EndpointClient {
+    /// A connection is driven by the runtime that opened it. With a pool for each runtime a call
+    /// stays on its thread; a shared pool wakes another thread twice a call.
+    clients: Mutex<HashMap<runtime::Id, Client>>,
+    tls: Tls,
+    pub(super) asking: Protection,
+    pub(super) telling: Protection,
+    secret: Secret,
+    /// An answer named events in a list that is not what it was meant to be, and that was logged.
+    pub(super) odd_list: AtomicBool,
+    last: Mutex<Last>,
+}
+
+/// Asking and telling have their own breaker and count, so that a backlog of events never keeps
+/// a message waiting.
+#[derive(Debug, Default)]
+pub(super) struct Protection {
+    breaker: Arc<Mutex<Breaker>>,
+    in_flight: InFlightLimit,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Last {
+    outcome: Option<&'static str>,
+    detail: String,
+    at_ms: u64,
+}
+
+impl EndpointClient {
+    pub(super) fn new(endpoint: &Endpoint) -> EndpointClient {
+        EndpointClient {
+            clients: Mutex::default(),
+            tls: Tls::new(endpoint),
+            asking: Protection::default(),
+            telling: Protection::default(),
+            secret: Secret::default(),
+            odd_list: AtomicBool::default(),
+            last: Mutex::default(),
+        }
+    }
+
+    /// Reads the keys now, so that what is wrong with them is seen before the first call.
+    pub(super) fn prepare(&self, endpoint: &Endpoint) {
+        let Some(sign) = &endpoint.sign else {
+            return self.secret.forget();
+        };
+        if let Err(why) = self.keys(endpoint, sign) {
+            error!(endpoint = %endpoint.name, %why, "calls cannot be signed, so they are not made");
+        }
+    }
+
+    /// Adds the id of the call, and the signature if the endpoint's policy wants one.
+    pub(super) fn sign(
+        &self,
+        endpoint: &Endpoint,
+        id: &str,
+        outgoing: &mut Outgoing,
+    ) -> Result<(), Failure> {
+        outgoing.headers.push(("webhook-id", id.to_owned()));
+        let Some(sign) = &endpoint.sign else {
+            return Ok(());
+        };
+        let keys = self.keys(endpoint, sign).map_err(|error| {
+            let detail = format!("the secret of `{}` cannot be used: {error}", endpoint.name);
+            Failure::new(FailureClass::Internal, detail)
+        })?;
+        let timestamp_s = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let signature = keys.sign(id, timestamp_s, &outgoing.body);
+        let timestamp = timestamp_s.to_string();
+        outgoing.headers.push(("webhook-timestamp", timestamp));
+        outgoing.headers.push(("webhook-signature", signature));
+        Ok(())
+    }
+
+    pub(super) fn keys(
+        &self,
+        endpoint: &Endpoint,
+        sign: &SignSettings,
+    ) -> Result<Arc<Keys>, SecretError> {
+        let now = Instant::now().into_std();
+        self.secret.keys(&sign.secret, now, |public_keys| {
+            if public_keys.is_empty() {
+                return;
+            }
+            let public_keys = public_keys.join(" ");
+            info!(endpoint = %endpoint.name, public_keys, "calls are signed with private keys, and these verify them");
+        })
+    }
+
+    pub(super) fn client(&self, endpoint: &Endpoint) -> Client {
+        let here = runtime::Handle::current().id();
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = clients
+            .entry(here)
+            .or_insert_with(|| Client::new(endpoint, &self.tls));
+        if !client.suits(endpoint) {
+            *client = Client::new(endpoint, &self.tls);
+        }
+        client.clone()
+    }
+
+    pub(super) fn note(&self, outcome: &'static str, detail: &str) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.outcome = Some(outcome);
+        last.detail.clear();
+        last.detail.push_str(detail);
+        last.at_ms = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis() as u64);
+    }
+
+    pub(super) fn status(&self, name: &Arc<str>, url: &str, now: Instant) -> EndpointStatus {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let asking = self.asking.lock();
+        EndpointStatus {
+            name: Arc::clone(name),
+            url: url.to_owned(),
+            breaker: asking.state(now),
+            open_left: asking.open_left(now),
+            delivery_breaker: self.telling.lock().state(now),
+            in_flight: self.asking.in_flight.in_flight() + self.telling.in_flight.in_flight(),
+            public_keys: self.secret.public_keys(),
+            last_outcome: last.outcome,
+            last_detail: last.detail.clone(),
+            last_at_ms: last.at_ms,
+        }
+    }
+}
+
+impl Protection {
+    /// Takes one of the endpoint's places, or fails at once: nobody queues.
+    pub(super) fn acquire(&self, endpoint: &Endpoint) -> Result<InFlightPermit<'_>, Failure> {
+        self.in_flight
+            .acquire(endpoint.in_flight_max)
+            .ok_or_else(|| {
+                let taken = self.in_flight.in_flight();
+                Failure::new(
+                    FailureClass::Overloaded,
+                    format!("`{}` has {taken} calls in flight already", endpoint.name),
+                )
+            })
+    }
+
+    pub(super) fn permit(&self, endpoint: &Endpoint, now: Instant) -> Result<Permit, Failure> {
+        Breaker::enter(&self.breaker, &endpoint.breaker, now).map_err(|left| {
+            Failure::new(
+                FailureClass::BreakerOpen,
+                format!("`{}` is not called for another {left:?}", endpoint.name),
+            )
+        })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The URL to call: the endpoint's, or the one that the sender's client chose, if it may.
+pub(super) fn url_for<'a>(endpoint: &'a Endpoint, event: &Event) -> Result<Cow<'a, str>, Failure> {
+    let chosen = match endpoint.client_urls.is_empty() {
+        true => None,
+        false => dialect::of(endpoint.dialect).chosen_url(event),
+    };
+    match chosen {
+        None => Ok(Cow::Borrowed(&endpoint.url)),
+        Some(url) if endpoint.client_urls.iter().any(|one| one.covers(&url)) => Ok(url.into()),
+        Some(_) => Err(Failure::new(
+            FailureClass::BlockedAddress,
+            format!(
+                "`{}`: the client chose a URL that `client_urls` does not have",
+                endpoint.name
+            ),
+        )),
+    }
+}
+
+pub(super) fn failure_of(endpoint: &Endpoint, error: WireError) -> Failure {
+    Failure::new(
+        error.class,
+        format!("`{}`: {}", endpoint.name, error.detail),
+    )
+}
