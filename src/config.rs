@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use crate::event::DialectId;
 use crate::outbox;
-use crate::policy::settings::{
-    At, Field, Layer, Map, Node, Problems, Section, Value, from_environment, merge, parse,
-    without_nulls,
+use crate::settings::{
+    At, Field, Layer, Map, Node, Problem, Problems, Section, Severity, Value, from_environment,
+    merge, parse, without_nulls,
 };
-use crate::policy::{Problem, Severity};
 use crate::telemetry::{LogFormat, UsageLimits};
 
 /// Every setting of engine.yaml with its default and its explanation.
@@ -143,8 +142,8 @@ fn read_file(name: &Arc<str>, text: &str, problems: &Problems) -> Map {
             map
         }
         Ok(Some(_)) => {
-            let way_out = "write `key: value` lines";
-            problems.error(&At::file(name), "the file must be a map of keys", way_out);
+            let hint = "write `key: value` lines";
+            problems.error(&At::file(name), "the file must be a map of keys", hint);
             Map::new()
         }
         Ok(None) | Err(_) => Map::new(),
@@ -328,9 +327,9 @@ fn read_log(field: &Field<'_>) -> Log {
 }
 
 fn address(field: &Field<'_>) -> SocketAddr {
-    let way_out = "write numbers such as 127.0.0.1:50051, 0.0.0.0:50051 or [::1]:50051";
+    let hint = "write numbers such as 127.0.0.1:50051, 0.0.0.0:50051 or [::1]:50051";
     field
-        .parsed("address with a port", way_out, |text| text.parse().ok())
+        .parsed("address with a port", hint, |text| text.parse().ok())
         .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
 }
 

@@ -7,9 +7,11 @@
 //! | --- | --- |
 //! | [`event`], [`decision`] | the vocabulary: what happened, what we answer |
 //! | [`proto`] | our own API as generated from `proto/` |
+//! | [`settings`] | files and environment to a tree with places |
 //! | [`dialect`] | an IM server's form to events and decisions, and back |
 //! | [`filter`] | text in, matches out: a library |
 //! | [`policy`] | files' content to a snapshot, a snapshot to decisions |
+//! | [`import`] | foreign configuration and word lists to ours |
 //! | [`telemetry`] | every metric and the log setup |
 //! | [`outbox`] | where accepted events wait until every endpoint has them |
 //! | [`rooms`] | rooms that are kept for a chat server |
@@ -23,7 +25,8 @@
 //! | [`cli`] | one file per command |
 //!
 //! A module imports only from rows above it; `tests/it/layers.rs` holds the exact table.
-//! `event`, `decision`, `dialect`, `filter` and `policy` compute: no IO, no clock.
+//! `event`, `decision`, `settings`, `dialect`, `filter`, `policy` and `import` compute: no IO, no
+//! clock.
 //!
 //! # What is always true
 //!
@@ -47,6 +50,7 @@ pub mod dialect;
 pub mod event;
 pub mod filter;
 pub mod hook;
+pub mod import;
 mod in_flight;
 pub mod outbox;
 pub mod policy;
@@ -54,4 +58,5 @@ pub mod proto;
 pub mod reload;
 pub mod rooms;
 pub mod server;
+pub mod settings;
 pub mod telemetry;

@@ -4,10 +4,11 @@ use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
 use super::{Admin, outbox, status};
-use crate::policy::{Problem, Severity, Version};
+use crate::policy::Version;
 use crate::proto::v1;
 use crate::proto::v1::admin_service_server::{AdminService, AdminServiceServer};
 use crate::rooms::{Record, RoomsError};
+use crate::settings::{Problem, Severity};
 
 /// The service, ready to be added to the operators' port.
 pub fn admin_service(admin: Admin) -> AdminServiceServer<impl AdminService> {
@@ -199,7 +200,7 @@ fn problem(problem: Problem) -> v1::Problem {
         column: problem.column,
         path: problem.path,
         what: problem.what,
-        way_out: problem.way_out,
+        way_out: problem.hint,
         severity: match problem.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",

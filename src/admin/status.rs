@@ -9,7 +9,8 @@ use super::{Admin, now_ms};
 use crate::callback::EndpointStatus;
 use crate::decision::FailureClass;
 use crate::event::{Hook, Moment};
-use crate::policy::{HookRules, Problem, Version};
+use crate::policy::{HookRules, Version};
+use crate::settings::Problem;
 use crate::telemetry::UsageLevel;
 
 #[derive(Serialize)]

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::{EXIT_BAD_INPUT, Files};
 use crate::config;
-use crate::policy::{self, Problem, Severity, Surroundings};
+use crate::policy::{self, CompileContext};
 use crate::reload::read_files;
+use crate::settings::{Problem, Severity};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -77,16 +78,16 @@ fn check(
             config::default_listeners()
         }
     };
-    let surroundings = Surroundings {
+    let context = CompileContext {
         env: env.to_vec(),
         listeners,
     };
     match read_files(&files.policies) {
         Ok(files) => {
-            let compiled = policy::compile(&files, &surroundings, 1);
+            let compiled = policy::compile(&files, &context, 1);
             problems.extend(compiled.problems);
             if let Some(snapshot) = &compiled.snapshot {
-                problems.extend(policy::lint(&files, &surroundings, snapshot));
+                problems.extend(policy::lint(&files, &context, snapshot));
             }
             let snapshot = compiled.snapshot.filter(|_| {
                 problems

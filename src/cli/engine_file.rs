@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use crate::config::{self, Config};
 use crate::dialect::Options;
-use crate::policy::Problem;
+use crate::settings::Problem;
 
 /// What the engine settings say of the dialects.
 pub(super) fn options_of(config: &Config) -> Options {

@@ -12,7 +12,7 @@ use super::recorded::{self, Explained};
 use super::{EXIT_BAD_INPUT, Files};
 use crate::dialect::{self, Options};
 use crate::event::{Event, Message};
-use crate::policy::{self, Explanation, Snapshot, Surroundings};
+use crate::policy::{self, CompileContext, Explanation, Snapshot};
 use crate::reload::read_files;
 
 #[derive(Debug, clap::Args)]
@@ -95,12 +95,12 @@ fn file_of(args: &Args) -> PathBuf {
 
 /// The policy, or `None` after its errors were printed.
 fn load(files: &Files) -> anyhow::Result<Option<Snapshot>> {
-    let surroundings = Surroundings {
+    let context = CompileContext {
         env: std::env::vars().collect(),
         listeners: Vec::new(),
     };
     let files = read_files(&files.policies).map_err(|problem| anyhow!("{problem}"))?;
-    let compiled = policy::compile(&files, &surroundings, 1);
+    let compiled = policy::compile(&files, &context, 1);
     if compiled.snapshot.is_none() {
         for problem in &compiled.problems {
             eprintln!("{problem}");

@@ -17,9 +17,10 @@ use super::start_text::start_text;
 use super::{EXIT_BAD_INPUT, EXIT_NO_SERVER, Files, signals};
 use crate::config::Config;
 use crate::outbox::{self, Outbox};
-use crate::policy::{Problem, Severity, Surroundings};
+use crate::policy::CompileContext;
 use crate::reload::Policies;
 use crate::rooms::Rooms;
+use crate::settings::{Problem, Severity};
 use crate::telemetry::{self, Metrics};
 
 #[derive(Debug, Default, clap::Args)]
@@ -33,11 +34,11 @@ pub fn run(files: &Files, _: Args) -> anyhow::Result<ExitCode> {
     };
     telemetry::start_logs(config.log.format, &config.log.level).map_err(anyhow::Error::msg)?;
     let metrics = Arc::new(Metrics::new());
-    let surroundings = Surroundings {
+    let context = CompileContext {
         env,
         listeners: vec![config.grpc.listen, config.http.listen, config.admin.listen],
     };
-    let policies = match Policies::start(&files.policies, surroundings, Arc::clone(&metrics)) {
+    let policies = match Policies::start(&files.policies, context, Arc::clone(&metrics)) {
         Ok(policies) => Arc::new(policies),
         Err(bad) => return Ok(refuse(&bad.0)),
     };

@@ -98,7 +98,7 @@ mod tests {
     use crate::dialect;
     use crate::event::Message;
     use crate::filter::Scratch;
-    use crate::policy::{self, FileSet, Snapshot, Surroundings};
+    use crate::policy::{self, CompileContext, FileSet, Snapshot};
 
     fn snapshot() -> Snapshot {
         let text = "lists: {a: {words: [casino]}}\nhooks: {beforeSendSingleMsg: {}, beforeMsgModify: {}}\n";
@@ -106,11 +106,11 @@ mod tests {
             root: "policies".to_owned(),
             files: [("policy.yaml".to_owned(), Arc::from(text.as_bytes()))].into(),
         };
-        let surroundings = Surroundings {
+        let context = CompileContext {
             env: Vec::new(),
             listeners: Vec::new(),
         };
-        let compiled = policy::compile(&files, &surroundings, 1);
+        let compiled = policy::compile(&files, &context, 1);
         compiled.snapshot.expect("the policy is good")
     }
 

@@ -1,29 +1,20 @@
 //! From what the files say to a snapshot: the only way to make one.
 
-use core::net::SocketAddr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ring::digest::{Context, SHA256};
 
-use super::lists::{self, Entries};
-use super::problem::{At, Place, Problem, Problems};
-use super::reader::Section;
-use super::snapshot::{Endpoint, HookRules, ListRules, Snapshot, TextRules, Version};
-use super::sources::{self, CALLBACK_URL, FileSet};
+use super::endpoint::Endpoint;
+use super::lists::{self, Entries, line_of};
+use super::review;
+use super::snapshot::{HookRules, ListRules, Snapshot, Version};
+use super::sources::{self, CALLBACK_URL, CompileContext, FileSet, POLICY_FILE};
 use super::spec::{self, AskWhom, HookSpec, ListDoes, ListSpec, Named, Spec, unknown};
-use super::{POLICY_FILE, review};
+use super::texts::TextRules;
 use crate::event::Moment;
 use crate::filter::{self, Entry, EntryId, Filter, Role};
-
-/// What a policy is read with, beside its files.
-#[derive(Clone, Debug, Default)]
-pub struct Surroundings {
-    /// Environment variables; only `CALLGATE_POLICY__…` are used.
-    pub env: Vec<(String, String)>,
-    /// Our own addresses: forwarding to them would loop.
-    pub listeners: Vec<SocketAddr>,
-}
+use crate::settings::{At, Problem, Problems, Section};
 
 /// A compiled policy and everything there is to say about it.
 #[derive(Debug)]
@@ -34,21 +25,21 @@ pub struct Compiled {
 }
 
 /// Reads, checks and compiles the files of a policy. Reports every problem at once.
-pub fn compile(files: &FileSet, surroundings: &Surroundings, number: u64) -> Compiled {
+pub fn compile(files: &FileSet, context: &CompileContext, number: u64) -> Compiled {
     let problems = Problems::default();
-    let snapshot = sources::read(files, &surroundings.env, &problems).and_then(|settings| {
+    let snapshot = sources::read(files, &context.env, &problems).and_then(|settings| {
         let file = At::file(&files.shown(POLICY_FILE));
         let root = Section::root(&settings, file.clone(), &problems);
         let spec = spec::read(&root);
         root.finish();
-        review::review(&spec, files, surroundings, &file, &problems);
+        review::review(&spec, files, context, &file, &problems);
         let compiler = Compiler {
             files,
             problems: &problems,
         };
         let version = Version {
             number,
-            hash: hash(files, surroundings),
+            hash: hash(files, context),
         };
         compiler.snapshot(spec, version)
     });
@@ -61,7 +52,7 @@ pub fn compile(files: &FileSet, surroundings: &Surroundings, number: u64) -> Com
 
 /// The first 12 hex digits of SHA-256 over names and contents of the files and the policy's
 /// variables. Engine settings and cases decide nothing, so they are left out.
-fn hash(files: &FileSet, surroundings: &Surroundings) -> Arc<str> {
+fn hash(files: &FileSet, context: &CompileContext) -> Arc<str> {
     let mut sha = Context::new(&SHA256);
     let mut add = |part: &[u8]| {
         // The length in front keeps `ab` + `c` and `a` + `bc` apart.
@@ -74,7 +65,7 @@ fn hash(files: &FileSet, surroundings: &Surroundings) -> Arc<str> {
             add(content);
         }
     }
-    let mut variables: Vec<_> = surroundings.env.iter().collect();
+    let mut variables: Vec<_> = context.env.iter().collect();
     variables.sort();
     for (name, value) in variables {
         if name.to_lowercase().starts_with("callgate_policy__") {
@@ -322,17 +313,5 @@ fn list_rules(list: &ListSpec, read: &Entries) -> ListRules {
         entries: read.entries.len(),
         code: list.code,
         reason: list.reason.clone(),
-    }
-}
-
-/// A line of a list.
-pub(super) fn line_of(file: &Arc<str>, line: u32) -> At {
-    At {
-        place: Place {
-            file: Arc::clone(file),
-            line,
-            column: 1,
-        },
-        path: String::new(),
     }
 }

@@ -9,12 +9,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::document::{Value, parse, place_of_byte};
-use super::problem::{At, Place, Problem, Problems, Severity};
-use super::reader::Section;
 use super::spec::{ListLimits, OwnSettings, read_own};
 use crate::decision::ListAction;
 use crate::filter::{Entry, Options};
+use crate::settings::{
+    At, Place, Problem, Problems, Section, Severity, Value, parse, place_of_byte,
+};
 
 /// Beyond this many problems of one file only their number is told.
 const PROBLEMS_MAX: usize = 20;
@@ -33,6 +33,20 @@ pub struct Entries {
     pub entries: Vec<Entry>,
     /// What entries lead to by their own word, by their number.
     pub actions: BTreeMap<u32, ListAction>,
+}
+
+/// Reads a list that no policy names: default options, no tags, no limits.
+pub fn read_list(file: &str, bytes: &[u8], problems: &Problems) -> Entries {
+    let limits = ListLimits {
+        entries_max: usize::MAX,
+        list_bytes_max: u64::MAX,
+        entry_chars_max: usize::MAX,
+    };
+    let list = Defaults {
+        tags: &[],
+        options: &Options::default(),
+    };
+    read(&file.into(), bytes, list, &limits, problems)
 }
 
 /// Reads a list file.
@@ -108,20 +122,15 @@ impl Reading<'_> {
         };
         let chars = entry.chars().count();
         if chars > self.limits.entry_chars_max {
-            let way_out = format!(
+            let hint = format!(
                 "`filters.entry_chars_max` is {}",
                 self.limits.entry_chars_max
             );
-            return self.fault(
-                line,
-                1,
-                &format!("an entry of {chars} characters"),
-                &way_out,
-            );
+            return self.fault(line, 1, &format!("an entry of {chars} characters"), &hint);
         }
         if self.read.entries.len() >= self.limits.entries_max {
-            let way_out = format!("`filters.entries_max` is {}", self.limits.entries_max);
-            return self.fault(line, 1, "one entry too many", &way_out);
+            let hint = format!("`filters.entries_max` is {}", self.limits.entries_max);
+            return self.fault(line, 1, "one entry too many", &hint);
         }
         let own = match own {
             "" => Own::default(),
@@ -180,8 +189,8 @@ impl Reading<'_> {
             path: problem.path,
         };
         match problem.severity {
-            Severity::Error => self.fault_at(&at, &problem.what, &problem.way_out),
-            Severity::Warning => self.problems.warning(&at, problem.what, problem.way_out),
+            Severity::Error => self.fault_at(&at, &problem.what, &problem.hint),
+            Severity::Warning => self.problems.warning(&at, problem.what, problem.hint),
         }
     }
 
@@ -195,7 +204,7 @@ impl Reading<'_> {
         all.map(str::to_owned).collect()
     }
 
-    fn fault(&mut self, line: u32, column: u32, what: &str, way_out: &str) {
+    fn fault(&mut self, line: u32, column: u32, what: &str, hint: &str) {
         let place = Place {
             file: Arc::clone(self.file),
             line,
@@ -205,13 +214,13 @@ impl Reading<'_> {
             place,
             path: String::new(),
         };
-        self.fault_at(&at, what, way_out);
+        self.fault_at(&at, what, hint);
     }
 
-    fn fault_at(&mut self, at: &At, what: &str, way_out: &str) {
+    fn fault_at(&mut self, at: &At, what: &str, hint: &str) {
         self.faults += 1;
         if self.faults <= PROBLEMS_MAX {
-            self.problems.error(at, what, way_out);
+            self.problems.error(at, what, hint);
         }
     }
 
@@ -221,6 +230,18 @@ impl Reading<'_> {
             self.problems.error(&At::file(self.file), what, "");
         }
         self.read
+    }
+}
+
+/// A line of a list.
+pub fn line_of(file: &Arc<str>, line: u32) -> At {
+    At {
+        place: Place {
+            file: Arc::clone(file),
+            line,
+            column: 1,
+        },
+        path: String::new(),
     }
 }
 

@@ -2,24 +2,25 @@
 //!
 //! Owns: what the files say and what is wrong with them, which rules hold for an event, what
 //! matches and answers lead to.
-//! Leaves alone: reading files and noticing edits (`reload`), finding words (`filter`), asking
-//! endpoints (`callback`).
+//! Leaves alone: how a file is read into a tree (`settings`), reading files and noticing edits
+//! (`reload`), finding words (`filter`), asking endpoints (`callback`).
 //! No IO, no clock.
 //!
 //! Read `compile.rs` for the way in, `screen.rs` and `conclude.rs` for the way out.
+//!
+//! Order, downward: `explain`, `conclude`, `screen`, `lint`, `everyday`, `word_lists`, `compile`,
+//! `snapshot`, `review`, `lists`, `spec`, `sources`, `openim_config`, `texts`, `failure`,
+//! `type_set`, `endpoint`, `url_prefix`.
 
 mod compile;
 mod conclude;
-mod document;
+mod endpoint;
 mod everyday;
 mod explain;
-mod import;
-mod layers;
+mod failure;
 mod lint;
 mod lists;
 mod openim_config;
-mod problem;
-mod reader;
 mod review;
 mod screen;
 mod snapshot;
@@ -27,37 +28,24 @@ mod sources;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod texts;
+mod type_set;
 mod url_prefix;
 mod word_lists;
-mod wordlist_import;
 
-pub use compile::{Compiled, Surroundings, compile};
+pub use compile::{Compiled, compile};
+pub use endpoint::{
+    BreakerSettings, Endpoint, EventFormat, EventSettings, Secret, SecretSource, SignSettings,
+};
 pub use everyday::{everyday_messages, messages_of};
 pub use explain::{ExplainedMatch, ExplainedText, Explanation, Forward};
-pub use import::import_openim;
+pub use failure::FailureActions;
 pub use lint::lint;
-pub use problem::{Problem, Severity};
+pub use lists::{Entries, read_list};
+pub use openim_config::convert_file;
 pub use screen::{Found, Screening};
-pub use snapshot::{
-    BreakerSettings, Endpoint, EventFormat, EventSettings, FailureActions, HookRules, ListRules,
-    Secret, SecretSource, SignSettings, Snapshot, TypeSet, Version,
-};
-pub use sources::FileSet;
+pub use snapshot::{HookRules, ListRules, Snapshot, Version};
+pub use sources::{CompileContext, DEFAULTS, FileSet};
+pub use type_set::TypeSet;
 pub use url_prefix::UrlPrefix;
 pub use word_lists::WordList;
-pub use wordlist_import::{
-    Dropped, ImportedWords, Reason as DropReason, WordFormat, WordImport, import_words,
-};
-/// Reading settings with places, for the engine's own file too.
-pub mod settings {
-    pub use super::document::{Map, Node, Value, parse};
-    pub use super::layers::{Layer, from_environment, merge, without_nulls};
-    pub use super::problem::{At, Problems};
-    pub use super::reader::{Field, Item, Section};
-}
-
-/// Every setting of policy.yaml with its default and its explanation.
-pub const DEFAULTS: &str = include_str!("../defaults/policy.yaml");
-
-/// The one file that a policy must have.
-const POLICY_FILE: &str = "policy.yaml";

@@ -10,11 +10,10 @@
 //! where a list is expected, commas inside a text, null for the zero value.
 //! Source: open-im-server `config/webhooks.yml`, `pkg/common/config`; v2.0 `config/config.yaml`.
 
-use super::document::{Entry, Map, Node, Value};
-use super::problem::{At, Place, Problems, suggest};
-use super::snapshot::TypeSet;
+use super::type_set::TypeSet;
 use crate::dialect;
 use crate::event::Moment;
+use crate::settings::{At, Entry, Map, Node, Place, Problems, Value, suggest};
 
 /// Where a piece of OpenIM's settings stands, which decides what an absent value means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,18 +183,18 @@ impl Converter<'_> {
 
     fn unknown_hook(&self, entry: &Entry, at: &At) {
         let near = dialect::near_names(&entry.key);
-        let way_out = match near.first() {
+        let hint = match near.first() {
             Some(near) => format!("did you mean `{near}`?"),
             None => String::new(),
         };
         match (&self.source, &entry.node.value) {
             (Source::Ours, _) => {
                 let what = format!("there is no setting and no hook `{}`", entry.key);
-                self.problems.error(at, what, way_out);
+                self.problems.error(at, what, hint);
             }
             (Source::Included, _) => {
                 let what = format!("no hook named `{}`, so it is never called", entry.key);
-                self.problems.warning(at, what, way_out);
+                self.problems.warning(at, what, hint);
             }
         }
     }
@@ -248,10 +247,10 @@ impl Converter<'_> {
             "attentionIds",
         ];
         let what = format!("OpenIM has no setting `{}` for a hook", entry.key);
-        let way_out = suggest(&entry.key, KNOWN);
+        let hint = suggest(&entry.key, KNOWN);
         match self.source {
-            Source::Included => self.problems.warning(at, what, way_out),
-            Source::Ours => self.problems.error(at, what, way_out),
+            Source::Included => self.problems.warning(at, what, hint),
+            Source::Ours => self.problems.error(at, what, hint),
         }
     }
 }
@@ -328,8 +327,8 @@ impl Fields<'_> {
                 path: at.path.clone(),
             };
             let what = format!("OpenIM skips `{text}`, which is no message type");
-            let way_out = "write a number such as 101 or a range such as 200-500";
-            self.converter.problems.warning(&at, what, way_out);
+            let hint = "write a number such as 101 or a range such as 200-500";
+            self.converter.problems.warning(&at, what, hint);
         }
         self.list(name, at, good);
     }
@@ -352,12 +351,12 @@ impl Fields<'_> {
         self.out.insert(name.to_lowercase(), entry);
     }
 
-    fn unreadable(&self, at: &At, way_out: &str) {
+    fn unreadable(&self, at: &At, hint: &str) {
         let what = format!(
             "OpenIM itself does not start with this value of {}",
             self.hook.path
         );
-        self.converter.problems.error(at, what, way_out);
+        self.converter.problems.error(at, what, hint);
     }
 }
 

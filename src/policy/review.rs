@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::compile::Surroundings;
-use super::problem::{At, Problems};
-use super::sources::{CALLBACK_URL, FileSet, inside};
-use super::spec::{AskWhom, HookSpec, ListDoes, Named, ReplaceInSendHook, Spec};
+use super::sources::{CALLBACK_URL, CompileContext, FileSet, inside};
+use super::spec::{AskWhom, HookSpec, ListDoes, Named, Spec};
+use super::texts::ReplaceInSendHook;
 use crate::decision::ListAction;
 use crate::dialect;
 use crate::event::Moment;
+use crate::settings::{At, Problems};
 
 /// OpenIM's clients wait this long for the whole of one send.
 const CLIENT_WAITS: Duration = Duration::from_secs(10);
@@ -20,7 +20,7 @@ const MODIFY_HOOK: &str = "beforeMsgModify";
 pub fn review(
     spec: &Spec,
     files: &FileSet,
-    surroundings: &Surroundings,
+    context: &CompileContext,
     file: &At,
     problems: &Problems,
 ) {
@@ -29,7 +29,7 @@ pub fn review(
         file,
         problems,
     };
-    review.endpoints(surroundings);
+    review.endpoints(context);
     review.lists(files);
     review.hooks();
     review.time_of_a_send();
@@ -43,10 +43,10 @@ struct Review<'a> {
 }
 
 impl<'a> Review<'a> {
-    fn endpoints(&self, surroundings: &Surroundings) {
+    fn endpoints(&self, context: &CompileContext) {
         for endpoint in &self.spec.endpoints {
             let name = &endpoint.endpoint.name;
-            let mut listeners = surroundings.listeners.iter();
+            let mut listeners = context.listeners.iter();
             let own = endpoint
                 .address
                 .as_ref()
@@ -97,9 +97,9 @@ impl<'a> Review<'a> {
 
     fn hooks(&self) {
         if self.enabled().next().is_none() {
-            let way_out = "enable the hooks that callgate shall decide on";
+            let hint = "enable the hooks that callgate shall decide on";
             let what = "no hook is enabled, so every message passes unseen";
-            self.problems.warning(self.file, what, way_out);
+            self.problems.warning(self.file, what, hint);
         }
         for hook in &self.spec.hooks {
             match hook.hook.moment {
@@ -112,8 +112,8 @@ impl<'a> Review<'a> {
             if !hook.enable && hook.at.place.file == self.file.place.file && elsewhere {
                 let place = &hook.at_enable.place;
                 let what = format!("the hook is off in {}:{}", place.file, place.line);
-                let way_out = "to turn it on here, write `enable: true`";
-                self.problems.warning(&hook.at, what, way_out);
+                let hint = "to turn it on here, write `enable: true`";
+                self.problems.warning(&hook.at, what, hint);
             }
         }
     }
@@ -129,8 +129,8 @@ impl<'a> Review<'a> {
                     endpoint.name, endpoint.dialect, hook.hook
                 );
                 let own = dialect::owner(hook.hook);
-                let way_out = format!("name an endpoint with `dialect: {own}`, or none");
-                self.problems.error(&hook.at_endpoint, what, way_out);
+                let hint = format!("name an endpoint with `dialect: {own}`, or none");
+                self.problems.error(&hook.at_endpoint, what, hint);
             }
         }
     }
@@ -147,21 +147,21 @@ impl<'a> Review<'a> {
                 "the IM server gives up after caller_timeout ({:?}), so {:?} are never used up",
                 hook.caller_timeout, hook.timeout
             );
-            let way_out = "make it shorter than caller_timeout";
-            self.problems.warning(&hook.at_timeout, what, way_out);
+            let hint = "make it shorter than caller_timeout";
+            self.problems.warning(&hook.at_timeout, what, hint);
         }
     }
 
     fn after_hook(&self, hook: &HookSpec) {
         if hook.filters.as_ref().is_some_and(|named| !named.is_empty()) {
-            let way_out = "remove `filters`, or filter in the before hook";
+            let hint = "remove `filters`, or filter in the before hook";
             let what = "an after hook tells what has happened, so there is nothing to filter";
-            self.problems.error(&hook.at, what, way_out);
+            self.problems.error(&hook.at, what, hint);
         }
         if hook.enable && !self.asks(hook) {
-            let way_out = "name an `endpoint`, or write `enable: false`";
+            let hint = "name an `endpoint`, or write `enable: false`";
             let what = "the hook has no endpoint, so nobody is told";
-            self.problems.warning(&hook.at, what, way_out);
+            self.problems.warning(&hook.at, what, hint);
         }
     }
 
@@ -178,8 +178,8 @@ impl<'a> Review<'a> {
             if sum >= CLIENT_WAITS {
                 let what =
                     format!("with {MODIFY_HOOK} a send may take {sum:?}, and clients wait 10s");
-                let way_out = "shorten one of the two, well below 10s together";
-                self.problems.warning(&send.at_timeout, what, way_out);
+                let hint = "shorten one of the two, well below 10s together";
+                self.problems.warning(&send.at_timeout, what, hint);
             }
         }
     }
@@ -208,9 +208,9 @@ impl<'a> Review<'a> {
                 "{} leaves words to {MODIFY_HOOK}, which is off, so they are never masked",
                 hook.hook
             );
-            let way_out = format!("enable {MODIFY_HOOK}, or write `block`");
+            let hint = format!("enable {MODIFY_HOOK}, or write `block`");
             self.problems
-                .error(&self.spec.filters.at_replace, what, way_out);
+                .error(&self.spec.filters.at_replace, what, hint);
         }
     }
 

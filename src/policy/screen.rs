@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::snapshot::{HookRules, ListRules, Snapshot};
-use super::spec::{NestedText, ReplaceInSendHook};
+use super::texts::{NestedText, ReplaceInSendHook};
 use crate::decision::{Hit, ListAction, Refusal, Replacement, Verdict};
 use crate::dialect;
 use crate::event::{Event, Text, TextClass};

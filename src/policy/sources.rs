@@ -3,15 +3,21 @@
 //! Layers, the lowest first: built-in defaults, OpenIM's included files, what policy.yaml says in
 //! OpenIM's v2 spelling, what it says in ours, the environment in both spellings.
 
+use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::document::{Entry, Map, Node, Value, parse};
-use super::layers::{Layer, from_environment, merge, without_nulls};
 use super::openim_config::{self, Converted};
-use super::problem::{At, Problems, suggest};
-use super::reader::{Item, Section};
-use super::{DEFAULTS, POLICY_FILE};
+use crate::settings::{
+    At, Entry, Item, Layer, Map, Node, Problems, Section, Value, from_environment, merge, parse,
+    suggest, without_nulls,
+};
+
+/// Every setting of policy.yaml with its default and its explanation.
+pub const DEFAULTS: &str = include_str!("../defaults/policy.yaml");
+
+/// The one file that a policy must have.
+pub(super) const POLICY_FILE: &str = "policy.yaml";
 
 /// The content of the files of a policy directory.
 #[derive(Clone, Debug, Default)]
@@ -35,9 +41,9 @@ impl FileSet {
     pub(super) fn named(&self, path: &str, at: &At, problems: &Problems) -> Option<&Arc<[u8]>> {
         let leaves = path.starts_with('/') || path.contains('\\') || path.contains(':');
         if leaves || path.split('/').any(|part| part == "..") {
-            let way_out = format!("write a path inside of it, with `/`: lists/{}", "words.txt");
+            let hint = format!("write a path inside of it, with `/`: lists/{}", "words.txt");
             let what = format!("`{path}` is not inside the policy directory");
-            problems.error(at, what, way_out);
+            problems.error(at, what, hint);
             return None;
         }
         let file = self.files.get(inside(path));
@@ -48,6 +54,15 @@ impl FileSet {
         }
         file
     }
+}
+
+/// What a policy is read with, beside its files.
+#[derive(Clone, Debug, Default)]
+pub struct CompileContext {
+    /// Environment variables; only `CALLGATE_POLICY__…` are used.
+    pub env: Vec<(String, String)>,
+    /// Our own addresses: forwarding to them would loop.
+    pub listeners: Vec<SocketAddr>,
 }
 
 /// A path as the file set has it.
@@ -90,15 +105,15 @@ pub fn read(files: &FileSet, env: &[(String, String)], problems: &Problems) -> O
 fn read_policy(files: &FileSet, problems: &Problems) -> Option<Map> {
     let file = files.shown(POLICY_FILE);
     let Some(bytes) = files.files.get(POLICY_FILE) else {
-        let way_out = "write one; `callgate defaults policy` prints every setting";
-        problems.error(&At::file(&file), "there is no such file", way_out);
+        let hint = "write one; `callgate defaults policy` prints every setting";
+        problems.error(&At::file(&file), "there is no such file", hint);
         return None;
     };
     match parse(&file, bytes, problems).ok()? {
         Some(node) => map_of(node, problems),
         None => {
-            let way_out = "restore it; `callgate defaults policy` prints every setting";
-            problems.error(&At::file(&file), "the file is empty", way_out);
+            let hint = "restore it; `callgate defaults policy` prints every setting";
+            problems.error(&At::file(&file), "the file is empty", hint);
             None
         }
     }
@@ -163,8 +178,8 @@ fn report_nulls(node: &Node, path: &str, problems: &Problems) {
                 place: entry.key_place.clone(),
                 path: path.clone(),
             };
-            let way_out = "write a value or remove the key";
-            problems.warning(&at, "there is no value, so the default counts", way_out);
+            let hint = "write a value or remove the key";
+            problems.warning(&at, "there is no value, so the default counts", hint);
         }
         report_nulls(&entry.node, &path, problems);
     }

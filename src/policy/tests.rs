@@ -9,11 +9,12 @@ mod shipped;
 
 use std::sync::Arc;
 
-use super::{Compiled, FileSet, Severity, Snapshot, Surroundings, compile};
+use super::{CompileContext, Compiled, FileSet, Snapshot, compile};
 use crate::decision::{Decision, Verdict};
 use crate::dialect;
 use crate::event::{Event, Message};
 use crate::filter::Scratch;
+use crate::settings::Severity;
 
 /// A policy directory with this policy.yaml, and other files by path and content.
 fn files(policy: &str, others: &[(&str, &str)]) -> FileSet {
@@ -27,9 +28,9 @@ fn files(policy: &str, others: &[(&str, &str)]) -> FileSet {
     }
 }
 
-fn surroundings(env: &[(&str, &str)]) -> Surroundings {
+fn context(env: &[(&str, &str)]) -> CompileContext {
     let env = env.iter();
-    Surroundings {
+    CompileContext {
         env: env
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
@@ -53,7 +54,7 @@ fn lines(compiled: &Compiled) -> Vec<String> {
 
 /// A policy without errors; its warnings do not matter.
 fn snapshot_with(policy: &str, others: &[(&str, &str)], env: &[(&str, &str)]) -> Snapshot {
-    let compiled = compile(&files(policy, others), &surroundings(env), 1);
+    let compiled = compile(&files(policy, others), &context(env), 1);
     let lines = lines(&compiled);
     compiled
         .snapshot

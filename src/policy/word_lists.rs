@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use super::compile::Surroundings;
 use super::lists::{self, Defaults};
-use super::problem::{At, Problem, Problems, suggest};
-use super::reader::Section;
 use super::snapshot::Snapshot;
-use super::sources::{self, FileSet, inside};
+use super::sources::{self, CompileContext, DEFAULTS, FileSet, POLICY_FILE, inside};
 use super::spec::{self, Spec};
-use super::{DEFAULTS, POLICY_FILE};
 use crate::filter::{self, Options, Role};
+use crate::settings::{At, Problem, Problems, Section, suggest};
 
 /// A list that can match.
 #[derive(Clone, Debug)]
@@ -28,7 +25,7 @@ impl WordList {
     pub fn of_policy(
         name: &str,
         files: &FileSet,
-        surroundings: &Surroundings,
+        context: &CompileContext,
         snapshot: &Snapshot,
     ) -> Result<WordList, String> {
         let all = snapshot.filter.lists();
@@ -57,7 +54,7 @@ impl WordList {
                 entries: words.written().to_vec(),
                 ..words.clone()
             },
-            file: file_of(&words.name, files, surroundings),
+            file: file_of(&words.name, files, context),
             allowed: allowed.collect(),
         })
     }
@@ -90,10 +87,10 @@ impl WordList {
     }
 }
 
-fn file_of(list: &str, files: &FileSet, surroundings: &Surroundings) -> Option<Arc<str>> {
+fn file_of(list: &str, files: &FileSet, context: &CompileContext) -> Option<Arc<str>> {
     // The policy was compiled from the same files, so what is wrong with them is known.
     let known = Problems::default();
-    let settings = sources::read(files, &surroundings.env, &known)?;
+    let settings = sources::read(files, &context.env, &known)?;
     let file = At::file(&files.shown(POLICY_FILE));
     let spec = spec::read(&Section::root(&settings, file, &known));
     let list = spec.lists.into_iter().find(|spec| spec.name == list)?;

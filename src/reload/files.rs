@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::policy::{FileSet, Problem, Severity};
+use crate::policy::FileSet;
+use crate::settings::{Problem, Severity};
 
 /// More files than this are no policy directory but a mistake.
 const FILES_MAX: usize = 1_000;
@@ -143,14 +144,14 @@ fn identity(_: &fs::Metadata) -> (u64, u64) {
     (0, 0)
 }
 
-fn problem(file: String, what: String, way_out: &str) -> Box<Problem> {
+fn problem(file: String, what: String, hint: &str) -> Box<Problem> {
     Box::new(Problem {
         file,
         line: 0,
         column: 0,
         path: String::new(),
         what,
-        way_out: way_out.to_owned(),
+        hint: hint.to_owned(),
         severity: Severity::Error,
     })
 }

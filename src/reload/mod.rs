@@ -19,7 +19,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use tracing::{error, info, warn};
 
-use crate::policy::{self, FileSet, Problem, Severity, Snapshot, Surroundings, Version};
+use crate::policy::{self, CompileContext, FileSet, Snapshot, Version};
+use crate::settings::{Problem, Severity};
 use crate::telemetry::Metrics;
 
 use files::Fingerprint;
@@ -67,7 +68,7 @@ pub struct Reloaded {
 pub struct Policies {
     current: ArcSwap<Snapshot>,
     directory: PathBuf,
-    surroundings: Surroundings,
+    context: CompileContext,
     metrics: Arc<Metrics>,
     history: Mutex<History>,
     /// Held while files are read and compiled, so that two reloads never race.
@@ -87,11 +88,11 @@ impl Policies {
     /// Errors: [`BadPolicy`] lists every problem; nothing is in force then.
     pub fn start(
         directory: &Path,
-        surroundings: Surroundings,
+        context: CompileContext,
         metrics: Arc<Metrics>,
     ) -> Result<Policies, BadPolicy> {
         let files = read_files(directory).map_err(|problem| BadPolicy(vec![*problem]))?;
-        let compiled = policy::compile(&files, &surroundings, 1);
+        let compiled = policy::compile(&files, &context, 1);
         let Some(snapshot) = compiled.snapshot else {
             return Err(BadPolicy(compiled.problems));
         };
@@ -104,7 +105,7 @@ impl Policies {
         Ok(Policies {
             current: ArcSwap::from_pointee(snapshot),
             directory: directory.to_owned(),
-            surroundings,
+            context,
             metrics,
             history: Mutex::new(history),
             loading: Mutex::new(()),
@@ -122,7 +123,7 @@ impl Policies {
         let current = self.current();
         let number = current.version.number + 1;
         let compiled = match self.read_whole() {
-            Ok(files) => policy::compile(&files, &self.surroundings, number),
+            Ok(files) => policy::compile(&files, &self.context, number),
             Err(problem) => policy::Compiled {
                 snapshot: None,
                 problems: vec![*problem],

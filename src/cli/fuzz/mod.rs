@@ -16,8 +16,9 @@ use self::kind::Kind;
 use self::report::Report;
 use self::trial::{Effort, Trial};
 use super::{EXIT_BAD_INPUT, Files};
-use crate::policy::{self, Severity, Surroundings, WordList, everyday_messages, messages_of};
+use crate::policy::{self, CompileContext, WordList, everyday_messages, messages_of};
 use crate::reload::read_files;
+use crate::settings::{Problem, Severity};
 
 /// Puts each entry of a list into every kind of disguise and says how many the list sees
 /// through, kind by kind, and whether its options are meant to. Beside it, the list reads
@@ -144,24 +145,23 @@ fn find(files: &Files, name: &str) -> anyhow::Result<Result<WordList, Vec<String
     let path = Path::new(name);
     if path.is_file() {
         let bytes = fs::read(path).with_context(|| format!("{name} cannot be read"))?;
-        let lines =
-            |problems: Vec<policy::Problem>| problems.iter().map(ToString::to_string).collect();
+        let lines = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
         return Ok(WordList::of_file(name, &bytes).map_err(lines));
     }
-    let surroundings = Surroundings {
+    let context = CompileContext {
         env: std::env::vars().collect(),
-        ..Surroundings::default()
+        ..CompileContext::default()
     };
     let set = match read_files(&files.policies) {
         Ok(set) => set,
         Err(problem) => return Ok(Err(vec![problem.to_string()])),
     };
-    let compiled = policy::compile(&set, &surroundings, 1);
+    let compiled = policy::compile(&set, &context, 1);
     let Some(snapshot) = &compiled.snapshot else {
         let errors = compiled.problems.iter();
         let errors = errors.filter(|problem| problem.severity == Severity::Error);
         return Ok(Err(errors.map(ToString::to_string).collect()));
     };
-    let found = WordList::of_policy(name, &set, &surroundings, snapshot);
+    let found = WordList::of_policy(name, &set, &context, snapshot);
     Ok(found.map_err(|what| vec![format!("callgate: {what}; a list file can be named too")]))
 }

@@ -7,18 +7,19 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::cli::EXIT_BAD_INPUT;
-use crate::policy;
+use crate::import::import_openim;
+use crate::settings::Severity;
 
 pub fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let name = file.display().to_string();
     let bytes = fs::read(file).with_context(|| format!("{name} cannot be read"))?;
-    let (text, problems) = policy::import_openim(&name, &bytes);
+    let (text, problems) = import_openim(&name, &bytes);
     for problem in &problems {
         eprintln!("{problem}");
     }
     let bad = problems
         .iter()
-        .any(|problem| problem.severity == policy::Severity::Error);
+        .any(|problem| problem.severity == Severity::Error);
     Ok(match text {
         Some(text) if !bad => {
             print!("{text}");

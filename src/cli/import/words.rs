@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::cli::EXIT_BAD_INPUT;
-use crate::policy::{DropReason, ImportedWords, WordFormat, WordImport, import_words};
+use crate::import::{DropReason, ImportedWords, WordFormat, WordImport, import_words};
 
 /// A longer file is no word list but a mistake.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;

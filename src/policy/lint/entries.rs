@@ -1,9 +1,11 @@
 //! What one list says about itself: entries too short, repeated, covered, or private.
 
-use super::{Findings, Kind, Lint, List, phone};
+use super::findings::{Findings, Kind};
+use super::phone;
+use super::subject::{Lint, List};
 use crate::decision::ListAction;
 use crate::filter::{EntryId, FoldedList, Index, Mode, Pinyin, Role, SkipClasses};
-use crate::policy::spec::NestedText;
+use crate::policy::texts::NestedText;
 
 impl Lint<'_> {
     pub(super) fn entries(&self, findings: &mut Findings) {
@@ -144,8 +146,8 @@ fn phone_numbers((id, list): (usize, &List), findings: &mut Findings) {
     for (entry, words) in list.words.written().iter().enumerate() {
         if let Some(hint) = phone::find(&words.text) {
             let what = |_: &_| format!("the entry holds what looks like a phone number ({hint})");
-            let way_out = "keep nobody's number in a list that others read";
-            findings.add(Kind::PhoneNumber, (id, entry), what, way_out);
+            let hint = "keep nobody's number in a list that others read";
+            findings.add(Kind::PhoneNumber, (id, entry), what, hint);
         }
     }
 }
@@ -173,11 +175,11 @@ fn tell_repeated((id, list): (usize, &List), repeated: &[Option<usize>], finding
             }
         };
         let tags = |entry: usize| &list.words.written()[entry].tags;
-        let way_out = if tags(entry) == tags(first) {
+        let hint = if tags(entry) == tags(first) {
             "remove one of the two"
         } else {
             "remove one of the two; the tags of the first count"
         };
-        findings.add(Kind::Repeated, (id, entry), what, way_out);
+        findings.add(Kind::Repeated, (id, entry), what, hint);
     }
 }

@@ -1,7 +1,8 @@
 //! Entries that are found in what everybody says.
 
 use super::entries::spares;
-use super::{Findings, Kind, Lint, List};
+use super::findings::{Findings, Kind};
+use super::subject::{Lint, List};
 use crate::filter::{Role, Scratch};
 use crate::policy::everyday::everyday_messages;
 
@@ -60,8 +61,8 @@ impl Lint<'_> {
                         "`{text}` is found in {messages} of {count} everyday messages, such as `{first}`"
                     )
                 };
-                let way_out = "write a longer phrase, or spare those messages with an allow list";
-                findings.add(Kind::Everyday, (id, entry), what, way_out);
+                let hint = "write a longer phrase, or spare those messages with an allow list";
+                findings.add(Kind::Everyday, (id, entry), what, hint);
             }
         }
     }

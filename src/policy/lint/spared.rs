@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::entries::spares;
-use super::{Findings, Kind, Lint, List};
+use super::findings::{Findings, Kind};
+use super::subject::{Lint, List};
 use crate::filter::{AllowMode, FoldedList};
 
 impl Lint<'_> {
@@ -71,7 +72,7 @@ fn tell(
             let (name, place) = (&list.words.name, list.place_in_words(*entry, at));
             format!("`{text}` spares `{spared}` of `{name}` ({place}) wherever it is found")
         };
-        let way_out = "write the longer phrase that is meant, or remove the entry";
-        findings.add(Kind::Spares, (allow_id, *phrase), what, way_out);
+        let hint = "write the longer phrase that is meant, or remove the entry";
+        findings.add(Kind::Spares, (allow_id, *phrase), what, hint);
     }
 }

@@ -7,14 +7,13 @@ use http::Uri;
 use http::uri::Scheme;
 use ipnet::IpNet;
 
-use super::super::UrlPrefix;
-use super::super::problem::At;
-use super::super::reader::{Field, Item};
-use super::super::snapshot::{
+use super::super::endpoint::{
     BreakerSettings, Endpoint, EventFormat, EventSettings, Secret, SecretSource, SignSettings,
 };
+use super::super::url_prefix::UrlPrefix;
 use crate::dialect::Answers;
 use crate::event::DialectId;
+use crate::settings::{At, Field, Item};
 
 #[derive(Debug)]
 pub struct EndpointSpec {
@@ -98,8 +97,8 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
             let waits = section.field("retry_waits");
             let items = waits.items();
             if items.len() > RETRY_WAITS_MAX {
-                let way_out = format!("write at most {RETRY_WAITS_MAX}");
-                waits.error(format!("{} waits are too many", items.len()), way_out);
+                let hint = format!("write at most {RETRY_WAITS_MAX}");
+                waits.error(format!("{} waits are too many", items.len()), hint);
             }
             items.iter().filter_map(Item::duration).collect()
         },

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::super::problem::At;
-use super::super::reader::Field;
-use super::super::snapshot::{FailureActions, TypeSet};
-use super::{Named, names, types};
+use super::super::failure::FailureActions;
+use super::super::type_set::TypeSet;
+use super::parts::{Named, names, types};
 use crate::decision::{FailureAction, FailureClass};
 use crate::dialect;
 use crate::event::Hook;
+use crate::settings::{At, Field};
 
 /// Hooks of OpenIM's configuration that none of its versions ever calls.
 const NEVER_CALLED: [&str; 2] = ["afterGroupMsgRevoke", "afterUserKickOff"];
@@ -49,11 +49,11 @@ pub enum AskWhom {
 /// `None` for a hook that does not exist.
 pub(super) fn read(name: &str, field: &Field<'_>) -> Option<HookSpec> {
     let Some(hook) = dialect::hook(name) else {
-        let way_out = match dialect::near_names(name).first() {
+        let hint = match dialect::near_names(name).first() {
             None => "`callgate dialects` lists every hook".to_owned(),
             Some(near) => format!("did you mean `{near}`?"),
         };
-        field.error(format!("no hook named `{name}`"), way_out);
+        field.error(format!("no hook named `{name}`"), hint);
         return None;
     };
     let section = field.section();

@@ -2,14 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::super::problem::At;
-use super::super::reader::{Field, Section};
-use super::{Named, code, names};
+use super::parts::{Named, code, names};
 use crate::decision::ListAction;
 use crate::filter::{
     AllowMode, Combo, Confusables, Marks, Mask, MaskBy, Mode, Options, Pinyin, SkipClasses,
     WholeWord,
 };
+use crate::settings::{At, Field, Section};
+
+/// Limits of word lists.
+#[derive(Clone, Copy, Debug)]
+pub struct ListLimits {
+    pub entries_max: usize,
+    pub list_bytes_max: u64,
+    pub entry_chars_max: usize,
+}
 
 #[derive(Debug)]
 pub struct ListSpec {
@@ -315,10 +322,9 @@ fn read_mask(section: &Section<'_>, mut mask: Mask) -> Mask {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::DEFAULTS;
-    use super::super::super::document::{Value, parse};
-    use super::super::super::problem::Problems;
+    use super::super::super::sources::DEFAULTS;
     use super::*;
+    use crate::settings::{Problems, Value, parse};
 
     /// The options as the comment in the defaults has them: `#   name: value  explanation`.
     fn documented() -> String {

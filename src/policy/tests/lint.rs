@@ -11,11 +11,11 @@ const NO_MESSAGES: &str = "lint: {everyday_share_max: 1}\n";
 /// Lints a policy of these list files.
 fn check_policy(policy: &str, lists: &[(&str, &str)], expected: &[&str]) {
     let files = files(policy, lists);
-    let compiled = compile(&files, &surroundings(&[]), 1);
+    let compiled = compile(&files, &context(&[]), 1);
     let Some(snapshot) = &compiled.snapshot else {
         panic!("{policy}: {:#?}", lines(&compiled));
     };
-    let findings = lint(&files, &surroundings(&[]), snapshot);
+    let findings = lint(&files, &context(&[]), snapshot);
     assert!(findings.iter().all(|one| one.severity == Severity::Warning));
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
     assert_eq!(findings, expected, "{policy} {lists:?}");
@@ -52,7 +52,7 @@ fn one_character_is_found_everywhere() {
 fn an_entry_of_which_nothing_is_left_is_an_error_with_its_line() {
     let policy = format!("lists: {{l: {{file: l.txt}}}}\n{HOOK}");
     let files = files(&policy, &[("l.txt", "好\n\u{200b}\u{301}\n")]);
-    let compiled = compile(&files, &surroundings(&[]), 1);
+    let compiled = compile(&files, &context(&[]), 1);
     assert_eq!(
         lines(&compiled),
         ["policies/l.txt:2:1: the entry is nothing but blanks and what the options drop"]
@@ -258,7 +258,7 @@ fn the_share_is_above_0() {
             "lint: {everyday_share_max: 0}\nhooks: {beforeMsgModify: {}}\n",
             &[],
         ),
-        &surroundings(&[]),
+        &context(&[]),
         1,
     );
     assert_eq!(

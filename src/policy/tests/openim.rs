@@ -168,7 +168,7 @@ fn a_callback_url_alone_speaks_todays_dialect() {
 fn what_is_odd_in_an_included_file_is_a_warning() {
     let policy = "callbackUrl: http://b/cb\ninclude: webhooks.yml";
     let others = [("webhooks.yml", WEBHOOKS)];
-    let compiled = compile(&files(policy, &others), &surroundings(&[]), 1);
+    let compiled = compile(&files(policy, &others), &context(&[]), 1);
     assert_eq!(
         lines(&compiled),
         [

@@ -8,7 +8,7 @@ fn check(policy: &str, expected: &[&str]) {
 }
 
 fn check_with(policy: &str, others: &[(&str, &str)], env: &[(&str, &str)], expected: &[&str]) {
-    let compiled = compile(&files(policy, others), &surroundings(env), 1);
+    let compiled = compile(&files(policy, others), &context(env), 1);
     assert_eq!(lines(&compiled), expected, "{policy}");
     let any_error = expected.iter().any(|line| !line.starts_with("(warning)"));
     assert_eq!(compiled.snapshot.is_none(), any_error, "{policy}");
@@ -45,7 +45,7 @@ fn a_missing_empty_or_unreadable_file_is_an_error() {
             "policies/policy.yaml:2:2: this is not YAML: tabs disallowed within this context (block indentation); YAML is indented with spaces, not with tabs",
         ],
     );
-    let none = compile(&FileSet::default(), &surroundings(&[]), 1);
+    let none = compile(&FileSet::default(), &context(&[]), 1);
     assert_eq!(
         lines(&none),
         [
@@ -163,7 +163,7 @@ fn urls_are_checked() {
         let policy = format!(
             "endpoints: {{b: {{url: '{url}'}}}}\nhooks: {{beforeMsgModify: {{endpoint: b}}}}"
         );
-        let compiled = compile(&files(&policy, &[]), &surroundings(&[]), 1);
+        let compiled = compile(&files(&policy, &[]), &context(&[]), 1);
         let lines: Vec<String> = compiled.problems.iter().map(ToString::to_string).collect();
         let expected: Vec<String> = match expected {
             "" => Vec::new(),
@@ -231,30 +231,30 @@ fn lists_and_their_files_are_checked() {
 
 #[test]
 fn codes_that_do_not_reach_the_sender_are_refused() {
-    let way_out =
+    let hint =
         "use 20001 to 29999, OpenIM's range for refusals by a callback, or WuKongIM's 128 to 255";
     check_beside_good(
         "failure: {code: 0}",
         &[&format!(
-            "policies/policy.yaml:3:17: failure.code: with code 0 a refused message is reported as sent; {way_out}"
+            "policies/policy.yaml:3:17: failure.code: with code 0 a refused message is reported as sent; {hint}"
         )],
     );
     check_beside_good(
         "failure: {code: 14}",
         &[&format!(
-            "policies/policy.yaml:3:17: failure.code: code 14 becomes 500 on its way to the sender; {way_out}"
+            "policies/policy.yaml:3:17: failure.code: code 14 becomes 500 on its way to the sender; {hint}"
         )],
     );
     check_beside_good(
         "failure: {code: -1}",
         &[&format!(
-            "policies/policy.yaml:3:17: failure.code: code -1 becomes 500 on its way to the sender; {way_out}"
+            "policies/policy.yaml:3:17: failure.code: code -1 becomes 500 on its way to the sender; {hint}"
         )],
     );
     check_beside_good(
         "failure: {code: 403}",
         &[&format!(
-            "(warning) policies/policy.yaml:3:17: failure.code: code 403 may be taken for one of OpenIM's own; {way_out}"
+            "(warning) policies/policy.yaml:3:17: failure.code: code 403 may be taken for one of OpenIM's own; {hint}"
         )],
     );
     check_beside_good("failure: {code: 20001}", &[]);
@@ -380,7 +380,7 @@ proptest::proptest! {
     fn any_policy_text_is_compiled_or_refused(
         text in "((callbackUrl|include|endpoints|lists|filters|failure|hooks|beforeMsgModify|words|timeout|enable): ?|[ \\n{}\\[\\],0-9a-z'\"-]){0,40}",
     ) {
-        let compiled = compile(&files(&text, &[]), &surroundings(&[]), 1);
+        let compiled = compile(&files(&text, &[]), &context(&[]), 1);
         let any_error = compiled.problems.iter().any(|p| p.severity == Severity::Error);
         proptest::prop_assert_eq!(compiled.snapshot.is_none(), any_error);
     }

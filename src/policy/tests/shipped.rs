@@ -30,7 +30,7 @@ const SHIPPED: [(&str, &str); 7] = [
 
 #[test]
 fn it_has_neither_errors_nor_warnings() {
-    let compiled = compile(&files(SHIPPED[0].1, &SHIPPED[1..]), &surroundings(&[]), 1);
+    let compiled = compile(&files(SHIPPED[0].1, &SHIPPED[1..]), &context(&[]), 1);
     assert_eq!(lines(&compiled), Vec::<String>::new());
     let snapshot = compiled.snapshot.unwrap();
     let hooks: Vec<&str> = snapshot.hooks().map(|rules| rules.hook.name).collect();
@@ -56,11 +56,11 @@ fn its_lists_have_no_findings_and_its_example_neither() {
         .replace("  #   action: flag", "    action: flag")
         .replace("ads, allowed]", "ads, english_spam, allowed]");
     let files = files(&switched_on, &SHIPPED[1..]);
-    let compiled = compile(&files, &surroundings(&[]), 1);
+    let compiled = compile(&files, &context(&[]), 1);
     assert_eq!(lines(&compiled), Vec::<String>::new());
     let snapshot = compiled.snapshot.unwrap();
     assert_eq!(snapshot.lists().count(), 5);
-    let findings = lint(&files, &surroundings(&[]), &snapshot);
+    let findings = lint(&files, &context(&[]), &snapshot);
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
     assert_eq!(findings, Vec::<String>::new());
 }

@@ -29,7 +29,8 @@ pub struct Problem {
     pub path: String,
     pub what: String,
     /// What to do about it; may be empty.
-    pub way_out: String,
+    #[serde(rename = "way_out")]
+    pub hint: String,
     pub severity: Severity,
 }
 
@@ -43,8 +44,8 @@ impl fmt::Display for Problem {
             write!(f, " {}:", self.path)?;
         }
         write!(f, " {}", self.what)?;
-        if !self.way_out.is_empty() {
-            write!(f, "; {}", self.way_out)?;
+        if !self.hint.is_empty() {
+            write!(f, "; {}", self.hint)?;
         }
         Ok(())
     }
@@ -92,12 +93,12 @@ impl At {
 pub struct Problems(RefCell<Vec<Problem>>);
 
 impl Problems {
-    pub fn error(&self, at: &At, what: impl Into<String>, way_out: impl Into<String>) {
-        self.add(at, what.into(), way_out.into(), Severity::Error);
+    pub fn error(&self, at: &At, what: impl Into<String>, hint: impl Into<String>) {
+        self.add(at, what.into(), hint.into(), Severity::Error);
     }
 
-    pub fn warning(&self, at: &At, what: impl Into<String>, way_out: impl Into<String>) {
-        self.add(at, what.into(), way_out.into(), Severity::Warning);
+    pub fn warning(&self, at: &At, what: impl Into<String>, hint: impl Into<String>) {
+        self.add(at, what.into(), hint.into(), Severity::Warning);
     }
 
     pub fn any_error(&self) -> bool {
@@ -116,14 +117,14 @@ impl Problems {
         problems
     }
 
-    fn add(&self, at: &At, what: String, way_out: String, severity: Severity) {
+    fn add(&self, at: &At, what: String, hint: String, severity: Severity) {
         self.0.borrow_mut().push(Problem {
             file: at.place.file.to_string(),
             line: at.place.line,
             column: at.place.column,
             path: at.path.clone(),
             what,
-            way_out,
+            hint,
             severity,
         });
     }

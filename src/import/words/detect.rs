@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::WordFormat;
+use super::form::WordFormat;
 use super::lines::is_comment;
 use super::table;
 

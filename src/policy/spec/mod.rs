@@ -1,30 +1,29 @@
 //! What the policy files say, read but not yet checked against each other.
+//!
+//! Order, downward: `endpoint`, `hook`, `list`, `parts`.
 
 mod endpoint;
 mod hook;
 mod list;
+mod parts;
 
-use super::problem::{At, Problems, suggest};
-use super::reader::{Field, Item, Section};
-use super::snapshot::TypeSet;
+use super::failure::FailureRefusal;
+use super::texts::{NestedText, ReplaceInSendHook};
+use super::type_set::TypeSet;
+use crate::settings::{At, Field, Section};
+use parts::{code, names, types_or_all};
 
 pub use endpoint::EndpointSpec;
 pub use hook::{AskWhom, HookSpec};
-pub use list::{ListDoes, ListSpec, OwnSettings, read_own};
-
-/// A name that must stand for something, and where it is used.
-#[derive(Clone, Debug)]
-pub struct Named {
-    pub name: String,
-    pub at: At,
-}
+pub use list::{ListDoes, ListLimits, ListSpec, OwnSettings, read_own};
+pub use parts::{Named, unknown};
 
 #[derive(Debug)]
 pub struct Spec {
     pub endpoints: Vec<EndpointSpec>,
     pub lists: Vec<ListSpec>,
     pub filters: FiltersSpec,
-    pub failure: FailureSpec,
+    pub failure: FailureRefusal,
     pub lint: LintSpec,
     pub hooks: Vec<HookSpec>,
 }
@@ -38,42 +37,6 @@ pub struct FiltersSpec {
     pub at_replace: At,
     pub defer_types: TypeSet,
     pub limits: ListLimits,
-}
-
-/// What a word in a quoted or forwarded message leads to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NestedText {
-    /// As if the sender had said it.
-    #[default]
-    Block,
-    /// It is masked, whatever its list says.
-    Mask,
-    /// It is not looked at.
-    Ignore,
-}
-
-/// What a word to be masked leads to where the answer cannot carry new text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ReplaceInSendHook {
-    #[default]
-    Block,
-    /// The message passes; the call that follows about the same message masks it.
-    Defer,
-}
-
-/// Limits of word lists.
-#[derive(Clone, Copy, Debug)]
-pub struct ListLimits {
-    pub entries_max: usize,
-    pub list_bytes_max: u64,
-    pub entry_chars_max: usize,
-}
-
-/// What a sender reads when the failure policy blocks.
-#[derive(Clone, Debug)]
-pub struct FailureSpec {
-    pub code: i32,
-    pub reason: String,
 }
 
 /// How `callgate check` judges word lists.
@@ -118,8 +81,8 @@ fn named<'a>(field: &Field<'a>) -> Vec<(String, Field<'a>)> {
     for (name, field) in &fields {
         let fits = (1..=NAME_CHARS_MAX).contains(&name.chars().count());
         if !fits || name.chars().any(char::is_control) || name.eq_ignore_ascii_case("none") {
-            let way_out = format!("use 1 to {NAME_CHARS_MAX} characters and not `none`");
-            field.error(format!("`{name}` cannot be a name"), way_out);
+            let hint = format!("use 1 to {NAME_CHARS_MAX} characters and not `none`");
+            field.error(format!("`{name}` cannot be a name"), hint);
         }
     }
     fields
@@ -157,9 +120,9 @@ fn read_filters(field: &Field<'_>) -> FiltersSpec {
     spec
 }
 
-fn read_failure(field: &Field<'_>) -> FailureSpec {
+fn read_failure(field: &Field<'_>) -> FailureRefusal {
     let section = field.section();
-    let spec = FailureSpec {
+    let spec = FailureRefusal {
         code: code(&section.field("code")),
         reason: section.field("reason").text(),
     };
@@ -175,66 +138,4 @@ fn read_lint(field: &Field<'_>) -> LintSpec {
     };
     section.finish();
     spec
-}
-
-fn names(field: &Field<'_>) -> Vec<Named> {
-    let items = field.items().into_iter();
-    items
-        .map(|Item { text, at, .. }| Named { name: text, at })
-        .collect()
-}
-
-/// A code that a refusal can carry to the sender's client.
-fn code(field: &Field<'_>) -> i32 {
-    let code = field.number(i64::from(i32::MIN), i64::from(i32::MAX));
-    let code = i32::try_from(code).unwrap_or_default();
-    let range =
-        "use 20001 to 29999, OpenIM's range for refusals by a callback, or WuKongIM's 128 to 255";
-    if code == 0 {
-        field.error("with code 0 a refused message is reported as sent", range);
-    } else if code < 100 {
-        field.error(
-            format!("code {code} becomes 500 on its way to the sender"),
-            range,
-        );
-    } else if !(20_001..=29_999).contains(&code) && !(128..=255).contains(&code) {
-        field.warning(
-            format!("code {code} may be taken for one of OpenIM's own"),
-            range,
-        );
-    }
-    code
-}
-
-fn types_or_all(field: &Field<'_>) -> TypeSet {
-    match field.items().as_slice() {
-        [only] if only.text.eq_ignore_ascii_case("all") => TypeSet::all(),
-        items => types(items),
-    }
-}
-
-/// Message types: numbers and ranges such as `200-500`, both ends included.
-fn types(items: &[Item<'_>]) -> TypeSet {
-    let ranges = items.iter().filter_map(|item| {
-        let range = TypeSet::range_of(&item.text);
-        if range.is_none() {
-            item.error(
-                format!("`{}` is no message type", item.text),
-                "write a number such as 101 or a range such as 200-500",
-            );
-        }
-        range
-    });
-    TypeSet::of(ranges.collect())
-}
-
-/// Tells that a name stands for nothing.
-pub fn unknown<'a>(
-    problems: &Problems,
-    named: &Named,
-    noun: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) {
-    let what = format!("no {noun} named `{}`", named.name);
-    problems.error(&named.at, what, suggest(&named.name, known));
 }

@@ -5,9 +5,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::document::{self, Map, Value, in_file_order};
-use super::openim_config::convert_file;
-use super::problem::{At, Problem, Problems};
+use crate::policy::convert_file;
+use crate::settings::{At, Map, Problem, Problems, Value, in_file_order, parse};
 
 /// Writes a policy that says what an OpenIM file says, its `url` as an endpoint.
 ///
@@ -16,7 +15,7 @@ use super::problem::{At, Problem, Problems};
 pub fn import_openim(file: &str, bytes: &[u8]) -> (Option<String>, Vec<Problem>) {
     let problems = Problems::default();
     let name: Arc<str> = file.into();
-    let Ok(root) = document::parse(&name, bytes, &problems) else {
+    let Ok(root) = parse(&name, bytes, &problems) else {
         return (None, problems.into_sorted());
     };
     let Some(Value::Map(root)) = root.map(|root| root.value) else {

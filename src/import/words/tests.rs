@@ -1,28 +1,13 @@
 //! Foreign files, the entries that come out, and what is told about the rest.
 
-use std::sync::Arc;
-
-use super::super::lists;
-use super::super::problem::Problems;
-use super::super::spec::ListLimits;
 use super::*;
-use crate::filter::Options;
+use crate::policy::read_list;
+use crate::settings::Problems;
 
 /// What our own reader makes of the imported list: `entry` or `entry [tags]`.
 fn read_back(list: &str) -> Vec<String> {
-    let limits = ListLimits {
-        entries_max: 1_000,
-        list_bytes_max: 1_000_000,
-        entry_chars_max: ENTRY_CHARS_MAX,
-    };
     let problems = Problems::default();
-    let file: Arc<str> = "list".into();
-    let options = Options::default();
-    let defaults = lists::Defaults {
-        tags: &[],
-        options: &options,
-    };
-    let read = lists::read(&file, list.as_bytes(), defaults, &limits, &problems);
+    let read = read_list("list", list.as_bytes(), &problems);
     assert_eq!(problems.into_sorted(), []);
     let entries = read.entries.iter().map(|entry| match entry.tags[..] {
         [] => entry.text.clone(),

@@ -96,12 +96,12 @@ pub fn parse(file: &Arc<str>, bytes: &[u8], problems: &Problems) -> Result<Optio
                 line: fault.line,
                 column: fault.column,
             };
-            let way_out = fault.way_out_in(text);
+            let hint = fault.hint_in(text);
             let at = At {
                 place,
                 path: String::new(),
             };
-            problems.error(&at, fault.what, way_out);
+            problems.error(&at, fault.what, hint);
             Err(Reported)
         }
     }
@@ -150,28 +150,28 @@ struct Fault {
     line: u32,
     column: u32,
     what: String,
-    way_out: &'static str,
+    hint: &'static str,
 }
 
 impl Fault {
-    fn new(span: Span, what: impl Into<String>, way_out: &'static str) -> Fault {
+    fn new(span: Span, what: impl Into<String>, hint: &'static str) -> Fault {
         Fault {
             line: small(span.start.line()),
             column: small(span.start.col() + 1),
             what: what.into(),
-            way_out,
+            hint,
         }
     }
 
     /// The parser's own words do not say what a tab in the indentation leads to.
-    fn way_out_in(&self, text: &str) -> &'static str {
+    fn hint_in(&self, text: &str) -> &'static str {
         let line = text.lines().nth(self.line.saturating_sub(1) as usize);
         let indent = |line: &str| line.trim_start().len();
         match line {
             Some(line) if line[..line.len() - indent(line)].contains('\t') => {
                 "YAML is indented with spaces, not with tabs"
             }
-            _ => self.way_out,
+            _ => self.hint,
         }
     }
 }
@@ -182,7 +182,7 @@ impl From<ScanError> for Fault {
             line: small(error.marker().line()),
             column: small(error.marker().col() + 1),
             what: format!("this is not YAML: {}", error.info()),
-            way_out: "check indentation, quotes and colons here and just before",
+            hint: "check indentation, quotes and colons here and just before",
         }
     }
 }
@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_name_their_place_and_a_way_out() {
+    fn faults_name_their_place_and_a_hint() {
         check(
             "a: 1\na: 2\n",
             "f:2:1: the key `a` is already at line 1; remove one of the two",

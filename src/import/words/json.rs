@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::lines::discord_word;
-use super::{Reason, Words, no_word};
+use super::word::{Reason, Words, no_word};
 
 /// Keys that hold the word of an object.
 const WORD_KEYS: [&str; 10] = [

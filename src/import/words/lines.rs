@@ -1,6 +1,6 @@
 //! Formats that are read line by line.
 
-use super::{Reason, Words, no_word};
+use super::word::{Reason, Words, no_word};
 
 /// One word a line.
 pub fn plain(text: &str, words: &mut Words) {

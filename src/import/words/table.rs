@@ -2,7 +2,8 @@
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use super::{Reason, WordImport, Words, no_word};
+use super::form::WordImport;
+use super::word::{Reason, Words, no_word};
 
 /// How columns of words are called.
 const WORD_HEADERS: [&str; 16] = [

@@ -64,8 +64,8 @@ impl<'a> Section<'a> {
                 path: self.at.path.clone(),
             };
             let what = format!("there is no setting `{}`", entry.key);
-            let way_out = suggest(&entry.key, known.iter().copied());
-            self.problems.error(&at, what, way_out);
+            let hint = suggest(&entry.key, known.iter().copied());
+            self.problems.error(&at, what, hint);
         }
     }
 
@@ -113,14 +113,14 @@ impl<'a> Field<'a> {
         matches!(self.node.map(|node| &node.value), Some(Value::Map(_)))
     }
 
-    pub fn error(&self, what: impl Into<String>, way_out: impl Into<String>) {
+    pub fn error(&self, what: impl Into<String>, hint: impl Into<String>) {
         if !self.muted {
-            self.problems.error(&self.at, what, way_out);
+            self.problems.error(&self.at, what, hint);
         }
     }
 
-    pub fn warning(&self, what: impl Into<String>, way_out: impl Into<String>) {
-        self.problems.warning(&self.at, what, way_out);
+    pub fn warning(&self, what: impl Into<String>, hint: impl Into<String>) {
+        self.problems.warning(&self.at, what, hint);
     }
 
     /// A map of further keys; absent reads as an empty one.
@@ -273,13 +273,13 @@ impl<'a> Field<'a> {
     pub fn parsed<T>(
         &self,
         noun: &str,
-        way_out: &str,
+        hint: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
         let item = self.item()?;
         let parsed = parse(&item.text);
         if parsed.is_none() {
-            self.error(format!("`{}` is no {noun}", item.text), way_out);
+            self.error(format!("`{}` is no {noun}", item.text), hint);
         }
         parsed
     }
@@ -301,12 +301,12 @@ pub struct Item<'a> {
 }
 
 impl Item<'_> {
-    pub fn error(&self, what: impl Into<String>, way_out: impl Into<String>) {
-        self.problems.error(&self.at, what, way_out);
+    pub fn error(&self, what: impl Into<String>, hint: impl Into<String>) {
+        self.problems.error(&self.at, what, hint);
     }
 
-    pub fn warning(&self, what: impl Into<String>, way_out: impl Into<String>) {
-        self.problems.warning(&self.at, what, way_out);
+    pub fn warning(&self, what: impl Into<String>, hint: impl Into<String>) {
+        self.problems.warning(&self.at, what, hint);
     }
 
     pub fn flag(&self) -> Option<bool> {
@@ -432,26 +432,26 @@ mod tests {
         check("x: 2", |x| x.seconds(), "Some(2s)");
         check("x: 0.25", |x| x.seconds(), "Some(250ms)");
         check("x: 250ms", |x| x.seconds(), "Some(250ms)");
-        let way_out = "write a number with its unit: 500ms, 2s, 5m, 1h or 1d";
+        let hint = "write a number with its unit: 500ms, 2s, 5m, 1h or 1d";
         check(
             "x: 2",
             |x| x.duration(),
-            &format!("0ns\nf:1:4: x: `2` is no time; {way_out}"),
+            &format!("0ns\nf:1:4: x: `2` is no time; {hint}"),
         );
         check(
             "x: -2s",
             |x| x.duration(),
-            &format!("0ns\nf:1:4: x: `-2s` is no time; {way_out}"),
+            &format!("0ns\nf:1:4: x: `-2s` is no time; {hint}"),
         );
         check(
             "x: 2 weeks",
             |x| x.duration(),
-            &format!("0ns\nf:1:4: x: `2 weeks` is no time; {way_out}"),
+            &format!("0ns\nf:1:4: x: `2 weeks` is no time; {hint}"),
         );
         check(
             "x: 999999d",
             |x| x.seconds(),
-            &format!("None\nf:1:4: x: `999999d` is no time; {way_out}"),
+            &format!("None\nf:1:4: x: `999999d` is no time; {hint}"),
         );
     }
 
@@ -460,16 +460,16 @@ mod tests {
         check("x: 64KiB", |x| x.bytes(), "65536");
         check("x: 1 gib", |x| x.bytes(), "1073741824");
         check("x: 12", |x| x.bytes(), "12");
-        let way_out = "write bytes, or a number with KiB, MiB or GiB";
+        let hint = "write bytes, or a number with KiB, MiB or GiB";
         check(
             "x: 0",
             |x| x.bytes(),
-            &format!("1\nf:1:4: x: `0` is no size; {way_out}"),
+            &format!("1\nf:1:4: x: `0` is no size; {hint}"),
         );
         check(
             "x: 1T",
             |x| x.bytes(),
-            &format!("1\nf:1:4: x: `1T` is no size; {way_out}"),
+            &format!("1\nf:1:4: x: `1T` is no size; {hint}"),
         );
     }
 

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::lists;
-use super::super::problem::Problems;
-use super::super::spec::ListLimits;
-use super::{Reason, Word, Words, no_word};
+use super::word::{Reason, Word, Words, no_word};
 use crate::filter::{self, Filter, Options, Role};
+use crate::policy::read_list;
+use crate::settings::Problems;
 
 /// Writes the list. Words that it cannot hold, or of which the filter would find nothing to look
 /// for, are dropped.
@@ -42,19 +41,7 @@ fn line_of(word: &Word) -> String {
 /// By word: our reader would not read its line as this word with these tags.
 fn unread(words: &[Word]) -> Vec<bool> {
     let text: String = words.iter().map(line_of).collect();
-    let limits = ListLimits {
-        entries_max: usize::MAX,
-        list_bytes_max: u64::MAX,
-        entry_chars_max: usize::MAX,
-    };
-    let file: Arc<str> = "imported".into();
-    let options = Options::default();
-    let list = lists::Defaults {
-        tags: &[],
-        options: &options,
-    };
-    let problems = Problems::default();
-    let read = lists::read(&file, text.as_bytes(), list, &limits, &problems);
+    let read = read_list("imported", text.as_bytes(), &Problems::default());
     let mut unread = vec![true; words.len()];
     for (entry, place) in read.entries.iter().zip(0..) {
         let number = entry.line as usize - 1;

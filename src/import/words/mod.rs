@@ -1,0 +1,83 @@
+//! Word lists of other programs, turned into our form.
+//!
+//! Bytes become text (`decode`), the text words with tags (`lines`, `table`, `json`), and those
+//! become a list file of ours (`write`). Nothing is lost in silence: what is left out is told
+//! with its line and the reason.
+//!
+//! Order, downward: `write`, `detect`, `table`, `json`, `lines`, `decode`, `word`, `form`.
+
+mod decode;
+mod detect;
+mod form;
+mod json;
+mod lines;
+mod table;
+mod word;
+mod write;
+
+use serde::Serialize;
+
+pub use form::{WordFormat, WordImport};
+use word::Words;
+pub use word::{Dropped, Reason};
+
+/// A list in our form, and what became of the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ImportedWords {
+    /// A list file; without comments.
+    #[serde(skip)]
+    pub list: String,
+    pub format: WordFormat,
+    /// How the file was encoded: `UTF-8`, `GBK`.
+    pub encoding: &'static str,
+    /// Entries of the list.
+    pub entries: usize,
+    /// Entries with a `*` at an end, where the word may go on.
+    pub open_ended: usize,
+    pub dropped: Vec<Dropped>,
+}
+
+/// Turns a foreign word list into ours. `name` is the file's, for a hint on its format.
+///
+/// Errors: one sentence, when the file as a whole cannot be read.
+pub fn import_words(
+    name: &str,
+    bytes: &[u8],
+    import: &WordImport,
+) -> Result<ImportedWords, String> {
+    let decoded = decode::decode(bytes, import.encoding.as_deref())?;
+    let format = import
+        .format
+        .unwrap_or_else(|| detect::format(name, &decoded.text));
+    let mut words = Words::default();
+    match format {
+        WordFormat::Plain => lines::plain(&decoded.text, &mut words),
+        WordFormat::Tags => lines::tags(&decoded.text, &mut words),
+        WordFormat::Pipe => lines::separated(&decoded.text, '|', &mut words),
+        WordFormat::Discord => lines::discord(&decoded.text, &mut words),
+        WordFormat::Csv => table::read(&decoded.text, import, &mut words)?,
+        WordFormat::Json => json::read(&decoded.text, &mut words)?,
+    }
+    words.add_tags(&import.tags);
+    let list = write::write(&mut words);
+    words.dropped.sort_by_key(|dropped| dropped.line);
+    Ok(ImportedWords {
+        list,
+        format,
+        encoding: decoded.encoding,
+        entries: words.entries.len(),
+        open_ended: words
+            .entries
+            .iter()
+            .filter(|word| is_open_ended(&word.text))
+            .count(),
+        dropped: words.dropped,
+    })
+}
+
+fn is_open_ended(word: &str) -> bool {
+    word.starts_with('*') || word.ends_with('*')
+}
+
+#[cfg(test)]
+mod tests;

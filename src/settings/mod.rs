@@ -1,0 +1,19 @@
+//! Settings: from files and the environment to a tree whose every value knows its place.
+//!
+//! Owns: YAML with lines and columns, merging layers, reading typed values, what is wrong and
+//! where, near misses.
+//! Leaves alone: which settings there are (`policy`, `config`) and where files come from
+//! (`reload`).
+//! No IO, no clock.
+//!
+//! Order, downward: `layers`, `reader`, `document`, `problem`.
+
+mod document;
+mod layers;
+mod problem;
+mod reader;
+
+pub use document::{Entry, Map, Node, Value, in_file_order, parse, place_of_byte};
+pub use layers::{Layer, from_environment, merge, without_nulls};
+pub use problem::{At, Place, Problem, Problems, Severity, suggest};
+pub use reader::{Field, Item, Section};
