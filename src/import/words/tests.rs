@@ -198,6 +198,13 @@ fn csv_with_a_header() {
 }
 
 #[test]
+fn a_line_break_in_a_cell_of_tags_parts_them() {
+    let text = "word,tags\nact now,\"ads\nspam\"\n";
+    let expected = ["act now [ads,spam]"];
+    check("words.csv", text, WordFormat::Csv, &expected, &[]);
+}
+
+#[test]
 fn csv_without_a_header() {
     check(
         "words.txt",

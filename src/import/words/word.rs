@@ -79,11 +79,11 @@ impl Words {
 }
 
 impl Word {
-    /// Adds tags; commas part them.
+    /// Adds tags; commas and line breaks part them.
     fn tag(&mut self, tags: &[&str]) {
-        let parts = tags
-            .iter()
-            .flat_map(|tags| tags.split([',', '，', '、', ';', '\t']));
+        // A line break in a cell of a table would end the line of the list.
+        let is_between = |c: char| c.is_control() || matches!(c, ',' | '，' | '、' | ';');
+        let parts = tags.iter().flat_map(|tags| tags.split(is_between));
         for tag in parts.map(str::trim).filter(|tag| !tag.is_empty()) {
             if !self.tags.iter().any(|known| known == tag) {
                 self.tags.push(tag.to_owned());
