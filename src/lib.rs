@@ -19,6 +19,7 @@
 //! | [`callback`] | asking and telling an endpoint |
 //! | [`reload`] | the policies in force |
 //! | [`hook`] | the life of a message; start reading in `hook/before.rs` |
+//! | [`delivery`] | accepted events on their way to the endpoints |
 //! | [`server`] | where IM servers connect |
 //! | [`admin`] | where operators connect |
 //! | [`config`] | engine settings |
@@ -46,6 +47,7 @@ pub mod callback;
 pub mod cli;
 pub mod config;
 pub mod decision;
+pub mod delivery;
 pub mod dialect;
 pub mod event;
 pub mod filter;

@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use callgate::outbox::{self, Config, NewEntry, Outbox, Room, Settlement};
+use callgate::outbox::{self, Capacity, Config, NewEntry, Outbox, Settlement};
 use tokio::sync::oneshot;
 
 use super::{Row, load, median};
@@ -438,7 +438,7 @@ async fn backlog(rounds: usize) -> Vec<Row> {
         let opened = resident_bytes();
         let started = Instant::now();
         let claimed = outbox
-            .claim("business", 2, Room::of(32))
+            .claim("business", 2, Capacity::of(32))
             .await
             .expect("it answers");
         eprintln!(

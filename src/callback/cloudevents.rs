@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::tell::Letter;
+use super::stored::ReadEvent;
 use crate::dialect::{self, Outgoing};
 use crate::policy::Endpoint;
 
@@ -31,8 +31,8 @@ struct CloudEvent<'a> {
     /// Rises in the order of acceptance, also when compared as text.
     sequence: String,
     /// Earlier events of the subject that the endpoint did not get.
-    #[serde(skip_serializing_if = "is_zero")]
-    missing: u64,
+    #[serde(rename = "missing", skip_serializing_if = "is_zero")]
+    gap: u64,
     /// The events of its subject went on without it.
     #[serde(rename = "outoforder", skip_serializing_if = "is_false")]
     out_of_order: bool,
@@ -55,21 +55,21 @@ fn is_false(flag: &bool) -> bool {
 }
 
 /// One call with all of the events, in their order.
-pub fn batch(endpoint: &Endpoint, letters: &[&Letter]) -> Outgoing {
-    let bodies: Vec<Bytes> = letters
+pub fn batch(endpoint: &Endpoint, events: &[&ReadEvent]) -> Outgoing {
+    let bodies: Vec<Bytes> = events
         .iter()
-        .map(|letter| {
+        .map(|read| {
             let dialect = dialect::of(endpoint.dialect);
-            let outgoing = dialect.request(&endpoint.url, &letter.event, None);
+            let outgoing = dialect.request(&endpoint.url, &read.event, None);
             outgoing.body
         })
         .collect();
-    let events: Vec<_> = letters
+    let items: Vec<_> = events
         .iter()
         .zip(&bodies)
-        .map(|(letter, body)| cloud_event(endpoint, letter, body))
+        .map(|(read, body)| cloud_event(endpoint, read, body))
         .collect();
-    let body = serde_json::to_vec(&events).expect("strings and JSON values can be written");
+    let body = serde_json::to_vec(&items).expect("strings and JSON values can be written");
     Outgoing {
         url: endpoint.url.clone(),
         headers: vec![("content-type", CONTENT_TYPE.to_owned())],
@@ -77,20 +77,20 @@ pub fn batch(endpoint: &Endpoint, letters: &[&Letter]) -> Outgoing {
     }
 }
 
-fn cloud_event<'a>(endpoint: &Endpoint, letter: &'a Letter, body: &'a [u8]) -> CloudEvent<'a> {
-    let accepted_at = UNIX_EPOCH + Duration::from_millis(letter.accepted_at_ms);
+fn cloud_event<'a>(endpoint: &Endpoint, read: &'a ReadEvent, body: &'a [u8]) -> CloudEvent<'a> {
+    let accepted_at = UNIX_EPOCH + Duration::from_millis(read.stored.accepted_at_ms);
     let data: Option<&RawValue> = serde_json::from_slice(body).ok();
     CloudEvent {
         specversion: "1.0",
-        id: &letter.id,
+        id: &read.stored.id,
         source: format!("/callgate/{}", endpoint.dialect),
-        kind: format!("callgate.v1.{}", letter.event.hook),
-        subject: &letter.event.ordering_key,
+        kind: format!("callgate.v1.{}", read.event.hook),
+        subject: &read.event.ordering_key,
         time: humantime::format_rfc3339_millis(accepted_at).to_string(),
-        sequence: format!("{:020}", letter.number),
-        missing: letter.missing,
-        out_of_order: letter.aside,
-        operation_id: &letter.event.operation_id,
+        sequence: format!("{:020}", read.stored.number),
+        gap: read.stored.gap,
+        out_of_order: read.stored.out_of_order,
+        operation_id: &read.event.operation_id,
         datacontenttype: "application/json",
         data,
         data_base64: data.is_none().then(|| STANDARD.encode(body)),

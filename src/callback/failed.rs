@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::tell::Letter;
+use super::stored::ReadEvent;
 use crate::dialect;
 use crate::policy::{Endpoint, EventFormat};
 
@@ -47,19 +47,22 @@ enum Id {
 impl Names {
     /// `None` where the endpoint is not sent a list. A list may have a single event: receivers
     /// need not treat it as something else.
-    pub fn of(endpoint: &Endpoint, letters: &[&Letter]) -> Option<Names> {
+    pub fn of(endpoint: &Endpoint, events: &[&ReadEvent]) -> Option<Names> {
         let mut is_list = endpoint.events.format == EventFormat::CloudEvents;
         let mut places: HashMap<String, Vec<usize>> = HashMap::new();
-        for (place, letter) in letters.iter().enumerate() {
-            places.entry(letter.id.clone()).or_default().push(place);
+        for (place, read) in events.iter().enumerate() {
+            places
+                .entry(read.stored.id.clone())
+                .or_default()
+                .push(place);
             if endpoint.events.format == EventFormat::Dialect
-                && let Some(name) = dialect::of(endpoint.dialect).item_name(&letter.event)
+                && let Some(name) = dialect::of(endpoint.dialect).item_name(&read.event)
             {
                 is_list = true;
                 places.entry(name).or_default().push(place);
             }
         }
-        let events = letters.len();
+        let events = events.len();
         is_list.then_some(Names { places, events })
     }
 

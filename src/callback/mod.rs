@@ -3,27 +3,29 @@
 //! Owns: connections, the circuit breaker, the limit of calls in flight, the address guard,
 //! signatures, and the one place where a call's end becomes an [`Outcome`](crate::decision::Outcome).
 //! Leaves alone: what an outcome leads to (`policy`), bodies and answers (`dialect`), and when an
-//! event is told again (`hook::deliver`).
+//! event is delivered again (`delivery`).
 //!
 //! State belongs to an endpoint's name and URL, not to a policy version: it survives a reload.
 //!
-//! Order, downward: `ask`, `tell`, `registry`, `endpoint_client`, `cloudevents`, `failed`, `letter`,
-//! `told`, `secret`, `wire`, `breaker`, `guard`.
+//! Order, downward: `ask`, `deliver`, `registry`, `endpoint_client`, `cloudevents`, `failed`,
+//! `stored`, `delivery`, `secret`, `wire`, `breaker`, `guard`.
 
 mod ask;
 mod breaker;
 mod cloudevents;
+mod deliver;
+mod delivery;
 mod endpoint_client;
 mod failed;
 mod guard;
 mod registry;
 mod secret;
-mod tell;
-mod told;
+mod stored;
 mod wire;
 
 pub use ask::{Asked, TimeBudget};
+pub use deliver::{Readiness, takes_batches};
+pub use delivery::{Delivery, DeliveryError};
 pub use endpoint_client::EndpointStatus;
 pub use registry::Callbacks;
-pub use tell::{Letter, Readiness, Stored};
-pub use told::{Miss, Told};
+pub use stored::ReadEvent;

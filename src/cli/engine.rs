@@ -17,7 +17,8 @@ use super::start_text::Addresses;
 use crate::admin::{self, Admin};
 use crate::callback::Callbacks;
 use crate::config::Config;
-use crate::hook::{After, Before, Delivery, watch_usage};
+use crate::delivery::{Supervisor, watch_usage};
+use crate::hook::{After, Before};
 use crate::outbox::Outbox;
 use crate::reload::{Policies, Watch};
 use crate::rooms::Rooms;
@@ -145,7 +146,7 @@ impl Engine {
             let name = port.name;
             run_until_done(tasks, failed, name, port.serve(stop.clone()));
         }
-        let delivery = Delivery::new(
+        let delivery = Supervisor::new(
             self.policies.clone(),
             self.callbacks.clone(),
             self.outbox.clone(),

@@ -165,8 +165,13 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// spliced into it.
     fn request(&self, url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing;
 
+    /// An endpoint of this dialect takes several events of a hook in one call.
+    fn takes_batches(&self, _hook: Hook) -> bool {
+        false
+    }
+
     /// Writes one call that tells an endpoint of several events of one hook, in their order;
-    /// `None` where the dialect has no such form, and each is told alone.
+    /// `None` where the dialect [has no such form](Self::takes_batches), and each is told alone.
     fn request_batch(&self, _url: &str, _events: &[Event]) -> Option<Outgoing> {
         None
     }

@@ -4,16 +4,9 @@
 //! Leaves alone: the rules (`policy`), the wire (`callback`, `dialect`), storage (`outbox`).
 
 mod after;
-mod batch;
 mod before;
-mod deliver;
 mod keyed_lock;
-mod line;
-mod pace;
 mod reuse;
-mod usage;
 
 pub use after::{Accepted, After, NotStored};
 pub use before::{Before, Caller, CallerLimit, Settled, Times};
-pub use deliver::Delivery;
-pub use usage::watch_usage;

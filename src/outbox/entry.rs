@@ -91,7 +91,7 @@ pub struct EntryKey {
 
 /// One pair in flight: tell `endpoint` of the event, then settle `key`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Due {
+pub struct StoredEvent {
     pub key: EntryKey,
     pub id: String,
     pub hook: String,
@@ -109,24 +109,24 @@ pub struct Due {
     /// Rises in the order of acceptance.
     pub number: u64,
     /// How many earlier events of the ordering key the endpoint did not get and are dead now.
-    pub missing: u64,
+    pub gap: u64,
     /// Its ordering key went on without it.
-    pub aside: bool,
+    pub out_of_order: bool,
     pub accepted_at_ms: u64,
 }
 
 /// How many pairs a claim may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct Capacity {
     pub pairs: usize,
     /// Of these, how many may be retries: slow failures must not take every seat.
     pub retries: usize,
 }
 
-impl Room {
-    /// Room for so many pairs of any kind.
-    pub fn of(pairs: usize) -> Room {
-        Room {
+impl Capacity {
+    /// Capacity for so many pairs of any kind.
+    pub fn of(pairs: usize) -> Capacity {
+        Capacity {
             pairs,
             retries: pairs,
         }
@@ -143,7 +143,7 @@ pub enum Settlement {
         /// `false`: nothing was put on the wire, and the attempt is not used up.
         counts: bool,
         /// The ordering key goes on without it, and gives its order up for it.
-        aside: bool,
+        out_of_order: bool,
     },
     /// Given up; kept for replay. The ordering key goes on.
     Dead {

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::entry::{Appended, Due, EntryKey, Health, NewEntry, Room, Settlement, Stats};
+use super::entry::{
+    Appended, Capacity, EntryKey, Health, NewEntry, Settlement, Stats, StoredEvent,
+};
 use super::error::{AppendError, OutboxError};
 use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep, DiscardedPage};
 
@@ -31,8 +33,12 @@ pub trait Outbox: Send + Sync {
     /// starve the other. Fewer may come while many wait for their ordering keys. Each pair taken must be
     /// settled: a call that is dropped while it waits may leave pairs in flight until the next
     /// start. A claim outlives the end of the process; a power loss may take it back.
-    async fn claim(&self, endpoint: &str, now_ms: u64, room: Room)
-    -> Result<Vec<Due>, OutboxError>;
+    async fn claim(
+        &self,
+        endpoint: &str,
+        now_ms: u64,
+        capacity: Capacity,
+    ) -> Result<Vec<StoredEvent>, OutboxError>;
 
     /// Ends or puts back pairs that were claimed, all or none.
     ///

@@ -3,7 +3,7 @@
 //! Owns: what *accepted* means (on disk, synced), which event may be told to which endpoint now,
 //! and how each ends: delivered, dead, or discarded by a recorded act. At every commit, for every
 //! endpoint, `accepted = delivered + dead + discarded + pending`.
-//! Leaves alone: telling an endpoint (`callback`), when to try again and when to give up (`hook`).
+//! Leaves alone: telling an endpoint (`callback`), when to try again and when to give up (`delivery`).
 //! No wall clock: times are arguments, in milliseconds since 1970.
 //!
 //! One event for one endpoint is a *pair*. Its life:
@@ -37,8 +37,8 @@ use std::sync::Arc;
 
 pub use config::{Config, Kind};
 pub use entry::{
-    Appended, Counts, Due, EndpointStats, EntryKey, Health, NewEntry, Paused, Room, Settlement,
-    Stats, Work,
+    Appended, Capacity, Counts, EndpointStats, EntryKey, Health, NewEntry, Paused, Settlement,
+    Stats, StoredEvent, Work,
 };
 pub use error::{AppendError, OpenError, OutboxError};
 pub use interface::{OnFatal, Outbox};

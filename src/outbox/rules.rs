@@ -7,7 +7,7 @@ use tracing::{debug, info};
 /// Ids of ended events that one call forgets at the most, so that none pays for a whole day.
 pub(super) const SWEEP_MAX: usize = 256;
 /// Dead letters of an ordering key that are counted for its next event.
-pub(super) const MISSING_MAX: usize = 1000;
+pub(super) const GAP_MAX: usize = 1000;
 /// Why a dead letter is discarded that nobody replayed in time.
 pub(super) const RETIRED: &str = "dead for longer than `dead_keep`";
 /// Why an event is discarded for an endpoint at its acceptance.

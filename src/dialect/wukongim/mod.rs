@@ -85,6 +85,10 @@ impl Dialect for WukongIm {
         request::request(url, event, replacement)
     }
 
+    fn takes_batches(&self, hook: Hook) -> bool {
+        request::takes_batches(hook)
+    }
+
     fn request_batch(&self, url: &str, events: &[Event]) -> Option<Outgoing> {
         request::batch(url, events)
     }

@@ -10,7 +10,7 @@ use crate::dialect::contract::Outgoing;
 use crate::event::{Event, Hook};
 
 use super::before_send;
-use super::table::{BEFORE_SEND, NOTIFY, OFFLINE, ONLINE_STATUS, event_name};
+use super::table::{NOTIFY, ONLINE_STATUS, event_name};
 
 /// Writes the call about one event.
 pub fn request(url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing {
@@ -25,10 +25,15 @@ pub fn request(url: &str, event: &Event, replacement: Option<&Replacement>) -> O
     outgoing(url, event.hook, body)
 }
 
-/// Writes the call about several events; a message about to be sent and a push are told alone.
+/// A message about to be sent and a push are told alone.
+pub fn takes_batches(hook: Hook) -> bool {
+    hook == NOTIFY || hook == ONLINE_STATUS
+}
+
+/// Writes the call about several events of one hook that takes batches.
 pub fn batch(url: &str, events: &[Event]) -> Option<Outgoing> {
     let hook = events.first()?.hook;
-    if hook == BEFORE_SEND || hook == OFFLINE || events.iter().any(|event| event.hook != hook) {
+    if !takes_batches(hook) || events.iter().any(|event| event.hook != hook) {
         return None;
     }
     let items: Vec<Bytes> = events

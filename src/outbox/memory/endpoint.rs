@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::outbox::entry::{Counts, Health, NewEntry};
 use crate::outbox::letter::DeadLetter;
-use crate::outbox::rules::{MISSING_MAX, first_claim};
+use crate::outbox::rules::{GAP_MAX, first_claim};
 
 pub(super) struct Endpoint {
     pub name: String,
@@ -36,7 +36,7 @@ pub(super) struct Pair {
     pub claims: i64,
     pub replays: u32,
     /// It has left its ordering key.
-    pub aside: bool,
+    pub out_of_order: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Endpoint {
             attempts: 0,
             claims: first_claim(replays),
             replays,
-            aside: false,
+            out_of_order: false,
         };
         self.pairs.insert(seq, pair);
         if entry.ordering_key.is_empty() {
@@ -144,21 +144,21 @@ impl Endpoint {
     }
 
     /// Takes a pair out of its ordering key, which goes on without it.
-    pub fn set_aside(&mut self, seq: i64, ordering_key: &str) {
+    pub fn leave_order(&mut self, seq: i64, ordering_key: &str) {
         if let Some(pair) = self.pairs.get_mut(&seq) {
-            pair.aside = true;
+            pair.out_of_order = true;
         }
         self.leave(seq, ordering_key);
     }
 
     /// Dead letters of an ordering key before a pair of it, as far as they are counted.
-    pub fn missing(&self, seq: i64, ordering_key: &str) -> u64 {
-        if ordering_key.is_empty() || self.pairs[&seq].aside {
+    pub fn gap(&self, seq: i64, ordering_key: &str) -> u64 {
+        if ordering_key.is_empty() || self.pairs[&seq].out_of_order {
             return 0;
         }
         let before = self.dead.range(..seq);
         let of_key = before.filter(|(_, letter)| letter.ordering_key == ordering_key);
-        of_key.take(MISSING_MAX).count() as u64
+        of_key.take(GAP_MAX).count() as u64
     }
 
     fn leave(&mut self, seq: i64, ordering_key: &str) {

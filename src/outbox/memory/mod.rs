@@ -13,7 +13,9 @@ use tokio::sync::watch;
 
 use self::state::State;
 use super::config::Config;
-use super::entry::{Appended, Due, EntryKey, Health, NewEntry, Room, Settlement, Stats};
+use super::entry::{
+    Appended, Capacity, EntryKey, Health, NewEntry, Settlement, Stats, StoredEvent,
+};
 use super::error::{AppendError, OutboxError};
 use super::interface::Outbox;
 use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep, DiscardedPage};
@@ -62,11 +64,11 @@ impl Outbox for Memory {
         &self,
         endpoint: &str,
         now_ms: u64,
-        room: Room,
-    ) -> Result<Vec<Due>, OutboxError> {
+        capacity: Capacity,
+    ) -> Result<Vec<StoredEvent>, OutboxError> {
         self.with(|state| {
             state.sweep(now_ms, &self.config);
-            state.claim(endpoint, now_ms, room)
+            state.claim(endpoint, now_ms, capacity)
         })
     }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use super::endpoint::{Endpoint, Pair, Place};
 use crate::outbox::config::Config;
 use crate::outbox::entry::{
-    Appended, Due, EndpointStats, EntryKey, Health, NewEntry, Room, Settlement, Stats, Work,
+    Appended, Capacity, EndpointStats, EntryKey, Health, NewEntry, Settlement, Stats, StoredEvent,
+    Work,
 };
 use crate::outbox::error::{AppendError, Limit};
 use crate::outbox::letter::{DeadLetter, Discarded};
@@ -137,26 +138,29 @@ impl State {
         Appended::Stored
     }
 
-    pub fn claim(&mut self, name: &str, now_ms: u64, room: Room) -> Vec<Due> {
+    pub fn claim(&mut self, name: &str, now_ms: u64, capacity: Capacity) -> Vec<StoredEvent> {
         let Some(&number) = self.numbers.get(name) else {
             return Vec::new();
         };
         let endpoint = &mut self.endpoints[number];
-        let ready = endpoint.ready.iter().take(room.pairs);
+        let ready = endpoint.ready.iter().take(capacity.pairs);
         let ready: Vec<_> = ready
             .map(|&seq| (endpoint.pairs[&seq].accepted_at_ms, seq))
             .collect();
         let retry = endpoint.retry.range(..=(now_ms, i64::MAX));
-        let retry: Vec<_> = retry.copied().take(room.retries.min(room.pairs)).collect();
-        let chosen = longest_due(&ready, &retry, room.pairs);
+        let retry: Vec<_> = retry
+            .copied()
+            .take(capacity.retries.min(capacity.pairs))
+            .collect();
+        let chosen = longest_due(&ready, &retry, capacity.pairs);
         let mut claimed = Vec::with_capacity(chosen.len());
         for seq in chosen {
             let entry = &self.events[&seq].entry;
-            let missing = endpoint.missing(seq, &entry.ordering_key);
+            let gap = endpoint.gap(seq, &entry.ordering_key);
             let pair = endpoint.put(seq, Place::InFlight);
             pair.attempts += 1;
             pair.claims += 1;
-            claimed.push(Due {
+            claimed.push(StoredEvent {
                 key: EntryKey {
                     endpoint: number as i64,
                     seq,
@@ -173,8 +177,8 @@ impl State {
                 crashes: 0,
                 replays: pair.replays,
                 number: seq as u64,
-                missing,
-                aside: pair.aside && !entry.ordering_key.is_empty(),
+                gap,
+                out_of_order: pair.out_of_order && !entry.ordering_key.is_empty(),
                 accepted_at_ms: entry.accepted_at_ms,
             });
         }
@@ -206,7 +210,7 @@ impl State {
             Settlement::Retry {
                 due_at_ms,
                 counts,
-                aside,
+                out_of_order,
                 ..
             } => {
                 pair.due_at_ms = Some(due_at_ms.max(1));
@@ -214,8 +218,8 @@ impl State {
                     pair.attempts -= 1;
                 }
                 endpoint.put(key.seq, Place::Retry);
-                if aside {
-                    endpoint.set_aside(key.seq, &event.ordering_key);
+                if out_of_order {
+                    endpoint.leave_order(key.seq, &event.ordering_key);
                 }
                 return;
             }

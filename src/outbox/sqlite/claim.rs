@@ -7,22 +7,27 @@ use rusqlite::{OptionalExtension, Result, params};
 
 use super::number::{from_sql, to_sql};
 use super::store::Store;
-use crate::outbox::entry::{Due, EntryKey, Room};
+use crate::outbox::entry::{Capacity, EntryKey, StoredEvent};
 use crate::outbox::faults::{Fault, asked};
-use crate::outbox::rules::{MISSING_MAX, longest_due};
+use crate::outbox::rules::{GAP_MAX, longest_due};
 
 /// Ready pairs that one claim sets waiting at the most; the next claim goes on.
 const WAITING_MAX: usize = 256;
 
 impl Store {
-    pub(super) fn claim(&mut self, name: &str, now_ms: u64, room: Room) -> Result<Vec<Due>> {
+    pub(super) fn claim(
+        &mut self,
+        name: &str,
+        now_ms: u64,
+        capacity: Capacity,
+    ) -> Result<Vec<StoredEvent>> {
         self.sweep(now_ms)?;
         let Some(endpoint) = self.counters.number(name) else {
             return Ok(Vec::new());
         };
-        let ready = self.free(endpoint, room.pairs)?;
-        let retry = self.retries(endpoint, now_ms, room.retries.min(room.pairs))?;
-        let claimed: Vec<Due> = longest_due(&ready, &retry, room.pairs)
+        let ready = self.free(endpoint, capacity.pairs)?;
+        let retry = self.retries(endpoint, now_ms, capacity.retries.min(capacity.pairs))?;
+        let claimed: Vec<StoredEvent> = longest_due(&ready, &retry, capacity.pairs)
             .into_iter()
             .map(|seq| self.claim_one(endpoint, name, seq))
             .collect::<Result<_>>()?;
@@ -92,7 +97,7 @@ impl Store {
     }
 
     /// Dead letters of the ordering key that were accepted before a pair of it, as far as they are counted.
-    fn missing(&self, endpoint: i64, seq: i64, ordering_key: &str) -> Result<u64> {
+    fn gap(&self, endpoint: i64, seq: i64, ordering_key: &str) -> Result<u64> {
         if self.counters.endpoints[&endpoint].counts.dead == 0 || ordering_key.is_empty() {
             return Ok(0);
         }
@@ -100,13 +105,13 @@ impl Store {
             WHERE endpoint = ?1 AND lane = ?2 AND lane <> '' AND seq < ?3 LIMIT ?4)";
         let mut statement = self.connection.prepare_cached(sql)?;
         let count = statement.query_row(
-            params![endpoint, ordering_key, seq, MISSING_MAX as i64],
+            params![endpoint, ordering_key, seq, GAP_MAX as i64],
             |row| row.get(0),
         )?;
         Ok(from_sql(count))
     }
 
-    fn claim_one(&self, endpoint: i64, name: &str, seq: i64) -> Result<Due> {
+    fn claim_one(&self, endpoint: i64, name: &str, seq: i64) -> Result<StoredEvent> {
         let sql = "UPDATE pair SET place = 1, attempts = attempts + 1, claims = claims + 1
             WHERE endpoint = ?1 AND seq = ?2 RETURNING attempts, claims, crashes, replays, lane";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -121,14 +126,14 @@ impl Store {
                     ordering_key,
                 ))
             })?;
-        let missing = self.missing(endpoint, seq, &ordering_key)?;
+        let gap = self.gap(endpoint, seq, &ordering_key)?;
         let sql = "SELECT id, accepted_at_ms, hook, dialect, lane, operation_id, body
             FROM event WHERE seq = ?1";
         self.connection
             .prepare_cached(sql)?
             .query_row([seq], |row| {
                 let key_of_event: String = row.get(4)?;
-                Ok(Due {
+                Ok(StoredEvent {
                     key: EntryKey {
                         endpoint,
                         seq,
@@ -138,7 +143,7 @@ impl Store {
                     accepted_at_ms: from_sql(row.get(1)?),
                     hook: row.get(2)?,
                     dialect: row.get(3)?,
-                    aside: ordering_key != key_of_event,
+                    out_of_order: ordering_key != key_of_event,
                     ordering_key: key_of_event,
                     operation_id: row.get(5)?,
                     body: Bytes::from(row.get::<_, Vec<u8>>(6)?),
@@ -147,7 +152,7 @@ impl Store {
                     crashes,
                     replays,
                     number: from_sql(seq),
-                    missing,
+                    gap,
                 })
             })
     }

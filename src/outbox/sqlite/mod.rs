@@ -41,7 +41,9 @@ use self::reserve::Reserve;
 use self::store::Store;
 use self::writer::{Alarm, Call, Job, Message, Writer};
 use super::config::Config;
-use super::entry::{Appended, Due, EntryKey, Health, NewEntry, Room, Settlement, Stats};
+use super::entry::{
+    Appended, Capacity, EntryKey, Health, NewEntry, Settlement, Stats, StoredEvent,
+};
 use super::error::{AppendError, OpenError, OutboxError};
 use super::interface::{OnFatal, Outbox};
 use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep, DiscardedPage};
@@ -182,13 +184,13 @@ impl Outbox for Sqlite {
         &self,
         endpoint: &str,
         now_ms: u64,
-        room: Room,
-    ) -> Result<Vec<Due>, OutboxError> {
+        capacity: Capacity,
+    ) -> Result<Vec<StoredEvent>, OutboxError> {
         let endpoint = endpoint.to_owned();
         // What a power loss takes back is claimed again, and told once more at the worst; the end of
         // the process alone loses nothing, so crashes are counted.
-        self.ask(room.pairs, move |store| {
-            store.claim(&endpoint, now_ms, room)
+        self.ask(capacity.pairs, move |store| {
+            store.claim(&endpoint, now_ms, capacity)
         })
         .await
     }

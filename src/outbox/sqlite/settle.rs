@@ -39,11 +39,11 @@ impl Store {
                 due_at_ms,
                 reason,
                 counts,
-                aside,
+                out_of_order,
             } => {
                 self.retry(key, *due_at_ms, reason, attempts - i64::from(!counts))?;
-                match aside {
-                    true => self.set_aside(key, &ordering_key),
+                match out_of_order {
+                    true => self.leave_order(key, &ordering_key),
                     false => Ok(()),
                 }
             }
@@ -168,7 +168,7 @@ impl Store {
     }
 
     /// Takes a pair out of its ordering key, which goes on without it.
-    fn set_aside(&mut self, key: EntryKey, ordering_key: &str) -> Result<()> {
+    fn leave_order(&mut self, key: EntryKey, ordering_key: &str) -> Result<()> {
         let sql = "UPDATE pair SET lane = '' WHERE endpoint = ?1 AND seq = ?2";
         self.execute(sql, params![key.endpoint, key.seq])?;
         self.go_on(key.endpoint, ordering_key)

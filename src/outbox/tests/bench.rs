@@ -64,7 +64,10 @@ impl Bench {
             // claim <endpoint> <limit> @<ms>: the ids, each with the number of its attempt
             ["claim", endpoint, limit, at] => {
                 let limit = limit.parse().unwrap();
-                let claimed = self.outbox.claim(endpoint, time(at), Room::of(limit)).await;
+                let claimed = self
+                    .outbox
+                    .claim(endpoint, time(at), Capacity::of(limit))
+                    .await;
                 let mut names = Vec::new();
                 for due in claimed.unwrap() {
                     assert_eq!(due.body, body(&due.id));
@@ -88,11 +91,11 @@ impl Bench {
             }
             // claim <endpoint> <limit>, at most <n> retries @<ms>
             ["claim", endpoint, limit, "retries", retries, at] => {
-                let room = Room {
+                let capacity = Capacity {
                     pairs: limit.parse().unwrap(),
                     retries: retries.parse().unwrap(),
                 };
-                let claimed = self.outbox.claim(endpoint, time(at), room).await;
+                let claimed = self.outbox.claim(endpoint, time(at), capacity).await;
                 let names = claimed.unwrap().into_iter().map(|due| due.id);
                 names.collect::<Vec<_>>().join(" ")
             }
@@ -169,11 +172,14 @@ impl Bench {
             // order <endpoint> <limit> @<ms>: a claim, with what is told of each one's order
             ["order", endpoint, limit, at] => {
                 let limit = limit.parse().unwrap();
-                let claimed = self.outbox.claim(endpoint, time(at), Room::of(limit)).await;
+                let claimed = self
+                    .outbox
+                    .claim(endpoint, time(at), Capacity::of(limit))
+                    .await;
                 let mut names = Vec::new();
                 for due in claimed.unwrap() {
-                    let aside = if due.aside { "!" } else { "" };
-                    names.push(format!("{}{aside}-{}", due.id, due.missing));
+                    let out_of_order = if due.out_of_order { "!" } else { "" };
+                    names.push(format!("{}{out_of_order}-{}", due.id, due.gap));
                     self.keys.insert((due.id, due.endpoint), due.key);
                 }
                 names.join(" ")
@@ -253,7 +259,7 @@ impl Outbox for Nothing {
     async fn append(&self, _: Vec<NewEntry>) -> Result<Vec<Appended>, AppendError> {
         unreachable!()
     }
-    async fn claim(&self, _: &str, _: u64, _: Room) -> Result<Vec<Due>, OutboxError> {
+    async fn claim(&self, _: &str, _: u64, _: Capacity) -> Result<Vec<StoredEvent>, OutboxError> {
         unreachable!()
     }
     async fn settle(&self, _: Vec<(EntryKey, Settlement)>, _: u64) -> Result<(), OutboxError> {
@@ -365,11 +371,11 @@ fn settlement(how: &str) -> Settlement {
         },
         "discarded" => Settlement::Discarded { reason },
         "release" => Settlement::Release,
-        "retry" | "park" | "aside" => Settlement::Retry {
+        "retry" | "park" | "out_of_order" => Settlement::Retry {
             due_at_ms,
             reason,
             counts: how != "park",
-            aside: how == "aside",
+            out_of_order: how == "out_of_order",
         },
         _ => panic!("no such settlement: {how}"),
     }

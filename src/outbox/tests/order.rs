@@ -105,7 +105,7 @@ async fn a_key_goes_on_without_one_that_is_set_aside() {
     check(
         "append a/x,b/x,c/x to A @10 = stored stored stored
         claim A 9 @10 = a#1
-        settle a@A aside:50 @10
+        settle a@A out_of_order:50 @10
         order A 9 @10 = b-0
         claim A 9 @50 = a#2
         settle a@A retry:60 @50

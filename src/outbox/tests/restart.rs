@@ -67,16 +67,16 @@ async fn unclean_ends_are_counted_on_what_they_found_in_flight() {
     let mut bench = Bench::new(Kind::Sqlite, |_| {});
     bench.step("append a to A @10").await;
     for crashes in 0..3 {
-        let claimed = bench.outbox.claim("A", 10, Room::of(1)).await.unwrap();
+        let claimed = bench.outbox.claim("A", 10, Capacity::of(1)).await.unwrap();
         assert_eq!(
             (claimed[0].crashes, claimed[0].attempt),
             (crashes, crashes + 1)
         );
         bench.crash();
     }
-    bench.outbox.claim("A", 10, Room::of(1)).await.unwrap();
+    bench.outbox.claim("A", 10, Capacity::of(1)).await.unwrap();
     bench.restart().await;
-    let claimed = bench.outbox.claim("A", 10, Room::of(1)).await.unwrap();
+    let claimed = bench.outbox.claim("A", 10, Capacity::of(1)).await.unwrap();
     assert_eq!(claimed[0].crashes, 3);
 }
 
@@ -120,7 +120,7 @@ async fn many_callers_at_once_lose_nothing() {
             tokio::spawn(async move {
                 let mut ids = Vec::new();
                 while ids.len() < 320 {
-                    let claimed = outbox.claim(endpoint, 100, Room::of(7)).await.unwrap();
+                    let claimed = outbox.claim(endpoint, 100, Capacity::of(7)).await.unwrap();
                     let keys = claimed.iter().map(|due| (due.key, Settlement::Delivered));
                     outbox.settle(keys.collect(), 100).await.unwrap();
                     ids.extend(claimed.into_iter().map(|due| due.id));

@@ -6,7 +6,7 @@ use super::*;
 async fn a_full_disk_without_a_reserve_refuses_what_is_new_and_goes_on() {
     let bench = bench_with(|config| config.reserve_bytes = 0);
     bench.append("a").await.unwrap();
-    let claimed = bench.outbox.claim("A", 10, Room::of(1)).await.unwrap();
+    let claimed = bench.outbox.claim("A", 10, Capacity::of(1)).await.unwrap();
     let pages = |pages: i64| {
         bench.start(move |store| {
             store
@@ -42,7 +42,7 @@ async fn a_full_disk_gives_the_reserve_to_the_backlog_alone() {
     let reserve = bench.config.path.with_extension("db-reserve");
     assert_eq!(fs::metadata(&reserve).unwrap().len(), 100_000);
     bench.append("a").await.unwrap();
-    let claimed = bench.outbox.claim("A", 10, Room::of(1)).await.unwrap();
+    let claimed = bench.outbox.claim("A", 10, Capacity::of(1)).await.unwrap();
     let pages = |pages: i64| {
         bench.start(move |store| {
             let pragma = "max_page_count";

@@ -106,7 +106,7 @@ async fn a_file_of_the_first_schema_is_brought_to_the_newest() {
     let again = outbox.append(again.to_vec()).await.unwrap();
     use Appended::{Duplicate, Stored};
     assert_eq!(again, [Duplicate, Duplicate, Stored]);
-    let other = outbox.claim("B", 50, Room::of(9)).await.unwrap();
+    let other = outbox.claim("B", 50, Capacity::of(9)).await.unwrap();
     assert_eq!((other.len(), other[0].id.as_str()), (1, "d"));
     let delivered = vec![(other[0].key, Settlement::Delivered)];
     outbox.settle(delivered, 50).await.unwrap();
@@ -119,7 +119,7 @@ async fn a_file_of_the_first_schema_is_brought_to_the_newest() {
         .await
         .unwrap();
     let mut order = Vec::new();
-    while let Some(due) = outbox.claim("A", 50, Room::of(9)).await.unwrap().pop() {
+    while let Some(due) = outbox.claim("A", 50, Capacity::of(9)).await.unwrap().pop() {
         order.push(due.id);
         let delivered = vec![(due.key, Settlement::Delivered)];
         outbox.settle(delivered, 50).await.unwrap();
@@ -172,7 +172,11 @@ async fn the_file_is_small_again_after_the_backlog_is_delivered() {
         bench.outbox.append(entries.collect()).await.unwrap();
     }
     loop {
-        let claimed = bench.outbox.claim("A", 10, Room::of(100)).await.unwrap();
+        let claimed = bench
+            .outbox
+            .claim("A", 10, Capacity::of(100))
+            .await
+            .unwrap();
         if claimed.is_empty() {
             break;
         }

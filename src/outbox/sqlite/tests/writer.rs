@@ -35,7 +35,11 @@ async fn ids_are_known_in_every_row_before_and_after_a_restart() {
     let bench = bench();
     let entries: Vec<NewEntry> = (0..300).map(|n| entry(&n.to_string(), "A", 10)).collect();
     bench.outbox.append(entries.clone()).await.unwrap();
-    let claimed = bench.outbox.claim("A", 10, Room::of(300)).await.unwrap();
+    let claimed = bench
+        .outbox
+        .claim("A", 10, Capacity::of(300))
+        .await
+        .unwrap();
     assert_eq!(claimed.len(), 300);
     // The ends of rows, and a row as a whole.
     let ended = |n: usize| [0, 127, 299].contains(&n) || (128..256).contains(&n);
@@ -48,7 +52,7 @@ async fn ids_are_known_in_every_row_before_and_after_a_restart() {
     let outbox = Sqlite::open(&bench.config, Box::new(|_| {})).unwrap();
     let again = outbox.append(entries).await.unwrap();
     assert_eq!(again, vec![Appended::Duplicate; 300]);
-    let rest = outbox.claim("A", 10, Room::of(300)).await.unwrap();
+    let rest = outbox.claim("A", 10, Capacity::of(300)).await.unwrap();
     assert!(rest.iter().all(|due| !ended(due.number as usize - 1)));
     assert_eq!(rest.len(), 169);
     let rows = outbox.call(0, |store| {
@@ -77,7 +81,7 @@ async fn only_producers_are_waited_for() {
     for appended in waiting {
         appended.await.unwrap().unwrap();
     }
-    let claimed = bench.outbox.claim("A", 10, Room::of(9)).await.unwrap();
+    let claimed = bench.outbox.claim("A", 10, Capacity::of(9)).await.unwrap();
     assert_eq!(claimed.len(), 9);
     let keys = claimed.iter().map(|due| (due.key, Settlement::Delivered));
     bench.outbox.settle(keys.collect(), 10).await.unwrap();
@@ -101,7 +105,7 @@ async fn a_call_that_fails_fails_alone() {
     assert_eq!(before.await.unwrap(), stored);
     assert!(matches!(broken.await.unwrap(), Err(OutboxError::Failed(_))));
     assert_eq!(after.await.unwrap(), stored);
-    let claimed = bench.outbox.claim("A", 10, Room::of(9)).await.unwrap();
+    let claimed = bench.outbox.claim("A", 10, Capacity::of(9)).await.unwrap();
     let ids: Vec<&str> = claimed.iter().map(|due| due.id.as_str()).collect();
     assert_eq!(ids, ["before", "after"]);
     let stats = bench.outbox.stats().await.unwrap();

@@ -62,7 +62,7 @@ fn steps(restarts: bool) -> impl Strategy<Value = Vec<Step>> {
     let how = prop_oneof![
         4 => Just(How::Delivered),
         3 => (0..60_u64, any::<bool>(), any::<bool>())
-            .prop_map(|(wait, counts, aside)| How::Retry(wait, counts, aside)),
+            .prop_map(|(wait, counts, out_of_order)| How::Retry(wait, counts, out_of_order)),
         3 => Just(How::Dead),
         1 => Just(How::Discarded),
         1 => Just(How::Release),
@@ -109,8 +109,12 @@ async fn check(kind: Kind, steps: Vec<Step>) {
             }
             Step::Claim(endpoint, limit) => {
                 let wanted = model.claim(endpoint, now_ms, limit);
-                let room = Room::of(limit);
-                let found = bench.outbox.claim(endpoint, now_ms, room).await.unwrap();
+                let capacity = Capacity::of(limit);
+                let found = bench
+                    .outbox
+                    .claim(endpoint, now_ms, capacity)
+                    .await
+                    .unwrap();
                 assert_eq!(found.len(), wanted.len());
                 for (due, (at, claim)) in found.into_iter().zip(wanted) {
                     let pair = &model.pairs[at];
@@ -124,8 +128,8 @@ async fn check(kind: Kind, steps: Vec<Step>) {
                             due.crashes,
                             due.replays,
                             due.number,
-                            due.missing,
-                            due.aside
+                            due.gap,
+                            due.out_of_order
                         ),
                         (
                             pair.entry.id.clone(),
@@ -135,7 +139,7 @@ async fn check(kind: Kind, steps: Vec<Step>) {
                             pair.crashes,
                             pair.replays,
                             pair.seq,
-                            model.missing(pair),
+                            model.gap(pair),
                             pair.ordering_key() != pair.entry.ordering_key
                         )
                     );
@@ -230,11 +234,11 @@ fn settlement(how: How, now_ms: u64) -> Settlement {
         },
         How::Discarded => Settlement::Discarded { reason },
         How::Release => Settlement::Release,
-        How::Retry(wait, counts, aside) => Settlement::Retry {
+        How::Retry(wait, counts, out_of_order) => Settlement::Retry {
             due_at_ms: now_ms + wait,
             reason,
             counts,
-            aside,
+            out_of_order,
         },
     }
 }

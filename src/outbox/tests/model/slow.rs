@@ -30,7 +30,7 @@ pub(super) struct Pair {
     pub(super) crashes: u32,
     pub(super) replays: u32,
     pub(super) died_at_ms: u64,
-    pub(super) aside: bool,
+    pub(super) out_of_order: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Pair {
     }
 
     pub(super) fn ordering_key(&self) -> &str {
-        match self.aside {
+        match self.out_of_order {
             true => "",
             false => &self.entry.ordering_key,
         }
@@ -146,7 +146,7 @@ impl Model {
                     entry: entry.clone(),
                     endpoint,
                     state,
-                    aside: false,
+                    out_of_order: false,
                     due_at_ms: 0,
                     attempts: 0,
                     claims: 0,
@@ -214,7 +214,7 @@ impl Model {
     }
 
     /// Dead letters of its ordering key before a pair.
-    pub(super) fn missing(&self, of: &Pair) -> u64 {
+    pub(super) fn gap(&self, of: &Pair) -> u64 {
         let dead = self.pairs.iter().filter(|pair| {
             pair.state == State::Dead
                 && pair.endpoint == of.endpoint
@@ -290,8 +290,8 @@ impl Model {
                 pair.state = pair.before();
                 pair.attempts -= 1;
             }
-            How::Retry(wait, counts, aside) => {
-                pair.aside |= aside;
+            How::Retry(wait, counts, out_of_order) => {
+                pair.out_of_order |= out_of_order;
                 pair.state = State::Retry;
                 pair.due_at_ms = (now_ms + wait).max(1);
                 pair.attempts -= u32::from(!counts);
@@ -319,7 +319,7 @@ impl Model {
                 What::Count => {}
                 What::Discard => self.discard(at),
                 What::Replay => {
-                    pair.aside = false;
+                    pair.out_of_order = false;
                     pair.state = State::Ready;
                     pair.due_at_ms = 0;
                     pair.attempts = 0;

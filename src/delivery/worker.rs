@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::batch::{Batches, Cut};
-use super::deliver::{Carried, Delivery, LOOK_AGAIN, Parcel, Sign, now_ms};
 use super::pace::Pace;
-use crate::callback::Readiness;
-use crate::outbox::{Health, OutboxError, Paused, Room, Settlement};
+use super::supervisor::{Carried, LOOK_AGAIN, Sign, Supervisor, now_ms};
+use crate::callback::{ReadEvent, Readiness, takes_batches};
+use crate::outbox::{Capacity, Health, OutboxError, Paused, Settlement};
 use crate::policy::{Endpoint, EventFormat};
 
 /// The first wait before a paused endpoint is tried; it doubles up to `probe_every`.
@@ -29,17 +29,17 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(10);
 const EXPIRE_STEP: usize = 256;
 
 /// Delivers to one endpoint until nothing is pending for it.
-pub(super) async fn serve(delivery: Arc<Delivery>, name: String, stop: CancellationToken) {
-    let health = match delivery.outbox.stats().await {
+pub(super) async fn serve(supervisor: Arc<Supervisor>, name: String, stop: CancellationToken) {
+    let health = match supervisor.outbox.stats().await {
         Ok(stats) => {
             let mut endpoints = stats.endpoints.into_iter();
             endpoints.find(|stats| stats.endpoint == name)
         }
-        Err(error) => return delivery.outbox_failed(&error),
+        Err(error) => return supervisor.outbox_failed(&error),
     };
-    let mut line = Line {
-        wakeups: delivery.outbox.wakeups(),
-        delivery,
+    let mut worker = EndpointWorker {
+        wakeups: supervisor.outbox.wakeups(),
+        supervisor,
         name,
         health: health.map(|stats| stats.health).unwrap_or_default(),
         pace: Pace::full(),
@@ -51,19 +51,19 @@ pub(super) async fn serve(delivery: Arc<Delivery>, name: String, stop: Cancellat
         expire_at: Instant::now(),
         stop,
     };
-    while !line.stop.is_cancelled() {
-        match line.step().await {
+    while !worker.stop.is_cancelled() {
+        match worker.step().await {
             Ok(Next::Step) => {}
-            Ok(Next::Wait(wait)) => line.wait(wait, true).await,
-            Ok(Next::Rest(wait)) => line.wait(wait, false).await,
+            Ok(Next::Wait(wait)) => worker.wait(wait, true).await,
+            Ok(Next::Rest(wait)) => worker.wait(wait, false).await,
             Ok(Next::End) => break,
             Err(error) => {
-                line.delivery.outbox_failed(&error);
+                worker.supervisor.outbox_failed(&error);
                 break;
             }
         }
     }
-    line.end().await;
+    worker.end().await;
 }
 
 /// What the task does next.
@@ -85,12 +85,12 @@ enum Gate {
     Shut(Duration),
 }
 
-struct Line {
-    delivery: Arc<Delivery>,
+struct EndpointWorker {
+    supervisor: Arc<Supervisor>,
     name: String,
     health: Health,
     pace: Pace,
-    batches: Batches<Parcel>,
+    batches: Batches<ReadEvent>,
     requests: JoinSet<Carried>,
     /// Events in flight that are retries.
     retries: usize,
@@ -103,13 +103,13 @@ struct Line {
     stop: CancellationToken,
 }
 
-impl Line {
+impl EndpointWorker {
     async fn step(&mut self) -> Result<Next, OutboxError> {
         while let Some(ended) = self.requests.try_join_next() {
             self.ended(ended).await?;
         }
         self.wakeups.borrow_and_update();
-        let snapshot = self.delivery.policies.current();
+        let snapshot = self.supervisor.policies.current();
         let Some(endpoint) = snapshot.endpoint(&self.name).cloned() else {
             // Parked until a policy names it again or an operator discards it.
             let next = self.wait_or_end(LOOK_AGAIN).await?;
@@ -155,7 +155,7 @@ impl Line {
         let now_ms = now_ms();
         let before_ms = Some(now_ms.saturating_sub(age_max.as_millis() as u64));
         let reason = "it waited for longer than `pending_age_max`";
-        let discarded = (self.delivery.outbox)
+        let discarded = (self.supervisor.outbox)
             .discard_pending(&self.name, reason, before_ms, EXPIRE_STEP, now_ms)
             .await?;
         if discarded == EXPIRE_STEP as u64 {
@@ -174,7 +174,7 @@ impl Line {
                 false => Gate::Shut(LOOK_AGAIN),
             };
         }
-        let seats = match self.delivery.callbacks.readiness(endpoint) {
+        let seats = match self.supervisor.callbacks.readiness(endpoint) {
             Readiness::Ready => self.pace.in_flight(endpoint.events.in_flight_max),
             Readiness::Trying(probes) => {
                 self.pace.slow_down();
@@ -197,43 +197,42 @@ impl Line {
         seats: usize,
         probe: bool,
     ) -> Result<bool, OutboxError> {
-        let room = self.room(endpoint, seats, probe);
-        if room.pairs == 0 {
+        let capacity = self.capacity(endpoint, seats, probe);
+        if capacity.pairs == 0 {
             return Ok(false);
         }
         let claimed = self
-            .delivery
+            .supervisor
             .outbox
-            .claim(&self.name, now_ms(), room)
+            .claim(&self.name, now_ms(), capacity)
             .await?;
         if claimed.is_empty() {
             return Ok(false);
         }
-        let parcels = self.delivery.read(claimed).await;
-        let retries = parcels.iter().filter(|parcel| parcel.due.attempt > 1);
+        let events = self.supervisor.read(claimed).await;
+        let retries = events.iter().filter(|event| event.stored.attempt > 1);
         self.retries += retries.count();
         let wait_ms = endpoint.events.batch_wait.as_millis() as u64;
-        for parcel in parcels {
-            let callbacks = &self.delivery.callbacks;
-            if callbacks.takes_batches(endpoint, &parcel.letter) {
+        for event in events {
+            if takes_batches(endpoint, event.event.hook) {
                 let until_ms = match probe {
                     true => 0,
-                    false => parcel.due.accepted_at_ms.saturating_add(wait_ms),
+                    false => event.stored.accepted_at_ms.saturating_add(wait_ms),
                 };
-                let hook = parcel.due.hook.clone();
-                let bytes = parcel.due.body.len();
-                self.batches.add(&hook, bytes, until_ms, parcel);
+                let hook = event.stored.hook.clone();
+                let bytes = event.stored.body.len();
+                self.batches.add(&hook, bytes, until_ms, event);
             } else {
-                self.send(endpoint, vec![parcel], probe);
+                self.send(endpoint, vec![event], probe);
             }
         }
         Ok(true)
     }
 
     /// Half of the room is for first attempts, so that slow failures never take all of it.
-    fn room(&self, endpoint: &Endpoint, seats: usize, probe: bool) -> Room {
+    fn capacity(&self, endpoint: &Endpoint, seats: usize, probe: bool) -> Capacity {
         if probe {
-            return Room::of(usize::from(self.batches.len() == 0));
+            return Capacity::of(usize::from(self.batches.len() == 0));
         }
         let in_one = match self.batches_possible(endpoint) {
             true => endpoint.events.batch_events_max,
@@ -241,7 +240,7 @@ impl Line {
         };
         let all = endpoint.events.in_flight_max.saturating_mul(in_one);
         let retries_max = (all / 2).max(1);
-        Room {
+        Capacity {
             pairs: (seats * in_one).saturating_sub(self.batches.len()),
             retries: retries_max.saturating_sub(self.retries),
         }
@@ -254,21 +253,21 @@ impl Line {
         cloudevents || self.batches.len() > 0
     }
 
-    fn send(&mut self, endpoint: &Arc<Endpoint>, parcels: Vec<Parcel>, probe: bool) {
+    fn send(&mut self, endpoint: &Arc<Endpoint>, events: Vec<ReadEvent>, probe: bool) {
         let now = Instant::now();
         self.pace.begin(endpoint.events.rate_max, now);
         if probe {
             self.probe_at = now + self.probe_wait;
             self.probe_wait = (self.probe_wait * 2).min(endpoint.events.probe_every);
         }
-        let delivery = Arc::clone(&self.delivery);
-        let carry = delivery.carry(Arc::clone(endpoint), parcels, probe, self.stop.clone());
+        let supervisor = Arc::clone(&self.supervisor);
+        let carry = supervisor.carry(Arc::clone(endpoint), events, probe, self.stop.clone());
         self.requests.spawn(carry);
     }
 
     /// Waits for what is to come, or ends when nothing is.
     async fn wait_or_end(&self, wait: Duration) -> Result<Next, OutboxError> {
-        let due_ms = self.delivery.outbox.next_due_ms(&self.name).await?;
+        let due_ms = self.supervisor.outbox.next_due_ms(&self.name).await?;
         let busy = !self.requests.is_empty() || self.batches.len() > 0;
         let Some(due_ms) = due_ms else {
             return Ok(if busy { Next::Wait(wait) } else { Next::End });
@@ -295,7 +294,7 @@ impl Line {
         if let Some(ended) = ended
             && let Err(error) = self.ended(ended).await
         {
-            self.delivery.outbox_failed(&error);
+            self.supervisor.outbox_failed(&error);
         }
     }
 
@@ -306,7 +305,7 @@ impl Line {
             return Ok(());
         };
         self.retries = self.retries.saturating_sub(retries);
-        let snapshot = self.delivery.policies.current();
+        let snapshot = self.supervisor.policies.current();
         let Some(endpoint) = snapshot.endpoint(&self.name) else {
             return Ok(());
         };
@@ -366,18 +365,18 @@ impl Line {
     }
 
     async fn keep_health(&self) -> Result<(), OutboxError> {
-        let outbox = &self.delivery.outbox;
+        let outbox = &self.supervisor.outbox;
         outbox.set_health(&self.name, self.health.clone()).await
     }
 
     /// Puts back what was not sent, and waits for what was.
     async fn end(mut self) {
         let unsent = self.batches.take_all().into_iter();
-        let unsent = unsent.map(|parcel| (parcel.due.key, Settlement::Release));
-        self.delivery.settle(unsent.collect()).await;
+        let unsent = unsent.map(|event| (event.stored.key, Settlement::Release));
+        self.supervisor.settle(unsent.collect()).await;
         while let Some(ended) = self.requests.join_next().await {
             if let Err(error) = self.ended(ended).await {
-                self.delivery.outbox_failed(&error);
+                self.supervisor.outbox_failed(&error);
             }
         }
     }

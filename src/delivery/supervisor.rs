@@ -13,10 +13,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::line;
-use crate::callback::{Callbacks, Letter, Miss, Stored, Told};
+use super::worker;
+use crate::callback::{Callbacks, Delivery, DeliveryError, ReadEvent};
 use crate::outbox::faults::{Fault, asked};
-use crate::outbox::{Due, EntryKey, Outbox, OutboxError, Settlement};
+use crate::outbox::{EntryKey, Outbox, OutboxError, Settlement, StoredEvent};
 use crate::policy::Endpoint;
 use crate::reload::Policies;
 use crate::telemetry::{LogThrottle, Metrics};
@@ -35,18 +35,12 @@ const CRASHES_MAX: u32 = 3;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// Delivers events until it is told to stop.
-pub struct Delivery {
+pub struct Supervisor {
     pub(super) policies: Arc<Policies>,
     pub(super) callbacks: Arc<Callbacks>,
     pub(super) outbox: Arc<dyn Outbox>,
     metrics: Arc<Metrics>,
     failures_logged: LogThrottle<(Arc<str>, &'static str)>,
-}
-
-/// A claimed event, ready to be told.
-pub(super) struct Parcel {
-    pub due: Due,
-    pub letter: Letter,
 }
 
 /// How a request ended, for the endpoint's task.
@@ -67,14 +61,14 @@ pub(super) enum Sign {
     Nothing,
 }
 
-impl Delivery {
+impl Supervisor {
     pub fn new(
         policies: Arc<Policies>,
         callbacks: Arc<Callbacks>,
         outbox: Arc<dyn Outbox>,
         metrics: Arc<Metrics>,
-    ) -> Delivery {
-        Delivery {
+    ) -> Supervisor {
+        Supervisor {
             policies,
             callbacks,
             outbox,
@@ -85,24 +79,24 @@ impl Delivery {
 
     /// Runs until `stop`; then what is in flight is settled or put back.
     pub async fn run(self, stop: CancellationToken) {
-        let delivery = Arc::new(self);
+        let supervisor = Arc::new(self);
         let mut tasks: HashMap<String, JoinHandle<()>> = HashMap::new();
         while !stop.is_cancelled() {
             tasks.retain(|_, task| !task.is_finished());
-            match delivery.outbox.endpoints().await {
+            match supervisor.outbox.endpoints().await {
                 Ok(endpoints) => {
                     for endpoint in endpoints {
                         tasks.entry(endpoint.clone()).or_insert_with(|| {
-                            let delivery = Arc::clone(&delivery);
-                            tokio::spawn(line::serve(delivery, endpoint, stop.clone()))
+                            let supervisor = Arc::clone(&supervisor);
+                            tokio::spawn(worker::serve(supervisor, endpoint, stop.clone()))
                         });
                     }
                 }
-                Err(error) => delivery.outbox_failed(&error),
+                Err(error) => supervisor.outbox_failed(&error),
             }
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = delivery.outbox.appended() => {}
+                () = supervisor.outbox.appended() => {}
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
             }
         }
@@ -114,8 +108,8 @@ impl Delivery {
 
     /// Reads claimed events again. Those that can never be told are dead at once, and say nothing
     /// about their neighbours.
-    pub(super) async fn read(&self, claimed: Vec<Due>) -> Vec<Parcel> {
-        let mut parcels = Vec::with_capacity(claimed.len());
+    pub(super) async fn read(&self, claimed: Vec<StoredEvent>) -> Vec<ReadEvent> {
+        let mut events = Vec::with_capacity(claimed.len());
         let mut hopeless = Vec::new();
         for due in claimed {
             if due.crashes >= CRASHES_MAX {
@@ -126,28 +120,16 @@ impl Delivery {
                 hopeless.push((due.key, dead_of(reason)));
                 continue;
             }
-            let stored = Stored {
-                id: &due.id,
-                hook: &due.hook,
-                dialect: &due.dialect,
-                operation_id: &due.operation_id,
-                body: due.body.clone(),
-                accepted_at_ms: due.accepted_at_ms,
-                replays: due.replays,
-                number: due.number,
-                missing: due.missing,
-                aside: due.aside,
-            };
-            match Letter::read(&stored) {
-                Ok(letter) => parcels.push(Parcel { due, letter }),
-                Err(miss) => {
-                    warn!(id = due.id, reason = miss.detail, "event cannot be told");
-                    hopeless.push((due.key, dead(&miss)));
+            match ReadEvent::read(due) {
+                Ok(event) => events.push(event),
+                Err((due, error)) => {
+                    warn!(id = due.id, reason = error.detail, "event cannot be read");
+                    hopeless.push((due.key, dead(&error)));
                 }
             }
         }
         self.settle(hopeless).await;
-        parcels
+        events
     }
 
     /// Tells an endpoint of some events in one request, and settles each. When the endpoint
@@ -155,50 +137,51 @@ impl Delivery {
     pub(super) async fn carry(
         self: Arc<Self>,
         endpoint: Arc<Endpoint>,
-        parcels: Vec<Parcel>,
+        events: Vec<ReadEvent>,
         paused: bool,
         stop: CancellationToken,
     ) -> Carried {
-        let retries = parcels.iter().filter(|parcel| parcel.due.attempt > 1);
+        let retries = events.iter().filter(|event| event.stored.attempt > 1);
         let retries = retries.count();
         let mut sign = Sign::Nothing;
-        let whole = parcels.len();
-        let mut todo = vec![parcels];
-        while let Some(mut parcels) = todo.pop() {
-            let letters: Vec<&Letter> = parcels.iter().map(|parcel| &parcel.letter).collect();
+        let whole = events.len();
+        let mut todo = vec![events];
+        while let Some(mut events) = todo.pop() {
+            let borrowed: Vec<&ReadEvent> = events.iter().collect();
             if asked(Fault::DeleteEarly) {
-                let ended = parcels.iter().map(|parcel| parcel.due.key);
+                let ended = events.iter().map(|event| event.stored.key);
                 let ended = ended.map(|key| (key, Settlement::Delivered)).collect();
                 self.settle(ended).await;
             }
             let timeout = endpoint.events.timeout;
-            let told = tokio::select! {
-                told = self.callbacks.tell(&endpoint, &letters, timeout) => told,
+            let delivery = tokio::select! {
+                delivery = self.callbacks.deliver(&endpoint, &borrowed, timeout) => delivery,
                 () = out_of_time(&stop) => {
-                    todo.push(parcels);
+                    todo.push(events);
                     break;
                 }
             };
-            if matches!(told, Told::Rejected(_)) && parcels.len() > 1 {
-                let second = parcels.split_off(parcels.len() / 2);
-                todo.extend([second, parcels]);
+            if matches!(delivery, Delivery::Rejected(_)) && events.len() > 1 {
+                let second = events.split_off(events.len() / 2);
+                todo.extend([second, events]);
                 continue;
             }
-            let alone = parcels.len() < whole;
-            let settlements = parcels
-                .iter()
-                .enumerate()
-                .map(|(place, Parcel { due, .. })| {
-                    let told = told.of(place);
-                    self.note(&endpoint, due, &told);
-                    let settlement = self.settlement(&endpoint, due, &told, paused, alone);
-                    (due.key, settlement)
-                });
+            let alone = events.len() < whole;
+            let settlements =
+                events
+                    .iter()
+                    .enumerate()
+                    .map(|(place, ReadEvent { stored: due, .. })| {
+                        let delivery = delivery.of(place);
+                        self.note(&endpoint, due, &delivery);
+                        let settlement = self.settlement(&endpoint, due, &delivery, paused, alone);
+                        (due.key, settlement)
+                    });
             self.settle(settlements.collect()).await;
-            sign = sign_of(&told);
+            sign = sign_of(&delivery);
         }
         let left = todo.into_iter().flatten();
-        let left = left.map(|parcel| (parcel.due.key, Settlement::Release));
+        let left = left.map(|event| (event.stored.key, Settlement::Release));
         self.settle(left.collect()).await;
         Carried { retries, sign }
     }
@@ -215,9 +198,9 @@ impl Delivery {
         }
     }
 
-    fn note(&self, endpoint: &Endpoint, due: &Due, told: &Told) {
-        self.metrics.delivered(&endpoint.name, told.name());
-        if matches!(told, Told::Delivered) {
+    fn note(&self, endpoint: &Endpoint, due: &StoredEvent, delivery: &Delivery) {
+        self.metrics.delivered(&endpoint.name, delivery.name());
+        if matches!(delivery, Delivery::Delivered) {
             let lag = now_ms().saturating_sub(due.accepted_at_ms);
             self.metrics.lagged(Duration::from_millis(lag));
         }
@@ -228,40 +211,40 @@ impl Delivery {
     fn settlement(
         &self,
         endpoint: &Endpoint,
-        due: &Due,
-        told: &Told,
+        due: &StoredEvent,
+        delivery: &Delivery,
         paused: bool,
         alone: bool,
     ) -> Settlement {
-        let (settlement, outcome, miss) = match told {
-            Told::Delivered => return Settlement::Delivered,
-            Told::Failed(miss) | Told::Retry(miss) | Told::Gone(miss) if paused => {
-                (parked(miss), "parked", miss)
+        let (settlement, outcome, error) = match delivery {
+            Delivery::Delivered => return Settlement::Delivered,
+            Delivery::Failed(error) | Delivery::Retry(error) | Delivery::Gone(error) if paused => {
+                (parked(error), "parked", error)
             }
-            Told::NotSent(miss) => (parked(miss), "parked", miss),
-            Told::Rejected(miss) if !alone && due.attempt < REJECTED_ATTEMPTS_MAX => {
-                (retry(REJECTED_WAIT, miss, false), "rejected", miss)
+            Delivery::NotSent(error) => (parked(error), "parked", error),
+            Delivery::Rejected(error) if !alone && due.attempt < REJECTED_ATTEMPTS_MAX => {
+                (retry(REJECTED_WAIT, error, false), "rejected", error)
             }
-            Told::Rejected(miss) | Told::Gone(miss) | Told::Hopeless(miss) => {
-                (dead(miss), "dead", miss)
+            Delivery::Rejected(error) | Delivery::Gone(error) | Delivery::Hopeless(error) => {
+                (dead(error), "dead", error)
             }
-            Told::Failed(miss) | Told::Partly { miss, .. } | Told::Retry(miss) => {
+            Delivery::Failed(error) | Delivery::Partly { error, .. } | Delivery::Retry(error) => {
                 let index = due.attempt.saturating_sub(1) as usize;
                 match endpoint.retry_waits.get(index) {
                     Some(scheduled) => {
                         // Later than the endpoint asked is never wrong; earlier is.
-                        let asked = miss.retry_after.unwrap_or_default();
+                        let asked = error.retry_after.unwrap_or_default();
                         let wait = equal_jitter(*scheduled).max(asked);
-                        let aside = blocks_for_long(endpoint, due);
-                        (retry(wait, miss, aside), "retry", miss)
+                        let out_of_order = blocks_for_long(endpoint, due);
+                        (retry(wait, error, out_of_order), "retry", error)
                     }
-                    None => (dead(miss), "dead", miss),
+                    None => (dead(error), "dead", error),
                 }
             }
         };
         let key = (Arc::clone(&endpoint.name), outcome);
         if let Some(held_back) = self.failures_logged.pass(key) {
-            warn!(endpoint = %endpoint.name, hook = due.hook, id = due.id, attempt = due.attempt, outcome, detail = miss.detail, held_back, "event not delivered");
+            warn!(endpoint = %endpoint.name, hook = due.hook, id = due.id, attempt = due.attempt, outcome, detail = error.detail, held_back, "event not delivered");
         }
         settlement
     }
@@ -279,45 +262,45 @@ async fn out_of_time(stop: &CancellationToken) {
     tokio::time::sleep(DRAIN_TIME).await;
 }
 
-fn sign_of(told: &Told) -> Sign {
-    match told {
-        Told::Delivered | Told::Partly { .. } | Told::Rejected(_) => Sign::Alive,
-        Told::Failed(miss) | Told::Retry(miss) => Sign::Failing(miss.detail.clone()),
-        Told::Gone(miss) => Sign::Gone(miss.detail.clone()),
-        Told::NotSent(_) | Told::Hopeless(_) => Sign::Nothing,
+fn sign_of(delivery: &Delivery) -> Sign {
+    match delivery {
+        Delivery::Delivered | Delivery::Partly { .. } | Delivery::Rejected(_) => Sign::Alive,
+        Delivery::Failed(error) | Delivery::Retry(error) => Sign::Failing(error.detail.clone()),
+        Delivery::Gone(error) => Sign::Gone(error.detail.clone()),
+        Delivery::NotSent(_) | Delivery::Hopeless(_) => Sign::Nothing,
     }
 }
 
-fn parked(miss: &Miss) -> Settlement {
+fn parked(error: &DeliveryError) -> Settlement {
     Settlement::Retry {
         due_at_ms: now_ms() + PARKED.as_millis() as u64,
-        reason: miss.reason(),
+        reason: error.reason(),
         counts: false,
-        aside: false,
+        out_of_order: false,
     }
 }
 
-fn retry(wait: Duration, miss: &Miss, aside: bool) -> Settlement {
+fn retry(wait: Duration, error: &DeliveryError, out_of_order: bool) -> Settlement {
     Settlement::Retry {
         due_at_ms: now_ms() + wait.as_millis() as u64,
-        reason: miss.reason(),
+        reason: error.reason(),
         counts: true,
-        aside,
+        out_of_order,
     }
 }
 
 /// Whether the retries of an event so far took as long as its lane may wait for it.
-fn blocks_for_long(endpoint: &Endpoint, due: &Due) -> bool {
+fn blocks_for_long(endpoint: &Endpoint, due: &StoredEvent) -> bool {
     let longest = endpoint.events.lane_block_max;
     let done = due.attempt.saturating_sub(1) as usize;
     let waits = endpoint.retry_waits.iter().take(done);
     !longest.is_zero() && waits.sum::<Duration>() >= longest
 }
 
-fn dead(miss: &Miss) -> Settlement {
+fn dead(error: &DeliveryError) -> Settlement {
     Settlement::Dead {
-        reason: miss.reason(),
-        answer: miss.answer.clone(),
+        reason: error.reason(),
+        answer: error.answer.clone(),
     }
 }
 

@@ -1,0 +1,40 @@
+//! A stored event that was read again, ready to be delivered.
+
+use crate::decision::{Failure, FailureClass};
+use crate::dialect;
+use crate::event::{DialectId, Event};
+use crate::outbox::StoredEvent;
+
+use super::delivery::DeliveryError;
+
+/// A stored event beside what its body says.
+#[derive(Clone, Debug)]
+pub struct ReadEvent {
+    pub stored: StoredEvent,
+    pub event: Event,
+}
+
+impl ReadEvent {
+    /// Reads an event again; it could be read when it was accepted.
+    ///
+    /// Errors: what is wrong with it, for a dead letter; with the event as it was stored.
+    pub fn read(stored: StoredEvent) -> Result<ReadEvent, (Box<StoredEvent>, DeliveryError)> {
+        match event_of(&stored) {
+            Ok(event) => Ok(ReadEvent { stored, event }),
+            Err(detail) => {
+                let failure = Failure::new(FailureClass::Internal, detail);
+                Err((Box::new(stored), DeliveryError::of(failure)))
+            }
+        }
+    }
+}
+
+fn event_of(stored: &StoredEvent) -> Result<Event, String> {
+    let id = DialectId::from_name(&stored.dialect)
+        .ok_or_else(|| format!("its dialect `{}` is unknown", stored.dialect))?;
+    let hook = dialect::hook(&stored.hook)
+        .ok_or_else(|| format!("its hook `{}` is unknown", stored.hook))?;
+    dialect::of(id)
+        .decode_one(hook, &stored.operation_id, stored.body.clone())
+        .map_err(|unreadable| format!("it cannot be read: {}", unreadable.reason))
+}
