@@ -128,7 +128,7 @@ pub struct Event {
     /// gRPC with a message.
     pub body: Option<Bytes>,
     /// The message's payload is encrypted end to end: nobody but its receivers can read it.
-    pub sealed: bool,
+    pub encrypted: bool,
     /// The user who does it, where there is neither message nor presence: a login.
     pub user_id: String,
     pub presence: Option<Presence>,
@@ -194,7 +194,7 @@ impl Event {
             message: None,
             texts: Vec::new(),
             body: None,
-            sealed: false,
+            encrypted: false,
             user_id: String::new(),
             presence: None,
             room: None,

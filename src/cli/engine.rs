@@ -97,7 +97,6 @@ impl Engine {
         let webhooks = Webhooks::new(
             WebhookSettings {
                 in_flight_max: config.http.in_flight_max,
-                wukongim_refuses_unreadable: config.wukongim.refuses_unreadable,
                 options: options_of(&config),
             },
             before.clone(),
@@ -192,8 +191,8 @@ impl Engine {
     fn http(&self, listener: TcpListener) -> Port {
         let settings = HttpSettings {
             body_bytes_max: self.config.http.body_bytes_max,
-            wukongim_body_bytes_max: self.config.wukongim.body_bytes_max,
-            wukongim_large_bodies_max: self.config.wukongim.large_bodies_max,
+            large_body_bytes_max: self.config.wukongim.body_bytes_max,
+            large_bodies_max: self.config.wukongim.large_bodies_max,
             routes: self.config.http.routes.clone(),
         };
         let routes = server::router(settings, self.webhooks.clone());

@@ -6,15 +6,22 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::config::{self, Config};
-use crate::dialect::Options;
+use crate::dialect::{ChatServerOptions, FuntekOptions, Options, WukongImOptions};
 use crate::settings::Problem;
 
 /// What the engine settings say of the dialects.
 pub(super) fn options_of(config: &Config) -> Options {
     Options {
-        funtek_bot: config.funtek.bot.clone(),
-        chatserver_type_1_is_room: config.chatserver.type_1_is_room,
-        chatserver_shows_refusals: config.chatserver.shows_refusals,
+        wukongim: WukongImOptions {
+            refuses_unreadable: config.wukongim.refuses_unreadable,
+        },
+        chatserver: ChatServerOptions {
+            type_1_is_room: config.chatserver.type_1_is_room,
+            shows_refusals: config.chatserver.shows_refusals,
+        },
+        funtek: FuntekOptions {
+            bot: config.funtek.bot.clone(),
+        },
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::explain::text_of;
 use crate::decision::{Decision, SkipReason};
-use crate::dialect::{self, Call, Decoded, Dialect, Options, Reply};
+use crate::dialect::{self, Call, Decoded, Dialect, Head, Options, Reply};
 use crate::event::{DialectId, Event};
 use crate::policy::{Explanation, Snapshot};
 
@@ -37,7 +37,8 @@ struct ReadAs {
     can_block: bool,
     can_replace: bool,
     /// The payload is encrypted, so no filter can read it.
-    sealed: bool,
+    #[serde(rename = "sealed")]
+    encrypted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<MessageShown>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,7 +134,7 @@ impl ReadAs {
             target: event.target().to_owned(),
             can_block: event.can.block,
             can_replace: event.can.replace,
-            sealed: event.sealed,
+            encrypted: event.encrypted,
             message: event.message.as_ref().map(|message| MessageShown {
                 id: message.server_msg_id.clone(),
                 client_id: message.client_msg_id.clone(),
@@ -167,7 +168,11 @@ impl ReadAs {
                 "message {:?}, type {}, {}: {}\n",
                 message.id,
                 message.content_type,
-                if self.sealed { "encrypted" } else { "readable" },
+                if self.encrypted {
+                    "encrypted"
+                } else {
+                    "readable"
+                },
                 message.content
             ));
         }
@@ -206,15 +211,12 @@ pub fn explain(
     file: &Path,
     options: Options,
 ) -> anyhow::Result<Vec<Explained>> {
-    let dialect = named(dialect)?;
+    let dialect = dialect::heard(named(dialect)?.id(), &options);
     let body = read(file)?;
     let (path, query) = dialect.place(event);
     let call = Call {
-        path: &path,
-        query: &query,
-        operation_id: None,
+        head: Head::at(&path, &query),
         body: body.clone(),
-        options,
     };
     match dialect.decode(&call) {
         Ok(Decoded::Event(event)) => {
@@ -246,11 +248,8 @@ pub fn explain(
 pub fn event(file: &Path, dialect: &str) -> anyhow::Result<Event> {
     let dialect = named(dialect)?;
     let call = Call {
-        path: "",
-        query: "",
-        operation_id: None,
+        head: Head::at("", ""),
         body: read(file)?,
-        options: Options::default(),
     };
     match dialect.decode(&call) {
         Ok(Decoded::Event(event)) => Ok(*event),

@@ -3,9 +3,8 @@
 //! Owns: the trait and its words.
 //! Leaves alone: which dialects there are (`registry`).
 
-use std::sync::Arc;
-
 use bytes::Bytes;
+use http::HeaderMap;
 
 use super::answers::{Answers, Reading};
 use super::hooks::HookInfo;
@@ -13,27 +12,51 @@ use crate::decision::{Decision, Replacement};
 use crate::event::{DialectId, Event, Hook, Message};
 
 /// One call of an IM server, in its own form.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Call<'a> {
+    pub head: Head<'a>,
+    pub body: Bytes,
+}
+
+/// What comes before the body of a call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Head<'a> {
     /// What follows the route's prefix: `callbackX`, `/callbackX` or nothing.
     pub path: &'a str,
     /// Without the `?`.
     pub query: &'a str,
-    /// The header `Operationid`.
-    pub operation_id: Option<&'a str>,
-    pub body: Bytes,
-    pub options: Options,
+    pub headers: Headers<'a>,
 }
 
-/// What an operator says about servers whose own documents leave it open.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// FUNTEK: the user that warnings are posted as; its own messages are left alone.
-    pub funtek_bot: Option<Arc<str>>,
-    /// chatServer: a message's `type` 1 is a room and 2 a person, as its client SDK counts.
-    pub chatserver_type_1_is_room: bool,
-    /// chatServer: a refused action is answered with `retVal` true, so that its client shows why.
-    pub chatserver_shows_refusals: bool,
+impl<'a> Head<'a> {
+    /// The head of a call without headers.
+    pub fn at(path: &'a str, query: &'a str) -> Head<'a> {
+        Head {
+            path,
+            query,
+            headers: Headers::default(),
+        }
+    }
+
+    /// The header `Operationid`; empty where the caller sends none.
+    pub fn operation_id(&self) -> &'a str {
+        self.headers.get("operationid").unwrap_or_default()
+    }
+}
+
+/// The headers of a call; none where it came by another way than HTTP.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Headers<'a>(Option<&'a HeaderMap>);
+
+impl<'a> Headers<'a> {
+    pub fn of(headers: &'a HeaderMap) -> Headers<'a> {
+        Headers(Some(headers))
+    }
+
+    /// The first value of a header, if it is text.
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.0?.get(name)?.to_str().ok()
+    }
 }
 
 /// What a call that can be read says.
@@ -91,27 +114,22 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         (event.to_owned(), String::new())
     }
 
-    /// Reads one event whose hook is known: an item of a batch, or one that was stored.
-    fn decode_one(&self, hook: Hook, operation_id: &str, body: Bytes) -> Result<Event, Unreadable> {
-        let unreadable = |reason| Unreadable {
-            hook: Some(hook),
-            reason,
-        };
-        let call = Call {
-            path: "",
-            query: "",
-            operation_id: Some(operation_id),
-            body,
-            options: Options::default(),
-        };
-        match self.decode(&call)? {
-            Decoded::Event(event) => Ok(*event),
-            Decoded::UnknownCommand(command) => {
-                Err(unreadable(format!("its command `{command}` is unknown")))
-            }
-            Decoded::Batch { .. } => Err(unreadable("it is more than one event".to_owned())),
-        }
+    /// The hook that the head of a call names; `None` where only the body says it.
+    fn hook_of(&self, head: &Head<'_>) -> Option<Hook>;
+
+    /// A call of this hook carries many events, so its body may be longer than most.
+    fn takes_long_bodies(&self, _hook: Hook) -> bool {
+        false
     }
+
+    /// An after call that cannot be read, and that a policy wants, is answered with a failure.
+    /// Not to a server that would not send it again, or that throws good events away with it.
+    fn refuses_unreadable(&self, _hook: Hook) -> bool {
+        true
+    }
+
+    /// Reads one event whose hook is known: an item of a batch, or one that was stored.
+    fn decode_one(&self, hook: Hook, operation_id: &str, body: Bytes) -> Result<Event, Unreadable>;
 
     /// Writes the answer to an event. Never one that the server fails on: what it cannot carry
     /// becomes a block.

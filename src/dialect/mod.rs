@@ -21,11 +21,14 @@ mod tests;
 mod wukongim;
 
 pub use answers::{AnswerWarning, Answers, Reading};
-pub use contract::{Call, Decoded, Dialect, Options, Outgoing, Reply, Unreadable};
+pub use chatserver::ChatServerOptions;
+pub use contract::{Call, Decoded, Dialect, Head, Headers, Outgoing, Reply, Unreadable};
+pub use funtek::FuntekOptions;
 pub use hooks::{
     Ability, AnswerField, BodyText, Effect, Form, HookInfo, Kind, Receiver, redirects,
 };
 pub use registry::{
-    event_from_body, event_from_message, hook, info, native_event_from_message, near_names, of,
-    owner,
+    Options, event_from_body, event_from_message, heard, hook, info, native_event_from_message,
+    near_names, of, owner,
 };
+pub use wukongim::WukongImOptions;

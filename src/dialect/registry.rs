@@ -3,6 +3,8 @@
 //! Owns: the one line that a dialect needs outside of its folder.
 //! Leaves alone: what a dialect does (its folder).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::contract::{Dialect, Unreadable};
@@ -15,9 +17,28 @@ pub fn of(id: DialectId) -> &'static dyn Dialect {
     match id {
         DialectId::OpenIm => &openim::OpenIm,
         DialectId::OpenImV2 => &openim::v2::OpenImV2,
-        DialectId::WukongIm => &wukongim::WukongIm,
-        DialectId::ChatServer => &chatserver::ChatServer,
-        DialectId::Funtek => &funtek::Funtek,
+        DialectId::WukongIm => &wukongim::DEFAULT,
+        DialectId::ChatServer => &chatserver::DEFAULT,
+        DialectId::Funtek => &funtek::DEFAULT,
+    }
+}
+
+/// What an operator says about servers whose own documents leave it open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    pub wukongim: wukongim::WukongImOptions,
+    pub chatserver: chatserver::ChatServerOptions,
+    pub funtek: funtek::FuntekOptions,
+}
+
+/// A dialect as the operator's servers speak it.
+pub fn heard(id: DialectId, options: &Options) -> Arc<dyn Dialect> {
+    match id {
+        DialectId::OpenIm => Arc::new(openim::OpenIm),
+        DialectId::OpenImV2 => Arc::new(openim::v2::OpenImV2),
+        DialectId::WukongIm => Arc::new(wukongim::WukongIm::new(options.wukongim.clone())),
+        DialectId::ChatServer => Arc::new(chatserver::ChatServer::new(options.chatserver.clone())),
+        DialectId::Funtek => Arc::new(funtek::Funtek::new(options.funtek.clone())),
     }
 }
 

@@ -28,11 +28,8 @@ const OPENIM: [DialectId; 2] = [DialectId::OpenIm, DialectId::OpenImV2];
 
 fn decode(dialect: DialectId, path: &str, body: &[u8]) -> Result<Decoded, Unreadable> {
     of(dialect).decode(&Call {
-        path,
-        query: "",
-        operation_id: None,
+        head: Head::at(path, ""),
         body: Bytes::copy_from_slice(body),
-        options: Options::default(),
     })
 }
 

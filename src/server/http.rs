@@ -14,8 +14,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::gate::Gate;
 use super::webhook::{Answered, Webhooks};
-use crate::dialect::{self, Call, Dialect};
-use crate::event::{DialectId, Hook, Moment};
+use crate::dialect::{Call, Dialect, Head, Headers};
+use crate::event::{DialectId, Hook};
 
 /// A body that takes longer than this to arrive is not waited for.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(4);
@@ -26,10 +26,10 @@ const BODY_WAIT_USUAL: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     pub body_bytes_max: usize,
-    /// The longest body of WuKongIM's after events, which come many at a time.
-    pub wukongim_body_bytes_max: usize,
+    /// The longest body of calls that carry many events.
+    pub large_body_bytes_max: usize,
     /// Bodies longer than `body_bytes_max` that are in memory at the same time.
-    pub wukongim_large_bodies_max: usize,
+    pub large_bodies_max: usize,
     /// Path prefix, such as `/openim`, and the dialect that is spoken below it.
     pub routes: Vec<(String, DialectId)>,
 }
@@ -47,7 +47,7 @@ pub fn router(mut settings: HttpSettings, webhooks: Arc<Webhooks>) -> Router {
         .routes
         .sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
     let listener = Arc::new(Listener {
-        large: Gate::new(settings.wukongim_large_bodies_max),
+        large: Gate::new(settings.large_bodies_max),
         settings,
         webhooks,
     });
@@ -74,19 +74,15 @@ impl Listener {
                         OpenIM\"\n";
             return plain(StatusCode::METHOD_NOT_ALLOWED, help);
         }
-        let dialect = dialect::of(id);
+        let dialect = self.webhooks.dialect(id);
         let seat = self.webhooks.enter();
-        let mut call = Call {
+        let head = Head {
             path: rest,
             query: parts.uri.query().unwrap_or(""),
-            operation_id: parts
-                .headers
-                .get("operationid")
-                .and_then(|value| value.to_str().ok()),
-            body: Bytes::new(),
-            options: self.webhooks.options(),
+            headers: Headers::of(&parts.headers),
         };
-        let bytes_max = self.bytes_max(dialect, &call);
+        let hook = dialect.hook_of(&head);
+        let bytes_max = self.bytes_max(dialect, hook);
         let large = self
             .is_large(&parts.headers, bytes_max)
             .then(|| self.large.enter());
@@ -98,10 +94,11 @@ impl Listener {
                 "too many long bodies at a time, send it again\n",
             );
         }
-        let body = self.read(body, bytes_max, dialect, &call, received).await;
-        if let Ok(body) = &body {
-            call.body = body.clone();
-        }
+        let body = self.read(body, bytes_max, hook, received).await;
+        let call = Call {
+            head,
+            body: body.as_ref().cloned().unwrap_or_default(),
+        };
         let seated = seat.is_some();
         let webhooks = &self.webhooks;
         response(
@@ -111,13 +108,11 @@ impl Listener {
         )
     }
 
-    /// WuKongIM's after events come many at a time.
-    fn bytes_max(&self, dialect: &dyn Dialect, head: &Call<'_>) -> usize {
-        match dialect.id() {
-            DialectId::WukongIm if is_after(hook_of(dialect, head)) => {
-                self.settings.wukongim_body_bytes_max
-            }
-            _ => self.settings.body_bytes_max,
+    /// The dialect says which calls carry many events.
+    fn bytes_max(&self, dialect: &dyn Dialect, hook: Option<Hook>) -> usize {
+        match hook.is_some_and(|hook| dialect.takes_long_bodies(hook)) {
+            true => self.settings.large_body_bytes_max,
+            false => self.settings.body_bytes_max,
         }
     }
 
@@ -135,15 +130,14 @@ impl Listener {
         &self,
         body: Body,
         bytes_max: usize,
-        dialect: &dyn Dialect,
-        head: &Call<'_>,
+        hook: Option<Hook>,
         received: Instant,
     ) -> Result<Bytes, String> {
         let mut reading = pin!(to_bytes(body, bytes_max));
         let read = match timeout(BODY_WAIT_USUAL, &mut reading).await {
             Ok(read) => read,
             Err(_) => {
-                let wait = self.body_wait(dialect, head);
+                let wait = self.body_wait(hook);
                 timeout_at(received + wait, reading)
                     .await
                     .map_err(|_| format!("the body did not arrive within {wait:?}"))?
@@ -152,10 +146,9 @@ impl Listener {
         read.map_err(|error| format!("the body could not be read: {error}"))
     }
 
-    /// The caller's limit, where the URL names the hook.
-    fn body_wait(&self, dialect: &dyn Dialect, head: &Call<'_>) -> Duration {
-        hook_of(dialect, head)
-            .and_then(|hook| self.webhooks.before().answer_within(hook))
+    /// The caller's limit, where the call's head names the hook.
+    fn body_wait(&self, hook: Option<Hook>) -> Duration {
+        hook.and_then(|hook| self.webhooks.before().answer_within(hook))
             .map_or(BODY_WAIT_MAX, |limit| limit.min(BODY_WAIT_MAX))
     }
 
@@ -181,15 +174,6 @@ impl Listener {
             .note("no_route", &format!("nothing is served at `{path}`"));
         plain(StatusCode::NOT_FOUND, help)
     }
-}
-
-/// The hook, where the URL names it: a call without a body cannot be read.
-fn hook_of(dialect: &dyn Dialect, head: &Call<'_>) -> Option<Hook> {
-    dialect.decode(head).err().and_then(|empty| empty.hook)
-}
-
-fn is_after(hook: Option<Hook>) -> bool {
-    hook.is_some_and(|hook| hook.moment == Moment::After)
 }
 
 /// `//a///b` is `/a/b`: an OpenIM `url` with a slash at its end gives two.

@@ -24,14 +24,13 @@ const EVENTS_AT_ONCE: usize = 500;
 #[derive(Clone, Debug)]
 pub struct WebhookSettings {
     pub in_flight_max: usize,
-    /// WuKongIM: a call or an event that cannot be read is answered 503 instead of 200.
-    pub wukongim_refuses_unreadable: bool,
     pub options: Options,
 }
 
 /// Takes calls, over HTTP and over gRPC.
 pub struct Webhooks {
     settings: WebhookSettings,
+    dialects: [Arc<dyn Dialect>; DialectId::ALL.len()],
     gate: Gate,
     before: Arc<Before>,
     after: Arc<After>,
@@ -54,6 +53,7 @@ impl Webhooks {
     ) -> Webhooks {
         Webhooks {
             gate: Gate::new(settings.in_flight_max),
+            dialects: DialectId::ALL.map(|id| dialect::heard(id, &settings.options)),
             settings,
             before,
             after,
@@ -67,8 +67,10 @@ impl Webhooks {
         self.gate.enter()
     }
 
-    pub fn options(&self) -> Options {
-        self.settings.options.clone()
+    /// A dialect as our callers speak it.
+    pub fn dialect(&self, id: DialectId) -> &dyn Dialect {
+        let heard = self.dialects.iter().find(|dialect| dialect.id() == id);
+        heard.map_or_else(|| dialect::of(id), |dialect| &**dialect)
     }
 
     pub fn before(&self) -> &Before {
@@ -117,7 +119,7 @@ impl Webhooks {
         // A route of one dialect may take calls of its older form, to be answered in that.
         let speaker = match event.dialect == dialect.id() {
             true => dialect,
-            false => dialect::of(event.dialect),
+            false => self.dialect(event.dialect),
         };
         match event.hook.moment {
             Moment::Before => {
@@ -167,7 +169,7 @@ impl Webhooks {
             reply.status = 503;
             return told(reply);
         }
-        let operation_id = call.operation_id.unwrap_or_default();
+        let operation_id = call.head.operation_id();
         for piece in items.chunks(EVENTS_AT_ONCE) {
             let mut events = Vec::with_capacity(piece.len());
             for item in piece {
@@ -217,16 +219,9 @@ impl Webhooks {
         }
     }
 
-    /// What is wanted and cannot be read is answered with a failure. Not to WuKongIM, unless that
-    /// is configured: v1 and v2 repeat the whole batch and then throw it away.
+    /// What is wanted and cannot be read is answered with a failure, where that helps.
     fn refuses(&self, dialect: &dyn Dialect, hook: Hook) -> bool {
-        let is_refused = match dialect.id() {
-            DialectId::WukongIm => self.settings.wukongim_refuses_unreadable,
-            // It does not repeat, and takes a message for delivered whatever is answered.
-            DialectId::ChatServer | DialectId::Funtek => false,
-            DialectId::OpenIm | DialectId::OpenImV2 => true,
-        };
-        is_refused && self.after.wants(hook)
+        dialect.refuses_unreadable(hook) && self.after.wants(hook)
     }
 
     /// Counts and logs what is odd about a call.

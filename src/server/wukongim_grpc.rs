@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::webhook::Webhooks;
-use crate::dialect::{self, Call};
+use crate::dialect::{Call, Head};
 use crate::event::DialectId;
 use crate::proto::wkhook::webhook_service_server::{WebhookService, WebhookServiceServer};
 use crate::proto::wkhook::{EventReq, EventResp, EventStatus};
@@ -39,13 +39,10 @@ impl WebhookService for WukongIm {
         let seat = self.webhooks.enter();
         let query = format!("event={event}");
         let call = Call {
-            path: "",
-            query: &query,
-            operation_id: None,
+            head: Head::at("", &query),
             body: data,
-            options: self.webhooks.options(),
         };
-        let dialect = dialect::of(DialectId::WukongIm);
+        let dialect = self.webhooks.dialect(DialectId::WukongIm);
         let seated = seat.is_some();
         let answered = self
             .webhooks

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 
-use crate::dialect::contract::{Call, Decoded, Options, Unreadable};
+use crate::dialect::contract::{Call, Decoded, Unreadable};
 use crate::dialect::document::json::{self, Object};
 use crate::dialect::document::readable::{body_text, readable};
 use crate::dialect::document::writer::Fields;
 use crate::dialect::document::{literal, values};
 use crate::event::{Can, DialectId, Event, Hook, Message, TextClass};
 
+use super::options::ChatServerOptions;
 use super::table::{ACTION, AUTH, MESSAGE};
 
 /// The names of the hooks' URLs in the server's documents (one of them misspelt there), those of
@@ -30,8 +31,8 @@ const PATHS: [(Hook, &[&str]); 3] = [
 /// Reads a call: its hook from the path or, at another path, from what the body holds.
 ///
 /// The content type says nothing: the server's own examples take any.
-pub fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
-    let named = hook_of_path(call.path);
+pub fn decode(call: &Call<'_>, options: &ChatServerOptions) -> Result<Decoded, Unreadable> {
+    let named = hook_of_path(call.head.path);
     let text = readable(&call.body);
     let object = Object::parse(&text).map_err(|flaw| Unreadable {
         hook: named,
@@ -41,19 +42,20 @@ pub fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
         hook: None,
         reason: "neither the path nor the body says which hook this is".to_owned(),
     })?;
-    let mut event = read(hook, &text, &call.options)?;
-    event.operation_id = call.operation_id.unwrap_or_default().to_owned();
+    let mut event = read(hook, &text, options)?;
+    event.operation_id = call.head.operation_id().to_owned();
     Ok(Decoded::Event(Box::new(event)))
 }
 
 /// Reads an event whose hook is known.
 pub fn decode_one(hook: Hook, operation_id: &str, body: &Bytes) -> Result<Event, Unreadable> {
-    let mut event = read(hook, &readable(body), &Options::default())?;
+    let mut event = read(hook, &readable(body), &ChatServerOptions::default())?;
     event.operation_id = operation_id.to_owned();
     Ok(event)
 }
 
-fn hook_of_path(path: &str) -> Option<Hook> {
+/// The hook whose name is the last segment of the path.
+pub fn hook_of_path(path: &str) -> Option<Hook> {
     let last = path.rsplit('/').find(|segment| !segment.is_empty())?;
     let last = last.to_ascii_lowercase();
     let found = PATHS
@@ -72,7 +74,7 @@ fn hook_of_body(object: &Object<'_>) -> Option<Hook> {
     }
 }
 
-fn read(hook: Hook, body: &str, options: &Options) -> Result<Event, Unreadable> {
+fn read(hook: Hook, body: &str, options: &ChatServerOptions) -> Result<Event, Unreadable> {
     let unreadable = |reason: String| Unreadable {
         hook: Some(hook),
         reason,
@@ -84,7 +86,7 @@ fn read(hook: Hook, body: &str, options: &Options) -> Result<Event, Unreadable> 
         _ => Ok(message(&object, options)),
     };
     let mut event = event.map_err(unreadable)?;
-    event.shows_refusal = options.chatserver_shows_refusals;
+    event.shows_refusal = options.shows_refusals;
     event.body = Some(Bytes::from(body.to_owned()));
     Ok(event)
 }
@@ -112,7 +114,7 @@ fn login(object: &Object<'_>, body: &str) -> Result<Event, String> {
 
 /// `type` is 1 for a person and 2 for a room, by the document's comment; its own example and the
 /// client's SDK say otherwise, so `desc` has the last word.
-fn message(object: &Object<'_>, options: &Options) -> Event {
+fn message(object: &Object<'_>, options: &ChatServerOptions) -> Event {
     let sender = object
         .last("sendUserId")
         .and_then(scalar)
@@ -122,13 +124,7 @@ fn message(object: &Object<'_>, options: &Options) -> Event {
     let is_room = match () {
         () if desc.contains("房间") => true,
         () if desc.contains("点对点") => false,
-        () => {
-            kind == Some(if options.chatserver_type_1_is_room {
-                1
-            } else {
-                2
-            })
-        }
+        () => kind == Some(if options.type_1_is_room { 1 } else { 2 }),
     };
     let mut event = Event::new(MESSAGE, DialectId::ChatServer, Can::NOTHING);
     event.ordering_key.clone_from(&sender);

@@ -4,10 +4,11 @@
 //! are objects with `retVal`.
 //! Source: chatServer, `doc/WebHooks.md`, `jsSource/src/wsWebsocket.js`.
 //!
-//! Order, downward: `answer`, `decode`, `table`.
+//! Order, downward: `answer`, `decode`, `table`, `options`.
 
 mod answer;
 mod decode;
+mod options;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -15,15 +16,32 @@ mod tests;
 use bytes::Bytes;
 
 use crate::decision::{Decision, Replacement};
+use crate::dialect::answers::{Answers, Reading};
+use crate::dialect::contract::{Call, Decoded, Dialect, Head, Outgoing, Reply, Unreadable};
 use crate::dialect::hooks::HookInfo;
 use crate::event::{DialectId, Event, Hook, Message};
 
-use crate::dialect::answers::{Answers, Reading};
-use crate::dialect::contract::{Call, Decoded, Dialect, Outgoing, Reply, Unreadable};
+pub use options::ChatServerOptions;
 
 /// The dialect of chatServer.
 #[derive(Debug)]
-pub struct ChatServer;
+pub struct ChatServer {
+    options: ChatServerOptions,
+}
+
+/// As it is spoken where no operator said more.
+pub static DEFAULT: ChatServer = ChatServer {
+    options: ChatServerOptions {
+        type_1_is_room: false,
+        shows_refusals: false,
+    },
+};
+
+impl ChatServer {
+    pub fn new(options: ChatServerOptions) -> ChatServer {
+        ChatServer { options }
+    }
+}
 
 impl Dialect for ChatServer {
     fn id(&self) -> DialectId {
@@ -35,7 +53,16 @@ impl Dialect for ChatServer {
     }
 
     fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable> {
-        decode::decode(call)
+        decode::decode(call, &self.options)
+    }
+
+    fn hook_of(&self, head: &Head<'_>) -> Option<Hook> {
+        decode::hook_of_path(head.path)
+    }
+
+    /// It does not repeat, and takes a message for delivered whatever is answered.
+    fn refuses_unreadable(&self, _: Hook) -> bool {
+        false
     }
 
     fn decode_one(&self, hook: Hook, operation_id: &str, body: Bytes) -> Result<Event, Unreadable> {

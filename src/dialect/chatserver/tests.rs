@@ -4,9 +4,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::decision::{Answer, Decision, Outcome, Refusal, SkipReason, Verdict};
-use crate::dialect::{Answers, Call, Decoded, Options, Unreadable, of};
+use crate::dialect::{Answers, Call, ChatServerOptions, Decoded, Dialect, Head, Unreadable, of};
 use crate::event::{DialectId, Event, Message};
 
+use super::ChatServer;
 use super::table::{ACTION, AUTH, MESSAGE};
 
 macro_rules! fixture {
@@ -18,22 +19,19 @@ macro_rules! fixture {
     };
 }
 
-fn decode_with(path: &str, body: &[u8], options: Options) -> Result<Event, Unreadable> {
+fn decode_with(path: &str, body: &[u8], options: ChatServerOptions) -> Result<Event, Unreadable> {
     let call = Call {
-        path,
-        query: "",
-        operation_id: None,
+        head: Head::at(path, ""),
         body: Bytes::copy_from_slice(body),
-        options,
     };
-    match of(DialectId::ChatServer).decode(&call)? {
+    match ChatServer::new(options).decode(&call)? {
         Decoded::Event(event) => Ok(*event),
         other => panic!("{other:?}"),
     }
 }
 
 fn event(path: &str, body: &[u8]) -> Event {
-    decode_with(path, body, Options::default()).unwrap()
+    decode_with(path, body, ChatServerOptions::default()).unwrap()
 }
 
 fn reply(event: &Event, verdict: Verdict) -> String {
@@ -84,9 +82,9 @@ fn the_hook_is_known_by_path_or_by_what_the_body_holds() {
             check(path, body, ACTION);
         }
     }
-    let nobody = decode_with("", b"{\"a\":1}", Options::default()).unwrap_err();
+    let nobody = decode_with("", b"{\"a\":1}", ChatServerOptions::default()).unwrap_err();
     assert_eq!(nobody.hook, None);
-    let broken = decode_with("/auth.do", b"{", Options::default()).unwrap_err();
+    let broken = decode_with("/auth.do", b"{", ChatServerOptions::default()).unwrap_err();
     assert_eq!(broken.hook, Some(AUTH));
 }
 
@@ -135,9 +133,9 @@ fn messages_are_read_in_every_form() {
 #[test]
 fn what_the_type_means_can_be_set() {
     let session_type = |type_1_is_room, body: &str| {
-        let options = Options {
-            chatserver_type_1_is_room: type_1_is_room,
-            ..Options::default()
+        let options = ChatServerOptions {
+            type_1_is_room: type_1_is_room,
+            ..ChatServerOptions::default()
         };
         let event = decode_with("message", body.as_bytes(), options).unwrap();
         event.message.unwrap().session_type
@@ -321,7 +319,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(path in "(/(auth|message|action|x))?", body in damaged()) {
         let dialect = of(DialectId::ChatServer);
-        if let Ok(event) = decode_with(&path, &body, Options::default()) {
+        if let Ok(event) = decode_with(&path, &body, ChatServerOptions::default()) {
             let values: Vec<_> = (0..event.texts.len()).map(|index| (index, "*".to_owned())).collect();
             let replacement = dialect.replace_texts(&event, &values);
             let changed = dialect.apply(&event, &replacement);

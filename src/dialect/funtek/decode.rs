@@ -3,13 +3,14 @@
 
 use bytes::Bytes;
 
-use crate::dialect::contract::{Call, Decoded, Options, Unreadable};
+use crate::dialect::contract::{Call, Decoded, Unreadable};
 use crate::dialect::document::json::{self, Object};
 use crate::dialect::document::readable::readable;
 use crate::dialect::document::writer::Fields;
 use crate::dialect::document::{literal, values};
 use crate::event::{Can, DialectId, Event, Hook, Message, Room};
 
+use super::options::FuntekOptions;
 use super::table::{HOOKS, MESSAGE, RECALL};
 
 /// Longest unknown event that is reported.
@@ -18,7 +19,7 @@ const EVENT_CHARS_MAX: usize = 100;
 const WRITTEN: [&str; 4] = ["message", "contents", "template", "extra"];
 
 /// Reads a call.
-pub fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
+pub fn decode(call: &Call<'_>, options: &FuntekOptions) -> Result<Decoded, Unreadable> {
     let text = readable(&call.body);
     let unreadable = |reason: String| Unreadable { hook: None, reason };
     let object = Object::parse(&text).map_err(|flaw| unreadable(format!("the body is {flaw}")))?;
@@ -31,12 +32,11 @@ pub fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
         let shown = name.chars().take(EVENT_CHARS_MAX).collect();
         return Ok(Decoded::UnknownCommand(shown));
     };
-    let mut event =
-        read(info.hook, &object, &text, &call.options).map_err(|reason| Unreadable {
-            hook: Some(info.hook),
-            reason,
-        })?;
-    event.operation_id = call.operation_id.unwrap_or_default().to_owned();
+    let mut event = read(info.hook, &object, &text, options).map_err(|reason| Unreadable {
+        hook: Some(info.hook),
+        reason,
+    })?;
+    event.operation_id = call.head.operation_id().to_owned();
     Ok(Decoded::Event(Box::new(event)))
 }
 
@@ -50,14 +50,19 @@ pub fn decode_one(hook: Hook, operation_id: &str, body: &Bytes) -> Result<Event,
     let object = Object::parse(&text).map_err(|flaw| unreadable(format!("the body is {flaw}")))?;
     let mut event = match hook == RECALL {
         true => Ok(recalled(&object, &text)),
-        false => read(hook, &object, &text, &Options::default()),
+        false => read(hook, &object, &text, &FuntekOptions::default()),
     }
     .map_err(unreadable)?;
     event.operation_id = operation_id.to_owned();
     Ok(event)
 }
 
-fn read(hook: Hook, object: &Object<'_>, body: &str, options: &Options) -> Result<Event, String> {
+fn read(
+    hook: Hook,
+    object: &Object<'_>,
+    body: &str,
+    options: &FuntekOptions,
+) -> Result<Event, String> {
     let room_id = object.text("roomID").filter(|id| !id.is_empty());
     let room_id = room_id.ok_or("`roomID` is missing")?.into_owned();
     let can = Can {
@@ -69,7 +74,7 @@ fn read(hook: Hook, object: &Object<'_>, body: &str, options: &Options) -> Resul
     let sender = Client::of(inside.last("sender").unwrap_or_default());
     let named = object.text("clientID").filter(|id| !id.is_empty());
     let sender_id = named.map_or(sender.id, |id| id.into_owned());
-    let is_bot = options.funtek_bot.as_deref() == Some(sender_id.as_str());
+    let is_bot = options.bot.as_deref() == Some(sender_id.as_str());
 
     let mut event = Event::new(hook, DialectId::Funtek, can);
     event.ordering_key = format!("room:{room_id}");
@@ -77,7 +82,7 @@ fn read(hook: Hook, object: &Object<'_>, body: &str, options: &Options) -> Resul
     event.room = Some(Room {
         id: room_id.clone(),
         bot_state: object.text("botState").map(|state| state.into_owned()),
-        bot: options.funtek_bot.clone(),
+        bot: options.bot.clone(),
         kept_here: false,
         by_robot: hook == MESSAGE && (sender.is_robot || is_bot),
         members: members(inside.last("members").unwrap_or_default()),
@@ -87,8 +92,8 @@ fn read(hook: Hook, object: &Object<'_>, body: &str, options: &Options) -> Resul
         return Ok(event);
     }
     let kind = inside.text("messageType").unwrap_or_default();
-    event.sealed = kind == "encrypted";
-    if !event.sealed {
+    event.encrypted = kind == "encrypted";
+    if !event.encrypted {
         for name in WRITTEN {
             if let Some(raw) = inside.last(name) {
                 values::find(body, raw, &format!("/data/{name}"), false, &mut event.texts);

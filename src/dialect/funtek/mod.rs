@@ -6,27 +6,43 @@
 //! server's API, made afterwards.
 //! Source: imkit/api-doc, `webhook.md` and `message/Message-Format.md`. The server is closed.
 //!
-//! Order, downward: `answer`, `decode`, `table`.
+//! Order, downward: `answer`, `decode`, `table`, `options`.
 
 mod answer;
 mod decode;
+mod options;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
 
-use self::table::{MESSAGE, RECALL};
 use crate::decision::{Decision, Replacement};
+use crate::dialect::answers::{Answers, Reading};
+use crate::dialect::contract::{Call, Decoded, Dialect, Head, Outgoing, Reply, Unreadable};
 use crate::dialect::hooks::HookInfo;
 use crate::event::{DialectId, Event, Hook, Message};
 
-use crate::dialect::answers::{Answers, Reading};
-use crate::dialect::contract::{Call, Decoded, Dialect, Outgoing, Reply, Unreadable};
+use table::{MESSAGE, RECALL};
+
+pub use options::FuntekOptions;
 
 /// The dialect of FUNTEK.
 #[derive(Debug)]
-pub struct Funtek;
+pub struct Funtek {
+    options: FuntekOptions,
+}
+
+/// As it is spoken where no operator said more.
+pub static DEFAULT: Funtek = Funtek {
+    options: FuntekOptions { bot: None },
+};
+
+impl Funtek {
+    pub fn new(options: FuntekOptions) -> Funtek {
+        Funtek { options }
+    }
+}
 
 impl Dialect for Funtek {
     fn id(&self) -> DialectId {
@@ -38,7 +54,17 @@ impl Dialect for Funtek {
     }
 
     fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable> {
-        decode::decode(call)
+        decode::decode(call, &self.options)
+    }
+
+    /// The body alone says it.
+    fn hook_of(&self, _: &Head<'_>) -> Option<Hook> {
+        None
+    }
+
+    /// It does not repeat.
+    fn refuses_unreadable(&self, _: Hook) -> bool {
+        false
     }
 
     /// The body names its event, so the URL has nothing to say.

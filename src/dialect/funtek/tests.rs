@@ -6,9 +6,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::decision::{Answer, Decider, Decision, Outcome, Refusal, Verdict};
-use crate::dialect::{Answers, Call, Decoded, Options, Unreadable, of};
+use crate::dialect::{Answers, Call, Decoded, Dialect, FuntekOptions, Head, Unreadable, of};
 use crate::event::{DialectId, Event, Message};
 
+use super::Funtek;
 use super::table::RECALL;
 
 macro_rules! fixture {
@@ -18,15 +19,12 @@ macro_rules! fixture {
 }
 
 fn decode(body: &[u8]) -> Result<Decoded, Unreadable> {
-    of(DialectId::Funtek).decode(&Call {
-        path: "",
-        query: "",
-        operation_id: None,
+    let options = FuntekOptions {
+        bot: Some(Arc::from("robot001")),
+    };
+    Funtek::new(options).decode(&Call {
+        head: Head::at("", ""),
         body: Bytes::copy_from_slice(body),
-        options: Options {
-            funtek_bot: Some(Arc::from("robot001")),
-            ..Options::default()
-        },
     })
 }
 
@@ -108,7 +106,7 @@ fn message(body: &[u8]) -> String {
     assert_eq!(message.server_msg_id, "5c1ddf2d1536bbb6c49f7cfe");
     let texts: Vec<_> = event.texts.iter().map(|text| text.value.as_str()).collect();
     let room = event.room.as_ref().unwrap();
-    let mark = match (event.sealed, room.by_robot) {
+    let mark = match (event.encrypted, room.by_robot) {
         (true, _) => " sealed",
         (_, true) => " robot",
         _ => "",

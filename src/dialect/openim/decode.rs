@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::dialect::contract::{Call, Decoded, Unreadable};
+use crate::dialect::contract::{Call, Decoded, Head, Unreadable};
 use crate::dialect::document::json::{self, Flaw, Object};
 use crate::dialect::document::readable::readable;
 use crate::dialect::hooks::{Form, HookInfo, Receiver};
@@ -26,8 +26,9 @@ const COMMAND_CHARS_MAX: usize = 100;
 /// The URL's form tells the two apart where it can, for only v3 appends a command. Else the route
 /// tells, unless the body knows better.
 pub fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unreadable> {
-    let in_path = command_in_path(call.path);
-    let in_url = in_path.or_else(|| command_in_query(call.query));
+    let head = &call.head;
+    let in_path = command_in_path(head.path);
+    let in_url = in_path.or_else(|| command_in_query(head.query));
     let text = readable(&call.body);
     let body = match &text {
         Cow::Borrowed(_) => call.body.clone(),
@@ -54,9 +55,9 @@ pub fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unreadable> 
         DialectId::OpenImV2 => v2::can(info.hook),
         _ => can(info, &command),
     };
-    let operation_id = match call.operation_id {
-        Some(id) if !id.is_empty() => id.to_owned(),
-        _ => object.text("operationID").unwrap_or_default().into_owned(),
+    let operation_id = match head.operation_id() {
+        "" => object.text("operationID").unwrap_or_default().into_owned(),
+        id => id.to_owned(),
     };
     let mut event = read(info, dialect, can, &object, &text, |document, name| {
         is_replaceable(info, dialect, can, document, name)
@@ -65,6 +66,41 @@ pub fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unreadable> 
     event.operation_id = operation_id;
     event.body = Some(body);
     Ok(Decoded::Event(Box::new(event)))
+}
+
+/// The hook whose command stands in the URL.
+pub fn hook_of(head: &Head<'_>) -> Option<Hook> {
+    let command = command_in_path(head.path).or_else(|| command_in_query(head.query))?;
+    table::by_command(command).map(|info| info.hook)
+}
+
+/// Reads an event that was stored with the body of its call.
+pub fn decode_one(
+    hook: Hook,
+    operation_id: &str,
+    body: Bytes,
+    dialect: DialectId,
+) -> Result<Event, Unreadable> {
+    let call = Call {
+        head: Head::default(),
+        body,
+    };
+    match decode(&call, dialect)? {
+        Decoded::Event(mut event) => {
+            if !operation_id.is_empty() {
+                event.operation_id = operation_id.to_owned();
+            }
+            Ok(*event)
+        }
+        Decoded::UnknownCommand(command) => Err(Unreadable {
+            hook: Some(hook),
+            reason: format!("its command `{command}` is unknown"),
+        }),
+        Decoded::Batch { .. } => Err(Unreadable {
+            hook: Some(hook),
+            reason: "it is more than one event".to_owned(),
+        }),
+    }
 }
 
 /// Builds an event from a message that was given directly.

@@ -19,9 +19,11 @@ pub(super) mod table;
 pub(super) mod texts;
 pub mod v2;
 
+use bytes::Bytes;
+
 use crate::decision::{Decision, Replacement};
 use crate::dialect::answers::{Answers, Reading};
-use crate::dialect::contract::{Call, Decoded, Dialect, Outgoing, Reply, Unreadable};
+use crate::dialect::contract::{Call, Decoded, Dialect, Head, Outgoing, Reply, Unreadable};
 use crate::dialect::hooks::HookInfo;
 use crate::event::{DialectId, Event, Hook};
 
@@ -45,6 +47,14 @@ impl Dialect for OpenIm {
 
     fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable> {
         decode::decode(call, DialectId::OpenIm)
+    }
+
+    fn hook_of(&self, head: &Head<'_>) -> Option<Hook> {
+        decode::hook_of(head)
+    }
+
+    fn decode_one(&self, hook: Hook, operation_id: &str, body: Bytes) -> Result<Event, Unreadable> {
+        decode::decode_one(hook, operation_id, body, DialectId::OpenIm)
     }
 
     fn reply(&self, event: &Event, decision: &Decision) -> Reply {

@@ -12,7 +12,7 @@ use crate::decision::{Decision, Refusal, Replacement, Verdict};
 use crate::event::{DialectId, Event, Hook, Message, Moment};
 
 use crate::dialect::answers::{AnswerWarning, Answers, Reading};
-use crate::dialect::contract::{Call, Decoded, Dialect, Outgoing, Reply, Unreadable};
+use crate::dialect::contract::{Call, Decoded, Dialect, Head, Outgoing, Reply, Unreadable};
 use crate::dialect::document::json::{self, Object};
 use crate::dialect::document::literal;
 use crate::dialect::document::readable::readable;
@@ -38,6 +38,14 @@ impl Dialect for OpenImV2 {
 
     fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable> {
         decode::decode(call, DialectId::OpenImV2)
+    }
+
+    fn hook_of(&self, head: &Head<'_>) -> Option<Hook> {
+        decode::hook_of(head)
+    }
+
+    fn decode_one(&self, hook: Hook, operation_id: &str, body: Bytes) -> Result<Event, Unreadable> {
+        decode::decode_one(hook, operation_id, body, DialectId::OpenImV2)
     }
 
     fn reply(&self, event: &Event, decision: &Decision) -> Reply {

@@ -197,11 +197,8 @@ fn check_route(
     expected: Result<(&str, DialectId), (Option<&str>, &str)>,
 ) {
     let call = Call {
-        path,
-        query,
-        operation_id: None,
+        head: Head::at(path, query),
         body: Bytes::copy_from_slice(body.as_bytes()),
-        options: Options::default(),
     };
     let decoded = of(route).decode(&call);
     let found = match &decoded {
@@ -348,13 +345,17 @@ fn an_old_name_in_the_body_agrees_with_the_new_one_in_the_url() {
 #[test]
 fn the_operation_id_comes_from_the_header_first() {
     let body = file("before_send_single_msg.text.request.json");
-    let with = |operation_id| {
+    let with = |operation_id: Option<&str>| {
+        let mut headers = http::HeaderMap::new();
+        if let Some(id) = operation_id {
+            headers.insert("Operationid", id.parse().unwrap());
+        }
         let call = Call {
-            path: "callbackBeforeSendSingleMsgCommand",
-            query: "",
-            operation_id,
+            head: Head {
+                headers: Headers::of(&headers),
+                ..Head::at("callbackBeforeSendSingleMsgCommand", "")
+            },
             body: Bytes::from_static(body),
-            options: Options::default(),
         };
         match of(DialectId::OpenIm).decode(&call) {
             Ok(Decoded::Event(event)) => event.operation_id,

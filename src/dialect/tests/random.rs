@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::decision::{Answer, Outcome, Verdict};
 use crate::dialect::document::json;
-use crate::dialect::{Answers, Call, Decoded, Form, Options, info, of};
+use crate::dialect::{Answers, Call, Decoded, Form, Head, info, of};
 use crate::event::{DialectId, Document, Event};
 
 use super::fixtures;
@@ -44,11 +44,8 @@ fn damaged(kind: &'static str) -> impl Strategy<Value = Vec<u8>> {
 fn decoded(body: &[u8]) -> Option<Event> {
     let decode = |route| {
         of(route).decode(&Call {
-            path: "",
-            query: "",
-            operation_id: None,
+            head: Head::at("", ""),
             body: Bytes::copy_from_slice(body),
-            options: Options::default(),
         })
     };
     match decode(DialectId::OpenIm) {
@@ -152,11 +149,8 @@ proptest! {
     ) {
         for route in OPENIM {
             let _ = of(route).decode(&Call {
-                path: &path,
-                query: &query,
-                operation_id: None,
+                head: Head::at(&path, &query),
                 body: Bytes::from(body.clone()),
-                options: Options::default(),
             });
             let reply = of(route).reply_without_event(None, &body, &decision(Verdict::Allow));
             prop_assert_eq!(reply.status, 200);

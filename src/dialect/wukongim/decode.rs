@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::dialect::contract::{Call, Decoded, Unreadable};
+use crate::dialect::contract::{Call, Decoded, Head, Unreadable};
 use crate::dialect::document::json::{self, Object};
 use crate::dialect::document::readable::readable;
 use crate::event::{Can, DialectId, Event, Hook};
@@ -25,7 +25,7 @@ const PRESENCE_REPEATS_WITHIN: Duration = Duration::from_secs(60);
 /// Shape: `msg.notify` and `user.onlinestatus` are arrays; `msg.offline` is an object, and an
 /// array of them is accepted, as an old document has it.
 pub fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
-    let Some(name) = event_in_query(call.query) else {
+    let Some(name) = event_in_query(call.head.query) else {
         return Err(Unreadable {
             hook: None,
             reason: "the URL names no event (`?event=msg.notify`)".to_owned(),
@@ -36,7 +36,7 @@ pub fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
         return Ok(Decoded::UnknownCommand(shown));
     };
     if info.hook == BEFORE_SEND {
-        let operation_id = call.operation_id.unwrap_or_default();
+        let operation_id = call.head.operation_id();
         let event = decode_one(info.hook, operation_id, call.body.clone())?;
         return Ok(Decoded::Event(Box::new(event)));
     }
@@ -61,6 +61,11 @@ pub fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
         hook: info.hook,
         items,
     })
+}
+
+/// The hook whose name stands in the query.
+pub fn hook_of(head: &Head<'_>) -> Option<Hook> {
+    by_event(event_in_query(head.query)?).map(|info| info.hook)
 }
 
 /// Reads one message or one line of presence.
@@ -105,7 +110,7 @@ fn message_event(hook: Hook, body: &Bytes) -> Result<Event, String> {
         Err(why) if waits => return Err(why.to_owned()),
         content => content.unwrap_or_default(),
     };
-    let sealed = message::is_sealed(&object);
+    let encrypted = message::is_encrypted(&object);
     let can = match waits {
         true => Can {
             block: true,
@@ -116,7 +121,7 @@ fn message_event(hook: Hook, body: &Bytes) -> Result<Event, String> {
         false => Can::NOTHING,
     };
     let mut event = Event::new(hook, DialectId::WukongIm, can);
-    if !sealed {
+    if !encrypted {
         event.texts = payload::texts(&content.text, can.replace);
     }
     let parties = Parties::read(&object);
@@ -128,7 +133,7 @@ fn message_event(hook: Hook, body: &Bytes) -> Result<Event, String> {
     if hook == OFFLINE {
         event.recipients = Some(recipients::read(&object));
     }
-    event.sealed = sealed;
+    event.encrypted = encrypted;
     event.message = Some(message);
     Ok(event)
 }

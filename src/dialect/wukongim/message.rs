@@ -110,7 +110,7 @@ pub fn read(object: &Object<'_>, parties: &Parties, content: String) -> Message 
 }
 
 /// The payload is encrypted end to end, so no filter can read it.
-pub fn is_sealed(object: &Object<'_>) -> bool {
+pub fn is_encrypted(object: &Object<'_>) -> bool {
     let setting = object.last("setting").and_then(json::int);
     setting.is_some_and(|setting| setting & SETTING_SIGNAL != 0)
 }

@@ -6,12 +6,13 @@
 //! Source: WuKongIM v1.0.0 to v2.2.5 `internal/webhook`, v3 `internal/runtime/webhook`.
 //!
 //! Order, downward: `request`, `before_send`, `decode`, `recipients`, `presence`, `compose`,
-//! `message`, `payload`, `table`.
+//! `message`, `payload`, `table`, `options`.
 
 mod before_send;
 mod compose;
 mod decode;
 mod message;
+mod options;
 mod payload;
 mod presence;
 mod recipients;
@@ -22,17 +23,34 @@ mod tests;
 
 use bytes::Bytes;
 
-use self::table::BEFORE_SEND;
 use crate::decision::{Decision, Replacement};
+use crate::dialect::answers::{Answers, Reading};
+use crate::dialect::contract::{Call, Decoded, Dialect, Head, Outgoing, Reply, Unreadable};
 use crate::dialect::hooks::HookInfo;
 use crate::event::{DialectId, Event, Hook, Message};
 
-use crate::dialect::answers::{Answers, Reading};
-use crate::dialect::contract::{Call, Decoded, Dialect, Outgoing, Reply, Unreadable};
+use table::BEFORE_SEND;
+
+pub use options::WukongImOptions;
 
 /// The dialect of WuKongIM.
 #[derive(Debug)]
-pub struct WukongIm;
+pub struct WukongIm {
+    options: WukongImOptions,
+}
+
+/// As it is spoken where no operator said more.
+pub static DEFAULT: WukongIm = WukongIm {
+    options: WukongImOptions {
+        refuses_unreadable: false,
+    },
+};
+
+impl WukongIm {
+    pub fn new(options: WukongImOptions) -> WukongIm {
+        WukongIm { options }
+    }
+}
 
 impl Dialect for WukongIm {
     fn id(&self) -> DialectId {
@@ -45,6 +63,20 @@ impl Dialect for WukongIm {
 
     fn decode(&self, call: &Call<'_>) -> Result<Decoded, Unreadable> {
         decode::decode(call)
+    }
+
+    fn hook_of(&self, head: &Head<'_>) -> Option<Hook> {
+        decode::hook_of(head)
+    }
+
+    /// Its after events come many at a time.
+    fn takes_long_bodies(&self, hook: Hook) -> bool {
+        hook != BEFORE_SEND
+    }
+
+    /// v1 and v2 repeat the whole batch and then throw it away, so an operator must ask for it.
+    fn refuses_unreadable(&self, _: Hook) -> bool {
+        self.options.refuses_unreadable
     }
 
     fn place(&self, event: &str) -> (String, String) {
@@ -86,7 +118,7 @@ impl Dialect for WukongIm {
     }
 
     fn takes_batches(&self, hook: Hook) -> bool {
-        request::takes_batches(hook)
+        table::is_array(hook)
     }
 
     fn request_batch(&self, url: &str, events: &[Event]) -> Option<Outgoing> {

@@ -10,7 +10,7 @@ use crate::dialect::contract::Outgoing;
 use crate::event::{Event, Hook};
 
 use super::before_send;
-use super::table::{NOTIFY, ONLINE_STATUS, event_name};
+use super::table::{NOTIFY, ONLINE_STATUS, event_name, is_array};
 
 /// Writes the call about one event.
 pub fn request(url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing {
@@ -19,21 +19,16 @@ pub fn request(url: &str, event: &Event, replacement: Option<&Replacement>) -> O
     let event = changed.as_ref().unwrap_or(event);
     let body = event.body.clone().unwrap_or_default();
     let body = match event.hook {
-        hook if hook == NOTIFY || hook == ONLINE_STATUS => array(std::slice::from_ref(&body)),
+        hook if is_array(hook) => array(std::slice::from_ref(&body)),
         _ => body,
     };
     outgoing(url, event.hook, body)
 }
 
-/// A message about to be sent and a push are told alone.
-pub fn takes_batches(hook: Hook) -> bool {
-    hook == NOTIFY || hook == ONLINE_STATUS
-}
-
 /// Writes the call about several events of one hook that takes batches.
 pub fn batch(url: &str, events: &[Event]) -> Option<Outgoing> {
     let hook = events.first()?.hook;
-    if !takes_batches(hook) || events.iter().any(|event| event.hook != hook) {
+    if !is_array(hook) || events.iter().any(|event| event.hook != hook) {
         return None;
     }
     let items: Vec<Bytes> = events

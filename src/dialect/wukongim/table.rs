@@ -50,6 +50,11 @@ const fn row(hook: Hook, command: &'static str, area: &'static str, has_message:
     }
 }
 
+/// Its body is an array, of as many events as there are.
+pub fn is_array(hook: Hook) -> bool {
+    hook == NOTIFY || hook == ONLINE_STATUS
+}
+
 /// The table's row of an event's name.
 pub fn by_event(name: &str) -> Option<&'static HookInfo> {
     HOOKS.iter().find(|info| info.command == name)

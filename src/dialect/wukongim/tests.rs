@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::decision::{Answer, Decision, FailureClass, Outcome, Refusal, Replacement, Verdict};
-use crate::dialect::{AnswerWarning, Answers, Call, Decoded, Options, Unreadable, of};
+use crate::dialect::{AnswerWarning, Answers, Call, Decoded, Head, Unreadable, of};
 use crate::event::{DialectId, Event};
 
 macro_rules! fixture {
@@ -15,11 +15,8 @@ macro_rules! fixture {
 
 fn decode(event: &str, body: &[u8]) -> Result<Decoded, Unreadable> {
     of(DialectId::WukongIm).decode(&Call {
-        path: "",
-        query: &format!("event={event}"),
-        operation_id: None,
+        head: Head::at("", &format!("event={event}")),
         body: Bytes::copy_from_slice(body),
-        options: Options::default(),
     })
 }
 
@@ -40,7 +37,7 @@ fn messages(event: &str, body: &[u8]) -> Vec<String> {
     let line = |event: &Event| {
         let message = event.message.as_ref().unwrap();
         let text = event.texts.first().map_or("", |text| &text.value);
-        let sealed = if event.sealed { " sealed" } else { "" };
+        let sealed = if event.encrypted { " sealed" } else { "" };
         format!(
             "{} {}>{} {} {text}{sealed}",
             message.server_msg_id,

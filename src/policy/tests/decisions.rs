@@ -4,17 +4,14 @@ use bytes::Bytes;
 
 use super::*;
 use crate::decision::{Answer, Decider, ListAction, Outcome, Refusal, Replacement, SkipReason};
-use crate::dialect::{Call, Decoded, Options};
+use crate::dialect::{Call, Decoded, Head};
 use crate::event::DialectId;
 
 /// A call of OpenIM over HTTP.
 fn http_event(command: &str, body: &serde_json::Value) -> Event {
     let call = Call {
-        path: command,
-        query: "",
-        operation_id: None,
+        head: Head::at(command, ""),
         body: Bytes::from(body.to_string()),
-        options: Options::default(),
     };
     match dialect::of(DialectId::OpenIm).decode(&call) {
         Ok(Decoded::Event(event)) => *event,
