@@ -217,7 +217,7 @@ fn read_routes(field: &Field<'_>) -> Vec<(String, DialectId)> {
         let is_path = prefix.starts_with('/') && !prefix.contains(['?', '#', ' ']);
         if !is_path || (prefix.len() > 1 && prefix.ends_with('/')) {
             field.error(
-                format!("`{prefix}` is no path"),
+                format!("`{prefix}` is not a valid path"),
                 "write it with a `/` at its beginning and none at its end: /openim",
             );
         }
@@ -314,12 +314,8 @@ fn read_outbox(field: &Field<'_>) -> outbox::Config {
 
 fn read_log(field: &Field<'_>) -> Log {
     let section = field.section();
-    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let log = Log {
-        format: section
-            .field("format")
-            .one_of(&formats)
-            .unwrap_or(LogFormat::Text),
+        format: section.field("format").choice().unwrap_or(LogFormat::Text),
         level: section.field("level").text(),
     };
     section.finish();
@@ -455,11 +451,11 @@ admin: 5
             ],
             &[
                 "CALLGATE_ENGINE__LOG__LEVL: log: there is no setting `levl`; did you mean `level`?",
-                "CALLGATE_ENGINE__SHUTDOWN_GRACE: shutdown_grace: `5` is no time; write a number with its unit: 500ms, 2s, 5m, 1h or 1d",
+                "CALLGATE_ENGINE__SHUTDOWN_GRACE: shutdown_grace: `5` is not a valid duration; write a number with its unit: 500ms, 2s, 5m, 1h or 1d",
                 "policies/engine.yaml:2:3: grpc: there is no setting `listn`; did you mean `listen`?",
-                "policies/engine.yaml:4:11: http.listen: `localhost:1` is no address with a port; write numbers such as 127.0.0.1:50051, 0.0.0.0:50051 or [::1]:50051",
-                "policies/engine.yaml:5:15: http.routes.x: `x` is no path; write it with a `/` at its beginning and none at its end: /openim",
-                "policies/engine.yaml:5:28: http.routes./y/: `/y/` is no path; write it with a `/` at its beginning and none at its end: /openim",
+                "policies/engine.yaml:4:11: http.listen: `localhost:1` is not a valid address with a port; write numbers such as 127.0.0.1:50051, 0.0.0.0:50051 or [::1]:50051",
+                "policies/engine.yaml:5:15: http.routes.x: `x` is not a valid path; write it with a `/` at its beginning and none at its end: /openim",
+                "policies/engine.yaml:5:28: http.routes./y/: `/y/` is not a valid path; write it with a `/` at its beginning and none at its end: /openim",
                 "policies/engine.yaml:5:28: http.routes./y/: `grpc` is not possible here; known are `openim`, `openim-v2`, `wukongim`, `chatserver`, `funtek`, `none`",
                 "policies/engine.yaml:6:15: log.format: `xml` is not possible here; known are `text`, `json`",
                 "policies/engine.yaml:7:8: admin: this must be a map of keys; write `key: value` lines below it",

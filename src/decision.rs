@@ -7,12 +7,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::event::Span;
+use strum::{EnumCount, IntoStaticStr, VariantArray};
+
+use crate::event::{Span, closed_set};
 
 /// Why an endpoint gave no usable answer, or why none was asked.
 ///
 /// Closed: each class has a line in the failure table, an action per hook and a metric label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumCount, VariantArray, IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum FailureClass {
     /// The endpoint did not answer within the hook's `timeout`.
     Timeout,
@@ -38,42 +43,7 @@ pub enum FailureClass {
     UnreadableCall,
 }
 
-impl FailureClass {
-    pub const ALL: [FailureClass; 11] = [
-        FailureClass::Timeout,
-        FailureClass::Connect,
-        FailureClass::HttpStatus,
-        FailureClass::InvalidAnswer,
-        FailureClass::TooLarge,
-        FailureClass::BlockedAddress,
-        FailureClass::BreakerOpen,
-        FailureClass::Overloaded,
-        FailureClass::Deadline,
-        FailureClass::Internal,
-        FailureClass::UnreadableCall,
-    ];
-
-    /// The name in policies, logs, metrics and answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            FailureClass::Timeout => "timeout",
-            FailureClass::Connect => "connect",
-            FailureClass::HttpStatus => "http_status",
-            FailureClass::InvalidAnswer => "invalid_answer",
-            FailureClass::TooLarge => "too_large",
-            FailureClass::BlockedAddress => "blocked_address",
-            FailureClass::BreakerOpen => "breaker_open",
-            FailureClass::Overloaded => "overloaded",
-            FailureClass::Deadline => "deadline",
-            FailureClass::Internal => "internal",
-            FailureClass::UnreadableCall => "unreadable_call",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<FailureClass> {
-        Self::ALL.into_iter().find(|class| class.name() == name)
-    }
-}
+closed_set!(FailureClass);
 
 impl fmt::Display for FailureClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,20 +52,14 @@ impl fmt::Display for FailureClass {
 }
 
 /// What a hook does about one class of failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumCount, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum FailureAction {
     Allow,
     Block,
 }
 
-impl FailureAction {
-    pub fn name(self) -> &'static str {
-        match self {
-            FailureAction::Allow => "allow",
-            FailureAction::Block => "block",
-        }
-    }
-}
+closed_set!(FailureAction);
 
 /// A failure with what an operator needs to mend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,7 +163,8 @@ impl Verdict {
 }
 
 /// Who settled a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumCount, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Decider {
     /// Nobody objected, or nobody was asked.
     Nothing,
@@ -208,26 +173,11 @@ pub enum Decider {
     FailurePolicy,
 }
 
-impl Decider {
-    pub const ALL: [Decider; 4] = [
-        Decider::Nothing,
-        Decider::Filter,
-        Decider::Callback,
-        Decider::FailurePolicy,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Decider::Nothing => "nothing",
-            Decider::Filter => "filter",
-            Decider::Callback => "callback",
-            Decider::FailurePolicy => "failure_policy",
-        }
-    }
-}
+closed_set!(Decider);
 
 /// Why a hook's rules were not applied to an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumCount, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum SkipReason {
     /// The hook is not in the policy, or `enable` is false.
     Disabled,
@@ -241,28 +191,13 @@ pub enum SkipReason {
     Robot,
 }
 
-impl SkipReason {
-    pub const ALL: [SkipReason; 5] = [
-        SkipReason::Disabled,
-        SkipReason::AllowedTypes,
-        SkipReason::DeniedTypes,
-        SkipReason::AttentionIds,
-        SkipReason::Robot,
-    ];
+closed_set!(SkipReason);
 
-    pub fn name(self) -> &'static str {
-        match self {
-            SkipReason::Disabled => "disabled",
-            SkipReason::AllowedTypes => "allowed_types",
-            SkipReason::DeniedTypes => "denied_types",
-            SkipReason::AttentionIds => "attention_ids",
-            SkipReason::Robot => "robot",
-        }
-    }
-}
-
-/// What a list does with a match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// What a list does with a match, from what changes a message most to what changes nothing.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumCount, VariantArray, IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum ListAction {
     Block,
     Replace,
@@ -272,24 +207,7 @@ pub enum ListAction {
     Shadow,
 }
 
-impl ListAction {
-    /// From what changes a message most to what changes nothing.
-    pub const ALL: [ListAction; 4] = [
-        ListAction::Block,
-        ListAction::Replace,
-        ListAction::Flag,
-        ListAction::Shadow,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            ListAction::Block => "block",
-            ListAction::Replace => "replace",
-            ListAction::Flag => "flag",
-            ListAction::Shadow => "shadow",
-        }
-    }
-}
+closed_set!(ListAction);
 
 /// One match of a filter, as reported to the caller and the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -339,5 +257,32 @@ impl Decision {
             skipped: Some(reason),
             ..Decision::acknowledged()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Policies, dashboards and callers have these words.
+    #[test]
+    fn names_are_a_contract() {
+        let classes = FailureClass::ALL.map(FailureClass::name).join(" ");
+        assert_eq!(
+            classes,
+            "timeout connect http_status invalid_answer too_large blocked_address breaker_open \
+             overloaded deadline internal unreadable_call"
+        );
+        let deciders = Decider::ALL.map(Decider::name).join(" ");
+        assert_eq!(deciders, "nothing filter callback failure_policy");
+        let reasons = SkipReason::ALL.map(SkipReason::name).join(" ");
+        assert_eq!(
+            reasons,
+            "disabled allowed_types denied_types attention_ids robot"
+        );
+        let actions = ListAction::ALL.map(ListAction::name).join(" ");
+        assert_eq!(actions, "block replace flag shadow");
+        let actions = FailureAction::ALL.map(FailureAction::name).join(" ");
+        assert_eq!(actions, "allow block");
     }
 }

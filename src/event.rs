@@ -11,6 +11,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use strum::{EnumCount, IntoStaticStr, VariantArray};
+
+/// Gives a closed set its members and their names: `ALL`, `name()` and `from_name()`.
+///
+/// The members come from the enum itself, so none can be forgotten.
+macro_rules! closed_set {
+    ($set:ident) => {
+        impl $set {
+            /// Every member, in the order of the enum.
+            pub const ALL: [$set; <$set as ::strum::EnumCount>::COUNT] =
+                match <$set as ::strum::VariantArray>::VARIANTS.first_chunk() {
+                    Some(all) => *all,
+                    None => unreachable!(),
+                };
+
+            /// The name in policies, logs, metrics and answers.
+            pub fn name(self) -> &'static str {
+                self.into()
+            }
+
+            pub fn from_name(name: &str) -> Option<$set> {
+                Self::ALL.into_iter().find(|member| member.name() == name)
+            }
+        }
+    };
+}
+pub(crate) use closed_set;
 
 /// When a hook is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,11 +65,15 @@ impl fmt::Display for Hook {
 }
 
 /// How one IM server writes its calls and reads answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumCount, VariantArray, IntoStaticStr,
+)]
+#[strum(serialize_all = "lowercase")]
 pub enum DialectId {
     /// OpenIM v3.7 and later: the command is the last path segment.
     OpenIm,
     /// OpenIM v2.0: one URL, the command is in the body.
+    #[strum(serialize = "openim-v2")]
     OpenImV2,
     /// WuKongIM v1 to v3: one URL, the event's name is in the query.
     WukongIm,
@@ -52,30 +83,7 @@ pub enum DialectId {
     Funtek,
 }
 
-impl DialectId {
-    pub const ALL: [DialectId; 5] = [
-        DialectId::OpenIm,
-        DialectId::OpenImV2,
-        DialectId::WukongIm,
-        DialectId::ChatServer,
-        DialectId::Funtek,
-    ];
-
-    /// The name in policies, logs and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            DialectId::OpenIm => "openim",
-            DialectId::OpenImV2 => "openim-v2",
-            DialectId::WukongIm => "wukongim",
-            DialectId::ChatServer => "chatserver",
-            DialectId::Funtek => "funtek",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<DialectId> {
-        Self::ALL.into_iter().find(|id| id.name() == name)
-    }
-}
+closed_set!(DialectId);
 
 impl fmt::Display for DialectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -19,7 +19,7 @@ pub(super) type HookClient = HookServiceClient<Channel>;
 
 /// Connects to the operators' port at `url`.
 ///
-/// Errors: it is no URL, or no server answers there.
+/// Errors: it is not a valid URL, or no server answers there.
 pub(super) async fn admin(url: &str) -> anyhow::Result<AdminClient> {
     let channel = connect(url).await.with_context(|| {
         format!("no callgate answers at {url}; name its `admin.listen` with --server")
@@ -29,7 +29,7 @@ pub(super) async fn admin(url: &str) -> anyhow::Result<AdminClient> {
 
 /// Connects to the gRPC port at `url`.
 ///
-/// Errors: it is no URL, or no server answers there.
+/// Errors: it is not a valid URL, or no server answers there.
 pub(super) async fn hooks(url: &str) -> anyhow::Result<HookClient> {
     let channel = connect(url).await.with_context(|| {
         format!(

@@ -5,10 +5,16 @@
 
 use std::fmt;
 
+use strum::{EnumCount, IntoStaticStr, VariantArray};
+
 use crate::decision::{Failure, FailureClass, Outcome};
+use crate::event::closed_set;
 
 /// How answers are read that mean something else than their author thinks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EnumCount, VariantArray, IntoStaticStr,
+)]
+#[strum(serialize_all = "lowercase")]
 pub enum Answers {
     /// Exactly as the IM server would read them.
     #[default]
@@ -19,22 +25,7 @@ pub enum Answers {
     Intent,
 }
 
-impl Answers {
-    pub const ALL: [Answers; 3] = [Answers::OpenIm, Answers::Strict, Answers::Intent];
-
-    /// The name in policies.
-    pub fn name(self) -> &'static str {
-        match self {
-            Answers::OpenIm => "openim",
-            Answers::Strict => "strict",
-            Answers::Intent => "intent",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Answers> {
-        Self::ALL.into_iter().find(|answers| answers.name() == name)
-    }
-}
+closed_set!(Answers);
 
 /// An answer as we understand it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +59,8 @@ impl Reading {
 /// An answer that means something else than its author probably thinks.
 ///
 /// Closed: each has a line in the documentation and a metric label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumCount, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum AnswerWarning {
     /// An `actionCode` that does not refuse: 1 in v3.7 and later, 2 and more in v2.0.
     ActionCode,
@@ -104,48 +96,9 @@ pub enum AnswerWarning {
     UnusablePayload,
 }
 
+closed_set!(AnswerWarning);
+
 impl AnswerWarning {
-    pub const ALL: [AnswerWarning; 16] = [
-        AnswerWarning::ActionCode,
-        AnswerWarning::ActionAndErrCode,
-        AnswerWarning::ErrCodeAlone,
-        AnswerWarning::NextCode,
-        AnswerWarning::NextCodeUnknown,
-        AnswerWarning::WrongType,
-        AnswerWarning::RefusalCode,
-        AnswerWarning::RefusalStatus,
-        AnswerWarning::ContentNotObject,
-        AnswerWarning::UnusableField,
-        AnswerWarning::FrameworkError,
-        AnswerWarning::NothingKnown,
-        AnswerWarning::ContentMissing,
-        AnswerWarning::ExtraKey,
-        AnswerWarning::ReasonCode,
-        AnswerWarning::UnusablePayload,
-    ];
-
-    /// The name in logs and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            AnswerWarning::ActionCode => "action_code",
-            AnswerWarning::ActionAndErrCode => "action_and_err_code",
-            AnswerWarning::ErrCodeAlone => "err_code_alone",
-            AnswerWarning::NextCode => "next_code",
-            AnswerWarning::NextCodeUnknown => "next_code_unknown",
-            AnswerWarning::WrongType => "wrong_type",
-            AnswerWarning::RefusalCode => "refusal_code",
-            AnswerWarning::RefusalStatus => "refusal_status",
-            AnswerWarning::ContentNotObject => "content_not_object",
-            AnswerWarning::UnusableField => "unusable_field",
-            AnswerWarning::FrameworkError => "framework_error",
-            AnswerWarning::NothingKnown => "nothing_known",
-            AnswerWarning::ContentMissing => "content_missing",
-            AnswerWarning::ExtraKey => "extra_key",
-            AnswerWarning::ReasonCode => "reason_code",
-            AnswerWarning::UnusablePayload => "unusable_payload",
-        }
-    }
-
     /// What the IM server makes of it and what to answer instead, for the author of the endpoint.
     pub fn explain(self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use strum::{IntoStaticStr, VariantArray};
 
 use super::url_prefix::UrlPrefix;
 use crate::dialect::Answers;
@@ -65,7 +66,8 @@ pub struct EventSettings {
 }
 
 /// What the body of a request to an endpoint is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum EventFormat {
     /// As the IM server of the endpoint's dialect writes it.
     Dialect,

@@ -326,7 +326,7 @@ impl Fields<'_> {
                 place,
                 path: at.path.clone(),
             };
-            let what = format!("OpenIM skips `{text}`, which is no message type");
+            let what = format!("OpenIM skips `{text}`, which is not a message type");
             let hint = "write a number such as 101 or a range such as 200-500";
             self.converter.problems.warning(&at, what, hint);
         }

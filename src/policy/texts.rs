@@ -1,5 +1,7 @@
 //! How texts are judged, whatever the hook.
 
+use strum::{IntoStaticStr, VariantArray};
+
 use super::type_set::TypeSet;
 
 /// What `filters` says of all texts.
@@ -11,7 +13,8 @@ pub(super) struct TextRules {
 }
 
 /// What a word in a quoted or forwarded message leads to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum NestedText {
     /// As if the sender had said it.
     #[default]
@@ -23,7 +26,8 @@ pub enum NestedText {
 }
 
 /// What a word to be masked leads to where the answer cannot carry new text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ReplaceInSendHook {
     #[default]
     Block,

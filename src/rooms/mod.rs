@@ -36,7 +36,7 @@ pub enum RoomsError {
     Full,
     #[error("{0} is empty or longer than {TEXT_BYTES_MAX} bytes")]
     Text(&'static str),
-    #[error("`{0}` is no URL; write it like https://bot.example/room")]
+    #[error("`{0}` is not a valid URL; write it like https://bot.example/room")]
     Url(String),
     #[error("the rooms' file failed: {0}")]
     File(#[from] rusqlite::Error),

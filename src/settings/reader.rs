@@ -6,6 +6,8 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use strum::VariantArray;
+
 use super::document::{Entry, Map, Node, Value, in_file_order};
 use super::problem::{At, Problems, suggest};
 
@@ -279,7 +281,7 @@ impl<'a> Field<'a> {
         let item = self.item()?;
         let parsed = parse(&item.text);
         if parsed.is_none() {
-            self.error(format!("`{}` is no {noun}", item.text), hint);
+            self.error(format!("`{}` is not a valid {noun}", item.text), hint);
         }
         parsed
     }
@@ -287,6 +289,12 @@ impl<'a> Field<'a> {
     /// One of a closed set of words, in any letter case.
     pub fn one_of<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
         self.item().and_then(|item| item.one_of(choices))
+    }
+
+    /// A member of a closed set, by its name in any letter case.
+    pub fn choice<T: VariantArray + Copy + Into<&'static str>>(&self) -> Option<T> {
+        let choices = T::VARIANTS.iter().map(|member| ((*member).into(), *member));
+        self.one_of(&choices.collect::<Vec<_>>())
     }
 }
 
@@ -324,7 +332,7 @@ impl Item<'_> {
                 None
             }
             Err(_) => {
-                let what = format!("`{}` is no whole number", self.text);
+                let what = format!("`{}` is not a whole number", self.text);
                 self.error(what, format!("use {min} to {max}"));
                 None
             }
@@ -343,7 +351,7 @@ impl Item<'_> {
         match seconds.filter(|seconds| *seconds <= DURATION_SECONDS_MAX) {
             Some(seconds) => Some(Duration::from_secs_f64(seconds)),
             None => {
-                let what = format!("`{}` is no time", self.text);
+                let what = format!("`{}` is not a valid duration", self.text);
                 self.error(
                     what,
                     "write a number with its unit: 500ms, 2s, 5m, 1h or 1d",
@@ -369,7 +377,7 @@ impl Item<'_> {
             // The range above is far below 2^53, so the conversion is exact.
             Some(bytes) => Some(bytes as u64),
             None => {
-                let what = format!("`{}` is no size", self.text);
+                let what = format!("`{}` is not a valid size", self.text);
                 self.error(what, "write bytes, or a number with KiB, MiB or GiB");
                 None
             }
@@ -436,22 +444,22 @@ mod tests {
         check(
             "x: 2",
             |x| x.duration(),
-            &format!("0ns\nf:1:4: x: `2` is no time; {hint}"),
+            &format!("0ns\nf:1:4: x: `2` is not a valid duration; {hint}"),
         );
         check(
             "x: -2s",
             |x| x.duration(),
-            &format!("0ns\nf:1:4: x: `-2s` is no time; {hint}"),
+            &format!("0ns\nf:1:4: x: `-2s` is not a valid duration; {hint}"),
         );
         check(
             "x: 2 weeks",
             |x| x.duration(),
-            &format!("0ns\nf:1:4: x: `2 weeks` is no time; {hint}"),
+            &format!("0ns\nf:1:4: x: `2 weeks` is not a valid duration; {hint}"),
         );
         check(
             "x: 999999d",
             |x| x.seconds(),
-            &format!("None\nf:1:4: x: `999999d` is no time; {hint}"),
+            &format!("None\nf:1:4: x: `999999d` is not a valid duration; {hint}"),
         );
     }
 
@@ -464,12 +472,12 @@ mod tests {
         check(
             "x: 0",
             |x| x.bytes(),
-            &format!("1\nf:1:4: x: `0` is no size; {hint}"),
+            &format!("1\nf:1:4: x: `0` is not a valid size; {hint}"),
         );
         check(
             "x: 1T",
             |x| x.bytes(),
-            &format!("1\nf:1:4: x: `1T` is no size; {hint}"),
+            &format!("1\nf:1:4: x: `1T` is not a valid size; {hint}"),
         );
     }
 
@@ -490,7 +498,7 @@ mod tests {
         check(
             "x: 7.5",
             |x| x.count(9),
-            "1\nf:1:4: x: `7.5` is no whole number; use 1 to 9",
+            "1\nf:1:4: x: `7.5` is not a whole number; use 1 to 9",
         );
         check("x: 0.5", |x| x.share(), "0.5");
         check(

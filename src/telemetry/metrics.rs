@@ -12,14 +12,16 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 use super::hooks::HookStates;
 use super::spread::{Shown, Spread};
 use crate::decision::{Decision, FailureClass, ListAction, SkipReason, Verdict};
-use crate::event::Hook;
+use crate::event::{Hook, closed_set};
 
 /// Where the time of a call goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumCount, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Stage {
     Decode,
     Filter,
@@ -27,18 +29,11 @@ pub enum Stage {
     Total,
 }
 
-impl Stage {
-    const ALL: [Stage; 4] = [Stage::Decode, Stage::Filter, Stage::Callback, Stage::Total];
+closed_set!(Stage);
 
+impl Stage {
     fn label(self) -> StageLabel {
-        StageLabel {
-            stage: match self {
-                Stage::Decode => "decode",
-                Stage::Filter => "filter",
-                Stage::Callback => "callback",
-                Stage::Total => "total",
-            },
-        }
+        StageLabel { stage: self.name() }
     }
 }
 
@@ -168,7 +163,7 @@ pub struct Metrics {
     policy_rejected: Gauge<i64, AtomicI64>,
     stages: Family<StageLabel, Histogram>,
     /// The members of `stages`, found without a look-up.
-    stage: [Histogram; 4],
+    stage: [Histogram; Stage::ALL.len()],
     pending: Family<EndpointState, Gauge<u64, AtomicU64>>,
     dead: Family<EndpointLabel, Gauge<u64, AtomicU64>>,
     oldest_age: Family<EndpointLabel, Gauge<f64, AtomicU64>>,

@@ -69,12 +69,8 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
         dialect,
         answers: section
             .field("answers")
-            .one_of(&[
-                ("openim", Answers::OpenIm),
-                ("strict", Answers::Strict),
-                ("intent", Answers::Intent),
-            ])
-            .unwrap_or(Answers::OpenIm),
+            .choice::<Answers>()
+            .unwrap_or_default(),
         in_flight_max: section.field("in_flight_max").size(1_000_000),
         answer_bytes_max: read_answer_bytes(&section.field("answer_bytes_max")),
         connect_timeout: section.field("connect_timeout").duration(),
@@ -115,8 +111,7 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
 }
 
 fn read_dialect(field: &Field<'_>) -> DialectId {
-    let choices = DialectId::ALL.map(|id| (id.name(), id));
-    field.one_of(&choices).unwrap_or(DialectId::OpenIm)
+    field.choice().unwrap_or(DialectId::OpenIm)
 }
 
 fn read_answer_bytes(field: &Field<'_>) -> usize {
@@ -158,17 +153,13 @@ const RATE_MAX: i64 = 1_000_000;
 
 fn read_events(field: &Field<'_>) -> EventSettings {
     let section = field.section();
-    let formats = [
-        ("dialect", EventFormat::Dialect),
-        ("cloudevents", EventFormat::CloudEvents),
-    ];
     let events = EventSettings {
         timeout: section.field("timeout").duration(),
         in_flight_max: section.field("in_flight_max").size(100_000),
         rate_max: section.field("rate_max").number(0, RATE_MAX) as u32,
         format: section
             .field("format")
-            .one_of(&formats)
+            .choice()
             .unwrap_or(EventFormat::Dialect),
         batch_events_max: section.field("batch_events_max").size(10_000),
         batch_bytes_max: read_answer_bytes(&section.field("batch_bytes_max")),
@@ -228,7 +219,7 @@ fn read_address(item: &Item<'_>) -> Option<IpNet> {
     let net = single.or_else(|| item.text.parse::<IpNet>().ok());
     match net {
         None => item.error(
-            format!("`{}` is no address", item.text),
+            format!("`{}` is not a valid address", item.text),
             "write one address such as 169.254.10.20",
         ),
         Some(net) if net.prefix_len() != net.max_prefix_len() => item.warning(
@@ -252,7 +243,7 @@ fn read_prefix(item: &Item<'_>) -> Option<UrlPrefix> {
     let prefix = UrlPrefix::parse(&item.text);
     if prefix.is_none() {
         item.error(
-            format!("`{}` is no beginning of a URL", item.text),
+            format!("`{}` is not a valid URL prefix", item.text),
             "write scheme, host and path, without user, query and `..`: https://a.example/hooks",
         );
     }
@@ -271,7 +262,7 @@ fn read_url(field: &Field<'_>, dialect: DialectId) -> Option<UrlAddress> {
     };
     let Ok(uri) = Uri::from_str(before_fragment) else {
         field.error(
-            "this is no URL",
+            "this is not a valid URL",
             "write http://host:port/path in ASCII; international names as xn--…",
         );
         return None;

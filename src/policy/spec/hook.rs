@@ -140,27 +140,27 @@ fn above_zero(field: &Field<'_>) -> Duration {
 
 /// One boolean for all classes, or an action for each.
 fn read_failure(field: &Field<'_>) -> FailureActions {
-    const CHOICES: [(&str, FailureAction); 4] = [
-        ("allow", FailureAction::Allow),
-        ("block", FailureAction::Block),
+    let booleans = [
         ("true", FailureAction::Allow),
         ("false", FailureAction::Block),
     ];
+    let actions = FailureAction::ALL.map(|action| (action.name(), action));
+    let choices: Vec<_> = actions.into_iter().chain(booleans).collect();
     if !field.is_map() {
-        let choice = field.one_of(&CHOICES[2..]);
+        let choice = field.one_of(&booleans);
         return FailureActions::all(choice.unwrap_or(FailureAction::Block));
     }
     let section = field.section();
     let default = section.field("default");
     let default = match default.is_set() {
-        true => default.one_of(&CHOICES),
+        true => default.one_of(&choices),
         false => Some(FailureAction::Allow),
     };
     let mut actions = FailureActions::all(default.unwrap_or(FailureAction::Block));
     for class in FailureClass::ALL {
         let field = section.field(class.name());
         if field.is_set()
-            && let Some(action) = field.one_of(&CHOICES)
+            && let Some(action) = field.one_of(&choices)
         {
             actions.set(class, action);
         }

@@ -54,16 +54,7 @@ pub(super) fn read(name: String, field: &Field<'_>) -> ListSpec {
     }
     let spec = ListSpec {
         name,
-        does: section
-            .field("action")
-            .one_of(&[
-                ("block", ListDoes::Act(ListAction::Block)),
-                ("replace", ListDoes::Act(ListAction::Replace)),
-                ("flag", ListDoes::Act(ListAction::Flag)),
-                ("shadow", ListDoes::Act(ListAction::Shadow)),
-                ("allow", ListDoes::Allow),
-            ])
-            .unwrap_or(ListDoes::Act(ListAction::Block)),
+        does: read_does(&section.field("action")),
         code: code(&section.field("code")),
         reason: section.field("reason").text(),
         tags: texts(&section.field("tags")),
@@ -78,6 +69,17 @@ pub(super) fn read(name: String, field: &Field<'_>) -> ListSpec {
     };
     section.finish();
     spec
+}
+
+fn read_does(field: &Field<'_>) -> ListDoes {
+    let acts = ListAction::ALL.map(|action| (action.name(), ListDoes::Act(action)));
+    let choices: Vec<_> = acts
+        .into_iter()
+        .chain([("allow", ListDoes::Allow)])
+        .collect();
+    field
+        .one_of(&choices)
+        .unwrap_or(ListDoes::Act(ListAction::Block))
 }
 
 impl ListSpec {
@@ -109,7 +111,7 @@ pub struct OwnSettings {
 /// Reads what an entry says for itself; `list` are the options that it differs from.
 pub fn read_own(section: &Section<'_>, list: &Options) -> OwnSettings {
     let action = section.field("action");
-    let action = action.is_set().then(|| action.one_of(&ACTIONS)).flatten();
+    let action = action.is_set().then(|| action.choice()).flatten();
     let options = read_options(section, list.clone());
     OwnSettings {
         options: (options != *list).then_some(options),
@@ -117,16 +119,9 @@ pub fn read_own(section: &Section<'_>, list: &Options) -> OwnSettings {
     }
 }
 
-const ACTIONS: [(&str, ListAction); 4] = [
-    ("block", ListAction::Block),
-    ("replace", ListAction::Replace),
-    ("flag", ListAction::Flag),
-    ("shadow", ListAction::Shadow),
-];
-
 fn read_tag_actions(field: &Field<'_>) -> Vec<(String, ListAction)> {
     let fields = field.section().fields().into_iter();
-    let read = fields.map(|(tag, action)| Some((tag, action.one_of(&ACTIONS)?)));
+    let read = fields.map(|(tag, action)| Some((tag, action.choice()?)));
     read.flatten().collect()
 }
 

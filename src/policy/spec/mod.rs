@@ -96,18 +96,9 @@ fn read_filters(field: &Field<'_>) -> FiltersSpec {
         lists: lists.is_set().then(|| names(&lists)),
         nested_text: section
             .field("nested_text")
-            .one_of(&[
-                ("block", NestedText::Block),
-                ("mask", NestedText::Mask),
-                ("ignore", NestedText::Ignore),
-            ])
+            .choice::<NestedText>()
             .unwrap_or_default(),
-        replace_in_send_hook: replace
-            .one_of(&[
-                ("block", ReplaceInSendHook::Block),
-                ("defer", ReplaceInSendHook::Defer),
-            ])
-            .unwrap_or_default(),
+        replace_in_send_hook: replace.choice::<ReplaceInSendHook>().unwrap_or_default(),
         at_replace: replace.at().clone(),
         defer_types: types_or_all(&section.field("defer_types")),
         limits: ListLimits {

@@ -52,7 +52,7 @@ pub fn types(items: &[Item<'_>]) -> TypeSet {
         let range = TypeSet::range_of(&item.text);
         if range.is_none() {
             item.error(
-                format!("`{}` is no message type", item.text),
+                format!("`{}` is not a valid message type", item.text),
                 "write a number such as 101 or a range such as 200-500",
             );
         }

@@ -174,7 +174,7 @@ fn what_is_odd_in_an_included_file_is_a_warning() {
         [
             "(warning) policies/webhooks.yml:2:1: url: this url is ignored: on an OpenIM server it leads to callgate; name the business server in policy.yaml: `callbackUrl`, or `endpoints`",
             "(warning) policies/webhooks.yml:5:12: hooks.beforeSendSingleMsg.timeout: with beforeMsgModify a send may take 20s, and clients wait 10s; shorten one of the two, well below 10s together",
-            "(warning) policies/webhooks.yml:7:38: BeforeSendSingleMsg.deniedTypes: OpenIM skips `some`, which is no message type; write a number such as 101 or a range such as 200-500",
+            "(warning) policies/webhooks.yml:7:38: BeforeSendSingleMsg.deniedTypes: OpenIM skips `some`, which is not a message type; write a number such as 101 or a range such as 200-500",
             "(warning) policies/webhooks.yml:15:12: beforeMsgModify.timeout: a timeout of 0 is 15 s for OpenIM; write 1 to 15",
             "(warning) policies/webhooks.yml:17:13: beforeMsgModify.priority: OpenIM has no setting `priority` for a hook; known are `enable`, `timeout`, `failedContinue`, `deniedTypes`, `allowedTypes`, `attentionIds`",
             "(warning) policies/webhooks.yml:25:1: hooks.afterUserKickOff: no version of OpenIM ever calls `afterUserKickOff`; remove it or write `enable: false`",

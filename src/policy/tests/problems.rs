@@ -127,16 +127,16 @@ fn urls_are_checked() {
         ("ftp://b/cb", "the scheme is `ftp`; use http:// or https://"),
         (
             "b:8080/cb",
-            "this is no URL; write http://host:port/path in ASCII; international names as xn--…",
+            "this is not a valid URL; write http://host:port/path in ASCII; international names as xn--…",
         ),
         ("/cb", "the scheme is `none`; use http:// or https://"),
         (
             "http://",
-            "this is no URL; write http://host:port/path in ASCII; international names as xn--…",
+            "this is not a valid URL; write http://host:port/path in ASCII; international names as xn--…",
         ),
         (
             "http://公司/cb",
-            "this is no URL; write http://host:port/path in ASCII; international names as xn--…",
+            "this is not a valid URL; write http://host:port/path in ASCII; international names as xn--…",
         ),
         (
             "http://u:p@b/cb",
@@ -184,10 +184,10 @@ fn endpoint_settings_are_checked() {
             "policies/policy.yaml:5:20: endpoints.b.in_flight_max: 0 is out of range; use 1 to 1000000",
             "policies/policy.yaml:6:23: endpoints.b.answer_bytes_max: no answer is that large; use at most 64MiB",
             "(warning) policies/policy.yaml:7:23: endpoints.b.allow_addresses[0]: `10.0.0.0/8` is a range, and only single addresses are let through; name each address",
-            "policies/policy.yaml:7:35: endpoints.b.allow_addresses[1]: `here` is no address; write one address such as 169.254.10.20",
+            "policies/policy.yaml:7:35: endpoints.b.allow_addresses[1]: `here` is not a valid address; write one address such as 169.254.10.20",
             "policies/policy.yaml:8:5: endpoints.b.breaker: `open_max` is shorter than `open`; make it at least as long",
-            "policies/policy.yaml:8:25: endpoints.b.breaker.failures: `x` is no whole number; use 1 to 1000000",
-            "policies/policy.yaml:9:23: endpoints.b.retry_waits[1]: `30` is no time; write a number with its unit: 500ms, 2s, 5m, 1h or 1d",
+            "policies/policy.yaml:8:25: endpoints.b.breaker.failures: `x` is not a whole number; use 1 to 1000000",
+            "policies/policy.yaml:9:23: endpoints.b.retry_waits[1]: `30` is not a valid duration; write a number with its unit: 500ms, 2s, 5m, 1h or 1d",
             "policies/policy.yaml:10:3: endpoints.none: `none` cannot be a name; use 1 to 64 characters and not `none`",
             "(warning) policies/policy.yaml:10:3: endpoints.none: no enabled hook uses the endpoint `none`",
         ],
@@ -196,7 +196,7 @@ fn endpoint_settings_are_checked() {
         "endpoints: {b: {url: http://b, events: {success: [200, 404, ok]}}}\nhooks: {afterSendSingleMsg: {endpoint: b}}",
         &[
             "policies/policy.yaml:1:56: endpoints.b.events.success[1]: 404 is out of range; use 200 to 299",
-            "policies/policy.yaml:1:61: endpoints.b.events.success[2]: `ok` is no whole number; use 200 to 299",
+            "policies/policy.yaml:1:61: endpoints.b.events.success[2]: `ok` is not a whole number; use 200 to 299",
         ],
     );
     check(
@@ -268,9 +268,9 @@ fn hook_settings_are_checked() {
             "(warning) policies/policy.yaml: no hook is enabled, so every message passes unseen; enable the hooks that callgate shall decide on",
             "(warning) policies/policy.yaml:1:1: endpoints.callbackUrl: no enabled hook uses the endpoint `callbackUrl`",
             "policies/policy.yaml:4:14: hooks.beforeMsgModify.timeout: a time above 0 is needed; write seconds, or 500ms",
-            "policies/policy.yaml:5:21: hooks.beforeMsgModify.caller_timeout: `-1` is no time; write a number with its unit: 500ms, 2s, 5m, 1h or 1d",
-            "policies/policy.yaml:6:25: hooks.beforeMsgModify.allowedTypes[1]: `text` is no message type; write a number such as 101 or a range such as 200-500",
-            "policies/policy.yaml:6:31: hooks.beforeMsgModify.allowedTypes[2]: `5-1` is no message type; write a number such as 101 or a range such as 200-500",
+            "policies/policy.yaml:5:21: hooks.beforeMsgModify.caller_timeout: `-1` is not a valid duration; write a number with its unit: 500ms, 2s, 5m, 1h or 1d",
+            "policies/policy.yaml:6:25: hooks.beforeMsgModify.allowedTypes[1]: `text` is not a valid message type; write a number such as 101 or a range such as 200-500",
+            "policies/policy.yaml:6:31: hooks.beforeMsgModify.allowedTypes[2]: `5-1` is not a valid message type; write a number such as 101 or a range such as 200-500",
             "policies/policy.yaml:7:13: hooks.beforeMsgModify.enable: `on` is not possible here; known are `true`, `false`",
             "policies/policy.yaml:8:31: hooks.beforeMsgModify.failedContinue.timeout: `maybe` is not possible here; known are `allow`, `block`, `true`, `false`",
         ],
