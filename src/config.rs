@@ -14,7 +14,7 @@ use crate::settings::{
     At, Field, Layer, Map, Node, Problem, Problems, Section, Severity, Value, from_environment,
     merge, parse, without_nulls,
 };
-use crate::telemetry::{LogFormat, UsageLimits};
+use crate::telemetry::{LogFormat, LogSettings, UsageLimits};
 
 /// Every setting of engine.yaml with its default and its explanation.
 pub const DEFAULTS: &str = include_str!("defaults/engine.yaml");
@@ -29,7 +29,7 @@ pub struct Config {
     pub admin: Admin,
     pub outbox: outbox::Config,
     pub shutdown_grace: Duration,
-    pub log: Log,
+    pub log: LogSettings,
 }
 
 impl Config {
@@ -86,13 +86,6 @@ pub struct Funtek {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Admin {
     pub listen: SocketAddr,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Log {
-    pub format: LogFormat,
-    /// A level, or pairs of target and level.
-    pub level: String,
 }
 
 /// Reads engine.yaml, given with the name for problems; without one the defaults hold.
@@ -312,11 +305,18 @@ fn read_outbox(field: &Field<'_>) -> outbox::Config {
     config
 }
 
-fn read_log(field: &Field<'_>) -> Log {
+/// More lines a second than this are no limit.
+const LINES_PER_SECOND_MAX: i64 = 1_000_000;
+
+fn read_log(field: &Field<'_>) -> LogSettings {
     let section = field.section();
-    let log = Log {
+    let log = LogSettings {
         format: section.field("format").choice().unwrap_or(LogFormat::Text),
         level: section.field("level").text(),
+        lines_per_second_max: section
+            .field("lines_per_second_max")
+            .number(0, LINES_PER_SECOND_MAX) as u32,
+        queue_bytes_max: body_bytes(&section.field("queue_bytes_max")),
     };
     section.finish();
     log

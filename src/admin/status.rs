@@ -60,6 +60,8 @@ struct EndpointJson {
     breaker: &'static str,
     open_left_ms: Option<u64>,
     delivery_breaker: &'static str,
+    /// The hooks whose own breaker is not closed: their handler fails, or is too slow.
+    hook_breakers: BTreeMap<&'static str, &'static str>,
     in_flight: usize,
     /// What the endpoint's server verifies our calls with; empty where both have the same secret.
     public_keys: Vec<String>,
@@ -195,6 +197,7 @@ fn endpoint(status: EndpointStatus) -> EndpointJson {
         breaker: status.breaker,
         open_left_ms: status.open_left.map(|left| left.as_millis() as u64),
         delivery_breaker: status.delivery_breaker,
+        hook_breakers: status.hook_breakers.into_iter().collect(),
         in_flight: status.in_flight,
         public_keys: status.public_keys,
         last_at_ms: status.last_outcome.map(|_| status.last_at_ms),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::breaker::{Ending, ending_of, ending_of_status};
 use super::endpoint_client::{EndpointClient, failure_of, url_for};
+use super::health::{Ending, ending_of, ending_of_status};
 use super::registry::Callbacks;
 use super::wire::WireError;
 use crate::decision::{Failure, FailureClass, Outcome, Replacement};
@@ -90,8 +90,7 @@ impl EndpointClient {
         }
         let dialect = dialect::of(endpoint.dialect);
         let url = url_for(endpoint, event)?;
-        let _in_flight = self.asking.acquire(endpoint)?;
-        let permit = self.asking.permit(endpoint, now)?;
+        let (_place, pass) = self.enter(endpoint, event, now)?;
         let mut outgoing = dialect.request(&url, event, replacement);
         let left_ms = left.as_millis().to_string();
         outgoing.headers.push(("x-callback-timeout-ms", left_ms));
@@ -108,11 +107,11 @@ impl EndpointClient {
         let (status, body) = match tokio::time::timeout_at(until, call).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
-                permit.end(ending_of(error.class), &endpoint.breaker, Instant::now());
+                pass.end(error.ending(), &endpoint.breaker, Instant::now());
                 return Err(failure_of(endpoint, error));
             }
             Err(_) => {
-                permit.end(ending_of(late), &endpoint.breaker, Instant::now());
+                pass.end(ending_of(late), &endpoint.breaker, Instant::now());
                 return Err(Failure::new(
                     late,
                     format!("`{}` did not answer within {left:?}", endpoint.name),
@@ -127,7 +126,7 @@ impl EndpointClient {
             }
             Outcome::Failure(failure) => ending_of(failure.class),
         };
-        permit.end(ending, &endpoint.breaker, Instant::now());
+        pass.end(ending, &endpoint.breaker, Instant::now());
         Ok(reading)
     }
 }

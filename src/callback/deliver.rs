@@ -24,16 +24,6 @@ const ANSWER_KEPT_BYTES: usize = 1 << 10;
 /// How long the body of an answer may take after its head.
 const ANSWER_REST_TIME: Duration = Duration::from_secs(1);
 
-/// Whether an endpoint can be told of events now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readiness {
-    Ready,
-    /// The breaker lets so many calls try it.
-    Trying(usize),
-    /// The breaker is open for so long.
-    Resting(Duration),
-}
-
 /// Whether an endpoint takes events of a hook together in one call.
 pub fn takes_batches(endpoint: &Endpoint, hook: Hook) -> bool {
     endpoint.events.batch_events_max > 1
@@ -60,18 +50,6 @@ impl Callbacks {
         );
         delivery
     }
-
-    /// Whether it is worth while to begin a call that tells.
-    pub fn readiness(&self, endpoint: &Endpoint) -> Readiness {
-        let client = self.client(endpoint);
-        let now = Instant::now();
-        let breaker = client.telling.lock();
-        match (breaker.state(now), breaker.open_left(now)) {
-            ("closed", _) => Readiness::Ready,
-            (_, Some(left)) => Readiness::Resting(left),
-            _ => Readiness::Trying(endpoint.breaker.probes as usize),
-        }
-    }
 }
 
 impl EndpointClient {
@@ -89,25 +67,26 @@ impl EndpointClient {
             }
             Err(failure) => return Delivery::NotSent(DeliveryError::of(failure)),
         };
-        let guarded = self
-            .telling
-            .acquire(endpoint)
-            .and_then(|in_flight| Ok((in_flight, self.telling.permit(endpoint, now)?)));
-        let (_in_flight, permit) = match guarded {
-            Ok(guarded) => guarded,
+        let (_place, pass) = match self.enter(endpoint, &events[0].event, now) {
+            Ok(entered) => entered,
             Err(failure) => return Delivery::NotSent(DeliveryError::of(failure)),
         };
         let until = now + timeout;
         let call = self.client(endpoint).post(endpoint, outgoing);
+        let mut ending = None;
         let delivery = match tokio::time::timeout_at(until, call).await {
             Ok(Ok(answer)) => self.conclude(endpoint, events, answer, until).await,
-            Ok(Err(error)) => Delivery::from_failure(failure_of(endpoint, error)),
+            Ok(Err(error)) => {
+                ending = Some(error.ending());
+                Delivery::from_failure(failure_of(endpoint, error))
+            }
             Err(_) => Delivery::from_failure(Failure::new(
                 FailureClass::Timeout,
                 format!("`{}` did not answer within {timeout:?}", endpoint.name),
             )),
         };
-        permit.end(delivery.ending(), &endpoint.breaker, Instant::now());
+        let ending = ending.unwrap_or_else(|| delivery.ending());
+        pass.end(ending, &endpoint.breaker, Instant::now());
         delivery
     }
 

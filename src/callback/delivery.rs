@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::breaker::{Ending, ending_of_status};
+use super::health::{Ending, ending_of, ending_of_status};
 use crate::decision::{Failure, FailureClass};
 
 /// How telling an endpoint ended.
@@ -147,7 +147,9 @@ impl Delivery {
             | Delivery::Rejected(_)
             | Delivery::Gone(_) => Ending::Success,
             Delivery::NotSent(_) | Delivery::Hopeless(_) => Ending::Unknown,
-            Delivery::Retry(error) => error.status.map_or(Ending::Failure, ending_of_status),
+            Delivery::Retry(error) => error
+                .status
+                .map_or_else(|| ending_of(error.class), ending_of_status),
         }
     }
 }

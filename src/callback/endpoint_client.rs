@@ -3,19 +3,20 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime;
 use tokio::time::Instant;
 use tracing::{error, info};
 
-use super::breaker::{Breaker, Permit};
+use super::health::{Health, Pass};
 use super::secret::{Keys, Secret, SecretError};
+use super::source::Source;
 use super::wire::{Client, Tls, WireError};
 use crate::decision::{Failure, FailureClass};
 use crate::dialect::{self, Outgoing};
-use crate::event::Event;
+use crate::event::{Event, Moment};
 use crate::in_flight::{InFlightLimit, InFlightPermit};
 use crate::policy::{Endpoint, SignSettings};
 
@@ -30,6 +31,8 @@ pub struct EndpointStatus {
     pub open_left: Option<Duration>,
     /// The same for the delivery of events.
     pub delivery_breaker: &'static str,
+    /// The hooks whose own breaker is not closed, with its state.
+    pub hook_breakers: Vec<(&'static str, &'static str)>,
     pub in_flight: usize,
     /// What its server verifies our calls with, `whpk_…`; empty where both have the same secret.
     pub public_keys: Vec<String>,
@@ -48,20 +51,15 @@ pub(super) struct EndpointClient {
     /// stays on its thread; a shared pool wakes another thread twice a call.
     clients: Mutex<HashMap<runtime::Id, Client>>,
     tls: Tls,
-    pub(super) asking: Protection,
-    pub(super) telling: Protection,
+    /// What is learnt of the endpoint by asking is known when telling, and the reverse.
+    pub(super) health: Health,
+    /// Each has its own count, so that a backlog of events never keeps a message waiting.
+    asking: InFlightLimit,
+    telling: InFlightLimit,
     secret: Secret,
     /// An answer named events in a list that is not what it was meant to be, and that was logged.
     pub(super) odd_list: AtomicBool,
     last: Mutex<Last>,
-}
-
-/// Asking and telling have their own breaker and count, so that a backlog of events never keeps
-/// a message waiting.
-#[derive(Debug, Default)]
-pub(super) struct Protection {
-    breaker: Arc<Mutex<Breaker>>,
-    in_flight: InFlightLimit,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -76,8 +74,9 @@ impl EndpointClient {
         EndpointClient {
             clients: Mutex::default(),
             tls: Tls::new(endpoint),
-            asking: Protection::default(),
-            telling: Protection::default(),
+            health: Health::default(),
+            asking: InFlightLimit::default(),
+            telling: InFlightLimit::default(),
             secret: Secret::default(),
             odd_list: AtomicBool::default(),
             last: Mutex::default(),
@@ -92,6 +91,36 @@ impl EndpointClient {
         if let Err(why) = self.keys(endpoint, sign) {
             error!(endpoint = %endpoint.name, %why, "calls cannot be signed, so they are not made");
         }
+    }
+
+    /// Takes one of the endpoint's places and passes its breakers, or fails at once: nobody queues.
+    pub(super) fn enter(
+        &self,
+        endpoint: &Endpoint,
+        event: &Event,
+        now: Instant,
+    ) -> Result<(InFlightPermit<'_>, Pass<'_>), Failure> {
+        let limit = match event.hook.moment {
+            Moment::Before => &self.asking,
+            Moment::After => &self.telling,
+        };
+        let place = limit.acquire(endpoint.in_flight_max).ok_or_else(|| {
+            let taken = limit.in_flight();
+            Failure::new(
+                FailureClass::Overloaded,
+                format!("`{}` has {taken} calls in flight already", endpoint.name),
+            )
+        })?;
+        let pass = self
+            .health
+            .enter(event.hook, Source::of(event), &endpoint.breaker, now)
+            .map_err(|left| {
+                Failure::new(
+                    FailureClass::BreakerOpen,
+                    format!("`{}` is not called for another {left:?}", endpoint.name),
+                )
+            })?;
+        Ok((place, pass))
     }
 
     /// Adds the id of the call, and the signature if the endpoint's policy wants one.
@@ -158,47 +187,21 @@ impl EndpointClient {
 
     pub(super) fn status(&self, name: &Arc<str>, url: &str, now: Instant) -> EndpointStatus {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let asking = self.asking.lock();
+        let before = self.health.obstacle(Moment::Before, now);
+        let after = self.health.obstacle(Moment::After, now);
         EndpointStatus {
             name: Arc::clone(name),
             url: url.to_owned(),
-            breaker: asking.state(now),
-            open_left: asking.open_left(now),
-            delivery_breaker: self.telling.lock().state(now),
-            in_flight: self.asking.in_flight.in_flight() + self.telling.in_flight.in_flight(),
+            breaker: before.state,
+            open_left: before.open_left,
+            delivery_breaker: after.state,
+            hook_breakers: [before.hooks, after.hooks].concat(),
+            in_flight: self.asking.in_flight() + self.telling.in_flight(),
             public_keys: self.secret.public_keys(),
             last_outcome: last.outcome,
             last_detail: last.detail.clone(),
             last_at_ms: last.at_ms,
         }
-    }
-}
-
-impl Protection {
-    /// Takes one of the endpoint's places, or fails at once: nobody queues.
-    pub(super) fn acquire(&self, endpoint: &Endpoint) -> Result<InFlightPermit<'_>, Failure> {
-        self.in_flight
-            .acquire(endpoint.in_flight_max)
-            .ok_or_else(|| {
-                let taken = self.in_flight.in_flight();
-                Failure::new(
-                    FailureClass::Overloaded,
-                    format!("`{}` has {taken} calls in flight already", endpoint.name),
-                )
-            })
-    }
-
-    pub(super) fn permit(&self, endpoint: &Endpoint, now: Instant) -> Result<Permit, Failure> {
-        Breaker::enter(&self.breaker, &endpoint.breaker, now).map_err(|left| {
-            Failure::new(
-                FailureClass::BreakerOpen,
-                format!("`{}` is not called for another {left:?}", endpoint.name),
-            )
-        })
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

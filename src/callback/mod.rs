@@ -7,8 +7,9 @@
 //!
 //! State belongs to an endpoint's name and URL, not to a policy version: it survives a reload.
 //!
-//! Order, downward: `ask`, `deliver`, `registry`, `endpoint_client`, `cloudevents`, `failed`,
-//! `stored`, `delivery`, `secret`, `wire`, `breaker`, `guard`.
+//! Order, downward: `ask`, `deliver`, `readiness`, `registry`, `endpoint_client`, `cloudevents`,
+//! `failed`, `stored`, `delivery`, `secret`, `wire`, `health`, `breaker`, `window`, `source`,
+//! `guard`.
 
 mod ask;
 mod breaker;
@@ -18,14 +19,19 @@ mod delivery;
 mod endpoint_client;
 mod failed;
 mod guard;
+mod health;
+mod readiness;
 mod registry;
 mod secret;
+mod source;
 mod stored;
+mod window;
 mod wire;
 
 pub use ask::{Asked, TimeBudget};
-pub use deliver::{Readiness, takes_batches};
+pub use deliver::takes_batches;
 pub use delivery::{Delivery, DeliveryError};
 pub use endpoint_client::EndpointStatus;
+pub use readiness::Readiness;
 pub use registry::Callbacks;
 pub use stored::ReadEvent;

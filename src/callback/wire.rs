@@ -13,6 +13,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::guard::{BlockedAddress, GuardedResolver, literal_is_forbidden};
+use super::health::{Ending, ending_of};
 use crate::decision::FailureClass;
 use crate::dialect::Outgoing;
 use crate::policy::Endpoint;
@@ -59,6 +60,26 @@ impl Answer {
 pub struct WireError {
     pub class: FailureClass,
     pub detail: String,
+    /// No connection was made.
+    pub unreachable: bool,
+}
+
+impl WireError {
+    fn new(class: FailureClass, detail: impl Into<String>) -> WireError {
+        WireError {
+            class,
+            detail: detail.into(),
+            unreachable: false,
+        }
+    }
+
+    /// What it says about the endpoint's health.
+    pub(super) fn ending(&self) -> Ending {
+        match self.unreachable {
+            true => Ending::Unreachable,
+            false => ending_of(self.class),
+        }
+    }
 }
 
 /// An endpoint's connection pool, and the settings it was made for.
@@ -89,21 +110,25 @@ impl Client {
 
     /// Posts and waits for the head of the answer.
     pub async fn post(self, endpoint: &Endpoint, outgoing: Outgoing) -> Result<Answer, WireError> {
-        let client = self.inner.map_err(|why| WireError {
-            class: FailureClass::Internal,
-            detail: format!("the HTTP client could not be made: {why}"),
+        let client = self.inner.map_err(|why| {
+            WireError::new(
+                FailureClass::Internal,
+                format!("the HTTP client could not be made: {why}"),
+            )
         })?;
-        let url = Url::parse(&outgoing.url).map_err(|error| WireError {
-            class: FailureClass::Connect,
-            detail: format!("its URL cannot be used: {error}"),
+        let url = Url::parse(&outgoing.url).map_err(|error| {
+            WireError::new(
+                FailureClass::Connect,
+                format!("its URL cannot be used: {error}"),
+            )
         })?;
         if let Some((address, why)) = literal_is_forbidden(&url, &endpoint.allow_addresses) {
-            return Err(WireError {
-                class: FailureClass::BlockedAddress,
-                detail: format!(
+            return Err(WireError::new(
+                FailureClass::BlockedAddress,
+                format!(
                     "its address {address} is {why}; to call it all the same, name it in `allow_addresses`"
                 ),
-            });
+            ));
         }
         let mut request = client.post(url).body(outgoing.body);
         for (name, value) in outgoing.headers {
@@ -175,9 +200,11 @@ fn build(endpoint: &Endpoint, tls: ClientConfig) -> reqwest::Result<reqwest::Cli
 
 /// Reads a body and stops at the limit, whatever `Content-Length` says.
 async fn read_body(mut answer: reqwest::Response, bytes_max: usize) -> Result<Bytes, WireError> {
-    let too_large = || WireError {
-        class: FailureClass::TooLarge,
-        detail: format!("its answer is larger than {bytes_max} bytes"),
+    let too_large = || {
+        WireError::new(
+            FailureClass::TooLarge,
+            format!("its answer is larger than {bytes_max} bytes"),
+        )
     };
     if answer
         .content_length()
@@ -215,6 +242,7 @@ fn wire_error(error: reqwest::Error) -> WireError {
     }
     WireError {
         class,
+        unreachable: error.is_connect() && class == FailureClass::Connect,
         detail: chain(&error.without_url()),
     }
 }

@@ -1,6 +1,6 @@
 //! `callgate serve`: opens everything in order, prints what is in force, and ends in order.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -32,8 +32,9 @@ pub fn run(files: &Files, _: Args) -> anyhow::Result<ExitCode> {
         Ok(config) => config,
         Err(problems) => return Ok(refuse(&problems)),
     };
-    telemetry::start_logs(config.log.format, &config.log.level).map_err(anyhow::Error::msg)?;
     let metrics = Arc::new(Metrics::new());
+    let logs = telemetry::start_logs(&config.log, metrics.log_losses());
+    let _logs = logs.map_err(anyhow::Error::msg)?;
     let context = CompileContext {
         env,
         listeners: vec![config.grpc.listen, config.http.listen, config.admin.listen],
@@ -95,9 +96,7 @@ async fn serve(
 fn print_start(engine: &Engine, listeners: &Listeners) -> anyhow::Result<()> {
     let snapshot = engine.policies.current();
     let text = start_text(&snapshot, &listeners.addresses()?, &engine.config);
-    // Nobody reads it when standard output is closed; that is no reason not to serve.
-    let _ = io::stdout().write_all(text.as_bytes());
-    let _ = io::stdout().flush();
+    telemetry::say(text);
     for problem in engine.policies.warnings() {
         warn!("{problem}");
     }

@@ -2,7 +2,9 @@
 //!
 //! Owns: every metric's name and labels, the log setup, and how often one line may repeat.
 //! Leaves alone: when something is counted: `hook` and `server` call it, the core never does.
-//! Message text and secrets are in none of it.
+//! Message text and secrets are in none of it. Nothing here makes anybody wait.
+//!
+//! Order, downward: `metrics`, `hooks`, `logs`, `spread`, `usage`.
 
 mod hooks;
 mod logs;
@@ -11,7 +13,7 @@ mod spread;
 mod usage;
 
 pub use hooks::{HookState, HookStates};
-pub use logs::{LogFormat, LogThrottle, start_logs};
+pub use logs::{LogFormat, LogSettings, LogThrottle, Logs, Losses, say, start_logs};
 pub use metrics::{Metrics, OutboxGauges, OutboxTotals, Stage};
 pub use spread::Spread;
 pub use usage::{UsageLevel, UsageLimits};

@@ -51,6 +51,12 @@ pub fn body_with_id(hook: &str, text: &str, server_msg_id: &str) -> String {
     ) + "\n"
 }
 
+/// The same from a certain sender.
+pub fn body_from(sender: &str, hook: &str, text: &str) -> String {
+    let sender = format!(r#""sendID":"{sender}""#);
+    body(hook, text).replace(r#""sendID":"user1""#, &sender)
+}
+
 /// The same over gRPC.
 pub fn request(hook: &str, text: &str) -> v1::BeforeRequest {
     v1::BeforeRequest {

@@ -87,15 +87,24 @@ impl Setup {
     }
 
     pub fn start(self) -> Callgate {
+        let running = self.start_with_log(Stdio::piped());
+        wait_for("/readyz", PATIENCE, || {
+            (http::get(running.admin, "/readyz").status == 200).then_some(())
+        });
+        running
+    }
+
+    /// Starts with a log that goes elsewhere; what is not `piped` cannot be read back.
+    pub fn start_with_log(self, log: Stdio) -> Callgate {
         let mut command = self.command(&["serve"]);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let lines = lines_of(child.stdout.take().unwrap());
-        let stderr = collect(child.stderr.take().unwrap());
+        let stderr = child.stderr.take().map(collect).unwrap_or_default();
         let mut running = Callgate {
             child,
             setup: Some(self),
@@ -106,9 +115,6 @@ impl Setup {
             admin: ([0, 0, 0, 0], 0).into(),
         };
         running.read_start(&lines);
-        wait_for("/readyz", PATIENCE, || {
-            (http::get(running.admin, "/readyz").status == 200).then_some(())
-        });
         running
     }
 }
@@ -142,6 +148,12 @@ impl Callgate {
     /// Calls a hook over HTTP as OpenIM does.
     pub fn call(&self, hook: &str, text: &str) -> http::Answer {
         let body = super::calls::body(hook, text);
+        http::post(self.http, &super::calls::path(hook), body)
+    }
+
+    /// The same from a certain sender.
+    pub fn call_from(&self, sender: &str, hook: &str, text: &str) -> http::Answer {
+        let body = super::calls::body_from(sender, hook, text);
         http::post(self.http, &super::calls::path(hook), body)
     }
 

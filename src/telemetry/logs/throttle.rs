@@ -1,37 +1,9 @@
-//! Log setup, and a brake for lines that a broken endpoint would repeat thousands of times.
+//! A brake for lines that a broken endpoint would repeat thousands of times.
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use strum::{IntoStaticStr, VariantArray};
-use tracing_subscriber::EnvFilter;
-
-/// How log lines are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray, IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
-pub enum LogFormat {
-    Text,
-    Json,
-}
-
-/// Sends logs to standard error. `filter` is a level or `target=level` pairs.
-///
-/// Errors: the filter cannot be read, or logs were set up already.
-pub fn start_logs(format: LogFormat, filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| format!("log level `{filter}` cannot be read: {error}"))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
-    let started = match format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
-    started.map_err(|error| error.to_string())
-}
 
 /// Lets a line with one key through once a second and counts what it held back.
 #[derive(Debug)]

@@ -1,0 +1,21 @@
+//! Every metric, in one registry of our own. Names and labels are a contract.
+//!
+//! Labels are hooks, endpoints, lists and closed sets: never ids, never text. What a policy no
+//! longer names is forgotten.
+//!
+//! Order, downward: `registry`, `before`, `after`, `endpoints`, `outbox`, `policy`, `stage`,
+//! `process`, `series`.
+
+mod after;
+mod before;
+mod endpoints;
+mod outbox;
+mod policy;
+mod process;
+mod registry;
+mod series;
+mod stage;
+
+pub use outbox::{OutboxGauges, OutboxTotals};
+pub use registry::Metrics;
+pub use stage::Stage;
