@@ -301,6 +301,7 @@ mod tests {
     fn a_broken_handler_closes_the_door_of_its_own_hook_alone() {
         for ending in [Ending::BadAnswer, Ending::NoAnswer] {
             let mut endpoint = Endpoint::default();
+            assert!(endpoint.call(JOIN, Ending::Success, 1));
             assert!(endpoint.call(SEND, ending, 3));
             assert!(!endpoint.call(SEND, Ending::Success, 1), "{ending:?}");
             assert!(endpoint.call(JOIN, Ending::Success, 1), "{ending:?}");

@@ -334,8 +334,10 @@ fn breaker_open() {
     let how = How {
         endpoint: "breaker: {failures: 1, open: 60s}",
         first: Some(|callgate, _| {
-            let failed = callgate.call(SINGLE, "hello");
-            assert_eq!(failed.header("x-callgate-failure"), "http_status");
+            for hook in [SINGLE, GROUP] {
+                let failed = callgate.call(hook, "hello");
+                assert_eq!(failed.header("x-callgate-failure"), "http_status");
+            }
         }),
         ..business(Behaviour::status(503, ""))
     };
@@ -534,14 +536,12 @@ fn the_breaker_closes_when_the_endpoint_recovers() {
         business.url()
     );
     let callgate = Callgate::start(&policy);
-    let class = || {
-        callgate
-            .call(SINGLE, "hello")
-            .header("x-callgate-failure")
-            .to_owned()
+    let class = |sender| {
+        let answer = callgate.call_from(sender, SINGLE, "hello");
+        answer.header("x-callgate-failure").to_owned()
     };
     assert_eq!(
-        [class(), class(), class()],
+        [class("u1"), class("u2"), class("u3")],
         ["http_status", "http_status", "breaker_open"]
     );
     assert_eq!(callgate.status()["endpoints"][0]["breaker"], "open");

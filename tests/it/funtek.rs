@@ -375,13 +375,13 @@ fn rooms_fail_alone() {
     ));
     rooms(&callgate, &["set", "dead", &dead.url()]);
     rooms(&callgate, &["set", "alive", &alive.url()]);
-    let call = |room: &str| {
+    let call = |room: &str, sender: usize| {
         format!(
-            r#"{{"roomID":"{room}","event":"MESSAGE","data":{{"_id":"1","message":"hi","sender":{{"_id":"u"}}}}}}"#
+            r#"{{"roomID":"{room}","event":"MESSAGE","data":{{"_id":"1","message":"hi","sender":{{"_id":"u{sender}"}}}}}}"#
         )
     };
-    for _ in 0..4 {
-        let response = ask(&callgate, "MESSAGE", call("dead").as_bytes());
+    for sender in 0..4 {
+        let response = ask(&callgate, "MESSAGE", call("dead", sender).as_bytes());
         assert_eq!(
             (response.action(), response.reviewed),
             (v1::Action::Allow, false)
@@ -389,7 +389,7 @@ fn rooms_fail_alone() {
     }
     assert_eq!(dead.requests().len(), 2, "then its breaker is open");
     for room in ["alive", "unknown"] {
-        let response = ask(&callgate, "MESSAGE", call(room).as_bytes());
+        let response = ask(&callgate, "MESSAGE", call(room, 0).as_bytes());
         assert_eq!(response.action(), v1::Action::Reply, "{room}");
     }
 }

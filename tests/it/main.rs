@@ -3,6 +3,7 @@
 //! Each test starts a program of its own on free ports and in a directory of its own, so they
 //! run side by side. `harness` is the only code that knows how the program is driven.
 
+mod breakers;
 mod chatserver;
 mod deadline_run;
 mod delivery;
@@ -13,6 +14,7 @@ mod grpc;
 mod harness;
 mod hostile;
 mod layers;
+mod logging;
 mod metrics;
 mod openim_http;
 mod outbox_batches;

@@ -129,8 +129,8 @@ fn an_open_breaker_is_seen_of_both_sides() {
     );
     let callgate = Callgate::start(&both);
     let open = |name: &str| callgate.metric(&format!("callgate_{name}{{endpoint=\"business\"}}"));
-    for _ in 0..3 {
-        callgate.call(calls::SINGLE, "hello");
+    for sender in ["u1", "u2", "u3"] {
+        callgate.call_from(sender, calls::SINGLE, "hello");
     }
     assert_eq!(
         (open("breaker_open"), open("delivery_breaker_open")),
