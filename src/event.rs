@@ -143,11 +143,19 @@ pub struct Event {
     pub room: Option<Room>,
     /// Who must be pushed to because they are offline.
     pub recipients: Option<Recipients>,
-    /// An equal `natural_id` is a repeat only within this time; `None` is as long as ids are
-    /// remembered.
-    pub repeats_within: Option<Duration>,
+    /// Where what was said before comes true again: an equal `natural_id` is a repeat only of the
+    /// latest event of this series. `None` where a natural id never comes twice.
+    pub series: Option<Series>,
     /// The refusal must look like a success, or the sender's client never sees its text.
     pub shows_refusal: bool,
+}
+
+/// Events that undo each other, such as a user's coming and going.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Series {
+    pub name: String,
+    /// So long after the latest one an equal one is a repeat.
+    pub repeats_within: Duration,
 }
 
 /// A device of a user came or went.
@@ -207,7 +215,7 @@ impl Event {
             presence: None,
             room: None,
             recipients: None,
-            repeats_within: None,
+            series: None,
             shows_refusal: false,
         }
     }

@@ -81,6 +81,7 @@ fn entry(number: u64, endpoints: &[String], now_ms: u64) -> NewEntry {
         body: Bytes::from_static(&[b'x'; BODY_BYTES]),
         endpoints: endpoints.to_vec(),
         accepted_at_ms: now_ms,
+        series: None,
     }
 }
 

@@ -7,7 +7,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::event::{Event, Hook};
-use crate::outbox::{AppendError, Appended, NewEntry, Outbox};
+use crate::outbox::{AppendError, Appended, NewEntry, Outbox, Series};
 use crate::policy::{HookRules, Version};
 use crate::reload::Policies;
 use crate::telemetry::Metrics;
@@ -104,12 +104,24 @@ impl After {
 }
 
 fn entry_of(event: &Event, rules: &HookRules, id: Option<String>) -> NewEntry {
-    let accepted_at_ms = now_ms();
-    let natural = || natural_id(event, accepted_at_ms);
-    // Without a natural id, equal content is not a repeat: the id must be a new one.
+    let mut natural = event.natural_id.clone();
+    let mut series = None;
+    if id.is_none()
+        && let Some(of) = &event.series
+        && let Some(line) = natural.take()
+    {
+        series = Some(Series {
+            name: of.name.clone(),
+            line,
+            within: of.repeats_within,
+        });
+    }
+    // Without a natural id, equal content is not a repeat: the id must be a new one. In a series
+    // too, for a receiver that knows ids must take the second one for new.
     let fresh = || Uuid::now_v7().to_string();
     NewEntry {
-        id: id.or_else(natural).unwrap_or_else(fresh),
+        id: id.or(natural).unwrap_or_else(fresh),
+        series,
         hook: event.hook.name.to_owned(),
         dialect: event.dialect.name().to_owned(),
         ordering_key: event.ordering_key.clone(),
@@ -120,17 +132,8 @@ fn entry_of(event: &Event, rules: &HookRules, id: Option<String>) -> NewEntry {
             .iter()
             .map(|endpoint| endpoint.name.to_string())
             .collect(),
-        accepted_at_ms,
+        accepted_at_ms: now_ms(),
     }
-}
-
-/// Ids that count for a while only are told apart by the time, cut into pieces of that length.
-fn natural_id(event: &Event, now_ms: u64) -> Option<String> {
-    let id = event.natural_id.as_ref()?;
-    Some(match event.repeats_within {
-        Some(within) => format!("{id}:{}", u128::from(now_ms) / within.as_millis().max(1)),
-        None => id.clone(),
-    })
 }
 
 fn now_ms() -> u64 {

@@ -28,6 +28,18 @@ pub struct NewEntry {
     /// Who must get it; a name given twice counts once.
     pub endpoints: Vec<String>,
     pub accepted_at_ms: u64,
+    /// A repeat of the latest entry of its series is a duplicate too, whatever its id.
+    pub series: Option<Series>,
+}
+
+/// Entries that undo each other: only the latest one can be repeated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Series {
+    pub name: String,
+    /// What the entry says; equal for a repeat.
+    pub line: String,
+    /// So long after the latest one an equal one is a repeat.
+    pub within: Duration,
 }
 
 impl NewEntry {

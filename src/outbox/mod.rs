@@ -19,7 +19,7 @@
 //! and keeps the order of acceptance; a head that waits for its retry holds up its own key alone.
 //! A dead pair that is replayed is the next of its key, after the one that is being tried.
 //!
-//! Order, downward: `sqlite`, `memory`, `interface`, `rules`, `letter`, `entry`, `error`, `config`,
+//! Order, downward: `sqlite`, `memory`, `interface`, `rules`, `series`, `letter`, `entry`, `error`, `config`,
 //! `faults`.
 
 mod config;
@@ -29,6 +29,7 @@ pub mod faults;
 mod interface;
 mod letter;
 mod rules;
+mod series;
 
 mod memory;
 mod sqlite;
@@ -37,8 +38,8 @@ use std::sync::Arc;
 
 pub use config::{Config, Kind};
 pub use entry::{
-    Appended, Capacity, Counts, EndpointStats, EntryKey, Health, NewEntry, Paused, Settlement,
-    Stats, StoredEvent, Work,
+    Appended, Capacity, Counts, EndpointStats, EntryKey, Health, NewEntry, Paused, Series,
+    Settlement, Stats, StoredEvent, Work,
 };
 pub use error::{AppendError, OpenError, OutboxError};
 pub use interface::{OnFatal, Outbox};

@@ -10,6 +10,8 @@ pub(super) const SWEEP_MAX: usize = 256;
 pub(super) const GAP_MAX: usize = 1000;
 /// Why a dead letter is discarded that nobody replayed in time.
 pub(super) const RETIRED: &str = "dead for longer than `dead_keep`";
+/// Why an event is dead whose bytes on the disk have changed.
+pub(super) const DAMAGED: &str = "damaged: what is stored does not fit its checksum";
 /// Why an event is discarded for an endpoint at its acceptance.
 pub(super) const NO_ROOM: &str = "what waits for the endpoint is past its `endpoint_share`";
 /// A reason is kept up to this many bytes.

@@ -23,6 +23,7 @@ mod outbox_delivery;
 mod outbox_disk;
 mod outbox_kill;
 mod outbox_order;
+mod presence;
 mod privacy;
 
 mod reload;

@@ -183,7 +183,7 @@ fn recalled(object: &Object<'_>, body: &str) -> Event {
     let text = |name| object.text(name).unwrap_or_default().into_owned();
     let (room_id, id) = (text("roomID"), text("_id"));
     let mut event = Event::new(RECALL, DialectId::Funtek, Can::NOTHING);
-    event.natural_id = Some(format!("{RECALL}:{id}"));
+    event.natural_id = (!id.is_empty()).then(|| format!("{RECALL}:{id}"));
     event.ordering_key = format!("room:{room_id}");
     event.body = Some(Bytes::from(body.to_owned()));
     event.message = Some(Message {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::dialect::contract::{Call, Decoded, Head, Unreadable};
 use crate::dialect::document::json::{self, Object};
 use crate::dialect::document::readable::readable;
-use crate::event::{Can, DialectId, Event, Hook};
+use crate::event::{Can, DialectId, Event, Hook, Series};
 
 use super::message::{self, Parties};
 use super::table::{BEFORE_SEND, OFFLINE, ONLINE_STATUS, by_event};
@@ -17,7 +17,7 @@ use super::{payload, presence, recipients};
 /// Longest unknown event that is reported.
 const EVENT_CHARS_MAX: usize = 100;
 /// The server repeats a presence within seconds; its connection ids start again with it, so an
-/// equal line after a longer time is another connection.
+/// equal line after a longer time, or after another line, is another connection.
 const PRESENCE_REPEATS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Reads a call: the event's name from the query, one event or many from the body.
@@ -95,7 +95,10 @@ fn presence_event(hook: Hook, body: &Bytes) -> Result<Event, String> {
     // Without the connection's id, equal lines may be two times that the same user came.
     if presence.connection_id.is_some() {
         event.natural_id = Some(format!("{hook}:{line}"));
-        event.repeats_within = Some(PRESENCE_REPEATS_WITHIN);
+        event.series = Some(Series {
+            name: format!("{hook}:{}-{}", presence.user_id, presence.device_flag),
+            repeats_within: PRESENCE_REPEATS_WITHIN,
+        });
     }
     event.ordering_key = presence.user_id.clone();
     event.presence = Some(presence);

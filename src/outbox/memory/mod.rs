@@ -1,8 +1,9 @@
 //! The outbox in memory, for tests and for those who can do without durability.
 //!
-//! Order, downward: `letters`, `state`, `endpoint`.
+//! Order, downward: `letters`, `state`, `latest`, `endpoint`.
 
 mod endpoint;
+mod latest;
 mod letters;
 mod state;
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::endpoint::{Endpoint, Pair, Place};
+use super::latest::Latest;
 use crate::outbox::config::Config;
 use crate::outbox::entry::{
     Appended, Capacity, EndpointStats, EntryKey, Health, NewEntry, Settlement, Stats, StoredEvent,
@@ -23,6 +24,7 @@ pub(super) struct State {
     /// all that ended.
     remembered: BTreeSet<(u64, u64, String)>,
     ended: u64,
+    latest: Latest,
     numbers: HashMap<String, usize>,
     pub(super) endpoints: Vec<Endpoint>,
     /// The last ones, and how many there were in all.
@@ -45,6 +47,25 @@ impl State {
         if let Some(first) = entries.first() {
             self.sweep(first.accepted_at_ms, config);
         }
+        let repeats = self.latest.repeats(&entries);
+        let mut repeated = repeats.iter();
+        let mut new = entries.clone();
+        new.retain(|_| repeated.next() == Some(&false));
+        let mut appended = self.append_new(new, config)?.into_iter();
+        self.latest.note(&entries, &repeats);
+        let of = |repeat: bool| match repeat {
+            true => Some(Appended::Duplicate),
+            false => appended.next(),
+        };
+        Ok(repeats.into_iter().filter_map(of).collect())
+    }
+
+    /// Of entries that repeat nothing of their series.
+    fn append_new(
+        &mut self,
+        entries: Vec<NewEntry>,
+        config: &Config,
+    ) -> Result<Vec<Appended>, AppendError> {
         let (mut bytes, mut events) = (0, 0);
         for entry in &entries {
             if !self.ids.contains_key(&entry.id) {
@@ -333,6 +354,7 @@ impl State {
     /// those that are too many.
     pub fn sweep(&mut self, now_ms: u64, config: &Config) {
         self.retire(now_ms, config);
+        self.latest.sweep(now_ms);
         for _ in 0..SWEEP_MAX {
             let too_many = self.remembered.len() as u64 > config.dedupe_ids_max;
             match self.remembered.first() {

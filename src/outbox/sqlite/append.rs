@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Result, params};
 
 use super::counters::{Counters, Pairs};
+use super::event::checksum_of;
 use super::ids::digest;
 use super::number::to_sql;
 use super::store::Store;
@@ -28,7 +29,28 @@ impl Store {
         if let Some(first) = entries.first() {
             self.sweep(first.accepted_at_ms)?;
         }
-        let bytes: u64 = entries.iter().map(NewEntry::bytes).sum();
+        let repeats = self.repeats(entries)?;
+        let new = entries.iter().zip(&repeats);
+        let new: Vec<&NewEntry> = new
+            .filter(|(_, repeat)| !**repeat)
+            .map(|(entry, _)| entry)
+            .collect();
+        let appended = match self.append_new(&new)? {
+            Ok(appended) => appended,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        self.note_latest(entries, &repeats)?;
+        let mut appended = appended.into_iter();
+        let of = |repeat: bool| match repeat {
+            true => Some(Appended::Duplicate),
+            false => appended.next(),
+        };
+        Ok(Ok(repeats.into_iter().filter_map(of).collect()))
+    }
+
+    /// Of entries that repeat nothing of their series.
+    fn append_new(&mut self, entries: &[&NewEntry]) -> Result<Result<Vec<Appended>, AppendError>> {
+        let bytes: u64 = entries.iter().map(|entry| entry.bytes()).sum();
         if self.room_for(bytes, entries.len() as u64).is_err() {
             // Duplicates need no room; to look for them is worth it only here.
             let (mut bytes, mut events) = (0, 0);
@@ -48,7 +70,7 @@ impl Store {
         };
         let mut appended = Vec::with_capacity(entries.len());
         let mut rows = Vec::with_capacity(entries.len());
-        for entry in entries {
+        for &entry in entries {
             if self.knows(&entry.id)? {
                 appended.push(Appended::Duplicate);
                 continue;
@@ -81,15 +103,15 @@ impl Store {
     /// the call.
     fn full_endpoints<'a>(
         &mut self,
-        entries: &'a [NewEntry],
+        entries: &[&'a NewEntry],
     ) -> Result<Result<BTreeSet<&'a str>, AppendError>> {
         let max = self.config.endpoint_bytes_max;
-        if without_room(entries.iter(), &self.counters, max).is_empty() {
+        if without_room(entries.iter().copied(), &self.counters, max).is_empty() {
             return Ok(Ok(BTreeSet::new()));
         }
         // To look for duplicates is worth it only here.
         let mut new = Vec::with_capacity(entries.len());
-        for entry in entries {
+        for &entry in entries {
             if !self.knows(&entry.id)? {
                 new.push(entry);
             }
@@ -110,7 +132,8 @@ impl Store {
     }
 
     fn insert(&self, rows: &[Row<'_>]) -> Result<()> {
-        let sql = "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let sql = "INSERT INTO event VALUES
+            (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let mut event = self.connection.prepare_cached(sql)?;
         for Row { seq, entry, pairs } in rows {
             event.execute(params![
@@ -124,6 +147,7 @@ impl Store {
                 entry.operation_id,
                 entry.body.as_ref(),
                 pairs.endpoints,
+                checksum_of(*seq, entry, &pairs.endpoints),
             ])?;
             if pairs.count > 1 {
                 let sql = "INSERT INTO share VALUES (?1, ?2)";

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
 use rusqlite::{OptionalExtension, Result, params};
 
+use super::event::{Stored, lossy};
 use super::number::{from_sql, to_sql};
 use super::store::Store;
 use crate::outbox::entry::{Capacity, EntryKey, StoredEvent};
@@ -25,12 +25,19 @@ impl Store {
         let Some(endpoint) = self.counters.number(name) else {
             return Ok(Vec::new());
         };
-        let ready = self.free(endpoint, capacity.pairs)?;
-        let retry = self.retries(endpoint, now_ms, capacity.retries.min(capacity.pairs))?;
-        let claimed: Vec<StoredEvent> = longest_due(&ready, &retry, capacity.pairs)
-            .into_iter()
-            .map(|seq| self.claim_one(endpoint, name, seq))
-            .collect::<Result<_>>()?;
+        let mut claimed = Vec::new();
+        // When all that was chosen is damaged, what is behind it is looked for at once.
+        while claimed.is_empty() {
+            let ready = self.free(endpoint, capacity.pairs)?;
+            let retry = self.retries(endpoint, now_ms, capacity.retries.min(capacity.pairs))?;
+            let chosen = longest_due(&ready, &retry, capacity.pairs);
+            if chosen.is_empty() {
+                break;
+            }
+            for seq in chosen {
+                claimed.extend(self.claim_one(endpoint, name, seq, now_ms)?);
+            }
+        }
         self.counters.counts(endpoint).in_flight += claimed.len() as u64;
         Ok(claimed)
     }
@@ -65,7 +72,8 @@ impl Store {
         Ok(free)
     }
 
-    /// The first ready pair with a row behind a place: with its time of acceptance and its ordering key.
+    /// The first ready pair with a row behind a place: with its time of acceptance and its
+    /// ordering key.
     fn next_ready(&self, endpoint: i64, after: i64) -> Result<Option<(i64, u64, String)>> {
         let sql = "SELECT seq, accepted_at_ms, lane FROM pair
             WHERE endpoint = ?1 AND place = 0 AND place < 3 AND due_at_ms = 0 AND seq > ?2
@@ -73,7 +81,7 @@ impl Store {
         self.connection
             .prepare_cached(sql)?
             .query_row(params![endpoint, after], |row| {
-                Ok((row.get(0)?, from_sql(row.get(1)?), row.get(2)?))
+                Ok((row.get(0)?, from_sql(row.get(1)?), lossy(row, 2)?))
             })
             .optional()
     }
@@ -96,7 +104,8 @@ impl Store {
         pairs.collect()
     }
 
-    /// Dead letters of the ordering key that were accepted before a pair of it, as far as they are counted.
+    /// Dead letters of the ordering key that were accepted before a pair of it, as far as they are
+    /// counted.
     fn gap(&self, endpoint: i64, seq: i64, ordering_key: &str) -> Result<u64> {
         if self.counters.endpoints[&endpoint].counts.dead == 0 || ordering_key.is_empty() {
             return Ok(0);
@@ -111,13 +120,26 @@ impl Store {
         Ok(from_sql(count))
     }
 
-    fn claim_one(&self, endpoint: i64, name: &str, seq: i64) -> Result<StoredEvent> {
+    /// Takes a pair in flight; `None` when its event is not what was accepted, and the pair dead.
+    fn claim_one(
+        &mut self,
+        endpoint: i64,
+        name: &str,
+        seq: i64,
+        now_ms: u64,
+    ) -> Result<Option<StoredEvent>> {
+        let stored = Stored::find(&self.connection, seq)?;
+        if !stored.sound {
+            self.bury_damaged(endpoint, seq, &stored.entry.id, now_ms)?;
+            return Ok(None);
+        }
+        let entry = stored.entry;
         let sql = "UPDATE pair SET place = 1, attempts = attempts + 1, claims = claims + 1
             WHERE endpoint = ?1 AND seq = ?2 RETURNING attempts, claims, crashes, replays, lane";
         let mut statement = self.connection.prepare_cached(sql)?;
         let (attempt, claim, crashes, replays, ordering_key) =
             statement.query_row(params![endpoint, seq], |row| {
-                let ordering_key: String = row.get(4)?;
+                let ordering_key = lossy(row, 4)?;
                 Ok((
                     row.get(0)?,
                     row.get(1)?,
@@ -126,34 +148,28 @@ impl Store {
                     ordering_key,
                 ))
             })?;
+        drop(statement);
         let gap = self.gap(endpoint, seq, &ordering_key)?;
-        let sql = "SELECT id, accepted_at_ms, hook, dialect, lane, operation_id, body
-            FROM event WHERE seq = ?1";
-        self.connection
-            .prepare_cached(sql)?
-            .query_row([seq], |row| {
-                let key_of_event: String = row.get(4)?;
-                Ok(StoredEvent {
-                    key: EntryKey {
-                        endpoint,
-                        seq,
-                        claim,
-                    },
-                    id: row.get(0)?,
-                    accepted_at_ms: from_sql(row.get(1)?),
-                    hook: row.get(2)?,
-                    dialect: row.get(3)?,
-                    out_of_order: ordering_key != key_of_event,
-                    ordering_key: key_of_event,
-                    operation_id: row.get(5)?,
-                    body: Bytes::from(row.get::<_, Vec<u8>>(6)?),
-                    endpoint: name.to_owned(),
-                    attempt,
-                    crashes,
-                    replays,
-                    number: from_sql(seq),
-                    gap,
-                })
-            })
+        Ok(Some(StoredEvent {
+            key: EntryKey {
+                endpoint,
+                seq,
+                claim,
+            },
+            id: entry.id,
+            accepted_at_ms: entry.accepted_at_ms,
+            hook: entry.hook,
+            dialect: entry.dialect,
+            out_of_order: ordering_key != entry.ordering_key,
+            ordering_key: entry.ordering_key,
+            operation_id: entry.operation_id,
+            body: entry.body,
+            endpoint: name.to_owned(),
+            attempt,
+            crashes,
+            replays,
+            number: from_sql(seq),
+            gap,
+        }))
     }
 }

@@ -187,6 +187,15 @@ impl Counters {
         some.then(|| (endpoint.promoted.to, format!(" {number} ")))
     }
 
+    /// How many pairs there are that have no row yet.
+    pub(super) fn unlisted(&self, number: i64) -> u64 {
+        let endpoint = &self.endpoints[&number];
+        endpoint
+            .counts
+            .pending
+            .saturating_sub(endpoint.promoted.listed)
+    }
+
     /// Whether there is anything left to look at.
     pub(super) fn has_unpromoted(&self, number: i64) -> bool {
         let unpromoted = self.unpromoted(number);
@@ -202,7 +211,8 @@ impl Counters {
 
     /// A pair has ended for good.
     pub(super) fn freed(&mut self, number: i64, bytes: u64) {
-        self.endpoint(number).bytes -= bytes;
+        let held = &mut self.endpoint(number).bytes;
+        *held = held.saturating_sub(bytes);
     }
 
     /// A pair that was dead is pending again, in a row.

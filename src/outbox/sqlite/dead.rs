@@ -1,13 +1,15 @@
 //! Dead letters in the file: looked at, replayed, discarded, and too old at last.
 
 use rusqlite::{OptionalExtension, Result, params};
+use tracing::error;
 
+use super::event::lossy;
 use super::number::{from_sql, to_sql};
 use super::store::Store;
 use crate::outbox::letter::{
     DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, STEP_LETTERS_MAX,
 };
-use crate::outbox::rules::first_claim;
+use crate::outbox::rules::{DAMAGED, cut, first_claim, forget_at_ms};
 
 /// Where a dead letter stands.
 struct DeadRow {
@@ -15,9 +17,74 @@ struct DeadRow {
     seq: i64,
 }
 
+/// What is kept of a pair that is given up.
+pub(super) struct Letter<'a> {
+    pub attempts: i64,
+    pub replays: i64,
+    pub reason: &'a str,
+    pub answer: &'a str,
+}
+
 type Found = Vec<(DeadRow, DeadLetter)>;
 
 impl Store {
+    /// Gives a pair up; its event stays for replay.
+    pub(super) fn bury(
+        &mut self,
+        endpoint: i64,
+        seq: i64,
+        ordering_key: &str,
+        letter: &Letter<'_>,
+        now_ms: u64,
+    ) -> Result<()> {
+        self.counters.counts(endpoint).dead += 1;
+        let retire_at_ms = forget_at_ms(now_ms, self.config.dead_keep);
+        self.retire_from_ms = self.retire_from_ms.min(retire_at_ms);
+        self.execute(
+            "INSERT INTO dead SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, lane
+            FROM event WHERE seq = ?2",
+            params![
+                endpoint,
+                seq,
+                letter.attempts,
+                to_sql(now_ms),
+                cut(letter.reason),
+                letter.replays,
+                cut(letter.answer)
+            ],
+        )?;
+        self.remove(endpoint, seq, ordering_key)
+    }
+
+    /// Gives up a pair that is not in flight, whose event is not what was accepted: it is never
+    /// told, and kept to be looked at.
+    pub(super) fn bury_damaged(
+        &mut self,
+        endpoint: i64,
+        seq: i64,
+        id: &str,
+        now_ms: u64,
+    ) -> Result<()> {
+        let name = &self.counters.endpoints[&endpoint].name;
+        error!(
+            endpoint = name,
+            id, "a stored event is damaged, it is not told and kept as a dead letter"
+        );
+        let sql = "SELECT lane, attempts, replays FROM pair WHERE endpoint = ?1 AND seq = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let (ordering_key, attempts, replays) = statement.query_row([endpoint, seq], |row| {
+            Ok((lossy(row, 0)?, row.get(1)?, row.get(2)?))
+        })?;
+        drop(statement);
+        let letter = Letter {
+            attempts,
+            replays,
+            reason: DAMAGED,
+            answer: "",
+        };
+        self.bury(endpoint, seq, &ordering_key, &letter, now_ms)
+    }
+
     pub(super) fn dead(
         &self,
         filter: &DeadFilter,
@@ -95,16 +162,16 @@ impl Store {
                 *seq = row.get(0)?;
                 Ok(DeadLetter {
                     endpoint: name.to_owned(),
-                    id: row.get(1)?,
-                    hook: row.get(2)?,
-                    ordering_key: row.get(3)?,
-                    operation_id: row.get(4)?,
+                    id: lossy(row, 1)?,
+                    hook: lossy(row, 2)?,
+                    ordering_key: lossy(row, 3)?,
+                    operation_id: lossy(row, 4)?,
                     accepted_at_ms: from_sql(row.get(5)?),
                     died_at_ms: from_sql(row.get(6)?),
                     attempts: row.get(7)?,
                     replays: row.get(8)?,
-                    reason: row.get(9)?,
-                    answer: row.get(10)?,
+                    reason: lossy(row, 9)?,
+                    answer: lossy(row, 10)?,
                     body_bytes: from_sql(row.get(11)?),
                 })
             })

@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, Result, params};
 
+use super::event::lossy;
 use super::number::{from_sql, to_sql};
 use super::store::Store;
 use crate::outbox::letter::{DeadCursor, DeadFilter, Discarded, DiscardedPage, STEP_LETTERS_MAX};
@@ -22,7 +23,7 @@ impl Store {
         let values = params![endpoint, seq, to_sql(now_ms), cut(reason)];
         let mut statement = self.connection.prepare_cached(sql)?;
         let (number, id): (i64, String) =
-            statement.query_row(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            statement.query_row(values, |row| Ok((row.get(0)?, lossy(row, 1)?)))?;
         note_discarded(&self.counters.endpoints[&endpoint].name, &id, reason);
         let kept = to_sql(self.config.discarded_kept);
         let sql = "DELETE FROM discarded WHERE number <= ?1";
@@ -66,13 +67,13 @@ impl Store {
                 let endpoint: i64 = row.get(1)?;
                 Ok(Discarded {
                     endpoint: self.counters.endpoints[&endpoint].name.clone(),
-                    id: row.get(2)?,
-                    hook: row.get(3)?,
-                    ordering_key: row.get(4)?,
-                    operation_id: row.get(5)?,
+                    id: lossy(row, 2)?,
+                    hook: lossy(row, 3)?,
+                    ordering_key: lossy(row, 4)?,
+                    operation_id: lossy(row, 5)?,
                     accepted_at_ms: from_sql(row.get(6)?),
                     discarded_at_ms: from_sql(row.get(7)?),
-                    reason: row.get(8)?,
+                    reason: lossy(row, 8)?,
                 })
             })
             .optional()

@@ -7,15 +7,17 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
+use super::event;
 use super::ids;
 use crate::outbox::error::OpenError;
 use crate::outbox::faults::{Fault, asked};
 
 /// Step n brings a file from schema n to n + 1. Never changed once released, only added to.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("v1.sql"),
     include_str!("v2.sql"),
     include_str!("v3.sql"),
+    include_str!("v4.sql"),
 ];
 
 /// Marks a SQLite file as an outbox of ours: `cgOB`.
@@ -146,19 +148,26 @@ fn recognise(connection: &Connection, path: &Path) -> Result<(), OpenError> {
 }
 
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    migrate_to(connection, STEPS.len())
+}
+
+/// Brings a file of an earlier schema to this one, in one transaction.
+pub(super) fn migrate_to(connection: &mut Connection, wanted: usize) -> rusqlite::Result<()> {
     // Immediate, so that the lock is taken here even when there is nothing to do.
     let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let schema: i64 = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let done = usize::try_from(schema).expect("`recognise` refused other schemas");
-    for step in &STEPS[done..] {
-        change.execute_batch(step)?;
+    for (step, sql) in STEPS.iter().enumerate().take(wanted).skip(done) {
+        change.execute_batch(sql)?;
+        match step + 1 {
+            3 => move_ids(&change)?,
+            4 => add_checksums(&change)?,
+            _ => {}
+        }
     }
-    if done < 3 {
-        move_ids(&change)?;
-    }
-    if done < STEPS.len() {
+    if done < wanted {
         change.pragma_update(None, "application_id", APPLICATION_ID)?;
-        change.pragma_update(None, "user_version", STEPS.len() as i64)?;
+        change.pragma_update(None, "user_version", wanted as i64)?;
     }
     change.commit()
 }
@@ -194,6 +203,20 @@ fn move_ids(change: &Connection) -> rusqlite::Result<()> {
     drop(rows);
     drop(statement);
     change.execute_batch("DROP TABLE known")
+}
+
+/// The part of step 4 that SQL alone cannot do: what is in the file now is taken for sound.
+fn add_checksums(change: &Connection) -> rusqlite::Result<()> {
+    let sql = "SELECT seq, id, accepted_at_ms, bytes, hook, dialect, lane, operation_id, body,
+        endpoints FROM event";
+    let mut statement = change.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let mut update = change.prepare("UPDATE event SET checksum = ?2 WHERE seq = ?1")?;
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(0)?;
+        update.execute([seq, event::checksum_of_row(row)?])?;
+    }
+    Ok(())
 }
 
 /// Reads back what durability stands on; a file system without it must not go unnoticed.

@@ -66,7 +66,7 @@ pub(super) fn digest(id: &str) -> Digest {
     Digest::from_le_bytes(half).max(1)
 }
 
-fn digests(bytes: &[u8]) -> impl Iterator<Item = Digest> {
+pub(super) fn digests(bytes: &[u8]) -> impl Iterator<Item = Digest> {
     let (whole, _) = bytes.as_chunks();
     whole.iter().map(|bytes| Digest::from_le_bytes(*bytes))
 }

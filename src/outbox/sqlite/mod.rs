@@ -4,16 +4,18 @@
 //! Calls become jobs for that thread; it does many in one transaction and answers when the
 //! transaction is on disk, so one sync pays for all of them.
 //!
-//! Order, downward: `writer`, `start`, `maintenance`, `append`, `settle`, `claim`, `sweep`, `dead`,
-//! `discards`, `stats`, `promote`, `order`, `store`, `file`, `ids`, `counters`, `reserve`, `number`.
+//! Order, downward: `writer`, `start`, `maintenance`, `append`, `settle`, `claim`, `sweep`, `latest`,
+//! `dead`, `discards`, `stats`, `promote`, `order`, `store`, `file`, `event`, `ids`, `counters`, `reserve`, `number`.
 
 mod append;
 mod claim;
 mod counters;
 mod dead;
 mod discards;
+mod event;
 mod file;
 mod ids;
+mod latest;
 mod maintenance;
 mod number;
 mod order;

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Result, params};
 use super::store::Store;
 
 impl Store {
-    /// Whether a pair of the ordering key is in flight or a retry: the ordering key waits for its end.
+    /// Whether a pair of the ordering key is in flight or a retry: the others wait for its end.
     ///
     /// Invariant: of an ordering key that is not busy, the first pair is ready.
     pub(super) fn is_busy(&self, endpoint: i64, ordering_key: &str) -> Result<bool> {
@@ -59,5 +59,13 @@ impl Store {
             self.set_place(endpoint, next, 0)?;
         }
         Ok(())
+    }
+
+    /// Takes out a pair that has ended; the next of its ordering key becomes ready.
+    pub(super) fn remove(&mut self, endpoint: i64, seq: i64, ordering_key: &str) -> Result<()> {
+        self.counters.removed(endpoint);
+        let sql = "DELETE FROM pair WHERE endpoint = ?1 AND seq = ?2";
+        self.execute(sql, params![endpoint, seq])?;
+        self.go_on(endpoint, ordering_key)
     }
 }

@@ -3,6 +3,7 @@
 
 use rusqlite::{Result, params};
 
+use super::event::lossy;
 use super::number::to_sql;
 use super::store::Store;
 
@@ -15,6 +16,8 @@ impl Store {
         let Some((from, name)) = self.counters.unpromoted(endpoint) else {
             return Ok(0);
         };
+        // A damaged list of endpoints must not make more pairs than were accepted.
+        let limit = limit.min(self.counters.unlisted(endpoint) as usize);
         let mut to = self.counters.last_seq.min(from + PROMOTE_MAX);
         let sql = "SELECT seq, accepted_at_ms, lane FROM event
             WHERE seq > ?1 AND seq <= ?2 AND instr(endpoints, ?3) ORDER BY seq LIMIT ?4";
@@ -24,7 +27,7 @@ impl Store {
         let mut listed = 0;
         while let Some(row) = rows.next()? {
             let (seq, accepted_at_ms): (i64, i64) = (row.get(0)?, row.get(1)?);
-            let ordering_key = row.get_ref(2)?.as_str()?;
+            let ordering_key = lossy(row, 2)?;
             self.execute(
                 "INSERT INTO pair VALUES (?1, ?2, 0, 0, ?3, ?4, 0, 0, 0, '', 0)",
                 params![endpoint, seq, accepted_at_ms, ordering_key],

@@ -2,10 +2,12 @@
 
 use rusqlite::{OptionalExtension, Result, params};
 
+use super::dead::Letter;
+use super::event::lossy;
 use super::number::{from_sql, to_sql};
 use super::store::Store;
 use crate::outbox::entry::{EntryKey, Settlement};
-use crate::outbox::rules::{cut, forget_at_ms};
+use crate::outbox::rules::cut;
 
 impl Store {
     pub(super) fn settle(
@@ -26,7 +28,7 @@ impl Store {
             .connection
             .prepare_cached(sql)?
             .query_row(params![key.endpoint, key.seq, key.claim], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                Ok((lossy(row, 0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })
             .optional()?;
         let Some((ordering_key, attempts, replays, due_at_ms)) = found else {
@@ -48,23 +50,13 @@ impl Store {
                 }
             }
             Settlement::Dead { reason, answer } => {
-                self.counters.counts(key.endpoint).dead += 1;
-                let retire_at_ms = forget_at_ms(now_ms, self.config.dead_keep);
-                self.retire_from_ms = self.retire_from_ms.min(retire_at_ms);
-                self.execute(
-                    "INSERT INTO dead SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, lane
-                    FROM event WHERE seq = ?2",
-                    params![
-                        key.endpoint,
-                        key.seq,
-                        attempts,
-                        to_sql(now_ms),
-                        cut(reason),
-                        replays,
-                        cut(answer)
-                    ],
-                )?;
-                self.remove(key.endpoint, key.seq, &ordering_key)
+                let letter = Letter {
+                    attempts,
+                    replays,
+                    reason,
+                    answer,
+                };
+                self.bury(key.endpoint, key.seq, &ordering_key, &letter, now_ms)
             }
             Settlement::Delivered => {
                 self.counters.counts(key.endpoint).delivered += 1;
@@ -131,7 +123,7 @@ impl Store {
         self.connection
             .prepare_cached(sql)?
             .query_row(params![endpoint, after], |row| {
-                Ok((row.get(0)?, from_sql(row.get(1)?), row.get(2)?))
+                Ok((row.get(0)?, from_sql(row.get(1)?), lossy(row, 2)?))
             })
             .optional()
     }
@@ -157,14 +149,6 @@ impl Store {
         let due_at_ms = to_sql(due_at_ms.max(1));
         let values = params![key.endpoint, key.seq, due_at_ms, cut(reason), attempts];
         self.execute(sql, values).map(drop)
-    }
-
-    /// Takes out a pair that has ended; the next of its ordering key becomes ready.
-    fn remove(&mut self, endpoint: i64, seq: i64, ordering_key: &str) -> Result<()> {
-        self.counters.removed(endpoint);
-        let sql = "DELETE FROM pair WHERE endpoint = ?1 AND seq = ?2";
-        self.execute(sql, params![endpoint, seq])?;
-        self.go_on(endpoint, ordering_key)
     }
 
     /// Takes a pair out of its ordering key, which goes on without it.

@@ -4,6 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Result};
 
 use super::counters::Counters;
+use super::event::lossy;
 use super::ids::{Ids, digest};
 use super::number::from_sql;
 use crate::outbox::config::Config;
@@ -18,6 +19,8 @@ pub(super) struct Store {
     pub ids: Ids,
     /// No dead letter is too old before this time.
     pub retire_from_ms: u64,
+    /// No latest entry of a series is to be forgotten before this time.
+    pub latest_from_ms: u64,
     pub work: Work,
     /// A pair became ready since [`Store::begin`].
     pub woke: bool,
@@ -33,6 +36,7 @@ impl Store {
             config: config.clone(),
             ids: Ids::default(),
             retire_from_ms: 0,
+            latest_from_ms: 0,
             work: Work::default(),
             woke: false,
             synced: true,
@@ -72,6 +76,7 @@ impl Store {
         self.counters = Counters::load(&self.connection)?;
         self.ids.roll_back();
         self.retire_from_ms = 0;
+        self.latest_from_ms = 0;
         Ok(())
     }
 
@@ -86,13 +91,14 @@ impl Store {
         let (id, bytes): (String, i64) = self
             .connection
             .prepare_cached(sql)?
-            .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            .query_row([seq], |row| Ok((lossy(row, 0)?, row.get(1)?)))?;
         self.counters.freed(endpoint, from_sql(bytes));
         if self.is_shared(seq)? {
             return Ok(());
         }
         self.execute("DELETE FROM event WHERE seq = ?1", [seq])?;
-        self.counters.bytes -= from_sql(bytes);
+        // Damaged, it may be any number.
+        self.counters.bytes = self.counters.bytes.saturating_sub(from_sql(bytes));
         self.counters.events -= 1;
         self.counters.remembered_ids += 1;
         let forget_at_ms = forget_at_ms(now_ms, self.config.dedupe);

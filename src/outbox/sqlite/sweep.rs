@@ -1,4 +1,5 @@
-//! What is forgotten with time: ids of ended events, and dead letters that nobody replayed.
+//! What is forgotten with time: ids of ended events, latest entries of series, and dead letters
+//! that nobody replayed.
 
 use rusqlite::Result;
 
@@ -7,9 +8,10 @@ use super::store::Store;
 use crate::outbox::rules::{RETIRED, SWEEP_MAX, forget_at_ms};
 
 impl Store {
-    /// Forgets some ids and dead letters whose time has come.
+    /// Forgets some of all whose time has come.
     pub(super) fn sweep(&mut self, now_ms: u64) -> Result<()> {
         self.retire(now_ms)?;
+        self.sweep_latest(now_ms)?;
         let max = self.config.dedupe_ids_max;
         self.ids
             .sweep(&self.connection, &mut self.counters, max, now_ms)

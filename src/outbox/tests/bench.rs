@@ -316,7 +316,7 @@ impl Outbox for Nothing {
 
 /// In memory where the machine offers it: the suite asks what is done, not whether the disk
 /// syncs, and syncs would be nearly all of its time.
-fn folder() -> TempDir {
+pub(in crate::outbox) fn folder() -> TempDir {
     tempfile::tempdir_in("/dev/shm")
         .or_else(|_| tempfile::tempdir())
         .unwrap()
@@ -348,6 +348,7 @@ pub(in crate::outbox) fn entry(id: &str, endpoints: &str, accepted_at_ms: u64) -
         body: body(id),
         endpoints: endpoints.map(str::to_owned).collect(),
         accepted_at_ms,
+        series: None,
     }
 }
 

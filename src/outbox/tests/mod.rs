@@ -9,4 +9,5 @@ mod append;
 mod dead;
 mod order;
 mod restart;
+mod series;
 mod settle;

@@ -1,5 +1,6 @@
 //! What only the file has: its settings, its thread, its disk.
 
+mod damage;
 mod disk;
 mod opening;
 mod power;
@@ -14,7 +15,7 @@ use rusqlite::{Connection, ffi};
 use tempfile::TempDir;
 
 use super::*;
-use crate::outbox::tests::bench::{entry, shipped};
+use crate::outbox::tests::bench::{entry, folder, shipped};
 
 /// An outbox in a folder of its own, and what its alarm said.
 struct Bench {
@@ -29,7 +30,7 @@ fn bench() -> Bench {
 }
 
 fn bench_with(adjust: impl FnOnce(&mut Config)) -> Bench {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut config = config_in(folder.path());
     adjust(&mut config);
     let alarms = Arc::new(Mutex::new(Vec::new()));

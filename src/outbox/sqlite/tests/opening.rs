@@ -21,7 +21,7 @@ async fn durability_stands_on_wal_full_and_exclusive() {
         ("locking_mode", "exclusive"),
         ("auto_vacuum", "2"),
         ("wal_autocheckpoint", "0"),
-        ("user_version", "3"),
+        ("user_version", "4"),
     ] {
         let found = bench.start(move |store| file::read(&store.connection, pragma));
         assert_eq!(found.await.unwrap().unwrap(), wanted, "{pragma}");
@@ -73,31 +73,40 @@ async fn a_file_of_a_newer_callgate_is_refused() {
     drop(file);
     check_open(
         &bench.config.path,
-        "`PATH` was written by a newer callgate (schema 9, this one knows 3): start that version, or set another file in `outbox.path`",
+        "`PATH` was written by a newer callgate (schema 9, this one knows 4): start that version, or set another file in `outbox.path`",
     );
 }
 
+/// The first schema with an event in every state of the time.
+const FIRST: &str = "INSERT INTO endpoint VALUES (1, 'A', 3, 0, 1, 0, 2, 0);
+    UPDATE total SET last_seq = 3, bytes = 900;
+    INSERT INTO event VALUES (1, 'a', 10, 300, 'h', 'openim', 'x', '', x'61'),
+        (2, 'b', 10, 300, 'h', 'openim', 'x', '', x'62'),
+        (3, 'c', 10, 300, 'h', 'openim', 'x', '', x'63');
+    INSERT INTO known VALUES ('a', 1, NULL), ('b', 1, NULL), ('c', 1, NULL), ('z', 0, 10000);
+    UPDATE total SET remembered_ids = 1;
+    INSERT INTO dead VALUES (1, 1, 5, 20, 'gone');
+    INSERT INTO pair VALUES (1, 2, 2, 50, 10, 'x', 1, 1, 0, 'busy'),
+        (1, 3, 3, 0, 10, 'x', 0, 0, 0, '');";
+
 #[tokio::test]
-async fn a_file_of_the_first_schema_is_brought_to_the_newest() {
+async fn a_file_of_every_earlier_schema_is_brought_to_the_newest() {
+    for schema in 1..=3 {
+        check_earlier(schema).await;
+    }
+}
+
+async fn check_earlier(schema: usize) {
     let folder = tempfile::tempdir().unwrap();
     let config = config_in(folder.path());
-    let old = Connection::open(&config.path).unwrap();
+    let mut old = Connection::open(&config.path).unwrap();
     old.execute_batch(include_str!("../v1.sql")).unwrap();
-    old.execute_batch(
-        "PRAGMA application_id = 0x63674f42; PRAGMA user_version = 1;
-        INSERT INTO endpoint VALUES (1, 'A', 3, 0, 1, 0, 2, 0);
-        UPDATE total SET last_seq = 3, bytes = 900;
-        INSERT INTO event VALUES (1, 'a', 10, 300, 'h', 'openim', 'x', '', x'61'),
-            (2, 'b', 10, 300, 'h', 'openim', 'x', '', x'62'),
-            (3, 'c', 10, 300, 'h', 'openim', 'x', '', x'63');
-        INSERT INTO known VALUES ('a', 1, NULL), ('b', 1, NULL), ('c', 1, NULL),
-            ('z', 0, 10000);
-        UPDATE total SET remembered_ids = 1;
-        INSERT INTO dead VALUES (1, 1, 5, 20, 'gone');
-        INSERT INTO pair VALUES (1, 2, 2, 50, 10, 'x', 1, 1, 0, 'busy'),
-            (1, 3, 3, 0, 10, 'x', 0, 0, 0, '');",
-    )
-    .unwrap();
+    old.execute_batch(FIRST).unwrap();
+    let mark = "PRAGMA application_id = 0x63674f42; PRAGMA user_version = 1";
+    old.execute_batch(mark).unwrap();
+    super::file::migrate_to(&mut old, schema).unwrap();
+    let found = super::file::read(&old, "user_version").unwrap();
+    assert_eq!(found, schema.to_string());
     drop(old);
     let outbox = Sqlite::open(&config, Box::new(|_| {})).unwrap();
     let stats = outbox.stats().await.unwrap();
@@ -226,6 +235,8 @@ async fn no_statement_reads_through_a_table_or_sorts() {
         include_str!("../order.rs"),
         include_str!("../promote.rs"),
         include_str!("../sweep.rs"),
+        include_str!("../event.rs"),
+        include_str!("../latest.rs"),
     ];
     let mut seen = 0;
     for literal in source.join("\n").split('"').skip(1).step_by(2) {

@@ -1,0 +1,125 @@
+//! One stored event as the file has it, and the checksum that says whether that is what was
+//! accepted: a disk gives back wrong bytes without an error.
+
+use bytes::Bytes;
+use ring::digest::{Context, SHA256};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Result, Row};
+
+use super::number::{from_sql, to_sql};
+use crate::outbox::entry::NewEntry;
+
+/// A row of `event`.
+pub(super) struct Stored {
+    pub entry: NewEntry,
+    /// It is what was accepted.
+    pub sound: bool,
+}
+
+impl Stored {
+    /// Reads `seq, id, accepted_at_ms, bytes, hook, dialect, lane, operation_id, body, endpoints,
+    /// checksum`. Whatever the bytes are, something is read; only a page that
+    /// cannot be read is an error.
+    pub(super) fn read(row: &Row<'_>) -> Result<Stored> {
+        let (seq, numbers, parts) = parts_of(row)?;
+        let [id, hook, dialect, ordering_key, operation_id, body, _] = parts;
+        let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Stored {
+            sound: number_of(row.get_ref(10)?) == checksum(seq, numbers, parts),
+            entry: NewEntry {
+                id: lossy(id),
+                hook: lossy(hook),
+                dialect: lossy(dialect),
+                ordering_key: lossy(ordering_key),
+                operation_id: lossy(operation_id),
+                body: Bytes::copy_from_slice(body),
+                endpoints: Vec::new(),
+                accepted_at_ms: from_sql(numbers[0]),
+                series: None,
+            },
+        })
+    }
+
+    /// The event in a place. Errors: there is none, though a pair says so.
+    pub(super) fn find(connection: &Connection, seq: i64) -> Result<Stored> {
+        let sql = "SELECT seq, id, accepted_at_ms, bytes, hook, dialect, lane, operation_id, body,
+            endpoints, checksum FROM event WHERE seq = ?1";
+        let mut statement = connection.prepare_cached(sql)?;
+        statement.query_row([seq], Stored::read)
+    }
+}
+
+/// The checksum of a new event, which counts `bytes` and has `numbers` for its endpoints.
+pub(super) fn checksum_of(seq: i64, entry: &NewEntry, numbers: &str) -> i64 {
+    checksum(
+        seq,
+        [to_sql(entry.accepted_at_ms), to_sql(entry.bytes())],
+        [
+            entry.id.as_bytes(),
+            entry.hook.as_bytes(),
+            entry.dialect.as_bytes(),
+            entry.ordering_key.as_bytes(),
+            entry.operation_id.as_bytes(),
+            &entry.body,
+            numbers.as_bytes(),
+        ],
+    )
+}
+
+/// Everything that is told of the event, each part with its length before it.
+fn checksum(seq: i64, numbers: [i64; 2], parts: [&[u8]; 7]) -> i64 {
+    let mut sha = Context::new(&SHA256);
+    sha.update(&seq.to_le_bytes());
+    for number in numbers {
+        sha.update(&number.to_le_bytes());
+    }
+    for part in parts {
+        sha.update(&(part.len() as u64).to_le_bytes());
+        sha.update(part);
+    }
+    let digest = sha.finish();
+    i64::from_le_bytes(digest.as_ref()[..8].try_into().expect("it has 32 bytes"))
+}
+
+/// The checksum of a row as it is, whatever it says itself.
+pub(super) fn checksum_of_row(row: &Row<'_>) -> Result<i64> {
+    let (seq, numbers, parts) = parts_of(row)?;
+    Ok(checksum(seq, numbers, parts))
+}
+
+type Parts<'a> = (i64, [i64; 2], [&'a [u8]; 7]);
+
+fn parts_of<'a>(row: &'a Row<'_>) -> Result<Parts<'a>> {
+    let raw = |place| row.get_ref(place).map(bytes_of);
+    let number = |place| row.get_ref(place).map(number_of);
+    let parts = [
+        raw(1)?,
+        raw(4)?,
+        raw(5)?,
+        raw(6)?,
+        raw(7)?,
+        raw(8)?,
+        raw(9)?,
+    ];
+    Ok((number(0)?, [number(2)?, number(3)?], parts))
+}
+
+/// A text that may not be one any more.
+pub(super) fn lossy(row: &Row<'_>, place: usize) -> Result<String> {
+    let text = row.get_ref(place).map(bytes_of)?;
+    Ok(String::from_utf8_lossy(text).into_owned())
+}
+
+fn bytes_of(value: ValueRef<'_>) -> &[u8] {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
+        _ => &[],
+    }
+}
+
+fn number_of(value: ValueRef<'_>) -> i64 {
+    match value {
+        ValueRef::Integer(number) => number,
+        _ => 0,
+    }
+}
