@@ -4,6 +4,7 @@ use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
 use super::{Admin, outbox, status};
+use crate::callback::preview;
 use crate::policy::Version;
 use crate::proto::v1;
 use crate::proto::v1::admin_service_server::{AdminService, AdminServiceServer};
@@ -72,7 +73,7 @@ impl AdminService for AdminApi {
     ) -> Result<Response<v1::ExplainResponse>, Status> {
         let request = request.into_inner().request.unwrap_or_default();
         let event = crate::server::before_event(request).map_err(|invalid| invalid.status())?;
-        let explanation = self.admin.policies.current().explain(&event);
+        let explanation = self.admin.policies.current().explain(&event, &preview);
         let json = serde_json::to_string(&explanation)
             .map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(v1::ExplainResponse { json }))

@@ -7,7 +7,7 @@
 //!
 //! State belongs to an endpoint's name and URL, not to a policy version: it survives a reload.
 //!
-//! Order, downward: `ask`, `deliver`, `readiness`, `registry`, `endpoint_client`, `cloudevents`,
+//! Order, downward: `ask`, `preview`, `deliver`, `readiness`, `registry`, `endpoint_client`, `cloudevents`,
 //! `failed`, `stored`, `delivery`, `secret`, `wire`, `health`, `breaker`, `window`, `source`,
 //! `guard`.
 
@@ -20,6 +20,7 @@ mod endpoint_client;
 mod failed;
 mod guard;
 mod health;
+mod preview;
 mod readiness;
 mod registry;
 mod secret;
@@ -32,6 +33,7 @@ pub use ask::{Asked, TimeBudget};
 pub use deliver::takes_batches;
 pub use delivery::{Delivery, DeliveryError};
 pub use endpoint_client::EndpointStatus;
+pub use preview::preview;
 pub use readiness::Readiness;
 pub use registry::Callbacks;
 pub use stored::ReadEvent;

@@ -1,18 +1,18 @@
 //! `callgate explain`: every step of the decision on one message, without a server.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use serde_json::json;
 
 use super::engine_file::{load_config, options_of};
-use super::recorded::{self, Explained};
+use super::explained::Explained;
+use super::recorded;
 use super::{EXIT_BAD_INPUT, Files};
 use crate::dialect::{self, Options};
-use crate::event::{Event, Message};
-use crate::policy::{self, CompileContext, Explanation, Snapshot};
+use crate::event::{Event, Hook, Message, Moment};
+use crate::policy::{self, CompileContext, Snapshot};
 use crate::reload::read_files;
 
 #[derive(Debug, clap::Args)]
@@ -34,9 +34,9 @@ pub struct Args {
     /// Also shows what the call was read as and what it is answered.
     #[arg(long, value_name = "NAME")]
     event: Option<String>,
-    /// The hook, for a text.
-    #[arg(long, default_value = "beforeMsgModify")]
-    hook: String,
+    /// The hook, for a text; without it, every before hook that is on and takes a message.
+    #[arg(long, value_name = "NAME")]
+    hook: Option<String>,
     /// Print one JSON object instead of lines.
     #[arg(long)]
     json: bool,
@@ -54,7 +54,7 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
             }
             None => return Ok(ExitCode::from(EXIT_BAD_INPUT)),
         },
-        None => event(&args).map(|event| vec![Explained::alone(snapshot.explain(&event))]),
+        None => alone(&snapshot, &args),
     };
     let explained = match explained {
         Ok(explained) => explained,
@@ -109,18 +109,47 @@ fn load(files: &Files) -> anyhow::Result<Option<Snapshot>> {
     Ok(compiled.snapshot)
 }
 
-fn event(args: &Args) -> anyhow::Result<Event> {
-    if let Some(file) = &args.file {
-        return recorded::event(file, &args.dialect);
-    }
-    let hook = dialect::hook(&args.hook).with_context(|| {
-        let near = dialect::near_names(&args.hook).join("`, `");
-        format!("no hook is named `{}`; did you mean `{near}`?", args.hook)
-    })?;
-    if !dialect::info(hook).takes_message() {
-        bail!("`{hook}` has no message: give a recorded call with --file");
-    }
+/// Explains what is no recorded call of an IM server's URL: a body that names its command, or a
+/// text.
+fn alone(snapshot: &Snapshot, args: &Args) -> anyhow::Result<Vec<Explained>> {
     let text = args.text.as_deref().unwrap_or_default();
+    let events = match (&args.file, &args.hook) {
+        (Some(file), _) => vec![recorded::event(file, &args.dialect)?],
+        (None, Some(name)) => vec![event(hook_named(name)?, text)?],
+        (None, None) => events_of_hooks_on(snapshot, text),
+    };
+    let explained = events.iter().map(|event| Explained::alone(snapshot, event));
+    Ok(explained.collect())
+}
+
+fn hook_named(name: &str) -> anyhow::Result<Hook> {
+    dialect::hook(name).with_context(|| {
+        let near = dialect::near_names(name).join("`, `");
+        format!("no hook is named `{name}`; did you mean `{near}`?")
+    })
+}
+
+/// The text as each before hook would see it that is on and takes a message.
+fn events_of_hooks_on(snapshot: &Snapshot, text: &str) -> Vec<Event> {
+    let before = snapshot
+        .hooks()
+        .map(|rules| rules.hook)
+        .filter(|hook| hook.moment == Moment::Before);
+    let events: Vec<Event> = before.filter_map(|hook| event(hook, text).ok()).collect();
+    let names: Vec<&str> = events.iter().map(|event| event.hook.name).collect();
+    let said = match names.as_slice() {
+        [] => "no before hook that takes a message is on, so every text passes unseen".to_owned(),
+        names => format!(
+            "without --hook, the hooks that are on: {}",
+            names.join(", ")
+        ),
+    };
+    // Not part of the output, which a program may read.
+    eprintln!("callgate: {said}");
+    events
+}
+
+fn event(hook: Hook, text: &str) -> anyhow::Result<Event> {
     let message = Message {
         send_id: "user1".to_owned(),
         recv_id: "user2".to_owned(),
@@ -131,73 +160,12 @@ fn event(args: &Args) -> anyhow::Result<Event> {
         content: json!({ "content": text }).to_string(),
         ..Message::default()
     };
-    Ok(dialect::event_from_message(
-        hook,
-        "callgate-explain".to_owned(),
-        message,
-    ))
-}
-
-pub(super) fn text_of(explanation: &Explanation) -> String {
-    let mut out = format!("hook {}, policy {}\n", explanation.hook, explanation.policy);
-    if let Some(reason) = explanation.skipped {
-        out.push_str(&format!(
-            "the hook's rules are not applied: {reason}\nallow\n"
-        ));
-        return out;
+    let operation_id = "callgate-explain";
+    if dialect::info(hook).takes_message() {
+        let operation_id = operation_id.to_owned();
+        return Ok(dialect::event_from_message(hook, operation_id, message));
     }
-    for text in &explanation.texts {
-        out.push_str(&format!(
-            "text {} ({}): {:?}\n",
-            text.place, text.class, text.value
-        ));
-        for (folded, lists) in by_reading(&text.folded) {
-            out.push_str(&format!("  read as {folded:?} by {}\n", lists.join(", ")));
-        }
-        for one in &text.matches {
-            out.push_str(&format!(
-                "  {} `{}` from list {} line {}, seen as {:?}, bytes {:?}, characters {:?}, UTF-16 {:?}\n",
-                one.action, one.entry, one.list, one.line, one.matched, one.bytes, one.chars, one.utf16
-            ));
-            if !one.evasions.is_empty() {
-                out.push_str(&format!("    seen through: {}\n", one.evasions.join(", ")));
-            }
-        }
-        for one in &text.spared {
-            out.push_str(&format!(
-                "  `{}` from list {}, seen as {:?}, is spared by `{}` from list {} line {}\n",
-                one.entry, one.list, one.matched, one.by_phrase, one.by_list, one.by_line
-            ));
-        }
-    }
-    out.push_str(&format!("filters: {}\n", explanation.filters));
-    match &explanation.forward {
-        Some(forward) => {
-            out.push_str(&format!(
-                "asks {} within {} ms: POST {}\n{}\n",
-                forward.endpoint,
-                forward.timeout_ms,
-                forward.url,
-                forward.body.trim_end()
-            ));
-            for (class, action) in &forward.failures {
-                out.push_str(&format!("  on {class}: {action}\n"));
-            }
-        }
-        None => out.push_str("asks nobody\n"),
-    }
-    out.push_str(&format!(
-        "decision, if nobody else objects: {}\n",
-        explanation.decision
-    ));
-    out
-}
-
-/// Lists that read a text alike are named together.
-fn by_reading(folded: &BTreeMap<String, String>) -> BTreeMap<&str, Vec<&str>> {
-    let mut readings: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (list, reading) in folded {
-        readings.entry(reading).or_default().push(list);
-    }
-    readings
+    dialect::native_event_from_message(hook, operation_id, &message).map_err(|_| {
+        anyhow!("`{hook}` is about more than a text: give a recorded call with --file")
+    })
 }

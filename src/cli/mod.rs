@@ -4,7 +4,7 @@
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
 //! Order, downward: `serve`, `send`, `check`, `explain`, `fuzz`, `import`, `outbox`, `defaults`,
-//! `dialects`, `rooms`, `recorded`, `engine`, `client`, `engine_file`, `start_text`, `signals`.
+//! `dialects`, `rooms`, `recorded`, `explained`, `engine`, `client`, `engine_file`, `start_text`, `signals`.
 
 mod check;
 mod client;
@@ -13,6 +13,7 @@ mod dialects;
 mod engine;
 mod engine_file;
 mod explain;
+mod explained;
 mod fuzz;
 mod import;
 mod outbox;

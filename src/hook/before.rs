@@ -1,39 +1,59 @@
-//! A message before it is sent: select, filter, ask, conclude. Start reading here.
+//! A message before it is sent: the steps of a decision, and what each needs of the world. Start
+//! reading here.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::keyed_lock::KeyedLock;
+use super::business::{Business, Question};
 use super::reuse::Reuse;
+use super::room_bot::RoomBots;
 use crate::callback::{Asked, Callbacks, TimeBudget};
-use crate::decision::{Answer, Decision, Failure, FailureClass, Outcome, Verdict};
+use crate::decision::{Answer, Decision, Failure, FailureClass, Hit, Outcome, Verdict};
 use crate::event::{Event, Hook};
 use crate::filter::Scratch;
-use crate::policy::{Endpoint, HookRules, Screening, Snapshot, Version};
+use crate::policy::{Ask, Found, HookRules, Scan, Snapshot, Step, Version};
 use crate::reload::Policies;
 use crate::rooms::Rooms;
 use crate::telemetry::{LogThrottle, Metrics, Stage};
 
 /// We answer this much before the caller's limit, or 5 % of it if that is more.
 const MARGIN_MIN: Duration = Duration::from_millis(20);
+/// Where nobody says how long the caller waits, it is this much longer than the endpoint may take.
+const GRACE: Duration = Duration::from_secs(1);
 
 thread_local! {
     // The filters' working memory: warm after the first message of a thread.
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// How long the caller waits for us.
-#[derive(Clone, Copy, Debug)]
+/// Who asks, and how long it waits for us.
+#[derive(Clone, Debug)]
 pub struct Caller {
     pub received: Instant,
     /// `grpc-timeout`; over HTTP nothing is sent, and the hook's `caller_timeout` is taken.
     pub limit: CallerLimit,
+    /// What the operator calls it, where callers are told apart.
+    pub name: Option<Arc<str>>,
+    pub address: Option<IpAddr>,
+}
+
+impl Caller {
+    /// A caller of whom nothing more is known.
+    pub fn unknown(received: Instant, limit: CallerLimit) -> Caller {
+        Caller {
+            received,
+            limit,
+            name: None,
+            address: None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,13 +84,19 @@ pub struct Times {
 #[derive(Debug)]
 pub struct Before {
     policies: Arc<Policies>,
-    callbacks: Arc<Callbacks>,
+    business: Arc<dyn Business>,
     metrics: Arc<Metrics>,
     reuse: Reuse,
-    room_turns: KeyedLock,
-    rooms: Arc<Rooms>,
-    failures_logged: LogThrottle<(Hook, FailureClass)>,
+    room_bots: RoomBots,
+    failures_logged: LogThrottle<(Option<Hook>, FailureClass)>,
     warnings_logged: LogThrottle<(Arc<str>, &'static str)>,
+}
+
+/// What a decision is about, as far as it is known.
+#[derive(Clone, Copy, Debug)]
+struct Subject<'a> {
+    hook: Option<Hook>,
+    event: Option<&'a Event>,
 }
 
 impl Before {
@@ -80,13 +106,21 @@ impl Before {
         metrics: Arc<Metrics>,
         rooms: Arc<Rooms>,
     ) -> Before {
+        Before::asking(policies, callbacks, metrics, rooms)
+    }
+
+    fn asking(
+        policies: Arc<Policies>,
+        business: Arc<dyn Business>,
+        metrics: Arc<Metrics>,
+        rooms: Arc<Rooms>,
+    ) -> Before {
         Before {
             policies,
-            callbacks,
+            business,
             metrics,
             reuse: Reuse::default(),
-            room_turns: KeyedLock::default(),
-            rooms,
+            room_bots: RoomBots::new(rooms),
             failures_logged: LogThrottle::default(),
             warnings_logged: LogThrottle::default(),
         }
@@ -94,30 +128,22 @@ impl Before {
 
     /// Decides on one event. Always answers, before the caller's limit; never an error.
     pub async fn decide(&self, event: &Event, caller: Caller) -> Settled {
+        self.settle(event, caller, None).await
+    }
+
+    /// Decides on an event whose call was shed: the filters look at it as at any other, and
+    /// `failure` is the outcome of asking.
+    pub async fn shed(&self, event: &Event, caller: Caller, failure: &Failure) -> Settled {
+        self.settle(event, caller, Some(failure)).await
+    }
+
+    /// Decides where there is no event to look at: a call that cannot be read.
+    pub fn fail(&self, hook: Option<Hook>, caller: &Caller, failure: &Failure) -> Settled {
         let snapshot = self.policies.current();
-        let _late = LateGuard {
-            metrics: &self.metrics,
-            hook: event.hook,
-            received: caller.received,
-            limit: limit_of(snapshot.rules(event.hook), caller),
-        };
-        let mut times = Times::default();
-        let settling = AssertUnwindSafe(self.settle(&snapshot, event, caller, &mut times));
-        let decision = match settling.catch_unwind().await {
-            Ok(decision) => decision,
-            Err(_) => {
-                let failure = Failure::new(FailureClass::Internal, "callgate panicked");
-                self.log_failure(event.hook, &failure);
-                snapshot.failed(Some(event.hook), &failure)
-            }
-        };
-        times.total = caller.received.elapsed();
-        self.record(event, &decision, &snapshot.version, times);
-        Settled {
-            decision,
-            version: snapshot.version.clone(),
-            times,
-        }
+        let decision = snapshot.failed(hook, failure);
+        let subject = Subject { hook, event: None };
+        self.log_failure(hook, failure);
+        self.settled(&snapshot, subject, caller, decision, Times::default())
     }
 
     /// How soon a caller that does not say its limit must have its answer; `None` when no policy
@@ -127,203 +153,218 @@ impl Before {
         Some(less_margin(snapshot.rules(hook)?.caller_timeout))
     }
 
-    /// Decides where there is no event to look at: a call that was shed or cannot be read.
-    pub fn fail(&self, hook: Option<Hook>, failure: &Failure) -> Settled {
+    async fn settle(&self, event: &Event, caller: Caller, shed: Option<&Failure>) -> Settled {
         let snapshot = self.policies.current();
-        let decision = snapshot.failed(hook, failure);
-        if let Some(hook) = hook {
-            self.metrics.decided(hook, &decision);
-            self.log_failure(hook, failure);
-        }
-        Settled {
-            decision,
-            version: snapshot.version.clone(),
-            times: Times::default(),
-        }
+        let rules = snapshot.rules(event.hook);
+        let _late = LateGuard {
+            metrics: &self.metrics,
+            hook: event.hook,
+            received: caller.received,
+            limit: limit_of(rules, &caller),
+        };
+        let mut times = Times::default();
+        let budget = budget(rules, &caller);
+        let walk = AssertUnwindSafe(self.walk(&snapshot, event, budget, shed, &mut times));
+        let decision = walk.catch_unwind().await.unwrap_or_else(|_| {
+            let failure = Failure::new(FailureClass::Internal, "callgate panicked");
+            self.log_failure(Some(event.hook), &failure);
+            snapshot.failed(Some(event.hook), &failure)
+        });
+        let subject = Subject {
+            hook: Some(event.hook),
+            event: Some(event),
+        };
+        self.settled(&snapshot, subject, &caller, decision, times)
     }
 
-    async fn settle(
+    /// Takes the steps of a decision one after the other.
+    async fn walk(
         &self,
         snapshot: &Snapshot,
         event: &Event,
-        caller: Caller,
+        budget: TimeBudget,
+        shed: Option<&Failure>,
         times: &mut Times,
     ) -> Decision {
-        let rules = match snapshot.select(event) {
-            Ok(rules) => rules,
-            Err(reason) => return Decision::skipped(reason),
-        };
-        let screening = self.screen(snapshot, rules, event, times);
-        let endpoint = match &screening.verdict {
-            Verdict::Block(_) | Verdict::Reply(_) => None,
-            Verdict::Allow | Verdict::Replace(_) => rules.endpoints.first(),
-        };
-        let Some(endpoint) = endpoint else {
-            return snapshot.conclude(rules, event, screening, None);
-        };
-        let budget = budget(rules, caller);
-        let outcome = match event.ordering_key.as_str() {
-            "" => self.ask(endpoint, event, &screening, budget, times).await,
-            ordering_key => {
-                match timeout_at(budget.deadline, self.room_turns.wait(ordering_key)).await {
-                    Ok(_turn) => {
-                        self.ask_room(endpoint, event, &screening, budget, times)
-                            .await
+        let mut step = snapshot.begin(event);
+        loop {
+            step = match step {
+                Step::Settled(decision) => return decision,
+                Step::Scan(scan) => {
+                    let (found, is_new) = self.scan(snapshot, &scan, times);
+                    let next = scan.resume(&found);
+                    if is_new {
+                        self.count_matches(next.hits());
                     }
-                    Err(_) => {
-                        let why = "others of the same room were not answered in time";
-                        Outcome::Failure(Failure::new(FailureClass::Deadline, why))
-                    }
+                    next
                 }
-            }
-        };
-        let second = match &outcome {
-            Outcome::Answer(Answer::Replace(replacement)) => SCRATCH.with_borrow_mut(|scratch| {
-                Some(snapshot.screen_replaced(rules, event, replacement, scratch))
-            }),
-            _ => None,
-        };
-        snapshot.conclude(rules, event, screening, Some((outcome, second)))
+                Step::Ask(ask) => {
+                    let outcome = match shed {
+                        Some(failure) => self.not_asked(event.hook, failure.clone()),
+                        None => self.ask(&ask, budget, times).await,
+                    };
+                    ask.resume(outcome)
+                }
+            };
+        }
     }
 
-    /// Runs the filters, or takes their work from the call before about the same message.
-    fn screen(
-        &self,
-        snapshot: &Snapshot,
-        rules: &HookRules,
-        event: &Event,
-        times: &mut Times,
-    ) -> Screening {
+    /// Runs the filters, or takes their work from the call before about the same message. Also
+    /// says whether the matches are new: the two calls about one message are one violation.
+    fn scan(&self, snapshot: &Snapshot, scan: &Scan<'_>, times: &mut Times) -> (Arc<Found>, bool) {
         let started = Instant::now();
-        let key = || self.reuse.key(&snapshot.version, rules, event);
-        let before = match Reuse::is_long(event) {
+        let key = || {
+            self.reuse
+                .key(&snapshot.version, scan.rules(), scan.event())
+        };
+        let is_long = Reuse::is_long(scan.event());
+        let before = match is_long && scan.is_first() {
             true => key().and_then(|key| self.reuse.take(key)),
             false => None,
         };
-        let screening = match before {
-            Some(found) => snapshot.judge(rules, event, &found),
+        let (found, is_new) = match before {
+            Some(found) => (found, false),
             None => {
-                let found = SCRATCH.with_borrow_mut(|scratch| snapshot.find(rules, event, scratch));
-                let screening = snapshot.judge(rules, event, &found);
-                if found.count() > 0 || Reuse::is_long(event) {
-                    // The two calls about one message are one violation.
-                    let is_new = key().is_none_or(|key| self.reuse.remember(key, event, found));
-                    self.count_matches(&screening, is_new);
-                }
-                screening
+                let found = SCRATCH.with_borrow_mut(|scratch| scan.run(scratch));
+                let found = Arc::new(found);
+                let remember = |key| self.reuse.remember(key, scan.event(), &found);
+                let matters = scan.is_first() && (is_long || found.count() > 0);
+                let is_new = matters && key().is_none_or(remember);
+                (found, is_new)
             }
         };
-        times.filter = started.elapsed();
-        screening
+        times.filter += started.elapsed();
+        (found, is_new)
     }
 
-    fn count_matches(&self, screening: &Screening, is_new: bool) {
-        for hit in screening.hits.iter().filter(|_| is_new) {
+    async fn ask(&self, ask: &Ask<'_>, budget: TimeBudget, times: &mut Times) -> Outcome {
+        let question = Question {
+            endpoint: ask.endpoint(),
+            event: ask.event(),
+            replacement: ask.replacement(),
+        };
+        if question.event.ordering_key.is_empty() {
+            return self.ask_business(question, budget, times).await;
+        }
+        let visit = match self.room_bots.visit(question, budget.deadline).await {
+            Ok(visit) => visit,
+            Err(failure) => return self.not_asked(question.event.hook, failure),
+        };
+        let outcome = self.ask_business(visit.question(), budget, times).await;
+        visit.end(&outcome).await;
+        outcome
+    }
+
+    async fn ask_business(
+        &self,
+        question: Question<'_>,
+        budget: TimeBudget,
+        times: &mut Times,
+    ) -> Outcome {
+        let asked = self.business.ask(question, budget).await;
+        times.callback += asked.elapsed;
+        looking_on(|| self.record_asking(question, &asked));
+        match asked.outcome {
+            Outcome::Failure(failure) => self.not_asked(question.event.hook, failure),
+            answer => answer,
+        }
+    }
+
+    /// There is no answer: the failure policy decides.
+    fn not_asked(&self, hook: Hook, failure: Failure) -> Outcome {
+        self.log_failure(Some(hook), &failure);
+        Outcome::Failure(failure)
+    }
+
+    /// The one way out of a decision: what is recorded of it, and what the caller gets.
+    fn settled(
+        &self,
+        snapshot: &Snapshot,
+        subject: Subject<'_>,
+        caller: &Caller,
+        decision: Decision,
+        mut times: Times,
+    ) -> Settled {
+        times.total = caller.received.elapsed();
+        let settled = Settled {
+            decision,
+            version: snapshot.version.clone(),
+            times,
+        };
+        looking_on(|| self.record(subject, caller, &settled));
+        settled
+    }
+
+    fn record(&self, subject: Subject<'_>, caller: &Caller, settled: &Settled) {
+        let Settled {
+            decision,
+            version,
+            times,
+        } = settled;
+        if let Some(hook) = subject.hook {
+            self.metrics.decided(hook, decision);
+        }
+        if subject.event.is_some() {
+            self.metrics.spent(Stage::Total, times.total);
+            if decision.skipped.is_none() {
+                self.metrics.spent(Stage::Filter, times.filter);
+            }
+            if !times.callback.is_zero() {
+                self.metrics.spent(Stage::Callback, times.callback);
+            }
+        }
+        let hook = subject.hook.map_or("unknown", |hook| hook.name);
+        let operation_id = subject.event.map(|event| event.operation_id.as_str());
+        let address = caller.address.map(tracing::field::display);
+        let (caller, total_us) = (caller.name.as_deref(), times.total.as_micros() as u64);
+        let decider = decision.decider.name();
+        match &decision.verdict {
+            Verdict::Block(refusal) => {
+                info!(hook, operation_id, action = "block", decider, code = refusal.code, detail = refusal.detail, caller, address, %version, total_us, "decided");
+            }
+            verdict => {
+                let (action, reviewed) = (verdict.name(), decision.reviewed);
+                debug!(hook, operation_id, action, decider, reviewed, caller, address, %version, total_us, "decided");
+            }
+        }
+    }
+
+    fn count_matches(&self, hits: &[Hit]) {
+        for hit in hits {
             self.metrics.matched(&hit.list, hit.action);
         }
     }
 
-    /// Asks a room's own bot in the state that it is in, and keeps the one that it goes to.
-    async fn ask_room(
-        &self,
-        endpoint: &Arc<Endpoint>,
-        event: &Event,
-        screening: &Screening,
-        budget: TimeBudget,
-        times: &mut Times,
-    ) -> Outcome {
-        let kept = event.room.as_ref().filter(|room| room.kept_here);
-        let Some(record) = kept.and_then(|room| self.rooms.get(&room.id)) else {
-            return self.ask(endpoint, event, screening, budget, times).await;
+    fn record_asking(&self, question: Question<'_>, asked: &Asked) {
+        let (endpoint, hook) = (&question.endpoint.name, question.event.hook);
+        self.metrics.asked(endpoint, outcome_name(&asked.outcome));
+        let Some(warning) = &asked.warning else {
+            return;
         };
-        let mut event = event.clone();
-        if let Some(room) = &mut event.room {
-            room.bot_state = Some(record.bot_state);
+        self.metrics.answer_warned(endpoint, warning.name());
+        let key = (Arc::clone(endpoint), warning.name());
+        if let Some(held_back) = self.warnings_logged.pass(key) {
+            warn!(%endpoint, %hook, oddity = warning.name(), held_back, "{}", warning.explain());
         }
-        // Its own URL has its own breaker, so one room's bot is no other room's failure.
-        let endpoint = Arc::new(Endpoint {
-            url: record.webhook,
-            ..Endpoint::clone(endpoint)
+    }
+
+    fn log_failure(&self, hook: Option<Hook>, failure: &Failure) {
+        looking_on(|| {
+            if let Some(held_back) = self.failures_logged.pass((hook, failure.class)) {
+                let hook = hook.map_or("unknown", |hook| hook.name);
+                let (class, detail) = (failure.class.name(), failure.detail.as_str());
+                warn!(
+                    hook,
+                    class, detail, held_back, "no usable answer, the failure policy decides"
+                );
+            }
         });
-        let outcome = self.ask(&endpoint, &event, screening, budget, times).await;
-        if let Outcome::Answer(Answer::Reply(reply)) = &outcome
-            && let Some(state) = reply.state.clone()
-        {
-            self.keep_state(record.id, state).await;
-        }
-        outcome
     }
+}
 
-    async fn keep_state(&self, room: String, state: String) {
-        let rooms = Arc::clone(&self.rooms);
-        // One write to disk; a worker that serves others must not wait for it.
-        let written = tokio::task::spawn_blocking(move || rooms.set_state(&room, &state)).await;
-        if let Ok(Err(error)) = written {
-            warn!(%error, "the state of a room's bot was not kept");
-        }
-    }
-
-    async fn ask(
-        &self,
-        endpoint: &Arc<Endpoint>,
-        event: &Event,
-        screening: &Screening,
-        budget: TimeBudget,
-        times: &mut Times,
-    ) -> Outcome {
-        let replacement = match &screening.verdict {
-            Verdict::Replace(replacement) => Some(replacement),
-            Verdict::Allow | Verdict::Block(_) | Verdict::Reply(_) => None,
-        };
-        let Asked {
-            outcome,
-            warning,
-            elapsed,
-        } = self
-            .callbacks
-            .ask(endpoint, event, replacement, budget)
-            .await;
-        times.callback = elapsed;
-        self.metrics.asked(&endpoint.name, outcome_name(&outcome));
-        if let Some(warning) = warning {
-            self.metrics.answer_warned(&endpoint.name, warning.name());
-            let key = (Arc::clone(&endpoint.name), warning.name());
-            if let Some(held_back) = self.warnings_logged.pass(key) {
-                warn!(endpoint = %endpoint.name, hook = %event.hook, oddity = warning.name(), held_back, "{}", warning.explain());
-            }
-        }
-        if let Outcome::Failure(failure) = &outcome {
-            self.log_failure(event.hook, failure);
-        }
-        outcome
-    }
-
-    fn record(&self, event: &Event, decision: &Decision, version: &Version, times: Times) {
-        self.metrics.decided(event.hook, decision);
-        self.metrics.spent(Stage::Total, times.total);
-        if decision.skipped.is_none() {
-            self.metrics.spent(Stage::Filter, times.filter);
-        }
-        if !times.callback.is_zero() {
-            self.metrics.spent(Stage::Callback, times.callback);
-        }
-        let total_us = times.total.as_micros() as u64;
-        let operation_id = event.operation_id.as_str();
-        match &decision.verdict {
-            Verdict::Block(refusal) => {
-                info!(hook = %event.hook, operation_id, action = "block", decider = decision.decider.name(), code = refusal.code, detail = refusal.detail, version = %version, total_us, "decided");
-            }
-            verdict => {
-                debug!(hook = %event.hook, operation_id, action = verdict.name(), decider = decision.decider.name(), reviewed = decision.reviewed, version = %version, total_us, "decided");
-            }
-        }
-    }
-
-    fn log_failure(&self, hook: Hook, failure: &Failure) {
-        if let Some(held_back) = self.failures_logged.pass((hook, failure.class)) {
-            warn!(%hook, class = failure.class.name(), detail = failure.detail, held_back, "no usable answer, the failure policy decides");
-        }
-    }
+/// Whoever only looks on must not cost the caller its answer, however it ends.
+fn looking_on(work: impl FnOnce()) {
+    let _ = std::panic::catch_unwind(AssertUnwindSafe(work));
 }
 
 /// Counts a call that has no answer when its caller's limit is over, also when the caller has
@@ -362,21 +403,22 @@ fn less_margin(limit: Duration) -> Duration {
 }
 
 /// How long the caller waits; `None` is for ever, or not known.
-fn limit_of(rules: Option<&HookRules>, caller: Caller) -> Option<Duration> {
+fn limit_of(rules: Option<&HookRules>, caller: &Caller) -> Option<Duration> {
     match caller.limit {
         CallerLimit::Said(limit) => limit,
         CallerLimit::Configured => rules.map(|rules| rules.caller_timeout),
     }
 }
 
-fn budget(rules: &HookRules, caller: Caller) -> TimeBudget {
+fn budget(rules: Option<&HookRules>, caller: &Caller) -> TimeBudget {
+    let timeout = rules.map(|rules| rules.timeout).unwrap_or_default();
     // A caller that waits for ever still gets its answer after the hook's timeout.
-    let deadline = match limit_of(Some(rules), caller) {
+    let deadline = match limit_of(rules, caller) {
         Some(limit) => caller.received + less_margin(limit),
-        None => Instant::now() + rules.timeout + Duration::from_secs(1),
+        None => Instant::now() + timeout + GRACE,
     };
-    TimeBudget {
-        timeout: rules.timeout,
-        deadline,
-    }
+    TimeBudget { timeout, deadline }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,15 @@
 //!
 //! Owns: the order of the steps, and that every call is recorded once.
 //! Leaves alone: the rules (`policy`), the wire (`callback`, `dialect`), storage (`outbox`).
+//!
+//! Order, downward: `after`, `before`, `room_bot`, `business`, `reuse`, `keyed_lock`.
 
 mod after;
 mod before;
+mod business;
 mod keyed_lock;
 mod reuse;
+mod room_bot;
 
 pub use after::{Accepted, After, NotStored};
 pub use before::{Before, Caller, CallerLimit, Settled, Times};

@@ -72,8 +72,9 @@ impl Reuse {
     }
 
     /// Remembers a message; false if it was remembered already.
-    pub fn remember(&self, key: Key, event: &Event, found: Found) -> bool {
-        let found = (Self::is_long(event) && found.count() <= MATCHES_MAX).then(|| Arc::new(found));
+    pub fn remember(&self, key: Key, event: &Event, found: &Arc<Found>) -> bool {
+        let is_worth_it = Self::is_long(event) && found.count() <= MATCHES_MAX;
+        let found = is_worth_it.then(|| Arc::clone(found));
         let mut recent = self.lock();
         if recent.found.insert(key, found).is_some() {
             return false;
@@ -133,12 +134,12 @@ mod tests {
         };
         let find = |event: &Event| {
             let rules = snapshot.select(event).unwrap();
-            snapshot.find(rules, event, &mut Scratch::default())
+            Arc::new(snapshot.find(rules, event, &mut Scratch::default()))
         };
         let [first, second] = [first, second].map(|(hook, id, text)| event(hook, id, text));
-        assert!(reuse.remember(key(&first), &first, find(&first)));
+        assert!(reuse.remember(key(&first), &first, &find(&first)));
         let taken = reuse.take(key(&second)).is_some();
-        let counted = reuse.remember(key(&second), &second, find(&second));
+        let counted = reuse.remember(key(&second), &second, &find(&second));
         assert_eq!((taken, counted), expected);
     }
 
@@ -167,11 +168,8 @@ mod tests {
             let event = event("beforeMsgModify", &at.to_string(), "casino");
             let rules = snapshot.select(&event).unwrap();
             let key = reuse.key(&snapshot.version, rules, &event).unwrap();
-            reuse.remember(
-                key,
-                &event,
-                snapshot.find(rules, &event, &mut Scratch::default()),
-            );
+            let found = snapshot.find(rules, &event, &mut Scratch::default());
+            reuse.remember(key, &event, &Arc::new(found));
         }
         assert_eq!(reuse.lock().found.len(), MESSAGES_MAX);
         assert_eq!(reuse.lock().order.len(), MESSAGES_MAX);

@@ -8,41 +8,62 @@ use crate::decision::{
 };
 use crate::event::{Event, Hook, Moment};
 
+impl Screening {
+    /// Nobody is asked: what the filters say stands.
+    pub(super) fn alone(self) -> Decision {
+        by_filter(self.hits, self.verdict)
+    }
+
+    /// The endpoint's replacement, and what the filters said about the event with it.
+    pub(super) fn replaced(self, replacement: Replacement, second: Screening) -> Decision {
+        let mut hits = self.hits;
+        for hit in second.hits {
+            if !hits.contains(&hit) {
+                hits.push(hit);
+            }
+        }
+        match second.verdict {
+            Verdict::Block(_) => by_filter(hits, second.verdict),
+            masked => {
+                // The second screening saw every text of the event as it would be sent, so its
+                // values stand over the endpoint's.
+                let replacement = match masked {
+                    Verdict::Replace(masked) => merge(replacement, masked),
+                    Verdict::Allow | Verdict::Block(_) | Verdict::Reply(_) => replacement,
+                };
+                by_callback(hits, Verdict::Replace(replacement))
+            }
+        }
+    }
+}
+
 impl Snapshot {
-    /// Concludes from the filters' verdict and, if an endpoint was asked, from how that ended.
+    /// Concludes from the filters' verdict and from how asking an endpoint ended. A block by a
+    /// filter stands whatever was answered.
     ///
-    /// `asked` is the outcome and, when the answer replaces something, the second screening,
-    /// that of [`Snapshot::screen_replaced`]. A block by a filter stands whatever was answered.
-    pub fn conclude(
+    /// A replacement must have passed the filters: see [`Screening::replaced`].
+    pub(super) fn answered(
         &self,
         rules: &HookRules,
         event: &Event,
         screening: Screening,
-        asked: Option<(Outcome, Option<Screening>)>,
+        outcome: Outcome,
     ) -> Decision {
         let Screening { hits, verdict } = screening;
-        let (outcome, second) = match (&verdict, asked) {
-            (Verdict::Block(_) | Verdict::Reply(_), _) | (_, None) => {
-                return by_filter(hits, verdict);
+        match (outcome, verdict) {
+            (_, verdict @ (Verdict::Block(_) | Verdict::Reply(_))) => by_filter(hits, verdict),
+            (Outcome::Answer(Answer::Block(refusal)), _) => {
+                by_callback(hits, Verdict::Block(refusal))
             }
-            (Verdict::Allow | Verdict::Replace(_), Some(asked)) => asked,
-        };
-        match outcome {
-            Outcome::Answer(Answer::Allow) => by_filter(hits, verdict),
-            Outcome::Answer(Answer::Block(refusal)) => by_callback(hits, Verdict::Block(refusal)),
-            Outcome::Answer(Answer::Reply(reply)) if event.can.reply => {
+            (Outcome::Answer(Answer::Reply(reply)), _) if event.can.reply => {
                 by_callback(hits, Verdict::Reply(reply))
             }
-            Outcome::Answer(Answer::Reply(_)) => by_filter(hits, verdict),
-            Outcome::Answer(Answer::Replace(replacement)) => {
-                let replacement = rules.admit(event, &replacement);
-                match second {
-                    _ if replacement.is_empty() => by_filter(hits, verdict),
-                    Some(second) => replaced(hits, replacement, second),
-                    None => by_callback(hits, Verdict::Replace(over(verdict, replacement))),
-                }
+            (Outcome::Answer(Answer::Allow | Answer::Reply(_) | Answer::Replace(_)), verdict) => {
+                by_filter(hits, verdict)
             }
-            Outcome::Failure(failure) => self.by_failure(rules, hits, verdict, failure.class),
+            (Outcome::Failure(failure), verdict) => {
+                self.by_failure(rules, hits, verdict, failure.class)
+            }
         }
     }
 
@@ -128,35 +149,6 @@ fn reviewed(hits: Vec<Hit>, verdict: Verdict, decider: Decider) -> Decision {
         failure: None,
         hits,
         skipped: None,
-    }
-}
-
-/// The endpoint's replacement after it has passed the filters too.
-fn replaced(mut hits: Vec<Hit>, replacement: Replacement, second: Screening) -> Decision {
-    for hit in second.hits {
-        if !hits.contains(&hit) {
-            hits.push(hit);
-        }
-    }
-    match second.verdict {
-        Verdict::Block(_) => by_filter(hits, second.verdict),
-        masked => {
-            // The second screening saw every text of the event as it would be sent, so its
-            // values stand over the endpoint's.
-            let replacement = match masked {
-                Verdict::Replace(masked) => merge(replacement, masked),
-                Verdict::Allow | Verdict::Block(_) | Verdict::Reply(_) => replacement,
-            };
-            by_callback(hits, Verdict::Replace(replacement))
-        }
-    }
-}
-
-/// What was not screened a second time leaves the filters' own replacement below it.
-fn over(verdict: Verdict, replacement: Replacement) -> Replacement {
-    match verdict {
-        Verdict::Replace(filtered) => merge(filtered, replacement),
-        Verdict::Allow | Verdict::Block(_) | Verdict::Reply(_) => replacement,
     }
 }
 

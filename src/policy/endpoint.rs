@@ -92,6 +92,15 @@ pub enum SecretSource {
     File(String),
 }
 
+impl fmt::Display for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SecretSource::Env(name) => write!(f, "secret_env {name}"),
+            SecretSource::File(path) => write!(f, "secret_file {path}"),
+        }
+    }
+}
+
 /// What must not be seen in a log.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);

@@ -3,12 +3,17 @@
 //! Nothing is forwarded and nothing is counted: what an endpoint would say is not known here.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
+use super::decide::{Ask, Step};
+use super::endpoint::Endpoint;
 use super::snapshot::{HookRules, Snapshot};
-use crate::decision::{FailureClass, Hit, Replacement, Verdict};
-use crate::dialect;
+use crate::decision::{
+    Answer, Decision, Failure, FailureClass, Hit, Outcome, Replacement, Verdict,
+};
+use crate::dialect::Outgoing;
 use crate::event::{Event, Moment, Text};
 use crate::filter::{Scratch, Spared};
 
@@ -24,15 +29,18 @@ pub struct Explanation {
     pub texts: Vec<ExplainedText>,
     /// What the filters alone say.
     pub filters: String,
-    /// What the business server would be asked; `None` when nobody would be.
+    /// What the business server would be asked or told; `None` when nobody would be.
     pub forward: Option<Forward>,
+    /// After hooks: who else would be told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Forward>,
     /// What is answered if nobody else objects.
     pub decision: String,
     /// The new content, if it is replaced.
     pub content: Option<String>,
     /// What `decision` says in words.
     #[serde(skip)]
-    pub verdict: Verdict,
+    pub decided: Decision,
 }
 
 /// One text and what was found in it.
@@ -87,13 +95,29 @@ pub struct Forward {
     pub timeout_ms: u64,
     pub headers: Vec<(String, String)>,
     pub body: String,
+    /// Why the call cannot be made; url, headers and body are empty then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// Before hooks: what each class of failure leads to.
     pub failures: BTreeMap<&'static str, &'static str>,
 }
 
+/// A call that is to be written as it would be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    pub endpoint: &'a Endpoint,
+    pub event: &'a Event,
+    pub replacement: Option<&'a Replacement>,
+    /// How long the endpoint would have.
+    pub timeout: Duration,
+}
+
+/// Writes calls as they would be made, without making them.
+pub type WriteCall<'w> = &'w dyn Fn(Draft<'_>) -> Result<Outgoing, Failure>;
+
 impl Snapshot {
-    /// Explains what this policy makes of an event.
-    pub fn explain(&self, event: &Event) -> Explanation {
+    /// Explains what this policy makes of an event. The steps are those of a real decision.
+    pub fn explain(&self, event: &Event, write: WriteCall<'_>) -> Explanation {
         let mut explanation = Explanation {
             policy: self.version.to_string(),
             hook: event.hook.name,
@@ -102,38 +126,76 @@ impl Snapshot {
             texts: Vec::new(),
             filters: "not run".to_owned(),
             forward: None,
+            also: Vec::new(),
             decision: "allow".to_owned(),
             content: None,
-            verdict: Verdict::Allow,
-        };
-        let rules = match self.select(event) {
-            Ok(rules) => rules,
-            Err(reason) => {
-                explanation.skipped = Some(reason.name());
-                return explanation;
-            }
+            decided: Decision::acknowledged(),
         };
         if event.hook.moment == Moment::After {
-            explanation.forward = rules
-                .endpoints
-                .first()
-                .map(|_| forward(rules, event, &Verdict::Allow));
-            explanation.decision = "stored, then delivered".to_owned();
-            return explanation;
+            self.explain_after(event, write, &mut explanation);
+        } else {
+            self.explain_before(event, write, &mut explanation);
         }
-        let screening = self.screen(rules, event, &mut Scratch::default());
-        explanation.texts = self.explain_texts(rules, event, &screening.hits);
-        explanation.filters = in_words(&screening.verdict);
-        let settled = matches!(screening.verdict, Verdict::Block(_));
-        if !settled && !rules.endpoints.is_empty() {
-            explanation.forward = Some(forward(rules, event, &screening.verdict));
+        explanation
+    }
+
+    fn explain_before(&self, event: &Event, write: WriteCall<'_>, explanation: &mut Explanation) {
+        let mut scratch = Scratch::default();
+        let mut step = self.begin(event);
+        explanation.decided = loop {
+            step = match step {
+                Step::Settled(decision) => break decision,
+                Step::Scan(scan) => {
+                    let found = scan.run(&mut scratch);
+                    scan.resume(&found)
+                }
+                Step::Ask(ask) => {
+                    explanation.filters = in_words(&ask.screening().verdict);
+                    explanation.forward = Some(forward_of(&ask, write));
+                    ask.resume(Outcome::Answer(Answer::Allow))
+                }
+            };
+        };
+        let decided = &explanation.decided;
+        explanation.skipped = decided.skipped.map(|reason| reason.name());
+        let Some(rules) = self.rules(event.hook).filter(|_| decided.skipped.is_none()) else {
+            return;
+        };
+        explanation.texts = self.explain_texts(rules, event, &decided.hits);
+        explanation.decision = in_words(&decided.verdict);
+        if explanation.forward.is_none() {
+            explanation.filters = explanation.decision.clone();
         }
-        explanation.decision = explanation.filters.clone();
-        if let Verdict::Replace(replacement) = &screening.verdict {
+        if let Verdict::Replace(replacement) = &decided.verdict {
             explanation.content.clone_from(&replacement.content);
         }
-        explanation.verdict = screening.verdict;
-        explanation
+    }
+
+    fn explain_after(&self, event: &Event, write: WriteCall<'_>, explanation: &mut Explanation) {
+        match self.select(event) {
+            Err(reason) => {
+                explanation.skipped = Some(reason.name());
+                explanation.decided = Decision::skipped(reason);
+            }
+            Ok(rules) => {
+                let told = rules.endpoints.iter().map(|endpoint| {
+                    let draft = Draft {
+                        endpoint,
+                        event,
+                        replacement: None,
+                        timeout: endpoint.events.timeout,
+                    };
+                    forward(draft, write, BTreeMap::new())
+                });
+                let mut told = told.collect::<Vec<_>>().into_iter();
+                explanation.forward = told.next();
+                explanation.also = told.collect();
+                explanation.decision = match explanation.forward {
+                    Some(_) => "stored, then delivered".to_owned(),
+                    None => "acknowledged and dropped: the hook has no endpoint".to_owned(),
+                };
+            }
+        }
     }
 
     fn explain_texts(&self, rules: &HookRules, event: &Event, hits: &[Hit]) -> Vec<ExplainedText> {
@@ -206,33 +268,46 @@ fn explain_match(hit: &Hit, text: &str) -> ExplainedMatch {
     }
 }
 
-fn forward(rules: &HookRules, event: &Event, verdict: &Verdict) -> Forward {
-    let endpoint = &rules.endpoints[0];
-    let replacement: Option<&Replacement> = match verdict {
-        Verdict::Replace(replacement) => Some(replacement),
-        Verdict::Allow | Verdict::Block(_) | Verdict::Reply(_) => None,
+fn forward_of(ask: &Ask<'_>, write: WriteCall<'_>) -> Forward {
+    let rules = ask.rules();
+    let actions = FailureClass::ALL.into_iter();
+    let failures = actions.map(|class| (class.name(), rules.action(class).name()));
+    let draft = Draft {
+        endpoint: ask.endpoint(),
+        event: ask.event(),
+        replacement: ask.replacement(),
+        timeout: rules.timeout,
     };
-    let outgoing = dialect::of(endpoint.dialect).request(&endpoint.url, event, replacement);
-    let failures = match rules.hook.moment {
-        Moment::After => BTreeMap::new(),
-        Moment::Before => FailureClass::ALL
-            .into_iter()
-            .map(|class| (class.name(), rules.action(class).name()))
-            .collect(),
-    };
-    Forward {
-        endpoint: endpoint.name.to_string(),
-        dialect: endpoint.dialect.name(),
-        url: outgoing.url,
-        timeout_ms: rules.timeout.as_millis() as u64,
-        headers: outgoing
-            .headers
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
-        body: String::from_utf8_lossy(&outgoing.body).into_owned(),
+    forward(draft, write, failures.collect())
+}
+
+fn forward(
+    draft: Draft<'_>,
+    write: WriteCall<'_>,
+    failures: BTreeMap<&'static str, &'static str>,
+) -> Forward {
+    let mut forward = Forward {
+        endpoint: draft.endpoint.name.to_string(),
+        dialect: draft.endpoint.dialect.name(),
+        url: String::new(),
+        timeout_ms: draft.timeout.as_millis() as u64,
+        headers: Vec::new(),
+        body: String::new(),
+        failure: None,
         failures,
+    };
+    match write(draft) {
+        Ok(outgoing) => {
+            let headers = outgoing.headers.into_iter();
+            forward.headers = headers
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect();
+            forward.url = outgoing.url;
+            forward.body = String::from_utf8_lossy(&outgoing.body).into_owned();
+        }
+        Err(failure) => forward.failure = Some(format!("{}: {}", failure.class, failure.detail)),
     }
+    forward
 }
 
 fn in_words(verdict: &Verdict) -> String {

@@ -6,14 +6,15 @@
 //! (`reload`), finding words (`filter`), asking endpoints (`callback`).
 //! No IO, no clock.
 //!
-//! Read `compile.rs` for the way in, `screen.rs` and `conclude.rs` for the way out.
+//! Read `compile.rs` for the way in, and `decide.rs` for the way out.
 //!
-//! Order, downward: `explain`, `conclude`, `screen`, `lint`, `everyday`, `word_lists`, `compile`,
+//! Order, downward: `explain`, `decide`, `conclude`, `screen`, `lint`, `everyday`, `word_lists`, `compile`,
 //! `snapshot`, `review`, `lists`, `spec`, `sources`, `openim_config`, `texts`, `failure`,
 //! `type_set`, `endpoint`, `url_prefix`.
 
 mod compile;
 mod conclude;
+mod decide;
 mod endpoint;
 mod everyday;
 mod explain;
@@ -34,16 +35,17 @@ mod url_prefix;
 mod word_lists;
 
 pub use compile::{Compiled, compile};
+pub use decide::{Ask, Scan, Step};
 pub use endpoint::{
     BreakerSettings, Endpoint, EventFormat, EventSettings, Secret, SecretSource, SignSettings,
 };
 pub use everyday::{everyday_messages, messages_of};
-pub use explain::{ExplainedMatch, ExplainedText, Explanation, Forward};
+pub use explain::{Draft, ExplainedMatch, ExplainedText, Explanation, Forward, WriteCall};
 pub use failure::FailureActions;
 pub use lint::lint;
 pub use lists::{Entries, read_list};
 pub use openim_config::convert_file;
-pub use screen::{Found, Screening};
+pub use screen::Found;
 pub use snapshot::{HookRules, ListRules, Snapshot, Version};
 pub use sources::{CompileContext, DEFAULTS, FileSet};
 pub use type_set::TypeSet;

@@ -21,7 +21,7 @@ pub struct Screening {
 
 /// The matches in each text of an event. Good for another call about the same texts, as long as
 /// snapshot and lists are the same.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Found(Vec<Vec<Match>>);
 
 impl Found {
@@ -31,15 +31,7 @@ impl Found {
 }
 
 impl Snapshot {
-    /// Runs the hook's word lists over every text of an event.
-    ///
-    /// Block wins over replace, and replace over allow. A word that cannot be masked in the
-    /// answer blocks, unless `replace_in_send_hook: defer` leaves it to the call that follows.
-    pub fn screen(&self, rules: &HookRules, event: &Event, scratch: &mut Scratch) -> Screening {
-        self.judge(rules, event, &self.find(rules, event, scratch))
-    }
-
-    /// The first half of [`Snapshot::screen`]: what the hook's word lists find in every text.
+    /// What the hook's word lists find in every text of an event.
     pub fn find(&self, rules: &HookRules, event: &Event, scratch: &mut Scratch) -> Found {
         if rules.lists.is_empty() {
             return Found(Vec::new());
@@ -56,8 +48,11 @@ impl Snapshot {
         Found(event.texts.iter().map(find).collect())
     }
 
-    /// The second half: what the matches lead to in this call.
-    pub fn judge(&self, rules: &HookRules, event: &Event, found: &Found) -> Screening {
+    /// What the matches lead to in this call.
+    ///
+    /// Block wins over replace, and replace over allow. A word that cannot be masked in the
+    /// answer blocks, unless `replace_in_send_hook: defer` leaves it to the call that follows.
+    pub(super) fn judge(&self, rules: &HookRules, event: &Event, found: &Found) -> Screening {
         let mut pass = Pass {
             snapshot: self,
             rules,
@@ -71,22 +66,6 @@ impl Snapshot {
             pass.judge(index, text, matches);
         }
         pass.end()
-    }
-
-    /// The same for the event as an endpoint's answer would change it.
-    pub fn screen_replaced(
-        &self,
-        rules: &HookRules,
-        event: &Event,
-        replacement: &Replacement,
-        scratch: &mut Scratch,
-    ) -> Screening {
-        let admitted = rules.admit(event, replacement);
-        if admitted.is_empty() {
-            return self.screen(rules, event, scratch);
-        }
-        let replaced = dialect::of(event.dialect).apply(event, &admitted);
-        self.screen(rules, &replaced, scratch)
     }
 
     fn nested_rule(&self, text: &Text) -> NestedText {

@@ -130,6 +130,11 @@ impl HookRules {
         self.failure.of(class)
     }
 
+    /// Its texts go through word lists.
+    pub fn has_lists(&self) -> bool {
+        !self.lists.is_empty()
+    }
+
     pub fn list_names(&self) -> Vec<String> {
         self.lists.iter().map(ToString::to_string).collect()
     }

@@ -9,8 +9,8 @@ mod shipped;
 
 use std::sync::Arc;
 
-use super::{CompileContext, Compiled, FileSet, Snapshot, compile};
-use crate::decision::{Decision, Verdict};
+use super::{CompileContext, Compiled, FileSet, Snapshot, Step, compile};
+use crate::decision::{Answer, Decision, Outcome, Verdict};
 use crate::dialect;
 use crate::event::{Event, Message};
 use crate::filter::Scratch;
@@ -78,14 +78,23 @@ fn text_event(hook: &str, text: &str) -> Event {
     dialect::event_from_message(dialect::hook(hook).unwrap(), String::new(), message)
 }
 
-fn decide(snapshot: &Snapshot, event: &Event) -> Decision {
-    match snapshot.select(event) {
-        Ok(rules) => {
-            let screening = snapshot.screen(rules, event, &mut Scratch::default());
-            snapshot.conclude(rules, event, screening, None)
-        }
-        Err(reason) => Decision::skipped(reason),
+/// Walks a decision; an endpoint that is asked answers this.
+fn decide_with(snapshot: &Snapshot, event: &Event, outcome: &Outcome) -> Decision {
+    let mut step = snapshot.begin(event);
+    loop {
+        step = match step {
+            Step::Settled(decision) => return decision,
+            Step::Scan(scan) => {
+                let found = scan.run(&mut Scratch::default());
+                scan.resume(&found)
+            }
+            Step::Ask(ask) => ask.resume(outcome.clone()),
+        };
     }
+}
+
+fn decide(snapshot: &Snapshot, event: &Event) -> Decision {
+    decide_with(snapshot, event, &Outcome::Answer(Answer::Allow))
 }
 
 /// A verdict in a few words: `allow`, `block 20001 reason (detail)`, `replace …`.

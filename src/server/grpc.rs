@@ -84,7 +84,7 @@ impl Asking {
             None => {
                 let why = format!("{} calls are in flight already", self.in_flight_max);
                 let failure = Failure::new(FailureClass::Overloaded, why);
-                self.before.fail(Some(event.hook), &failure)
+                self.before.shed(&event, caller, &failure).await
             }
         };
         Ok(decision_response(settled, request_id, explain))
@@ -119,10 +119,7 @@ impl HookService for Hooks {
             .map(move |item| {
                 let asking = Arc::clone(&asking);
                 async move {
-                    let caller = Caller {
-                        received: Instant::now(),
-                        limit: CallerLimit::Said(None),
-                    };
+                    let caller = Caller::unknown(Instant::now(), CallerLimit::Said(None));
                     match asking.before(item?, caller).await {
                         Ok(response) => Ok(response),
                         Err((request_id, invalid)) => Ok(v1::BeforeResponse {
@@ -204,10 +201,7 @@ fn caller_of(metadata: &MetadataMap) -> Caller {
     let limit = metadata
         .get("grpc-timeout")
         .and_then(|value| grpc_timeout(value.to_str().ok()?));
-    Caller {
-        received: Instant::now(),
-        limit: CallerLimit::Said(limit),
-    }
+    Caller::unknown(Instant::now(), CallerLimit::Said(limit))
 }
 
 /// Reads `grpc-timeout`: at most eight digits and a unit.

@@ -101,10 +101,10 @@ impl Webhooks {
                 let allow = Decision::acknowledged();
                 told(dialect.reply_without_event(None, &call.body, &allow))
             }
-            (Ok(_), Some(why)) => self.unreadable(dialect, None, &call.body, why),
+            (Ok(_), Some(why)) => self.unreadable(dialect, None, &call.body, why, received),
             (Err(unreadable), why) => {
                 let why = why.unwrap_or(unreadable.reason);
-                self.unreadable(dialect, unreadable.hook, &call.body, why)
+                self.unreadable(dialect, unreadable.hook, &call.body, why, received)
             }
         }
     }
@@ -123,12 +123,12 @@ impl Webhooks {
         };
         match event.hook.moment {
             Moment::Before => {
+                let caller = Caller::unknown(received, CallerLimit::Configured);
                 let settled = if seated {
-                    let limit = CallerLimit::Configured;
-                    self.before.decide(event, Caller { received, limit }).await
+                    self.before.decide(event, caller).await
                 } else {
-                    self.before
-                        .fail(Some(event.hook), &shed(self.settings.in_flight_max))
+                    let failure = shed(self.settings.in_flight_max);
+                    self.before.shed(event, caller, &failure).await
                 };
                 if let Some(event) = dialect.follow_up(event, &settled.decision) {
                     // Nobody waits for it; that it could not be stored is logged and counted.
@@ -199,6 +199,7 @@ impl Webhooks {
         hook: Option<Hook>,
         body: &[u8],
         why: String,
+        received: Instant,
     ) -> Answered {
         self.note("unreadable_call", &why);
         if let Some(after) = hook.filter(|hook| hook.moment == Moment::After) {
@@ -212,7 +213,8 @@ impl Webhooks {
             return told(canonical);
         }
         let failure = Failure::new(FailureClass::UnreadableCall, why);
-        let settled = self.before.fail(hook, &failure);
+        let caller = Caller::unknown(received, CallerLimit::Configured);
+        let settled = self.before.fail(hook, &caller, &failure);
         Answered {
             reply: dialect.reply_without_event(hook, body, &settled.decision),
             settled: Some(settled),

@@ -8,6 +8,7 @@ mod chatserver;
 mod deadline_run;
 mod delivery;
 mod documents;
+mod explain;
 mod failures;
 mod funtek;
 mod grpc;

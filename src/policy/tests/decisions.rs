@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::decision::{Answer, Decider, ListAction, Outcome, Refusal, Replacement, SkipReason};
+use crate::decision::{Decider, ListAction, Refusal, Replacement, SkipReason};
 use crate::dialect::{Call, Decoded, Head};
 use crate::event::DialectId;
 
@@ -263,24 +263,8 @@ lists:
 hooks: {beforeSendSingleMsg: {pass_fields: [recvid]}, beforeMsgModify: }
 ";
 
-/// Decides as the hook does: screens, takes the answer, screens what it replaces, concludes.
 fn asked(event: &Event, answer: Answer) -> Decision {
-    let snapshot = snapshot(ASKING);
-    let mut scratch = Scratch::default();
-    let rules = snapshot.select(event).unwrap();
-    let screening = snapshot.screen(rules, event, &mut scratch);
-    let second = match &answer {
-        Answer::Replace(replacement) => {
-            Some(snapshot.screen_replaced(rules, event, replacement, &mut scratch))
-        }
-        Answer::Allow | Answer::Block(_) | Answer::Reply(_) => None,
-    };
-    snapshot.conclude(
-        rules,
-        event,
-        screening,
-        Some((Outcome::Answer(answer), second)),
-    )
+    decide_with(&snapshot(ASKING), event, &Outcome::Answer(answer))
 }
 
 fn check_answer(text: &str, answer: Answer, expected: &str, decider: Decider) {

@@ -1,11 +1,9 @@
 //! `failedContinue` is honoured for every class of failure, by every before hook.
 
 use super::*;
-use crate::decision::{
-    Decider, Failure, FailureAction, FailureClass, Outcome, Replacement, SkipReason,
-};
+use crate::decision::{Decider, Failure, FailureAction, FailureClass, Replacement, SkipReason};
 use crate::event::{Can, DialectId, Hook, Moment};
-use crate::policy::Screening;
+use crate::policy::screen::Screening;
 
 const ACTIONS: [FailureAction; 2] = [FailureAction::Allow, FailureAction::Block];
 
@@ -50,8 +48,8 @@ fn check(snapshot: &Snapshot, class: FailureClass, action: FailureAction) {
                 verdict: filters.clone(),
             };
             let failure = Failure::new(class, "detail");
-            let outcome = (Outcome::Failure(failure.clone()), None);
-            let asked = snapshot.conclude(rules, &event, screening, Some(outcome));
+            let outcome = Outcome::Failure(failure.clone());
+            let asked = snapshot.answered(rules, &event, screening, outcome);
             check_decision(&asked, class, action, &filters);
             let failed = snapshot.failed(Some(hook), &failure);
             check_decision(&failed, class, action, &Verdict::Allow);

@@ -57,12 +57,7 @@ impl Metrics {
     /// Records a decision on a before hook: once for each call.
     pub fn decided(&self, hook: Hook, decision: &Decision) {
         self.before.decided(hook, decision);
-        self.hooks.decided(
-            hook,
-            decision.verdict.name(),
-            decision.decider,
-            decision.skipped,
-        );
+        self.hooks.decided(hook, decision);
     }
 
     /// Records a before call that had no answer within its caller's limit.
