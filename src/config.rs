@@ -27,6 +27,7 @@ pub struct Config {
     pub chatserver: ChatServer,
     pub funtek: Funtek,
     pub admin: Admin,
+    pub connections: Connections,
     pub outbox: outbox::Config,
     pub shutdown_grace: Duration,
     pub log: LogSettings,
@@ -49,6 +50,7 @@ pub struct Grpc {
     pub threads: usize,
     pub message_bytes_max: usize,
     pub in_flight_max: usize,
+    pub connections: PortConnections,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +58,7 @@ pub struct Http {
     pub listen: SocketAddr,
     pub body_bytes_max: usize,
     pub in_flight_max: usize,
+    pub connections: PortConnections,
     /// Path prefix and dialect, the longest prefix first.
     pub routes: Vec<(String, DialectId)>,
 }
@@ -86,6 +89,30 @@ pub struct Funtek {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Admin {
     pub listen: SocketAddr,
+    pub connections: PortConnections,
+    /// Names under which the port is asked, beside those that no stranger can have.
+    pub hosts: Vec<String>,
+}
+
+/// How many connections a port has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortConnections {
+    pub connections_max: usize,
+    pub per_peer_max: usize,
+}
+
+/// What holds for the connections of every port.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connections {
+    pub head_timeout: Duration,
+    pub idle_timeout: Duration,
+    pub body_timeout: Duration,
+    pub streams_max: u32,
+    /// Bodies in memory, of one connection and of all.
+    pub bodies_bytes_max: usize,
+    pub all_bodies_bytes_max: usize,
+    /// File descriptors that are kept for everything else.
+    pub files_reserve: u64,
 }
 
 /// Reads engine.yaml, given with the name for problems; without one the defaults hold.
@@ -147,6 +174,8 @@ const IN_FLIGHT_MAX: u32 = 1_000_000;
 /// Bodies are held in memory, so there is an end to what can be asked for.
 const BODY_BYTES_MAX: u64 = 256 << 20;
 const COUNT_MAX: u32 = 1_000_000_000;
+const CONNECTIONS_MAX: u32 = 1_000_000;
+const LEAST_BODIES: usize = 1 << 20;
 
 fn read(root: &Section<'_>) -> Config {
     let config = Config {
@@ -156,6 +185,7 @@ fn read(root: &Section<'_>) -> Config {
         chatserver: read_chatserver(&root.field("chatserver")),
         funtek: read_funtek(&root.field("funtek")),
         admin: read_admin(&root.field("admin")),
+        connections: read_connections(&root.field("connections")),
         outbox: read_outbox(&root.field("outbox")),
         shutdown_grace: root.field("shutdown_grace").duration(),
         log: read_log(&root.field("log")),
@@ -185,6 +215,7 @@ fn read_grpc(field: &Field<'_>) -> Grpc {
         threads: section.field("threads").number(0, THREADS_MAX) as usize,
         message_bytes_max: body_bytes(&section.field("message_bytes_max")),
         in_flight_max: section.field("in_flight_max").size(IN_FLIGHT_MAX),
+        connections: port_connections(&section),
     };
     section.finish();
     grpc
@@ -196,6 +227,7 @@ fn read_http(field: &Field<'_>) -> Http {
         listen: address(&section.field("listen")),
         body_bytes_max: body_bytes(&section.field("body_bytes_max")),
         in_flight_max: section.field("in_flight_max").size(IN_FLIGHT_MAX),
+        connections: port_connections(&section),
         routes: read_routes(&section.field("routes")),
     };
     section.finish();
@@ -266,11 +298,58 @@ fn read_funtek(field: &Field<'_>) -> Funtek {
 
 fn read_admin(field: &Field<'_>) -> Admin {
     let section = field.section();
+    let hosts = section.field("hosts").items();
     let admin = Admin {
         listen: address(&section.field("listen")),
+        connections: port_connections(&section),
+        hosts: hosts.iter().map(|item| item.text.clone()).collect(),
     };
     section.finish();
     admin
+}
+
+fn port_connections(section: &Section<'_>) -> PortConnections {
+    PortConnections {
+        connections_max: section.field("connections_max").size(CONNECTIONS_MAX),
+        per_peer_max: section
+            .field("connections_per_peer_max")
+            .size(CONNECTIONS_MAX),
+    }
+}
+
+fn read_connections(field: &Field<'_>) -> Connections {
+    let section = field.section();
+    let connections = Connections {
+        head_timeout: wait(&section.field("head_timeout")),
+        idle_timeout: wait(&section.field("idle_timeout")),
+        body_timeout: wait(&section.field("body_timeout")),
+        streams_max: section.field("streams_max").size(CONNECTIONS_MAX) as u32,
+        bodies_bytes_max: total_bytes(&section.field("bodies_bytes_max")),
+        all_bodies_bytes_max: total_bytes(&section.field("all_bodies_bytes_max")),
+        files_reserve: section.field("files_reserve").size(CONNECTIONS_MAX) as u64,
+    };
+    section.finish();
+    connections
+}
+
+/// A wait of no time would close every connection at once.
+fn wait(field: &Field<'_>) -> Duration {
+    let wait = field.duration();
+    if wait.is_zero() {
+        field.error("every connection would be closed at once", "use 1s or more");
+    }
+    wait
+}
+
+fn total_bytes(field: &Field<'_>) -> usize {
+    let bytes = usize::try_from(field.bytes()).unwrap_or(usize::MAX);
+    if bytes < LEAST_BODIES {
+        field.error(
+            "no room for the bodies of ordinary calls",
+            "use 1MiB or more",
+        );
+    }
+    bytes
 }
 
 fn read_outbox(field: &Field<'_>) -> outbox::Config {

@@ -3,7 +3,8 @@
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
-use super::{Admin, outbox, status};
+use super::shown::Admin;
+use super::{outbox, status};
 use crate::callback::preview;
 use crate::policy::Version;
 use crate::proto::v1;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tonic::Status;
 
-use super::now_ms;
+use super::time::now_ms;
 use crate::outbox::{
     DeadAct, DeadCursor, DeadFilter, DeadLetter, Discarded, EndpointStats, Outbox, OutboxError,
 };

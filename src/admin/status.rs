@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Admin, now_ms};
+use super::shown::Admin;
+use super::time::now_ms;
 use crate::callback::EndpointStatus;
 use crate::decision::FailureClass;
 use crate::event::{Hook, Moment};
@@ -74,6 +75,8 @@ struct EndpointJson {
 struct OutboxStatus {
     /// Set when the outbox could not be asked.
     error: Option<String>,
+    /// How old the numbers are: its disk may not answer.
+    age_ms: u64,
     bytes: u64,
     bytes_max: u64,
     entries: u64,
@@ -207,17 +210,18 @@ fn endpoint(status: EndpointStatus) -> EndpointJson {
 }
 
 async fn outbox(admin: &Admin) -> OutboxStatus {
-    let stats = match admin.outbox.stats().await {
-        Ok(stats) => stats,
-        Err(error) => {
-            return OutboxStatus {
-                error: Some(error.to_string()),
-                ..OutboxStatus::default()
-            };
-        }
+    let seen = admin.observed.latest().await;
+    let age_ms = seen.age().as_millis() as u64;
+    let Some(stats) = seen.stats else {
+        let silent = || "the outbox has not answered yet".to_owned();
+        return OutboxStatus {
+            error: Some(seen.error.unwrap_or_else(silent)),
+            age_ms,
+            ..OutboxStatus::default()
+        };
     };
     let now = now_ms();
-    let endpoints = stats.endpoints.into_iter().map(|endpoint| {
+    let endpoints = stats.endpoints.iter().cloned().map(|endpoint| {
         let counts = endpoint.counts;
         let counts = OutboxCounts {
             accepted: counts.accepted,
@@ -242,7 +246,8 @@ async fn outbox(admin: &Admin) -> OutboxStatus {
     let limits = admin.outbox_limits;
     let used = limits.used(stats.bytes, stats.entries);
     OutboxStatus {
-        error: None,
+        error: seen.error,
+        age_ms,
         bytes: stats.bytes,
         bytes_max: limits.bytes_max,
         entries: stats.entries,

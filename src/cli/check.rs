@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::engine_file::{files_problem, load_config};
 use super::{EXIT_BAD_INPUT, Files};
 use crate::config;
 use crate::policy::{self, CompileContext};
@@ -71,8 +72,12 @@ fn check(
     env: &[(String, String)],
 ) -> anyhow::Result<(Option<String>, Vec<Problem>)> {
     let mut problems = Vec::new();
-    let listeners = match super::engine_file::load_config(&files.policies, env)? {
-        Ok(config) => vec![config.grpc.listen, config.http.listen, config.admin.listen],
+    let listeners = match load_config(&files.policies, env)? {
+        Ok(config) => {
+            let engine_yaml = files.policies.join("engine.yaml");
+            problems.extend(files_problem(&config, &engine_yaml));
+            vec![config.grpc.listen, config.http.listen, config.admin.listen]
+        }
         Err(bad) => {
             problems.extend(bad);
             config::default_listeners()

@@ -1,29 +1,31 @@
 //! Everything that runs in `callgate serve`, put together and started.
 
 use std::future::Future;
+use std::net::TcpListener;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
+use axum::Router;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::error;
+use tracing::{error, warn};
 
-use super::engine_file::options_of;
+use super::engine_file::{connections_wanted, options_of};
 use super::start_text::Addresses;
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, Observed};
 use crate::callback::Callbacks;
-use crate::config::Config;
+use crate::config::{Config, PortConnections};
 use crate::delivery::{Supervisor, watch_usage};
 use crate::hook::{After, Before};
 use crate::outbox::Outbox;
 use crate::reload::{Policies, Watch};
 use crate::rooms::Rooms;
 use crate::server::{
-    self, GrpcSettings, HttpSettings, Port, Stack, WebhookSettings, Webhooks, Wire, Workers,
+    self, BodyBudget, BodyLimits, ConnectionLimits, Fit, GrpcSettings, Hosts, HttpSettings,
+    Patience, Port, Stack, StackSettings, WebhookSettings, Webhooks, Wire, Workers,
 };
 use crate::telemetry::Metrics;
 
@@ -39,6 +41,10 @@ pub(super) struct Engine {
     after: Arc<After>,
     webhooks: Arc<Webhooks>,
     rooms: Arc<Rooms>,
+    observed: Arc<Observed>,
+    bodies: Arc<BodyBudget>,
+    /// How many connections the ports have descriptors for: http, grpc, admin.
+    connections: [usize; 3],
 }
 
 /// The three ports, open.
@@ -82,6 +88,7 @@ impl Engine {
         rooms: Rooms,
     ) -> Engine {
         let rooms = Arc::new(rooms);
+        let connections = fitting_connections(&config);
         let callbacks = Arc::new(Callbacks::default());
         let before = Arc::new(Before::new(
             policies.clone(),
@@ -103,7 +110,14 @@ impl Engine {
             after.clone(),
             metrics.clone(),
         );
+        let limits = &config.connections;
+        let bodies = Arc::new(BodyBudget::new(BodyLimits {
+            timeout: limits.body_timeout,
+            connection_bytes_max: limits.bodies_bytes_max,
+            process_bytes_max: limits.all_bodies_bytes_max,
+        }));
         Engine {
+            bodies,
             config,
             policies,
             callbacks,
@@ -114,6 +128,8 @@ impl Engine {
             webhooks: Arc::new(webhooks),
             rooms,
             ready: Arc::default(),
+            observed: Arc::default(),
+            connections,
         }
     }
 
@@ -139,7 +155,7 @@ impl Engine {
         let ports = [
             self.grpc(listeners.grpc, stop, tasks)?,
             self.http(listeners.http),
-            self.admin(listeners.admin),
+            self.admin(listeners.admin)?,
         ];
         for port in ports {
             let name = port.name;
@@ -152,6 +168,9 @@ impl Engine {
             self.metrics.clone(),
         );
         tasks.spawn(delivery.run(stop.clone()));
+        let (observed, outbox) = (self.observed.clone(), self.outbox.clone());
+        let observing = stop.clone();
+        tasks.spawn(async move { observed.run(outbox, observing).await });
         let limits = self.config.usage_limits();
         tasks.spawn(watch_usage(self.outbox.clone(), limits, stop.clone()));
         Ok(())
@@ -184,7 +203,8 @@ impl Engine {
                 0 => thread::available_parallelism().map_or(1, NonZero::get),
                 threads => threads,
             }),
-            stack: Stack::new(Wire::Http2, routes),
+            limits: limits(&self.config.grpc.connections, self.connections[1]),
+            stack: self.stack(Wire::Http2, &GRPC_STREAMS, routes),
         })
     }
 
@@ -200,27 +220,79 @@ impl Engine {
             name: "http",
             listener,
             workers: Workers::Shared,
-            stack: Stack::new(Wire::Any, routes),
+            limits: limits(&self.config.http.connections, self.connections[0]),
+            stack: self.stack(Wire::Any, &[], routes),
         }
     }
 
-    fn admin(&self, listener: TcpListener) -> Port {
+    fn admin(&self, listener: TcpListener) -> anyhow::Result<Port> {
         let routes = admin::router(Admin {
             policies: self.policies.clone(),
             callbacks: self.callbacks.clone(),
             outbox: self.outbox.clone(),
+            observed: self.observed.clone(),
             outbox_limits: self.config.usage_limits(),
             metrics: self.metrics.clone(),
             rooms: self.rooms.clone(),
             ready: self.ready.clone(),
-        });
-        Port {
+            hosts: Arc::new(Hosts::new(&self.config.admin.hosts)),
+        })
+        .map_err(anyhow::Error::msg)?;
+        Ok(Port {
             name: "admin",
             listener,
-            workers: Workers::Shared,
-            stack: Stack::new(Wire::Any, routes),
-        }
+            // Who watches is answered while everything else is busy.
+            workers: Workers::Threads(1),
+            limits: limits(&self.config.admin.connections, self.connections[2]),
+            stack: self.stack(Wire::Any, &REFLECTION_STREAMS, routes),
+        })
     }
+
+    fn stack(&self, wire: Wire, endless: &'static [&'static str], routes: Router) -> Stack {
+        let connections = &self.config.connections;
+        let settings = StackSettings {
+            wire,
+            patience: Patience {
+                head: connections.head_timeout,
+                idle: connections.idle_timeout,
+            },
+            streams_max: connections.streams_max,
+            endless,
+            bodies: Arc::clone(&self.bodies),
+        };
+        Stack::new(settings, routes)
+    }
+}
+
+/// Streams of requests, which end when their callers like.
+const GRPC_STREAMS: [&str; 3] = [
+    "/callgate.v1.HookService/BeforeStream",
+    REFLECTION_STREAMS[0],
+    REFLECTION_STREAMS[1],
+];
+const REFLECTION_STREAMS: [&str; 2] = [
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+fn limits(configured: &PortConnections, fitting: usize) -> ConnectionLimits {
+    ConnectionLimits {
+        connections_max: fitting,
+        per_peer_max: configured.per_peer_max,
+    }
+}
+
+/// Raises the limit of open files, and says when not all fits.
+fn fitting_connections(config: &Config) -> [usize; 3] {
+    let wanted = connections_wanted(config);
+    let Some(limit) = server::raise_limit() else {
+        return wanted;
+    };
+    let fit = Fit::new(limit, wanted, config.connections.files_reserve);
+    if !fit.is_whole() {
+        warn!("{}", fit.explain());
+    }
+    fit.connections
 }
 
 fn prepare_endpoints(policies: &Policies, callbacks: &Callbacks) {

@@ -7,7 +7,8 @@ use anyhow::Context;
 
 use crate::config::{self, Config};
 use crate::dialect::{ChatServerOptions, FuntekOptions, Options, WukongImOptions};
-use crate::settings::Problem;
+use crate::server::{Fit, hard_limit};
+use crate::settings::{Problem, Severity};
 
 /// What the engine settings say of the dialects.
 pub(super) fn options_of(config: &Config) -> Options {
@@ -41,4 +42,28 @@ pub(super) fn load_config(
     let name = path.display().to_string();
     let file = text.as_deref().map(|text| (name.as_str(), text));
     Ok(config::load(file, env))
+}
+
+/// The connections that the ports may have: http, grpc, admin.
+pub(super) fn connections_wanted(config: &Config) -> [usize; 3] {
+    [
+        config.http.connections.connections_max,
+        config.grpc.connections.connections_max,
+        config.admin.connections.connections_max,
+    ]
+}
+
+/// A warning when what the ports may open does not fit the limit of open files.
+pub(super) fn files_problem(config: &Config, engine_yaml: &Path) -> Option<Problem> {
+    let wanted = connections_wanted(config);
+    let fit = Fit::new(hard_limit()?, wanted, config.connections.files_reserve);
+    (!fit.is_whole()).then(|| Problem {
+        file: engine_yaml.display().to_string(),
+        line: 0,
+        column: 0,
+        path: "connections.files_reserve".to_owned(),
+        what: fit.explain(),
+        hint: String::new(),
+        severity: Severity::Warning,
+    })
 }

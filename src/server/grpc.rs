@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::gate::Gate;
+use super::codes::documented_status;
 use super::message::{
     Invalid, accepted_response, after_event, before_event, decision_response, version_of,
 };
@@ -17,6 +17,7 @@ use crate::decision::{Failure, FailureClass};
 use crate::dialect;
 use crate::event::{Hook, Moment};
 use crate::hook::{After, Before, Caller, CallerLimit};
+use crate::in_flight::InFlightLimit;
 use crate::outbox::AppendError;
 use crate::proto::v1;
 use crate::proto::v1::hook_service_server::{HookService, HookServiceServer};
@@ -46,11 +47,13 @@ pub fn hook_service(
     let service = Hooks {
         policies,
         asking: Arc::new(Asking {
-            gate: Gate::new(settings.in_flight_max),
+            calls: InFlightLimit::default(),
             in_flight_max: settings.in_flight_max,
             before,
         }),
         after,
+        after_calls: InFlightLimit::default(),
+        in_flight_max: settings.in_flight_max,
     };
     HookServiceServer::new(service).max_decoding_message_size(settings.message_bytes_max)
 }
@@ -59,10 +62,12 @@ struct Hooks {
     policies: Arc<Policies>,
     asking: Arc<Asking>,
     after: Arc<After>,
+    after_calls: InFlightLimit,
+    in_flight_max: usize,
 }
 
 struct Asking {
-    gate: Gate,
+    calls: InFlightLimit,
     in_flight_max: usize,
     before: Arc<Before>,
 }
@@ -79,8 +84,8 @@ impl Asking {
             Ok(event) => event,
             Err(invalid) => return Err((request_id, invalid)),
         };
-        let settled = match self.gate.enter() {
-            Some(_seat) => self.before.decide(&event, caller).await,
+        let settled = match self.calls.acquire(self.in_flight_max) {
+            Some(_permit) => self.before.decide(&event, caller).await,
             None => {
                 let why = format!("{} calls are in flight already", self.in_flight_max);
                 let failure = Failure::new(FailureClass::Overloaded, why);
@@ -120,7 +125,10 @@ impl HookService for Hooks {
                 let asking = Arc::clone(&asking);
                 async move {
                     let caller = Caller::unknown(Instant::now(), CallerLimit::Said(None));
-                    match asking.before(item?, caller).await {
+                    match asking
+                        .before(item.map_err(documented_status)?, caller)
+                        .await
+                    {
                         Ok(response) => Ok(response),
                         Err((request_id, invalid)) => Ok(v1::BeforeResponse {
                             request_id,
@@ -138,6 +146,10 @@ impl HookService for Hooks {
         &self,
         request: Request<v1::AfterRequest>,
     ) -> Result<Response<v1::AfterResponse>, Status> {
+        let Some(_permit) = self.after_calls.acquire(self.in_flight_max) else {
+            let why = format!("{} calls are in flight already", self.in_flight_max);
+            return Err(Status::resource_exhausted(why));
+        };
         let told = request.into_inner().events;
         if told.is_empty() || told.len() > EVENTS_MAX {
             let why = format!("{} events; 1 to {EVENTS_MAX} may come at once", told.len());

@@ -12,10 +12,12 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::gate::Gate;
-use super::webhook::{Answered, Webhooks};
+use super::bodies::BodyError;
+use super::guard::refuse_browsers;
+use super::webhook::{Answered, Broken, Webhooks};
 use crate::dialect::{Call, Dialect, Head, Headers};
 use crate::event::{DialectId, Hook};
+use crate::in_flight::InFlightLimit;
 
 /// A body that takes longer than this to arrive is not waited for.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(4);
@@ -35,7 +37,7 @@ pub struct HttpSettings {
 }
 
 struct Listener {
-    large: Gate,
+    large: InFlightLimit,
     settings: HttpSettings,
     webhooks: Arc<Webhooks>,
 }
@@ -47,7 +49,7 @@ pub fn router(mut settings: HttpSettings, webhooks: Arc<Webhooks>) -> Router {
         .routes
         .sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
     let listener = Arc::new(Listener {
-        large: Gate::new(settings.large_bodies_max),
+        large: InFlightLimit::default(),
         settings,
         webhooks,
     });
@@ -74,8 +76,13 @@ impl Listener {
                         OpenIM\"\n";
             return plain(StatusCode::METHOD_NOT_ALLOWED, help);
         }
+        if refuse_browsers(&parts.headers) {
+            self.webhooks
+                .note("browser", "a page in a browser sent a webhook");
+            let help = "webhooks are sent by IM servers, not by pages in browsers\n";
+            return plain(StatusCode::FORBIDDEN, help);
+        }
         let dialect = self.webhooks.dialect(id);
-        let seat = self.webhooks.enter();
         let head = Head {
             path: rest,
             query: parts.uri.query().unwrap_or(""),
@@ -85,7 +92,7 @@ impl Listener {
         let bytes_max = self.bytes_max(dialect, hook);
         let large = self
             .is_large(&parts.headers, bytes_max)
-            .then(|| self.large.enter());
+            .then(|| self.large.acquire(self.settings.large_bodies_max));
         if let Some(None) = large {
             self.webhooks
                 .note("large_body", "too many long bodies at a time");
@@ -97,15 +104,10 @@ impl Listener {
         let body = self.read(body, bytes_max, hook, received).await;
         let call = Call {
             head,
-            body: body.as_ref().cloned().unwrap_or_default(),
+            body: body.as_ref().map(Bytes::clone).unwrap_or_default(),
         };
-        let seated = seat.is_some();
         let webhooks = &self.webhooks;
-        response(
-            webhooks
-                .take(dialect, &call, body.err(), received, seated)
-                .await,
-        )
+        response(webhooks.take(dialect, &call, body.err(), received).await)
     }
 
     /// The dialect says which calls carry many events.
@@ -132,7 +134,7 @@ impl Listener {
         bytes_max: usize,
         hook: Option<Hook>,
         received: Instant,
-    ) -> Result<Bytes, String> {
+    ) -> Result<Bytes, Broken> {
         let mut reading = pin!(to_bytes(body, bytes_max));
         let read = match timeout(BODY_WAIT_USUAL, &mut reading).await {
             Ok(read) => read,
@@ -140,10 +142,16 @@ impl Listener {
                 let wait = self.body_wait(hook);
                 timeout_at(received + wait, reading)
                     .await
-                    .map_err(|_| format!("the body did not arrive within {wait:?}"))?
+                    .map_err(|_| Broken {
+                        why: format!("the body did not arrive within {wait:?}"),
+                        for_want_of_room: false,
+                    })?
             }
         };
-        read.map_err(|error| format!("the body could not be read: {error}"))
+        read.map_err(|error| Broken {
+            why: format!("the body could not be read: {error}"),
+            for_want_of_room: matches!(BodyError::of(&error), Some(BodyError::NoRoom(_))),
+        })
     }
 
     /// The caller's limit, where the call's head names the hook.

@@ -3,24 +3,33 @@
 //! Owns: listening, limits of what comes in, and the translation between the wire and events.
 //! Leaves alone: every rule about messages (`hook`, `policy`).
 //!
-//! Order, downward: `listen`, `stack`, `http`, `services`, `wukongim_grpc`, `webhook`, `grpc`,
-//! `message`, `gate`.
+//! Order, downward: `files`, `listen`, `stack`, `table`, `http`, `bodies`, `connection`, `guard`,
+//! `services`, `wukongim_grpc`, `webhook`, `grpc`, `codes`, `message`.
 
-mod gate;
+mod bodies;
+mod codes;
+mod connection;
+mod files;
 mod grpc;
+mod guard;
 mod http;
 mod listen;
 mod message;
 mod services;
 mod stack;
+mod table;
 mod webhook;
 mod wukongim_grpc;
 
-pub use gate::Gate;
+pub use bodies::{BodyBudget, BodyLimits};
+pub use connection::Patience;
+pub use files::{Fit, hard_limit, raise_limit};
 pub use grpc::GrpcSettings;
+pub use guard::{Hosts, refuse_browsers, refuse_foreign_orders};
 pub use http::{HttpSettings, router};
 pub use listen::{Port, Workers, listen};
 pub use message::{before_event, decision_response};
-pub use services::{Health, grpc_routes};
-pub use stack::{Peer, Stack, Wire};
+pub use services::{Health, grpc_routes, reflection};
+pub use stack::{Peer, Stack, StackSettings, Wire};
+pub use table::ConnectionLimits;
 pub use webhook::{WebhookSettings, Webhooks};

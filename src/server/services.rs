@@ -32,19 +32,40 @@ pub fn grpc_routes(
 ) -> Result<(Router, Health), String> {
     let wukongim_bytes_max = settings.wukongim_message_bytes_max;
     let (reporter, health) = tonic_health::server::health_reporter();
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    let unread = |error| format!("the reflection service could not be made: {error}");
     let routes = Routes::new(hook_service(settings, policies, before, after))
         .add_service(webhook_service(webhooks, wukongim_bytes_max))
-        .add_service(health)
-        .add_service(reflection().build_v1().map_err(unread)?)
-        // gRPC's own client for Python asks for no other.
-        .add_service(reflection().build_v1alpha().map_err(unread)?);
+        .add_service(health);
+    let served = [
+        HOOK_SERVICE,
+        "wkhook.WebhookService",
+        "grpc.health.v1.Health",
+    ];
+    let routes = reflection(routes, &served)?;
     Ok((routes.into_axum_router(), Health(reporter)))
+}
+
+/// Adds reflection to what a port serves. It lists what is `served` there, and knows the messages
+/// of all, the details of errors too.
+///
+/// Errors: the descriptors cannot be read.
+pub fn reflection(routes: Routes, served: &[&str]) -> Result<Routes, String> {
+    let builder = |own: &str| {
+        let mut builder = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
+        for name in served.iter().chain([&own]) {
+            builder = builder.with_service_name(*name);
+        }
+        builder
+    };
+    let unread = |error| format!("the reflection service could not be made: {error}");
+    let v1 = builder("grpc.reflection.v1.ServerReflection").build_v1();
+    // gRPC's own client for Python asks for no other.
+    let v1alpha = builder("grpc.reflection.v1alpha.ServerReflection").build_v1alpha();
+    Ok(routes
+        .add_service(v1.map_err(unread)?)
+        .add_service(v1alpha.map_err(unread)?))
 }
 
 impl Health {

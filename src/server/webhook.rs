@@ -9,11 +9,11 @@ use axum::body::Bytes;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::gate::{Gate, Seat};
 use crate::decision::{Decision, Failure, FailureClass};
 use crate::dialect::{self, Call, Decoded, Dialect, Options, Reply};
 use crate::event::{DialectId, Event, Hook, Moment};
 use crate::hook::{After, Before, Caller, CallerLimit, Settled};
+use crate::in_flight::InFlightLimit;
 use crate::telemetry::{LogThrottle, Metrics, Stage};
 
 /// Events of one call that are stored together. A longer call is cut: when a piece cannot be
@@ -31,11 +31,20 @@ pub struct WebhookSettings {
 pub struct Webhooks {
     settings: WebhookSettings,
     dialects: [Arc<dyn Dialect>; DialectId::ALL.len()],
-    gate: Gate,
+    /// Before and after calls have a limit each: a stalled disk must not keep messages out.
+    before_calls: InFlightLimit,
+    after_calls: InFlightLimit,
     before: Arc<Before>,
     after: Arc<After>,
     metrics: Arc<Metrics>,
     odd_logged: LogThrottle<&'static str>,
+}
+
+/// Why a body could not be read.
+pub struct Broken {
+    pub why: String,
+    /// There was no memory for it: a repeat is welcome.
+    pub for_want_of_room: bool,
 }
 
 /// An answer, and the decision where there was one.
@@ -52,7 +61,8 @@ impl Webhooks {
         metrics: Arc<Metrics>,
     ) -> Webhooks {
         Webhooks {
-            gate: Gate::new(settings.in_flight_max),
+            before_calls: InFlightLimit::default(),
+            after_calls: InFlightLimit::default(),
             dialects: DialectId::ALL.map(|id| dialect::heard(id, &settings.options)),
             settings,
             before,
@@ -60,11 +70,6 @@ impl Webhooks {
             metrics,
             odd_logged: LogThrottle::default(),
         }
-    }
-
-    /// A call that is about to be read takes a seat; `None` when there is none left.
-    pub fn enter(&self) -> Option<Seat<'_>> {
-        self.gate.enter()
     }
 
     /// A dialect as our callers speak it.
@@ -82,18 +87,15 @@ impl Webhooks {
         &self,
         dialect: &dyn Dialect,
         call: &Call<'_>,
-        broken: Option<String>,
+        broken: Option<Broken>,
         received: Instant,
-        seated: bool,
     ) -> Answered {
         let decoded = dialect.decode(call);
         self.metrics.spent(Stage::Decode, received.elapsed());
         match (decoded, broken) {
-            (Ok(Decoded::Event(event)), None) => {
-                self.answer(dialect, &event, received, seated).await
-            }
+            (Ok(Decoded::Event(event)), None) => self.answer(dialect, &event, received).await,
             (Ok(Decoded::Batch { hook, items }), None) => {
-                self.store(dialect, hook, &items, call, seated).await
+                self.store(dialect, hook, &items, call).await
             }
             (Ok(Decoded::UnknownCommand(command)), None) => {
                 let what = format!("`{command}` is no command of {}", dialect.id());
@@ -101,38 +103,39 @@ impl Webhooks {
                 let allow = Decision::acknowledged();
                 told(dialect.reply_without_event(None, &call.body, &allow))
             }
-            (Ok(_), Some(why)) => self.unreadable(dialect, None, &call.body, why, received),
-            (Err(unreadable), why) => {
-                let why = why.unwrap_or(unreadable.reason);
-                self.unreadable(dialect, unreadable.hook, &call.body, why, received)
+            (Ok(_), Some(broken)) => self.unreadable(dialect, None, &call.body, broken, received),
+            (Err(unreadable), broken) => {
+                let broken = broken.unwrap_or(Broken {
+                    why: unreadable.reason,
+                    for_want_of_room: false,
+                });
+                self.unreadable(dialect, unreadable.hook, &call.body, broken, received)
             }
         }
     }
 
-    async fn answer(
-        &self,
-        dialect: &dyn Dialect,
-        event: &Event,
-        received: Instant,
-        seated: bool,
-    ) -> Answered {
+    async fn answer(&self, dialect: &dyn Dialect, event: &Event, received: Instant) -> Answered {
         // A route of one dialect may take calls of its older form, to be answered in that.
         let speaker = match event.dialect == dialect.id() {
             true => dialect,
             false => self.dialect(event.dialect),
         };
+        let in_flight_max = self.settings.in_flight_max;
         match event.hook.moment {
             Moment::Before => {
                 let caller = Caller::unknown(received, CallerLimit::Configured);
-                let settled = if seated {
-                    self.before.decide(event, caller).await
-                } else {
-                    let failure = shed(self.settings.in_flight_max);
-                    self.before.shed(event, caller, &failure).await
+                let settled = match self.before_calls.acquire(in_flight_max) {
+                    Some(_permit) => self.before.decide(event, caller).await,
+                    None => {
+                        let failure = shed(in_flight_max);
+                        self.before.shed(event, caller, &failure).await
+                    }
                 };
                 if let Some(event) = dialect.follow_up(event, &settled.decision) {
-                    // Nobody waits for it; that it could not be stored is logged and counted.
-                    let _ = self.after.accept(std::slice::from_ref(&event), &[]).await;
+                    // Nobody waits for it, least of all for a slow disk; that it could not be
+                    // stored is logged and counted.
+                    let after = Arc::clone(&self.after);
+                    tokio::spawn(async move { after.accept(&[event], &[]).await });
                 }
                 Answered {
                     reply: speaker.reply(event, &settled.decision),
@@ -140,10 +143,10 @@ impl Webhooks {
                 }
             }
             Moment::After => {
-                if !seated {
+                let Some(_permit) = self.after_calls.acquire(in_flight_max) else {
                     self.metrics.accepted(event.hook, "refused");
                     return told(speaker.not_stored(event));
-                }
+                };
                 match self.after.accept(std::slice::from_ref(event), &[]).await {
                     Ok(_) => told(speaker.reply(event, &Decision::acknowledged())),
                     Err(_) => told(speaker.not_stored(event)),
@@ -160,15 +163,14 @@ impl Webhooks {
         hook: Hook,
         items: &[Bytes],
         call: &Call<'_>,
-        seated: bool,
     ) -> Answered {
         let mut reply =
             dialect.reply_without_event(Some(hook), &call.body, &Decision::acknowledged());
-        if !seated {
+        let Some(_permit) = self.after_calls.acquire(self.settings.in_flight_max) else {
             self.metrics.accepted(hook, "refused");
             reply.status = 503;
             return told(reply);
-        }
+        };
         let operation_id = call.head.operation_id();
         for piece in items.chunks(EVENTS_AT_ONCE) {
             let mut events = Vec::with_capacity(piece.len());
@@ -198,15 +200,19 @@ impl Webhooks {
         dialect: &dyn Dialect,
         hook: Option<Hook>,
         body: &[u8],
-        why: String,
+        broken: Broken,
         received: Instant,
     ) -> Answered {
+        let Broken {
+            why,
+            for_want_of_room,
+        } = broken;
         self.note("unreadable_call", &why);
         if let Some(after) = hook.filter(|hook| hook.moment == Moment::After) {
             let mut canonical = dialect.reply_without_event(hook, body, &Decision::acknowledged());
             if self.after.wants(after) {
                 self.metrics.accepted(after, "refused");
-                if self.refuses(dialect, after) {
+                if for_want_of_room || self.refuses(dialect, after) {
                     canonical.status = 503;
                 }
             }

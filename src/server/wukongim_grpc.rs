@@ -36,18 +36,13 @@ impl WebhookService for WukongIm {
     ) -> Result<Response<EventResp>, Status> {
         let received = Instant::now();
         let EventReq { event, data } = request.into_inner();
-        let seat = self.webhooks.enter();
         let query = format!("event={event}");
         let call = Call {
             head: Head::at("", &query),
             body: data,
         };
         let dialect = self.webhooks.dialect(DialectId::WukongIm);
-        let seated = seat.is_some();
-        let answered = self
-            .webhooks
-            .take(dialect, &call, None, received, seated)
-            .await;
+        let answered = self.webhooks.take(dialect, &call, None, received).await;
         let status = match answered.reply.status {
             200 => EventStatus::Success,
             _ => EventStatus::Error,

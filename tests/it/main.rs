@@ -5,6 +5,7 @@
 
 mod breakers;
 mod chatserver;
+mod connections;
 mod deadline_run;
 mod delivery;
 mod documents;

@@ -65,6 +65,7 @@ pub(super) struct OutboxMetrics {
     oldest_age: Series<EndpointLabel, Gauge<f64, AtomicU64>>,
     failing: Series<EndpointLabel, Gauge<f64, AtomicU64>>,
     paused: Series<EndpointLabel, Gauge<i64, AtomicI64>>,
+    pub(super) age: Gauge<f64, AtomicU64>,
     bytes: Gauge<u64, AtomicU64>,
     entries: Gauge<u64, AtomicU64>,
     used: Gauge<f64, AtomicU64>,
@@ -129,6 +130,12 @@ impl OutboxMetrics {
     }
 
     fn register_totals(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "outbox_snapshot_age",
+            "How old what is shown of the outbox is: its disk may not answer",
+            Unit::Seconds,
+            self.age.clone(),
+        );
         registry.register_with_unit(
             "outbox",
             "Size of the outbox, as `outbox.bytes_max` counts it",

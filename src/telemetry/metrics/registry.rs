@@ -122,6 +122,11 @@ impl Metrics {
         self.after.odd_call(reason);
     }
 
+    /// How old what is shown of the outbox is: its disk may not answer.
+    pub fn outbox_seen(&self, age: Duration) {
+        self.outbox.age.set(age.as_secs_f64());
+    }
+
     /// Sets what the outbox holds now.
     pub fn outbox(&self, endpoints: &[OutboxGauges], totals: OutboxTotals) {
         self.outbox.set(endpoints, totals);

@@ -18,6 +18,8 @@ use super::{Grpc, PATIENCE, http, wait_for};
 pub struct Setup {
     directory: TempDir,
     env: Vec<(String, String)>,
+    /// What a shell does before it becomes the program.
+    before: Option<String>,
 }
 
 impl Setup {
@@ -28,6 +30,7 @@ impl Setup {
         let setup = Setup {
             directory,
             env: Vec::new(),
+            before: None,
         };
         let engine = format!(
             "grpc: {{listen: \"127.0.0.1:0\"}}\nhttp: {{listen: \"127.0.0.1:0\"}}\n\
@@ -67,9 +70,21 @@ impl Setup {
         self
     }
 
+    /// Runs these commands of a shell first, such as `ulimit -n 256`.
+    pub fn shell(mut self, before: &str) -> Setup {
+        self.before = Some(before.to_owned());
+        self
+    }
+
     /// The program with arguments, and nothing of the environment but what this test set.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
+        let program = env!("CARGO_BIN_EXE_callgate");
+        let mut command = Command::new(program);
+        if let Some(before) = &self.before {
+            command = Command::new("bash");
+            let script = format!("{before}; exec \"$0\" \"$@\"");
+            command.args(["-c", &script, program]);
+        }
         command
             .args(args)
             .arg("--policies")

@@ -1,0 +1,73 @@
+//! `/metrics`: what is counted elsewhere, and what is asked of the outbox and the endpoints here.
+
+use std::time::Duration;
+
+use super::shown::Admin;
+use super::time::now_ms;
+use crate::outbox::Work;
+use crate::telemetry::{OutboxGauges, OutboxTotals, Spread};
+
+/// Everything that is counted, as OpenMetrics.
+pub(super) async fn text(admin: &Admin) -> String {
+    let seen = admin.observed.latest().await;
+    admin.metrics.outbox_seen(seen.age());
+    if let Some(stats) = &seen.stats {
+        let now = now_ms();
+        let since = |at_ms: Option<u64>| {
+            at_ms.map_or(Duration::ZERO, |at_ms| {
+                Duration::from_millis(now.saturating_sub(at_ms))
+            })
+        };
+        let gauges: Vec<_> = stats
+            .endpoints
+            .iter()
+            .map(|endpoint| OutboxGauges {
+                endpoint: endpoint.endpoint.as_str().into(),
+                accepted: endpoint.counts.accepted,
+                delivered: endpoint.counts.delivered,
+                dead: endpoint.counts.dead,
+                discarded: endpoint.counts.discarded,
+                pending: endpoint.counts.pending,
+                in_flight: endpoint.counts.in_flight,
+                conserved: endpoint.counts.conserved(),
+                oldest_age: since(endpoint.oldest_pending_ms),
+                failing: since(endpoint.health.failing_since_ms),
+                paused: endpoint.health.paused.is_some(),
+            })
+            .collect();
+        let totals = OutboxTotals {
+            bytes: stats.bytes,
+            entries: stats.entries,
+            used: admin.outbox_limits.used(stats.bytes, stats.entries),
+            commits: stats.work.commits,
+            committed_calls: stats.work.calls,
+            commit_time: stats.work.time,
+            commit_sizes: spread(
+                &Work::SIZES.map(|events| events as f64),
+                &stats.work.by_size,
+                stats.work.accepted as f64,
+            ),
+            commit_times: spread(
+                &Work::TIMES_US.map(|time_us| time_us as f64 / 1e6),
+                &stats.work.by_time,
+                stats.work.time.as_secs_f64(),
+            ),
+        };
+        admin.metrics.outbox(&gauges, totals);
+    }
+    for endpoint in admin.callbacks.status() {
+        let (asking, telling) = (endpoint.breaker, endpoint.delivery_breaker);
+        let metrics = &admin.metrics;
+        metrics.breakers(&endpoint.name, asking == "open", telling == "open");
+    }
+    admin.metrics.encode()
+}
+
+/// `counts` has one more than there are bounds.
+fn spread(bounds: &[f64], counts: &[u64], sum: f64) -> Spread {
+    Spread {
+        ranges: bounds.iter().copied().zip(counts.iter().copied()).collect(),
+        above: counts.last().copied().unwrap_or_default(),
+        sum,
+    }
+}

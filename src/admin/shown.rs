@@ -1,0 +1,29 @@
+//! All that the operators' port shows and changes.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::observed::Observed;
+use crate::callback::Callbacks;
+use crate::outbox::Outbox;
+use crate::reload::Policies;
+use crate::rooms::Rooms;
+use crate::server::Hosts;
+use crate::telemetry::{Metrics, UsageLimits};
+
+/// All that the operators' port shows.
+#[derive(Clone)]
+pub struct Admin {
+    pub policies: Arc<Policies>,
+    pub callbacks: Arc<Callbacks>,
+    pub outbox: Arc<dyn Outbox>,
+    /// What the outbox said last; pages must not wait for a disk.
+    pub observed: Arc<Observed>,
+    pub outbox_limits: UsageLimits,
+    pub metrics: Arc<Metrics>,
+    pub rooms: Arc<Rooms>,
+    /// True from the moment that all ports are open until shutdown begins.
+    pub ready: Arc<AtomicBool>,
+    /// Names that the port may be asked under.
+    pub hosts: Arc<Hosts>,
+}

@@ -1,0 +1,357 @@
+//! The bodies of calls on their way in: how long they may take, and how much memory they may
+//! hold, each call, each connection and all together.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::{Frame, Incoming, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::Status;
+
+use super::connection::Connection;
+
+/// What each call may hold for nothing, so that a flood of long bodies takes no ordinary message
+/// with it. The number of calls has limits of its own.
+const FREE_BYTES: usize = 16 * 1024;
+/// When more bodies than this are under way, each has [`PRESSED`] to arrive: an honest one comes
+/// with its head.
+const CALM_MAX: usize = 4096;
+const PRESSED: Duration = Duration::from_secs(1);
+
+/// The bodies that are in memory, of all connections of a process.
+#[derive(Debug)]
+pub struct BodyBudget {
+    limits: BodyLimits,
+    held: AtomicUsize,
+    under_way: AtomicUsize,
+}
+
+/// Bytes beyond the first 16 KiB of each call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// From the head of a call until all of its body is there; streams of messages have none.
+    pub timeout: Duration,
+    pub connection_bytes_max: usize,
+    pub process_bytes_max: usize,
+}
+
+impl BodyBudget {
+    pub fn new(limits: BodyLimits) -> BodyBudget {
+        BodyBudget {
+            limits,
+            held: AtomicUsize::new(0),
+            under_way: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// One call: from its head to the last byte of its answer.
+#[derive(Debug)]
+pub(super) struct Call {
+    connection: Arc<Connection>,
+    budget: Arc<BodyBudget>,
+    held: AtomicUsize,
+}
+
+impl Call {
+    pub fn new(connection: Arc<Connection>, budget: Arc<BodyBudget>) -> Call {
+        connection.call_began();
+        Call {
+            connection,
+            budget,
+            held: AtomicUsize::new(0),
+        }
+    }
+
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Takes memory for a part of the body, or says whose limit it is over.
+    fn hold(&self, bytes: usize) -> Result<(), &'static str> {
+        let limits = &self.budget.limits;
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        let connection = self
+            .connection
+            .bytes_held
+            .fetch_add(bytes, Ordering::Relaxed)
+            + bytes;
+        let process = self.budget.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if connection > limits.connection_bytes_max {
+            return Err("this connection's bodies");
+        }
+        if process > limits.process_bytes_max {
+            return Err("all bodies");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let held = self.held.load(Ordering::Relaxed);
+        self.connection
+            .bytes_held
+            .fetch_sub(held, Ordering::Relaxed);
+        self.budget.held.fetch_sub(held, Ordering::Relaxed);
+        self.connection.call_ended();
+    }
+}
+
+/// Why a body could not be read.
+#[derive(Debug)]
+pub enum BodyError {
+    /// It took too long.
+    Late(Status),
+    /// There is no memory for it now.
+    NoRoom(Status),
+    Broken(hyper::Error),
+}
+
+impl BodyError {
+    /// The reason inside another error.
+    pub fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a BodyError> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BodyError::Late(status) | BodyError::NoRoom(status) => f.write_str(status.message()),
+            BodyError::Broken(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for BodyError {
+    // tonic answers with a status that it finds among the sources.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            BodyError::Late(status) | BodyError::NoRoom(status) => Some(status),
+            BodyError::Broken(error) => Some(error),
+        }
+    }
+}
+
+/// A body that is held to its limits.
+pub(super) struct LimitedBody {
+    body: Incoming,
+    call: Arc<Call>,
+    free: usize,
+    wait: Wait,
+}
+
+/// How a body is waited for.
+enum Wait {
+    /// It comes when its caller has something to say.
+    Endless,
+    /// Most bodies come with their heads, and need no timer.
+    NotYet,
+    Until(Box<Waiting>),
+}
+
+struct Waiting {
+    began: Instant,
+    timer: Pin<Box<Sleep>>,
+    budget: Arc<BodyBudget>,
+}
+
+impl Waiting {
+    fn new(budget: &Arc<BodyBudget>) -> Waiting {
+        budget.under_way.fetch_add(1, Ordering::Relaxed);
+        let began = Instant::now();
+        let first = budget.limits.timeout.min(PRESSED);
+        Waiting {
+            began,
+            timer: Box::pin(sleep_until(began + first)),
+            budget: Arc::clone(budget),
+        }
+    }
+
+    /// Ready with how long it was waited for, when that was long enough.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Duration> {
+        let timeout = self.budget.limits.timeout;
+        loop {
+            ready!(self.timer.as_mut().poll(context));
+            let waited = self.began.elapsed();
+            let is_calm = self.budget.under_way.load(Ordering::Relaxed) <= CALM_MAX;
+            if waited >= timeout || !is_calm {
+                return Poll::Ready(waited);
+            }
+            let next = if waited + PRESSED < timeout {
+                PRESSED
+            } else {
+                timeout - waited
+            };
+            self.timer.as_mut().reset(Instant::now() + next);
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.budget.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl LimitedBody {
+    /// `endless`: a stream of messages, which ends when its caller likes.
+    pub fn new(body: Incoming, call: Arc<Call>, endless: bool) -> LimitedBody {
+        LimitedBody {
+            body,
+            call,
+            free: FREE_BYTES,
+            wait: if endless { Wait::Endless } else { Wait::NotYet },
+        }
+    }
+
+    fn hold(&mut self, bytes: usize) -> Result<(), BodyError> {
+        // The messages of a stream are let go one by one, and each has its own limit.
+        if matches!(self.wait, Wait::Endless) {
+            return Ok(());
+        }
+        let counted = bytes.saturating_sub(self.free);
+        self.free = self.free.saturating_sub(bytes);
+        if counted == 0 {
+            return Ok(());
+        }
+        self.call.hold(counted).map_err(|whose| {
+            let why = format!("no memory for this body: {whose} are at their limit, try again");
+            BodyError::NoRoom(Status::resource_exhausted(why))
+        })
+    }
+}
+
+impl HttpBody for LimitedBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+            return Poll::Ready(match frame {
+                Some(Ok(frame)) => {
+                    let bytes = frame.data_ref().map_or(0, Bytes::len);
+                    Some(this.hold(bytes).map(|()| frame))
+                }
+                Some(Err(error)) => Some(Err(BodyError::Broken(error))),
+                None => {
+                    this.wait = Wait::Endless;
+                    None
+                }
+            });
+        }
+        if matches!(this.wait, Wait::NotYet) {
+            this.wait = Wait::Until(Box::new(Waiting::new(&this.call.budget)));
+        }
+        let Wait::Until(waiting) = &mut this.wait else {
+            return Poll::Pending;
+        };
+        let waited = ready!(waiting.poll(context));
+        let why = format!("the body did not arrive within {waited:.0?}");
+        Poll::Ready(Some(Err(BodyError::Late(Status::deadline_exceeded(why)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// An answer that ends its call when its last byte is on the way.
+pub struct CountedBody {
+    body: Body,
+    _call: Arc<Call>,
+}
+
+impl CountedBody {
+    pub(super) fn new(body: Body, call: Arc<Call>) -> CountedBody {
+        CountedBody { body, _call: call }
+    }
+}
+
+impl HttpBody for CountedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: BodyLimits = BodyLimits {
+        timeout: Duration::from_secs(10),
+        connection_bytes_max: 100,
+        process_bytes_max: 150,
+    };
+
+    fn call(budget: &Arc<BodyBudget>, connection: &Arc<Connection>) -> Call {
+        Call::new(Arc::clone(connection), Arc::clone(budget))
+    }
+
+    #[tokio::test]
+    async fn memory_is_counted_by_connection_and_by_process_and_given_back() {
+        let budget = Arc::new(BodyBudget::new(LIMITS));
+        let [one, other] = [(); 2].map(|()| Arc::new(Connection::new()));
+        let first = call(&budget, &one);
+        assert_eq!(first.hold(100), Ok(()));
+        let second = call(&budget, &one);
+        assert_eq!(second.hold(1), Err("this connection's bodies"));
+        drop(second);
+        let third = call(&budget, &other);
+        assert_eq!(third.hold(60), Err("all bodies"));
+        drop((first, third));
+        assert!(!one.is_busy());
+        assert_eq!(one.bytes_held.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_waited_for_less_long_when_many_are_under_way() {
+        let budget = Arc::new(BodyBudget::new(LIMITS));
+        let mut alone = Waiting::new(&budget);
+        let waited = std::future::poll_fn(|context| alone.poll(context)).await;
+        assert_eq!(waited.as_secs(), 10);
+        let many: Vec<_> = (0..=CALM_MAX).map(|_| Waiting::new(&budget)).collect();
+        let mut pressed = Waiting::new(&budget);
+        let waited = std::future::poll_fn(|context| pressed.poll(context)).await;
+        assert_eq!(waited.as_secs(), 1);
+        drop((alone, many, pressed));
+        assert_eq!(budget.under_way.load(Ordering::Relaxed), 0);
+    }
+}

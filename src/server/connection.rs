@@ -1,0 +1,274 @@
+//! What is known of one open connection: its calls, how long it has been idle, what its bodies
+//! hold in memory.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How an HTTP/2 connection begins; only when all of it is there is it one.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long a connection may be what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// From its first byte, or from connecting, until the head of a call is complete.
+    pub head: Duration,
+    /// Without a call.
+    pub idle: Duration,
+}
+
+/// The state of one connection, shared by its task, its calls and the table of its port.
+#[derive(Debug)]
+pub(super) struct Connection {
+    opened: Instant,
+    calls: AtomicUsize,
+    served: AtomicBool,
+    /// Milliseconds after `opened` at which the last call ended.
+    idle_since_ms: AtomicU64,
+    /// One more than the milliseconds after `opened` at which the head of the next call began; 0
+    /// when none has.
+    head_since_ms: AtomicU64,
+    preface_bytes: AtomicUsize,
+    is_http2: AtomicBool,
+    /// Bytes of bodies that are held, beyond what each call may hold for nothing.
+    pub bytes_held: AtomicUsize,
+    /// The process ends: a call that is answered is the connection's last.
+    pub draining: AtomicBool,
+    /// Its place is needed by another.
+    pub evicted: CancellationToken,
+}
+
+/// What is to be done about a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    Again(Instant),
+    /// It has been waited for long enough; the text says for what.
+    Close(&'static str),
+}
+
+impl Connection {
+    pub fn new() -> Connection {
+        Connection {
+            opened: Instant::now(),
+            calls: AtomicUsize::new(0),
+            served: AtomicBool::new(false),
+            idle_since_ms: AtomicU64::new(0),
+            head_since_ms: AtomicU64::new(0),
+            preface_bytes: AtomicUsize::new(0),
+            is_http2: AtomicBool::new(false),
+            bytes_held: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            evicted: CancellationToken::new(),
+        }
+    }
+
+    pub fn call_began(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.head_since_ms.store(0, Ordering::Relaxed);
+    }
+
+    pub fn call_ended(&self) {
+        self.served.store(true, Ordering::Relaxed);
+        self.idle_since_ms.store(self.age_ms(), Ordering::Relaxed);
+        self.head_since_ms.store(0, Ordering::Relaxed);
+        self.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub fn is_busy(&self) -> bool {
+        self.calls.load(Ordering::Relaxed) > 0
+    }
+
+    /// Orders idle connections: what never asked anything goes first, then the longest idle.
+    pub fn worth(&self) -> (bool, Instant) {
+        let idle_since = self.at(self.idle_since_ms.load(Ordering::Relaxed));
+        (self.served.load(Ordering::Relaxed), idle_since)
+    }
+
+    /// Whether it has been waited for long enough, or when to look again.
+    pub fn look(&self, now: Instant, patience: Patience) -> Look {
+        let again = now + patience.head;
+        if self.is_busy() {
+            return Look::Again(again);
+        }
+        let (since, limit, what) = match (self.head_since(), self.is_http2()) {
+            (Some(since), false) => (since, patience.head, "half a head"),
+            (None, false) if !self.served.load(Ordering::Relaxed) => {
+                (self.opened, patience.head, "silence")
+            }
+            _ => {
+                let since = self.at(self.idle_since_ms.load(Ordering::Relaxed));
+                (since, patience.idle, "idle")
+            }
+        };
+        match since + limit {
+            due if due <= now => Look::Close(what),
+            due => Look::Again(due.min(again)),
+        }
+    }
+
+    fn head_since(&self) -> Option<Instant> {
+        let since_ms = self.head_since_ms.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(self.at(since_ms))
+    }
+
+    pub fn is_http2(&self) -> bool {
+        self.is_http2.load(Ordering::Relaxed)
+            && self.preface_bytes.load(Ordering::Relaxed) >= PREFACE.len()
+    }
+
+    fn received(&self, bytes: &[u8]) {
+        let before = self.preface_bytes.load(Ordering::Relaxed);
+        if before < PREFACE.len() {
+            if before == 0 {
+                let is_http2 = bytes.starts_with(&PREFACE[..bytes.len().min(3)]);
+                self.is_http2.store(is_http2, Ordering::Relaxed);
+            }
+            self.preface_bytes
+                .store(before + bytes.len(), Ordering::Relaxed);
+        }
+        if !self.is_busy() && self.head_since_ms.load(Ordering::Relaxed) == 0 {
+            self.head_since_ms
+                .store(self.age_ms() + 1, Ordering::Relaxed);
+        }
+    }
+
+    fn age_ms(&self) -> u64 {
+        self.opened.elapsed().as_millis() as u64
+    }
+
+    fn at(&self, ms: u64) -> Instant {
+        self.opened + Duration::from_millis(ms)
+    }
+}
+
+/// A stream that tells its connection what it receives.
+pub(super) struct Watched {
+    pub stream: TcpStream,
+    pub connection: Arc<Connection>,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let new = &buffer.filled()[before..];
+        if !new.is_empty() {
+            self.connection.received(new);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience = Patience {
+        head: Duration::from_secs(10),
+        idle: Duration::from_secs(300),
+    };
+
+    /// Looks as often as the connection's task does; returns when and why it is closed.
+    async fn closed(connection: &Connection) -> (u64, &'static str) {
+        let from = Instant::now();
+        loop {
+            match connection.look(Instant::now(), PATIENCE) {
+                Look::Close(why) => return (from.elapsed().as_secs(), why),
+                Look::Again(at) => tokio::time::sleep_until(at).await,
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_peer_is_closed_after_the_time_for_a_head() {
+        assert_eq!(closed(&Connection::new()).await, (10, "silence"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_head_is_closed_however_its_bytes_are_dripped() {
+        let connection = Connection::new();
+        for byte in b"POST /o" {
+            connection.received(&[*byte]);
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(closed(&connection).await, (3, "half a head"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_peer_that_asked_before_has_the_longer_time() {
+        let connection = Connection::new();
+        connection.received(b"POST / HTTP/1.1\r\n\r\n");
+        connection.call_began();
+        tokio::time::advance(Duration::from_secs(400)).await;
+        assert!(matches!(
+            connection.look(Instant::now(), PATIENCE),
+            Look::Again(_)
+        ));
+        connection.call_ended();
+        assert_eq!(closed(&connection).await, (300, "idle"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_second_head_has_its_limit_too() {
+        let connection = Connection::new();
+        connection.received(b"GET / HTTP/1.1\r\n\r\n");
+        connection.call_began();
+        connection.call_ended();
+        tokio::time::advance(Duration::from_secs(100)).await;
+        connection.received(b"GET / HT");
+        assert_eq!(closed(&connection).await, (10, "half a head"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn http2_pings_are_no_half_head_and_half_a_preface_is() {
+        let connection = Connection::new();
+        connection.received(PREFACE);
+        connection.received(b"ping");
+        assert_eq!(closed(&connection).await, (300, "idle"));
+        let half = Connection::new();
+        half.received(&PREFACE[..12]);
+        assert_eq!(closed(&half).await, (10, "half a head"));
+    }
+}
