@@ -34,6 +34,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Our own addresses.
+    pub fn listeners(&self) -> Vec<SocketAddr> {
+        vec![self.grpc.listen, self.http.listen, self.admin.listen]
+    }
+
     /// What counts as a full outbox.
     pub fn usage_limits(&self) -> UsageLimits {
         UsageLimits {
@@ -143,7 +148,7 @@ pub fn load(file: Option<(&str, &str)>, env: &[(String, String)]) -> Result<Conf
 /// The addresses that are listened on when nothing is configured.
 pub fn default_listeners() -> Vec<SocketAddr> {
     let config = load(None, &[]).expect("a test reads the built-in defaults");
-    vec![config.grpc.listen, config.http.listen, config.admin.listen]
+    config.listeners()
 }
 
 fn defaults() -> Map {

@@ -40,12 +40,6 @@ impl AdminService for AdminApi {
         let reloaded = tokio::task::spawn_blocking(move || policies.reload())
             .await
             .map_err(|error| Status::internal(error.to_string()))?;
-        if reloaded.changed {
-            let snapshot = self.admin.policies.current();
-            self.admin
-                .callbacks
-                .keep_only(snapshot.endpoints().map(AsRef::as_ref));
-        }
         Ok(Response::new(v1::ReloadResponse {
             policy_version: Some(version(&reloaded.version)),
             changed: reloaded.changed,

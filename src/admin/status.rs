@@ -10,7 +10,7 @@ use super::time::now_ms;
 use crate::callback::EndpointStatus;
 use crate::decision::FailureClass;
 use crate::event::{Hook, Moment};
-use crate::policy::{HookRules, Version};
+use crate::policy::{HookRules, Override, Version};
 use crate::settings::Problem;
 use crate::telemetry::UsageLevel;
 
@@ -18,6 +18,8 @@ use crate::telemetry::UsageLevel;
 struct Status {
     version: &'static str,
     policy: PolicyStatus,
+    /// What a restart would change; `null` when nothing.
+    engine_file: Option<EngineStatus>,
     hooks: BTreeMap<&'static str, HookStatus>,
     endpoints: Vec<EndpointJson>,
     outbox: OutboxStatus,
@@ -31,6 +33,17 @@ struct PolicyStatus {
     warnings: Vec<Problem>,
     /// The edit that is on disk and not in force, if there is one.
     rejected: Option<RejectedStatus>,
+    /// Keys of included files that something overrides.
+    overrides: Vec<Override>,
+}
+
+/// engine.yaml on disk says something else than what runs.
+#[derive(Serialize)]
+struct EngineStatus {
+    edited_at_ms: u64,
+    /// Whether callgate would start with it.
+    valid: bool,
+    problems: Vec<Problem>,
 }
 
 #[derive(Serialize)]
@@ -118,6 +131,11 @@ pub async fn json(admin: &Admin) -> String {
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
         policy: policy(admin),
+        engine_file: admin.policies.engine_edit().map(|edit| EngineStatus {
+            edited_at_ms: edit.at_ms,
+            valid: edit.problems.is_empty(),
+            problems: edit.problems,
+        }),
         hooks: hooks(admin),
         endpoints: admin.callbacks.status().into_iter().map(endpoint).collect(),
         outbox: outbox(admin).await,
@@ -141,6 +159,7 @@ fn policy(admin: &Admin) -> PolicyStatus {
             at_ms: rejected.at_ms,
             problems: rejected.problems,
         }),
+        overrides: admin.policies.current().overrides().to_vec(),
     }
 }
 

@@ -36,4 +36,5 @@ pub use endpoint_client::EndpointStatus;
 pub use preview::preview;
 pub use readiness::Readiness;
 pub use registry::Callbacks;
+pub use secret::check_secret;
 pub use stored::ReadEvent;

@@ -223,6 +223,12 @@ impl Secret {
     }
 }
 
+/// Whether a secret can be used now; if not, why, in words without any of it.
+pub fn check_secret(source: &SecretSource) -> Result<(), String> {
+    let keys = look(source).and_then(|text| Keys::parse(&text));
+    keys.map(drop).map_err(|error| error.to_string())
+}
+
 fn look(source: &SecretSource) -> Result<String, SecretError> {
     match source {
         SecretSource::Env(name) => {

@@ -1,21 +1,29 @@
-//! `callgate check`: every problem of the policy files at once.
+//! `callgate check`: every problem of the policy files at once, and what they lead to.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
 use super::engine_file::{files_problem, load_config};
 use super::{EXIT_BAD_INPUT, Files};
+use crate::callback::check_secret;
 use crate::config;
-use crate::policy::{self, CompileContext};
+use crate::decision::FailureClass;
+use crate::event::Moment;
+use crate::policy::{self, CompileContext, Override, Snapshot};
 use crate::reload::read_files;
 use crate::settings::{Problem, Severity};
 
+/// Exit codes: 0 no errors, 1 errors, or warnings with --deny-warnings.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Print one JSON object instead of lines.
     #[arg(long)]
     json: bool,
+    /// Warnings count as errors, for a pipeline that must not let one through.
+    #[arg(long)]
+    deny_warnings: bool,
 }
 
 #[derive(Serialize)]
@@ -26,57 +34,57 @@ struct Report<'a> {
     /// Present when there are no errors.
     policy_hash: Option<String>,
     problems: &'a [Problem],
+    /// Keys of included files that something overrides.
+    overrides: &'a [Override],
+    /// By before hook and class of failure: `allow` or `block`.
+    failures: BTreeMap<&'static str, Actions>,
+}
+
+type Actions = BTreeMap<&'static str, &'static str>;
+
+/// What was found; the snapshot only without errors.
+struct Checked {
+    snapshot: Option<Snapshot>,
+    problems: Vec<Problem>,
 }
 
 pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     let env: Vec<_> = std::env::vars().collect();
-    let (hash, problems) = check(files, &env)?;
+    let checked = check(files, &env)?;
     let count = |severity: Severity| {
-        problems
-            .iter()
-            .filter(|problem| problem.severity == severity)
-            .count()
+        let problems = checked.problems.iter();
+        problems.filter(|one| one.severity == severity).count()
     };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let ok = errors == 0 && (warnings == 0 || !args.deny_warnings);
+    let snapshot = checked.snapshot.as_ref();
+    let report = Report {
+        ok,
+        errors,
+        warnings,
+        policy_hash: snapshot.map(|snapshot| snapshot.version.hash.to_string()),
+        problems: &checked.problems,
+        overrides: snapshot.map(Snapshot::overrides).unwrap_or_default(),
+        failures: snapshot.map(failures).unwrap_or_default(),
+    };
     if args.json {
-        let report = Report {
-            ok: errors == 0,
-            errors,
-            warnings,
-            policy_hash: hash,
-            problems: &problems,
-        };
         println!("{}", serde_json::to_string(&report)?);
     } else {
-        for problem in &problems {
-            println!("{problem}");
-        }
-        let root = files.policies.display();
-        match errors {
-            0 => println!(
-                "{root}: good, {warnings} warning(s), policy {}",
-                hash.unwrap_or_default()
-            ),
-            _ => println!("{root}: {errors} error(s), {warnings} warning(s)"),
-        }
+        print!("{}", text(&report, &files.policies.display().to_string()));
     }
-    Ok(match errors {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::from(EXIT_BAD_INPUT),
+    Ok(match ok {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(EXIT_BAD_INPUT),
     })
 }
 
-/// The hash of the policy, if it has no errors, and every problem.
-fn check(
-    files: &Files,
-    env: &[(String, String)],
-) -> anyhow::Result<(Option<String>, Vec<Problem>)> {
+fn check(files: &Files, env: &[(String, String)]) -> anyhow::Result<Checked> {
     let mut problems = Vec::new();
     let listeners = match load_config(&files.policies, env)? {
         Ok(config) => {
             let engine_yaml = files.policies.join("engine.yaml");
             problems.extend(files_problem(&config, &engine_yaml));
-            vec![config.grpc.listen, config.http.listen, config.admin.listen]
+            config.listeners()
         }
         Err(bad) => {
             problems.extend(bad);
@@ -86,27 +94,77 @@ fn check(
     let context = CompileContext {
         env: env.to_vec(),
         listeners,
+        check_secret: Some(check_secret),
     };
-    match read_files(&files.policies) {
+    let snapshot = match read_files(&files.policies) {
         Ok(files) => {
-            let compiled = policy::compile(&files, &context, 1);
-            problems.extend(compiled.problems);
-            if let Some(snapshot) = &compiled.snapshot {
-                problems.extend(policy::lint(&files, &context, snapshot));
-            }
-            let snapshot = compiled.snapshot.filter(|_| {
-                problems
-                    .iter()
-                    .all(|problem| problem.severity != Severity::Error)
-            });
-            Ok((
-                snapshot.map(|snapshot| snapshot.version.hash.to_string()),
-                problems,
-            ))
+            let mut compiled = policy::compile(&files, &context, 1);
+            problems.append(&mut compiled.problems);
+            problems.extend(policy::lint(&files, &compiled));
+            compiled.snapshot
         }
         Err(problem) => {
             problems.push(*problem);
-            Ok((None, problems))
+            None
+        }
+    };
+    let any_error = problems.iter().any(|one| one.severity == Severity::Error);
+    Ok(Checked {
+        snapshot: snapshot.filter(|_| !any_error),
+        problems,
+    })
+}
+
+/// What each class of failure leads to, by hook.
+fn failures(snapshot: &Snapshot) -> BTreeMap<&'static str, Actions> {
+    let before = snapshot.hooks();
+    let before = before.filter(|rules| rules.hook.moment == Moment::Before);
+    before
+        .map(|rules| {
+            let actions = FailureClass::ALL
+                .into_iter()
+                .map(|class| (class.name(), rules.action(class).name()));
+            (rules.hook.name, actions.collect())
+        })
+        .collect()
+}
+
+fn text(report: &Report<'_>, root: &str) -> String {
+    let mut lines: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+    if !report.overrides.is_empty() {
+        lines.push("overridden keys of included files:".to_owned());
+        lines.extend(report.overrides.iter().map(|one| format!("  {one}")));
+    }
+    lines.extend(failure_lines(&report.failures));
+    let Report {
+        errors, warnings, ..
+    } = report;
+    lines.push(match &report.policy_hash {
+        Some(hash) if report.ok => format!("{root}: good, {warnings} warning(s), policy {hash}"),
+        Some(_) => format!("{root}: {warnings} warning(s), which --deny-warnings refuses"),
+        None => format!("{root}: {errors} error(s), {warnings} warning(s)"),
+    });
+    lines.join("\n") + "\n"
+}
+
+/// The hooks that treat every class alike share their lines.
+fn failure_lines(failures: &BTreeMap<&'static str, Actions>) -> Vec<String> {
+    let mut alike: BTreeMap<&Actions, Vec<&str>> = BTreeMap::new();
+    for (hook, actions) in failures {
+        alike.entry(actions).or_default().push(hook);
+    }
+    let mut lines = Vec::new();
+    for (actions, hooks) in alike {
+        lines.push(format!("failures of {}:", hooks.join(", ")));
+        for action in ["allow", "block"] {
+            let classes = FailureClass::ALL.map(FailureClass::name).into_iter();
+            let classes: Vec<_> = classes
+                .filter(|class| actions.get(class) == Some(&action))
+                .collect();
+            if !classes.is_empty() {
+                lines.push(format!("  {action} {}", classes.join(", ")));
+            }
         }
     }
+    lines
 }

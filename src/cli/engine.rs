@@ -21,6 +21,7 @@ use crate::config::{Config, PortConnections};
 use crate::delivery::{Supervisor, watch_usage};
 use crate::hook::{After, Before};
 use crate::outbox::Outbox;
+use crate::policy::Snapshot;
 use crate::reload::{Policies, Watch};
 use crate::rooms::Rooms;
 use crate::server::{
@@ -135,12 +136,11 @@ impl Engine {
 
     /// Watches the policy files, and keeps the endpoints' state in step with them.
     pub fn watch(&self) -> anyhow::Result<Watch> {
-        prepare_endpoints(&self.policies, &self.callbacks);
-        let (policies, callbacks) = (self.policies.clone(), self.callbacks.clone());
-        Watch::start(self.policies.clone(), move || {
-            prepare_endpoints(&policies, &callbacks);
-        })
-        .context("the thread that watches the policy files could not be started")
+        let (callbacks, metrics) = (self.callbacks.clone(), self.metrics.clone());
+        let follow = move |snapshot: &Snapshot| follow_policy(snapshot, &callbacks, &metrics);
+        self.policies.follow(follow);
+        Watch::start(self.policies.clone())
+            .context("the thread that watches the policy files could not be started")
     }
 
     /// Serves the ports and delivers events until `stop`; a server that ends by itself cancels
@@ -295,12 +295,17 @@ fn fitting_connections(config: &Config) -> [usize; 3] {
     fit.connections
 }
 
-fn prepare_endpoints(policies: &Policies, callbacks: &Callbacks) {
-    let snapshot = policies.current();
+/// Whatever has to happen when a policy comes into force: its endpoints are made ready, and the
+/// state of those that are gone is dropped.
+fn follow_policy(snapshot: &Snapshot, callbacks: &Callbacks, metrics: &Metrics) {
     for endpoint in snapshot.endpoints() {
         callbacks.prepare(endpoint);
     }
     callbacks.keep_only(snapshot.endpoints().map(AsRef::as_ref));
+    metrics.keep_only(
+        |name| snapshot.endpoint(name).is_some(),
+        |name| snapshot.list(name).is_some(),
+    );
 }
 
 /// Runs one server; if it ends before it is told to, the whole process does.

@@ -1,7 +1,7 @@
 //! `engine.yaml`, as every command that needs it reads it.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
@@ -23,6 +23,22 @@ pub(super) fn options_of(config: &Config) -> Options {
         funtek: FuntekOptions {
             bot: config.funtek.bot.clone(),
         },
+    }
+}
+
+/// Whether the file now says something else than what runs; or every problem of it.
+pub(super) fn differs_from(
+    running: Config,
+    directory: PathBuf,
+    env: Vec<(String, String)>,
+) -> impl Fn() -> Result<bool, Vec<Problem>> + Send + Sync {
+    move || match load_config(&directory, &env) {
+        Ok(now) => Ok(now? != running),
+        Err(error) => {
+            let file = directory.join("engine.yaml").display().to_string();
+            let hint = "check that it may be read";
+            Err(vec![Problem::of_file(file, format!("{error:#}"), hint)])
+        }
     }
 }
 

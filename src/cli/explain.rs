@@ -97,7 +97,7 @@ fn file_of(args: &Args) -> PathBuf {
 fn load(files: &Files) -> anyhow::Result<Option<Snapshot>> {
     let context = CompileContext {
         env: std::env::vars().collect(),
-        listeners: Vec::new(),
+        ..CompileContext::default()
     };
     let files = read_files(&files.policies).map_err(|problem| anyhow!("{problem}"))?;
     let compiled = policy::compile(&files, &context, 1);

@@ -12,9 +12,10 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use super::engine::{Engine, Listeners};
-use super::engine_file::load_config;
+use super::engine_file::{differs_from, load_config};
 use super::start_text::start_text;
 use super::{EXIT_BAD_INPUT, EXIT_NO_SERVER, Files, signals};
+use crate::callback::check_secret;
 use crate::config::Config;
 use crate::outbox::{self, Outbox};
 use crate::policy::CompileContext;
@@ -36,13 +37,15 @@ pub fn run(files: &Files, _: Args) -> anyhow::Result<ExitCode> {
     let logs = telemetry::start_logs(&config.log, metrics.log_losses());
     let _logs = logs.map_err(anyhow::Error::msg)?;
     let context = CompileContext {
-        env,
-        listeners: vec![config.grpc.listen, config.http.listen, config.admin.listen],
+        env: env.clone(),
+        listeners: config.listeners(),
+        check_secret: Some(check_secret),
     };
     let policies = match Policies::start(&files.policies, context, Arc::clone(&metrics)) {
         Ok(policies) => Arc::new(policies),
         Err(bad) => return Ok(refuse(&bad.0)),
     };
+    policies.compare_engine(differs_from(config.clone(), files.policies.clone(), env));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -32,6 +32,12 @@ pub(super) fn start_text(snapshot: &Snapshot, addresses: &Addresses, config: &Co
     for rules in snapshot.hooks() {
         text.push_str(&hook_line(rules));
     }
+    if !snapshot.overrides().is_empty() {
+        text.push_str("overridden keys of included files\n");
+        for one in snapshot.overrides() {
+            text.push_str(&format!("  {one}\n"));
+        }
+    }
     let default = SocketAddr::from(([127, 0, 0, 1], 50051));
     let server = if *grpc == default {
         String::new()

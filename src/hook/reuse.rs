@@ -107,11 +107,7 @@ mod tests {
             root: "policies".to_owned(),
             files: [("policy.yaml".to_owned(), Arc::from(text.as_bytes()))].into(),
         };
-        let context = CompileContext {
-            env: Vec::new(),
-            listeners: Vec::new(),
-        };
-        let compiled = policy::compile(&files, &context, 1);
+        let compiled = policy::compile(&files, &CompileContext::default(), 1);
         compiled.snapshot.expect("the policy is good")
     }
 

@@ -26,14 +26,9 @@ pub fn import_openim(file: &str, bytes: &[u8]) -> (Option<String>, Vec<Problem>)
         );
         return (None, problems.into_sorted());
     };
-    let hooks = convert_file(&root, &At::file(&name), &problems);
+    let hooks = convert_file(&root, &At::file(&name), &problems).hooks;
     let text = write(file, section(&root), &hooks);
-    let problems = problems.into_sorted();
-    // The url is not ignored here, it becomes the endpoint.
-    let kept = problems
-        .into_iter()
-        .filter(|problem| !problem.path.ends_with("url"));
-    (Some(text), kept.collect())
+    (Some(text), problems.into_sorted())
 }
 
 /// The keys of the file that are about callbacks.

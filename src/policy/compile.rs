@@ -7,9 +7,11 @@ use ring::digest::{Context, SHA256};
 
 use super::endpoint::Endpoint;
 use super::lists::{self, Entries, line_of};
+use super::overrides::Override;
 use super::review;
+use super::secrets;
 use super::snapshot::{HookRules, ListRules, Snapshot, Version};
-use super::sources::{self, CALLBACK_URL, CompileContext, FileSet, POLICY_FILE};
+use super::sources::{self, CALLBACK_URL, CompileContext, FileSet, POLICY_FILE, Sources};
 use super::spec::{self, AskWhom, HookSpec, ListDoes, ListSpec, Named, Spec, unknown};
 use super::texts::TextRules;
 use crate::event::Moment;
@@ -22,16 +24,43 @@ pub struct Compiled {
     /// `None` exactly if a problem is an error.
     pub snapshot: Option<Snapshot>,
     pub problems: Vec<Problem>,
+    /// Files outside of the policy that it depends on.
+    pub outside: Vec<String>,
+    /// What was compiled; `None` when policy.yaml cannot be read.
+    pub(super) spec: Option<Spec>,
+}
+
+impl Compiled {
+    /// A policy whose files cannot be read.
+    pub fn unreadable(problem: Problem) -> Compiled {
+        Compiled {
+            snapshot: None,
+            problems: vec![problem],
+            outside: Vec::new(),
+            spec: None,
+        }
+    }
 }
 
 /// Reads, checks and compiles the files of a policy. Reports every problem at once.
 pub fn compile(files: &FileSet, context: &CompileContext, number: u64) -> Compiled {
     let problems = Problems::default();
-    let snapshot = sources::read(files, &context.env, &problems).and_then(|settings| {
+    let mut compiled = Compiled {
+        snapshot: None,
+        problems: Vec::new(),
+        outside: Vec::new(),
+        spec: None,
+    };
+    if let Some(Sources {
+        settings,
+        overrides,
+    }) = sources::read(files, context, &problems)
+    {
         let file = At::file(&files.shown(POLICY_FILE));
         let root = Section::root(&settings, file.clone(), &problems);
-        let spec = spec::read(&root);
+        let mut spec = spec::read(&root);
         root.finish();
+        compiled.outside = secrets::settle(&mut spec, files, context, &problems);
         review::review(&spec, files, context, &file, &problems);
         let compiler = Compiler {
             files,
@@ -39,20 +68,19 @@ pub fn compile(files: &FileSet, context: &CompileContext, number: u64) -> Compil
         };
         let version = Version {
             number,
-            hash: hash(files, context),
+            hash: content_hash(files, context),
         };
-        compiler.snapshot(spec, version)
-    });
-    let any_error = problems.any_error();
-    Compiled {
-        snapshot: snapshot.filter(|_| !any_error),
-        problems: problems.into_sorted(),
+        let snapshot = compiler.snapshot(&spec, version, overrides);
+        compiled.snapshot = snapshot.filter(|_| !problems.any_error());
+        compiled.spec = Some(spec);
     }
+    compiled.problems = problems.into_sorted();
+    compiled
 }
 
 /// The first 12 hex digits of SHA-256 over names and contents of the files and the policy's
 /// variables. Engine settings and cases decide nothing, so they are left out.
-fn hash(files: &FileSet, context: &CompileContext) -> Arc<str> {
+pub fn content_hash(files: &FileSet, context: &CompileContext) -> Arc<str> {
     let mut sha = Context::new(&SHA256);
     let mut add = |part: &[u8]| {
         // The length in front keeps `ab` + `c` and `a` + `bc` apart.
@@ -87,11 +115,16 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn snapshot(&self, spec: Spec, version: Version) -> Option<Snapshot> {
+    fn snapshot(
+        &self,
+        spec: &Spec,
+        version: Version,
+        overrides: Vec<Override>,
+    ) -> Option<Snapshot> {
         let endpoints: Vec<Arc<Endpoint>> = spec
             .endpoints
-            .into_iter()
-            .map(|endpoint| Arc::new(endpoint.endpoint))
+            .iter()
+            .map(|endpoint| Arc::new(endpoint.endpoint.clone()))
             .collect();
         let entries: Vec<Entries> = spec
             .lists
@@ -108,12 +141,12 @@ impl Compiler<'_> {
             Some(named) => self.list_names(named, &lists),
             None => lists.iter().map(|list| list.name.clone()).collect(),
         };
-        let hooks: Vec<Resolved> = spec
+        let hooks: Vec<Resolved<'_>> = spec
             .hooks
-            .into_iter()
+            .iter()
             .map(|hook| self.resolve(hook, &endpoints, &lists, &default_lists))
             .collect();
-        let filter = self.filter(spec.lists, entries)?;
+        let filter = self.filter(&spec.lists, entries)?;
         let enabled = hooks.into_iter().filter(|resolved| resolved.hook.enable);
         Some(Snapshot {
             version,
@@ -129,9 +162,10 @@ impl Compiler<'_> {
             texts: TextRules {
                 nested_text: spec.filters.nested_text,
                 replace_in_send_hook: spec.filters.replace_in_send_hook,
-                defer_types: spec.filters.defer_types,
+                defer_types: spec.filters.defer_types.clone(),
             },
-            failure: spec.failure,
+            failure: spec.failure.clone(),
+            overrides,
         })
     }
 
@@ -161,22 +195,23 @@ impl Compiler<'_> {
         read
     }
 
-    fn filter(&self, lists: Vec<ListSpec>, entries: Vec<Entries>) -> Option<Filter> {
+    fn filter(&self, lists: &[ListSpec], entries: Vec<Entries>) -> Option<Filter> {
         let mut places = BTreeMap::new();
         let mut specs = Vec::new();
-        for (list, entries) in lists.into_iter().zip(entries) {
+        for (list, entries) in lists.iter().zip(entries) {
             let file = list
                 .file
+                .as_ref()
                 .map(|file| self.files.shown(sources::inside(&file.name)));
-            let name: Arc<str> = list.name.into();
-            places.insert(name.clone(), (file, list.at));
+            let name: Arc<str> = list.name.as_str().into();
+            places.insert(name.clone(), (file, list.at.clone()));
             specs.push(filter::ListSpec {
                 name,
                 role: match list.does {
                     ListDoes::Act(_) => Role::Match,
                     ListDoes::Allow => Role::Allow,
                 },
-                options: list.options,
+                options: list.options.clone(),
                 entries: entries.entries,
             });
         }
@@ -197,13 +232,13 @@ impl Compiler<'_> {
     }
 
     /// Looks up the names of a hook, also of one that is off.
-    fn resolve(
+    fn resolve<'h>(
         &self,
-        hook: HookSpec,
+        hook: &'h HookSpec,
         endpoints: &[Arc<Endpoint>],
         lists: &[ListRules],
         default_lists: &[Arc<str>],
-    ) -> Resolved {
+    ) -> Resolved<'h> {
         let lists = match &hook.filters {
             _ if hook.hook.moment == Moment::After => Vec::new(),
             Some(named) => self.list_names(named, lists),
@@ -261,13 +296,13 @@ impl Compiler<'_> {
 }
 
 /// A hook whose names were found.
-struct Resolved {
-    hook: HookSpec,
+struct Resolved<'h> {
+    hook: &'h HookSpec,
     endpoints: Vec<Arc<Endpoint>>,
     lists: Vec<Arc<str>>,
 }
 
-impl Resolved {
+impl Resolved<'_> {
     fn rules(self, filter: &Filter) -> HookRules {
         let names: Vec<&str> = self.lists.iter().map(AsRef::as_ref).collect();
         let list_set = filter.list_set(&names);
@@ -276,11 +311,11 @@ impl Resolved {
             endpoints: self.endpoints,
             timeout: self.hook.timeout,
             caller_timeout: self.hook.caller_timeout,
-            failure: self.hook.failure,
-            allowed_types: self.hook.allowed_types,
-            denied_types: self.hook.denied_types,
-            attention_ids: self.hook.attention_ids,
-            pass_fields: self.hook.pass_fields,
+            failure: self.hook.failure.clone(),
+            allowed_types: self.hook.allowed_types.clone(),
+            denied_types: self.hook.denied_types.clone(),
+            attention_ids: self.hook.attention_ids.clone(),
+            pass_fields: self.hook.pass_fields.clone(),
             lists: self.lists,
             list_set,
         }

@@ -8,9 +8,9 @@
 //!
 //! Read `compile.rs` for the way in, and `decide.rs` for the way out.
 //!
-//! Order, downward: `explain`, `decide`, `conclude`, `screen`, `lint`, `everyday`, `word_lists`, `compile`,
-//! `snapshot`, `review`, `lists`, `spec`, `sources`, `openim_config`, `texts`, `failure`,
-//! `type_set`, `endpoint`, `url_prefix`.
+//! Order, downward: `explain`, `decide`, `conclude`, `screen`, `lint`, `everyday`, `word_lists`,
+//! `compile`, `snapshot`, `secrets`, `review`, `lists`, `spec`, `sources`, `overrides`,
+//! `openim_config`, `texts`, `failure`, `type_set`, `endpoint`, `url_address`, `url_prefix`.
 
 mod compile;
 mod conclude;
@@ -22,8 +22,10 @@ mod failure;
 mod lint;
 mod lists;
 mod openim_config;
+mod overrides;
 mod review;
 mod screen;
+mod secrets;
 mod snapshot;
 mod sources;
 mod spec;
@@ -31,10 +33,11 @@ mod spec;
 mod tests;
 mod texts;
 mod type_set;
+mod url_address;
 mod url_prefix;
 mod word_lists;
 
-pub use compile::{Compiled, compile};
+pub use compile::{Compiled, compile, content_hash};
 pub use decide::{Ask, Scan, Step};
 pub use endpoint::{
     BreakerSettings, Endpoint, EventFormat, EventSettings, Secret, SecretSource, SignSettings,
@@ -44,10 +47,12 @@ pub use explain::{Draft, ExplainedMatch, ExplainedText, Explanation, Forward, Wr
 pub use failure::FailureActions;
 pub use lint::lint;
 pub use lists::{Entries, read_list};
-pub use openim_config::convert_file;
+pub use openim_config::{Converted, convert_file};
+pub use overrides::Override;
 pub use screen::Found;
 pub use snapshot::{HookRules, ListRules, Snapshot, Version};
-pub use sources::{CompileContext, DEFAULTS, FileSet};
+pub use sources::{CompileContext, DEFAULTS, FileSet, SecretCheck};
 pub use type_set::TypeSet;
+pub use url_address::UrlAddress;
 pub use url_prefix::UrlPrefix;
 pub use word_lists::WordList;

@@ -28,7 +28,7 @@ pub enum Source {
 #[derive(Debug, Default)]
 pub struct Converted {
     pub hooks: Map,
-    /// `callbackUrl`, of [`Source::Ours`] only.
+    /// `callbackUrl`, or the `url` of a whole file.
     pub url: Option<Entry>,
     /// A hook was written in v2's spelling, so the business server expects v2's calls.
     pub is_v2: bool,
@@ -74,7 +74,7 @@ const GONE: [&str; 1] = ["setMessageReactionExtensions"];
 const TIMEOUT_MAX_S: i64 = 15;
 
 /// Converts a whole file of OpenIM.
-pub fn convert_file(root: &Map, file: &At, problems: &Problems) -> Map {
+pub fn convert_file(root: &Map, file: &At, problems: &Problems) -> Converted {
     let converter = Converter {
         source: Source::Included,
         problems,
@@ -88,7 +88,7 @@ pub fn convert_file(root: &Map, file: &At, problems: &Problems) -> Map {
     if converted.hooks.is_empty() {
         problems.warning(file, "no hook of OpenIM is in this file", "");
     }
-    converted.hooks
+    converted
 }
 
 /// Takes what is written in OpenIM's v2 spelling out of a layer of policy.yaml.
@@ -130,22 +130,11 @@ impl Converter<'_> {
                 path: format!("{path}{}", entry.key),
             };
             if key == "url" || key == "callbackurl" {
-                self.url(entry, &at, converted);
+                converted.url = Some(entry.clone());
             } else {
                 converted.is_v2 |= key.starts_with("callback");
                 self.hook(key, entry, &at, &mut converted.hooks);
             }
-        }
-    }
-
-    fn url(&self, entry: &Entry, at: &At, converted: &mut Converted) {
-        match self.source {
-            Source::Ours => converted.url = Some(entry.clone()),
-            Source::Included => self.problems.warning(
-                at,
-                "this url is ignored: on an OpenIM server it leads to callgate",
-                "name the business server in policy.yaml: `callbackUrl`, or `endpoints`",
-            ),
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::failure::{FailureActions, FailureRefusal};
+use super::overrides::Override;
 use super::texts::TextRules;
 use super::type_set::TypeSet;
 use crate::decision::{FailureAction, FailureClass, ListAction, SkipReason};
@@ -40,6 +41,7 @@ pub struct Snapshot {
     pub(super) lists: BTreeMap<Arc<str>, ListRules>,
     pub(super) texts: TextRules,
     pub(super) failure: FailureRefusal,
+    pub(super) overrides: Vec<Override>,
 }
 
 impl fmt::Debug for Snapshot {
@@ -80,6 +82,11 @@ impl Snapshot {
         Ok(rules)
     }
 
+    /// What included files say in vain, by hook and key.
+    pub fn overrides(&self) -> &[Override] {
+        &self.overrides
+    }
+
     /// The enabled hooks, by name.
     pub fn hooks(&self) -> impl Iterator<Item = &HookRules> {
         self.hooks.values()
@@ -94,6 +101,11 @@ impl Snapshot {
     /// Every endpoint of the policy, used or not.
     pub fn endpoints(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
         self.endpoints.iter()
+    }
+
+    /// A word list by its name as the policy writes it.
+    pub fn list(&self, name: &str) -> Option<&ListRules> {
+        self.lists.get(name)
     }
 
     /// The word lists, by name.

@@ -7,7 +7,10 @@ use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::endpoint::SecretSource;
 use super::openim_config::{self, Converted};
+use super::overrides::{self, Override};
+use super::url_address::UrlAddress;
 use crate::settings::{
     At, Entry, Item, Layer, Map, Node, Problems, Section, Value, from_environment, merge, parse,
     suggest, without_nulls,
@@ -37,6 +40,15 @@ impl FileSet {
         }
     }
 
+    /// A path that a setting names and that may lead out of the directory.
+    pub(super) fn beside(&self, path: &str) -> String {
+        match self.root.trim_end_matches('/') {
+            _ if path.starts_with('/') => path.to_owned(),
+            "" => path.to_owned(),
+            root => format!("{root}/{}", inside(path)),
+        }
+    }
+
     /// The file that a setting names, or a problem at the setting.
     pub(super) fn named(&self, path: &str, at: &At, problems: &Problems) -> Option<&Arc<[u8]>> {
         let leaves = path.starts_with('/') || path.contains('\\') || path.contains(':');
@@ -63,7 +75,12 @@ pub struct CompileContext {
     pub env: Vec<(String, String)>,
     /// Our own addresses: forwarding to them would loop.
     pub listeners: Vec<SocketAddr>,
+    /// Looks whether a secret can be used, and says why it cannot; `None` does not look.
+    pub check_secret: Option<SecretCheck>,
 }
+
+/// The error is one clause, and holds nothing of the secret.
+pub type SecretCheck = fn(&SecretSource) -> Result<(), String>;
 
 /// A path as the file set has it.
 pub(super) fn inside(path: &str) -> &str {
@@ -80,16 +97,30 @@ const TEMPLATES: [(&str, &str); 3] = [
 /// Built-in defaults of single hooks, where their server waits for another time than OpenIM.
 const SPECIAL_HOOKS: &str = "special_hooks";
 
+/// All that the files and the environment say.
+pub struct Sources {
+    pub settings: Map,
+    /// What included files say in vain.
+    pub overrides: Vec<Override>,
+}
+
 /// Reads and merges everything; `None` when policy.yaml itself cannot be read.
-pub fn read(files: &FileSet, env: &[(String, String)], problems: &Problems) -> Option<Map> {
+pub fn read(files: &FileSet, context: &CompileContext, problems: &Problems) -> Option<Sources> {
     let mut policy = read_policy(files, problems)?;
-    let mut environment = from_environment("CALLGATE_POLICY", env, problems).root;
+    let mut environment = from_environment("CALLGATE_POLICY", &context.env, problems).root;
     settle_nulls(&mut policy, problems);
     let included = included(files, &policy, &environment, problems);
+    let names_endpoint = [&policy, &environment]
+        .iter()
+        .any(|layer| ENDPOINT_KEYS.iter().any(|key| layer.contains_key(*key)));
+    if !names_endpoint {
+        tell_urls(&included, context, problems);
+    }
     let policy_v2 = openim_config::take_v2(&mut policy, problems);
     let environment_v2 = openim_config::take_v2(&mut environment, problems);
     let mut layers = vec![Layer::new("defaults", defaults())];
-    layers.extend(included);
+    layers.extend(included.into_iter().map(|(layer, _)| layer));
+    let included = 1..layers.len();
     layers.push(Layer::new("policy in v2 spelling", of_v2(policy_v2)));
     layers.push(Layer::new("policy", policy));
     layers.push(Layer::new(
@@ -97,9 +128,13 @@ pub fn read(files: &FileSet, env: &[(String, String)], problems: &Problems) -> O
         of_v2(environment_v2),
     ));
     layers.push(Layer::new("environment", environment));
+    let overrides = overrides::of(&layers, included);
     spread_templates(&mut layers);
     spread_failure_actions(&mut layers);
-    Some(merge(&layers))
+    Some(Sources {
+        settings: merge(&layers),
+        overrides,
+    })
 }
 
 fn read_policy(files: &FileSet, problems: &Problems) -> Option<Map> {
@@ -185,7 +220,40 @@ fn report_nulls(node: &Node, path: &str, problems: &Problems) {
     }
 }
 
-fn included(files: &FileSet, policy: &Map, environment: &Map, problems: &Problems) -> Vec<Layer> {
+/// Where a policy names business servers.
+const ENDPOINT_KEYS: [&str; 3] = ["endpoints", "callbackurl", "callback"];
+
+/// The `url` of an included file is not called. Whoever names no business server may think that
+/// it is, unless it leads to callgate as it must on an OpenIM server.
+fn tell_urls(included: &[(Layer, Option<Entry>)], context: &CompileContext, problems: &Problems) {
+    for entry in included.iter().filter_map(|(_, url)| url.as_ref()) {
+        let Value::Scalar(url) = &entry.node.value else {
+            continue;
+        };
+        let address = UrlAddress::parse(url);
+        let mut listeners = context.listeners.iter();
+        let is_own = address.is_some_and(|url| listeners.any(|own| url.reaches(own)));
+        if !is_own && !url.is_empty() {
+            let at = At {
+                place: entry.key_place.clone(),
+                path: entry.key.clone(),
+            };
+            problems.warning(
+                &at,
+                "this url is ignored: on an OpenIM server it leads to callgate",
+                "name the business server in policy.yaml: `callbackUrl`, or `endpoints`",
+            );
+        }
+    }
+}
+
+/// The layers of included files, each with the `url` of its file.
+fn included(
+    files: &FileSet,
+    policy: &Map,
+    environment: &Map,
+    problems: &Problems,
+) -> Vec<(Layer, Option<Entry>)> {
     let include = environment.get("include").or_else(|| policy.get("include"));
     let Some(include) = include else {
         return Vec::new();
@@ -195,14 +263,15 @@ fn included(files: &FileSet, policy: &Map, environment: &Map, problems: &Problem
     let paths = root.field("include").items().into_iter().enumerate();
     let layers = paths.filter_map(|(index, Item { text: path, at, .. })| {
         let bytes = files.named(&path, &at, problems)?;
-        let hooks = read_included(files.shown(inside(&path)), bytes, problems)?;
+        let Converted { hooks, url, .. } =
+            read_included(files.shown(inside(&path)), bytes, problems)?;
         let name = format!("included {index}");
-        Some(Layer::new(name, section("hooks", hooks)))
+        Some((Layer::new(name, section("hooks", hooks)), url))
     });
     layers.collect()
 }
 
-fn read_included(file: Arc<str>, bytes: &[u8], problems: &Problems) -> Option<Map> {
+fn read_included(file: Arc<str>, bytes: &[u8], problems: &Problems) -> Option<Converted> {
     let at = At::file(&file);
     match parse(&file, bytes, problems).ok()? {
         Some(node) => {

@@ -31,6 +31,7 @@ fn files(policy: &str, others: &[(&str, &str)]) -> FileSet {
 fn context(env: &[(&str, &str)]) -> CompileContext {
     let env = env.iter();
     CompileContext {
+        check_secret: None,
         env: env
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::compile::Compiled;
 use super::lists::{self, Defaults};
-use super::snapshot::Snapshot;
 use super::sources::{self, CompileContext, DEFAULTS, FileSet, POLICY_FILE, inside};
 use super::spec::{self, Spec};
 use crate::filter::{self, Options, Role};
@@ -22,12 +22,10 @@ pub struct WordList {
 impl WordList {
     /// A list of a policy that was compiled from these files, by its name. Errors: there is none
     /// of that name, or it only spares.
-    pub fn of_policy(
-        name: &str,
-        files: &FileSet,
-        context: &CompileContext,
-        snapshot: &Snapshot,
-    ) -> Result<WordList, String> {
+    pub fn of_policy(name: &str, files: &FileSet, compiled: &Compiled) -> Result<WordList, String> {
+        let Some(snapshot) = &compiled.snapshot else {
+            return Err("the policy has errors".to_owned());
+        };
         let all = snapshot.filter.lists();
         let matching = all.iter().filter(|list| list.role == Role::Match);
         let found = all.iter().find(|list| list.name.eq_ignore_ascii_case(name));
@@ -54,7 +52,7 @@ impl WordList {
                 entries: words.written().to_vec(),
                 ..words.clone()
             },
-            file: file_of(&words.name, files, context),
+            file: file_of(&words.name, files, compiled),
             allowed: allowed.collect(),
         })
     }
@@ -87,14 +85,11 @@ impl WordList {
     }
 }
 
-fn file_of(list: &str, files: &FileSet, context: &CompileContext) -> Option<Arc<str>> {
-    // The policy was compiled from the same files, so what is wrong with them is known.
-    let known = Problems::default();
-    let settings = sources::read(files, &context.env, &known)?;
-    let file = At::file(&files.shown(POLICY_FILE));
-    let spec = spec::read(&Section::root(&settings, file, &known));
-    let list = spec.lists.into_iter().find(|spec| spec.name == list)?;
-    list.file.map(|file| files.shown(inside(&file.name)))
+fn file_of(list: &str, files: &FileSet, compiled: &Compiled) -> Option<Arc<str>> {
+    let mut lists = compiled.spec.as_ref()?.lists.iter();
+    let file = &lists.find(|spec| spec.name == list)?.file;
+    let file = file.as_ref()?;
+    Some(files.shown(inside(&file.name)))
 }
 
 /// The settings of a policy that says nothing.
@@ -104,8 +99,10 @@ fn default_spec() -> Spec {
         files: [(POLICY_FILE.to_owned(), Arc::from(DEFAULTS.as_bytes()))].into(),
     };
     let problems = Problems::default();
-    let settings = sources::read(&empty, &[], &problems);
-    let settings = settings.expect("a test reads the built-in defaults");
+    let sources = sources::read(&empty, &CompileContext::default(), &problems);
+    let settings = sources
+        .expect("a test reads the built-in defaults")
+        .settings;
     let file = At::file(&POLICY_FILE.into());
     spec::read(&Section::root(&settings, file, &problems))
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::policy::FileSet;
-use crate::settings::{Problem, Severity};
+use crate::settings::Problem;
 
 /// More files than this are no policy directory but a mistake.
 const FILES_MAX: usize = 1_000;
@@ -17,7 +17,7 @@ const BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Directories below the policy directory.
 const DEPTH_MAX: usize = 4;
 /// Read when callgate starts and never again.
-const START_ONLY: &str = "engine.yaml";
+pub(super) const START_ONLY: &str = "engine.yaml";
 /// What a policy can consist of; editors' backup and swap files are none of it.
 const EXTENSIONS: [&str; 5] = ["yaml", "yml", "txt", "csv", "json"];
 
@@ -35,12 +35,32 @@ struct Stat {
     identity: (u64, u64),
 }
 
+impl Stat {
+    fn of(path: String, metadata: &fs::Metadata) -> Stat {
+        Stat {
+            path,
+            bytes: metadata.len(),
+            modified: metadata.modified().ok(),
+            identity: identity(metadata),
+        }
+    }
+}
+
 impl Fingerprint {
     pub fn of(directory: &Path) -> Fingerprint {
         let mut stats = Vec::new();
         // What cannot be read now is absent from the fingerprint; reading it will say why.
         let _ = walk(directory, "", 0, &mut stats);
         Fingerprint(stats)
+    }
+
+    /// The same of single files, wherever they are; those that are missing are left out.
+    pub fn of_files(paths: &[PathBuf]) -> Fingerprint {
+        let stats = paths.iter().filter_map(|path| {
+            let metadata = fs::metadata(path).ok()?;
+            Some(Stat::of(path.display().to_string(), &metadata))
+        });
+        Fingerprint(stats.collect())
     }
 }
 
@@ -53,7 +73,7 @@ pub fn read_files(directory: &Path) -> Result<FileSet, Box<Problem>> {
     let root = directory.display().to_string();
     let mut stats = Vec::new();
     walk(directory, "", 0, &mut stats).map_err(|(path, error)| {
-        problem(
+        Problem::of_file(
             path,
             format!("cannot be read: {error}"),
             "check that it exists and may be read; `--policies DIR` names another directory",
@@ -61,19 +81,19 @@ pub fn read_files(directory: &Path) -> Result<FileSet, Box<Problem>> {
     })?;
     let bytes: u64 = stats.iter().map(|stat| stat.bytes).sum();
     if stats.len() > FILES_MAX || bytes > BYTES_MAX {
-        return Err(problem(
+        return Err(Box::new(Problem::of_file(
             root,
             format!(
                 "holds {} files with {bytes} bytes; the limits are {FILES_MAX} files and {BYTES_MAX} bytes",
                 stats.len()
             ),
             "move what is not policy out of the directory",
-        ));
+        )));
     }
     let mut files = BTreeMap::new();
     for stat in stats {
         let content = fs::read(directory.join(&stat.path)).map_err(|error| {
-            problem(
+            Problem::of_file(
                 format!("{root}/{}", stat.path),
                 format!("cannot be read: {error}"),
                 "check its permissions",
@@ -115,12 +135,7 @@ fn walk(
                 walk(&full, &format!("{path}/"), depth + 1, stats)?;
             }
         } else if metadata.is_file() && is_policy(&path) {
-            stats.push(Stat {
-                path,
-                bytes: metadata.len(),
-                modified: metadata.modified().ok(),
-                identity: identity(&metadata),
-            });
+            stats.push(Stat::of(path, &metadata));
         }
     }
     Ok(())
@@ -142,16 +157,4 @@ fn identity(metadata: &fs::Metadata) -> (u64, u64) {
 #[cfg(not(unix))]
 fn identity(_: &fs::Metadata) -> (u64, u64) {
     (0, 0)
-}
-
-fn problem(file: String, what: String, hint: &str) -> Box<Problem> {
-    Box::new(Problem {
-        file,
-        line: 0,
-        column: 0,
-        path: String::new(),
-        what,
-        hint: hint.to_owned(),
-        severity: Severity::Error,
-    })
 }

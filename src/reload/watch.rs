@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::Policies;
+use super::policies::Policies;
 
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -25,15 +25,13 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Starts watching the files of `policies`. `on_change` runs after each new snapshot.
+    /// Starts watching the files of `policies`.
     ///
     /// Errors: the operating system gives no thread.
-    pub fn start(
-        policies: Arc<Policies>,
-        on_change: impl Fn() + Send + 'static,
-    ) -> std::io::Result<Watch> {
+    pub fn start(policies: Arc<Policies>) -> std::io::Result<Watch> {
         let (stop, stopped) = mpsc::channel::<()>();
         let mut seen = policies.fingerprint();
+        let mut engine = policies.engine_fingerprint();
         // The files may have been edited between the first reading and now.
         let mut changed_at = Some(Instant::now());
         let thread = thread::Builder::new()
@@ -46,9 +44,12 @@ impl Watch {
                         changed_at = Some(Instant::now());
                     } else if changed_at.is_some_and(|at| at.elapsed() >= SETTLE) {
                         changed_at = None;
-                        if policies.reload().changed {
-                            on_change();
-                        }
+                        policies.reload();
+                    }
+                    let engine_now = policies.engine_fingerprint();
+                    if engine_now != engine {
+                        engine = engine_now;
+                        policies.look_at_engine();
                     }
                 }
             })?;

@@ -34,6 +34,25 @@ pub struct Problem {
     pub severity: Severity,
 }
 
+impl Problem {
+    /// An error about a whole file.
+    pub fn of_file(
+        file: impl Into<String>,
+        what: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Problem {
+        Problem {
+            file: file.into(),
+            line: 0,
+            column: 0,
+            path: String::new(),
+            what: what.into(),
+            hint: hint.into(),
+            severity: Severity::Error,
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.file)?;

@@ -157,11 +157,11 @@ fn find(files: &Files, name: &str) -> anyhow::Result<Result<WordList, Vec<String
         Err(problem) => return Ok(Err(vec![problem.to_string()])),
     };
     let compiled = policy::compile(&set, &context, 1);
-    let Some(snapshot) = &compiled.snapshot else {
+    if compiled.snapshot.is_none() {
         let errors = compiled.problems.iter();
         let errors = errors.filter(|problem| problem.severity == Severity::Error);
         return Ok(Err(errors.map(ToString::to_string).collect()));
-    };
-    let found = WordList::of_policy(name, &set, &context, snapshot);
+    }
+    let found = WordList::of_policy(name, &set, &compiled);
     Ok(found.map_err(|what| vec![format!("callgate: {what}; a list file can be named too")]))
 }

@@ -12,22 +12,16 @@ mod phone;
 mod spared;
 mod subject;
 
-use super::snapshot::Snapshot;
-use super::sources::{self, CompileContext, FileSet, POLICY_FILE};
-use super::spec;
-use crate::settings::{At, Problem, Problems, Section};
+use super::compile::Compiled;
+use super::sources::FileSet;
+use crate::settings::{Problem, Problems};
 use findings::Findings;
 use subject::{Lint, List};
 
 /// Looks at every word list of a policy that was compiled from these files.
-pub fn lint(files: &FileSet, context: &CompileContext, snapshot: &Snapshot) -> Vec<Problem> {
+pub fn lint(files: &FileSet, compiled: &Compiled) -> Vec<Problem> {
     let problems = Problems::default();
-    // The snapshot was compiled from the same files, so what is wrong with them is known.
-    let known = Problems::default();
-    let settings = sources::read(files, &context.env, &known);
-    let file = At::file(&files.shown(POLICY_FILE));
-    if let Some(settings) = settings {
-        let spec = spec::read(&Section::root(&settings, file, &known));
+    if let (Some(spec), Some(snapshot)) = (&compiled.spec, &compiled.snapshot) {
         let lists: Vec<List> = spec
             .lists
             .iter()
@@ -35,7 +29,7 @@ pub fn lint(files: &FileSet, context: &CompileContext, snapshot: &Snapshot) -> V
             .map(|(spec, words)| List::new(spec, words, files))
             .collect();
         let lint = Lint {
-            spec: &spec,
+            spec,
             snapshot,
             lists,
         };

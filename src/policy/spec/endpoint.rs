@@ -1,6 +1,6 @@
 //! One entry of `endpoints:`.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 use std::str::FromStr;
 
 use http::Uri;
@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use super::super::endpoint::{
     BreakerSettings, Endpoint, EventFormat, EventSettings, Secret, SecretSource, SignSettings,
 };
+use super::super::url_address::UrlAddress;
 use super::super::url_prefix::UrlPrefix;
 use crate::dialect::Answers;
 use crate::event::DialectId;
@@ -22,33 +23,7 @@ pub struct EndpointSpec {
     pub address: Option<UrlAddress>,
     pub at: At,
     pub at_url: At,
-}
-
-/// Where a URL leads, as far as it says so itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UrlAddress {
-    pub host: String,
-    pub port: u16,
-}
-
-impl UrlAddress {
-    /// True when calls to this address would come back to a listener of ours.
-    pub fn reaches(&self, listener: &SocketAddr) -> bool {
-        if self.port != listener.port() {
-            return false;
-        }
-        let own = listener.ip().to_canonical();
-        let own_is_here = own.is_loopback() || own.is_unspecified();
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        let local_name = host.eq_ignore_ascii_case("localhost")
-            || host.to_ascii_lowercase().ends_with(".localhost");
-        match host.parse::<IpAddr>().map(|host| host.to_canonical()) {
-            Ok(host) if host == own => true,
-            Ok(host) if host.is_unspecified() => own_is_here,
-            Ok(host) => own.is_unspecified() && host.is_loopback(),
-            Err(_) => local_name && own_is_here,
-        }
-    }
+    pub at_secret: At,
 }
 
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -59,6 +34,7 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
     let url = section.field("url");
     let dialect = read_dialect(&section.field("dialect"));
     let address = read_url(&url, dialect);
+    let (sign, at_secret) = read_sign(&section.field("sign"));
     let endpoint = Endpoint {
         name: name.into(),
         url: if url.is_set() {
@@ -99,7 +75,7 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
             items.iter().filter_map(Item::duration).collect()
         },
         events: read_events(&section.field("events")),
-        sign: read_sign(&section.field("sign")),
+        sign,
     };
     section.finish();
     EndpointSpec {
@@ -107,6 +83,7 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
         address,
         at: field.at().clone(),
         at_url: url.at().clone(),
+        at_secret,
     }
 }
 
@@ -189,29 +166,29 @@ fn read_events(field: &Field<'_>) -> EventSettings {
     events
 }
 
-fn read_sign(field: &Field<'_>) -> Option<SignSettings> {
+/// How calls are signed, and where the secret is named.
+fn read_sign(field: &Field<'_>) -> (Option<SignSettings>, At) {
+    let nowhere = field.at().clone();
     if !field.is_set() {
-        return None;
+        return (None, nowhere);
     }
     let section = field.section();
     let (env, file) = (section.field("secret_env"), section.field("secret_file"));
     let before = section.field("before");
     section.finish();
-    let secret = match (env.is_set(), file.is_set()) {
-        (true, false) => SecretSource::Env(env.text()),
-        (false, true) => SecretSource::File(file.text()),
+    let (secret, at) = match (env.is_set(), file.is_set()) {
+        (true, false) => (SecretSource::Env(env.text()), env.at().clone()),
+        (false, true) => (SecretSource::File(file.text()), file.at().clone()),
         _ => {
             field.error(
                 "a signature needs one place of its secret",
                 "write either `secret_env: NAME` or `secret_file: path`",
             );
-            return None;
+            return (None, nowhere);
         }
     };
-    Some(SignSettings {
-        secret,
-        before: before.is_set() && before.flag(),
-    })
+    let before = before.is_set() && before.flag();
+    (Some(SignSettings { secret, before }), at)
 }
 
 fn read_address(item: &Item<'_>) -> Option<IpNet> {
@@ -311,39 +288,5 @@ fn warn_of_odd_paths(field: &Field<'_>, uri: &Uri, fragment: bool, dialect: Dial
             "the `/` at the end is dropped before the command is appended",
             "remove it",
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(host: &str, port: u16, listener: &str, reaches: bool) {
-        let address = UrlAddress {
-            host: host.to_owned(),
-            port,
-        };
-        let listener: SocketAddr = listener.parse().unwrap();
-        assert_eq!(
-            address.reaches(&listener),
-            reaches,
-            "{host}:{port} {listener}"
-        );
-    }
-
-    #[test]
-    fn our_own_listeners_are_recognised_in_every_spelling() {
-        check("127.0.0.1", 10006, "127.0.0.1:10006", true);
-        check("localhost", 10006, "127.0.0.1:10006", true);
-        check("LOCALHOST", 10006, "0.0.0.0:10006", true);
-        check("[::1]", 10006, "[::]:10006", true);
-        check("[::ffff:127.0.0.1]", 10006, "127.0.0.1:10006", true);
-        check("0.0.0.0", 10006, "127.0.0.1:10006", true);
-        check("127.0.0.9", 10006, "0.0.0.0:10006", true);
-        check("10.0.0.5", 10006, "10.0.0.5:10006", true);
-        check("127.0.0.1", 8080, "127.0.0.1:10006", false);
-        check("10.0.0.5", 10006, "127.0.0.1:10006", false);
-        check("localhost", 10006, "10.0.0.5:10006", false);
-        check("business", 10006, "127.0.0.1:10006", false);
     }
 }

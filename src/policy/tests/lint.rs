@@ -12,10 +12,12 @@ const NO_MESSAGES: &str = "lint: {everyday_share_max: 1}\n";
 fn check_policy(policy: &str, lists: &[(&str, &str)], expected: &[&str]) {
     let files = files(policy, lists);
     let compiled = compile(&files, &context(&[]), 1);
-    let Some(snapshot) = &compiled.snapshot else {
-        panic!("{policy}: {:#?}", lines(&compiled));
-    };
-    let findings = lint(&files, &context(&[]), snapshot);
+    assert!(
+        compiled.snapshot.is_some(),
+        "{policy}: {:#?}",
+        lines(&compiled)
+    );
+    let findings = lint(&files, &compiled);
     assert!(findings.iter().all(|one| one.severity == Severity::Warning));
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
     assert_eq!(findings, expected, "{policy} {lists:?}");

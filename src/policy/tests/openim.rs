@@ -172,7 +172,6 @@ fn what_is_odd_in_an_included_file_is_a_warning() {
     assert_eq!(
         lines(&compiled),
         [
-            "(warning) policies/webhooks.yml:2:1: url: this url is ignored: on an OpenIM server it leads to callgate; name the business server in policy.yaml: `callbackUrl`, or `endpoints`",
             "(warning) policies/webhooks.yml:5:12: hooks.beforeSendSingleMsg.timeout: with beforeMsgModify a send may take 20s, and clients wait 10s; shorten one of the two, well below 10s together",
             "(warning) policies/webhooks.yml:7:38: BeforeSendSingleMsg.deniedTypes: OpenIM skips `some`, which is not a message type; write a number such as 101 or a range such as 200-500",
             "(warning) policies/webhooks.yml:15:12: beforeMsgModify.timeout: a timeout of 0 is 15 s for OpenIM; write 1 to 15",
@@ -193,4 +192,57 @@ fn a_failure_action_of_a_class_leaves_the_included_boolean_to_the_others() {
     assert_eq!(rules.action(FailureClass::Timeout), FailureAction::Allow);
     assert_eq!(rules.action(FailureClass::Connect), FailureAction::Block);
     assert_eq!(rules.timeout, Duration::from_secs(15));
+}
+
+#[test]
+fn what_overrides_an_included_key_is_named_with_both_places() {
+    let webhooks = "beforeSendSingleMsg: {enable: true, failedContinue: false, timeout: 5}\n\
+                    beforeMsgModify:\n  enable: true\n";
+    let policy = "include: webhooks.yml\nhooks:\n  BeforeSendSingleMsg: {timeout: 5s, failedContinue: true}\n  \
+                  beforeMsgModify: {failedContinue: {timeout: allow}}\n";
+    let env = [("CALLGATE_POLICY__HOOKS__BEFOREMSGMODIFY__ENABLE", "false")];
+    let compiled = compile(
+        &files(policy, &[("webhooks.yml", webhooks)]),
+        &context(&env),
+        1,
+    );
+    let snapshot = compiled.snapshot.as_ref().unwrap();
+    let overrides: Vec<String> = snapshot
+        .overrides()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        overrides,
+        [
+            "beforeMsgModify.enable: false (CALLGATE_POLICY__HOOKS__BEFOREMSGMODIFY__ENABLE), not true (policies/webhooks.yml:3)",
+            "beforeMsgModify.failedContinue: {timeout: allow} (policies/policy.yaml:4), not false (policies/webhooks.yml:2)",
+            "beforeSendSingleMsg.failedContinue: true (policies/policy.yaml:3), not false (policies/webhooks.yml:1)",
+        ]
+    );
+}
+
+#[test]
+fn the_url_of_an_included_file_is_only_told_of_where_it_may_be_missed() {
+    let check = |policy: &str, webhooks: &str, expected: &[&str]| {
+        let policy = format!("include: webhooks.yml\n{policy}");
+        let webhooks = format!("{webhooks}\nbeforeMsgModify: {{enable: true}}\n");
+        let files = files(&policy, &[("webhooks.yml", &webhooks)]);
+        let compiled = compile(&files, &context(&[]), 1);
+        assert_eq!(lines(&compiled), expected, "{webhooks}");
+    };
+    check("", "url: http://127.0.0.1:10006/callbackExample", &[]);
+    check(
+        "callbackUrl: http://b/cb",
+        "url: http://callgate:10006/x",
+        &[],
+    );
+    check("", "", &[]);
+    check(
+        "",
+        "url: http://business:80/x",
+        &[
+            "(warning) policies/webhooks.yml:1:1: url: this url is ignored: on an OpenIM server it leads to callgate; name the business server in policy.yaml: `callbackUrl`, or `endpoints`",
+        ],
+    );
 }

@@ -46,6 +46,29 @@ fn it_has_neither_errors_nor_warnings() {
     assert!(snapshot.lists().all(|list| list.entries >= 10));
 }
 
+/// Whoever includes OpenIM's file, as policy.yaml and the documents say, gets what it says.
+#[test]
+fn it_overrides_nothing_of_an_included_file() {
+    let policy = SHIPPED[0]
+        .1
+        .replace("# include: webhooks.yml", "include: webhooks.yml");
+    let webhooks = "url: http://127.0.0.1:10006/callbackExample\n\
+                    beforeSendSingleMsg: {enable: true, timeout: 7, failedContinue: false}\n\
+                    beforeSendGroupMsg: {enable: true, timeout: 7, failedContinue: false}\n\
+                    beforeMsgModify: {enable: true, timeout: 7, failedContinue: false}\n";
+    let mut all = SHIPPED[1..].to_vec();
+    all.push(("webhooks.yml", webhooks));
+    let compiled = compile(&files(&policy, &all), &context(&[]), 1);
+    assert_eq!(lines(&compiled), Vec::<String>::new());
+    let snapshot = compiled.snapshot.unwrap();
+    assert_eq!(snapshot.overrides(), []);
+    for rules in snapshot.hooks() {
+        assert_eq!(rules.timeout.as_secs(), 7, "{}", rules.hook);
+        let action = rules.action(crate::decision::FailureClass::Timeout);
+        assert_eq!(action.name(), "block", "{}", rules.hook);
+    }
+}
+
 #[test]
 fn its_lists_have_no_findings_and_its_example_neither() {
     // As the comment in policy.yaml says.
@@ -58,9 +81,9 @@ fn its_lists_have_no_findings_and_its_example_neither() {
     let files = files(&switched_on, &SHIPPED[1..]);
     let compiled = compile(&files, &context(&[]), 1);
     assert_eq!(lines(&compiled), Vec::<String>::new());
-    let snapshot = compiled.snapshot.unwrap();
+    let snapshot = compiled.snapshot.as_ref().unwrap();
     assert_eq!(snapshot.lists().count(), 5);
-    let findings = lint(&files, &context(&[]), &snapshot);
+    let findings = lint(&files, &compiled);
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
     assert_eq!(findings, Vec::<String>::new());
 }

@@ -1,0 +1,37 @@
+//! Secrets that a policy names: where they are, and whether they can be used.
+
+use super::endpoint::SecretSource;
+use super::sources::{CompileContext, FileSet};
+use super::spec::Spec;
+use crate::settings::Problems;
+
+/// Makes the paths of secrets relative to the policy directory, and reports those that cannot be
+/// used. Returns the files that are outside of the policy, so that their edits are noticed.
+pub fn settle(
+    spec: &mut Spec,
+    files: &FileSet,
+    context: &CompileContext,
+    problems: &Problems,
+) -> Vec<String> {
+    let mut outside = Vec::new();
+    for endpoint in &mut spec.endpoints {
+        let Some(sign) = &mut endpoint.endpoint.sign else {
+            continue;
+        };
+        let hint = match &mut sign.secret {
+            SecretSource::Env(name) => format!("set `{name}` where callgate runs"),
+            SecretSource::File(path) => {
+                *path = files.beside(path);
+                outside.push(path.clone());
+                "a path is relative to the policy directory, or begins with `/`".to_owned()
+            }
+        };
+        if let Some(check) = context.check_secret
+            && let Err(why) = check(&sign.secret)
+        {
+            let what = format!("calls cannot be signed: {why}");
+            problems.error(&endpoint.at_secret, what, hint);
+        }
+    }
+    outside
+}

@@ -1,0 +1,74 @@
+//! What was in force, and what was not taken.
+
+use std::collections::VecDeque;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::policy::Version;
+use crate::settings::Problem;
+
+/// Versions that `/status` and `AdminService.Versions` remember.
+const VERSIONS_KEPT: usize = 32;
+
+/// An edit that was not taken, while an older policy stays in force.
+#[derive(Clone, Debug)]
+pub struct Rejected {
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+    pub problems: Vec<Problem>,
+}
+
+/// A version that is or was in force.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub version: Version,
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+/// engine.yaml on disk says something else than what callgate was started with.
+#[derive(Clone, Debug)]
+pub struct EngineEdit {
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+    /// Empty: the next start takes it.
+    pub problems: Vec<Problem>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// Newest last.
+    pub loaded: VecDeque<Loaded>,
+    /// The edit that is on disk and not in force.
+    pub rejected: Option<Rejected>,
+    /// Findings about the version in force.
+    pub warnings: Vec<Problem>,
+    pub engine: Option<EngineEdit>,
+}
+
+impl History {
+    pub fn took(&mut self, version: Version, warnings: Vec<Problem>) {
+        let at_ms = now_ms();
+        self.loaded.push_back(Loaded { version, at_ms });
+        if self.loaded.len() > VERSIONS_KEPT {
+            self.loaded.pop_front();
+        }
+        self.rejected = None;
+        self.warnings = warnings;
+    }
+
+    pub fn engine_edited(&mut self, problems: Vec<Problem>) {
+        let at_ms = now_ms();
+        self.engine = Some(EngineEdit { at_ms, problems });
+    }
+
+    pub fn refused(&mut self, problems: Vec<Problem>) {
+        let at_ms = now_ms();
+        self.rejected = Some(Rejected { at_ms, problems });
+    }
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
+}

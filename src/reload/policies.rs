@@ -1,0 +1,384 @@
+//! The snapshot in force, and how another one takes its place.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tracing::{error, info, warn};
+
+use super::files::{Fingerprint, START_ONLY, read_files};
+use super::history::{EngineEdit, History, Loaded, Rejected};
+use crate::policy::{self, CompileContext, FileSet, Snapshot, Version};
+use crate::settings::{Problem, Severity};
+use crate::telemetry::Metrics;
+
+/// How often files that are being edited are read again before they are taken as they are.
+const READ_TRIES: usize = 5;
+const READ_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why callgate cannot start: every problem of the policy files.
+#[derive(Debug, thiserror::Error)]
+#[error("the policy has {} error(s)", .0.iter().filter(|problem| problem.severity == Severity::Error).count())]
+pub struct BadPolicy(pub Vec<Problem>);
+
+/// What one look at the files led to.
+#[derive(Debug)]
+pub struct Reloaded {
+    pub version: Version,
+    pub changed: bool,
+    pub problems: Vec<Problem>,
+}
+
+/// The policies in force, shared by all that decide.
+#[derive(Debug)]
+pub struct Policies {
+    current: ArcSwap<Snapshot>,
+    directory: PathBuf,
+    context: CompileContext,
+    metrics: Arc<Metrics>,
+    history: Mutex<History>,
+    /// Held while files are read and compiled, so that two reloads never race, and while the
+    /// followers are told.
+    followers: Mutex<Followers>,
+    /// Files outside of the directory that the policy on disk depends on.
+    outside: Mutex<Vec<PathBuf>>,
+    engine: OnceLock<EngineCheck>,
+}
+
+/// Compares engine.yaml on disk with what runs.
+struct EngineCheck(Box<dyn Fn() -> Result<bool, Vec<Problem>> + Send + Sync>);
+
+impl fmt::Debug for EngineCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EngineCheck")
+    }
+}
+
+type Follower = Box<dyn Fn(&Snapshot) + Send>;
+
+/// What must happen whenever another policy comes into force.
+#[derive(Default)]
+struct Followers(Vec<Follower>);
+
+impl fmt::Debug for Followers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Followers({})", self.0.len())
+    }
+}
+
+impl Policies {
+    /// Reads `directory` for the first time.
+    ///
+    /// Errors: [`BadPolicy`] lists every problem; nothing is in force then.
+    pub fn start(
+        directory: &Path,
+        context: CompileContext,
+        metrics: Arc<Metrics>,
+    ) -> Result<Policies, BadPolicy> {
+        let files = read_files(directory).map_err(|problem| BadPolicy(vec![*problem]))?;
+        let compiled = policy::compile(&files, &context, 1);
+        let Some(snapshot) = compiled.snapshot else {
+            return Err(BadPolicy(compiled.problems));
+        };
+        metrics.reloaded("loaded", snapshot.version.number, false);
+        let mut history = History::default();
+        history.took(snapshot.version.clone(), compiled.problems);
+        Ok(Policies {
+            current: ArcSwap::from_pointee(snapshot),
+            directory: directory.to_owned(),
+            context,
+            metrics,
+            history: Mutex::new(history),
+            followers: Mutex::default(),
+            outside: Mutex::new(paths(compiled.outside)),
+            engine: OnceLock::new(),
+        })
+    }
+
+    /// The snapshot in force. Take it once for a message and use it for the whole of it.
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Tells `follower` of the policy in force, now and whenever another one comes into force,
+    /// whoever asked for it. It must not reload.
+    pub fn follow(&self, follower: impl Fn(&Snapshot) + Send + 'static) {
+        let mut followers = self.lock_followers();
+        follower(&self.current());
+        followers.0.push(Box::new(follower));
+    }
+
+    /// Looks at the files now. Blocks while it reads and compiles: not for an async task.
+    pub fn reload(&self) -> Reloaded {
+        let followers = self.lock_followers();
+        let current = self.current();
+        let files = match self.read_whole() {
+            Ok(files) => files,
+            Err(problem) => return self.reject(&current.version, vec![*problem]),
+        };
+        // Compiling is what costs; a tree that says the same needs none of it.
+        if policy::content_hash(&files, &self.context) == current.version.hash {
+            return self.unchanged(&current.version);
+        }
+        let compiled = policy::compile(&files, &self.context, current.version.number + 1);
+        *self.lock_outside() = paths(compiled.outside);
+        match compiled.snapshot {
+            Some(snapshot) => self.take(snapshot, compiled.problems, &followers),
+            None => self.reject(&current.version, compiled.problems),
+        }
+    }
+
+    /// The versions that were in force, newest first.
+    pub fn versions(&self) -> Vec<Loaded> {
+        self.history().loaded.iter().rev().cloned().collect()
+    }
+
+    /// The edit that was refused and is still on disk.
+    pub fn rejected(&self) -> Option<Rejected> {
+        self.history().rejected.clone()
+    }
+
+    /// Findings about the policy in force that do not keep it from working.
+    pub fn warnings(&self) -> Vec<Problem> {
+        self.history().warnings.clone()
+    }
+
+    /// Has every edit of engine.yaml compared with what runs, by `differs`: whether the settings
+    /// on disk are others than those of this process, or every problem of the file.
+    pub fn compare_engine(
+        &self,
+        differs: impl Fn() -> Result<bool, Vec<Problem>> + Send + Sync + 'static,
+    ) {
+        // A second comparison would be the same.
+        let _ = self.engine.set(EngineCheck(Box::new(differs)));
+    }
+
+    /// What engine.yaml on disk says that is not in force; it is read at start alone.
+    pub fn engine_edit(&self) -> Option<EngineEdit> {
+        self.history().engine.clone()
+    }
+
+    /// What an edit of the policy changes.
+    pub(super) fn fingerprint(&self) -> (Fingerprint, Fingerprint) {
+        let outside = Fingerprint::of_files(&self.lock_outside());
+        (Fingerprint::of(&self.directory), outside)
+    }
+
+    pub(super) fn engine_fingerprint(&self) -> Fingerprint {
+        Fingerprint::of_files(&[self.directory.join(START_ONLY)])
+    }
+
+    /// Says what an edit of engine.yaml leads to.
+    pub(super) fn look_at_engine(&self) {
+        let Some(EngineCheck(differs)) = self.engine.get() else {
+            return;
+        };
+        match differs() {
+            Ok(false) => self.history().engine = None,
+            Ok(true) => {
+                warn!("engine.yaml was edited and is valid; restart callgate to apply it");
+                self.history().engine_edited(Vec::new());
+            }
+            Err(problems) => {
+                error!(
+                    problems = problems.len(),
+                    "engine.yaml was edited and has errors, callgate would not start again"
+                );
+                for problem in &problems {
+                    error!("{problem}");
+                }
+                self.history().engine_edited(problems);
+            }
+        }
+    }
+
+    /// Reads until nothing was edited between the first and the last file, so that no mixture of
+    /// two edits is ever compiled.
+    fn read_whole(&self) -> Result<FileSet, Box<Problem>> {
+        let mut tries = 0;
+        loop {
+            let before = self.fingerprint();
+            let files = read_files(&self.directory);
+            tries += 1;
+            if self.fingerprint() == before || tries == READ_TRIES {
+                return files;
+            }
+            thread::sleep(READ_PAUSE);
+        }
+    }
+
+    fn take(&self, snapshot: Snapshot, problems: Vec<Problem>, followers: &Followers) -> Reloaded {
+        let version = snapshot.version.clone();
+        self.history().took(version.clone(), problems.clone());
+        let snapshot = Arc::new(snapshot);
+        self.current.store(Arc::clone(&snapshot));
+        for follower in &followers.0 {
+            follower(&snapshot);
+        }
+        self.metrics.reloaded("loaded", version.number, false);
+        info!(version = %version, warnings = problems.len(), "policies reloaded");
+        for problem in &problems {
+            warn!("{problem}");
+        }
+        Reloaded {
+            version,
+            changed: true,
+            problems,
+        }
+    }
+
+    fn unchanged(&self, version: &Version) -> Reloaded {
+        let recovered = self.history().rejected.take().is_some();
+        if recovered {
+            info!(version = %version, "policy files are back to what is in force");
+        }
+        self.metrics.reloaded("unchanged", version.number, false);
+        Reloaded {
+            version: version.clone(),
+            changed: false,
+            problems: self.warnings(),
+        }
+    }
+
+    fn reject(&self, version: &Version, problems: Vec<Problem>) -> Reloaded {
+        self.metrics.reloaded("rejected", version.number, true);
+        error!(
+            in_force = %version,
+            problems = problems.len(),
+            "policy edit rejected, the last good policy stays in force"
+        );
+        for problem in &problems {
+            error!("{problem}");
+        }
+        self.history().refused(problems.clone());
+        Reloaded {
+            version: version.clone(),
+            changed: false,
+            problems,
+        }
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_outside(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.outside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_followers(&self) -> MutexGuard<'_, Followers> {
+        self.followers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn paths(files: Vec<String>) -> Vec<PathBuf> {
+    files.into_iter().map(PathBuf::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::policy::SecretSource;
+
+    const POLICY: &str = "endpoints:\n  b: {url: 'http://127.0.0.1:9', sign: {secret_file: key}}\n\
+                          lists: {l: {file: l.txt}}\n\
+                          hooks: {beforeMsgModify: {endpoint: b}}\n";
+
+    fn policies(
+        check_secret: fn(&SecretSource) -> Result<(), String>,
+    ) -> (tempfile::TempDir, Policies) {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("policy.yaml"), POLICY).unwrap();
+        fs::write(directory.path().join("l.txt"), "word\n").unwrap();
+        let context = CompileContext {
+            check_secret: Some(check_secret),
+            ..CompileContext::default()
+        };
+        let metrics = Arc::new(Metrics::new());
+        let policies = Policies::start(directory.path(), context, metrics).unwrap();
+        (directory, policies)
+    }
+
+    #[test]
+    fn an_unchanged_tree_is_not_compiled() {
+        // Compiling looks at the secret, so it counts.
+        static COMPILED: AtomicUsize = AtomicUsize::new(0);
+        let (directory, policies) = policies(|_| {
+            COMPILED.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        });
+        assert_eq!(COMPILED.load(Ordering::Relaxed), 1);
+        fs::write(directory.path().join("l.txt"), "word\n").unwrap();
+        assert!(!policies.reload().changed);
+        assert_eq!(COMPILED.load(Ordering::Relaxed), 1);
+        fs::write(directory.path().join("l.txt"), "another\n").unwrap();
+        assert!(policies.reload().changed);
+        assert_eq!(COMPILED.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn followers_are_told_of_each_new_policy_whoever_reloads() {
+        let (directory, policies) = policies(|_| Ok(()));
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tell = Arc::clone(&told);
+        policies.follow(move |snapshot| tell.lock().unwrap().push(snapshot.version.number));
+        policies.reload();
+        fs::write(directory.path().join("l.txt"), "another\n").unwrap();
+        policies.reload();
+        fs::write(directory.path().join("policy.yaml"), "hoks: {}").unwrap();
+        policies.reload();
+        assert_eq!(*told.lock().unwrap(), [1, 2]);
+    }
+
+    #[test]
+    fn a_secret_is_a_part_of_the_policy_and_lies_beside_it() {
+        let (directory, policies) = policies(|source| match source {
+            SecretSource::File(path) if Path::new(path).exists() => Ok(()),
+            SecretSource::File(path) if path.ends_with("/key") => Ok(()),
+            _ => Err("it is not there".to_owned()),
+        });
+        let edited = POLICY.replace("key", "./other");
+        fs::write(directory.path().join("policy.yaml"), edited).unwrap();
+        let before = policies.fingerprint();
+        let reloaded = policies.reload();
+        assert!(!reloaded.changed);
+        let problem = reloaded.problems[0].to_string();
+        assert!(
+            problem.ends_with(
+                "policy.yaml:2:54: endpoints.b.sign.secret_file: calls cannot be signed: it is not \
+                 there; a path is relative to the policy directory, or begins with `/`"
+            ),
+            "{problem}"
+        );
+        // The watch sees the file when it comes.
+        fs::write(directory.path().join("other"), "x").unwrap();
+        assert_ne!(policies.fingerprint(), before);
+        assert!(policies.reload().changed);
+    }
+
+    #[test]
+    fn an_edit_of_the_engines_file_is_told_and_taken_back() {
+        let (_directory, policies) = policies(|_| Ok(()));
+        let answers = Mutex::new(vec![
+            Ok(false),
+            Err(vec![Problem::of_file("engine.yaml", "bad", "")]),
+            Ok(true),
+        ]);
+        policies.compare_engine(move || answers.lock().unwrap().pop().unwrap());
+        assert!(policies.engine_edit().is_none());
+        policies.look_at_engine();
+        assert!(policies.engine_edit().unwrap().problems.is_empty());
+        policies.look_at_engine();
+        assert_eq!(policies.engine_edit().unwrap().problems.len(), 1);
+        policies.look_at_engine();
+        assert!(policies.engine_edit().is_none());
+    }
+}
