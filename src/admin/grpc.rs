@@ -12,6 +12,9 @@ use crate::proto::v1::admin_service_server::{AdminService, AdminServiceServer};
 use crate::rooms::{Record, RoomsError};
 use crate::settings::{Problem, Severity};
 
+/// Rooms on a page.
+const PAGE_ROOMS_MAX: u32 = 1000;
+
 /// The service, ready to be added to the operators' port.
 pub fn admin_service(admin: Admin) -> AdminServiceServer<impl AdminService> {
     AdminServiceServer::new(AdminApi { admin })
@@ -124,10 +127,19 @@ impl AdminService for AdminApi {
 
     async fn rooms(
         &self,
-        _: Request<v1::RoomsRequest>,
+        request: Request<v1::RoomsRequest>,
     ) -> Result<Response<v1::RoomsResponse>, Status> {
-        let rooms = self.admin.rooms.list().into_iter().map(room).collect();
-        Ok(Response::new(v1::RoomsResponse { rooms }))
+        let v1::RoomsRequest { after, limit } = request.into_inner();
+        let limit = match limit {
+            0 => PAGE_ROOMS_MAX,
+            limit => limit.min(PAGE_ROOMS_MAX),
+        };
+        // One more than asked for says whether there are more.
+        let mut page = self.admin.rooms.page(&after, limit as usize + 1);
+        let more = page.len() > limit as usize;
+        page.truncate(limit as usize);
+        let rooms = page.into_iter().map(room).collect();
+        Ok(Response::new(v1::RoomsResponse { rooms, more }))
     }
 
     async fn set_room(

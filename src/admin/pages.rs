@@ -21,7 +21,7 @@ callgate, operators' port
   /status   what is in force, as JSON; `callgate status` prints it for people
   /metrics  for Prometheus
   /healthz  200 while the process runs
-  /readyz   200 while calls are taken
+  /readyz   200 while calls are taken, and whether after hooks are; /readyz/after for those alone
   gRPC      callgate.v1.AdminService and reflection: `callgate outbox`, `callgate rooms`, grpcurl
 ";
 
@@ -39,6 +39,7 @@ pub fn router(admin: Admin) -> Result<Router, String> {
         .route("/", get(|| async { INDEX }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
+        .route("/readyz/after", get(ready_after))
         .route("/metrics", get(metrics_page))
         .route("/status", get(status_page))
         .with_state(admin)
@@ -69,16 +70,30 @@ async fn unknown(request: Request) -> Response {
     (StatusCode::NOT_FOUND, page).into_response()
 }
 
+/// Ready for before hooks, which decide alone; what the outbox refuses is told beside it.
 async fn ready(State(admin): State<Admin>) -> Response {
-    if admin.ready.load(Ordering::Relaxed) {
-        "ready\n".into_response()
-    } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "shutting down or starting\n",
-        )
-            .into_response()
+    if !admin.ready.load(Ordering::Relaxed) {
+        return not_ready("shutting down or starting");
     }
+    match admin.outbox.refusal() {
+        None => "ready\n".into_response(),
+        Some(why) => {
+            format!("ready\nbefore hooks: ready\nafter hooks: refused, {why}\n").into_response()
+        }
+    }
+}
+
+/// Ready for after hooks too.
+async fn ready_after(State(admin): State<Admin>) -> Response {
+    match admin.outbox.refusal() {
+        _ if !admin.ready.load(Ordering::Relaxed) => not_ready("shutting down or starting"),
+        None => "ready\n".into_response(),
+        Some(why) => not_ready(&why),
+    }
+}
+
+fn not_ready(why: &str) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response()
 }
 
 async fn metrics_page(State(admin): State<Admin>) -> Response {

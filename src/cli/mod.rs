@@ -4,7 +4,8 @@
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
 //! Order, downward: `serve`, `send`, `check`, `explain`, `fuzz`, `import`, `outbox`, `defaults`,
-//! `dialects`, `rooms`, `recorded`, `explained`, `engine`, `client`, `engine_file`, `start_text`, `signals`.
+//! `dialects`, `rooms`, `recorded`, `explained`, `engine`, `client`, `engine_file`, `start_text`,
+//! `signals`, `output`.
 
 mod check;
 mod client;
@@ -17,6 +18,7 @@ mod explained;
 mod fuzz;
 mod import;
 mod outbox;
+mod output;
 mod recorded;
 mod rooms;
 mod send;
@@ -107,6 +109,9 @@ pub fn run() -> ExitCode {
         Command::Rooms(args) => rooms::run(args),
     };
     done.unwrap_or_else(|error| {
+        if output::is_closed(&error) {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("callgate: {error:#}");
         ExitCode::from(EXIT_NO_SERVER)
     })

@@ -6,7 +6,7 @@ use serde_json::json;
 use tonic::Code;
 
 use super::client::{self, AdminClient};
-use super::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
+use super::{EXIT_BAD_INPUT, EXIT_NO_SERVER, output};
 use crate::proto::v1;
 
 #[derive(Debug, clap::Args)]
@@ -51,10 +51,15 @@ enum Order {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     client::block_on(async {
         let admin = client::admin(&args.server).await?;
-        match give(admin, args.order).await {
-            Ok(rooms) => {
-                for room in rooms {
-                    println!("{}", line(&room, args.json));
+        let order = args.order.unwrap_or(Order::List);
+        let done = match order {
+            Order::List => list(admin, args.json).await?,
+            order => give(admin, order).await,
+        };
+        match done {
+            Ok(room) => {
+                if let Some(room) = room {
+                    output::line(&line(&room, args.json))?;
                 }
                 Ok(ExitCode::SUCCESS)
             }
@@ -71,27 +76,42 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Gives the order, and returns the rooms that it was about.
-async fn give(
-    mut admin: AdminClient,
-    order: Option<Order>,
-) -> Result<Vec<v1::Room>, tonic::Status> {
-    match order.unwrap_or(Order::List) {
-        Order::List => {
-            let rooms = admin.rooms(v1::RoomsRequest {}).await?;
-            Ok(rooms.into_inner().rooms)
+/// What came of an order: the room that it was about, where there is one to be shown.
+type Given = Result<Option<v1::Room>, tonic::Status>;
+
+/// Prints every room, page by page. The outer error is the reader's.
+async fn list(mut admin: AdminClient, json: bool) -> anyhow::Result<Given> {
+    let mut after = String::new();
+    loop {
+        let request = v1::RoomsRequest { after, limit: 0 };
+        let page = match admin.rooms(request).await {
+            Ok(page) => page.into_inner(),
+            Err(status) => return Ok(Err(status)),
+        };
+        for room in &page.rooms {
+            output::line(&line(room, json))?;
         }
+        match page.rooms.into_iter().next_back() {
+            Some(last) if page.more => after = last.id,
+            _ => return Ok(Ok(None)),
+        }
+    }
+}
+
+async fn give(mut admin: AdminClient, order: Order) -> Given {
+    match order {
+        Order::List => Ok(None),
         Order::Set { id, webhook, state } => {
             let request = v1::SetRoomRequest {
                 id,
                 webhook,
                 bot_state: state,
             };
-            Ok(vec![admin.set_room(request).await?.into_inner()])
+            Ok(Some(admin.set_room(request).await?.into_inner()))
         }
         Order::Remove { id } => {
             admin.remove_room(v1::RemoveRoomRequest { id }).await?;
-            Ok(Vec::new())
+            Ok(None)
         }
     }
 }

@@ -114,7 +114,7 @@ fn open_outbox(config: &Config, failed: CancellationToken) -> anyhow::Result<Arc
         );
         failed.cancel();
     };
-    outbox::open(&config.outbox, Box::new(on_fatal))
+    outbox::open_supervised(&config.outbox, Arc::new(on_fatal))
         .context("the outbox could not be opened (`outbox` in engine.yaml)")
 }
 

@@ -15,6 +15,14 @@ use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep, Discard
 /// Until the end every call is answered with an error.
 pub type OnFatal = Box<dyn Fn(&str) + Send + Sync>;
 
+/// Why an outbox has ended before it was closed; every call is answered with an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    pub why: String,
+    /// It may be opened again. Not after a failed sync, see [`OnFatal`].
+    pub may_reopen: bool,
+}
+
 /// Keeps accepted events until each has ended.
 ///
 /// Implementations share one suite, in `tests`.
@@ -30,8 +38,8 @@ pub trait Outbox: Send + Sync {
     /// first.
     ///
     /// First tries are due since their acceptance, retries since their due time, so neither can
-    /// starve the other. Fewer may come while many wait for their ordering keys. Each pair taken must be
-    /// settled: a call that is dropped while it waits may leave pairs in flight until the next
+    /// starve the other. Fewer may come while many wait for their ordering keys. Each pair taken
+    /// must be settled: a call that is dropped while it waits may leave pairs in flight until the next
     /// start. A claim outlives the end of the process; a power loss may take it back.
     async fn claim(
         &self,
@@ -114,6 +122,16 @@ pub trait Outbox: Send + Sync {
     /// A value that rises after each commit that made a pair ready: appended, put back, or next
     /// in its ordering key. Take the receiver before looking, and no change is missed.
     fn wakeups(&self) -> watch::Receiver<u64>;
+
+    /// Why nothing new is accepted, as far as is known without asking the disk.
+    fn refusal(&self) -> Option<String> {
+        self.broken().map(|broken| broken.why)
+    }
+
+    /// Why it has ended before its time, if it has.
+    fn broken(&self) -> Option<Broken> {
+        None
+    }
 
     /// Waits for the next such commit after this call.
     async fn appended(&self) {

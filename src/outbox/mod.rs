@@ -19,7 +19,7 @@
 //! and keeps the order of acceptance; a head that waits for its retry holds up its own key alone.
 //! A dead pair that is replayed is the next of its key, after the one that is being tried.
 //!
-//! Order, downward: `sqlite`, `memory`, `interface`, `rules`, `series`, `letter`, `entry`, `error`, `config`,
+//! Order, downward: `supervised`, `sqlite`, `memory`, `interface`, `rules`, `series`, `letter`, `entry`, `error`, `config`,
 //! `faults`.
 
 mod config;
@@ -33,6 +33,7 @@ mod series;
 
 mod memory;
 mod sqlite;
+mod supervised;
 
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ pub use entry::{
     Settlement, Stats, StoredEvent, Work,
 };
 pub use error::{AppendError, OpenError, OutboxError};
-pub use interface::{OnFatal, Outbox};
+pub use interface::{Broken, OnFatal, Outbox};
 pub use letter::{
     BadCursor, DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, Discarded,
     DiscardedPage,
@@ -57,6 +58,22 @@ pub fn open(config: &Config, on_fatal: OnFatal) -> Result<Arc<dyn Outbox>, OpenE
         Kind::Memory => Arc::new(memory::Memory::new(config.clone())),
         Kind::Sqlite => Arc::new(sqlite::Sqlite::open(config, on_fatal)?),
     })
+}
+
+/// Opens the outbox and keeps it open: while its file cannot be opened or is damaged, every call
+/// is answered with the reason, and opening is tried again and again.
+///
+/// Errors: only what another try cannot mend, an outbox that another process has.
+pub fn open_supervised(
+    config: &Config,
+    on_fatal: Arc<dyn Fn(&str) + Send + Sync>,
+) -> Result<Arc<dyn Outbox>, OpenError> {
+    let config = config.clone();
+    let open = move || {
+        let on_fatal = Arc::clone(&on_fatal);
+        open(&config, Box::new(move |why| on_fatal(why)))
+    };
+    Ok(supervised::Supervised::start(Box::new(open))?)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 
@@ -73,6 +74,14 @@ impl Rooms {
 
     pub fn get(&self, id: &str) -> Option<Record> {
         self.read().get(id).cloned()
+    }
+
+    /// Up to `limit` behind an id, by id.
+    pub fn page(&self, after: &str, limit: usize) -> Vec<Record> {
+        let known = self.read();
+        let behind = (Bound::Excluded(after), Bound::Unbounded);
+        let page = known.range::<str, _>(behind).take(limit);
+        page.map(|(_, record)| record.clone()).collect()
     }
 
     /// By id.
@@ -193,7 +202,27 @@ fn check_url(webhook: &str) -> Result<(), RoomsError> {
     }
 }
 
+/// Makes the file if it is missing, and both readable by their owner alone: webhooks may hold
+/// secrets.
+fn keep_private(path: &Path) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+
+        options.mode(0o600);
+        let file = options.open(path)?;
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    }
+    #[cfg(not(unix))]
+    options.open(path)?;
+    Ok(())
+}
+
 fn connect(path: &Path) -> Result<Connection, RoomsError> {
+    // Before SQLite opens it: its log gets the same mode.
+    keep_private(path)?;
     let connection = Connection::open(path)?;
     let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let tables: i32 =
@@ -262,6 +291,41 @@ mod tests {
         assert!(!rooms.remove("a").unwrap());
         drop(rooms);
         assert_eq!(Rooms::open(&path).unwrap().list().len(), 1);
+    }
+
+    #[test]
+    fn rooms_come_in_pages() {
+        let folder = tempfile::tempdir().unwrap();
+        let rooms = Rooms::open(&folder.path().join("rooms.db")).unwrap();
+        for id in ["c", "a", "d", "b", "e"] {
+            rooms.set(id, "http://bot/", None).unwrap();
+        }
+        let page = |after| -> String {
+            let page = rooms.page(after, 2).into_iter();
+            page.map(|room| room.id).collect()
+        };
+        assert_eq!((page("").as_str(), page("b").as_str()), ("ab", "cd"));
+        assert_eq!((page("d").as_str(), page("e").as_str()), ("e", ""));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_is_for_its_owner_alone_also_one_of_an_earlier_version() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rooms.db");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let rooms = Rooms::open(&path).unwrap();
+        rooms.set("a", "http://bot/", None).unwrap();
+        assert_eq!(
+            (mode(&path), mode(&folder.path().join("rooms.db-wal"))),
+            (0o600, 0o600)
+        );
+        drop(rooms);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        Rooms::open(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod logging;
 mod metrics;
 mod openim_http;
 mod outbox_batches;
+mod outbox_damage;
 mod outbox_dead;
 mod outbox_delivery;
 mod outbox_disk;

@@ -5,7 +5,7 @@
 //! transaction is on disk, so one sync pays for all of them.
 //!
 //! Order, downward: `writer`, `start`, `maintenance`, `append`, `settle`, `claim`, `sweep`, `latest`,
-//! `dead`, `discards`, `stats`, `promote`, `order`, `store`, `file`, `event`, `ids`, `counters`, `reserve`, `number`.
+//! `dead`, `discards`, `stats`, `promote`, `order`, `store`, `file`, `event`, `ids`, `counters`, `reserve`, `file_watch`, `number`.
 
 mod append;
 mod claim;
@@ -14,6 +14,7 @@ mod dead;
 mod discards;
 mod event;
 mod file;
+mod file_watch;
 mod ids;
 mod latest;
 mod maintenance;
@@ -32,13 +33,14 @@ mod writer;
 mod tests;
 
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use self::file_watch::FileWatch;
 use self::reserve::Reserve;
 use self::store::Store;
 use self::writer::{Alarm, Call, Job, Message, Writer};
@@ -47,7 +49,7 @@ use super::entry::{
     Appended, Capacity, EntryKey, Health, NewEntry, Settlement, Stats, StoredEvent,
 };
 use super::error::{AppendError, OpenError, OutboxError};
-use super::interface::{OnFatal, Outbox};
+use super::interface::{Broken, OnFatal, Outbox};
 use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep, DiscardedPage};
 
 /// The asking side of the writer's thread.
@@ -59,7 +61,8 @@ pub(super) struct Sqlite {
     writer: Option<JoinHandle<()>>,
     wakeups: watch::Sender<u64>,
     /// Why the writer ended before its time.
-    broken: Arc<OnceLock<String>>,
+    broken: Arc<OnceLock<Broken>>,
+    refusal: Arc<Mutex<Option<String>>>,
 }
 
 impl Sqlite {
@@ -68,6 +71,7 @@ impl Sqlite {
         let (queue, jobs) = std::sync::mpsc::channel();
         let wakeups = watch::Sender::new(0);
         let broken = Arc::new(OnceLock::new());
+        let refusal = Arc::new(Mutex::new(None));
         let writer = Writer {
             store,
             reserve,
@@ -80,6 +84,9 @@ impl Sqlite {
                 on_fatal,
             },
             unmaintained: false,
+            files: FileWatch::start(&config.path),
+            looked_at: None,
+            refusal: Arc::clone(&refusal),
         };
         let writer = thread::Builder::new()
             .name("outbox".to_owned())
@@ -97,6 +104,7 @@ impl Sqlite {
             writer: Some(writer),
             wakeups,
             broken,
+            refusal,
         })
     }
 
@@ -165,7 +173,7 @@ impl Sqlite {
 
     fn gone(&self) -> OutboxError {
         match self.broken.get() {
-            Some(why) => OutboxError::Failed(why.clone()),
+            Some(broken) => OutboxError::Failed(broken.why.clone()),
             None => OutboxError::Closed,
         }
     }
@@ -283,6 +291,17 @@ impl Outbox for Sqlite {
 
     fn wakeups(&self) -> watch::Receiver<u64> {
         self.wakeups.subscribe()
+    }
+
+    fn refusal(&self) -> Option<String> {
+        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        refusal
+            .clone()
+            .or_else(|| self.broken().map(|broken| broken.why))
+    }
+
+    fn broken(&self) -> Option<Broken> {
+        self.broken.get().cloned()
     }
 
     async fn close(&self) {

@@ -1,5 +1,6 @@
 //! How a process begins and ends with the file: what was in flight is put back.
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Result, params};
 use tracing::warn;
 
@@ -31,6 +32,13 @@ impl Store {
         self.commit()?;
         self.write_log_back("TRUNCATE")?;
         self.connection.close().map_err(|(_, error)| error)
+    }
+
+    /// Lets go of the file without writing to it.
+    pub(super) fn abandon(self) {
+        let setting = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        // One that cannot be set is written back, which any next start would do.
+        let _ = self.connection.set_db_config(setting, true);
     }
 
     /// Makes ready again what is in flight; the attempt stays counted, for it may have been seen.

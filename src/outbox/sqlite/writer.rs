@@ -3,18 +3,19 @@
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
-use tracing::warn;
+use tracing::{error, info, warn};
 
+use super::file_watch::FileWatch;
 use super::reserve::Reserve;
 use super::store::Store;
 use crate::outbox::error::OutboxError;
 use crate::outbox::faults::{Fault, asked};
-use crate::outbox::interface::OnFatal;
+use crate::outbox::interface::{Broken, OnFatal};
 
 pub(super) enum Message {
     Do(Job),
@@ -73,15 +74,25 @@ impl<T: Send, F: FnMut(&mut Store) -> rusqlite::Result<T> + Send> Work for Call<
 
 /// Tells that the outbox can keep no promise any more.
 pub(super) struct Alarm {
-    pub broken: Arc<OnceLock<String>>,
+    pub broken: Arc<OnceLock<Broken>>,
     pub on_fatal: OnFatal,
 }
 
 impl Alarm {
     fn raise(&self, why: &str) {
-        if self.broken.set(why.to_owned()).is_ok() {
+        if self.set(why, false) {
             (self.on_fatal)(why);
         }
+    }
+
+    /// What is on the disk is as safe as it was, but this writer is of no use.
+    fn give_up(&self, why: &str) {
+        self.set(why, true);
+    }
+
+    fn set(&self, why: &str, may_reopen: bool) -> bool {
+        let why = why.to_owned();
+        self.broken.set(Broken { why, may_reopen }).is_ok()
     }
 }
 
@@ -95,10 +106,18 @@ pub(super) struct Writer {
     pub alarm: Alarm,
     /// Maintenance failed, and that was logged.
     pub unmaintained: bool,
+    pub files: FileWatch,
+    /// When the files were looked at last.
+    pub looked_at: Option<Instant>,
+    /// Why nothing new is accepted.
+    pub refusal: Arc<Mutex<Option<String>>>,
 }
 
+/// How often the files are looked at, at the least, while anything is asked.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// The alarm was raised, and the thread must end.
-struct Broken;
+struct Ended;
 
 impl Writer {
     /// Does jobs until it is told to close, nobody can ask any more, or the disk fails.
@@ -111,21 +130,36 @@ impl Writer {
                     match fate(&error) {
                         Fate::Fatal => self.alarm.raise(&words(&error)),
                         // What was in flight is put back at the next start instead.
-                        Fate::Full | Fate::Failed => warn!(%error, "outbox not closed cleanly"),
+                        Fate::Full | Fate::Failed | Fate::Damaged => {
+                            warn!(%error, "outbox not closed cleanly");
+                        }
                     }
                 }
                 // The caller may have gone.
                 let _ = closed.send(());
             }
-            Ok(Err(Broken)) => mem::forget(self.store),
+            Ok(Err(Ended)) => self.leave(),
             Err(_) => {
-                self.alarm.raise("its writer panicked");
-                mem::forget(self.store);
+                self.alarm.give_up("its writer panicked");
+                self.leave();
             }
         }
     }
 
-    fn serve(&mut self) -> Result<Option<oneshot::Sender<()>>, Broken> {
+    /// Writes nothing more. The lock is let go of only where the file may be opened again.
+    fn leave(self) {
+        let broken = self.alarm.broken.get();
+        if broken.is_none_or(|broken| !broken.may_reopen) {
+            return mem::forget(self.store);
+        }
+        let store = self.store;
+        let left = panic::catch_unwind(AssertUnwindSafe(|| store.abandon()));
+        if left.is_err() {
+            warn!("the file of the outbox is held until the process ends");
+        }
+    }
+
+    fn serve(&mut self) -> Result<Option<oneshot::Sender<()>>, Ended> {
         let mut producers = 0;
         while let Some(first) = self.next()? {
             let (mut batch, closed) = self.collect(first, producers);
@@ -141,7 +175,7 @@ impl Writer {
     }
 
     /// The next message; while there is none, the file is made smaller.
-    fn next(&mut self) -> Result<Option<Message>, Broken> {
+    fn next(&mut self) -> Result<Option<Message>, Ended> {
         loop {
             match self.jobs.try_recv() {
                 Ok(message) => return Ok(Some(message)),
@@ -197,12 +231,10 @@ impl Writer {
 
     /// Does jobs in one transaction and answers them. If one of them fails, each gets a
     /// transaction of its own, so that it fails alone.
-    fn commit(&mut self, batch: &mut Vec<Job>) -> Result<(), Broken> {
-        if !self.reserve.is_held(Instant::now()) {
-            let full = OutboxError::DiskFull("what is left is for the backlog".to_owned());
-            for job in batch.extract_if(.., |job| job.adds) {
-                job.call.answer(Err(full.clone()));
-            }
+    fn commit(&mut self, batch: &mut Vec<Job>) -> Result<(), Ended> {
+        let adds = batch.iter().any(|job| job.adds);
+        if let Err(refusal) = self.look(adds) {
+            refuse(batch, &refusal);
         }
         if asked(Fault::AckEarly) {
             return self.answer_early(batch);
@@ -214,6 +246,10 @@ impl Writer {
                 let accepted = adding.map(|job| job.entries).sum();
                 let time = started.elapsed();
                 self.store.work.committed(batch.len(), accepted, time);
+            }
+            // What went into a file that is not there any more was not accepted.
+            if let Err(moved) = self.look(adds) {
+                refuse(batch, &moved);
             }
             for job in batch.drain(..) {
                 job.call.answer(Ok(()));
@@ -232,7 +268,14 @@ impl Writer {
             Fate::Fatal => {
                 // Before anyone hears of it.
                 self.alarm.raise(&why);
-                (OutboxError::Failed(why), Err(Broken))
+                (OutboxError::Failed(why), Err(Ended))
+            }
+            Fate::Damaged => {
+                let why = format!(
+                    "its file is damaged: stop callgate, and `callgate outbox repair` saves what can be read ({why})"
+                );
+                self.alarm.give_up(&why);
+                (OutboxError::Failed(why), Err(Ended))
             }
             Fate::Full if self.reserve.give(Instant::now()) => {
                 return self.commit(batch);
@@ -251,9 +294,37 @@ impl Writer {
         end
     }
 
+    /// Whether anything new can be accepted; said also to those who ask for the state.
+    fn look(&mut self, adds: bool) -> Result<(), OutboxError> {
+        let now = Instant::now();
+        let is_due = |at: Instant| now.saturating_duration_since(at) >= LOOK_EVERY;
+        if !adds && !self.looked_at.is_none_or(is_due) {
+            return Ok(());
+        }
+        self.looked_at = Some(now);
+        let looked = match self.files.check() {
+            Err(why) => Err(OutboxError::Failed(why)),
+            Ok(()) if !self.reserve.is_held(now) => {
+                let why = "what is left is for the backlog".to_owned();
+                Err(OutboxError::DiskFull(why))
+            }
+            Ok(()) => Ok(()),
+        };
+        let refusal = looked.as_ref().err().map(ToString::to_string);
+        let mut told = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told != refusal {
+            match &refusal {
+                Some(why) => error!(why, "nothing new is accepted"),
+                None => info!("new events are accepted again"),
+            }
+            *told = refusal;
+        }
+        looked
+    }
+
     /// The fault of that name: whoever waits is answered as if all went well, and a little later
     /// it does.
-    fn answer_early(&mut self, batch: &mut Vec<Job>) -> Result<(), Broken> {
+    fn answer_early(&mut self, batch: &mut Vec<Job>) -> Result<(), Ended> {
         let done = self.store.begin().and_then(|()| {
             batch
                 .iter_mut()
@@ -263,8 +334,7 @@ impl Writer {
             job.call.answer(Ok(()));
         }
         std::thread::sleep(Duration::from_millis(5));
-        done.and_then(|()| self.store.commit())
-            .map_err(|_| Broken)?;
+        done.and_then(|()| self.store.commit()).map_err(|_| Ended)?;
         self.wakeups.send_modify(|commits| *commits += 1);
         Ok(())
     }
@@ -287,6 +357,7 @@ impl Writer {
         };
         let fate = fate(&error);
         if fate != Fate::Fatal
+            && fate != Fate::Damaged
             && let Err(worse) = self.store.roll_back()
         {
             return Err((
@@ -298,7 +369,7 @@ impl Writer {
     }
 
     /// Maintenance that fails can wait, unless the disk cannot be believed.
-    fn maintained<T>(&mut self, maintenance: rusqlite::Result<T>) -> Result<Option<T>, Broken> {
+    fn maintained<T>(&mut self, maintenance: rusqlite::Result<T>) -> Result<Option<T>, Ended> {
         match maintenance {
             Ok(value) => {
                 self.unmaintained = false;
@@ -306,7 +377,11 @@ impl Writer {
             }
             Err(error) if fate(&error) == Fate::Fatal => {
                 self.alarm.raise(&words(&error));
-                Err(Broken)
+                Err(Ended)
+            }
+            Err(error) if fate(&error) == Fate::Damaged => {
+                self.alarm.give_up(&words(&error));
+                Err(Ended)
             }
             Err(error) => {
                 if !mem::replace(&mut self.unmaintained, true) {
@@ -325,8 +400,17 @@ enum Fate {
     Full,
     /// What was asked cannot be done; what else is asked can.
     Failed,
+    /// The file is not what was written, and more writing would make it worse.
+    Damaged,
     /// Nothing that the disk says can be believed any more.
     Fatal,
+}
+
+/// Answers those that make the outbox larger.
+fn refuse(batch: &mut Vec<Job>, refusal: &OutboxError) {
+    for job in batch.extract_if(.., |job| job.adds) {
+        job.call.answer(Err(refusal.clone()));
+    }
 }
 
 /// The error, with the code that says which operation failed.
@@ -340,14 +424,11 @@ fn words(error: &rusqlite::Error) -> String {
 fn fate(error: &rusqlite::Error) -> Fate {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Fate::Full,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Fate::Damaged,
         // A failed sync is one of the first; the kernel may drop the data and then report success.
-        Some(
-            ErrorCode::SystemIoFailure
-            | ErrorCode::DatabaseCorrupt
-            | ErrorCode::NotADatabase
-            | ErrorCode::CannotOpen
-            | ErrorCode::ReadOnly,
-        ) => Fate::Fatal,
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
+            Fate::Fatal
+        }
         _ => Fate::Failed,
     }
 }

@@ -37,7 +37,7 @@ impl Bench {
 
     /// Drops the outbox as a crash would, with what is in flight, and opens the file again.
     pub(in crate::outbox) fn crash(&mut self) {
-        self.outbox = Arc::new(Nothing);
+        self.outbox = Arc::new(Nothing(None));
         self.outbox = open_or_panic(&self.config);
     }
 
@@ -251,8 +251,9 @@ impl Bench {
     }
 }
 
-/// Stands in while an outbox is closed and opened again: its file must be free.
-struct Nothing;
+/// Stands in while an outbox is closed and opened again (its file must be free), or for one that
+/// has failed.
+pub(in crate::outbox) struct Nothing(pub(in crate::outbox) Option<Broken>);
 
 #[async_trait]
 impl Outbox for Nothing {
@@ -310,6 +311,9 @@ impl Outbox for Nothing {
     }
     fn wakeups(&self) -> watch::Receiver<u64> {
         unreachable!()
+    }
+    fn broken(&self) -> Option<Broken> {
+        self.0.clone()
     }
     async fn close(&self) {}
 }

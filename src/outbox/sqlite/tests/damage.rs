@@ -98,3 +98,61 @@ async fn whatever_byte_is_flipped_nothing_else_is_told() {
     }
     assert!(told > 50, "{told}: the other event is told all the same");
 }
+
+/// Whatever the page held: the outbox ends, with the reason and a way out, and lets go of its file.
+#[tokio::test]
+async fn a_damaged_page_ends_the_outbox_alone() {
+    let bench = bench();
+    let broken = bench.start(|_| Err::<(), _>(error(ffi::SQLITE_CORRUPT_INDEX)));
+    let why = broken.await.unwrap().unwrap_err().to_string();
+    assert!(why.contains("callgate outbox repair"), "{why}");
+    assert!(bench.append("a").await.is_err());
+    let broken = bench.outbox.broken().unwrap();
+    assert!(broken.may_reopen && why.contains(&broken.why), "{broken:?}");
+    assert_eq!(bench.outbox.refusal(), Some(broken.why));
+    assert!(bench.alarms.lock().unwrap().is_empty());
+    let again = loop {
+        // The thread ends just after its answer.
+        if let Ok(again) = Sqlite::open(&bench.config, Box::new(|_| {})) {
+            break again;
+        }
+    };
+    again.append(vec![entry("a", "A", 10)]).await.unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_is_not_where_it_was_takes_nothing_new() {
+    for name in ["outbox.db", "outbox.db-wal"] {
+        for how in ["removed", "moved", "replaced"] {
+            let bench = bench();
+            bench.append("a").await.unwrap();
+            let file = bench.config.path.with_file_name(name);
+            let away = bench.config.path.with_file_name("away");
+            match how {
+                "removed" => fs::remove_file(&file).unwrap(),
+                "moved" => fs::rename(&file, &away).unwrap(),
+                _ => {
+                    fs::copy(&file, &away).unwrap();
+                    fs::rename(&away, &file).unwrap();
+                }
+            }
+            let refused = bench.append("b").await.unwrap_err().to_string();
+            let path = file.display().to_string();
+            assert!(
+                refused.contains(&path) && refused.contains("while it was open"),
+                "{refused}"
+            );
+            assert!(bench.outbox.refusal().unwrap().contains(&path));
+            // What was accepted before is delivered all the same.
+            let claimed = bench.outbox.claim("A", 10, Capacity::of(9)).await.unwrap();
+            let delivered = vec![(claimed[0].key, Settlement::Delivered)];
+            bench.outbox.settle(delivered, 10).await.unwrap();
+            if how == "moved" {
+                fs::rename(&away, &file).unwrap();
+                bench.append("c").await.unwrap();
+                assert_eq!(bench.outbox.refusal(), None);
+            }
+        }
+    }
+}

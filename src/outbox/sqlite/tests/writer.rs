@@ -116,12 +116,14 @@ async fn a_call_that_fails_fails_alone() {
 }
 
 #[tokio::test]
-async fn a_panic_of_the_writer_raises_the_alarm() {
+async fn a_panic_of_the_writer_ends_the_outbox_and_not_the_process() {
     let bench = bench();
     let panicked = bench.start(|_| -> rusqlite::Result<()> { panic!("on purpose") });
     panicked.await.unwrap().unwrap_err();
-    while bench.alarms.lock().unwrap().is_empty() {
+    while bench.outbox.broken().is_none() {
         tokio::task::yield_now().await;
     }
+    assert!(bench.outbox.broken().unwrap().may_reopen);
+    assert!(bench.alarms.lock().unwrap().is_empty());
     assert!(bench.append("a").await.is_err());
 }
