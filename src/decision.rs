@@ -19,7 +19,8 @@ use crate::event::{Span, closed_set};
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum FailureClass {
-    /// The endpoint did not answer within the hook's `timeout`.
+    /// The endpoint did not answer within the time that it had: the hook's `timeout`, or what was
+    /// left of the caller's limit.
     Timeout,
     /// DNS, refused, reset or TLS.
     Connect,
@@ -35,15 +36,28 @@ pub enum FailureClass {
     BreakerOpen,
     /// Too many calls in flight, to the endpoint or to us.
     Overloaded,
-    /// The caller's own limit left no time for an answer.
+    /// The caller's own limit was over before anybody was asked.
     Deadline,
     /// Our own fault.
     Internal,
     /// A before call that we cannot read, or whose URL and body disagree.
     UnreadableCall,
+    /// Texts that the word lists were not run over to the end: they cost more than may be spent.
+    Unfiltered,
 }
 
 closed_set!(FailureClass);
+
+impl FailureClass {
+    /// The class blocks unless its own key says allow: otherwise padding, or costly text, would be
+    /// a way past the filter.
+    pub fn blocks_unless_named(self) -> bool {
+        matches!(
+            self,
+            FailureClass::UnreadableCall | FailureClass::Unfiltered
+        )
+    }
+}
 
 impl fmt::Display for FailureClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,7 +99,7 @@ pub struct Refusal {
     pub code: i32,
     /// `errMsg`: what the sender may read.
     pub public: String,
-    /// `errDlt`: detail that the IM server logs; never message text.
+    /// `errDlt`: more detail, which some clients show. Ours is empty unless the policy says else.
     pub detail: String,
 }
 
@@ -236,6 +250,9 @@ pub struct Decision {
     pub failure: Option<FailureClass>,
     pub hits: Vec<Hit>,
     pub skipped: Option<SkipReason>,
+    /// Of a block, for the log and the operator: which list, whose refusal, what failed. Never
+    /// text of the message.
+    pub why: String,
 }
 
 impl Decision {
@@ -248,6 +265,7 @@ impl Decision {
             failure: None,
             hits: Vec::new(),
             skipped: None,
+            why: String::new(),
         }
     }
 
@@ -271,7 +289,7 @@ mod tests {
         assert_eq!(
             classes,
             "timeout connect http_status invalid_answer too_large blocked_address breaker_open \
-             overloaded deadline internal unreadable_call"
+             overloaded deadline internal unreadable_call unfiltered"
         );
         let deciders = Decider::ALL.map(Decider::name).join(" ");
         assert_eq!(deciders, "nothing filter callback failure_policy");

@@ -74,13 +74,7 @@ impl EndpointClient {
         budget: TimeBudget,
     ) -> Result<Reading, Failure> {
         let now = Instant::now();
-        let own = now + budget.timeout;
-        // The shorter limit gives the failure its name: `deadline` is the caller's.
-        let (until, late) = if budget.deadline < own {
-            (budget.deadline, FailureClass::Deadline)
-        } else {
-            (own, FailureClass::Timeout)
-        };
+        let until = budget.deadline.min(now + budget.timeout);
         let left = until.saturating_duration_since(now);
         if left < CALL_TIME_MIN {
             return Err(Failure::new(
@@ -111,6 +105,8 @@ impl EndpointClient {
                 return Err(failure_of(endpoint, error));
             }
             Err(_) => {
+                // Whatever bounded its time: it had some, and used it up.
+                let late = FailureClass::Timeout;
                 pass.end(ending_of(late), &endpoint.breaker, Instant::now());
                 return Err(Failure::new(
                     late,

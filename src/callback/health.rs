@@ -216,14 +216,14 @@ pub(super) fn ending_of(class: FailureClass) -> Ending {
         // A connection that was made and broke off; one that was never made is told apart where
         // it fails.
         FailureClass::Timeout | FailureClass::Connect => Ending::NoAnswer,
-        // None of these was the endpoint's doing: the caller's limit may be far shorter than
-        // the hook's, and the rest never reached it.
+        // None of these reached the endpoint.
         FailureClass::Deadline
         | FailureClass::BlockedAddress
         | FailureClass::BreakerOpen
         | FailureClass::Overloaded
         | FailureClass::Internal
-        | FailureClass::UnreadableCall => Ending::Unknown,
+        | FailureClass::UnreadableCall
+        | FailureClass::Unfiltered => Ending::Unknown,
     }
 }
 

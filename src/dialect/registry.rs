@@ -92,8 +92,17 @@ pub fn hook(name: &str) -> Option<Hook> {
     info_by_name(name).map(|info| info.hook)
 }
 
+/// Names of hooks are shorter, with some room for a slip.
+const NAME_BYTES_MAX: usize = 64;
+
 /// Names of hooks that look like this one: by edit distance, best first, at most 3.
+///
+/// Nothing looks like a name that is longer than any could be: comparing takes the product of
+/// both lengths.
 pub fn near_names(name: &str) -> Vec<&'static str> {
+    if name.len() > NAME_BYTES_MAX {
+        return Vec::new();
+    }
     let wanted = name.to_ascii_lowercase();
     // Farther than this, a suggestion is noise.
     let distance_max = (wanted.chars().count() / 3).max(2);
@@ -151,5 +160,8 @@ mod tests {
         assert_eq!(near_names("beforemsgmodifi")[0], "beforeMsgModify");
         assert!(near_names("somethingElseEntirely").is_empty());
         assert!(near_names("").is_empty());
+        let longest = all().map(|info| info.hook.name.len()).max().unwrap();
+        assert!(longest < NAME_BYTES_MAX);
+        assert!(near_names(&"beforeSendSingleMsg".repeat(50_000)).is_empty());
     }
 }

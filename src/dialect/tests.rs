@@ -55,6 +55,7 @@ fn decision(verdict: Verdict) -> Decision {
         failure: None,
         hits: Vec::new(),
         skipped: None,
+        why: String::new(),
     }
 }
 

@@ -167,9 +167,9 @@ impl Filter {
         });
     }
 
-    /// The matches that are not reported because an allowed phrase spares them, for the person
-    /// who asks why.
-    pub fn spared(&self, text: &str, lists: &ListSet) -> Vec<Spared> {
+    /// The matches that are not reported because an allowed phrase spares them, the first `most`
+    /// of them, for the person who asks why.
+    pub fn spared(&self, text: &str, lists: &ListSet, most: usize) -> Vec<Spared> {
         let (mut scratch, mut unspared, mut all) = Default::default();
         self.scan(text, lists, &mut scratch, &mut unspared);
         let without = ListSet {
@@ -177,7 +177,10 @@ impl Filter {
             ..lists.clone()
         };
         self.scan(text, &without, &mut scratch, &mut all);
-        all.retain(|found| !unspared.contains(found));
+        // Both are in the same order.
+        let mut unspared = unspared.iter().peekable();
+        all.retain(|found| unspared.next_if(|next| *next == found).is_none());
+        all.truncate(most);
         let sought = Sought {
             text,
             active: &lists.active,

@@ -35,5 +35,5 @@ pub use self::options::{
     WholeWord,
 };
 pub use self::result::{Evasion, mask};
-pub use self::search::is_pattern;
+pub use self::search::{is_pattern, is_regex};
 pub use self::text::Variants;

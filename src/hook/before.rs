@@ -1,7 +1,6 @@
 //! A message before it is sent: the steps of a decision, and what each needs of the world. Start
 //! reading here.
 
-use std::cell::RefCell;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -12,12 +11,12 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::business::{Business, Question};
+use super::long_scan::LongScans;
 use super::reuse::Reuse;
 use super::room_bot::RoomBots;
 use crate::callback::{Asked, Callbacks, TimeBudget};
 use crate::decision::{Answer, Decision, Failure, FailureClass, Hit, Outcome, Verdict};
 use crate::event::{Event, Hook};
-use crate::filter::Scratch;
 use crate::policy::{Ask, Found, HookRules, Scan, Snapshot, Step, Version};
 use crate::reload::Policies;
 use crate::rooms::Rooms;
@@ -27,11 +26,6 @@ use crate::telemetry::{LogThrottle, Metrics, Stage};
 const MARGIN_MIN: Duration = Duration::from_millis(20);
 /// Where nobody says how long the caller waits, it is this much longer than the endpoint may take.
 const GRACE: Duration = Duration::from_secs(1);
-
-thread_local! {
-    // The filters' working memory: warm after the first message of a thread.
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
-}
 
 /// Who asks, and how long it waits for us.
 #[derive(Clone, Debug)]
@@ -87,6 +81,7 @@ pub struct Before {
     business: Arc<dyn Business>,
     metrics: Arc<Metrics>,
     reuse: Reuse,
+    long_scans: LongScans,
     room_bots: RoomBots,
     failures_logged: LogThrottle<(Option<Hook>, FailureClass)>,
     warnings_logged: LogThrottle<(Arc<str>, &'static str)>,
@@ -120,6 +115,7 @@ impl Before {
             business,
             metrics,
             reuse: Reuse::default(),
+            long_scans: LongScans::default(),
             room_bots: RoomBots::new(rooms),
             failures_logged: LogThrottle::default(),
             warnings_logged: LogThrottle::default(),
@@ -180,7 +176,7 @@ impl Before {
     /// Takes the steps of a decision one after the other.
     async fn walk(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         event: &Event,
         budget: TimeBudget,
         shed: Option<&Failure>,
@@ -191,7 +187,11 @@ impl Before {
             step = match step {
                 Step::Settled(decision) => return decision,
                 Step::Scan(scan) => {
-                    let (found, is_new) = self.scan(snapshot, &scan, times);
+                    let (found, is_new) = self.scan(snapshot, &scan, budget, times).await;
+                    if let Some(why) = found.why_unfiltered() {
+                        let failure = Failure::new(FailureClass::Unfiltered, why);
+                        self.log_failure(Some(event.hook), &failure);
+                    }
                     let next = scan.resume(&found);
                     if is_new {
                         self.count_matches(next.hits());
@@ -211,7 +211,13 @@ impl Before {
 
     /// Runs the filters, or takes their work from the call before about the same message. Also
     /// says whether the matches are new: the two calls about one message are one violation.
-    fn scan(&self, snapshot: &Snapshot, scan: &Scan<'_>, times: &mut Times) -> (Arc<Found>, bool) {
+    async fn scan(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        scan: &Scan<'_>,
+        budget: TimeBudget,
+        times: &mut Times,
+    ) -> (Arc<Found>, bool) {
         let started = Instant::now();
         let key = || {
             self.reuse
@@ -225,7 +231,7 @@ impl Before {
         let (found, is_new) = match before {
             Some(found) => (found, false),
             None => {
-                let found = SCRATCH.with_borrow_mut(|scratch| scan.run(scratch));
+                let found = self.long_scans.run(snapshot, scan, budget.deadline).await;
                 let found = Arc::new(found);
                 let remember = |key| self.reuse.remember(key, scan.event(), &found);
                 let matters = scan.is_first() && (is_long || found.count() > 0);
@@ -320,7 +326,7 @@ impl Before {
         let decider = decision.decider.name();
         match &decision.verdict {
             Verdict::Block(refusal) => {
-                info!(hook, operation_id, action = "block", decider, code = refusal.code, detail = refusal.detail, caller, address, %version, total_us, "decided");
+                info!(hook, operation_id, action = "block", decider, code = refusal.code, detail = decision.why, caller, address, %version, total_us, "decided");
             }
             verdict => {
                 let (action, reviewed) = (verdict.name(), decision.reviewed);

@@ -3,12 +3,14 @@
 //! Owns: the order of the steps, and that every call is recorded once.
 //! Leaves alone: the rules (`policy`), the wire (`callback`, `dialect`), storage (`outbox`).
 //!
-//! Order, downward: `after`, `before`, `room_bot`, `business`, `reuse`, `keyed_lock`.
+//! Order, downward: `after`, `before`, `room_bot`, `business`, `long_scan`, `reuse`,
+//! `keyed_lock`.
 
 mod after;
 mod before;
 mod business;
 mod keyed_lock;
+mod long_scan;
 mod reuse;
 mod room_bot;
 

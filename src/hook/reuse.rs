@@ -73,7 +73,10 @@ impl Reuse {
 
     /// Remembers a message; false if it was remembered already.
     pub fn remember(&self, key: Key, event: &Event, found: &Arc<Found>) -> bool {
-        let is_worth_it = Self::is_long(event) && found.count() <= MATCHES_MAX;
+        // Texts that were not searched because there was no time may be next time.
+        let is_worth_it = Self::is_long(event)
+            && found.count() <= MATCHES_MAX
+            && found.why_unfiltered().is_none();
         let found = is_worth_it.then(|| Arc::clone(found));
         let mut recent = self.lock();
         if recent.found.insert(key, found).is_some() {

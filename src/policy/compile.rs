@@ -163,6 +163,8 @@ impl Compiler<'_> {
                 nested_text: spec.filters.nested_text,
                 replace_in_send_hook: spec.filters.replace_in_send_hook,
                 defer_types: spec.filters.defer_types.clone(),
+                costs: spec.filters.costs,
+                tells_list: spec.filters.tells_list,
             },
             failure: spec.failure.clone(),
             overrides,
@@ -236,18 +238,20 @@ impl Compiler<'_> {
         &self,
         hook: &'h HookSpec,
         endpoints: &[Arc<Endpoint>],
-        lists: &[ListRules],
+        all_lists: &[ListRules],
         default_lists: &[Arc<str>],
     ) -> Resolved<'h> {
         let lists = match &hook.filters {
             _ if hook.hook.moment == Moment::After => Vec::new(),
-            Some(named) => self.list_names(named, lists),
+            Some(named) => self.list_names(named, all_lists),
             None => default_lists.to_vec(),
         };
         let endpoints = self.endpoints_of(&hook.endpoints, endpoints);
+        let regexes = all_lists.iter().filter(|list| lists.contains(&list.name));
         Resolved {
             hook,
             endpoints,
+            regexes: regexes.map(|list| list.regexes).sum(),
             lists,
         }
     }
@@ -300,6 +304,7 @@ struct Resolved<'h> {
     hook: &'h HookSpec,
     endpoints: Vec<Arc<Endpoint>>,
     lists: Vec<Arc<str>>,
+    regexes: usize,
 }
 
 impl Resolved<'_> {
@@ -318,6 +323,8 @@ impl Resolved<'_> {
             pass_fields: self.hook.pass_fields.clone(),
             lists: self.lists,
             list_set,
+            regexes: self.regexes,
+            cannot_replace: self.hook.cannot_replace,
         }
     }
 }
@@ -346,6 +353,11 @@ fn list_rules(list: &ListSpec, read: &Entries) -> ListRules {
         action,
         own_actions: own.collect(),
         entries: read.entries.len(),
+        regexes: read
+            .entries
+            .iter()
+            .filter(|entry| filter::is_regex(&entry.text))
+            .count(),
         code: list.code,
         reason: list.reason.clone(),
     }

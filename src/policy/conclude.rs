@@ -11,19 +11,21 @@ use crate::event::{Event, Hook, Moment};
 impl Screening {
     /// Nobody is asked: what the filters say stands.
     pub(super) fn alone(self) -> Decision {
-        by_filter(self.hits, self.verdict)
+        let unfiltered = self.unfiltered.is_some();
+        if_unfiltered(by_filter(self), unfiltered)
     }
 
     /// The endpoint's replacement, and what the filters said about the event with it.
-    pub(super) fn replaced(self, replacement: Replacement, second: Screening) -> Decision {
+    pub(super) fn replaced(self, replacement: Replacement, mut second: Screening) -> Decision {
+        let unfiltered = self.unfiltered.is_some() || second.unfiltered.is_some();
         let mut hits = self.hits;
-        for hit in second.hits {
+        for hit in std::mem::take(&mut second.hits) {
             if !hits.contains(&hit) {
                 hits.push(hit);
             }
         }
-        match second.verdict {
-            Verdict::Block(_) => by_filter(hits, second.verdict),
+        let decision = match second.verdict {
+            Verdict::Block(_) => by_filter(Screening { hits, ..second }),
             masked => {
                 // The second screening saw every text of the event as it would be sent, so its
                 // values stand over the endpoint's.
@@ -33,11 +35,40 @@ impl Screening {
                 };
                 by_callback(hits, Verdict::Replace(replacement))
             }
+        };
+        if_unfiltered(decision, unfiltered)
+    }
+
+    /// What an endpoint sees of the event instead: masked texts, also those that this call's
+    /// answer cannot carry.
+    pub(super) fn shown(&self) -> Option<Replacement> {
+        match &self.verdict {
+            Verdict::Replace(replacement) if self.shown.is_empty() => Some(replacement.clone()),
+            Verdict::Replace(replacement) => Some(merge(replacement.clone(), self.shown.clone())),
+            _ if self.shown.is_empty() => None,
+            _ => Some(self.shown.clone()),
         }
     }
 }
 
 impl Snapshot {
+    /// Texts that were not searched to the end block here, unless the hook's own key for them says
+    /// allow, or a filter blocks anyway.
+    pub(super) fn refuse_unfiltered(
+        &self,
+        rules: &HookRules,
+        screening: &Screening,
+    ) -> Option<Decision> {
+        let why = screening.unfiltered.as_ref()?;
+        let blocks = rules.action(FailureClass::Unfiltered) == FailureAction::Block;
+        if !blocks || matches!(screening.verdict, Verdict::Block(_)) {
+            return None;
+        }
+        let failure = Failure::new(FailureClass::Unfiltered, &**why);
+        let hits = screening.hits.clone();
+        Some(self.by_failure(rules, hits, Verdict::Allow, &failure))
+    }
+
     /// Concludes from the filters' verdict and from how asking an endpoint ended. A block by a
     /// filter stands whatever was answered.
     ///
@@ -49,22 +80,23 @@ impl Snapshot {
         screening: Screening,
         outcome: Outcome,
     ) -> Decision {
-        let Screening { hits, verdict } = screening;
-        match (outcome, verdict) {
-            (_, verdict @ (Verdict::Block(_) | Verdict::Reply(_))) => by_filter(hits, verdict),
+        let unfiltered = screening.unfiltered.is_some();
+        let decision = match (outcome, &screening.verdict) {
+            (_, Verdict::Block(_) | Verdict::Reply(_)) => by_filter(screening),
             (Outcome::Answer(Answer::Block(refusal)), _) => {
-                by_callback(hits, Verdict::Block(refusal))
+                by_callback(screening.hits, Verdict::Block(refusal))
             }
             (Outcome::Answer(Answer::Reply(reply)), _) if event.can.reply => {
-                by_callback(hits, Verdict::Reply(reply))
+                by_callback(screening.hits, Verdict::Reply(reply))
             }
-            (Outcome::Answer(Answer::Allow | Answer::Reply(_) | Answer::Replace(_)), verdict) => {
-                by_filter(hits, verdict)
+            (Outcome::Answer(Answer::Allow | Answer::Reply(_) | Answer::Replace(_)), _) => {
+                by_filter(screening)
             }
-            (Outcome::Failure(failure), verdict) => {
-                self.by_failure(rules, hits, verdict, failure.class)
+            (Outcome::Failure(failure), _) => {
+                self.by_failure(rules, screening.hits, screening.verdict, &failure)
             }
-        }
+        };
+        if_unfiltered(decision, unfiltered)
     }
 
     /// The failure policy's answer where there is no event to conclude about: a call that was
@@ -83,9 +115,9 @@ impl Snapshot {
             // The IM server only wants an acknowledgement, and nobody's review is missing.
             Some(rules) if rules.hook.moment == Moment::After => Decision {
                 failure: Some(class),
-                ..by_filter(Vec::new(), Verdict::Allow)
+                ..Decision::acknowledged()
             },
-            Some(rules) => self.by_failure(rules, Vec::new(), Verdict::Allow, class),
+            Some(rules) => self.by_failure(rules, Vec::new(), Verdict::Allow, failure),
         }
     }
 
@@ -104,11 +136,13 @@ impl Snapshot {
         rules: &HookRules,
         hits: Vec<Hit>,
         verdict: Verdict,
-        class: FailureClass,
+        failure: &Failure,
     ) -> Decision {
+        let class = failure.class;
+        let why = format!("failure policy: {class}");
         let (verdict, reviewed) = match rules.action(class) {
             FailureAction::Allow => (verdict, false),
-            FailureAction::Block => (Verdict::Block(self.failure_refusal(class)), true),
+            FailureAction::Block => (Verdict::Block(self.failure_refusal(&why)), true),
         };
         Decision {
             verdict,
@@ -117,38 +151,64 @@ impl Snapshot {
             failure: Some(class),
             hits,
             skipped: None,
+            why,
         }
     }
 
-    fn failure_refusal(&self, class: FailureClass) -> Refusal {
+    fn failure_refusal(&self, why: &str) -> Refusal {
         Refusal {
             code: self.failure.code,
             public: self.failure.reason.clone(),
-            detail: format!("failure policy: {class}"),
+            detail: if self.failure.tells_class { why } else { "" }.to_owned(),
         }
     }
 }
 
-fn by_filter(hits: Vec<Hit>, verdict: Verdict) -> Decision {
-    let decider = match verdict {
+/// What passes although the word lists were not run to the end says so.
+fn if_unfiltered(decision: Decision, unfiltered: bool) -> Decision {
+    let is_blocked = matches!(decision.verdict, Verdict::Block(_));
+    if !unfiltered || is_blocked {
+        return decision;
+    }
+    Decision {
+        decider: match decision.decider {
+            Decider::Nothing => Decider::FailurePolicy,
+            decider => decider,
+        },
+        reviewed: false,
+        // How asking failed is what an operator can mend first.
+        failure: decision.failure.or(Some(FailureClass::Unfiltered)),
+        ..decision
+    }
+}
+
+fn by_filter(screening: Screening) -> Decision {
+    let decider = match screening.verdict {
         Verdict::Allow => Decider::Nothing,
         Verdict::Block(_) | Verdict::Replace(_) | Verdict::Reply(_) => Decider::Filter,
     };
-    reviewed(hits, verdict, decider)
+    let Screening {
+        hits, verdict, why, ..
+    } = screening;
+    Decision {
+        why,
+        ..reviewed(hits, verdict, decider)
+    }
 }
 
 fn by_callback(hits: Vec<Hit>, verdict: Verdict) -> Decision {
-    reviewed(hits, verdict, Decider::Callback)
+    Decision {
+        why: "the business server's answer".to_owned(),
+        ..reviewed(hits, verdict, Decider::Callback)
+    }
 }
 
 fn reviewed(hits: Vec<Hit>, verdict: Verdict, decider: Decider) -> Decision {
     Decision {
         verdict,
         decider,
-        reviewed: true,
-        failure: None,
         hits,
-        skipped: None,
+        ..Decision::acknowledged()
     }
 }
 

@@ -54,6 +54,7 @@ struct Replaced {
 pub struct Ask<'a> {
     case: Case<'a>,
     endpoint: &'a Arc<Endpoint>,
+    shown: Option<Replacement>,
     screening: Screening,
 }
 
@@ -99,6 +100,9 @@ impl<'a> Case<'a> {
     }
 
     fn screened(self, screening: Screening) -> Step<'a> {
+        if let Some(refused) = self.snapshot.refuse_unfiltered(self.rules, &screening) {
+            return Step::Settled(refused);
+        }
         let endpoint = match &screening.verdict {
             Verdict::Block(_) | Verdict::Reply(_) => None,
             Verdict::Allow | Verdict::Replace(_) => self.rules.endpoints.first(),
@@ -108,6 +112,7 @@ impl<'a> Case<'a> {
             Some(endpoint) => Step::Ask(Ask {
                 case: self,
                 endpoint,
+                shown: screening.shown(),
                 screening,
             }),
         }
@@ -133,6 +138,13 @@ impl<'a> Scan<'a> {
         self.replaced.is_none()
     }
 
+    /// What a search costs, counted in bytes that one list of words is run over; known without
+    /// doing it.
+    pub fn cost(&self) -> usize {
+        let bytes = self.case.snapshot.bytes_to_search(self.event());
+        bytes.saturating_mul(1 + self.case.rules.regexes)
+    }
+
     /// Searches the texts.
     pub fn run(&self, scratch: &mut Scratch) -> Found {
         let snapshot = self.case.snapshot;
@@ -151,7 +163,8 @@ impl<'a> Scan<'a> {
                 let Replaced {
                     first, replacement, ..
                 } = *replaced;
-                Step::Settled(first.replaced(replacement, screening))
+                let refused = snapshot.refuse_unfiltered(rules, &screening);
+                Step::Settled(refused.unwrap_or_else(|| first.replaced(replacement, screening)))
             }
         }
     }
@@ -170,12 +183,10 @@ impl<'a> Ask<'a> {
         self.case.event
     }
 
-    /// What the filters changed: the endpoint sees the event with it.
+    /// What the filters masked, in this call's answer or in that of the call that follows: the
+    /// endpoint sees the event with it.
     pub fn replacement(&self) -> Option<&Replacement> {
-        match &self.screening.verdict {
-            Verdict::Replace(replacement) => Some(replacement),
-            Verdict::Allow | Verdict::Block(_) | Verdict::Reply(_) => None,
-        }
+        self.shown.as_ref()
     }
 
     /// What the filters alone say.

@@ -17,6 +17,23 @@ use crate::dialect::Outgoing;
 use crate::event::{Event, Moment, Text};
 use crate::filter::{Scratch, Spared};
 
+/// Texts of an event that are explained.
+const TEXTS_MAX: usize = 64;
+/// What is shown of one text, of one match and of a call's body.
+const SHOWN_BYTES_MAX: usize = 64 * 1024;
+const MATCHED_BYTES_MAX: usize = 1024;
+const BODY_BYTES_MAX: usize = 256 * 1024;
+/// Text, times the lists that read it, that is also shown as they read it.
+const READ_BYTES_MAX: usize = 256 * 1024;
+/// Matches that were spared.
+const SPARED_MAX: usize = 64;
+
+/// What an explanation may still have more of.
+struct Left {
+    read_bytes: usize,
+    spared: usize,
+}
+
 /// The steps of one decision, in their order.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
@@ -150,7 +167,8 @@ impl Snapshot {
                     scan.resume(&found)
                 }
                 Step::Ask(ask) => {
-                    explanation.filters = in_words(&ask.screening().verdict);
+                    let screening = ask.screening();
+                    explanation.filters = in_words(&screening.verdict, &screening.why);
                     explanation.forward = Some(forward_of(&ask, write));
                     ask.resume(Outcome::Answer(Answer::Allow))
                 }
@@ -162,7 +180,7 @@ impl Snapshot {
             return;
         };
         explanation.texts = self.explain_texts(rules, event, &decided.hits);
-        explanation.decision = in_words(&decided.verdict);
+        explanation.decision = in_words(&decided.verdict, &decided.why);
         if explanation.forward.is_none() {
             explanation.filters = explanation.decision.clone();
         }
@@ -199,57 +217,80 @@ impl Snapshot {
     }
 
     fn explain_texts(&self, rules: &HookRules, event: &Event, hits: &[Hit]) -> Vec<ExplainedText> {
-        let mut texts: Vec<ExplainedText> = event
-            .texts
-            .iter()
-            .map(|text| self.explain_text(rules, text))
+        let mut left = Left {
+            read_bytes: READ_BYTES_MAX,
+            spared: SPARED_MAX,
+        };
+        let texts = event.texts.iter().take(TEXTS_MAX);
+        let mut explained: Vec<ExplainedText> = texts
+            .clone()
+            .map(|text| self.explain_text(rules, text, &mut left))
             .collect();
         for hit in hits {
-            let place = texts.iter().position(|text| {
-                text.place == hit.place && text.value.get(hit.span.bytes.clone()).is_some()
+            let mut both = explained.iter_mut().zip(texts.clone());
+            let found = both.find(|(explained, text)| {
+                explained.place == hit.place && text.value.get(hit.span.bytes.clone()).is_some()
             });
-            if let Some(place) = place {
-                let matched = explain_match(hit, &texts[place].value);
-                texts[place].matches.push(matched);
+            if let Some((explained, text)) = found {
+                explained.matches.push(explain_match(hit, &text.value));
             }
         }
-        texts
+        explained
     }
 
-    fn explain_text(&self, rules: &HookRules, text: &Text) -> ExplainedText {
-        let folded = rules.list_names().into_iter().filter_map(|list| {
-            let folded = self.filter.folded(&list, &text.value)?;
-            (folded != text.value).then_some((list, folded))
-        });
-        ExplainedText {
+    fn explain_text(&self, rules: &HookRules, text: &Text, left: &mut Left) -> ExplainedText {
+        let mut explained = ExplainedText {
             place: text.place().into_owned(),
             class: text.class.name(),
-            value: text.value.clone(),
+            value: shortened(&text.value, SHOWN_BYTES_MAX),
             replaceable: text.replaceable,
-            folded: folded.collect(),
+            folded: BTreeMap::new(),
             matches: Vec::new(),
-            spared: self.explain_spared(rules, text),
+            spared: Vec::new(),
+        };
+        // Each of the hook's lists may read the text in its own way.
+        let cost = text
+            .value
+            .len()
+            .saturating_mul(1 + rules.list_names().len());
+        if let Some(bytes) = left.read_bytes.checked_sub(cost) {
+            left.read_bytes = bytes;
+            let folded = rules.list_names().into_iter().filter_map(|list| {
+                let folded = self.filter.folded(&list, &text.value)?;
+                (folded != text.value).then_some((list, folded))
+            });
+            explained.folded = folded.collect();
+            explained.spared = self.explain_spared(rules, text, left.spared);
+            left.spared -= explained.spared.len();
         }
+        explained
+    }
+
+    fn explain_spared(&self, rules: &HookRules, text: &Text, most: usize) -> Vec<ExplainedSparing> {
+        let spared = self.filter.spared(&text.value, &rules.list_set, most);
+        let entry = |list, entry| self.filter.entry(list, entry);
+        let explain = |spared: Spared| ExplainedSparing {
+            list: self.filter.list_name(spared.found.list).to_string(),
+            entry: entry(spared.found.list, spared.found.entry).text.clone(),
+            matched: shortened(&text.value[spared.found.span.bytes], MATCHED_BYTES_MAX),
+            by_list: self.filter.list_name(spared.list).to_string(),
+            by_phrase: entry(spared.list, spared.phrase).text.clone(),
+            by_line: entry(spared.list, spared.phrase).line,
+        };
+        spared.into_iter().map(explain).collect()
     }
 }
 
-impl Snapshot {
-    fn explain_spared(&self, rules: &HookRules, text: &Text) -> Vec<ExplainedSparing> {
-        let spared = self.filter.spared(&text.value, &rules.list_set).into_iter();
-        let explain = |spared: Spared| ExplainedSparing {
-            list: self.filter.list_name(spared.found.list).to_string(),
-            entry: self
-                .filter
-                .entry(spared.found.list, spared.found.entry)
-                .text
-                .clone(),
-            matched: text.value[spared.found.span.bytes].to_owned(),
-            by_list: self.filter.list_name(spared.list).to_string(),
-            by_phrase: self.filter.entry(spared.list, spared.phrase).text.clone(),
-            by_line: self.filter.entry(spared.list, spared.phrase).line,
-        };
-        spared.map(explain).collect()
+/// The beginning of a text, if it is longer than that.
+fn shortened(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
     }
+    let mut end = bytes_max;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}… ({} bytes in all)", &text[..end], text.len())
 }
 
 fn explain_match(hit: &Hit, text: &str) -> ExplainedMatch {
@@ -261,7 +302,10 @@ fn explain_match(hit: &Hit, text: &str) -> ExplainedMatch {
         tags: hit.tags.to_vec(),
         evasions: hit.evasions.clone(),
         action: hit.action.name(),
-        matched: text.get(hit.span.bytes.clone()).unwrap_or("").to_owned(),
+        matched: shortened(
+            text.get(hit.span.bytes.clone()).unwrap_or(""),
+            MATCHED_BYTES_MAX,
+        ),
         bytes: ends(&hit.span.bytes),
         chars: ends(&hit.span.chars),
         utf16: ends(&hit.span.utf16),
@@ -303,20 +347,21 @@ fn forward(
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect();
             forward.url = outgoing.url;
-            forward.body = String::from_utf8_lossy(&outgoing.body).into_owned();
+            let body = String::from_utf8_lossy(&outgoing.body);
+            forward.body = shortened(&body, BODY_BYTES_MAX);
         }
         Err(failure) => forward.failure = Some(format!("{}: {}", failure.class, failure.detail)),
     }
     forward
 }
 
-fn in_words(verdict: &Verdict) -> String {
+fn in_words(verdict: &Verdict, why: &str) -> String {
     match verdict {
         Verdict::Allow => "allow".to_owned(),
         Verdict::Reply(_) => "reply in the room".to_owned(),
         Verdict::Block(refusal) => format!(
-            "block with code {}, \"{}\" ({})",
-            refusal.code, refusal.public, refusal.detail
+            "block with code {}, \"{}\" ({why})",
+            refusal.code, refusal.public
         ),
         Verdict::Replace(replacement) => {
             let mut parts: Vec<&str> = Vec::new();

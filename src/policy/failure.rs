@@ -7,11 +7,14 @@ use crate::decision::{FailureAction, FailureClass};
 pub struct FailureActions([FailureAction; FailureClass::ALL.len()]);
 
 impl FailureActions {
-    /// One action for all classes, except that a call which cannot be read stays blocked:
-    /// otherwise padding would be a way past the filter.
+    /// One action for all classes but those that block unless their own key says else.
     pub fn all(action: FailureAction) -> FailureActions {
         let mut actions = FailureActions([action; FailureClass::ALL.len()]);
-        actions.set(FailureClass::UnreadableCall, FailureAction::Block);
+        for class in FailureClass::ALL {
+            if class.blocks_unless_named() {
+                actions.set(class, FailureAction::Block);
+            }
+        }
         actions
     }
 
@@ -29,6 +32,8 @@ impl FailureActions {
 pub struct FailureRefusal {
     pub code: i32,
     pub reason: String,
+    /// `errDlt` names the class of failure.
+    pub tells_class: bool,
 }
 
 #[cfg(test)]
@@ -36,12 +41,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_action_for_all_leaves_unreadable_calls_blocked() {
+    fn one_action_for_all_leaves_what_was_not_looked_at_blocked() {
         for action in [FailureAction::Allow, FailureAction::Block] {
             let actions = FailureActions::all(action);
             for class in FailureClass::ALL {
                 let expected = match class {
-                    FailureClass::UnreadableCall => FailureAction::Block,
+                    FailureClass::UnreadableCall | FailureClass::Unfiltered => FailureAction::Block,
                     _ => action,
                 };
                 assert_eq!(actions.of(class), expected, "{class}");

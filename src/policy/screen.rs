@@ -1,9 +1,10 @@
 //! Filters over an event's texts: from matches to what the filters alone say.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::snapshot::{HookRules, ListRules, Snapshot};
-use super::texts::{NestedText, ReplaceInSendHook};
+use super::texts::{CannotReplace, NestedText, ReplaceInSendHook};
 use crate::decision::{Hit, ListAction, Refusal, Replacement, Verdict};
 use crate::dialect;
 use crate::event::{Event, Text, TextClass};
@@ -17,24 +18,51 @@ const HITS_REPORTED_MAX: usize = 256;
 pub struct Screening {
     pub hits: Vec<Hit>,
     pub verdict: Verdict,
+    /// Of a block: which list.
+    pub why: String,
+    /// What the endpoint sees of what this call cannot mask and the call that follows will.
+    pub(super) shown: Replacement,
+    /// Why the lists were not run over the texts to the end, if they were not.
+    pub(super) unfiltered: Option<Arc<str>>,
 }
 
 /// The matches in each text of an event. Good for another call about the same texts, as long as
 /// snapshot and lists are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Found(Vec<Vec<Match>>);
+pub struct Found {
+    matches: Vec<Vec<Match>>,
+    unfiltered: Option<Arc<str>>,
+}
 
 impl Found {
+    /// The texts were not searched, or not to the end.
+    pub fn unfiltered(why: &str) -> Found {
+        Found {
+            matches: Vec::new(),
+            unfiltered: Some(why.into()),
+        }
+    }
+
     pub fn count(&self) -> usize {
-        self.0.iter().map(Vec::len).sum()
+        self.matches.iter().map(Vec::len).sum()
+    }
+
+    /// Why the texts were not searched to the end, if they were not.
+    pub fn why_unfiltered(&self) -> Option<&str> {
+        self.unfiltered.as_deref()
     }
 }
 
 impl Snapshot {
-    /// What the hook's word lists find in every text of an event.
+    /// What the hook's word lists find in every text of an event; texts that would cost more than
+    /// may be spent are not searched.
     pub fn find(&self, rules: &HookRules, event: &Event, scratch: &mut Scratch) -> Found {
         if rules.lists.is_empty() {
-            return Found(Vec::new());
+            return Found::default();
+        }
+        let bytes = self.bytes_to_search(event);
+        if let Some(why) = self.texts.costs.refuse(bytes, rules.regexes) {
+            return Found::unfiltered(&why);
         }
         let find = |text: &Text| {
             let mut matches = Vec::new();
@@ -45,13 +73,24 @@ impl Snapshot {
             }
             matches
         };
-        Found(event.texts.iter().map(find).collect())
+        Found {
+            matches: event.texts.iter().map(find).collect(),
+            unfiltered: None,
+        }
+    }
+
+    /// Of all texts together that the lists are run over.
+    pub(super) fn bytes_to_search(&self, event: &Event) -> usize {
+        let searched = |text: &&Text| self.nested_rule(text) != NestedText::Ignore;
+        let texts = event.texts.iter().filter(searched);
+        texts.map(|text| text.value.len()).sum()
     }
 
     /// What the matches lead to in this call.
     ///
     /// Block wins over replace, and replace over allow. A word that cannot be masked in the
-    /// answer blocks, unless `replace_in_send_hook: defer` leaves it to the call that follows.
+    /// answer leads to what the hook's `cannot_replace` says, unless `replace_in_send_hook: defer`
+    /// leaves it to the call that follows.
     pub(super) fn judge(&self, rules: &HookRules, event: &Event, found: &Found) -> Screening {
         let mut pass = Pass {
             snapshot: self,
@@ -59,13 +98,16 @@ impl Snapshot {
             event,
             hits: Vec::new(),
             masked: Vec::new(),
+            deferred: Vec::new(),
             refused: None,
             to_mask: None,
         };
-        for (index, (text, matches)) in event.texts.iter().zip(&found.0).enumerate() {
+        for (index, (text, matches)) in event.texts.iter().zip(&found.matches).enumerate() {
             pass.judge(index, text, matches);
         }
-        pass.end()
+        let mut screening = pass.end();
+        screening.unfiltered.clone_from(&found.unfiltered);
+        screening
     }
 
     fn nested_rule(&self, text: &Text) -> NestedText {
@@ -93,8 +135,8 @@ impl HookRules {
     }
 }
 
-/// A list's refusal with the list's rank; the lowest rank speaks.
-type Ranked = Option<(usize, Refusal)>;
+/// The list that refuses and the line of its entry, with the list's rank; the lowest rank speaks.
+type Ranked<'a> = Option<(usize, &'a ListRules, u32)>;
 
 /// One walk over the texts of an event.
 struct Pass<'a> {
@@ -104,74 +146,117 @@ struct Pass<'a> {
     hits: Vec<Hit>,
     /// Texts by their index, with the value that the answer gives them.
     masked: Vec<(usize, String)>,
-    refused: Ranked,
+    /// The same for what the call that follows will give them.
+    deferred: Vec<(usize, String)>,
+    refused: Ranked<'a>,
     /// What is said when the dialect cannot carry the masked texts after all.
-    to_mask: Ranked,
+    to_mask: Ranked<'a>,
 }
 
 impl<'a> Pass<'a> {
     fn judge(&mut self, index: usize, text: &Text, matches: &[Match]) {
-        let filter = &self.snapshot.filter;
-        let rules = self.rules;
         let can_mask = text.replaceable && self.event.can.replace;
+        let is_deferred = !can_mask && self.is_deferred();
         let mut cuts: Vec<(Range<usize>, &Mask)> = Vec::new();
         for found in matches {
-            let Some((hit, list)) = self.hit(text, found) else {
+            let Some((mut action, list)) = self.action(text, found) else {
                 continue;
             };
-            let rank = rules.rank(&list.name);
-            match hit.action {
+            let rank = self.rules.rank(&list.name);
+            let line = self.snapshot.filter.entry(found.list, found.entry).line;
+            let speaks = (rank, list, line);
+            match action {
                 ListAction::Flag | ListAction::Shadow => {}
-                ListAction::Block => speak(&mut self.refused, rank, list, hit.line),
-                ListAction::Replace if can_mask => {
-                    cuts.push((found.span.bytes.clone(), filter.mask_of(found)));
-                    speak(&mut self.to_mask, rank, list, hit.line);
+                ListAction::Block => speak(&mut self.refused, speaks),
+                ListAction::Replace if can_mask || is_deferred => {
+                    let mask = self.snapshot.filter.mask_of(found);
+                    cuts.push((found.span.bytes.clone(), mask));
+                    if can_mask {
+                        speak(&mut self.to_mask, speaks);
+                    }
                 }
-                ListAction::Replace if self.is_deferred() => {}
-                ListAction::Replace => speak(&mut self.refused, rank, list, hit.line),
+                ListAction::Replace => match self.rules.cannot_replace {
+                    CannotReplace::Block => speak(&mut self.refused, speaks),
+                    CannotReplace::Allow => continue,
+                    CannotReplace::Flag => action = ListAction::Flag,
+                },
             }
             if self.hits.len() < HITS_REPORTED_MAX {
-                self.hits.push(hit);
+                self.hits.push(self.hit(text, found, action, list));
             }
         }
         if !cuts.is_empty() && self.refused.is_none() {
             let value = filter::mask(&text.value, &cuts, &text.protected, text.keep_length);
-            self.masked.push((index, value));
+            let masked = if can_mask {
+                &mut self.masked
+            } else {
+                &mut self.deferred
+            };
+            masked.push((index, value));
         }
     }
 
     fn end(self) -> Screening {
-        let verdict = if let Some((_, refusal)) = self.refused {
-            Verdict::Block(refusal)
-        } else if self.masked.is_empty() {
-            Verdict::Allow
-        } else {
-            let dialect = dialect::of(self.event.dialect);
-            let replacement = dialect.replace_texts(self.event, &self.masked);
-            match self.to_mask {
-                Some((_, refusal)) if replacement.is_empty() => Verdict::Block(refusal),
-                _ => Verdict::Replace(replacement),
-            }
-        };
+        let (verdict, why) = self.verdict();
         Screening {
+            shown: self.shown(&verdict),
             hits: self.hits,
             verdict,
+            why,
+            unfiltered: None,
         }
     }
 
-    /// `None` for a list that only spares.
-    fn hit(&self, text: &Text, found: &Match) -> Option<(Hit, &'a ListRules)> {
-        let snapshot = self.snapshot;
-        let filter = &snapshot.filter;
-        let list = snapshot.lists.get(filter.list_name(found.list))?;
-        let entry = filter.entry(found.list, found.entry);
-        let own = list.own_actions.get(&found.entry).copied();
-        let action = match (own.unwrap_or(list.action?), snapshot.nested_rule(text)) {
-            (ListAction::Block, NestedText::Mask) => ListAction::Replace,
-            (action, _) => action,
+    fn verdict(&self) -> (Verdict, String) {
+        let refuse = |(_, list, line): (usize, &ListRules, u32)| {
+            let why = list.why(line);
+            let refusal = list.refusal(&why, self.snapshot.texts.tells_list);
+            (Verdict::Block(refusal), why)
         };
+        if let Some(refused) = self.refused {
+            return refuse(refused);
+        }
+        if self.masked.is_empty() {
+            return (Verdict::Allow, String::new());
+        }
+        let dialect = dialect::of(self.event.dialect);
+        let replacement = dialect.replace_texts(self.event, &self.masked);
+        match (self.to_mask, self.rules.cannot_replace) {
+            _ if !replacement.is_empty() => (Verdict::Replace(replacement), String::new()),
+            (Some(to_mask), CannotReplace::Block) => refuse(to_mask),
+            _ => (Verdict::Allow, String::new()),
+        }
+    }
+
+    /// What the endpoint is shown although the answer cannot carry it.
+    fn shown(&self, verdict: &Verdict) -> Replacement {
+        if self.deferred.is_empty() || matches!(verdict, Verdict::Block(_)) {
+            return Replacement::default();
+        }
+        // To an endpoint any text can be shown anew, whatever our answer can carry.
+        let mut event = self.event.clone();
+        for (index, _) in &self.deferred {
+            event.texts[*index].replaceable = true;
+        }
+        dialect::of(event.dialect).replace_texts(&event, &self.deferred)
+    }
+
+    /// What a match leads to, and by whose word; `None` for a list that only spares.
+    fn action(&self, text: &Text, found: &Match) -> Option<(ListAction, &'a ListRules)> {
+        let name = self.snapshot.filter.list_name(found.list);
+        let list = self.snapshot.lists.get(name)?;
+        let own = list.own_actions.get(&found.entry).copied();
+        match (own.unwrap_or(list.action?), self.snapshot.nested_rule(text)) {
+            (ListAction::Block, NestedText::Mask) => Some((ListAction::Replace, list)),
+            (action, _) => Some((action, list)),
+        }
+    }
+
+    fn hit(&self, text: &Text, found: &Match, action: ListAction, list: &ListRules) -> Hit {
+        let filter = &self.snapshot.filter;
+        let entry = filter.entry(found.list, found.entry);
         let evasions = filter.evasions(&text.value, found);
-        let hit = Hit {
+        Hit {
             list: list.name.clone(),
             entry: entry.text.as_str().into(),
             line: entry.line,
@@ -180,8 +265,7 @@ impl<'a> Pass<'a> {
             action,
             place: text.place().into_owned(),
             span: found.span.clone(),
-        };
-        Some((hit, list))
+        }
     }
 
     /// The call that follows about the same message can mask what this one cannot.
@@ -198,23 +282,27 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// Keeps the refusal of the list that ranks first.
-fn speak(refused: &mut Ranked, rank: usize, list: &ListRules, line: u32) {
-    if refused.as_ref().is_none_or(|(first, _)| rank < *first) {
-        *refused = Some((rank, list.refusal(line)));
+/// Keeps the list that ranks first.
+fn speak<'a>(refused: &mut Ranked<'a>, speaks: (usize, &'a ListRules, u32)) {
+    if refused.as_ref().is_none_or(|(first, ..)| speaks.0 < *first) {
+        *refused = Some(speaks);
     }
 }
 
 impl ListRules {
-    fn refusal(&self, line: u32) -> Refusal {
-        let detail = match line {
+    fn why(&self, line: u32) -> String {
+        match line {
             0 => format!("list `{}`", self.name),
             line => format!("list `{}`, line {line}", self.name),
-        };
+        }
+    }
+
+    /// What the sender may read; `why` only if the policy says so.
+    fn refusal(&self, why: &str, tells_list: bool) -> Refusal {
         Refusal {
             code: self.code,
             public: self.reason.clone(),
-            detail,
+            detail: if tells_list { why } else { "" }.to_owned(),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::endpoint::Endpoint;
 use super::failure::{FailureActions, FailureRefusal};
 use super::overrides::Override;
-use super::texts::TextRules;
+use super::texts::{CannotReplace, TextRules};
 use super::type_set::TypeSet;
 use crate::decision::{FailureAction, FailureClass, ListAction, SkipReason};
 use crate::event::{Event, Hook};
@@ -134,6 +134,9 @@ pub struct HookRules {
     /// The word lists in order of rank: the first that blocks gives code and reason.
     pub(super) lists: Vec<Arc<str>>,
     pub(super) list_set: ListSet,
+    /// Regular expressions in its lists.
+    pub(super) regexes: usize,
+    pub(super) cannot_replace: CannotReplace,
 }
 
 impl HookRules {
@@ -168,4 +171,6 @@ pub struct ListRules {
     pub(super) own_actions: BTreeMap<EntryId, ListAction>,
     pub(super) code: i32,
     pub(super) reason: String,
+    /// Of its entries.
+    pub(super) regexes: usize,
 }

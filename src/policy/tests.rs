@@ -98,14 +98,14 @@ fn decide(snapshot: &Snapshot, event: &Event) -> Decision {
     decide_with(snapshot, event, &Outcome::Answer(Answer::Allow))
 }
 
-/// A verdict in a few words: `allow`, `block 20001 reason (detail)`, `replace …`.
-fn in_words(verdict: &Verdict) -> String {
-    match verdict {
+/// A decision in a few words: `allow`, `block 20001 reason (why)`, `replace …`.
+fn in_words(decision: &Decision) -> String {
+    match &decision.verdict {
         Verdict::Allow => "allow".to_owned(),
         Verdict::Reply(reply) => format!("reply {reply:?}"),
         Verdict::Block(refusal) => format!(
             "block {} {} ({})",
-            refusal.code, refusal.public, refusal.detail
+            refusal.code, refusal.public, decision.why
         ),
         Verdict::Replace(replacement) => {
             let content = replacement.content.iter().cloned();

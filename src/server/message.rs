@@ -72,9 +72,22 @@ pub fn after_event(told: v1::AfterEvent, index: usize) -> Result<(Event, Option<
     Ok((event, id))
 }
 
+/// What of an unknown name is repeated to its caller.
+const NAME_SHOWN_BYTES_MAX: usize = 128;
+
+/// As much of a text as fits.
+fn beginning(text: &str, bytes_max: usize) -> &str {
+    let mut end = bytes_max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 fn hook_named(name: &str, moment: Moment) -> Result<Hook, Invalid> {
     let Some(hook) = dialect::hook(name) else {
         let near = dialect::near_names(name);
+        let name = beginning(name, NAME_SHOWN_BYTES_MAX);
         let why = match (name.is_empty(), near.is_empty()) {
             (true, _) => "is missing; name a hook such as `beforeSendSingleMsg`".to_owned(),
             (false, true) => format!("no hook is named `{name}`"),
@@ -317,5 +330,6 @@ fn failure(class: FailureClass) -> v1::FailureClass {
         FailureClass::Deadline => v1::FailureClass::Deadline,
         FailureClass::Internal => v1::FailureClass::Internal,
         FailureClass::UnreadableCall => v1::FailureClass::UnreadableCall,
+        FailureClass::Unfiltered => v1::FailureClass::Unfiltered,
     }
 }

@@ -162,7 +162,13 @@ pub fn suggest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> S
     }
 }
 
+/// A longer name is nothing that anybody mistyped. Comparing takes the product of both lengths.
+const MISTYPED_CHARS_MAX: usize = 64;
+
 fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
+    if written.chars().nth(MISTYPED_CHARS_MAX).is_some() {
+        return None;
+    }
     let written = written.to_lowercase();
     let allowed = (written.chars().count() / 3).clamp(1, 4);
     known

@@ -399,14 +399,92 @@ fn overloaded_engine() {
     }
 }
 
+/// Whatever bounded the time of an endpoint: it had some, and used it up.
 #[test]
-fn deadline() {
+fn timeout_by_the_callers_limit() {
     let how = How {
         hook: "timeout: 4s, caller_timeout: 1s",
         grpc_timeout: Some(Duration::from_secs(1)),
         ..business(Behaviour::Hang)
     };
-    check(FailureClass::Deadline, how);
+    check(FailureClass::Timeout, how);
+}
+
+/// OpenIM's own file gives the hook's `timeout` as the time that its caller waits.
+#[test]
+fn timeout_has_its_action_and_opens_the_breaker_with_openims_own_file() {
+    let business = Business::start(Behaviour::Hang);
+    let setup = Setup::new(&format!(
+        "include: webhooks.yml\nendpoints: {{business: {{url: \"{}\", breaker: {{failures: 1, open: 60s}}}}}}\n\
+         hooks: {{{SINGLE}: {{endpoint: business, failedContinue: {{default: allow, timeout: block}}}}}}\n",
+        business.url()
+    ));
+    let webhooks = "url: http://127.0.0.1:10006/callbackExample\n\
+        beforeSendSingleMsg: {enable: true, timeout: 1, failedContinue: true}\n";
+    setup.write("webhooks.yml", webhooks);
+    let callgate = setup.start();
+    let answer = callgate.call(SINGLE, "hello");
+    check_http(&answer, FailureClass::Timeout, "block");
+    let answer = callgate.call(SINGLE, "hello");
+    check_http(&answer, FailureClass::BreakerOpen, "allow");
+}
+
+/// The time was gone before anybody was asked.
+#[test]
+fn deadline() {
+    for action in ["allow", "block"] {
+        let how = How {
+            hook: "timeout: 4s, caller_timeout: 20ms",
+            ..business(Behaviour::allow())
+        };
+        let (callgate, business) = start(action, &how);
+        for hook in [SINGLE, GROUP] {
+            let answer = callgate.call(hook, "hello");
+            check_http(&answer, FailureClass::Deadline, action);
+            check_counter(&callgate, "failures", hook, FailureClass::Deadline, 1.0);
+        }
+        let grpc = callgate.grpc();
+        let answer = wait_for("an answer in time", PATIENCE, || {
+            let limit = Some(Duration::from_millis(22));
+            let request = calls::request(SINGLE, "hello");
+            grpc.before_within(request, limit).ok()
+        });
+        check_grpc(&answer, FailureClass::Deadline, action);
+        assert!(business.requests().is_empty());
+    }
+}
+
+/// Text that costs more than may be spent is no way past the word lists: it blocks, unless its
+/// own key says else.
+#[test]
+fn unfiltered() {
+    let limits = [
+        ("text_bytes_max: 1KiB", "casino"),
+        ("regex_work_max: 1000", "'re:cas[i1]no'"),
+    ];
+    for (limit, entry) in limits {
+        for (action, key) in [("block", ""), ("allow", "unfiltered: allow")] {
+            let business = Business::start(Behaviour::allow());
+            let hook = format!("{{endpoint: business, failedContinue: {{{key}}}}}");
+            let callgate = Callgate::start(&format!(
+                "endpoints: {{business: {{url: \"{}\"}}}}\nlists: {{bad: {{words: [{entry}]}}}}\n\
+                 filters: {{{limit}}}\nhooks: {{{SINGLE}: {hook}, {GROUP}: {hook}}}\n",
+                business.url()
+            ));
+            let long = "casino ".repeat(1000);
+            let grpc = callgate.grpc();
+            for hook in [SINGLE, GROUP] {
+                let answer = callgate.call(hook, &long);
+                check_http(&answer, FailureClass::Unfiltered, action);
+                let answer = grpc.before(calls::request(hook, &long));
+                check_grpc(&answer, FailureClass::Unfiltered, action);
+                let refused = callgate.call(hook, "a casino").json();
+                assert_eq!(refused["errCode"], 20001);
+            }
+            let asked = if action == "allow" { 4 } else { 0 };
+            assert_eq!(business.requests().len(), asked);
+        }
+    }
 }
 
 /// The certificates of the machine are broken: the engine's own fault, found out when a client

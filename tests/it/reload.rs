@@ -25,6 +25,7 @@ const SLOW_WRITER: Duration = Duration::from_millis(160);
 fn edition(n: usize) -> [(&'static str, String); 2] {
     let policy = format!(
         "lists:\n  words: {{file: words.txt, action: block, code: {}, reason: \"edition {n}\"}}\n\
+         filters: {{tell_list: true}}\n\
          hooks:\n  {SINGLE}: {{filters: [words]}}\n",
         20000 + n
     );

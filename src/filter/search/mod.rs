@@ -15,7 +15,7 @@ mod word;
 pub(super) use self::automaton::PATTERNS_MAX;
 pub(super) use self::matcher::{Draft, Matcher};
 pub(super) use self::patterns::Patterns;
-pub use self::patterns::is_pattern;
+pub use self::patterns::{is_pattern, is_regex};
 pub(super) use self::seen::Seen;
 pub(super) use self::selfmask::Selfmask;
 pub(super) use self::word::{Candidate, Ends, EntryOf, Limits, PART, SYLLABLE, Word};

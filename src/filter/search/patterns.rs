@@ -29,6 +29,11 @@ pub fn is_pattern(text: &str) -> bool {
     text.starts_with(REGEX) || text.starts_with(CONTACT)
 }
 
+/// The entry is a regular expression.
+pub fn is_regex(text: &str) -> bool {
+    text.starts_with(REGEX)
+}
+
 /// The patterns of a group. Regular expressions run on the original text, detectors on the folded
 /// one, where every digit is plain.
 #[derive(Default)]

@@ -355,3 +355,28 @@ async fn a_log_that_panics_costs_no_answer() {
     let settled = world.before.fail(dialect::hook(HOOK), &caller(), &broken);
     assert_eq!(settled.decision.failure, Some(FailureClass::UnreadableCall));
 }
+
+/// Long texts are searched on other threads, so that a thread that serves calls goes on.
+#[tokio::test(start_paused = true)]
+async fn a_long_text_is_searched_and_keeps_nobody_waiting() {
+    let world = world(&policy(""), Fake::new(Answer::Allow));
+    let long = format!("{} casino", "hello ".repeat(30_000));
+    let (long, short) = (text(&long), text("hello"));
+    let (long, short) = tokio::join!(
+        world.before.decide(&long, caller()),
+        world.before.decide(&short, caller()),
+    );
+    assert_eq!(long.decision.decider, Decider::Filter);
+    assert_eq!(short.decision.verdict, Verdict::Allow);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_text_without_time_is_blocked_and_not_waved_through() {
+    let world = world(&policy("failedContinue: true"), Fake::new(Answer::Allow));
+    let long = text(&"hello ".repeat(30_000));
+    let limit = CallerLimit::Said(Some(Duration::from_millis(1)));
+    let caller = Caller::unknown(Instant::now(), limit);
+    let settled = world.before.decide(&long, caller).await;
+    assert_eq!(settled.decision.verdict.name(), "block");
+    assert_eq!(settled.decision.failure, Some(FailureClass::Unfiltered));
+}

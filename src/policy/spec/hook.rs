@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::super::failure::FailureActions;
+use super::super::texts::CannotReplace;
 use super::super::type_set::TypeSet;
 use super::parts::{Named, names, types};
 use crate::decision::{FailureAction, FailureClass};
@@ -31,6 +32,7 @@ pub struct HookSpec {
     /// `None` when the key is absent: what `filters.lists` says.
     pub filters: Option<Vec<Named>>,
     pub pass_fields: Vec<String>,
+    pub cannot_replace: CannotReplace,
     pub at: At,
     pub at_enable: At,
     pub at_timeout: At,
@@ -75,6 +77,10 @@ pub(super) fn read(name: &str, field: &Field<'_>) -> Option<HookSpec> {
         attention_ids: read_ids(&section.field("attentionIds")),
         filters: filters.is_set().then(|| names(&filters)),
         pass_fields: read_pass_fields(&section.field("pass_fields")),
+        cannot_replace: section
+            .field("cannot_replace")
+            .choice::<CannotReplace>()
+            .unwrap_or_default(),
         at: field.at().clone(),
         at_enable: enable.at().clone(),
         at_timeout: timeout.at().clone(),

@@ -8,7 +8,7 @@ mod list;
 mod parts;
 
 use super::failure::FailureRefusal;
-use super::texts::{NestedText, ReplaceInSendHook};
+use super::texts::{NestedText, ReplaceInSendHook, TextCosts};
 use super::type_set::TypeSet;
 use crate::settings::{At, Field, Section};
 use parts::{code, names, types_or_all};
@@ -37,6 +37,8 @@ pub struct FiltersSpec {
     pub at_replace: At,
     pub defer_types: TypeSet,
     pub limits: ListLimits,
+    pub costs: TextCosts,
+    pub tells_list: bool,
 }
 
 /// How `callgate check` judges word lists.
@@ -106,6 +108,12 @@ fn read_filters(field: &Field<'_>) -> FiltersSpec {
             list_bytes_max: section.field("list_bytes_max").bytes(),
             entry_chars_max: section.field("entry_chars_max").size(10_000),
         },
+        costs: TextCosts {
+            text_bytes_max: usize::try_from(section.field("text_bytes_max").bytes())
+                .unwrap_or(usize::MAX),
+            regex_work_max: section.field("regex_work_max").size(u32::MAX),
+        },
+        tells_list: section.field("tell_list").flag(),
     };
     section.finish();
     spec
@@ -116,6 +124,7 @@ fn read_failure(field: &Field<'_>) -> FailureRefusal {
     let spec = FailureRefusal {
         code: code(&section.field("code")),
         reason: section.field("reason").text(),
+        tells_class: section.field("tell_class").flag(),
     };
     section.finish();
     spec

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::decision::{Decider, ListAction, Refusal, Replacement, SkipReason};
+use crate::decision::{Decider, FailureClass, ListAction, Refusal, Replacement, SkipReason};
 use crate::dialect::{Call, Decoded, Head};
 use crate::event::DialectId;
 
@@ -33,7 +33,7 @@ fn http_text(hook: &str, content_type: i32, content: &serde_json::Value) -> Even
 
 fn check(snapshot: &Snapshot, event: &Event, expected: &str) {
     let decision = decide(snapshot, event);
-    assert_eq!(in_words(&decision.verdict), expected);
+    assert_eq!(in_words(&decision), expected);
 }
 
 fn check_skip(rules: &str, content_type: i32, expected: Option<SkipReason>) {
@@ -135,7 +135,7 @@ fn hits_say_what_was_found_where() {
         ("content/content", 2..6)
     );
     assert_eq!(
-        in_words(&decision.verdict),
+        in_words(&decision),
         "block 20001 message contains forbidden words (list `l`, line 2)"
     );
     assert_eq!(
@@ -163,7 +163,7 @@ fn entries_and_tags_have_actions_and_options_of_their_own() {
                 hit.evasions.join(",")
             )
         });
-        let verdict = in_words(&decision.verdict);
+        let verdict = in_words(&decision);
         format!("{verdict} | {}", hits.collect::<Vec<_>>().join(" | "))
     };
     let blocked =
@@ -231,7 +231,7 @@ fn quoted_words_count_as_the_policy_says() {
     let masks = with("mask");
     for word in ["hard", "soft"] {
         let decision = decide(&masks, &quote(word));
-        let words = in_words(&decision.verdict);
+        let words = in_words(&decision);
         assert!(
             words.starts_with("replace") && words.contains(r#""content":"****""#),
             "{words}"
@@ -270,7 +270,7 @@ fn asked(event: &Event, answer: Answer) -> Decision {
 fn check_answer(text: &str, answer: Answer, expected: &str, decider: Decider) {
     let event = text_event("beforeMsgModify", text);
     let decision = asked(&event, answer);
-    assert_eq!(in_words(&decision.verdict), expected);
+    assert_eq!(in_words(&decision), expected);
     assert_eq!(
         (decision.decider, decision.reviewed, decision.failure),
         (decider, true, None)
@@ -301,7 +301,7 @@ fn an_answer_stands_beside_what_the_filters_said() {
     check_answer(
         "soft",
         Answer::Block(refusal.clone()),
-        "block 20009 no ()",
+        "block 20009 no (the business server's answer)",
         Decider::Callback,
     );
     let hard = "block 20001 message contains forbidden words (list `hard`)";
@@ -346,13 +346,10 @@ fn fields_that_redirect_pass_only_where_the_policy_names_them() {
     };
     let fields = [("recvID", "\"u9\""), ("groupID", "\"g9\""), ("ex", "\"x\"")];
     let send = text_event("beforeSendSingleMsg", "soft");
-    let words = in_words(&asked(&send, answer(&fields)).verdict);
+    let words = in_words(&asked(&send, answer(&fields)));
     assert_eq!(words, r#"replace {"content":"****"} recvID="u9" ex="x""#);
     let modify = text_event("beforeMsgModify", "hi");
-    assert_eq!(
-        in_words(&asked(&modify, answer(&fields[..2])).verdict),
-        "allow"
-    );
+    assert_eq!(in_words(&asked(&modify, answer(&fields[..2]))), "allow");
 }
 
 #[test]
@@ -362,8 +359,8 @@ fn content_is_dropped_where_the_answer_carries_none() {
         101,
         &serde_json::json!({ "content": "hi" }),
     );
-    assert_eq!(in_words(&asked(&event, content("new")).verdict), "allow");
-    assert_eq!(in_words(&asked(&event, content("hard")).verdict), "allow");
+    assert_eq!(in_words(&asked(&event, content("new"))), "allow");
+    assert_eq!(in_words(&asked(&event, content("hard"))), "allow");
 }
 
 #[test]
@@ -403,4 +400,125 @@ fn what_holds_for_each_entry_can_be_changed_for_all() {
         .map(|rules| (rules.timeout, rules.caller_timeout));
     let times: Vec<_> = times.map(|times| format!("{times:?}")).collect();
     assert_eq!(times, ["(1s, 3s)", "(700ms, 3s)"]);
+}
+
+/// Where nothing can be masked, and nothing follows that could.
+#[test]
+fn what_cannot_be_masked_leads_to_what_the_hook_says() {
+    let command = "callbackBeforeAddFriendCommand";
+    let body = serde_json::json!({
+        "callbackCommand": command, "fromUserID": "u1", "reqMsg": "soft words", "toUserID": "u2",
+        "ex": "", "operationID": "o1",
+    });
+    let event = http_event(command, &body);
+    for defer in ["block", "defer"] {
+        for (does, expected, hits) in [
+            ("block", "block 20003 no soft (list `soft`)", "soft replace"),
+            ("allow", "allow", ""),
+            ("flag", "allow", "soft flag"),
+        ] {
+            let snapshot = snapshot(&format!(
+                "{}, beforeAddFriend: {{cannot_replace: {does}}}}}\nfilters: {{replace_in_send_hook: {defer}}}",
+                LISTS.trim_end().trim_end_matches('}')
+            ));
+            check(&snapshot, &event, expected);
+            let decision = decide(&snapshot, &event);
+            let found = decision.hits.iter();
+            let found = found.map(|hit| format!("{} {}", hit.entry, hit.action.name()));
+            assert_eq!(found.collect::<Vec<_>>().join(","), hits, "{does}");
+        }
+    }
+}
+
+/// Walks to the endpoint that is asked, and says which content it sees.
+fn seen(snapshot: &Snapshot, event: &Event) -> String {
+    let Step::Scan(scan) = snapshot.begin(event) else {
+        panic!("lists are run first");
+    };
+    let found = scan.run(&mut Scratch::default());
+    let Step::Ask(ask) = scan.resume(&found) else {
+        panic!("the endpoint is asked");
+    };
+    let new = ask.replacement().and_then(|new| new.content.clone());
+    let replaced = ask.replacement().cloned().unwrap_or_default();
+    let endpoint = ask.endpoint();
+    let dialect = dialect::of(endpoint.dialect);
+    let call = dialect.request(&endpoint.url, event, Some(&replaced));
+    let body: serde_json::Value = serde_json::from_slice(&call.body).unwrap();
+    assert_eq!(body["content"].as_str(), new.as_deref(), "also on the wire");
+    new.unwrap_or_default()
+}
+
+#[test]
+fn a_word_that_is_left_to_the_next_call_is_masked_for_the_endpoint_in_this_one() {
+    let policy =
+        format!("callbackUrl: http://b/c\n{LISTS}filters: {{replace_in_send_hook: defer}}");
+    let snapshot = snapshot(&policy);
+    let text = serde_json::json!({ "content": "a soft word" });
+    for hook in ["beforeSendSingleMsg", "beforeMsgModify"] {
+        let event = http_text(hook, 101, &text);
+        assert_eq!(
+            seen(&snapshot, &event),
+            r#"{"content":"a **** word"}"#,
+            "{hook}"
+        );
+    }
+    let send = http_text("beforeSendSingleMsg", 101, &text);
+    check(&snapshot, &send, "allow");
+}
+
+#[test]
+fn which_list_blocked_is_told_to_the_sender_only_if_the_policy_says_so() {
+    let event = text_event("beforeSendSingleMsg", "hard");
+    for (setting, expected) in [("false", ""), ("true", "list `hard`")] {
+        let snapshot = snapshot(&format!(
+            "{LISTS}filters: {{tell_list: {setting}}}\nfailure: {{tell_class: {setting}}}"
+        ));
+        let decision = decide(&snapshot, &event);
+        assert_eq!(decision.why, "list `hard`", "operators know in any case");
+        let Verdict::Block(refusal) = decision.verdict else {
+            panic!("it blocks");
+        };
+        assert_eq!(refusal.detail, expected);
+    }
+}
+
+#[test]
+fn what_is_too_costly_to_search_blocks_unless_its_own_key_says_else() {
+    for (limit, over, within) in [
+        ("text_bytes_max: 10", "12 bytes now", "ten bytes!"),
+        ("regex_work_max: 20", "11 bytes of", "ten bytes!"),
+    ] {
+        let with = |key: &str| {
+            snapshot(&format!(
+                "callbackUrl: http://b/c\nlists: {{bad: {{words: ['re:x1', 're:x2', x3]}}}}\n\
+                 filters: {{{limit}}}\nhooks: {{beforeSendSingleMsg: {{failedContinue: {key}}}}}"
+            ))
+        };
+        for key in ["true", "{default: allow}", "false"] {
+            let decision = decide(&with(key), &text_event("beforeSendSingleMsg", over));
+            assert_eq!(decision.verdict.name(), "block", "{key}");
+            assert_eq!(decision.failure, Some(FailureClass::Unfiltered));
+            let within = decide(&with(key), &text_event("beforeSendSingleMsg", within));
+            assert_eq!(in_words(&within), "allow");
+            assert!(within.reviewed);
+        }
+        let open = with("{unfiltered: allow}");
+        let event = text_event("beforeSendSingleMsg", over);
+        let decision = decide(&open, &event);
+        assert_eq!(decision.verdict, Verdict::Allow);
+        assert_eq!(decision.failure, Some(FailureClass::Unfiltered));
+        assert_eq!(
+            (decision.reviewed, decision.decider),
+            (false, Decider::FailurePolicy)
+        );
+        let refusal = Refusal {
+            code: 20123,
+            public: "no".to_owned(),
+            detail: String::new(),
+        };
+        let asked = Outcome::Answer(Answer::Block(refusal));
+        let decision = decide_with(&open, &event, &asked);
+        assert_eq!(decision.decider, Decider::Callback, "the endpoint is asked");
+    }
 }

@@ -46,6 +46,9 @@ fn check(snapshot: &Snapshot, class: FailureClass, action: FailureAction) {
             let screening = Screening {
                 hits: Vec::new(),
                 verdict: filters.clone(),
+                why: String::new(),
+                shown: Replacement::default(),
+                unfiltered: None,
             };
             let failure = Failure::new(class, "detail");
             let outcome = Outcome::Failure(failure.clone());
@@ -73,7 +76,7 @@ fn check_decision(
             assert!(!decision.reviewed, "what nobody reviewed says so");
         }
         FailureAction::Block => {
-            let words = in_words(&decision.verdict);
+            let words = in_words(&decision);
             let expected = "message could not be checked, try again";
             assert_eq!(
                 words,
@@ -94,7 +97,7 @@ fn one_boolean_holds_for_all_classes_but_unreadable_calls() {
         });
         for class in FailureClass::ALL {
             let expected = match class {
-                FailureClass::UnreadableCall => FailureAction::Block,
+                _ if class.blocks_unless_named() => FailureAction::Block,
                 _ => action,
             };
             check(&snapshot, class, expected);
@@ -112,7 +115,7 @@ fn each_class_has_its_own_action() {
             for looked_at in FailureClass::ALL {
                 let expected = match looked_at {
                     _ if looked_at == class => action,
-                    FailureClass::UnreadableCall => FailureAction::Block,
+                    _ if looked_at.blocks_unless_named() => FailureAction::Block,
                     _ => other,
                 };
                 check(&snapshot, looked_at, expected);
@@ -161,7 +164,7 @@ fn what_the_sender_reads_is_configuration() {
     let failure = Failure::new(FailureClass::Overloaded, "queue full at 4096");
     let decision = snapshot(policy).failed(None, &failure);
     assert_eq!(
-        in_words(&decision.verdict),
+        in_words(&decision),
         "block 21000 later (failure policy: overloaded)"
     );
 }

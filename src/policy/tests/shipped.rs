@@ -109,6 +109,6 @@ fn gambling_is_blocked_ads_are_masked_and_clean_messages_pass() {
         ("beforeSendSingleMsg", "大家一起反对网上赌场", "allow"),
     ] {
         let decision = decide(&snapshot, &text_event(hook, text));
-        assert_eq!(in_words(&decision.verdict), expected, "{text}");
+        assert_eq!(in_words(&decision), expected, "{text}");
     }
 }
