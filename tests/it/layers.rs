@@ -201,11 +201,17 @@ fn split_group(group: &str) -> Vec<String> {
 }
 
 /// Every `use` with its groups written out: `std::{fs, io}` is `std::fs` and `std::io`.
-fn flattened_uses(code: &str) -> Vec<String> {
+pub fn flattened_uses(code: &str) -> Vec<String> {
     code.split("use ")
         .skip(1)
         .filter_map(|text| text.split(';').next())
-        .flat_map(|text| flatten("", &text.split_whitespace().collect::<String>()))
+        .flat_map(|text| {
+            // Blanks mean nothing but around `as`.
+            let words: Vec<_> = text.split_whitespace().collect();
+            let text = words.join(" ").replace(" as ", "@").replace(' ', "");
+            flatten("", &text)
+        })
+        .map(|path| path.replace('@', " as "))
         .collect()
 }
 
@@ -219,7 +225,7 @@ fn flatten(prefix: &str, path: &str) -> Vec<String> {
     }
 }
 
-fn without_tests_and_comments(text: &str) -> String {
+pub fn without_tests_and_comments(text: &str) -> String {
     let mut code = String::new();
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
@@ -248,7 +254,7 @@ fn skip_item<'a>(lines: &mut impl Iterator<Item = &'a str>) {
     }
 }
 
-fn sources() -> Vec<(String, String)> {
+pub fn sources() -> Vec<(String, String)> {
     fn collect(directory: &Path, into: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();

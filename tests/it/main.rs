@@ -11,6 +11,7 @@ mod delivery;
 mod documents;
 mod explain;
 mod failures;
+mod file_order;
 mod funtek;
 mod grpc;
 mod harness;
