@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::engine_file::{files_problem, load_config};
-use super::{EXIT_BAD_INPUT, Files};
+use super::exit::EXIT_BAD_INPUT;
+use super::files::Files;
 use crate::callback::check_secret;
 use crate::config;
 use crate::decision::FailureClass;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::EXIT_BAD_INPUT;
+use super::exit::EXIT_BAD_INPUT;
 use crate::dialect::{self, HookInfo};
 use crate::event::{DialectId, Moment};
 

@@ -7,9 +7,10 @@ use anyhow::{Context, anyhow};
 use serde_json::json;
 
 use super::engine_file::{load_config, options_of};
+use super::exit::EXIT_BAD_INPUT;
 use super::explained::Explained;
+use super::files::Files;
 use super::recorded;
-use super::{EXIT_BAD_INPUT, Files};
 use crate::dialect::{self, Options};
 use crate::event::{Event, Hook, Message, Moment};
 use crate::policy::{self, CompileContext, Snapshot};

@@ -5,7 +5,7 @@
 //!
 //! Order, downward: `serve`, `send`, `check`, `explain`, `fuzz`, `import`, `outbox`, `defaults`,
 //! `dialects`, `rooms`, `recorded`, `explained`, `engine`, `client`, `engine_file`, `start_text`,
-//! `signals`, `output`.
+//! `signals`, `files`, `output`, `exit`.
 
 mod check;
 mod client;
@@ -13,8 +13,10 @@ mod defaults;
 mod dialects;
 mod engine;
 mod engine_file;
+mod exit;
 mod explain;
 mod explained;
+mod files;
 mod fuzz;
 mod import;
 mod outbox;
@@ -26,15 +28,12 @@ mod serve;
 mod signals;
 mod start_text;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Exit code for input with errors.
-pub const EXIT_BAD_INPUT: u8 = 1;
-/// Exit code when a server cannot be reached or started.
-pub const EXIT_NO_SERVER: u8 = 3;
+use exit::EXIT_NO_SERVER;
+use files::Files;
 
 /// Callback policy engine for instant messaging.
 ///
@@ -52,20 +51,6 @@ pub struct Cli {
     files: Files,
     #[command(subcommand)]
     command: Option<Command>,
-}
-
-/// Where the policy is.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Files {
-    /// Directory with policy.yaml, engine.yaml and word lists.
-    #[arg(
-        long,
-        global = true,
-        env = "CALLGATE_POLICIES",
-        default_value = "policies",
-        value_name = "DIR"
-    )]
-    pub policies: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,7 +6,8 @@ use serde_json::json;
 use tonic::Code;
 
 use super::client::{self, AdminClient};
-use super::{EXIT_BAD_INPUT, EXIT_NO_SERVER, output};
+use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
+use super::output;
 use crate::proto::v1;
 
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::client;
-use super::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
+use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use crate::proto::v1;
 
 #[derive(Debug, clap::Args)]

@@ -13,8 +13,10 @@ use tracing::{error, info, warn};
 
 use super::engine::{Engine, Listeners};
 use super::engine_file::{differs_from, load_config};
+use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
+use super::files::Files;
+use super::signals;
 use super::start_text::start_text;
-use super::{EXIT_BAD_INPUT, EXIT_NO_SERVER, Files, signals};
 use crate::callback::check_secret;
 use crate::config::Config;
 use crate::outbox::{self, Outbox};

@@ -41,7 +41,7 @@ pub fn asked(fault: Fault) -> bool {
 pub mod here {
     use std::cell::Cell;
 
-    use super::Fault;
+    use crate::outbox::faults::Fault;
 
     thread_local! {
         pub static FAULT: Cell<Option<Fault>> = const { Cell::new(None) };

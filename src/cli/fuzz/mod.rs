@@ -1,4 +1,6 @@
 //! `callgate fuzz`: what gets past a word list, and what it hits that it should not.
+//!
+//! Order, downward: `table`, `report`, `trial`, `disguise`, `kind`.
 
 mod disguise;
 mod kind;
@@ -15,7 +17,8 @@ use anyhow::Context;
 use self::kind::Kind;
 use self::report::Report;
 use self::trial::{Effort, Trial};
-use super::{EXIT_BAD_INPUT, Files};
+use super::exit::EXIT_BAD_INPUT;
+use super::files::Files;
 use crate::policy::{self, CompileContext, WordList, everyday_messages, messages_of};
 use crate::reload::read_files;
 use crate::settings::{Problem, Severity};

@@ -1,4 +1,6 @@
 //! `callgate import`: foreign configuration and word lists in, ours out.
+//!
+//! Order, downward: `openim`, `words`.
 
 mod openim;
 mod words;

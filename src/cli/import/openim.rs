@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::cli::EXIT_BAD_INPUT;
+use crate::cli::exit::EXIT_BAD_INPUT;
 use crate::import::import_openim;
 use crate::settings::Severity;
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::cli::EXIT_BAD_INPUT;
+use crate::cli::exit::EXIT_BAD_INPUT;
 use crate::import::{DropReason, ImportedWords, WordFormat, WordImport, import_words};
 
 /// A longer file is no word list but a mistake.

@@ -4,7 +4,7 @@
 //! understands no refusal at all.
 //! Source: open-im-server main, `pkg/callbackstruct` and `pkg/common/webhook`.
 //!
-//! Order, downward: `v2`, `decode`, `answer`, `reply`, `fields`, `request`, `replace`, `texts`,
+//! Order, downward: `v2`, `decode`, `reply`, `answer`, `fields`, `request`, `replace`, `texts`,
 //! `elements`, `message`, `table`.
 
 mod answer;
