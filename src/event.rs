@@ -123,6 +123,9 @@ pub struct Event {
     pub can: Can,
     /// Trace id of the caller; may be empty.
     pub operation_id: String,
+    /// The query of the call that brought it, as it came, but for what names the event; may be
+    /// empty.
+    pub query: String,
     /// Equal for two calls exactly if they tell of the same thing; `None` where the server
     /// gives no such id (presence, read marks): equal content is then not a repeat.
     pub natural_id: Option<String>,
@@ -141,7 +144,8 @@ pub struct Event {
     pub user_id: String,
     pub presence: Option<Presence>,
     pub room: Option<Room>,
-    /// Who must be pushed to because they are offline.
+    /// Users that it is for or about, beside sender and target: who must be pushed to because they
+    /// are offline, who was invited, kicked or befriended.
     pub recipients: Option<Recipients>,
     /// Where what was said before comes true again: an equal `natural_id` is a repeat only of the
     /// latest event of this series. `None` where a natural id never comes twice.
@@ -189,7 +193,7 @@ pub struct Room {
     pub members: Vec<String>,
 }
 
-/// Users to push to.
+/// Users that an event is for or about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recipients {
     pub ids: Vec<String>,
@@ -205,6 +209,7 @@ impl Event {
             dialect,
             can,
             operation_id: String::new(),
+            query: String::new(),
             natural_id: None,
             ordering_key: String::new(),
             message: None,
@@ -227,6 +232,23 @@ impl Event {
             (None, Some(presence)) => &presence.user_id,
             (None, None) => &self.user_id,
         }
+    }
+
+    /// In which form the body is written, and the query that came with it: `openim?key=…`.
+    pub fn form(&self) -> String {
+        match self.query.as_str() {
+            "" => self.dialect.name().to_owned(),
+            query => format!("{}?{query}", self.dialect),
+        }
+    }
+
+    /// One of the users, groups and rooms that it has to do with is wanted.
+    pub fn concerns(&self, is_wanted: impl Fn(&str) -> bool) -> bool {
+        let recipients = self.recipients.iter().flat_map(|them| &them.ids);
+        let members = self.room.iter().flat_map(|room| &room.members);
+        is_wanted(self.sender())
+            || is_wanted(self.target())
+            || recipients.chain(members).any(|id| is_wanted(id))
     }
 
     /// The receiving user or, in a group, the group; else the room.

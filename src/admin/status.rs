@@ -21,6 +21,8 @@ struct Status {
     /// What a restart would change; `null` when nothing.
     engine_file: Option<EngineStatus>,
     hooks: BTreeMap<&'static str, HookStatus>,
+    /// Calls by command that this version has no hook of its own for, since the start.
+    unknown_commands: BTreeMap<String, u64>,
     endpoints: Vec<EndpointJson>,
     outbox: OutboxStatus,
 }
@@ -137,6 +139,7 @@ pub async fn json(admin: &Admin) -> String {
             problems: edit.problems,
         }),
         hooks: hooks(admin),
+        unknown_commands: admin.metrics.unknown_commands.counts(),
         endpoints: admin.callbacks.status().into_iter().map(endpoint).collect(),
         outbox: outbox(admin).await,
     };

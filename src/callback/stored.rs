@@ -2,7 +2,7 @@
 
 use crate::decision::{Failure, FailureClass};
 use crate::dialect;
-use crate::event::{DialectId, Event};
+use crate::event::Event;
 use crate::outbox::StoredEvent;
 
 use super::delivery::DeliveryError;
@@ -30,11 +30,12 @@ impl ReadEvent {
 }
 
 fn event_of(stored: &StoredEvent) -> Result<Event, String> {
-    let id = DialectId::from_name(&stored.dialect)
-        .ok_or_else(|| format!("its dialect `{}` is unknown", stored.dialect))?;
-    let hook = dialect::hook(&stored.hook)
-        .ok_or_else(|| format!("its hook `{}` is unknown", stored.hook))?;
-    dialect::of(id)
-        .decode_one(hook, &stored.operation_id, stored.body.clone())
-        .map_err(|unreadable| format!("it cannot be read: {}", unreadable.reason))
+    let StoredEvent {
+        dialect: form,
+        hook,
+        operation_id,
+        body,
+        ..
+    } = stored;
+    dialect::read_stored(form, hook, operation_id, body.clone())
 }

@@ -34,7 +34,7 @@ pub(super) fn explain(
             let answer = |decision: &Decision| speaker.reply(&event, decision);
             Ok(vec![Explained::recorded(snapshot, &event, answer)])
         }
-        Ok(Decoded::Batch { hook, items }) => {
+        Ok(Decoded::Batch { hook, items, .. }) => {
             let answer =
                 |decision: &Decision| dialect.reply_without_event(Some(hook), &body, decision);
             let events =
@@ -49,7 +49,9 @@ pub(super) fn explain(
                     });
             Ok(events.collect())
         }
-        Ok(Decoded::UnknownCommand(name)) => bail!("`{name}` is no event of {}", dialect.id()),
+        Ok(Decoded::UnknownCommand { command: name, .. }) => {
+            bail!("`{name}` is no event of {}", dialect.id())
+        }
         Err(unreadable) => bail!("this is no call of {}: {}", dialect.id(), unreadable.reason),
     }
 }
@@ -63,7 +65,9 @@ pub(super) fn event(file: &Path, dialect: &str) -> anyhow::Result<Event> {
     };
     match dialect.decode(&call) {
         Ok(Decoded::Event(event)) => Ok(*event),
-        Ok(Decoded::UnknownCommand(name)) => bail!("`{name}` is no command of {}", dialect.id()),
+        Ok(Decoded::UnknownCommand { command: name, .. }) => {
+            bail!("`{name}` is no command of {}", dialect.id())
+        }
         Ok(Decoded::Batch { .. }) => bail!("name the event with --event"),
         Err(unreadable) => bail!("this is no call of {}: {}", dialect.id(), unreadable.reason),
     }

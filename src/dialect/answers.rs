@@ -16,13 +16,25 @@ use crate::event::closed_set;
 )]
 #[strum(serialize_all = "lowercase")]
 pub enum Answers {
-    /// Exactly as the IM server would read them.
+    /// Exactly as the IM server would read them; of OpenIM, the newest.
     #[default]
     OpenIm,
     /// A contradictory answer is no answer: `invalid_answer`.
     Strict,
     /// A contradictory answer is what its author means: a refusal.
     Intent,
+    /// As OpenIM v2.1 to v2.3: an `actionCode` that is not 0 refuses.
+    #[strum(serialize = "openim-2.1")]
+    OpenIm21,
+    /// As OpenIM v3.0 to v3.4.0: an `actionCode` or `errCode` that is not 0 refuses.
+    #[strum(serialize = "openim-3.0")]
+    OpenIm30,
+    /// As OpenIM v3.4.2 to v3.5.1: an `actionCode` that is not 0, or `nextCode` 1, refuses.
+    #[strum(serialize = "openim-3.4.2")]
+    OpenIm342,
+    /// As OpenIM v3.6: nothing refuses.
+    #[strum(serialize = "openim-3.6")]
+    OpenIm36,
 }
 
 closed_set!(Answers);
@@ -72,6 +84,8 @@ pub enum AnswerWarning {
     NextCode,
     /// v2.0: a refusal in the form of v3, which v2.0 does not read.
     NextCodeUnknown,
+    /// A refusal that this version of OpenIM ignores.
+    RefusalIgnored,
     /// One of the five codes, or a field of the hook, has a wrong type.
     WrongType,
     /// A refusal with an `errCode` that the IM server turns into success or into a fault of its own.
@@ -120,6 +134,10 @@ impl AnswerWarning {
             }
             AnswerWarning::NextCodeUnknown => {
                 "OpenIM v2.0 has no `nextCode`; to refuse, answer `actionCode` 1 and `errCode` 0"
+            }
+            AnswerWarning::RefusalIgnored => {
+                "OpenIM v3.6 logs a refusal and lets the operation go on; to refuse, have the \
+                 endpoint's `answers` be those of another version"
             }
             AnswerWarning::WrongType => {
                 "a field has another type than OpenIM reads: codes are integers of 32 bits such as \

@@ -67,10 +67,16 @@ pub enum Decoded {
     /// [`Dialect::decode_one`], so that one that cannot be read says nothing about its neighbours.
     Batch {
         hook: Hook,
+        /// The call's query, which belongs to each of them.
+        query: String,
         items: Vec<Bytes>,
     },
-    /// A command that we have no hook for: acknowledged with the canonical allow.
-    UnknownCommand(String),
+    /// A command that we have no hook of its own for: acknowledged with the canonical allow. Where
+    /// it tells what has happened it is an event too, of the hook for all such commands.
+    UnknownCommand {
+        command: String,
+        event: Option<Box<Event>>,
+    },
 }
 
 /// A call that cannot be read, or whose URL and body disagree.

@@ -154,8 +154,9 @@ pub enum Effect {
     ReplacesUnlessEmpty,
     /// Takes any value that is not `null`, and panics where the request has none.
     ReplacesIfAsked,
-    /// Panics, or would for requests that look the same: never answered.
-    Panics,
+    /// As `Replaces`, but the request's value may stand for one that is not set: an answer that
+    /// repeats it sets it.
+    Sets,
     /// Always takes it: an answer without it wipes it to `absent`.
     Overwrites { absent: &'static str },
     /// As `Ignored`, but its struct is one that is echoed.
@@ -165,10 +166,7 @@ pub enum Effect {
 impl Effect {
     /// A new value in the answer has an effect.
     pub fn acts(self) -> bool {
-        !matches!(
-            self,
-            Effect::Ignored | Effect::Panics | Effect::Echoed { .. }
-        )
+        !matches!(self, Effect::Ignored | Effect::Echoed { .. })
     }
 }
 

@@ -6,7 +6,7 @@
 //! No IO, no clock.
 //!
 //! Order, downward: `registry`, `openim`, `wukongim`, `chatserver`, `funtek`, `contract`,
-//! `answers`, `hooks`, `document`.
+//! `answers`, `hooks`, `query`, `document`.
 
 mod answers;
 mod chatserver;
@@ -15,6 +15,7 @@ mod document;
 mod funtek;
 mod hooks;
 mod openim;
+mod query;
 mod registry;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,6 @@ pub use hooks::{
 };
 pub use registry::{
     Options, event_from_body, event_from_message, heard, hook, info, native_event_from_message,
-    near_names, of, owner,
+    near_names, of, owner, read_stored,
 };
 pub use wukongim::WukongImOptions;

@@ -79,6 +79,26 @@ pub fn event_from_body(hook: Hook, operation_id: String, body: Bytes) -> Result<
     }
 }
 
+/// Reads an event again that was stored with its [form](Event::form), its hook's name and its body.
+///
+/// Errors: what is wrong, in words; it could be read when it was accepted.
+pub fn read_stored(
+    form: &str,
+    hook_name: &str,
+    operation_id: &str,
+    body: Bytes,
+) -> Result<Event, String> {
+    let (name, query) = form.split_once('?').unwrap_or((form, ""));
+    let id =
+        DialectId::from_name(name).ok_or_else(|| format!("its dialect `{name}` is unknown"))?;
+    let hook = hook(hook_name).ok_or_else(|| format!("its hook `{hook_name}` is unknown"))?;
+    let mut event = of(id)
+        .decode_one(hook, operation_id, body)
+        .map_err(|unreadable| format!("it cannot be read: {}", unreadable.reason))?;
+    event.query = query.to_owned();
+    Ok(event)
+}
+
 /// The dialect whose server has this hook; of OpenIM's two, the newer.
 pub fn owner(hook: Hook) -> DialectId {
     DialectId::ALL
@@ -108,6 +128,8 @@ pub fn near_names(name: &str) -> Vec<&'static str> {
     let distance_max = (wanted.chars().count() / 3).max(2);
     let mut near: Vec<(usize, &'static str)> = all()
         .map(|info| info.hook.name)
+        // Nobody misspells the hook for all others.
+        .filter(|known| !known.ends_with('*'))
         .map(|known| {
             let distance = strsim::damerau_levenshtein(&wanted, &known.to_ascii_lowercase());
             (distance, known)

@@ -5,8 +5,10 @@ mod fixtures;
 mod answers;
 mod calls;
 mod content;
+mod differential;
 mod direct;
 mod random;
+mod recorded;
 mod replies;
 mod requests;
 
@@ -144,6 +146,6 @@ fn every_hook_is_known_to_a_dialect() {
             assert_eq!(info.hook.moment == Moment::Before, waits);
         }
     }
-    assert_eq!(of(DialectId::OpenIm).hooks().len(), 53);
+    assert_eq!(of(DialectId::OpenIm).hooks().len(), 54);
     assert_eq!(of(DialectId::OpenImV2).hooks().len(), 5);
 }

@@ -123,7 +123,7 @@ fn entry_of(event: &Event, rules: &HookRules, id: Option<String>) -> NewEntry {
         id: id.or(natural).unwrap_or_else(fresh),
         series,
         hook: event.hook.name.to_owned(),
-        dialect: event.dialect.name().to_owned(),
+        dialect: event.form(),
         ordering_key: event.ordering_key.clone(),
         operation_id: event.operation_id.clone(),
         body: event.body.clone().unwrap_or_default(),

@@ -49,6 +49,12 @@ fn write(file: &str, section: &Map, hooks: &Map) -> String {
     if v2_url.is_some() {
         out.push_str("    dialect: openim-v2\n");
     }
+    if let Some(answers) = answers_of(section, v2_url.is_some()) {
+        let _ = writeln!(
+            out,
+            "    answers: {answers}  # how the server of this file reads refusals"
+        );
+    }
     out.push_str("hooks:\n");
     let mut off = Vec::new();
     for hook in in_file_order(hooks) {
@@ -74,6 +80,26 @@ fn write(file: &str, section: &Map, hooks: &Map) -> String {
         let _ = writeln!(out, "# Off in that file: {}", off.join(", "));
     }
     out
+}
+
+/// The version of OpenIM that a file is of, by the keys that only some have; `None` for the newest
+/// and for v2.0.
+fn answers_of(section: &Map, is_v2: bool) -> Option<&'static str> {
+    // v2.0 spells its first key with a small b, and has neither presence nor push.
+    const SINCE_2_1: [&str; 3] = [
+        "callbackBeforeSendSingleMsg",
+        "callbackUserOnline",
+        "callbackOfflinePush",
+    ];
+    const SINCE_3_4_2: [&str; 1] = ["quitGroup"];
+    // v3.7 has a file of its own, whose keys begin with the moment.
+    const UNTIL_3_6: [&str; 4] = ["msgModify", "userOnline", "offlinePush", "onlinePush"];
+    let has = |names: &[&str]| section.values().any(|entry| names.contains(&&*entry.key));
+    match is_v2 {
+        true => has(&SINCE_2_1).then_some("openim-2.1"),
+        false if has(&SINCE_3_4_2) => Some("openim-3.4.2"),
+        false => has(&UNTIL_3_6).then_some("openim-3.0"),
+    }
 }
 
 fn write_field(out: &mut String, key: &str, value: &Value) {
@@ -103,4 +129,38 @@ fn scalar<'a>(fields: &'a Map, name: &str) -> Option<&'a str> {
 fn quoted(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{escaped}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_a_file_says_how_answers_are_read() {
+        let check = |file: &str, expected: &str| {
+            let (text, _) = import_openim("config.yaml", file.as_bytes());
+            let text = text.unwrap();
+            let line = text
+                .lines()
+                .find_map(|line| line.trim().strip_prefix("answers: "));
+            let answers = line.and_then(|line| line.split_whitespace().next());
+            assert_eq!(answers.unwrap_or_default(), expected, "{text}");
+        };
+        let v2 = |keys: &str| format!("callback:\n  callbackUrl: \"http://h\"\n{keys}");
+        check(
+            "url: \"http://h\"\nbeforeSendSingleMsg: {enable: true}\n",
+            "",
+        );
+        check(&v2("  callbackbeforeSendSingleMsg: {enable: true}\n"), "");
+        check(
+            &v2("  callbackBeforeSendSingleMsg: {enable: true}\n"),
+            "openim-2.1",
+        );
+        let v3 = "callback:\n  url: \"http://h\"\n  msgModify: {enable: true}\n";
+        check(v3, "openim-3.0");
+        check(
+            &format!("{v3}  quitGroup: {{enable: true}}\n"),
+            "openim-3.4.2",
+        );
+    }
 }

@@ -76,7 +76,7 @@ impl Snapshot {
             }
         }
         let ids = &rules.attention_ids;
-        if !ids.is_empty() && !ids.contains(event.sender()) && !ids.contains(event.target()) {
+        if !ids.is_empty() && !event.concerns(|id| ids.contains(id)) {
             return Err(SkipReason::AttentionIds);
         }
         Ok(rules)

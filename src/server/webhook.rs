@@ -94,12 +94,17 @@ impl Webhooks {
         self.metrics.spent(Stage::Decode, received.elapsed());
         match (decoded, broken) {
             (Ok(Decoded::Event(event)), None) => self.answer(dialect, &event, received).await,
-            (Ok(Decoded::Batch { hook, items }), None) => {
-                self.store(dialect, hook, &items, call).await
+            (Ok(Decoded::Batch { hook, query, items }), None) => {
+                let batch = Batch { hook, query, items };
+                self.store(dialect, batch, call).await
             }
-            (Ok(Decoded::UnknownCommand(command)), None) => {
+            (Ok(Decoded::UnknownCommand { command, event }), None) => {
                 let what = format!("`{command}` is no command of {}", dialect.id());
                 self.note("unknown_command", &what);
+                self.metrics.unknown_commands.add(&command);
+                if let Some(event) = event {
+                    return self.answer(dialect, &event, received).await;
+                }
                 let allow = Decision::acknowledged();
                 told(dialect.reply_without_event(None, &call.body, &allow))
             }
@@ -160,10 +165,10 @@ impl Webhooks {
     async fn store(
         &self,
         dialect: &dyn Dialect,
-        hook: Hook,
-        items: &[Bytes],
+        batch: Batch,
         call: &Call<'_>,
     ) -> Answered {
+        let Batch { hook, query, items } = batch;
         let mut reply =
             dialect.reply_without_event(Some(hook), &call.body, &Decision::acknowledged());
         let Some(_permit) = self.after_calls.acquire(self.settings.in_flight_max) else {
@@ -176,7 +181,10 @@ impl Webhooks {
             let mut events = Vec::with_capacity(piece.len());
             for item in piece {
                 match dialect.decode_one(hook, operation_id, item.clone()) {
-                    Ok(event) => events.push(event),
+                    Ok(event) => events.push(Event {
+                        query: query.clone(),
+                        ..event
+                    }),
                     Err(unreadable) => {
                         self.note("unreadable_event", &unreadable.reason);
                         if self.refuses(dialect, hook) {
@@ -239,6 +247,13 @@ impl Webhooks {
             warn!(reason, held_back, "{what}");
         }
     }
+}
+
+/// Events of one hook that came in one call.
+struct Batch {
+    hook: Hook,
+    query: String,
+    items: Vec<Bytes>,
 }
 
 fn told(reply: Reply) -> Answered {

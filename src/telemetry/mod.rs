@@ -4,16 +4,18 @@
 //! Leaves alone: when something is counted: `hook` and `server` call it, the core never does.
 //! Message text and secrets are in none of it. Nothing here makes anybody wait.
 //!
-//! Order, downward: `metrics`, `hooks`, `logs`, `spread`, `usage`.
+//! Order, downward: `metrics`, `hooks`, `logs`, `spread`, `unknown_commands`, `usage`.
 
 mod hooks;
 mod logs;
 mod metrics;
 mod spread;
+mod unknown_commands;
 mod usage;
 
 pub use hooks::{HookState, HookStates};
 pub use logs::{LogFormat, LogSettings, LogThrottle, Logs, Losses, say, start_logs};
 pub use metrics::{Metrics, OutboxGauges, OutboxTotals, Stage};
 pub use spread::Spread;
+pub use unknown_commands::UnknownCommands;
 pub use usage::{UsageLevel, UsageLimits};

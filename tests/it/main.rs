@@ -30,6 +30,7 @@ mod outbox_order;
 mod policy_in_force;
 mod presence;
 mod privacy;
+mod recordings;
 
 mod reload;
 mod shutdown;

@@ -32,7 +32,7 @@ const REFUSAL_CODE: i32 = 20001;
 ///
 /// A message is always acknowledged. A login that no policy decides on is refused: the server
 /// lets everybody in who gets a `true`.
-pub fn reply(hook: Option<Hook>, decision: &Decision, shows_refusal: bool) -> Reply {
+pub(crate) fn reply(hook: Option<Hook>, decision: &Decision, shows_refusal: bool) -> Reply {
     let body = match hook {
         Some(hook) if hook == MESSAGE => ret_val(true),
         Some(hook) if hook == ACTION => action(&decision.verdict, shows_refusal),
@@ -75,7 +75,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Reads an endpoint's answer. Only an object with `retVal` true or false is one.
-pub fn read(hook: Hook, status: u16, body: &[u8]) -> Reading {
+pub(crate) fn read(hook: Hook, status: u16, body: &[u8]) -> Reading {
     if status != 200 {
         return Reading::failure(FailureClass::HttpStatus, format!("status {status}"), None);
     }
@@ -124,7 +124,7 @@ fn answer(answer: Answer) -> Reading {
 
 /// The event with a new message in it; or, for an endpoint's answer, the texts that would reach
 /// the client.
-pub fn apply(event: &Event, replacement: &Replacement) -> Event {
+pub(crate) fn apply(event: &Event, replacement: &Replacement) -> Event {
     if let Some(answer) = replacement.field(ANSWER) {
         return Event {
             texts: texts_of_answer(answer),
@@ -139,6 +139,7 @@ pub fn apply(event: &Event, replacement: &Replacement) -> Event {
     match decode_one(event.hook, &event.operation_id, &body) {
         Ok(changed) => Event {
             shows_refusal: event.shows_refusal,
+            query: event.query.clone(),
             ..changed
         },
         // The event was an action with a message, and still is one.
@@ -177,7 +178,7 @@ fn with_msg(event: &Event, raw: &str) -> String {
 
 /// The body for an endpoint. What the client chose to be called stays in a login, which is passed
 /// on as a whole; beside a message it was only for us.
-pub fn body_to_send(event: &Event, replacement: Option<&Replacement>) -> Bytes {
+pub(crate) fn body_to_send(event: &Event, replacement: Option<&Replacement>) -> Bytes {
     let raw = replacement.and_then(|replacement| replacement.field(MSG));
     let body = match raw {
         Some(raw) => with_msg(event, raw),
@@ -208,7 +209,7 @@ fn without_proxy(body: &str) -> String {
 }
 
 /// New texts in the message of an action, or in an endpoint's answer to one.
-pub fn replace_texts(event: &Event, values: &[(usize, String)]) -> Replacement {
+pub(crate) fn replace_texts(event: &Event, values: &[(usize, String)]) -> Replacement {
     let changed: Vec<_> = values
         .iter()
         .filter_map(|(index, value)| Some((event.texts.get(*index)?, value.as_str())))

@@ -7,6 +7,7 @@ use crate::dialect::document::json::{self, Object};
 use crate::dialect::document::readable::{body_text, readable};
 use crate::dialect::document::writer::Fields;
 use crate::dialect::document::{literal, values};
+use crate::dialect::query;
 use crate::event::{Can, DialectId, Event, Hook, Message, TextClass};
 
 use super::options::ChatServerOptions;
@@ -31,7 +32,7 @@ const PATHS: [(Hook, &[&str]); 3] = [
 /// Reads a call: its hook from the path or, at another path, from what the body holds.
 ///
 /// The content type says nothing: the server's own examples take any.
-pub fn decode(call: &Call<'_>, options: &ChatServerOptions) -> Result<Decoded, Unreadable> {
+pub(crate) fn decode(call: &Call<'_>, options: &ChatServerOptions) -> Result<Decoded, Unreadable> {
     let named = hook_of_path(call.head.path);
     let text = readable(&call.body);
     let object = Object::parse(&text).map_err(|flaw| Unreadable {
@@ -44,18 +45,23 @@ pub fn decode(call: &Call<'_>, options: &ChatServerOptions) -> Result<Decoded, U
     })?;
     let mut event = read(hook, &text, options)?;
     event.operation_id = call.head.operation_id().to_owned();
+    event.query = query::rest(call.head.query, |_| false);
     Ok(Decoded::Event(Box::new(event)))
 }
 
 /// Reads an event whose hook is known.
-pub fn decode_one(hook: Hook, operation_id: &str, body: &Bytes) -> Result<Event, Unreadable> {
+pub(crate) fn decode_one(
+    hook: Hook,
+    operation_id: &str,
+    body: &Bytes,
+) -> Result<Event, Unreadable> {
     let mut event = read(hook, &readable(body), &ChatServerOptions::default())?;
     event.operation_id = operation_id.to_owned();
     Ok(event)
 }
 
 /// The hook whose name is the last segment of the path.
-pub fn hook_of_path(path: &str) -> Option<Hook> {
+pub(crate) fn hook_of_path(path: &str) -> Option<Hook> {
     let last = path.rsplit('/').find(|segment| !segment.is_empty())?;
     let last = last.to_ascii_lowercase();
     let found = PATHS
@@ -168,14 +174,14 @@ fn action(object: &Object<'_>, body: &str) -> Result<Event, String> {
 }
 
 /// The body of a frame such as `{"code":112,"body":{..},"version":1}`.
-pub fn frame_of<'a>(object: &Object<'a>) -> Option<Object<'a>> {
+pub(crate) fn frame_of<'a>(object: &Object<'a>) -> Option<Object<'a>> {
     object.last("code").and_then(json::int)?;
     let body = object.last("body")?;
     body.starts_with('{').then(|| Object::split(body))
 }
 
 /// A message in our words as the server writes it; a login is no message.
-pub fn compose(hook: Hook, message: &Message) -> Option<String> {
+pub(crate) fn compose(hook: Hook, message: &Message) -> Option<String> {
     let content = match Object::parse(&message.content) {
         Ok(_) => message.content.clone(),
         Err(_) => literal::encoded(&message.content),
@@ -221,7 +227,7 @@ fn scalar(raw: &str) -> Option<String> {
 
 /// The URL that the client named for this hook when it connected. Beside `proxy`, where an old
 /// example has the last of them, it is looked for too.
-pub fn chosen_url(event: &Event) -> Option<String> {
+pub(crate) fn chosen_url(event: &Event) -> Option<String> {
     let name = match event.hook {
         hook if hook == AUTH => "authProxy",
         hook if hook == MESSAGE => "msgResProxy",

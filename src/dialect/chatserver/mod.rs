@@ -19,18 +19,19 @@ use crate::decision::{Decision, Replacement};
 use crate::dialect::answers::{Answers, Reading};
 use crate::dialect::contract::{Call, Decoded, Dialect, Head, Outgoing, Reply, Unreadable};
 use crate::dialect::hooks::HookInfo;
+use crate::dialect::query;
 use crate::event::{DialectId, Event, Hook, Message};
 
 pub use options::ChatServerOptions;
 
 /// The dialect of chatServer.
 #[derive(Debug)]
-pub struct ChatServer {
+pub(crate) struct ChatServer {
     options: ChatServerOptions,
 }
 
 /// As it is spoken where no operator said more.
-pub static DEFAULT: ChatServer = ChatServer {
+pub(crate) static DEFAULT: ChatServer = ChatServer {
     options: ChatServerOptions {
         type_1_is_room: false,
         shows_refusals: false,
@@ -38,7 +39,7 @@ pub static DEFAULT: ChatServer = ChatServer {
 };
 
 impl ChatServer {
-    pub fn new(options: ChatServerOptions) -> ChatServer {
+    pub(crate) fn new(options: ChatServerOptions) -> ChatServer {
         ChatServer { options }
     }
 }
@@ -100,7 +101,7 @@ impl Dialect for ChatServer {
     /// Each hook has a URL of its own, so it is called as it stands.
     fn request(&self, url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing {
         Outgoing {
-            url: url.to_owned(),
+            url: query::joined(url, &event.query),
             headers: vec![("Content-Type", "application/json;charset=UTF-8".to_owned())],
             body: answer::body_to_send(event, replacement),
         }

@@ -4,22 +4,22 @@ use crate::dialect::hooks::{Ability, AnswerField, Effect, Form, HookInfo, Kind};
 use crate::event::{Hook, Moment};
 
 /// A client connects, also again after it lost its connection.
-pub const AUTH: Hook = Hook {
+pub(crate) const AUTH: Hook = Hook {
     name: "chatserver.auth",
     moment: Moment::Before,
 };
 /// A message was sent.
-pub const MESSAGE: Hook = Hook {
+pub(crate) const MESSAGE: Hook = Hook {
     name: "chatserver.message",
     moment: Moment::After,
 };
 /// A client sends a message to the business server itself, and shows its answer.
-pub const ACTION: Hook = Hook {
+pub(crate) const ACTION: Hook = Hook {
     name: "chatserver.action",
     moment: Moment::Before,
 };
 
-pub static HOOKS: [HookInfo; 3] = [
+pub(crate) static HOOKS: [HookInfo; 3] = [
     HookInfo {
         can: Ability::Block,
         ..row(AUTH, "auth", "user", false)

@@ -15,13 +15,13 @@ use super::literal;
 
 /// A JSON object, its members in the order of the document; keys may repeat.
 #[derive(Debug)]
-pub struct Object<'a> {
+pub(crate) struct Object<'a> {
     pub members: Vec<Member<'a>>,
 }
 
 /// One member of an object.
 #[derive(Debug)]
-pub struct Member<'a> {
+pub(crate) struct Member<'a> {
     pub key: Cow<'a, str>,
     /// The value as written, a slice of the document.
     pub value: &'a str,
@@ -29,7 +29,7 @@ pub struct Member<'a> {
 
 /// Why a text is not a JSON object. Says nothing of what the text holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flaw {
+pub(crate) enum Flaw {
     NotAnObject,
     NotAnArray,
     /// Position of the error, both from 1.
@@ -53,7 +53,7 @@ impl fmt::Display for Flaw {
 
 impl<'a> Object<'a> {
     /// Reads a whole document; anything but space after the object is a flaw.
-    pub fn parse(document: &'a str) -> Result<Object<'a>, Flaw> {
+    pub(crate) fn parse(document: &'a str) -> Result<Object<'a>, Flaw> {
         if first_byte(document) != Some(b'{') {
             return Err(Flaw::NotAnObject);
         }
@@ -63,7 +63,7 @@ impl<'a> Object<'a> {
 
     /// Splits an object that stands in a document which was parsed, so that its form is known to
     /// be right. What is no object has no members.
-    pub fn split(raw: &'a str) -> Object<'a> {
+    pub(crate) fn split(raw: &'a str) -> Object<'a> {
         let mut members = Vec::with_capacity(if raw.len() > 256 { 20 } else { 4 });
         let mut rest = Items::inside(raw, b'{');
         while let Some(key) = rest.next_value() {
@@ -78,7 +78,7 @@ impl<'a> Object<'a> {
     }
 
     /// The raw value of a member. As in Go, letter case does not matter and the last one counts.
-    pub fn last(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn last(&self, name: &str) -> Option<&'a str> {
         self.members
             .iter()
             .rev()
@@ -87,13 +87,13 @@ impl<'a> Object<'a> {
     }
 
     /// The text of a string member; `None` when it is absent, `null` or of another type.
-    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         self.last(name).and_then(text)
     }
 }
 
 /// Reads an array as a whole document; anything but space after it is a flaw.
-pub fn parse_elements(document: &str) -> Result<Vec<&str>, Flaw> {
+pub(crate) fn parse_elements(document: &str) -> Result<Vec<&str>, Flaw> {
     if first_byte(document) != Some(b'[') {
         return Err(Flaw::NotAnArray);
     }
@@ -169,14 +169,14 @@ fn value_len(json: &str) -> usize {
 }
 
 /// The first byte that is not space.
-pub fn first_byte(json: &str) -> Option<u8> {
+pub(crate) fn first_byte(json: &str) -> Option<u8> {
     json.bytes()
         .find(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
 /// Compares a key with a field's name as Go's decoder does: letter case does not matter, and the
 /// long s and the Kelvin sign are letters too, so that nobody hides a text behind such a key.
-pub fn same_key(key: &str, name: &str) -> bool {
+pub(crate) fn same_key(key: &str, name: &str) -> bool {
     if key.len() == name.len() {
         return key.eq_ignore_ascii_case(name);
     }
@@ -193,7 +193,7 @@ pub fn same_key(key: &str, name: &str) -> bool {
 
 /// Raw elements of an array that stands in a document which was parsed; `None` when the value is
 /// no array.
-pub fn elements(raw: &str) -> Option<Vec<&str>> {
+pub(crate) fn elements(raw: &str) -> Option<Vec<&str>> {
     if first_byte(raw) != Some(b'[') {
         return None;
     }
@@ -202,22 +202,22 @@ pub fn elements(raw: &str) -> Option<Vec<&str>> {
 }
 
 /// Value of a string literal; `None` for another type.
-pub fn text(raw: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn text(raw: &str) -> Option<Cow<'_, str>> {
     (raw.len() >= 2 && raw.starts_with('"')).then(|| literal::decode(raw))
 }
 
 /// Value of an integer as Go reads it into an int64: `1.0`, `1e3` and `"1"` are none.
-pub fn int(raw: &str) -> Option<i64> {
+pub(crate) fn int(raw: &str) -> Option<i64> {
     raw.parse().ok()
 }
 
 /// Value of an integer as Go reads it into an int32.
-pub fn int32(raw: &str) -> Option<i32> {
+pub(crate) fn int32(raw: &str) -> Option<i32> {
     raw.parse().ok()
 }
 
 /// Texts of an array of strings, where `null` is the empty string; `None` for another type.
-pub fn texts(raw: &str) -> Option<Vec<String>> {
+pub(crate) fn texts(raw: &str) -> Option<Vec<String>> {
     let text_or_null = |element: &str| match element {
         "null" => Some(String::new()),
         element => text(element).map(Cow::into_owned),
@@ -226,7 +226,7 @@ pub fn texts(raw: &str) -> Option<Vec<String>> {
 }
 
 /// Where a slice stands in the document that it was cut from.
-pub fn range_in(document: &str, part: &str) -> Range<usize> {
+pub(crate) fn range_in(document: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr() as usize - document.as_ptr() as usize;
     debug_assert!(start + part.len() <= document.len());
     start..start + part.len()
@@ -234,7 +234,11 @@ pub fn range_in(document: &str, part: &str) -> Range<usize> {
 
 /// The document with new raw values for some of its members; members that it lacks are left out.
 /// Where a key repeats, every occurrence is replaced.
-pub fn with_members(document: &str, object: &Object<'_>, changes: &[(&str, String)]) -> String {
+pub(crate) fn with_members(
+    document: &str,
+    object: &Object<'_>,
+    changes: &[(&str, String)],
+) -> String {
     let mut out = String::with_capacity(document.len());
     let mut copied = 0;
     for member in &object.members {

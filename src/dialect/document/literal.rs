@@ -13,7 +13,7 @@ use memchr::{memchr, memchr2};
 /// The text of a literal.
 ///
 /// Half of a surrogate pair becomes U+FFFD, as in Go's decoder.
-pub fn decode(literal: &str) -> Cow<'_, str> {
+pub(crate) fn decode(literal: &str) -> Cow<'_, str> {
     let inner = inside(literal);
     let Some(run) = memchr(b'\\', inner.as_bytes()) else {
         return Cow::Borrowed(inner);
@@ -37,7 +37,7 @@ pub fn decode(literal: &str) -> Cow<'_, str> {
 const SHORT: usize = 16;
 
 /// Bytes of the literal that `json` starts with.
-pub fn len(json: &str) -> usize {
+pub(crate) fn len(json: &str) -> usize {
     let bytes = json.as_bytes();
     let mut at = 1;
     // Most literals are keys and ids, too short for a search to pay.
@@ -61,14 +61,14 @@ pub fn len(json: &str) -> usize {
 
 /// Appends a literal, quotes included, as Go's encoder writes it: `<`, `>`, `&`, U+2028 and
 /// U+2029 as `\uXXXX`, everything else that JSON allows raw.
-pub fn encode(text: &str, out: &mut String) {
+pub(crate) fn encode(text: &str, out: &mut String) {
     out.push('"');
     encode_inside(text, out);
     out.push('"');
 }
 
 /// A literal in a string of its own.
-pub fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     encode(text, &mut out);
     out
@@ -76,7 +76,7 @@ pub fn encoded(text: &str) -> String {
 
 /// A new text for one literal.
 #[derive(Clone, Debug)]
-pub struct Edit<'a> {
+pub(crate) struct Edit<'a> {
     /// Where the literal stands: byte range in the document, then in the decoded value of the one
     /// before. Never empty.
     pub path: &'a [Range<usize>],
@@ -87,7 +87,7 @@ pub struct Edit<'a> {
 /// spelling of characters that a changed literal keeps.
 ///
 /// Paths must come from this document; of two equal ones the last counts.
-pub fn splice(document: &str, mut edits: Vec<Edit<'_>>) -> String {
+pub(crate) fn splice(document: &str, mut edits: Vec<Edit<'_>>) -> String {
     edits.sort_by_key(|edit| edit.path[0].start);
     let mut out = String::with_capacity(document.len());
     let mut copied = 0;
@@ -119,7 +119,7 @@ pub fn splice(document: &str, mut edits: Vec<Edit<'_>>) -> String {
 /// Appends a literal for `text` in the spelling of another literal: what both begin and end with
 /// is copied, and so is every character that keeps its place in a text of the same length. Others
 /// are escaped if the other literal escapes them.
-pub fn respell(literal: &str, text: &str, out: &mut String) {
+pub(crate) fn respell(literal: &str, text: &str, out: &mut String) {
     let inner = inside(literal);
     let units = units(inner);
     let kept = match units.iter().any(|(c, _)| *c == char::REPLACEMENT_CHARACTER) {

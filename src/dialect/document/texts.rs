@@ -26,7 +26,7 @@ const ID_BYTES_MAX: usize = 128;
 
 /// What to look for.
 #[derive(Clone, Copy, Debug)]
-pub struct Search<'a> {
+pub(crate) struct Search<'a> {
     pub content: &'a str,
     /// How the document's object is read.
     pub rule: Rule,
@@ -44,10 +44,10 @@ pub struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// Looks at every string of a document.
-    pub fn every_string(content: &'a str, replaceable: bool) -> Search<'a> {
+    pub(crate) fn every_string(content: &'a str, replaceable: bool) -> Search<'a> {
         Search {
             content,
-            rule: Rule::EveryString,
+            rule: Rule::EveryString(Opaque),
             message: &[],
             plain: false,
             mentioned: &[],
@@ -61,7 +61,7 @@ impl<'a> Search<'a> {
 ///
 /// Content that is not the JSON object it should be is one text as a whole, so that no form is a
 /// way past the filters. Empty texts are left out.
-pub fn find_texts(search: Search<'_>, texts: &mut Vec<Text>) {
+pub(crate) fn find_texts(search: Search<'_>, texts: &mut Vec<Text>) {
     let content = search.content;
     if content.is_empty() {
         return;
@@ -95,14 +95,16 @@ pub fn find_texts(search: Search<'_>, texts: &mut Vec<Text>) {
         outer: &[],
     };
     match search.rule {
-        Rule::Fields(fields) => finder.fields(place, &object, fields),
+        Rule::Fields(fields) => finder.fields(place, &object, fields, None),
+        Rule::Open(fields) => finder.fields(place, &object, fields, Some(Opaque)),
+        Rule::EveryString(class) => finder.every_string(place, content, class),
         _ => finder.every_string(place, content, Opaque),
     }
 }
 
 /// How a value of an element is read.
 #[derive(Clone, Copy, Debug)]
-pub enum Rule {
+pub(crate) enum Rule {
     Text(TextClass),
     /// A text with `@userID ` tokens in it.
     Mentions,
@@ -111,12 +113,15 @@ pub enum Rule {
     /// An array.
     Each(&'static Rule),
     Fields(&'static Fields),
+    /// As `Fields`, and what else an app puts there is read too.
+    Open(&'static Fields),
     /// A whole message.
     Message,
-    EveryString,
+    /// Every string in it.
+    EveryString(TextClass),
 }
 
-pub type Fields = [(&'static str, Rule)];
+pub(crate) type Fields = [(&'static str, Rule)];
 
 /// The string that is being read, and the literals that lead to it from `content`.
 #[derive(Clone, Copy)]
@@ -147,7 +152,13 @@ struct Finder<'a> {
 impl Finder<'_> {
     /// All fields of an object that have a rule. As clients disagree on which of two equal keys
     /// counts, all do.
-    fn fields(&mut self, place: Place<'_>, object: &Object<'_>, fields: &Fields) {
+    fn fields(
+        &mut self,
+        place: Place<'_>,
+        object: &Object<'_>,
+        fields: &Fields,
+        others: Option<TextClass>,
+    ) {
         let has_mentions = |(_, rule): &(_, Rule)| matches!(rule, Rule::Mentions);
         let mentioned = match fields.iter().any(has_mentions) {
             true => self.mentioned(object),
@@ -162,9 +173,10 @@ impl Finder<'_> {
             let rule = fields
                 .iter()
                 .find(|(name, _)| json::same_key(&member.key, name));
-            if let Some((_, rule)) = rule {
+            let rule = rule.map(|(_, rule)| *rule).or(others.map(Rule::AppText));
+            if let Some(rule) = rule {
                 self.below(&member.key, |finder| {
-                    finder.value(place, member.value, *rule, beside);
+                    finder.value(place, member.value, rule, beside);
                 });
             }
         }
@@ -189,10 +201,13 @@ impl Finder<'_> {
             (Rule::Mentions, b'"') => self.text(place, raw, Body, beside),
             (Rule::AppText(class), b'"') => self.app_text(place, raw, class),
             (Rule::Each(rule), b'[') => self.each(place, raw, *rule),
-            (Rule::Fields(fields), b'{') => self.fields(place, &Object::split(raw), fields),
+            (Rule::Fields(fields), b'{') => self.fields(place, &Object::split(raw), fields, None),
+            (Rule::Open(fields), b'{') => {
+                self.fields(place, &Object::split(raw), fields, Some(Opaque));
+            }
             (Rule::Message, b'{') if self.nested < NESTED_DEPTH_MAX => {
                 self.nested += 1;
-                self.fields(place, &Object::split(raw), self.search.message);
+                self.fields(place, &Object::split(raw), self.search.message, None);
                 self.nested -= 1;
             }
             // Another type than it should be, or too deep: nothing of it hides.

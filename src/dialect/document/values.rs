@@ -10,7 +10,13 @@ use crate::event::{Document, Text, TextClass};
 /// holds. Numbers and the like have no text.
 ///
 /// `pointer` is where the value stands; texts are [`TextClass::Body`] in the event's body.
-pub fn find(document: &str, raw: &str, pointer: &str, replaceable: bool, texts: &mut Vec<Text>) {
+pub(crate) fn find(
+    document: &str,
+    raw: &str,
+    pointer: &str,
+    replaceable: bool,
+    texts: &mut Vec<Text>,
+) {
     let range = json::range_in(document, raw);
     match raw.as_bytes().first() {
         Some(b'{') => inside(raw, pointer, replaceable, texts, |literals| {

@@ -12,6 +12,7 @@ use crate::dialect::answers::Reading;
 use crate::dialect::contract::{Outgoing, Reply};
 use crate::dialect::document::json::{self, Object};
 use crate::dialect::document::readable::readable;
+use crate::dialect::query;
 use crate::event::{Event, Room};
 
 use super::decode;
@@ -20,7 +21,7 @@ use super::table::RECALL;
 /// Writes the answer to a call.
 ///
 /// A refusal becomes a warning, if there is a bot to post it as. A failure never posts anything.
-pub fn reply(room: Option<&Room>, event: &Event, decision: &Decision) -> Reply {
+pub(crate) fn reply(room: Option<&Room>, event: &Event, decision: &Decision) -> Reply {
     let keep = room.and_then(|room| room.bot_state.as_deref());
     let bot = room.and_then(|room| room.bot.as_deref());
     match (&decision.verdict, bot) {
@@ -43,7 +44,7 @@ pub fn reply(room: Option<&Room>, event: &Event, decision: &Decision) -> Reply {
 
 /// The answer that does nothing. What the server makes of an absent state is not known, so the one
 /// that it sent is repeated.
-pub fn nothing(bot_state: Option<&str>) -> Reply {
+pub(crate) fn nothing(bot_state: Option<&str>) -> Reply {
     written(None, &state_json(None, bot_state), "null")
 }
 
@@ -80,7 +81,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Reads a bot's answer. The flat form of 2019 has the message's members beside the state.
-pub fn read(status: u16, body: &[u8]) -> Reading {
+pub(crate) fn read(status: u16, body: &[u8]) -> Reading {
     if !(200..300).contains(&status) {
         return Reading::failure(FailureClass::HttpStatus, format!("status {status}"), None);
     }
@@ -131,7 +132,7 @@ fn flat_message(object: &Object<'_>) -> String {
 }
 
 /// The recall of a message that was refused but stands in the room.
-pub fn recall(event: &Event, decision: &Decision) -> Option<Event> {
+pub(crate) fn recall(event: &Event, decision: &Decision) -> Option<Event> {
     let is_refused = matches!(decision.verdict, Verdict::Block(_));
     if !is_refused || decision.decider == Decider::FailurePolicy {
         return None;
@@ -149,11 +150,11 @@ pub fn recall(event: &Event, decision: &Decision) -> Option<Event> {
 }
 
 /// The call that asks a room's bot, or the one that takes a message back.
-pub fn request(url: &str, event: &Event) -> Outgoing {
+pub(crate) fn request(url: &str, event: &Event) -> Outgoing {
     let json = ("Content-Type", "application/json".to_owned());
     if event.hook != RECALL {
         return Outgoing {
-            url: url.to_owned(),
+            url: query::joined(url, &event.query),
             headers: vec![json],
             body: with_state(event),
         };

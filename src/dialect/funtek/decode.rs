@@ -8,6 +8,7 @@ use crate::dialect::document::json::{self, Object};
 use crate::dialect::document::readable::readable;
 use crate::dialect::document::writer::Fields;
 use crate::dialect::document::{literal, values};
+use crate::dialect::query;
 use crate::event::{Can, DialectId, Event, Hook, Message, Room};
 
 use super::options::FuntekOptions;
@@ -19,7 +20,7 @@ const EVENT_CHARS_MAX: usize = 100;
 const WRITTEN: [&str; 4] = ["message", "contents", "template", "extra"];
 
 /// Reads a call.
-pub fn decode(call: &Call<'_>, options: &FuntekOptions) -> Result<Decoded, Unreadable> {
+pub(crate) fn decode(call: &Call<'_>, options: &FuntekOptions) -> Result<Decoded, Unreadable> {
     let text = readable(&call.body);
     let unreadable = |reason: String| Unreadable { hook: None, reason };
     let object = Object::parse(&text).map_err(|flaw| unreadable(format!("the body is {flaw}")))?;
@@ -30,18 +31,26 @@ pub fn decode(call: &Call<'_>, options: &FuntekOptions) -> Result<Decoded, Unrea
         .find(|info| !info.command.is_empty() && info.command.eq_ignore_ascii_case(&name));
     let Some(info) = found else {
         let shown = name.chars().take(EVENT_CHARS_MAX).collect();
-        return Ok(Decoded::UnknownCommand(shown));
+        return Ok(Decoded::UnknownCommand {
+            command: shown,
+            event: None,
+        });
     };
     let mut event = read(info.hook, &object, &text, options).map_err(|reason| Unreadable {
         hook: Some(info.hook),
         reason,
     })?;
     event.operation_id = call.head.operation_id().to_owned();
+    event.query = query::rest(call.head.query, |_| false);
     Ok(Decoded::Event(Box::new(event)))
 }
 
 /// Reads an event whose hook is known.
-pub fn decode_one(hook: Hook, operation_id: &str, body: &Bytes) -> Result<Event, Unreadable> {
+pub(crate) fn decode_one(
+    hook: Hook,
+    operation_id: &str,
+    body: &Bytes,
+) -> Result<Event, Unreadable> {
     let text = readable(body);
     let unreadable = |reason: String| Unreadable {
         hook: Some(hook),
@@ -199,7 +208,7 @@ fn recalled(object: &Object<'_>, body: &str) -> Event {
 }
 
 /// A message in our words as the server writes it; its group is the room.
-pub fn compose(message: &Message) -> String {
+pub(crate) fn compose(message: &Message) -> String {
     let (id, user) = (&message.server_msg_id, &message.send_id);
     let content = match Object::parse(&message.content) {
         Ok(_) => message.content.clone(),
@@ -238,7 +247,7 @@ fn message_type(content_type: i32) -> &'static str {
 }
 
 /// The bot's state in a call that cannot be read as a whole.
-pub fn bot_state(body: &[u8]) -> Option<String> {
+pub(crate) fn bot_state(body: &[u8]) -> Option<String> {
     let text = readable(body);
     let object = Object::parse(&text).ok()?;
     object.text("botState").map(|state| state.into_owned())

@@ -29,17 +29,17 @@ pub use options::FuntekOptions;
 
 /// The dialect of FUNTEK.
 #[derive(Debug)]
-pub struct Funtek {
+pub(crate) struct Funtek {
     options: FuntekOptions,
 }
 
 /// As it is spoken where no operator said more.
-pub static DEFAULT: Funtek = Funtek {
+pub(crate) static DEFAULT: Funtek = Funtek {
     options: FuntekOptions { bot: None },
 };
 
 impl Funtek {
-    pub fn new(options: FuntekOptions) -> Funtek {
+    pub(crate) fn new(options: FuntekOptions) -> Funtek {
         Funtek { options }
     }
 }

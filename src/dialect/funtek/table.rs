@@ -3,9 +3,9 @@
 use crate::dialect::hooks::{Ability, Form, HookInfo};
 use crate::event::{Hook, Moment};
 
-pub const MESSAGE: Hook = before("funtek.MESSAGE");
+pub(crate) const MESSAGE: Hook = before("funtek.MESSAGE");
 /// Not a call of the server: the call that takes a message back, queued like an after event.
-pub const RECALL: Hook = Hook {
+pub(crate) const RECALL: Hook = Hook {
     name: "funtek.recall",
     moment: Moment::After,
 };
@@ -17,7 +17,7 @@ const fn before(name: &'static str) -> Hook {
     }
 }
 
-pub static HOOKS: [HookInfo; 5] = [
+pub(crate) static HOOKS: [HookInfo; 5] = [
     row(MESSAGE, "MESSAGE", "message"),
     row(before("funtek.JOIN_ROOM"), "JOIN_ROOM", "group"),
     row(before("funtek.ADD_MEMBERS"), "ADD_MEMBERS", "group"),

@@ -1,9 +1,10 @@
-//! Reading an endpoint's answer as OpenIM v3.7 and later do.
+//! Reading an endpoint's answer as OpenIM v3 does: v3.7 and later, or an older version by name.
 //!
 //! Shape: an object with `actionCode`, `errCode`, `errMsg`, `errDlt` and `nextCode`, all optional,
 //! and the hook's own fields. It refuses exactly if `actionCode` is 0 and `nextCode` is 1.
 //! Go's rules: keys without regard to case, the last of equal ones counts, `null` is as if absent,
-//! integers have 32 bits, and a wrong type, or text behind the object, is no answer.
+//! integers have 32 bits, and a wrong type, or text behind the object, is no answer. Older versions
+//! differ in what refuses ([`Answers`]).
 //! Source: open-im-server main, `pkg/callbackstruct/common.go`, `pkg/common/webhook`.
 
 use crate::decision::{Answer, FailureClass, Outcome, Refusal, Replacement};
@@ -15,15 +16,15 @@ use crate::event::{DialectId, Event, Moment};
 use super::{fields, request, table};
 
 /// The code of a refusal that brings none of its own that is safe.
-pub const REFUSAL_CODE: i32 = 20001;
+pub(crate) const REFUSAL_CODE: i32 = 20001;
 
 /// OpenIM reports 0 as success, and 1 to 99 as a fault of its own.
-pub fn is_safe_code(code: i64) -> bool {
+pub(crate) fn is_safe_code(code: i64) -> bool {
     (100..=i64::from(i32::MAX)).contains(&code)
 }
 
-/// Reads an answer by the rule of v3.7 and later.
-pub fn read(event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading {
+/// Reads an answer.
+pub(crate) fn read(event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading {
     let info = table::info(event.hook);
     if info.hook.moment == Moment::After {
         return acknowledgement(status);
@@ -33,17 +34,22 @@ pub fn read(event: &Event, status: u16, body: &[u8], answers: Answers) -> Readin
         Ok(object) => object,
         Err(reading) => return reading,
     };
-    let codes = Codes::read(&object, json::int32);
+    // Before v3.4.2 there was no `nextCode`.
+    let known = match answers {
+        Answers::OpenIm30 => &CODES[..4],
+        _ => &CODES[..],
+    };
+    let codes = Codes::read(&object, known, json::int32);
     if let Some(reading) = wrong_type(&codes, status, answers) {
         return reading;
     }
-    if codes.action == 0 && codes.next == 1 {
+    if refuses(&codes, answers) {
         return refusal(&codes, status);
     }
     if !is_success(status) {
         return wrong_status(status);
     }
-    let warning = contradiction(&codes).or_else(|| unknown(&codes, &object, event));
+    let warning = contradiction(&codes, answers).or_else(|| unknown(&codes, &object, event));
     if let Some(reading) = judge(warning, &codes, answers) {
         return reading;
     }
@@ -53,8 +59,20 @@ pub fn read(event: &Event, status: u16, body: &[u8], answers: Answers) -> Readin
     }
 }
 
+/// The rule of a version of the server; of v3.7 and later where none is named.
+fn refuses(codes: &Codes, answers: Answers) -> bool {
+    match answers {
+        Answers::OpenIm30 => codes.action != 0 || codes.err != 0,
+        Answers::OpenIm342 => codes.action != 0 || codes.next == 1,
+        Answers::OpenIm36 => false,
+        Answers::OpenIm | Answers::Strict | Answers::Intent | Answers::OpenIm21 => {
+            codes.action == 0 && codes.next == 1
+        }
+    }
+}
+
 /// After hooks: whatever the answer says, it is thrown away.
-pub fn acknowledgement(status: u16) -> Reading {
+pub(crate) fn acknowledgement(status: u16) -> Reading {
     match is_success(status) {
         true => answer(Replacement::default(), None),
         false => wrong_status(status),
@@ -62,7 +80,7 @@ pub fn acknowledgement(status: u16) -> Reading {
 }
 
 /// Reads the object, for which Go takes `null` too.
-pub fn parse(text: &str, status: u16) -> Result<Object<'_>, Reading> {
+pub(crate) fn parse(text: &str, status: u16) -> Result<Object<'_>, Reading> {
     let nothing = Object {
         members: Vec::new(),
     };
@@ -78,9 +96,12 @@ pub fn parse(text: &str, status: u16) -> Result<Object<'_>, Reading> {
     }
 }
 
+/// The names of the codes, in the order in which the versions got them.
+pub(crate) const CODES: [&str; 5] = ["actionCode", "errCode", "errMsg", "errDlt", "nextCode"];
+
 /// The five codes of an answer.
 #[derive(Debug, Default)]
-pub struct Codes {
+pub(crate) struct Codes {
     pub action: i64,
     pub err: i64,
     pub next: i64,
@@ -94,11 +115,15 @@ pub struct Codes {
 }
 
 impl Codes {
-    /// Reads the codes; `int` is how wide the server's integers are.
-    pub fn read<T: Into<i64>>(object: &Object<'_>, int: impl Fn(&str) -> Option<T>) -> Codes {
+    /// Reads the codes that the server knows; `int` is how wide its integers are.
+    pub(crate) fn read<T: Into<i64>>(
+        object: &Object<'_>,
+        known: &[&str],
+        int: impl Fn(&str) -> Option<T>,
+    ) -> Codes {
         let mut codes = Codes::default();
         for member in &object.members {
-            let is = |name| json::same_key(&member.key, name);
+            let is = |name| known.contains(&name) && json::same_key(&member.key, name);
             let set_int = |field: &mut i64| match int(member.value) {
                 Some(number) => {
                     *field = number.into();
@@ -124,12 +149,12 @@ impl Codes {
     }
 
     /// What the author means is to refuse. 200 as an `errCode` is HTTP's success, copied.
-    pub fn means_refusal(&self) -> bool {
+    pub(crate) fn means_refusal(&self) -> bool {
         self.action != 0 || self.next == 1 || !matches!(self.err, 0 | 200) || self.next_means_one
     }
 
     /// The refusal; its code is one that is safe.
-    pub fn refusal(&self) -> Refusal {
+    pub(crate) fn refusal(&self) -> Refusal {
         let (code, note) = match i32::try_from(self.err) {
             Ok(code) if is_safe_code(self.err) => (code, String::new()),
             _ => (
@@ -159,7 +184,7 @@ fn set_text(field: &mut String, raw: &str) -> bool {
 }
 
 /// A reading if one of the codes has a wrong type.
-pub fn wrong_type(codes: &Codes, status: u16, answers: Answers) -> Option<Reading> {
+pub(crate) fn wrong_type(codes: &Codes, status: u16, answers: Answers) -> Option<Reading> {
     if !codes.wrong_type {
         return None;
     }
@@ -183,7 +208,12 @@ fn refusal(codes: &Codes, status: u16) -> Reading {
 }
 
 /// Codes that let the operation go on although they look like a refusal.
-fn contradiction(codes: &Codes) -> Option<AnswerWarning> {
+fn contradiction(codes: &Codes, answers: Answers) -> Option<AnswerWarning> {
+    if answers == Answers::OpenIm36 {
+        return codes
+            .means_refusal()
+            .then_some(AnswerWarning::RefusalIgnored);
+    }
     match codes {
         Codes { action, .. } if *action != 0 => Some(AnswerWarning::ActionCode),
         Codes { next, .. } if !matches!(next, 0 | 1) => Some(AnswerWarning::NextCode),
@@ -193,7 +223,7 @@ fn contradiction(codes: &Codes) -> Option<AnswerWarning> {
 }
 
 /// An object that is no answer at all: a web framework's error, or one with other fields only.
-pub fn unknown(codes: &Codes, object: &Object<'_>, event: &Event) -> Option<AnswerWarning> {
+pub(crate) fn unknown(codes: &Codes, object: &Object<'_>, event: &Event) -> Option<AnswerWarning> {
     if codes.any || object.members.is_empty() {
         return None;
     }
@@ -211,7 +241,11 @@ pub fn unknown(codes: &Codes, object: &Object<'_>, event: &Event) -> Option<Answ
 }
 
 /// The reading of an odd answer, unless it goes on to be read as the server does.
-pub fn judge(warning: Option<AnswerWarning>, codes: &Codes, answers: Answers) -> Option<Reading> {
+pub(crate) fn judge(
+    warning: Option<AnswerWarning>,
+    codes: &Codes,
+    answers: Answers,
+) -> Option<Reading> {
     let warning = warning?;
     match (answers, warning) {
         (Answers::Strict, _) | (Answers::Intent, AnswerWarning::FrameworkError) => {
@@ -221,14 +255,12 @@ pub fn judge(warning: Option<AnswerWarning>, codes: &Codes, answers: Answers) ->
             Some(block(codes.refusal(), Some(warning)))
         }
         // Its `status` is no field of the hook.
-        (Answers::OpenIm, AnswerWarning::FrameworkError) => {
-            Some(answer(Replacement::default(), Some(warning)))
-        }
+        (_, AnswerWarning::FrameworkError) => Some(answer(Replacement::default(), Some(warning))),
         _ => None,
     }
 }
 
-pub fn answer(replacement: Replacement, warning: Option<AnswerWarning>) -> Reading {
+pub(crate) fn answer(replacement: Replacement, warning: Option<AnswerWarning>) -> Reading {
     let answer = match replacement.is_empty() {
         true => Answer::Allow,
         false => Answer::Replace(replacement),
@@ -239,18 +271,18 @@ pub fn answer(replacement: Replacement, warning: Option<AnswerWarning>) -> Readi
     }
 }
 
-pub fn block(refusal: Refusal, warning: Option<AnswerWarning>) -> Reading {
+pub(crate) fn block(refusal: Refusal, warning: Option<AnswerWarning>) -> Reading {
     Reading {
         outcome: Outcome::Answer(Answer::Block(refusal)),
         warning,
     }
 }
 
-pub fn is_success(status: u16) -> bool {
+pub(crate) fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
 }
 
-pub fn wrong_status(status: u16) -> Reading {
+pub(crate) fn wrong_status(status: u16) -> Reading {
     Reading::failure(FailureClass::HttpStatus, format!("status {status}"), None)
 }
 

@@ -12,11 +12,12 @@ use crate::dialect::contract::{Call, Decoded, Head, Unreadable};
 use crate::dialect::document::json::{self, Flaw, Object};
 use crate::dialect::document::readable::readable;
 use crate::dialect::hooks::{Form, HookInfo, Receiver};
+use crate::dialect::query;
 use crate::event::{Can, DialectId, Document, Event, Hook, Message, Moment, Text, TextClass};
 
 use super::table::{self, ONE_MEMBER_JOINS, v2};
 use super::texts::{content_texts, texts};
-use super::{message, request};
+use super::{message, recipients, request};
 
 /// Longest unknown command that is reported.
 const COMMAND_CHARS_MAX: usize = 100;
@@ -25,7 +26,7 @@ const COMMAND_CHARS_MAX: usize = 100;
 ///
 /// The URL's form tells the two apart where it can, for only v3 appends a command. Else the route
 /// tells, unless the body knows better.
-pub fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unreadable> {
+pub(crate) fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unreadable> {
     let head = &call.head;
     let in_path = command_in_path(head.path);
     let in_url = in_path.or_else(|| command_in_query(head.query));
@@ -37,8 +38,11 @@ pub fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unreadable> 
     let object = Object::parse(&text);
     let command = command_of(in_url, &object)?;
     let Some(info) = table::by_command(&command) else {
-        let shown = command.chars().take(COMMAND_CHARS_MAX).collect();
-        return Ok(Decoded::UnknownCommand(shown));
+        let event = unknown_event(head, &command, &text, object.as_ref().ok());
+        return Ok(Decoded::UnknownCommand {
+            command: command.chars().take(COMMAND_CHARS_MAX).collect(),
+            event: event.map(Box::new),
+        });
     };
     let unreadable = |reason| Unreadable {
         hook: Some(info.hook),
@@ -55,27 +59,78 @@ pub fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unreadable> 
         DialectId::OpenImV2 => v2::can(info.hook),
         _ => can(info, &command),
     };
-    let operation_id = match head.operation_id() {
-        "" => object.text("operationID").unwrap_or_default().into_owned(),
-        id => id.to_owned(),
-    };
     let mut event = read(info, dialect, can, &object, &text, |document, name| {
         is_replaceable(info, dialect, can, document, name)
     })
     .map_err(unreadable)?;
-    event.operation_id = operation_id;
+    event.operation_id = operation_id(head, &object);
+    event.query = query::rest(head.query, names_command);
     event.body = Some(body);
     Ok(Decoded::Event(Box::new(event)))
 }
 
+fn operation_id(head: &Head<'_>, object: &Object<'_>) -> String {
+    match head.operation_id() {
+        "" => object.text("operationID").unwrap_or_default().into_owned(),
+        id => id.to_owned(),
+    }
+}
+
+/// The event of an after command that this version of callgate has no hook for.
+///
+/// Its order is kept as far as its fields tell what it belongs to; equal ones are no repeats.
+fn unknown_event(
+    head: &Head<'_>,
+    command: &str,
+    body: &str,
+    object: Option<&Object<'_>>,
+) -> Option<Event> {
+    let object = object.filter(|_| table::is_after(command))?;
+    let hook = hooks_of_others()?;
+    let named = object.text("callbackCommand");
+    let body = match named.filter(|named| !named.is_empty()) {
+        Some(_) => body.to_owned(),
+        None => with_command(body, object, command),
+    };
+    Some(Event {
+        operation_id: operation_id(head, object),
+        query: query::rest(head.query, names_command),
+        ordering_key: likely_ordering_key(object),
+        recipients: recipients::read(object),
+        body: Some(Bytes::from(body)),
+        ..Event::new(hook, DialectId::OpenIm, Can::NOTHING)
+    })
+}
+
+fn hooks_of_others() -> Option<Hook> {
+    let others = table::HOOKS
+        .iter()
+        .find(|info| info.hook.name == table::OTHER);
+    others.map(|info| info.hook)
+}
+
+fn likely_ordering_key(object: &Object<'_>) -> String {
+    let text = |name| scalar(object, name).unwrap_or_default();
+    let message = Message {
+        send_id: text("sendID"),
+        recv_id: text("recvID"),
+        group_id: text("groupID"),
+        ..Message::default()
+    };
+    let of_message = message::conversation_id(&message);
+    let others = ["conversationID", "userID", "fromUserID", "ownerUserID"].map(text);
+    let mut keys = others.into_iter().chain([of_message]).rev();
+    keys.find(|key| !key.is_empty()).unwrap_or_default()
+}
+
 /// The hook whose command stands in the URL.
-pub fn hook_of(head: &Head<'_>) -> Option<Hook> {
+pub(crate) fn hook_of(head: &Head<'_>) -> Option<Hook> {
     let command = command_in_path(head.path).or_else(|| command_in_query(head.query))?;
     table::by_command(command).map(|info| info.hook)
 }
 
 /// Reads an event that was stored with the body of its call.
-pub fn decode_one(
+pub(crate) fn decode_one(
     hook: Hook,
     operation_id: &str,
     body: Bytes,
@@ -85,26 +140,28 @@ pub fn decode_one(
         head: Head::default(),
         body,
     };
-    match decode(&call, dialect)? {
-        Decoded::Event(mut event) => {
-            if !operation_id.is_empty() {
-                event.operation_id = operation_id.to_owned();
-            }
-            Ok(*event)
+    let unreadable = |reason| Unreadable {
+        hook: Some(hook),
+        reason,
+    };
+    let mut event = match decode(&call, dialect)? {
+        Decoded::Event(event) => event,
+        Decoded::UnknownCommand {
+            event: Some(event), ..
+        } if hook.name == table::OTHER => event,
+        Decoded::UnknownCommand { command, .. } => {
+            return Err(unreadable(format!("its command `{command}` is unknown")));
         }
-        Decoded::UnknownCommand(command) => Err(Unreadable {
-            hook: Some(hook),
-            reason: format!("its command `{command}` is unknown"),
-        }),
-        Decoded::Batch { .. } => Err(Unreadable {
-            hook: Some(hook),
-            reason: "it is more than one event".to_owned(),
-        }),
+        Decoded::Batch { .. } => return Err(unreadable("it is more than one event".to_owned())),
+    };
+    if !operation_id.is_empty() {
+        event.operation_id = operation_id.to_owned();
     }
+    Ok(*event)
 }
 
 /// Builds an event from a message that was given directly.
-pub fn event_from_message(hook: Hook, operation_id: String, message: Message) -> Event {
+pub(crate) fn event_from_message(hook: Hook, operation_id: String, message: Message) -> Event {
     let info = table::info(hook);
     let can = can_directly(hook);
     let mut texts = Vec::with_capacity(2);
@@ -137,12 +194,26 @@ pub fn event_from_message(hook: Hook, operation_id: String, message: Message) ->
 }
 
 /// Builds an event from a body that was given directly. Errors: as over HTTP.
-pub fn event_from_body(hook: Hook, operation_id: String, body: Bytes) -> Result<Event, Unreadable> {
+pub(crate) fn event_from_body(
+    hook: Hook,
+    operation_id: String,
+    body: Bytes,
+) -> Result<Event, Unreadable> {
     let info = table::info(hook);
     let unreadable = |reason| Unreadable {
         hook: Some(hook),
         reason,
     };
+    if hook.name == table::OTHER {
+        let event = decode_one(hook, &operation_id, body, DialectId::OpenIm)?;
+        return match event.hook == hook {
+            true => Ok(event),
+            false => Err(unreadable(format!(
+                "its command is that of `{}`",
+                event.hook
+            ))),
+        };
+    }
     let text = readable(&body);
     let flawed = |flaw| unreadable(format!("the body is {flaw}"));
     let object = Object::parse(&text).map_err(flawed)?;
@@ -182,11 +253,17 @@ fn read(
         true => Some(message::read(object)?),
         false => None,
     };
+    // A message names its receiver itself.
+    let recipients = match info.form {
+        Form::Message(_) => None,
+        _ => recipients::read(object),
+    };
     Ok(Event {
         natural_id: natural_id(info, message.as_ref(), Some(object)),
         ordering_key: ordering_key(info, message.as_ref(), Some(object)),
         texts: texts(info, dialect, message.as_ref(), object, body, replaceable),
         message,
+        recipients,
         ..Event::new(info.hook, dialect, can)
     })
 }
@@ -342,19 +419,23 @@ fn command_in_path(path: &str) -> Option<&str> {
 /// `command=…`, `callbackCommand=…`, or any value that ends in `/callback…Command`: what becomes
 /// of a URL with a query when OpenIM appends the command to it.
 fn command_in_query(query: &str) -> Option<&str> {
-    query
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .find_map(|(key, value)| {
-            let named = ["command", "callbackCommand"]
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(key));
-            match (named, value.rsplit_once('/')) {
-                (true, None) if !value.is_empty() => Some(value),
-                (_, Some((_, last))) if table::looks_like_command(last) => Some(last),
-                _ => None,
-            }
-        })
+    query.split('&').find_map(command_in_pair)
+}
+
+fn command_in_pair(pair: &str) -> Option<&str> {
+    let (key, value) = pair.split_once('=')?;
+    let named = ["command", "callbackCommand"]
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(key));
+    match (named, value.rsplit_once('/')) {
+        (true, None) if !value.is_empty() => Some(value),
+        (_, Some((_, last))) if table::looks_like_command(last) => Some(last),
+        _ => None,
+    }
+}
+
+fn names_command(pair: &str) -> bool {
+    command_in_pair(pair).is_some()
 }
 
 /// Both commands mean the same hook, or are the same unknown one.

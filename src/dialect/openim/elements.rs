@@ -8,9 +8,9 @@
 use crate::dialect::document::texts::{Fields, Rule};
 use crate::event::TextClass::{Body, Label, Nested, Opaque};
 
-/// The element of a content type; `None` for what machines write.
-pub fn rule_of(content_type: i32) -> Option<Rule> {
-    Some(Rule::Fields(match content_type {
+/// How the element of a content type is read.
+pub(crate) fn rule_of(content_type: i32) -> Rule {
+    Rule::Fields(match content_type {
         101 | 118 => TEXT,
         102..=104 | 121 | 122 => &[],
         105 => FILE,
@@ -18,16 +18,19 @@ pub fn rule_of(content_type: i32) -> Option<Rule> {
         107 => MERGED,
         108 => CARD,
         109 => LOCATION,
-        110 | 119 | 120 => CUSTOM,
+        110 | 119 | 120 => return Rule::Open(CUSTOM),
         113 => TYPING,
         114 => QUOTE,
         115 => FACE,
         117 => ADVANCED_TEXT,
-        1400 => OA_NOTIFICATION,
-        1000..=5000 => return None,
+        // `{"detail":"{\"text\":…}"}` in a message, `{"text":…}` in the calls before a push.
+        1400 => return Rule::EveryString(Body),
+        // Machines write objects here. What is none was sent by a client: main lets clients send
+        // these types, without any hook before the push.
+        1000..=5000 => &[],
         // A type that is not known is no way past the filters.
-        _ => return Some(Rule::EveryString),
-    }))
+        _ => return Rule::EveryString(Opaque),
+    })
 }
 
 const TEXT: &Fields = &[("content", Rule::Text(Body))];
@@ -57,10 +60,9 @@ const TYPING: &Fields = &[("msgTips", Rule::Text(Body))];
 const QUOTE: &Fields = &[("text", Rule::Text(Body)), ("quoteMessage", Rule::Message)];
 const FACE: &Fields = &[("data", Rule::AppText(Opaque))];
 const ADVANCED_TEXT: &Fields = &[("text", Rule::Text(Body))];
-const OA_NOTIFICATION: &Fields = &[("detail", Rule::AppText(Body))];
 
 /// A message inside of another one.
-pub const MESSAGE: &Fields = &[
+pub(crate) const MESSAGE: &Fields = &[
     ("senderNickname", Rule::Text(Label)),
     // Only very old messages have their text here.
     ("content", Rule::AppText(Body)),
@@ -71,7 +73,7 @@ pub const MESSAGE: &Fields = &[
     ("cardElem", Rule::Fields(CARD)),
     ("fileElem", Rule::Fields(FILE)),
     ("locationElem", Rule::Fields(LOCATION)),
-    ("customElem", Rule::Fields(CUSTOM)),
+    ("customElem", Rule::Open(CUSTOM)),
     ("faceElem", Rule::Fields(FACE)),
     ("advancedTextElem", Rule::Fields(ADVANCED_TEXT)),
     ("markdownTextElem", Rule::Fields(TEXT)),

@@ -23,7 +23,7 @@ const CONTENT: AnswerField = AnswerField {
 };
 
 /// The fields that an answer to this event may have.
-pub fn of(info: &HookInfo, event: &Event) -> impl Iterator<Item = &'static AnswerField> {
+pub(crate) fn of(info: &HookInfo, event: &Event) -> impl Iterator<Item = &'static AnswerField> {
     let over_grpc = event.body.is_none() && event.message.is_some() && event.can.replace;
     let content = (over_grpc && !info.can_replace_content()).then_some(&CONTENT);
     info.answer.iter().chain(content)
@@ -36,7 +36,7 @@ fn carries(event: &Event, name: &str) -> bool {
 
 /// What an answer replaces.
 #[derive(Debug)]
-pub struct Read {
+pub(crate) struct Read {
     pub replacement: Replacement,
     pub warning: Option<AnswerWarning>,
 }
@@ -45,7 +45,7 @@ pub struct Read {
 ///
 /// `content_back` brings a new content into the event's form.
 /// Errors: a field of a wrong type, or an unusable content.
-pub fn read(
+pub(crate) fn read(
     info: &HookInfo,
     event: &Event,
     object: &Object<'_>,
@@ -89,7 +89,7 @@ pub fn read(
             let content = content_back(text)?;
             let old = event.message.as_ref().map(|message| &message.content);
             read.replacement.content = Some(content).filter(|content| Some(content) != old);
-        } else if !asked.is_some_and(|asked| same(asked, &value)) {
+        } else if field.effect == Effect::Sets || !asked.is_some_and(|asked| same(asked, &value)) {
             let field = (field.name.to_owned(), value.into_owned());
             read.replacement.fields.push(field);
         }
@@ -116,7 +116,6 @@ fn usable<'a>(
     let was_asked = !has_body || asked.is_some_and(|asked| asked != "null");
     match field.effect {
         Effect::Ignored | Effect::Echoed { .. } => Usable::No,
-        Effect::Panics if given => Usable::Harmful,
         Effect::ReplacesIfAsked if given && !was_asked => Usable::Harmful,
         Effect::ReplacesUnlessEmpty if matches!(raw, "\"\"") || is_empty_list(raw) => Usable::No,
         // As OpenIM takes them, "" and null wipe the value; from an answer that repeats nothing
@@ -165,7 +164,7 @@ fn same(a: &str, b: &str) -> bool {
 }
 
 /// Go can decode the value into a field of this kind.
-pub fn fits(kind: Kind, raw: &str) -> bool {
+pub(crate) fn fits(kind: Kind, raw: &str) -> bool {
     if raw == "null" {
         return true;
     }

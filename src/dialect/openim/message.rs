@@ -38,13 +38,13 @@ const NAMES: [&str; 23] = [
 
 /// A field has another type than OpenIM gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WrongType;
+pub(crate) struct WrongType;
 
 /// Reads a message from a request.
 ///
 /// Errors: a sentence that names the first field of `sendID`, `content` and `contentType` that is
 /// missing or of a wrong type. Other fields of a wrong type are as if absent.
-pub fn read(object: &Object<'_>) -> Result<Message, String> {
+pub(crate) fn read(object: &Object<'_>) -> Result<Message, String> {
     let mut message = Message::default();
     for member in &object.members {
         let is_needed = |name: &&&str| json::same_key(&member.key, name);
@@ -62,7 +62,7 @@ pub fn read(object: &Object<'_>) -> Result<Message, String> {
 
 /// Sets a field by its name in a request or in an answer. `null` and unknown names change nothing,
 /// as in Go.
-pub fn set(message: &mut Message, name: &str, raw: &str) -> Result<(), WrongType> {
+pub(crate) fn set(message: &mut Message, name: &str, raw: &str) -> Result<(), WrongType> {
     if raw == "null" {
         return Ok(());
     }
@@ -107,13 +107,13 @@ fn set_number<T: std::str::FromStr>(field: &mut T, raw: &str) -> Result<(), Wron
 }
 
 /// The `content` of a message is the text itself, not JSON around it: type 101 of v2.
-pub fn is_plain(dialect: DialectId, message: &Message) -> bool {
+pub(crate) fn is_plain(dialect: DialectId, message: &Message) -> bool {
     dialect == DialectId::OpenImV2 && message.content_type == 101
 }
 
 /// OpenIM's id of the conversation that a message belongs to, so that its read marks and its
 /// revocation, which carry that id, keep their place behind it.
-pub fn conversation_id(message: &Message) -> String {
+pub(crate) fn conversation_id(message: &Message) -> String {
     let (from, to) = (&message.send_id, &message.recv_id);
     match (message.group_id.as_str(), to.is_empty()) {
         ("", true) => from.clone(),
@@ -123,7 +123,7 @@ pub fn conversation_id(message: &Message) -> String {
 }
 
 /// The ordering key of a group: the id of its conversation.
-pub fn group_ordering_key(group: &str) -> String {
+pub(crate) fn group_ordering_key(group: &str) -> String {
     format!("sg_{group}")
 }
 

@@ -5,19 +5,20 @@
 //! Source: open-im-server main, `pkg/callbackstruct` and `pkg/common/webhook`.
 //!
 //! Order, downward: `v2`, `decode`, `reply`, `answer`, `fields`, `request`, `replace`, `texts`,
-//! `elements`, `message`, `table`.
+//! `elements`, `recipients`, `message`, `table`.
 
 mod answer;
 mod decode;
 mod elements;
 mod fields;
 mod message;
+mod recipients;
 mod replace;
 mod reply;
 mod request;
 pub(super) mod table;
 pub(super) mod texts;
-pub mod v2;
+pub(crate) mod v2;
 
 use bytes::Bytes;
 
@@ -27,14 +28,14 @@ use crate::dialect::contract::{Call, Decoded, Dialect, Head, Outgoing, Reply, Un
 use crate::dialect::hooks::HookInfo;
 use crate::event::{DialectId, Event, Hook};
 
-pub use decode::{event_from_body, event_from_message};
+pub(crate) use decode::{event_from_body, event_from_message};
 
 /// The dialect of OpenIM v3.
 ///
 /// A route of this dialect also takes calls of v2, which name no command in the URL: their events
 /// are of v2's dialect, which answers them.
 #[derive(Debug)]
-pub struct OpenIm;
+pub(crate) struct OpenIm;
 
 impl Dialect for OpenIm {
     fn id(&self) -> DialectId {

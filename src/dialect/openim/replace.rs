@@ -11,7 +11,7 @@ use crate::event::{Document, Event, Text};
 use super::{message, table, texts};
 
 /// The fields that a request spreads over its body and an answer replaces as one object.
-pub const PUSH_INFO: [(&str, &str); 6] = [
+pub(crate) const PUSH_INFO: [(&str, &str); 6] = [
     ("title", "\"\""),
     ("desc", "\"\""),
     ("ex", "\"\""),
@@ -21,7 +21,7 @@ pub const PUSH_INFO: [(&str, &str); 6] = [
 ];
 
 /// The name in the request of what an answer's field replaces.
-pub fn request_name(field: &str) -> &str {
+pub(crate) fn request_name(field: &str) -> &str {
     match field {
         "senderFaceURL" => "faceURL",
         "atUserIDList" => "atUserList",
@@ -31,7 +31,7 @@ pub fn request_name(field: &str) -> &str {
 }
 
 /// Puts new texts into the literals of the event's documents and returns what changed.
-pub fn replace_texts(event: &Event, values: &[(usize, String)]) -> Replacement {
+pub(crate) fn replace_texts(event: &Event, values: &[(usize, String)]) -> Replacement {
     let changed = |document: Document| {
         values
             .iter()
@@ -104,7 +104,7 @@ fn push_info(object: &Object<'_>) -> String {
 ///
 /// Fields that only an answer has, such as `memberCallbackList` or the `recvID` of
 /// `beforeMsgModify`, change the message but not the body, which keeps the request's form.
-pub fn apply(event: &Event, replacement: &Replacement) -> Event {
+pub(crate) fn apply(event: &Event, replacement: &Replacement) -> Event {
     let mut changed = event.clone();
     if let Some(message) = &mut changed.message {
         for (name, raw) in &replacement.fields {

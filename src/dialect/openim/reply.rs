@@ -24,13 +24,13 @@ use super::table;
 const SUCCESS: &str = "Success";
 
 /// The answer to an event.
-pub fn reply(event: &Event, decision: &Decision) -> Reply {
+pub(crate) fn reply(event: &Event, decision: &Decision) -> Reply {
     let body = event.body.as_deref().unwrap_or_default();
     json(write(table::info(event.hook), body, decision))
 }
 
 /// The answer where there is no event.
-pub fn without_event(hook: Option<Hook>, body: &[u8], decision: &Decision) -> Reply {
+pub(crate) fn without_event(hook: Option<Hook>, body: &[u8], decision: &Decision) -> Reply {
     json(match hook {
         Some(hook) => write(table::info(hook), body, decision),
         None => match &decision.verdict {
@@ -41,7 +41,7 @@ pub fn without_event(hook: Option<Hook>, body: &[u8], decision: &Decision) -> Re
 }
 
 /// The answer to an after call that could not be stored.
-pub fn not_stored() -> Reply {
+pub(crate) fn not_stored() -> Reply {
     let mut reply = json(codes("not stored").finish("\n"));
     reply.status = 503;
     reply

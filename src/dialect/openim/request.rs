@@ -14,24 +14,28 @@ use crate::dialect::document::json::Object;
 use crate::dialect::document::literal;
 use crate::dialect::document::writer::Fields;
 use crate::dialect::hooks::{Form, HookInfo, Receiver};
+use crate::dialect::query;
 use crate::event::{DialectId, Event, Message};
 
 use super::{message, replace, table};
 
 /// Writes the call to an endpoint of this dialect.
-pub fn request(url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing {
+pub(crate) fn request(url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing {
     let event = shown(event, replacement);
     let body = body(&event);
     let url = url.trim_end_matches('/');
     Outgoing {
-        url: format!("{url}/{}", command_of(&event, &body)),
+        url: query::joined(
+            &format!("{url}/{}", command_of(&event, &body)),
+            &event.query,
+        ),
         headers: headers(&event.operation_id),
         body,
     }
 }
 
 /// The event that the endpoint is shown.
-pub fn shown<'a>(event: &'a Event, replacement: Option<&Replacement>) -> Cow<'a, Event> {
+pub(crate) fn shown<'a>(event: &'a Event, replacement: Option<&Replacement>) -> Cow<'a, Event> {
     match replacement.filter(|replacement| !replacement.is_empty()) {
         Some(replacement) => Cow::Owned(replace::apply(event, replacement)),
         None => Cow::Borrowed(event),
@@ -39,7 +43,7 @@ pub fn shown<'a>(event: &'a Event, replacement: Option<&Replacement>) -> Cow<'a,
 }
 
 /// The body in the form of v3: the one that we got, or one made from the message.
-pub fn body(event: &Event) -> Bytes {
+pub(crate) fn body(event: &Event) -> Bytes {
     match (&event.body, &event.message) {
         (Some(body), _) if event.dialect == DialectId::OpenIm => body.clone(),
         (_, Some(message)) => {
@@ -52,7 +56,7 @@ pub fn body(event: &Event) -> Bytes {
 }
 
 /// The endpoint sees another content than the event has: plain text in a JSON object around it.
-pub fn wraps(event: &Event) -> bool {
+pub(crate) fn wraps(event: &Event) -> bool {
     let composed = event.body.is_none() || event.dialect != DialectId::OpenIm;
     let plain = |message: &Message| {
         message.content_type == 101
@@ -82,8 +86,10 @@ fn command_of<'a>(event: &Event, body: &'a [u8]) -> &'a str {
         let end = memchr::memchr(b'"', value)?;
         std::str::from_utf8(&value[..end]).ok()
     });
-    let is_hooks =
-        |named: &&str| table::by_command(named).is_some_and(|info| info.hook == event.hook);
+    let is_hooks = |named: &&str| match table::by_command(named) {
+        Some(info) => info.hook == event.hook,
+        None => event.hook.name == table::OTHER,
+    };
     named
         .filter(is_hooks)
         .unwrap_or(table::info(event.hook).command)

@@ -9,7 +9,7 @@ use super::{elements, message};
 
 /// Every text of an event that has a body. The fields that hold them stand before `content` in
 /// every request.
-pub fn texts(
+pub(crate) fn texts(
     info: &HookInfo,
     dialect: DialectId,
     message: Option<&Message>,
@@ -69,24 +69,22 @@ pub(super) fn content_texts(
     replaceable: bool,
     texts: &mut Vec<Text>,
 ) {
-    if let Some(search) = search(dialect, message, replaceable) {
-        find_texts(search, texts);
-    }
+    find_texts(search(dialect, message, replaceable), texts);
 }
 
-/// What to look for in a message's content; nothing in what machines write.
+/// What to look for in a message's content.
 pub(in crate::dialect) fn search(
     dialect: DialectId,
     message: &Message,
     replaceable: bool,
-) -> Option<Search<'_>> {
-    Some(Search {
+) -> Search<'_> {
+    Search {
         content: &message.content,
-        rule: elements::rule_of(message.content_type)?,
+        rule: elements::rule_of(message.content_type),
         message: elements::MESSAGE,
         plain: message::is_plain(dialect, message),
         mentioned: message.at_user_ids.as_deref().unwrap_or_default(),
         replaceable,
         open_strings: true,
-    })
+    }
 }

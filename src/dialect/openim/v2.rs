@@ -8,7 +8,7 @@
 
 use bytes::Bytes;
 
-use crate::decision::{Decision, Refusal, Replacement, Verdict};
+use crate::decision::{Decision, Replacement, Verdict};
 use crate::event::{DialectId, Event, Hook, Message, Moment};
 
 use crate::dialect::answers::{AnswerWarning, Answers, Reading};
@@ -18,6 +18,7 @@ use crate::dialect::document::literal;
 use crate::dialect::document::readable::readable;
 use crate::dialect::document::writer::Fields;
 use crate::dialect::hooks::HookInfo;
+use crate::dialect::query;
 
 use super::answer::{self, Codes};
 use super::table::v2 as table;
@@ -25,7 +26,7 @@ use super::{decode, fields, message, replace, request};
 
 /// The dialect of OpenIM v2.0.
 #[derive(Debug)]
-pub struct OpenImV2;
+pub(crate) struct OpenImV2;
 
 impl Dialect for OpenImV2 {
     fn id(&self) -> DialectId {
@@ -94,7 +95,7 @@ impl Dialect for OpenImV2 {
             _ => request::body(&event),
         };
         Outgoing {
-            url: url.to_owned(),
+            url: query::joined(url, &event.query),
             headers: vec![("Content-Type", "application/json; charset=utf-8".to_owned())],
             body,
         }
@@ -214,13 +215,17 @@ fn read_answer(event: &Event, status: u16, body: &[u8], answers: Answers) -> Rea
     if let Some(reading) = answer::wrong_type(&codes, status, answers) {
         return reading;
     }
-    if codes.action == 1 && codes.err == 0 {
+    let refuses = match answers {
+        Answers::OpenIm21 => codes.action != 0,
+        _ => codes.action == 1 && codes.err == 0,
+    };
+    if refuses {
         let warning = (!answer::is_success(status)).then_some(AnswerWarning::RefusalStatus);
-        let refusal = Refusal {
-            code: answer::REFUSAL_CODE,
-            public: codes.message,
-            detail: String::new(),
-        };
+        let mut refusal = codes.refusal();
+        if codes.err == 0 {
+            // The rule asks for it, so there is nothing to say about it.
+            refusal.detail.clear();
+        }
         return answer::block(refusal, warning);
     }
     if !answer::is_success(status) {
@@ -244,22 +249,7 @@ fn read_answer(event: &Event, status: u16, body: &[u8], answers: Answers) -> Rea
 
 /// v2.0 knows `operationID` and neither `errDlt` nor `nextCode`; its integers have 64 bits.
 fn read_codes(object: &Object<'_>) -> Codes {
-    let known = |key: &str| {
-        ["actionCode", "errCode", "errMsg"]
-            .iter()
-            .any(|name| json::same_key(key, name))
-    };
-    let members = object.members.iter().filter(|member| known(&member.key));
-    let members = members.map(|member| json::Member {
-        key: member.key.clone(),
-        value: member.value,
-    });
-    let mut codes = Codes::read(
-        &Object {
-            members: members.collect(),
-        },
-        json::int,
-    );
+    let mut codes = Codes::read(object, &answer::CODES[..3], json::int);
     let operation_id = object.last("operationID");
     codes.any |= operation_id.is_some();
     codes.wrong_type |= operation_id.is_some_and(|raw| raw != "null" && json::text(raw).is_none());

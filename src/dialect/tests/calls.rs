@@ -6,14 +6,12 @@ fn check_texts(name: &str, expected: &Value) {
     let event = event(name.strip_suffix(".request.json").unwrap());
     let message = event.message.as_ref().unwrap();
     let mut texts = Vec::new();
-    if let Some(search) = search(event.dialect, message, true) {
-        let search = Search {
-            mentioned: &[],
-            open_strings: false,
-            ..search
-        };
-        find_texts(search, &mut texts);
-    }
+    let search = Search {
+        mentioned: &[],
+        open_strings: false,
+        ..search(event.dialect, message, true)
+    };
+    find_texts(search, &mut texts);
     let found: Vec<Value> = texts
         .iter()
         .map(|text| {
@@ -203,7 +201,7 @@ fn check_route(
     let decoded = of(route).decode(&call);
     let found = match &decoded {
         Ok(Decoded::Event(event)) => Ok((event.hook.name, event.dialect)),
-        Ok(Decoded::UnknownCommand(command)) => Ok((command.as_str(), route)),
+        Ok(Decoded::UnknownCommand { command, .. }) => Ok((command.as_str(), route)),
         Ok(Decoded::Batch { .. }) => unreachable!("OpenIM sends one event a call"),
         Err(error) => Err((error.hook.map(|hook| hook.name), error.reason.as_str())),
     };

@@ -159,10 +159,6 @@ fn what_an_answer_cannot_carry_becomes_a_block() {
         "before_add_friend",
         replacement(None, &[("reqMsg", "\"hi\"")])
     ));
-    assert!(blocks(
-        "before_msg_modify.text",
-        replacement(None, &[("offlinePushInfo", "{}")])
-    ));
     assert!(!blocks(
         "before_send_single_msg.text",
         replacement(None, &[])

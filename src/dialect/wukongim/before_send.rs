@@ -30,7 +30,7 @@ const PAYLOAD_BYTES_MAX: usize = 32_767;
 const KEYS: [&str; 3] = ["allow", "payload", "reason_code"];
 
 /// Writes the answer. A payload that the server would not take becomes a refusal.
-pub fn reply(decision: &Decision) -> Reply {
+pub(crate) fn reply(decision: &Decision) -> Reply {
     let body = match &decision.verdict {
         Verdict::Allow | Verdict::Reply(_) => ALLOW.to_owned(),
         Verdict::Block(refusal) => refused(refusal.code),
@@ -68,7 +68,7 @@ fn new_payload(replacement: &Replacement) -> Option<Cow<'_, str>> {
 }
 
 /// Reads an answer by the server's own rule.
-pub fn read(event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading {
+pub(crate) fn read(event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading {
     if status != 200 {
         return Reading::failure(FailureClass::HttpStatus, format!("status {status}"), None);
     }
@@ -169,7 +169,7 @@ fn refusal(code: Option<&str>, has_payload: bool) -> Reading {
 }
 
 /// After hooks: only 200 counts, and the body is thrown away.
-pub fn acknowledgement(status: u16) -> Reading {
+pub(crate) fn acknowledgement(status: u16) -> Reading {
     match status {
         200 => answer(Answer::Allow, None),
         _ => Reading::failure(FailureClass::HttpStatus, format!("status {status}"), None),
@@ -184,7 +184,7 @@ fn answer(answer: Answer, warning: Option<AnswerWarning>) -> Reading {
 }
 
 /// The event with another payload, its texts found again.
-pub fn apply(event: &Event, replacement: &Replacement) -> Event {
+pub(crate) fn apply(event: &Event, replacement: &Replacement) -> Event {
     let raw = match &replacement.content {
         Some(content) => literal::encoded(&payload::encoded(content)),
         None => match replacement.field("payload") {
@@ -201,6 +201,7 @@ pub fn apply(event: &Event, replacement: &Replacement) -> Event {
     match read {
         Ok(changed) => Event {
             can: event.can,
+            query: event.query.clone(),
             ..changed
         },
         // The payload of an answer was checked when it was read.

@@ -9,7 +9,7 @@ use super::payload;
 use super::table::{BEFORE_SEND, NOTIFY};
 
 /// The body of a call about a message; `None` for hooks that need more than a message.
-pub fn body(hook: Hook, message: &Message) -> Option<String> {
+pub(crate) fn body(hook: Hook, message: &Message) -> Option<String> {
     match hook {
         hook if hook == BEFORE_SEND => Some(before_send(message)),
         hook if hook == NOTIFY => Some(notify(message)),

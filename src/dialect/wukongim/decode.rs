@@ -8,10 +8,11 @@ use bytes::Bytes;
 use crate::dialect::contract::{Call, Decoded, Head, Unreadable};
 use crate::dialect::document::json::{self, Object};
 use crate::dialect::document::readable::readable;
+use crate::dialect::query;
 use crate::event::{Can, DialectId, Event, Hook, Series};
 
 use super::message::{self, Parties};
-use super::table::{BEFORE_SEND, OFFLINE, ONLINE_STATUS, by_event};
+use super::table::{BEFORE_SEND, OFFLINE, ONLINE_STATUS, OTHER, by_event};
 use super::{payload, presence, recipients};
 
 /// Longest unknown event that is reported.
@@ -24,7 +25,7 @@ const PRESENCE_REPEATS_WITHIN: Duration = Duration::from_secs(60);
 ///
 /// Shape: `msg.notify` and `user.onlinestatus` are arrays; `msg.offline` is an object, and an
 /// array of them is accepted, as an old document has it.
-pub fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
+pub(crate) fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
     let Some(name) = event_in_query(call.head.query) else {
         return Err(Unreadable {
             hook: None,
@@ -32,12 +33,18 @@ pub fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
         });
     };
     let Some(info) = by_event(name) else {
-        let shown = name.chars().take(EVENT_CHARS_MAX).collect();
-        return Ok(Decoded::UnknownCommand(shown));
+        return Ok(Decoded::UnknownCommand {
+            command: name.chars().take(EVENT_CHARS_MAX).collect(),
+            event: Some(Box::new(Event {
+                query: query::rest(call.head.query, |_| false),
+                ..unknown_event(call.body.clone())
+            })),
+        });
     };
     if info.hook == BEFORE_SEND {
         let operation_id = call.head.operation_id();
-        let event = decode_one(info.hook, operation_id, call.body.clone())?;
+        let mut event = decode_one(info.hook, operation_id, call.body.clone())?;
+        event.query = query::rest(call.head.query, names_event);
         return Ok(Decoded::Event(Box::new(event)));
     }
     let body = mended(&call.body);
@@ -59,17 +66,24 @@ pub fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
     };
     Ok(Decoded::Batch {
         hook: info.hook,
+        query: query::rest(call.head.query, names_event),
         items,
     })
 }
 
 /// The hook whose name stands in the query.
-pub fn hook_of(head: &Head<'_>) -> Option<Hook> {
+pub(crate) fn hook_of(head: &Head<'_>) -> Option<Hook> {
     by_event(event_in_query(head.query)?).map(|info| info.hook)
 }
 
 /// Reads one message or one line of presence.
-pub fn decode_one(hook: Hook, operation_id: &str, body: Bytes) -> Result<Event, Unreadable> {
+pub(crate) fn decode_one(hook: Hook, operation_id: &str, body: Bytes) -> Result<Event, Unreadable> {
+    if hook == OTHER {
+        return Ok(Event {
+            operation_id: operation_id.to_owned(),
+            ..unknown_event(body)
+        });
+    }
     let body = mended(&body);
     let event = match hook {
         hook if hook == ONLINE_STATUS => presence_event(hook, &body),
@@ -82,6 +96,15 @@ pub fn decode_one(hook: Hook, operation_id: &str, body: Bytes) -> Result<Event, 
     event.operation_id = operation_id.to_owned();
     event.body = Some(body);
     Ok(event)
+}
+
+/// Whatever it is: told in the order in which it comes.
+fn unknown_event(body: Bytes) -> Event {
+    Event {
+        ordering_key: OTHER.name.to_owned(),
+        body: Some(body),
+        ..Event::new(OTHER, DialectId::WukongIm, Can::NOTHING)
+    }
 }
 
 fn presence_event(hook: Hook, body: &Bytes) -> Result<Event, String> {
@@ -147,6 +170,11 @@ fn mended(body: &Bytes) -> Bytes {
         Cow::Borrowed(_) => body.clone(),
         Cow::Owned(mended) => Bytes::from(mended),
     }
+}
+
+/// A part of the query that says no more than the event's name.
+fn names_event(part: &str) -> bool {
+    part.starts_with("event=")
 }
 
 /// The value of `event=`. v1 and v2 append `?event=…` to a URL that has a query already, so it may

@@ -20,7 +20,7 @@ const PERSON: i64 = 1;
 
 /// Who talks to whom, the same whatever version wrote it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Parties {
+pub(crate) struct Parties {
     pub sender: String,
     /// The other person; empty in other channels, and where the server does not tell.
     pub peer: String,
@@ -30,7 +30,7 @@ pub struct Parties {
 }
 
 impl Parties {
-    pub fn read(object: &Object<'_>) -> Parties {
+    pub(crate) fn read(object: &Object<'_>) -> Parties {
         let text = |name| object.text(name).unwrap_or_default().into_owned();
         let channel_type = object.last("channel_type").and_then(json::int);
         Parties::of(
@@ -69,7 +69,7 @@ impl Parties {
     }
 
     /// A channel keeps its order; both directions of a chat are one.
-    pub fn ordering_key(&self) -> String {
+    pub(crate) fn ordering_key(&self) -> String {
         let (a, b) = (&self.sender, &self.peer);
         match self.channel_type {
             PERSON => format!("{PERSON}:{}@{}", a.min(b), a.max(b)),
@@ -82,7 +82,7 @@ impl Parties {
 ///
 /// `content` is the payload as text, `content_type` its `type` (1 is text). `send_time` comes in
 /// seconds. `seq` is 0 where it does not fit 32 bits; the body has it exactly.
-pub fn read(object: &Object<'_>, parties: &Parties, content: String) -> Message {
+pub(crate) fn read(object: &Object<'_>, parties: &Parties, content: String) -> Message {
     let number = |name| object.last(name).and_then(json::int);
     let is_system = parties.sender == SYSTEM_UID;
     let millis = number("timestamp").unwrap_or(0).saturating_mul(1000);
@@ -110,7 +110,7 @@ pub fn read(object: &Object<'_>, parties: &Parties, content: String) -> Message 
 }
 
 /// The payload is encrypted end to end, so no filter can read it.
-pub fn is_encrypted(object: &Object<'_>) -> bool {
+pub(crate) fn is_encrypted(object: &Object<'_>) -> bool {
     let setting = object.last("setting").and_then(json::int);
     setting.is_some_and(|setting| setting & SETTING_SIGNAL != 0)
 }
@@ -131,7 +131,7 @@ fn message_id(object: &Object<'_>) -> String {
 }
 
 /// The message's id; a push has one for each group of recipients, for every node sends its own.
-pub fn natural_id(hook: Hook, object: &Object<'_>, message: &Message) -> Option<String> {
+pub(crate) fn natural_id(hook: Hook, object: &Object<'_>, message: &Message) -> Option<String> {
     let id = &message.server_msg_id;
     if id.is_empty() {
         return None;

@@ -35,19 +35,19 @@ pub use options::WukongImOptions;
 
 /// The dialect of WuKongIM.
 #[derive(Debug)]
-pub struct WukongIm {
+pub(crate) struct WukongIm {
     options: WukongImOptions,
 }
 
 /// As it is spoken where no operator said more.
-pub static DEFAULT: WukongIm = WukongIm {
+pub(crate) static DEFAULT: WukongIm = WukongIm {
     options: WukongImOptions {
         refuses_unreadable: false,
     },
 };
 
 impl WukongIm {
-    pub fn new(options: WukongImOptions) -> WukongIm {
+    pub(crate) fn new(options: WukongImOptions) -> WukongIm {
         WukongIm { options }
     }
 }

@@ -32,7 +32,7 @@ const NO_WORDS: [&str; 13] = [
 
 /// A payload as text.
 #[derive(Debug, Default)]
-pub struct Content {
+pub(crate) struct Content {
     pub text: String,
     /// It was not UTF-8, so what is shown is not what was sent.
     pub is_mended: bool,
@@ -41,7 +41,7 @@ pub struct Content {
 /// The decoded payload; empty when it is `null`.
 ///
 /// Errors: it is missing or not base64.
-pub fn decoded(object: &Object<'_>) -> Result<Content, &'static str> {
+pub(crate) fn decoded(object: &Object<'_>) -> Result<Content, &'static str> {
     let raw = object.last("payload").ok_or("`payload` is missing")?;
     if raw == "null" {
         return Ok(Content::default());
@@ -57,12 +57,12 @@ pub fn decoded(object: &Object<'_>) -> Result<Content, &'static str> {
 }
 
 /// A payload as the server writes it.
-pub fn encoded(content: &str) -> String {
+pub(crate) fn encoded(content: &str) -> String {
     STANDARD.encode(content)
 }
 
 /// The payload's `type`; 1 for text without JSON, 0 for JSON without a type.
-pub fn content_type(content: &str) -> i32 {
+pub(crate) fn content_type(content: &str) -> i32 {
     match Object::parse(content) {
         Ok(object) => object.last("type").and_then(json::int32).unwrap_or(0),
         Err(_) => TEXT,
@@ -71,7 +71,7 @@ pub fn content_type(content: &str) -> i32 {
 
 /// Every text of a payload: the `content` that the sender typed, what a quoted or forwarded
 /// message says, and whatever else holds words.
-pub fn texts(content: &str, replaceable: bool) -> Vec<Text> {
+pub(crate) fn texts(content: &str, replaceable: bool) -> Vec<Text> {
     let mut texts = Vec::new();
     let search = Search::every_string(content, replaceable);
     find_texts(search, &mut texts);
@@ -102,7 +102,7 @@ fn last_key(pointer: &str) -> &str {
 }
 
 /// The payload with new texts in it; every other byte stays.
-pub fn replace_texts(event: &Event, values: &[(usize, String)]) -> Replacement {
+pub(crate) fn replace_texts(event: &Event, values: &[(usize, String)]) -> Replacement {
     let content = event.message.as_ref().map(|message| &*message.content);
     let changed: Vec<(&Text, &str)> = values
         .iter()

@@ -7,7 +7,7 @@
 use crate::event::Presence;
 
 /// `None` for a line of neither form.
-pub fn parse(line: &str) -> Option<Presence> {
+pub(crate) fn parse(line: &str) -> Option<Presence> {
     full(line).or_else(|| short(line))
 }
 

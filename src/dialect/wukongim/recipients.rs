@@ -17,7 +17,7 @@ const UNPACKED_BYTES_MAX: u64 = 1 << 20;
 ///
 /// v1 and v2 send the gzip stream before its end is written: what can be unpacked is taken, and
 /// the rest is marked as lost.
-pub fn read(object: &Object<'_>) -> Recipients {
+pub(crate) fn read(object: &Object<'_>) -> Recipients {
     let plain = object.last("to_uids").and_then(json::texts);
     let mut recipients = Recipients {
         ids: plain.unwrap_or_default(),

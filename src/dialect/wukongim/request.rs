@@ -7,13 +7,14 @@ use bytes::Bytes;
 
 use crate::decision::Replacement;
 use crate::dialect::contract::Outgoing;
-use crate::event::{Event, Hook};
+use crate::dialect::query;
+use crate::event::Event;
 
 use super::before_send;
-use super::table::{NOTIFY, ONLINE_STATUS, event_name, is_array};
+use super::table::{NOTIFY, ONLINE_STATUS, OTHER, event_name, is_array};
 
 /// Writes the call about one event.
-pub fn request(url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing {
+pub(crate) fn request(url: &str, event: &Event, replacement: Option<&Replacement>) -> Outgoing {
     let changed = replacement.filter(|replacement| !replacement.is_empty());
     let changed = changed.map(|replacement| before_send::apply(event, replacement));
     let event = changed.as_ref().unwrap_or(event);
@@ -22,11 +23,11 @@ pub fn request(url: &str, event: &Event, replacement: Option<&Replacement>) -> O
         hook if is_array(hook) => array(std::slice::from_ref(&body)),
         _ => body,
     };
-    outgoing(url, event.hook, body)
+    outgoing(url, event, body)
 }
 
 /// Writes the call about several events of one hook that takes batches.
-pub fn batch(url: &str, events: &[Event]) -> Option<Outgoing> {
+pub(crate) fn batch(url: &str, events: &[Event]) -> Option<Outgoing> {
     let hook = events.first()?.hook;
     if !is_array(hook) || events.iter().any(|event| event.hook != hook) {
         return None;
@@ -35,11 +36,11 @@ pub fn batch(url: &str, events: &[Event]) -> Option<Outgoing> {
         .iter()
         .map(|event| event.body.clone().unwrap_or_default())
         .collect();
-    Some(outgoing(url, hook, array(&items)))
+    Some(outgoing(url, &events[0], array(&items)))
 }
 
 /// What names an item of an array: the message's id, or the whole line of a presence.
-pub fn item_name(event: &Event) -> Option<String> {
+pub(crate) fn item_name(event: &Event) -> Option<String> {
     match event.hook {
         hook if hook == NOTIFY => {
             let id = &event.message.as_ref()?.server_msg_id;
@@ -50,9 +51,15 @@ pub fn item_name(event: &Event) -> Option<String> {
     }
 }
 
-fn outgoing(url: &str, hook: Hook, body: Bytes) -> Outgoing {
+/// What the IM server had in its query goes behind, as it came; of an event of tomorrow that is its
+/// name too.
+fn outgoing(url: &str, event: &Event, body: Bytes) -> Outgoing {
+    let named = match event.hook {
+        hook if hook == OTHER => url.to_owned(),
+        hook => with_event(url, event_name(hook)),
+    };
     Outgoing {
-        url: with_event(url, event_name(hook)),
+        url: query::joined(&named, &event.query),
         headers: vec![("Content-Type", "application/json".to_owned())],
         body,
     }

@@ -4,13 +4,16 @@ use crate::dialect::hooks::{Ability, AnswerField, Effect, Form, HookInfo, Kind};
 use crate::event::{Hook, Moment};
 
 /// The only hook whose answer is read.
-pub const BEFORE_SEND: Hook = Hook {
+pub(crate) const BEFORE_SEND: Hook = Hook {
     name: "wukongim.msg.before_send",
     moment: Moment::Before,
 };
-pub const NOTIFY: Hook = after("wukongim.msg.notify");
-pub const OFFLINE: Hook = after("wukongim.msg.offline");
-pub const ONLINE_STATUS: Hook = after("wukongim.user.onlinestatus");
+pub(crate) const NOTIFY: Hook = after("wukongim.msg.notify");
+pub(crate) const OFFLINE: Hook = after("wukongim.msg.offline");
+pub(crate) const ONLINE_STATUS: Hook = after("wukongim.user.onlinestatus");
+
+/// The hook of every event that has none of its own; the query keeps its name.
+pub(crate) const OTHER: Hook = after("wukongim.*");
 
 const fn after(name: &'static str) -> Hook {
     Hook {
@@ -19,7 +22,7 @@ const fn after(name: &'static str) -> Hook {
     }
 }
 
-pub static HOOKS: [HookInfo; 4] = [
+pub(crate) static HOOKS: [HookInfo; 5] = [
     HookInfo {
         can: Ability::Replace,
         answer: &[AnswerField {
@@ -32,6 +35,7 @@ pub static HOOKS: [HookInfo; 4] = [
     row(NOTIFY, "msg.notify", "message", true),
     row(OFFLINE, "msg.offline", "push", true),
     row(ONLINE_STATUS, "user.onlinestatus", "presence", false),
+    row(OTHER, "", "other", false),
 ];
 
 const fn row(hook: Hook, command: &'static str, area: &'static str, has_message: bool) -> HookInfo {
@@ -51,17 +55,19 @@ const fn row(hook: Hook, command: &'static str, area: &'static str, has_message:
 }
 
 /// Its body is an array, of as many events as there are.
-pub fn is_array(hook: Hook) -> bool {
+pub(crate) fn is_array(hook: Hook) -> bool {
     hook == NOTIFY || hook == ONLINE_STATUS
 }
 
 /// The table's row of an event's name.
-pub fn by_event(name: &str) -> Option<&'static HookInfo> {
-    HOOKS.iter().find(|info| info.command == name)
+pub(crate) fn by_event(name: &str) -> Option<&'static HookInfo> {
+    HOOKS
+        .iter()
+        .find(|info| info.command == name && info.hook != OTHER)
 }
 
 /// The event's name of a hook.
-pub fn event_name(hook: Hook) -> &'static str {
+pub(crate) fn event_name(hook: Hook) -> &'static str {
     HOOKS
         .iter()
         .find(|info| info.hook == hook)

@@ -24,7 +24,7 @@ fn decode(event: &str, body: &[u8]) -> Result<Decoded, Unreadable> {
 fn events(event: &str, body: &[u8]) -> Vec<Event> {
     match decode(event, body) {
         Ok(Decoded::Event(event)) => vec![*event],
-        Ok(Decoded::Batch { hook, items }) => items
+        Ok(Decoded::Batch { hook, items, .. }) => items
             .into_iter()
             .map(|item| of(DialectId::WukongIm).decode_one(hook, "", item).unwrap())
             .collect(),
@@ -459,11 +459,11 @@ proptest! {
         let dialect = of(DialectId::WukongIm);
         let read = match decode(event, &body) {
             Ok(Decoded::Event(event)) => vec![*event],
-            Ok(Decoded::Batch { hook, items }) => items
+            Ok(Decoded::Batch { hook, items, .. }) => items
                 .into_iter()
                 .filter_map(|item| dialect.decode_one(hook, "", item).ok())
                 .collect(),
-            Ok(Decoded::UnknownCommand(_)) | Err(_) => Vec::new(),
+            Ok(Decoded::UnknownCommand { .. }) | Err(_) => Vec::new(),
         };
         for event in read {
             let values: Vec<_> = (0..event.texts.len()).map(|index| (index, "*".to_owned())).collect();

@@ -18,7 +18,7 @@ fn hooks(moment: Moment) -> impl Iterator<Item = Hook> {
 fn policy_with(failed_continue: &str) -> Snapshot {
     let mut policy = "callbackUrl: http://b/c\nhooks:\n".to_owned();
     for hook in hooks(Moment::Before).chain(hooks(Moment::After)) {
-        policy += &format!("  {hook}: {{failedContinue: {failed_continue}}}\n");
+        policy += &format!("  \"{hook}\": {{failedContinue: {failed_continue}}}\n");
     }
     snapshot(&policy)
 }

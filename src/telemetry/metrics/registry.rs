@@ -7,6 +7,7 @@ use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
 use super::super::hooks::HookStates;
+use super::super::unknown_commands::UnknownCommands;
 use super::super::logs::Losses;
 use super::after::AfterMetrics;
 use super::before::BeforeMetrics;
@@ -23,6 +24,7 @@ use crate::event::Hook;
 pub struct Metrics {
     registry: Registry,
     pub hooks: HookStates,
+    pub unknown_commands: UnknownCommands,
     before: BeforeMetrics,
     endpoints: EndpointMetrics,
     policy: PolicyMetrics,
@@ -43,6 +45,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("callgate");
         Metrics {
             hooks: HookStates::default(),
+            unknown_commands: UnknownCommands::default(),
             before: BeforeMetrics::register(&mut registry),
             endpoints: EndpointMetrics::register(&mut registry),
             policy: PolicyMetrics::register(&mut registry),

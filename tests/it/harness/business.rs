@@ -184,6 +184,11 @@ impl Request {
         self.headers.get(name).map_or("", String::as_str)
     }
 
+    /// In lower case.
+    pub fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.headers.keys().map(String::as_str)
+    }
+
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }

@@ -3,7 +3,7 @@
 use crate::dialect::hooks::AnswerField;
 use crate::dialect::hooks::Kind::{Bool, Bytes, Flags, Int32, PushInfo, Text, Texts};
 
-use super::build::{echoed, ignored, overwrites, panics, replaces};
+use super::build::{echoed, ignored, overwrites, replaces, sets};
 
 pub(super) const MSG_MODIFY: [AnswerField; 18] = [
     replaces("content", Text),
@@ -19,9 +19,9 @@ pub(super) const MSG_MODIFY: [AnswerField; 18] = [
     replaces("contentType", Int32),
     replaces("status", Int32),
     replaces("options", Flags),
-    // The request does not tell whether the message has push information, and OpenIM panics
-    // where it has none.
-    panics("offlinePushInfo", PushInfo),
+    // The request does not tell whether the message has push information. OpenIM panics where it
+    // has none, as it does without us.
+    replaces("offlinePushInfo", PushInfo),
     replaces("atUserIDList", Texts),
     ignored("msgDataList", Bytes),
     replaces("attachedInfo", Text),
@@ -51,10 +51,10 @@ pub(super) const SET_GROUP_INFO: [AnswerField; 9] = [
     overwrites("introduction", Text, "\"\""),
     overwrites("faceURL", Text, "\"\""),
     // Not echoed: "" and 0 in the request may mean that they are not set.
-    replaces("ex", Text),
-    replaces("needVerification", Int32),
-    replaces("lookMemberInfo", Int32),
-    replaces("applyMemberFriend", Int32),
+    sets("ex", Text),
+    sets("needVerification", Int32),
+    sets("lookMemberInfo", Int32),
+    sets("applyMemberFriend", Int32),
 ];
 
 pub(super) const SET_GROUP_INFO_EX: [AnswerField; 9] = [

@@ -115,8 +115,8 @@ pub(super) const fn if_asked(name: &'static str, kind: Kind) -> AnswerField {
     field(name, kind, Effect::ReplacesIfAsked)
 }
 
-pub(super) const fn panics(name: &'static str, kind: Kind) -> AnswerField {
-    field(name, kind, Effect::Panics)
+pub(super) const fn sets(name: &'static str, kind: Kind) -> AnswerField {
+    field(name, kind, Effect::Sets)
 }
 
 pub(super) const fn ignored(name: &'static str, kind: Kind) -> AnswerField {

@@ -5,7 +5,7 @@ use crate::dialect::hooks::HookInfo;
 use super::v3::HOOKS;
 
 /// The old form of joining a group: one member a call, and an answer of another shape.
-pub const ONE_MEMBER_JOINS: &str = "callbackBeforeMemberJoinGroupCommand";
+pub(crate) const ONE_MEMBER_JOINS: &str = "callbackBeforeMemberJoinGroupCommand";
 
 /// Commands of older versions and the hook that they are now.
 const RENAMED: [(&str, &str); 18] = [
@@ -33,7 +33,7 @@ const RENAMED: [(&str, &str); 18] = [
 ];
 
 /// The hook that a command means, in whatever letter case and version.
-pub fn by_command(command: &str) -> Option<&'static HookInfo> {
+pub(crate) fn by_command(command: &str) -> Option<&'static HookInfo> {
     if command.is_empty() {
         return None;
     }
@@ -48,8 +48,15 @@ pub fn by_command(command: &str) -> Option<&'static HookInfo> {
     })
 }
 
+/// A command that tells what has happened, by its name.
+pub(crate) fn is_after(command: &str) -> bool {
+    const START: &str = "callbackAfter";
+    let start = command.get(..START.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(START))
+}
+
 /// A string that names a command, known or not.
-pub fn looks_like_command(text: &str) -> bool {
+pub(crate) fn looks_like_command(text: &str) -> bool {
     let has_shape = || {
         let text = text.to_ascii_lowercase();
         text.starts_with("callback") && text.ends_with("command")
@@ -64,6 +71,7 @@ mod tests {
     use crate::dialect::hooks::Ability;
     use crate::event::Moment;
 
+    use super::super::v3::OTHER;
     use super::*;
 
     fn check(command: &str, hook: &str, moment: Moment) {
@@ -72,10 +80,10 @@ mod tests {
     }
 
     #[test]
-    fn there_are_53_names_and_52_commands() {
+    fn there_are_53_names_and_52_commands_and_one_hook_for_others() {
         let names: BTreeSet<_> = HOOKS.iter().map(|info| info.hook.name).collect();
         let commands: BTreeSet<_> = HOOKS.iter().map(|info| info.command).collect();
-        assert_eq!((names.len(), commands.len()), (53, 53));
+        assert_eq!((names.len(), commands.len()), (54, 53));
         assert!(commands.contains(""));
     }
 
@@ -85,6 +93,7 @@ mod tests {
             |name: &str| format!("callback{}{}Command", name[..1].to_uppercase(), &name[1..]);
         let others: Vec<_> = HOOKS
             .iter()
+            .filter(|info| info.hook.name != OTHER)
             .filter(|info| info.command != regular(info.hook.name))
             .map(|info| (info.hook.name, info.command))
             .collect();

@@ -5,21 +5,21 @@
 mod answers;
 mod build;
 mod commands;
-pub mod v2;
+pub(crate) mod v2;
 mod v3;
 
 use crate::dialect::hooks::HookInfo;
 use crate::event::Hook;
 
-pub use commands::{ONE_MEMBER_JOINS, by_command, looks_like_command};
-pub use v3::HOOKS;
+pub(crate) use commands::{ONE_MEMBER_JOINS, by_command, is_after, looks_like_command};
+pub(crate) use v3::{HOOKS, OTHER};
 
 /// The row of a hook, if OpenIM has it.
-pub fn row(hook: Hook) -> Option<&'static HookInfo> {
+pub(crate) fn row(hook: Hook) -> Option<&'static HookInfo> {
     HOOKS.iter().find(|info| info.hook == hook)
 }
 
 /// The row of a hook of OpenIM.
-pub fn info(hook: Hook) -> &'static HookInfo {
+pub(crate) fn info(hook: Hook) -> &'static HookInfo {
     row(hook).expect("an event of OpenIM is of a hook in its table")
 }

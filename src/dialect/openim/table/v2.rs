@@ -8,7 +8,7 @@ use crate::event::{Can, Hook, Moment};
 use super::build::SENDER;
 
 /// The hooks that v2.0 has. Later versions of v2 have more, in the forms of v3.
-pub static HOOKS: [HookInfo; 5] = [
+pub(crate) static HOOKS: [HookInfo; 5] = [
     before(
         "beforeSendSingleMsg",
         "callbackBeforeSendSingleMsgCommand",
@@ -74,12 +74,12 @@ const fn after(name: &'static str, command: &'static str, receiver: Receiver) ->
 }
 
 /// The row of a hook, if v2.0 has it.
-pub fn row(hook: Hook) -> Option<&'static HookInfo> {
+pub(crate) fn row(hook: Hook) -> Option<&'static HookInfo> {
     HOOKS.iter().find(|info| info.hook == hook)
 }
 
 /// What the answer to a call of v2.0 can do. The word filter is asked before the others.
-pub fn can(hook: Hook) -> Can {
+pub(crate) fn can(hook: Hook) -> Can {
     match hook.moment {
         Moment::After => Can::NOTHING,
         Moment::Before => Can {
@@ -92,6 +92,6 @@ pub fn can(hook: Hook) -> Can {
 }
 
 /// Its answer always replaces the content.
-pub fn filters_words(hook: Hook) -> bool {
+pub(crate) fn filters_words(hook: Hook) -> bool {
     hook.name == "beforeMsgModify"
 }

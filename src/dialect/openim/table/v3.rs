@@ -9,11 +9,14 @@ use crate::dialect::hooks::Receiver;
 use super::answers::{CONVERSATION, CREATE_GROUP, MSG_MODIFY, SET_GROUP_INFO, SET_GROUP_INFO_EX};
 use super::build::{
     GROUP_TEXTS, NICK_NAME, PUSH_TEXTS, USERS_TEXTS, after, before, body, if_asked, ignored, label,
-    panics, replaces, unless_empty,
+    replaces, unless_empty,
 };
 
+/// The hook of every after command that has none of its own.
+pub(crate) const OTHER: &str = "*";
+
 /// Every key of `webhooks.yml`, those that are asked most first.
-pub static HOOKS: [HookInfo; 53] = [
+pub(crate) static HOOKS: [HookInfo; 54] = [
     // Messages.
     before("beforeSendSingleMsg", "callbackBeforeSendSingleMsgCommand").message(Receiver::User),
     before("beforeSendGroupMsg", "callbackBeforeSendGroupMsgCommand").message(Receiver::Group),
@@ -47,7 +50,7 @@ pub static HOOKS: [HookInfo; 53] = [
         .texts(&PUSH_TEXTS)
         .replaces(&[
             unless_empty("userIDList", Texts),
-            if_asked("offlinePushInfo", PushInfo),
+            replaces("offlinePushInfo", PushInfo),
         ]),
     before(
         "beforeGroupOnlinePush",
@@ -102,7 +105,7 @@ pub static HOOKS: [HookInfo; 53] = [
     .replaces(&[
         if_asked("nickName", Text),
         if_asked("faceURL", Text),
-        panics("ex", Text),
+        replaces("ex", Text),
     ]),
     after(
         "afterUpdateUserInfoEx",
@@ -183,6 +186,11 @@ pub static HOOKS: [HookInfo; 53] = [
         "callbackAfterTransferGroupOwnerCommand",
     )
     .group(),
+    // Commands of tomorrow.
+    HookInfo {
+        area: "other",
+        ..after(OTHER, "")
+    },
     // A key without code behind it.
     after("afterGroupMsgRevoke", "").group(),
     // Relations.

@@ -1,0 +1,413 @@
+//! What OpenIM makes of a business server's answer, and of the one that callgate writes after
+//! reading it: the same, or a protection with a name.
+//!
+//! The rules here are written a second time, from the server's own code and from MATRIX.json.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::recorded::recorded;
+use super::*;
+use document::json::{Object, elements, int32, text};
+
+/// What the server does with the fields of each before hook's answer, by their kinds. `set`: when
+/// not null; `some`: when not empty; `over`: always, absent is the value behind; `asked`: when not
+/// null, and it panics where the request has null; `no`: it is read and ignored.
+const RULES: &[(&str, &str)] = &[
+    ("beforeSendSingleMsg", ""),
+    ("beforeSendGroupMsg", ""),
+    (
+        "beforeMsgModify",
+        "content:set:content recvID:set:text groupID:set:text clientMsgID:set:text \
+         serverMsgID:set:text senderPlatformID:set:int senderNickname:set:text \
+         senderFaceURL:set:text sessionType:set:int msgFrom:set:int contentType:set:int \
+         status:set:int options:set:flags offlinePushInfo:set:push atUserIDList:set:texts \
+         msgDataList:no:bytes attachedInfo:set:text ex:set:text",
+    ),
+    (
+        "beforeOnlinePush",
+        "userIDList:no:texts offlinePushInfo:no:push",
+    ),
+    (
+        "beforeOfflinePush",
+        "userIDList:some:texts offlinePushInfo:set:push",
+    ),
+    (
+        "beforeGroupOnlinePush",
+        "userIDList:some:texts offlinePushInfo:no:push",
+    ),
+    ("beforeUserRegister", "users:some:users"),
+    (
+        "beforeUpdateUserInfo",
+        "nickName:set:text faceURL:set:text ex:set:text",
+    ),
+    // Whether `ex` is being changed the request does not tell.
+    (
+        "beforeUpdateUserInfoEx",
+        "nickName:asked:text faceURL:asked:text ex:set:text",
+    ),
+    (
+        "beforeCreateGroup",
+        "groupID:set:text groupName:set:text notification:set:text introduction:set:text \
+         faceURL:set:text ownerUserID:set:text ex:set:text status:set:int creatorUserID:set:text \
+         groupType:set:int needVerification:set:int lookMemberInfo:set:int \
+         applyMemberFriend:no:int",
+    ),
+    ("beforeMemberJoinGroup", "memberCallbackList:set:members"),
+    ("beforeInviteUserToGroup", "refusedMembersAccount:no:texts"),
+    ("beforeApplyJoinGroup", ""),
+    (
+        "beforeSetGroupInfo",
+        "groupID:over:text groupName:over:text notification:no:text introduction:over:text \
+         faceURL:over:text ex:unset:text needVerification:unset:int lookMemberInfo:unset:int \
+         applyMemberFriend:unset:int",
+    ),
+    (
+        "beforeSetGroupInfoEx",
+        "groupID:over:text groupName:drop:text notification:no:text introduction:drop:text \
+         faceURL:drop:text ex:drop:text needVerification:drop:int lookMemberInfo:drop:int \
+         applyMemberFriend:drop:int",
+    ),
+    (
+        "beforeSetGroupMemberInfo",
+        "ex:set:text nickName:set:text faceURL:set:text roleLevel:set:int",
+    ),
+    ("beforeAddFriend", ""),
+    ("beforeAddFriendAgree", ""),
+    ("beforeSetFriendRemark", "remark:some:text"),
+    ("beforeImportFriends", "friendUserIDs:some:texts"),
+    ("beforeAddBlack", ""),
+    ("beforeCreateSingleChatConversations", CONVERSATION),
+    ("beforeCreateGroupChatConversations", CONVERSATION),
+];
+
+const CONVERSATION: &str = "recvMsgOpt:set:int isPinned:set:bool isPrivateChat:set:bool \
+     burnDuration:set:int groupAtType:set:int attachedInfo:set:text ex:set:text";
+
+struct Field {
+    name: &'static str,
+    rule: &'static str,
+    kind: &'static str,
+}
+
+fn fields(rules: &'static str) -> Vec<Field> {
+    let field = |text: &'static str| {
+        let mut parts = text.split(':');
+        let mut part = || parts.next().unwrap();
+        Field {
+            name: part(),
+            rule: part(),
+            kind: part(),
+        }
+    };
+    rules.split_whitespace().map(field).collect()
+}
+
+/// What comes of an answer.
+#[derive(Clone, Debug, PartialEq)]
+enum Outcome {
+    /// With these values instead of the request's.
+    Goes(BTreeMap<&'static str, String>),
+    Refused(i64),
+    /// The call failed, and `failedContinue` decides.
+    Failed,
+    Panics,
+}
+
+/// The server of a version, after it asked about a request.
+struct Server<'a> {
+    answers: Answers,
+    fields: &'a [Field],
+    request: &'a str,
+}
+
+impl Server<'_> {
+    fn reads(&self, answer: &str) -> Outcome {
+        let object = match Object::parse(answer) {
+            Ok(object) => object,
+            Err(_) if answer.trim() == "null" => Object { members: vec![] },
+            Err(_) => return Outcome::Failed,
+        };
+        let number = |name| match object.last(name) {
+            None | Some("null") => Some(0),
+            Some(raw) => int32(raw),
+        };
+        let words = ["errMsg", "errDlt"].map(|name| object.last(name));
+        let is_text =
+            |raw: Option<&str>| raw.is_none_or(|raw| raw == "null" || text(raw).is_some());
+        let fits = |field: &Field| fits(field.kind, object.last(field.name).unwrap_or("null"));
+        let next = match self.answers {
+            Answers::OpenIm30 => Some(0),
+            _ => number("nextCode"),
+        };
+        let (Some(action), Some(err), Some(next)) = (number("actionCode"), number("errCode"), next)
+        else {
+            return Outcome::Failed;
+        };
+        if !words.into_iter().all(is_text) || !self.fields.iter().all(fits) {
+            return Outcome::Failed;
+        }
+        let refuses = match self.answers {
+            Answers::OpenIm30 => action != 0 || err != 0,
+            Answers::OpenIm342 => action != 0 || next == 1,
+            Answers::OpenIm36 => false,
+            _ => action == 0 && next == 1,
+        };
+        match refuses {
+            true => Outcome::Refused(err.into()),
+            false => self.goes(&object),
+        }
+    }
+
+    fn goes(&self, answer: &Object<'_>) -> Outcome {
+        let mut values = BTreeMap::new();
+        for Field { name, rule, kind } in self.fields {
+            let raw = answer.last(name).unwrap_or("null");
+            let asked = self.asked(name);
+            let value = match (*rule, raw) {
+                ("no", _) => continue,
+                ("over", "null") => "\"\"",
+                ("over" | "drop", raw) => raw,
+                (_, "null") | ("some", "\"\"" | "[]") => continue,
+                ("asked", _) if asked == "null" => return Outcome::Panics,
+                // Each of the list is looked at, so none is no change.
+                (_, "[]") if *kind == "members" => continue,
+                ("set", raw) if *kind == "content" && !is_message(raw) => return Outcome::Failed,
+                (_, raw) if panics(kind, raw) => return Outcome::Panics,
+                (_, raw) => raw,
+            };
+            // The request's own value is no change, unless it stands for one that is not set.
+            if *rule == "unset" || value != asked {
+                values.insert(*name, value.to_owned());
+            }
+        }
+        Outcome::Goes(values)
+    }
+
+    /// The request's value of what an answer's field replaces.
+    fn asked(&self, name: &str) -> String {
+        let request = Object::parse(self.request).unwrap();
+        let name = match name {
+            "senderFaceURL" => "faceURL",
+            "atUserIDList" => "atUserList",
+            name => name,
+        };
+        request.last(name).unwrap_or("null").to_owned()
+    }
+}
+
+fn fits(kind: &str, raw: &str) -> bool {
+    let all = |fits: fn(&Value) -> bool| {
+        let tree: Value = serde_json::from_str(raw).unwrap();
+        tree.as_array().is_some_and(|items| items.iter().all(fits))
+    };
+    match kind {
+        _ if raw == "null" => true,
+        "text" | "content" => text(raw).is_some(),
+        "bytes" => matches!(raw, "\"\"" | "\"AAA=\""),
+        "int" => int32(raw).is_some(),
+        "bool" => matches!(raw, "true" | "false"),
+        "texts" => all(|item| item.is_string()),
+        "flags" | "push" => raw.starts_with('{') && !raw.contains("wrong"),
+        _ => all(|item| item.is_object() || item.is_null()),
+    }
+}
+
+fn is_message(raw: &str) -> bool {
+    text(raw).is_some_and(|content| Object::parse(&content).is_ok())
+}
+
+fn panics(kind: &str, raw: &str) -> bool {
+    match kind {
+        "users" => elements(raw).unwrap().contains(&"null"),
+        "members" => {
+            let mut members = elements(raw).unwrap().into_iter();
+            members.any(|member| !member.contains("\"userID\":\""))
+        }
+        _ => false,
+    }
+}
+
+/// Zero, others, and one of a wrong type.
+fn states(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "text" => &["null", "\"\"", "\"other\"", "5"],
+        "content" => &[
+            "null",
+            "\"\"",
+            "\"bare\"",
+            r#""{\"content\":\"other\"}""#,
+            r#"{"content":"other"}"#,
+        ],
+        "bytes" => &["null", "\"\"", "\"AAA=\"", "5"],
+        "int" => &["null", "0", "77", "\"1\"", "3000000000"],
+        "bool" => &["null", "false", "true", "1"],
+        "texts" => &["null", "[]", "[\"other\"]", "[1]"],
+        "flags" => &["null", "{}", "{\"history\":false}", "[]"],
+        "push" => &[
+            "null",
+            "{}",
+            r#"{"title":"t","desc":"d","ex":"","iOSPushSound":"","iOSBadgeCount":true,"signalInfo":""}"#,
+            "[]",
+        ],
+        _ => &[
+            "null",
+            "[]",
+            r#"[{"userID":"other","nickname":"n"}]"#,
+            r#"[{"nickname":"n"}]"#,
+            "[null]",
+            "{}",
+        ],
+    }
+}
+
+/// Envelopes: every recorded answer, and some more.
+fn envelopes() -> Vec<String> {
+    let recorded = fixtures::all().filter(|(name, _)| name.starts_with("any.response-"));
+    let mut all: Vec<String> = recorded
+        .filter_map(|(_, body)| Some(std::str::from_utf8(body).ok()?.trim().to_owned()))
+        // The error body of a framework, whose status belongs to no field.
+        .filter(|body| !body.contains("\"timestamp\""))
+        .collect();
+    for action in [0, 1, 2] {
+        for err in [0, 50, 5001, 20001] {
+            for next in [0, 1, 2] {
+                all.push(format!(
+                    r#"{{"actionCode":{action},"errCode":{err},"errMsg":"m","errDlt":"d","nextCode":{next}}}"#
+                ));
+            }
+        }
+    }
+    all.push(r#"{"groupID":"g9"}"#.to_owned());
+    all
+}
+
+fn with_field(envelope: &str, name: &str, raw: &str) -> Option<String> {
+    Object::parse(envelope).ok()?;
+    let inside = envelope.trim().strip_prefix('{')?.strip_suffix('}')?;
+    let comma = if inside.is_empty() { "" } else { "," };
+    Some(format!("{{{inside}{comma}\"{name}\":{raw}}}"))
+}
+
+/// The protection that explains another outcome; `None` where nothing does.
+fn protection(straight: &Outcome, ours: &Outcome) -> Option<&'static str> {
+    Some(match (straight, ours) {
+        // The server would report it as a success, or as a fault of its own.
+        (Outcome::Refused(code), Outcome::Refused(20001)) if *code < 100 => "code",
+        (Outcome::Panics, Outcome::Goes(_)) => "panic",
+        // It refuses and cannot be read as a whole: refused either way.
+        (Outcome::Failed, Outcome::Refused(_)) => "refusal",
+        (Outcome::Goes(straight), Outcome::Goes(ours)) => {
+            let wiped = straight
+                .iter()
+                .filter(|(_, raw)| matches!(raw.as_str(), "\"\"" | "null"));
+            let wiped: BTreeSet<_> = wiped.map(|(name, _)| *name).collect();
+            let rest = |values: &BTreeMap<&'static str, String>| {
+                let mut values = values.clone();
+                values.retain(|name, _| !wiped.contains(name));
+                values
+            };
+            (!wiped.is_empty() && rest(straight) == rest(ours)).then_some("wipe")?
+        }
+        _ => return None,
+    })
+}
+
+struct Differential {
+    protections: BTreeSet<&'static str>,
+    checked: usize,
+}
+
+impl Differential {
+    fn check(&mut self, server: &Server<'_>, event: &Event, answer: &str) {
+        let straight = server.reads(answer);
+        let reading = of(event.dialect).read_answer(event, 200, answer.as_bytes(), server.answers);
+        let verdict = match reading.outcome {
+            crate::decision::Outcome::Answer(Answer::Allow) => Verdict::Allow,
+            crate::decision::Outcome::Answer(Answer::Block(refusal)) => Verdict::Block(refusal),
+            crate::decision::Outcome::Answer(Answer::Replace(new)) => Verdict::Replace(new),
+            crate::decision::Outcome::Answer(Answer::Reply(_)) => panic!("{answer}"),
+            crate::decision::Outcome::Failure(_) => {
+                assert_eq!(straight, Outcome::Failed, "{} {answer}", event.hook);
+                return;
+            }
+        };
+        let ours = of(event.dialect).reply(event, &decision(verdict));
+        let ours = std::str::from_utf8(&ours.body).unwrap();
+        let through = server.reads(ours);
+        self.checked += 1;
+        if straight != through {
+            let name = protection(&straight, &through).unwrap_or_else(|| {
+                let (hook, answers) = (event.hook, server.answers);
+                panic!("{hook} {answers:?}\n{answer}\n{straight:?}\n{ours}\n{through:?}")
+            });
+            self.protections.insert(name);
+        }
+    }
+}
+
+#[test]
+fn an_answer_means_what_it_means_to_the_server() {
+    let mut requests: BTreeMap<&str, Vec<(Event, String)>> = BTreeMap::new();
+    for call in recorded().filter(|call| call.dialect == DialectId::OpenIm) {
+        let event = call.events().remove(0);
+        let known = requests.entry(event.hook.name).or_default();
+        if event.hook.moment == Moment::Before && known.len() < 2 {
+            known.push((event, call.body));
+        }
+    }
+    let mut differential = Differential {
+        protections: BTreeSet::new(),
+        checked: 0,
+    };
+    let generations = [
+        Answers::OpenIm,
+        Answers::OpenIm36,
+        Answers::OpenIm342,
+        Answers::OpenIm30,
+    ];
+    let envelopes = envelopes();
+    for (hook, rules) in RULES {
+        let fields = fields(rules);
+        let requests = requests.get(hook).filter(|requests| !requests.is_empty());
+        for (event, request) in requests.unwrap_or_else(|| panic!("no recorded {hook}")) {
+            for answers in generations {
+                let server = Server {
+                    answers,
+                    fields: &fields,
+                    request,
+                };
+                for envelope in &envelopes {
+                    differential.check(&server, event, envelope);
+                    // Versions differ in what refuses, not in what they do with a field.
+                    let fields = match answers {
+                        Answers::OpenIm => &fields[..],
+                        _ => &fields[..fields.len().min(2)],
+                    };
+                    for field in fields {
+                        let asked = server.asked(field.name);
+                        let equal = [asked.as_str()];
+                        for raw in states(field.kind).iter().chain(&equal) {
+                            if let Some(answer) = with_field(envelope, field.name, raw) {
+                                differential.check(&server, event, &answer);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    let expected = BTreeSet::from(["code", "panic", "refusal", "wipe"]);
+    assert_eq!(differential.protections, expected);
+    assert!(differential.checked > 20_000, "{}", differential.checked);
+}
+
+#[test]
+fn every_before_hook_has_its_rules() {
+    let hooks = of(DialectId::OpenIm).hooks().iter();
+    let before: BTreeSet<_> = hooks
+        .filter(|info| info.hook.moment == Moment::Before)
+        .map(|info| info.hook.name)
+        .collect();
+    let ruled: BTreeSet<_> = RULES.iter().map(|(hook, _)| *hook).collect();
+    assert_eq!(before, ruled);
+}
