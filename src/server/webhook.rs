@@ -162,12 +162,7 @@ impl Webhooks {
 
     /// Stores the events of one call. One that cannot be read is noted and left out: its
     /// neighbours did nothing wrong, and a repeat would bring it again.
-    async fn store(
-        &self,
-        dialect: &dyn Dialect,
-        batch: Batch,
-        call: &Call<'_>,
-    ) -> Answered {
+    async fn store(&self, dialect: &dyn Dialect, batch: Batch, call: &Call<'_>) -> Answered {
         let Batch { hook, query, items } = batch;
         let mut reply =
             dialect.reply_without_event(Some(hook), &call.body, &Decision::acknowledged());

@@ -7,8 +7,8 @@ use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
 use super::super::hooks::HookStates;
-use super::super::unknown_commands::UnknownCommands;
 use super::super::logs::Losses;
+use super::super::unknown_commands::UnknownCommands;
 use super::after::AfterMetrics;
 use super::before::BeforeMetrics;
 use super::endpoints::EndpointMetrics;
