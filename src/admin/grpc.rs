@@ -71,9 +71,15 @@ impl AdminService for AdminApi {
     ) -> Result<Response<v1::ExplainResponse>, Status> {
         let request = request.into_inner().request.unwrap_or_default();
         let event = crate::server::before_event(request).map_err(|invalid| invalid.status())?;
-        let explanation = self.admin.policies.current().explain(&event, &preview);
-        let json = serde_json::to_string(&explanation)
+        let snapshot = self.admin.policies.current();
+        // A long text takes long, and this thread answers all who watch.
+        let explaining = tokio::task::spawn_blocking(move || {
+            serde_json::to_string(&snapshot.explain(&event, &preview))
+        });
+        let explained = explaining
+            .await
             .map_err(|error| Status::internal(error.to_string()))?;
+        let json = explained.map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(v1::ExplainResponse { json }))
     }
 

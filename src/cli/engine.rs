@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow, bail};
 use axum::Router;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,7 +26,8 @@ use crate::reload::{Policies, Watch};
 use crate::rooms::Rooms;
 use crate::server::{
     self, BodyBudget, BodyLimits, ConnectionLimits, Fit, GrpcSettings, Hosts, HttpSettings,
-    Patience, Port, Stack, StackSettings, WebhookSettings, Webhooks, Wire, Workers,
+    Inherited, PORT_NAMES, Patience, Port, Stack, StackSettings, WebhookSettings, Webhooks, Wire,
+    Workers,
 };
 use crate::telemetry::Metrics;
 
@@ -56,19 +57,35 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
+    /// Opens the ports, or takes over those that the parent process keeps open.
     pub async fn open(config: &Config) -> anyhow::Result<Listeners> {
-        let listen = |address, setting| async move {
-            server::listen(address).await.with_context(|| {
-                format!(
-                    "{address} cannot be listened on; free it or set `{setting}` in engine.yaml"
-                )
-            })
-        };
-        Ok(Listeners {
-            grpc: listen(config.grpc.listen, "grpc.listen").await?,
-            http: listen(config.http.listen, "http.listen").await?,
-            admin: listen(config.admin.listen, "admin.listen").await?,
-        })
+        let names = std::env::var("LISTEN_FDNAMES").ok();
+        let mut inherited = Inherited::take_over(names.as_deref())
+            .context("the sockets of LISTEN_FDS could not be taken over")?;
+        let configured = [config.http.listen, config.grpc.listen, config.admin.listen];
+        let mut listeners = Vec::new();
+        for (name, address) in PORT_NAMES.into_iter().zip(configured) {
+            listeners.push(match inherited.take(name, address) {
+                Some(listener) => listener,
+                None => server::listen(address).await.with_context(|| {
+                    format!(
+                        "{address} cannot be listened on; free it or set `{name}.listen` in \
+                         engine.yaml"
+                    )
+                })?,
+            });
+        }
+        if let Some(left) = inherited.left() {
+            bail!(
+                "nothing listens on {left}: name the sockets of LISTEN_FDS {}, or give each the \
+                 port that engine.yaml has",
+                PORT_NAMES.join(", ")
+            );
+        }
+        let [http, grpc, admin] = listeners
+            .try_into()
+            .map_err(|_| anyhow!("there are three ports"))?;
+        Ok(Listeners { grpc, http, admin })
     }
 
     pub fn addresses(&self) -> anyhow::Result<Addresses> {

@@ -3,9 +3,9 @@
 //! Exit codes are part of the contract: 0 done, 1 the input has errors or the answer is no,
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
-//! Order, downward: `serve`, `send`, `check`, `explain`, `fuzz`, `import`, `outbox`, `defaults`,
-//! `dialects`, `rooms`, `recorded`, `explained`, `engine`, `client`, `engine_file`, `start_text`,
-//! `signals`, `files`, `output`, `exit`.
+//! Order, downward: `serve`, `status`, `send`, `check`, `explain`, `fuzz`, `import`, `outbox`,
+//! `defaults`, `dialects`, `rooms`, `recorded`, `explained`, `engine`, `client`, `engine_file`,
+//! `start_text`, `signals`, `files`, `output`, `pipe`, `exit`.
 
 mod check;
 mod client;
@@ -21,12 +21,14 @@ mod fuzz;
 mod import;
 mod outbox;
 mod output;
+mod pipe;
 mod recorded;
 mod rooms;
 mod send;
 mod serve;
 mod signals;
 mod start_text;
+mod status;
 
 use std::process::ExitCode;
 
@@ -57,6 +59,8 @@ pub struct Cli {
 enum Command {
     /// Start the server (the default).
     Serve(serve::Args),
+    /// Show what a running server does: hooks, endpoints, outbox, rejected edits.
+    Status(status::Args),
     /// Ask a running server about one message and print its decision.
     Send(send::Args),
     /// Check the policy files and print every problem.
@@ -81,9 +85,13 @@ enum Command {
 pub fn run() -> ExitCode {
     let Cli { files, command } = Cli::parse();
     let command = command.unwrap_or_else(|| Command::Serve(serve::Args::default()));
+    if !matches!(command, Command::Serve(_)) {
+        pipe::end_quietly();
+    }
     let done = match command {
         Command::Serve(args) => serve::run(&files, args),
-        Command::Send(args) => send::run(args),
+        Command::Status(args) => status::run(&files, args),
+        Command::Send(args) => send::run(&files, args),
         Command::Check(args) => check::run(&files, args),
         Command::Explain(args) => explain::run(&files, args),
         Command::Fuzz(args) => fuzz::run(&files, args),

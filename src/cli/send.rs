@@ -6,21 +6,20 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::client;
+use super::engine_file::load_config;
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
+use super::files::Files;
 use crate::proto::v1;
+
+const DEFAULT_SERVER: &str = "http://127.0.0.1:50051";
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The text of the message.
     text: String,
-    /// Address of the server's gRPC port.
-    #[arg(
-        long,
-        env = "CALLGATE_SERVER",
-        default_value = "http://127.0.0.1:50051",
-        value_name = "URL"
-    )]
-    server: String,
+    /// Address of the server's gRPC port; without it `grpc.listen` of engine.yaml.
+    #[arg(long, env = "CALLGATE_SERVER", value_name = "URL")]
+    server: Option<String>,
     /// The hook to ask.
     #[arg(long, default_value = "beforeMsgModify")]
     hook: String,
@@ -44,13 +43,25 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    client::block_on(send(args))
+pub fn run(files: &Files, mut args: Args) -> anyhow::Result<ExitCode> {
+    let url = match args.server.take() {
+        Some(url) => url,
+        None => {
+            let env: Vec<_> = std::env::vars().collect();
+            // The server itself says what is wrong with its settings.
+            let config = load_config(&files.policies, &env)?.ok();
+            config.map_or_else(
+                || DEFAULT_SERVER.to_owned(),
+                |config| client::url_of(config.grpc.listen),
+            )
+        }
+    };
+    client::block_on(send(args, &url))
 }
 
-async fn send(args: Args) -> anyhow::Result<ExitCode> {
+async fn send(args: Args, url: &str) -> anyhow::Result<ExitCode> {
     let timeout = Duration::from_millis(args.timeout_ms);
-    let mut hooks = client::hooks(&args.server).await?;
+    let mut hooks = client::hooks(url).await?;
     let mut request = tonic::Request::new(request(&args));
     request.set_timeout(timeout);
     match hooks.before(request).await {

@@ -2,6 +2,7 @@
 //! hold in memory.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -15,6 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How an HTTP/2 connection begins; only when all of it is there is it one.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Who is at the other end of a connection; an extension of every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
 
 /// How long a connection may be what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,18 @@
 //! `callgate.v1.HookService`.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream};
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::codes::documented_status;
+use super::connection::Peer;
+use super::eager::Eager;
 use super::message::{
     Invalid, accepted_response, after_event, before_event, decision_response, version_of,
 };
@@ -25,8 +28,6 @@ use crate::reload::Policies;
 
 /// Events in one `After` call.
 const EVENTS_MAX: usize = 1000;
-/// Requests of one stream that are decided at the same time.
-const STREAM_IN_FLIGHT: usize = 256;
 
 /// What the gRPC side needs to know.
 #[derive(Clone, Debug)]
@@ -102,7 +103,8 @@ impl HookService for Hooks {
         &self,
         request: Request<v1::BeforeRequest>,
     ) -> Result<Response<v1::BeforeResponse>, Status> {
-        let caller = caller_of(request.metadata());
+        let mut caller = caller_of(request.metadata());
+        caller.address = address_of(&request);
         match self.asking.before(request.into_inner(), caller).await {
             Ok(response) => Ok(Response::new(response)),
             Err((_, invalid)) => Err(invalid.status()),
@@ -119,16 +121,16 @@ impl HookService for Hooks {
         let asking = Arc::clone(&self.asking);
         // A stream's `grpc-timeout` is the stream's, not one message's: each message has its
         // hook's own limits.
-        let answers = request
-            .into_inner()
-            .map(move |item| {
+        let address = address_of(&request);
+        let answers = Eager::new(
+            request.into_inner(),
+            move |item: Result<v1::BeforeRequest, Status>| {
                 let asking = Arc::clone(&asking);
-                async move {
-                    let caller = Caller::unknown(Instant::now(), CallerLimit::Said(None));
-                    match asking
-                        .before(item.map_err(documented_status)?, caller)
-                        .await
-                    {
+                let answer = async move {
+                    let mut caller = Caller::unknown(Instant::now(), CallerLimit::Said(None));
+                    caller.address = address;
+                    let request = item.map_err(documented_status)?;
+                    match asking.before(request, caller).await {
                         Ok(response) => Ok(response),
                         Err((request_id, invalid)) => Ok(v1::BeforeResponse {
                             request_id,
@@ -136,9 +138,10 @@ impl HookService for Hooks {
                             ..v1::BeforeResponse::default()
                         }),
                     }
-                }
-            })
-            .buffer_unordered(STREAM_IN_FLIGHT);
+                };
+                answer.boxed()
+            },
+        );
         Ok(Response::new(Box::pin(answers)))
     }
 
@@ -214,6 +217,11 @@ fn caller_of(metadata: &MetadataMap) -> Caller {
         .get("grpc-timeout")
         .and_then(|value| grpc_timeout(value.to_str().ok()?));
     Caller::unknown(Instant::now(), CallerLimit::Said(limit))
+}
+
+fn address_of<T>(request: &Request<T>) -> Option<IpAddr> {
+    let peer: Option<&Peer> = request.extensions().get();
+    peer.map(|peer| peer.0.ip().to_canonical())
 }
 
 /// Reads `grpc-timeout`: at most eight digits and a unit.

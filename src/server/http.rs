@@ -13,8 +13,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::bodies::BodyError;
+use super::connection::Peer;
 use super::guard::refuse_browsers;
-use super::webhook::{Answered, Broken, Webhooks};
+use super::webhook::{Answered, Broken, Origin, Webhooks};
 use crate::dialect::{Call, Dialect, Head, Headers};
 use crate::event::{DialectId, Hook};
 use crate::in_flight::InFlightLimit;
@@ -107,7 +108,12 @@ impl Listener {
             body: body.as_ref().map(Bytes::clone).unwrap_or_default(),
         };
         let webhooks = &self.webhooks;
-        response(webhooks.take(dialect, &call, body.err(), received).await)
+        let peer: Option<&Peer> = parts.extensions.get();
+        let origin = Origin {
+            received,
+            address: peer.map(|peer| peer.0.ip().to_canonical()),
+        };
+        response(webhooks.take(dialect, &call, body.err(), origin).await)
     }
 
     /// The dialect says which calls carry many events.

@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use super::stack::{Peer, Stack};
+use super::connection::Peer;
+use super::stack::Stack;
 use super::table::{Admitted, ConnectionLimits, Table};
 use crate::telemetry::LogThrottle;
 

@@ -3,16 +3,18 @@
 //! Owns: listening, limits of what comes in, and the translation between the wire and events.
 //! Leaves alone: every rule about messages (`hook`, `policy`).
 //!
-//! Order, downward: `files`, `listen`, `stack`, `table`, `http`, `bodies`, `connection`, `guard`,
-//! `services`, `wukongim_grpc`, `webhook`, `grpc`, `codes`, `message`.
+//! Order, downward: `files`, `inherit`, `listen`, `stack`, `table`, `http`, `bodies`, `guard`,
+//! `services`, `wukongim_grpc`, `webhook`, `grpc`, `connection`, `eager`, `codes`, `message`.
 
 mod bodies;
 mod codes;
 mod connection;
+mod eager;
 mod files;
 mod grpc;
 mod guard;
 mod http;
+mod inherit;
 mod listen;
 mod message;
 mod services;
@@ -22,14 +24,15 @@ mod webhook;
 mod wukongim_grpc;
 
 pub use bodies::{BodyBudget, BodyLimits};
-pub use connection::Patience;
+pub use connection::{Patience, Peer};
 pub use files::{Fit, hard_limit, raise_limit};
 pub use grpc::GrpcSettings;
 pub use guard::{Hosts, refuse_browsers, refuse_foreign_orders};
 pub use http::{HttpSettings, router};
+pub use inherit::{Inherited, PORT_NAMES};
 pub use listen::{Port, Workers, listen};
 pub use message::{before_event, decision_response};
 pub use services::{Health, grpc_routes, reflection};
-pub use stack::{Peer, Stack, StackSettings, Wire};
+pub use stack::{Stack, StackSettings, Wire};
 pub use table::ConnectionLimits;
 pub use webhook::{WebhookSettings, Webhooks};

@@ -15,7 +15,6 @@
 //! 9. The port's routes; each refuses pages of strangers in browsers first (`guard`).
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -38,7 +37,7 @@ use tracing::debug;
 
 use super::bodies::{BodyBudget, Call, CountedBody, LimitedBody};
 use super::codes;
-use super::connection::{Connection, Look, Patience, Watched};
+use super::connection::{Connection, Look, Patience, Peer, Watched};
 use super::table::Admitted;
 
 /// Pings on idle HTTP/2 connections; one that does not answer is closed.
@@ -48,10 +47,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// At the end, how long an idle HTTP/1.1 connection is kept for a call that is on its way: closed
 /// under its caller's hands, the call would fail.
 const DRAIN_TIME: Duration = Duration::from_millis(300);
-
-/// Who is at the other end of a connection; an extension of every request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer(pub SocketAddr);
 
 /// The versions of HTTP that a port speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! A before call is always answered with status 200 and a canonical body, because IM servers do
 //! not look at the status and read any other body as a failure or, worse, as an allow.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -38,6 +39,21 @@ pub struct Webhooks {
     after: Arc<After>,
     metrics: Arc<Metrics>,
     odd_logged: LogThrottle<&'static str>,
+}
+
+/// When a call came, and from where.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    pub received: Instant,
+    pub address: Option<IpAddr>,
+}
+
+impl Origin {
+    fn caller(self) -> Caller {
+        let mut caller = Caller::unknown(self.received, CallerLimit::Configured);
+        caller.address = self.address;
+        caller
+    }
 }
 
 /// Why a body could not be read.
@@ -88,12 +104,13 @@ impl Webhooks {
         dialect: &dyn Dialect,
         call: &Call<'_>,
         broken: Option<Broken>,
-        received: Instant,
+        origin: Origin,
     ) -> Answered {
+        let Origin { received, .. } = origin;
         let decoded = dialect.decode(call);
         self.metrics.spent(Stage::Decode, received.elapsed());
         match (decoded, broken) {
-            (Ok(Decoded::Event(event)), None) => self.answer(dialect, &event, received).await,
+            (Ok(Decoded::Event(event)), None) => self.answer(dialect, &event, origin).await,
             (Ok(Decoded::Batch { hook, query, items }), None) => {
                 let batch = Batch { hook, query, items };
                 self.store(dialect, batch, call).await
@@ -103,23 +120,23 @@ impl Webhooks {
                 self.note("unknown_command", &what);
                 self.metrics.unknown_commands.add(&command);
                 if let Some(event) = event {
-                    return self.answer(dialect, &event, received).await;
+                    return self.answer(dialect, &event, origin).await;
                 }
                 let allow = Decision::acknowledged();
                 told(dialect.reply_without_event(None, &call.body, &allow))
             }
-            (Ok(_), Some(broken)) => self.unreadable(dialect, None, &call.body, broken, received),
+            (Ok(_), Some(broken)) => self.unreadable(dialect, None, &call.body, broken, origin),
             (Err(unreadable), broken) => {
                 let broken = broken.unwrap_or(Broken {
                     why: unreadable.reason,
                     for_want_of_room: false,
                 });
-                self.unreadable(dialect, unreadable.hook, &call.body, broken, received)
+                self.unreadable(dialect, unreadable.hook, &call.body, broken, origin)
             }
         }
     }
 
-    async fn answer(&self, dialect: &dyn Dialect, event: &Event, received: Instant) -> Answered {
+    async fn answer(&self, dialect: &dyn Dialect, event: &Event, origin: Origin) -> Answered {
         // A route of one dialect may take calls of its older form, to be answered in that.
         let speaker = match event.dialect == dialect.id() {
             true => dialect,
@@ -128,7 +145,7 @@ impl Webhooks {
         let in_flight_max = self.settings.in_flight_max;
         match event.hook.moment {
             Moment::Before => {
-                let caller = Caller::unknown(received, CallerLimit::Configured);
+                let caller = origin.caller();
                 let settled = match self.before_calls.acquire(in_flight_max) {
                     Some(_permit) => self.before.decide(event, caller).await,
                     None => {
@@ -204,7 +221,7 @@ impl Webhooks {
         hook: Option<Hook>,
         body: &[u8],
         broken: Broken,
-        received: Instant,
+        origin: Origin,
     ) -> Answered {
         let Broken {
             why,
@@ -222,7 +239,7 @@ impl Webhooks {
             return told(canonical);
         }
         let failure = Failure::new(FailureClass::UnreadableCall, why);
-        let caller = Caller::unknown(received, CallerLimit::Configured);
+        let caller = origin.caller();
         let settled = self.before.fail(hook, &caller, &failure);
         Answered {
             reply: dialect.reply_without_event(hook, body, &settled.decision),

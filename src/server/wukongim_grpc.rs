@@ -9,7 +9,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
-use super::webhook::Webhooks;
+use super::connection::Peer;
+use super::webhook::{Origin, Webhooks};
 use crate::dialect::{Call, Head};
 use crate::event::DialectId;
 use crate::proto::wkhook::webhook_service_server::{WebhookService, WebhookServiceServer};
@@ -34,7 +35,11 @@ impl WebhookService for WukongIm {
         &self,
         request: Request<EventReq>,
     ) -> Result<Response<EventResp>, Status> {
-        let received = Instant::now();
+        let peer: Option<&Peer> = request.extensions().get();
+        let origin = Origin {
+            received: Instant::now(),
+            address: peer.map(|peer| peer.0.ip().to_canonical()),
+        };
         let EventReq { event, data } = request.into_inner();
         let query = format!("event={event}");
         let call = Call {
@@ -42,7 +47,7 @@ impl WebhookService for WukongIm {
             body: data,
         };
         let dialect = self.webhooks.dialect(DialectId::WukongIm);
-        let answered = self.webhooks.take(dialect, &call, None, received).await;
+        let answered = self.webhooks.take(dialect, &call, None, origin).await;
         let status = match answered.reply.status {
             200 => EventStatus::Success,
             _ => EventStatus::Error,

@@ -162,3 +162,38 @@ fn watchers_are_answered_under_a_thousand_idle_sockets() {
     is_honest(&callgate);
     drop(idle);
 }
+
+/// Long bodies that never end take all the memory that there is for them, and no message.
+#[test]
+fn unfinished_bodies_have_a_budget_and_ordinary_messages_do_not_need_it() {
+    let callgate = Setup::new(WORDS)
+        .engine("connections.all_bodies_bytes_max", "1MiB")
+        .engine("http.body_bytes_max", "1MiB")
+        .start();
+    let path = calls::path("afterSendSingleMsg");
+    let mut call = http::head("POST", &path, Some(900_000));
+    call.extend(vec![b' '; 500_000]);
+    let held: Vec<_> = (0..8).map(|_| open(callgate.http, &call)).collect();
+    for _ in 0..10 {
+        is_honest(&callgate);
+    }
+    drop(held);
+}
+
+/// How many calls one HTTP/2 connection may have is in the server's first frame.
+#[test]
+fn one_connection_is_not_many() {
+    let callgate = Callgate::start(WORDS);
+    for address in [callgate.http, callgate.grpc, callgate.admin] {
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        let mut stream = open(address, preface);
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).unwrap();
+        assert_eq!(head[3], 4, "a SETTINGS frame");
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let mut settings = vec![0; length];
+        stream.read_exact(&mut settings).unwrap();
+        let streams = settings.chunks(6).find(|setting| setting[..2] == [0, 3]);
+        assert_eq!(streams.unwrap()[2..], 1024u32.to_be_bytes());
+    }
+}

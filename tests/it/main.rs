@@ -20,6 +20,7 @@ mod layers;
 mod logging;
 mod metrics;
 mod openim_http;
+mod operators_port;
 mod outbox_batches;
 mod outbox_damage;
 mod outbox_dead;
@@ -33,6 +34,7 @@ mod privacy;
 mod recordings;
 
 mod reload;
+mod restart;
 mod shutdown;
 mod start;
 mod word_tools;

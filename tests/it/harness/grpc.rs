@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::{Buf, BufMut};
 use callgate::proto::v1;
 use callgate::proto::v1::admin_service_client::AdminServiceClient;
 use callgate::proto::v1::hook_service_client::HookServiceClient;
 use tokio::runtime::Runtime;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
@@ -61,5 +64,55 @@ impl Grpc {
             .runtime
             .block_on(hooks.after(v1::AfterRequest { events }))?;
         Ok(answer.into_inner())
+    }
+
+    /// Calls a method with these bytes as its message.
+    pub fn raw(&self, path: &'static str, message: Vec<u8>) -> Result<Vec<u8>, Status> {
+        let mut client = tonic::client::Grpc::new(self.channel.clone());
+        self.runtime.block_on(async {
+            client.ready().await.unwrap();
+            let path = PathAndQuery::from_static(path);
+            let answer = client.unary(Request::new(message), path, Raw).await?;
+            Ok(answer.into_inner())
+        })
+    }
+}
+
+/// Messages as they are on the wire.
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Vec<u8>;
+    type Decode = Vec<u8>;
+    type Encoder = Raw;
+    type Decoder = Raw;
+
+    fn encoder(&mut self) -> Raw {
+        Raw
+    }
+
+    fn decoder(&mut self) -> Raw {
+        Raw
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn encode(&mut self, item: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put_slice(&item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
+        let mut item = vec![0; buffer.remaining()];
+        buffer.copy_to_slice(&mut item);
+        Ok(Some(item))
     }
 }

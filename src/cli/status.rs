@@ -1,0 +1,232 @@
+//! `callgate status`: what a running server does, for people.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use serde_json::Value;
+
+use super::client::{self, AdminClient, said};
+use super::engine_file::load_config;
+use super::exit::EXIT_BAD_INPUT;
+use super::files::Files;
+use crate::proto::v1;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
+    #[arg(long, env = "CALLGATE_ADMIN", value_name = "URL")]
+    server: Option<String>,
+    /// Print the JSON of `/status` as it is.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
+    let url = match args.server {
+        Some(url) => url,
+        None => {
+            let env: Vec<_> = std::env::vars().collect();
+            match load_config(&files.policies, &env)? {
+                Ok(config) => client::url_of(config.admin.listen),
+                Err(problems) => {
+                    for problem in problems {
+                        eprintln!("{problem}");
+                    }
+                    return Ok(ExitCode::from(EXIT_BAD_INPUT));
+                }
+            }
+        }
+    };
+    client::block_on(async {
+        let json = ask(client::admin(&url).await?).await?;
+        if args.json {
+            println!("{json}");
+        } else {
+            let status = serde_json::from_str(&json).context("the server's answer is not JSON")?;
+            print!("{}", page(&status));
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn ask(mut admin: AdminClient) -> anyhow::Result<String> {
+    let answer = admin.status(v1::StatusRequest {}).await.map_err(said)?;
+    Ok(answer.into_inner().json)
+}
+
+/// What is most likely looked for, at the top: what is wrong.
+fn page(status: &Value) -> String {
+    let policy = &status["policy"];
+    let mut page = format!(
+        "callgate {}, policy {}-{}\n",
+        text(&status["version"]),
+        policy["number"],
+        text(&policy["hash"]),
+    );
+    for problem in items(&policy["rejected"]["problems"]) {
+        page.push_str(&format!("REJECTED EDIT  {}\n", problem_line(problem)));
+    }
+    for problem in items(&policy["warnings"]) {
+        page.push_str(&format!("warning  {}\n", problem_line(problem)));
+    }
+    page.push_str("\nhooks\n");
+    for (name, hook) in fields(&status["hooks"]) {
+        page.push_str(&hook_line(name, hook));
+    }
+    page.push_str("\nendpoints\n");
+    for endpoint in items(&status["endpoints"]) {
+        page.push_str(&endpoint_line(endpoint));
+    }
+    page.push_str(&outbox_lines(&status["outbox"]));
+    page
+}
+
+fn hook_line(name: &str, hook: &Value) -> String {
+    let state = match (hook["enabled"].as_bool(), hook["last_outcome"].as_str()) {
+        (Some(false), _) => "off".to_owned(),
+        (_, None) => "not called yet".to_owned(),
+        (_, Some(outcome)) => format!("last {outcome}"),
+    };
+    let skipped: Vec<_> = fields(&hook["skipped"])
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
+    let skipped = match skipped.is_empty() {
+        true => String::new(),
+        false => format!(", skipped {}", skipped.join(", ")),
+    };
+    let calls = hook["calls"].as_u64().unwrap_or_default();
+    format!("  {name:<26} {calls:>8} calls, {state}{skipped}\n")
+}
+
+fn endpoint_line(endpoint: &Value) -> String {
+    let mut line = format!(
+        "  {:<16} {}  {} in flight",
+        text(&endpoint["name"]),
+        text(&endpoint["url"]),
+        endpoint["in_flight"],
+    );
+    for (breaker, what) in [
+        ("breaker", "not asked"),
+        ("delivery_breaker", "not delivered to"),
+    ] {
+        if endpoint[breaker] == "open" {
+            line.push_str(&format!("  {} ({breaker} open)", what.to_uppercase()));
+        }
+    }
+    if let Some(outcome) = endpoint["last_outcome"].as_str() {
+        line.push_str(&format!("  last {outcome}"));
+        let detail = text(&endpoint["last_detail"]);
+        if !detail.is_empty() {
+            line.push_str(&format!(": {detail}"));
+        }
+    }
+    line.push('\n');
+    line
+}
+
+fn outbox_lines(outbox: &Value) -> String {
+    let mut lines = format!(
+        "\noutbox {}, {:.0} % used, {} events, {} bytes\n",
+        text(&outbox["level"]),
+        outbox["used"].as_f64().unwrap_or_default() * 100.0,
+        outbox["entries"],
+        outbox["bytes"],
+    );
+    if let Some(error) = outbox["error"].as_str() {
+        lines.push_str(&format!("  DOES NOT ANSWER  {}\n", printable(error)));
+    }
+    let age_ms = outbox["age_ms"].as_u64().unwrap_or_default();
+    if age_ms > 1000 {
+        lines.push_str(&format!(
+            "  as it was {} s ago: its disk is slow\n",
+            age_ms / 1000
+        ));
+    }
+    for (name, counts) in fields(&outbox["endpoints"]) {
+        let oldest = counts["oldest_pending_age_ms"].as_u64();
+        let oldest = oldest.map_or_else(String::new, |age| format!(", oldest {} s", age / 1000));
+        let paused = match counts["paused"]["reason"].as_str() {
+            Some(reason) => format!(", PAUSED: {}", printable(reason)),
+            None => String::new(),
+        };
+        lines.push_str(&format!(
+            "  {:<16} {} pending, {} delivered, {} dead, {} discarded{oldest}{paused}\n",
+            printable(name),
+            counts["pending"],
+            counts["delivered"],
+            counts["dead"],
+            counts["discarded"],
+        ));
+    }
+    lines
+}
+
+fn problem_line(problem: &Value) -> String {
+    format!(
+        "{}:{}: {}",
+        text(&problem["file"]),
+        problem["line"],
+        text(&problem["what"])
+    )
+}
+
+fn text(value: &Value) -> String {
+    printable(value.as_str().unwrap_or_default())
+}
+
+/// Names and details come from files and from other servers: nothing in them moves the cursor.
+fn printable(text: &str) -> String {
+    let shown = |character: char| match character.is_control() {
+        true => '\u{fffd}',
+        false => character,
+    };
+    text.chars().map(shown).collect()
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn fields(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let fields = value.as_object().into_iter().flatten();
+    fields.map(|(name, value)| (name.as_str(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_page_says_what_is_wrong() {
+        let page = page(&json!({
+            "version": "1", "policy": {"number": 3, "hash": "abc", "warnings": [],
+                "rejected": {"at_ms": 1, "problems": [
+                    {"file": "policy.yaml", "line": 4, "what": "no list named `x`"}]}},
+            "hooks": {
+                "beforeSendSingleMsg": {"enabled": true, "calls": 7, "last_outcome": "timeout",
+                    "skipped": {"disabled": 2}},
+                "afterSendSingleMsg": {"enabled": true, "calls": 0, "last_outcome": null}},
+            "endpoints": [{"name": "business", "url": "http://b", "breaker": "open",
+                "delivery_breaker": "closed", "in_flight": 1, "last_outcome": "connect",
+                "last_detail": "refused\u{1b}[2J"}],
+            "outbox": {"level": "high", "used": 0.75, "entries": 9, "bytes": 900, "error": null,
+                "age_ms": 61000, "endpoints": {"business": {"pending": 9, "delivered": 1,
+                    "dead": 0, "discarded": 0, "oldest_pending_age_ms": 5000, "paused": null}}},
+        }));
+        for expected in [
+            "callgate 1, policy 3-abc",
+            "REJECTED EDIT  policy.yaml:4: no list named `x`",
+            "beforeSendSingleMsg               7 calls, last timeout, skipped 2 disabled",
+            "afterSendSingleMsg                0 calls, not called yet",
+            "NOT ASKED (breaker open)  last connect: refused\u{fffd}[2J",
+            "outbox high, 75 % used, 9 events, 900 bytes",
+            "as it was 61 s ago",
+            "business         9 pending, 1 delivered, 0 dead, 0 discarded, oldest 5 s",
+        ] {
+            assert!(page.contains(expected), "{expected} in {page}");
+        }
+        assert!(!page.contains('\u{1b}'));
+    }
+}
