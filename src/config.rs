@@ -89,6 +89,9 @@ pub struct Funtek {
     pub bot: Option<Arc<str>>,
     /// The file of the rooms that callgate keeps for a chat server.
     pub rooms: PathBuf,
+    /// Events that wait for the bot of one room, and of all rooms.
+    pub room_waits_max: usize,
+    pub waits_max: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -294,9 +297,13 @@ fn read_funtek(field: &Field<'_>) -> Funtek {
     let section = field.section();
     let bot = section.field("bot").text();
     let rooms = PathBuf::from(section.field("rooms").text());
+    let room_waits_max = section.field("room_waits_max").size(1_000_000);
+    let waits_max = section.field("waits_max").size(1_000_000);
     section.finish();
     Funtek {
         rooms,
+        room_waits_max,
+        waits_max,
         bot: (!bot.is_empty()).then(|| bot.into()),
     }
 }

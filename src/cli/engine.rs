@@ -19,7 +19,7 @@ use crate::admin::{self, Admin, Observed};
 use crate::callback::Callbacks;
 use crate::config::{Config, PortConnections};
 use crate::delivery::{Supervisor, watch_usage};
-use crate::hook::{After, Before};
+use crate::hook::{After, Before, WaitLimits};
 use crate::outbox::Outbox;
 use crate::policy::Snapshot;
 use crate::reload::{Policies, Watch};
@@ -113,6 +113,10 @@ impl Engine {
             callbacks.clone(),
             metrics.clone(),
             rooms.clone(),
+            WaitLimits {
+                per_key_max: config.funtek.room_waits_max,
+                all_max: config.funtek.waits_max,
+            },
         ));
         let after = Arc::new(After::new(
             policies.clone(),

@@ -1,11 +1,12 @@
 //! What `callgate serve` prints when it starts: addresses, and what is in force.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::config::Config;
 use crate::decision::{FailureAction, FailureClass};
 use crate::event::Moment;
-use crate::policy::{HookRules, Snapshot};
+use crate::policy::{Endpoint, HookRules, Snapshot};
 
 /// Where the ports really are: a configured port of 0 is any free one.
 pub(super) struct Addresses {
@@ -50,15 +51,18 @@ pub(super) fn start_text(snapshot: &Snapshot, addresses: &Addresses, config: &Co
 
 /// One enabled hook: where it forwards to, and what its failures lead to.
 fn hook_line(rules: &HookRules) -> String {
-    let urls: Vec<_> = rules
-        .endpoints
-        .iter()
-        .map(|endpoint| endpoint.url.as_str())
-        .collect();
-    let forwards = if urls.is_empty() {
-        "forwards to nobody".to_owned()
-    } else {
-        format!("-> {} within {:?}", urls.join(", "), rules.timeout)
+    let endpoint = |endpoint: &Arc<Endpoint>| {
+        // Events have the endpoint's own time, whatever the hook's.
+        let within = match rules.hook.moment {
+            Moment::Before => rules.timeout,
+            Moment::After => endpoint.events.timeout,
+        };
+        format!("{} within {within:?}", endpoint.url)
+    };
+    let endpoints: Vec<String> = rules.endpoints.iter().map(endpoint).collect();
+    let forwards = match endpoints.as_slice() {
+        [] => "forwards to nobody".to_owned(),
+        endpoints => format!("-> {}", endpoints.join(", ")),
     };
     let failures = match rules.hook.moment {
         Moment::After => "stored, then delivered at least once".to_owned(),

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::business::{Business, Question};
+use super::keyed_lock::WaitLimits;
 use super::long_scan::LongScans;
 use super::reuse::Reuse;
 use super::room_bot::RoomBots;
@@ -100,15 +101,21 @@ impl Before {
         callbacks: Arc<Callbacks>,
         metrics: Arc<Metrics>,
         rooms: Arc<Rooms>,
+        room_waits: WaitLimits,
     ) -> Before {
-        Before::asking(policies, callbacks, metrics, rooms)
+        Before::asking(
+            policies,
+            callbacks,
+            metrics,
+            RoomBots::new(rooms, room_waits),
+        )
     }
 
     fn asking(
         policies: Arc<Policies>,
         business: Arc<dyn Business>,
         metrics: Arc<Metrics>,
-        rooms: Arc<Rooms>,
+        room_bots: RoomBots,
     ) -> Before {
         Before {
             policies,
@@ -116,7 +123,7 @@ impl Before {
             metrics,
             reuse: Reuse::default(),
             long_scans: LongScans::default(),
-            room_bots: RoomBots::new(rooms),
+            room_bots,
             failures_logged: LogThrottle::default(),
             warnings_logged: LogThrottle::default(),
         }

@@ -16,3 +16,4 @@ mod room_bot;
 
 pub use after::{Accepted, After, NotStored};
 pub use before::{Before, Caller, CallerLimit, Settled, Times};
+pub use keyed_lock::WaitLimits;

@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::business::Question;
-use super::keyed_lock::{KeyedLock, Turn};
+use super::keyed_lock::{KeyedLock, TooManyWait, Turn, WaitLimits};
 use crate::decision::{Answer, Failure, FailureClass, Outcome};
 use crate::event::Event;
 use crate::policy::Endpoint;
@@ -37,10 +37,10 @@ struct Kept {
 }
 
 impl RoomBots {
-    pub(super) fn new(rooms: Arc<Rooms>) -> RoomBots {
+    pub(super) fn new(rooms: Arc<Rooms>, limits: WaitLimits) -> RoomBots {
         RoomBots {
             rooms,
-            turns: KeyedLock::default(),
+            turns: KeyedLock::new(limits),
         }
     }
 
@@ -56,6 +56,10 @@ impl RoomBots {
         let turn = turn.map_err(|_| {
             let why = "others of the same room were not answered in time";
             Failure::new(FailureClass::Deadline, why)
+        })?;
+        let turn = turn.map_err(|TooManyWait| {
+            let why = "as many events of this room, or of all rooms, wait as may";
+            Failure::new(FailureClass::Overloaded, why)
         })?;
         let room = question.event.room.as_ref();
         let room = room.filter(|room| room.kept_here);

@@ -142,7 +142,7 @@ impl Snapshot {
         let why = format!("failure policy: {class}");
         let (verdict, reviewed) = match rules.action(class) {
             FailureAction::Allow => (verdict, false),
-            FailureAction::Block => (Verdict::Block(self.failure_refusal(&why)), true),
+            FailureAction::Block => (Verdict::Block(self.failure_refusal(class, &why)), true),
         };
         Decision {
             verdict,
@@ -155,10 +155,14 @@ impl Snapshot {
         }
     }
 
-    fn failure_refusal(&self, why: &str) -> Refusal {
+    fn failure_refusal(&self, class: FailureClass, why: &str) -> Refusal {
+        let public = match class.blocks_unless_named() {
+            true => &self.failure.final_reason,
+            false => &self.failure.reason,
+        };
         Refusal {
             code: self.failure.code,
-            public: self.failure.reason.clone(),
+            public: public.clone(),
             detail: if self.failure.tells_class { why } else { "" }.to_owned(),
         }
     }

@@ -32,6 +32,8 @@ impl FailureActions {
 pub struct FailureRefusal {
     pub code: i32,
     pub reason: String,
+    /// Instead of `reason` where trying again mends nothing.
+    pub final_reason: String,
     /// `errDlt` names the class of failure.
     pub tells_class: bool,
 }

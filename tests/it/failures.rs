@@ -12,7 +12,15 @@ use callgate::proto::v1;
 use crate::harness::calls::{self, ALLOW, GROUP, SINGLE};
 use crate::harness::{Behaviour, Business, Callgate, PATIENCE, Setup, http, wait_for};
 
-const REFUSAL: &str = r#"{"actionCode":0,"errCode":20099,"errMsg":"message could not be checked, try again","errDlt":""#;
+/// What the sender reads of a failure that blocks; the same message would fail again, or not.
+fn refusal(class: FailureClass) -> &'static str {
+    match class {
+        FailureClass::UnreadableCall | FailureClass::Unfiltered => {
+            "message is too long or cannot be read"
+        }
+        _ => "message could not be checked, try again",
+    }
+}
 
 /// How a failure is brought about.
 #[derive(Default)]
@@ -110,10 +118,8 @@ fn check_http(answer: &http::Answer, class: FailureClass, action: &str) {
     match action {
         "allow" => assert_eq!(answer.text(), ALLOW, "{class}"),
         _ => {
-            let text = answer.text();
-            let detail = text.strip_prefix(REFUSAL);
-            let detail = detail.and_then(|rest| rest.strip_suffix("\",\"nextCode\":1}\n"));
-            assert!(detail.is_some(), "{class}: {text}");
+            let expected = calls::block(20099, refusal(class), "");
+            assert_eq!(answer.text(), expected, "{class}");
         }
     }
     let reviewed = (action == "block").to_string();
@@ -126,12 +132,7 @@ fn check_grpc(answer: &v1::BeforeResponse, class: FailureClass, action: &str) {
     assert_eq!(answer.failure().as_str_name(), failure);
     let expected = match action {
         "allow" => (v1::Action::Allow, 0, "", false),
-        _ => (
-            v1::Action::Block,
-            20099,
-            "message could not be checked, try again",
-            true,
-        ),
+        _ => (v1::Action::Block, 20099, refusal(class), true),
     };
     let actual = (
         answer.action(),
@@ -583,6 +584,49 @@ fn one_action_for_each_class() {
         FailureClass::Timeout,
         "allow",
     );
+}
+
+/// However full it is: shedding means that the business server is not asked, and nothing else.
+#[test]
+fn overloaded_lets_no_forbidden_message_pass() {
+    let business = Business::start(Behaviour::Hang);
+    let policy = format!(
+        "endpoints: {{business: {{url: \"{}\"}}}}\nlists: {{bad: {{words: [damn]}}}}\n\
+         hooks:\n  {SINGLE}: {{endpoint: business, timeout: 10s, caller_timeout: 14s}}\n",
+        business.url()
+    );
+    let callgate = Setup::new(&policy)
+        .engine("http.in_flight_max", "1")
+        .engine("grpc.in_flight_max", "1")
+        .start();
+    let grpc = callgate.grpc();
+    let mut held = http::Connection::open(callgate.http);
+    let body = calls::body(SINGLE, "hangs");
+    let mut call = http::head("POST", &calls::path(SINGLE), Some(body.len()));
+    call.extend_from_slice(body.as_bytes());
+    held.write(&call).unwrap();
+    let mut hooks = grpc.hooks();
+    let request = calls::request(SINGLE, "hangs");
+    let held_too = grpc
+        .runtime
+        .spawn(async move { hooks.before(request).await });
+    business.wait_for(2);
+    let mut connection = http::Connection::open(callgate.http);
+    for n in 0..500 {
+        let (forbidden, honest) = (format!("damn {n}"), format!("hello {n}"));
+        for (text, code, class) in [(&forbidden, 20001, ""), (&honest, 0, "overloaded")] {
+            let body = calls::body(SINGLE, text);
+            let answer = connection
+                .post(&calls::path(SINGLE), body.as_bytes())
+                .unwrap();
+            assert_eq!(answer.json()["errCode"], code, "{text}");
+            assert_eq!(answer.header("x-callgate-failure"), class, "{text}");
+            let answer = grpc.before(calls::request(SINGLE, text));
+            assert_eq!(answer.err_code, code, "{text}");
+        }
+    }
+    held_too.abort();
+    assert_eq!(business.requests().len(), 2, "nobody else was asked");
 }
 
 /// What the filters say holds whatever state the endpoint is in.

@@ -13,6 +13,11 @@ use crate::dialect;
 use crate::event::{DialectId, Message};
 use crate::policy::CompileContext;
 
+const LIMITS: WaitLimits = WaitLimits {
+    per_key_max: 3,
+    all_max: 100,
+};
+
 const HOOK: &str = "beforeSendSingleMsg";
 
 /// A business server that answers the same to everything, after the same time.
@@ -88,7 +93,7 @@ fn world(policy: &str, business: Fake) -> World {
             Arc::new(policies),
             Arc::<Fake>::clone(&business),
             Arc::clone(&metrics),
-            Arc::clone(&rooms),
+            RoomBots::new(Arc::clone(&rooms), LIMITS),
         ),
         business,
         metrics,
@@ -232,12 +237,11 @@ async fn the_two_calls_about_a_message_are_one_violation() {
     assert_eq!(world.asked().len(), 2);
 }
 
-fn room_event(text: &str) -> Event {
+fn room_event() -> Event {
     let hook = dialect::hook("funtek.MESSAGE").unwrap();
     let body = include_bytes!("../../../tests/fixtures/dialects/funtek.MESSAGE.request.json");
     let funtek = dialect::of(DialectId::Funtek);
     let mut event = funtek.decode_one(hook, "", body.as_slice().into()).unwrap();
-    event.operation_id = text.to_owned();
     if let Some(room) = &mut event.room {
         room.kept_here = true;
         room.by_robot = false;
@@ -256,7 +260,7 @@ fn to_state(state: &str) -> Answer {
 async fn a_rooms_bot_is_asked_in_the_state_that_it_went_to_one_event_at_a_time() {
     let slow = Fake::new(to_state("second")).after(Duration::from_millis(800));
     let world = world(&policy(""), slow);
-    let event = room_event("");
+    let event = room_event();
     let room = event.room.clone().unwrap().id;
     world
         .rooms
@@ -278,7 +282,7 @@ async fn whoever_waits_for_its_room_in_vain_was_never_asked_about() {
     let hang = Fake::new(Answer::Allow).after(Duration::from_secs(3600));
     let rules = "";
     let world = world(&policy(rules), hang);
-    let event = room_event("");
+    let event = room_event();
     let waits_long = Caller::unknown(Instant::now(), CallerLimit::Said(None));
     let (_, second) = tokio::join!(
         world.before.decide(&event, waits_long),
@@ -379,4 +383,20 @@ async fn a_long_text_without_time_is_blocked_and_not_waved_through() {
     let settled = world.before.decide(&long, caller).await;
     assert_eq!(settled.decision.verdict.name(), "block");
     assert_eq!(settled.decision.failure, Some(FailureClass::Unfiltered));
+}
+
+/// A room whose bot hangs takes no more places than its own.
+#[tokio::test(start_paused = true)]
+async fn more_events_of_a_room_than_may_wait_are_overload() {
+    let hang = Fake::new(Answer::Allow).after(Duration::from_secs(3600));
+    let world = world(&policy(""), hang);
+    let event = room_event();
+    let decide = || world.before.decide(&event, caller());
+    let started = Instant::now();
+    let (_, _, _, fourth) = tokio::join!(decide(), decide(), decide(), async {
+        let settled = decide().await;
+        (settled, started.elapsed())
+    });
+    assert_eq!(fourth.0.decision.failure, Some(FailureClass::Overloaded));
+    assert_eq!(fourth.1, Duration::ZERO, "it waits for nobody");
 }

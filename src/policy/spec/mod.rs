@@ -124,6 +124,7 @@ fn read_failure(field: &Field<'_>) -> FailureRefusal {
     let spec = FailureRefusal {
         code: code(&section.field("code")),
         reason: section.field("reason").text(),
+        final_reason: section.field("final_reason").text(),
         tells_class: section.field("tell_class").flag(),
     };
     section.finish();

@@ -77,7 +77,10 @@ fn check_decision(
         }
         FailureAction::Block => {
             let words = in_words(&decision);
-            let expected = "message could not be checked, try again";
+            let expected = match class.blocks_unless_named() {
+                true => "message is too long or cannot be read",
+                false => "message could not be checked, try again",
+            };
             assert_eq!(
                 words,
                 format!("block 20099 {expected} (failure policy: {class})")
