@@ -5,6 +5,7 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
+//! | [`clock`] | the time of day that never jumps |
 //! | [`event`], [`decision`] | the vocabulary: what happened, what we answer |
 //! | [`proto`] | our own API as generated from `proto/` |
 //! | [`settings`] | files and environment to a tree with places |
@@ -45,6 +46,7 @@ compile_error!("the feature `faults` breaks callgate on purpose and is for tests
 pub mod admin;
 pub mod callback;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod decision;
 pub mod delivery;

@@ -16,7 +16,7 @@ use super::stored::ReadEvent;
 use super::wire::Answer;
 use crate::decision::{Failure, FailureClass};
 use crate::dialect::{self, Outgoing};
-use crate::event::{Event, Hook};
+use crate::event::Event;
 use crate::policy::{Endpoint, EventFormat};
 
 /// The part of an answer that is kept with a dead letter.
@@ -25,12 +25,21 @@ const ANSWER_KEPT_BYTES: usize = 1 << 10;
 const ANSWER_REST_TIME: Duration = Duration::from_secs(1);
 
 /// Whether an endpoint takes events of a hook together in one call.
-pub fn takes_batches(endpoint: &Endpoint, hook: Hook) -> bool {
+pub fn takes_batches(endpoint: &Endpoint, hook: &str) -> bool {
     endpoint.events.batch_events_max > 1
         && match endpoint.events.format {
             EventFormat::CloudEvents => true,
-            EventFormat::Dialect => dialect::of(endpoint.dialect).takes_batches(hook),
+            EventFormat::Dialect => dialect::hook(hook)
+                .is_some_and(|hook| dialect::of(endpoint.dialect).takes_batches(hook)),
         }
+}
+
+/// Whether an endpoint takes events of some hook together.
+pub fn any_takes_batches(endpoint: &Endpoint) -> bool {
+    let hooks = dialect::of(endpoint.dialect).hooks();
+    hooks
+        .iter()
+        .any(|info| takes_batches(endpoint, info.hook.name))
 }
 
 impl Callbacks {

@@ -17,6 +17,7 @@ use super::engine_file::{connections_wanted, options_of};
 use super::start_text::Addresses;
 use crate::admin::{self, Admin, Observed};
 use crate::callback::Callbacks;
+use crate::clock::Clock;
 use crate::config::{Config, PortConnections};
 use crate::delivery::{Supervisor, watch_usage};
 use crate::hook::{After, Before, WaitLimits};
@@ -37,6 +38,7 @@ pub(super) struct Engine {
     pub policies: Arc<Policies>,
     pub outbox: Arc<dyn Outbox>,
     pub ready: Arc<AtomicBool>,
+    clock: Clock,
     callbacks: Arc<Callbacks>,
     metrics: Arc<Metrics>,
     before: Arc<Before>,
@@ -105,6 +107,7 @@ impl Engine {
         outbox: Arc<dyn Outbox>,
         rooms: Rooms,
     ) -> Engine {
+        let clock = Clock::start();
         let rooms = Arc::new(rooms);
         let connections = fitting_connections(&config);
         let callbacks = Arc::new(Callbacks::default());
@@ -122,6 +125,7 @@ impl Engine {
             policies.clone(),
             outbox.clone(),
             metrics.clone(),
+            clock,
         ));
         let webhooks = Webhooks::new(
             WebhookSettings {
@@ -144,6 +148,7 @@ impl Engine {
             policies,
             callbacks,
             outbox,
+            clock,
             metrics,
             before,
             after,
@@ -187,6 +192,9 @@ impl Engine {
             self.callbacks.clone(),
             self.outbox.clone(),
             self.metrics.clone(),
+            self.clock,
+            // The rest of the time is for settling what they led to.
+            self.config.shutdown_grace.mul_f64(0.9),
         );
         tasks.spawn(delivery.run(stop.clone()));
         let (observed, outbox) = (self.observed.clone(), self.outbox.clone());

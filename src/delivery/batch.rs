@@ -1,13 +1,15 @@
 //! Cutting batches: which events of an endpoint share a request, and when it is sent.
 //!
 //! Several of one hook, in their order, until there are enough of them, or enough bytes, or the
-//! first has waited long enough. The time is an argument.
+//! first has waited long enough. Where nothing of a hook is under way nothing waits: the next
+//! batch fills while one is. Events of one ordering key are in one request, or wait for its end.
+//! The time is an argument.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// When a batch is cut.
 #[derive(Clone, Copy, Debug)]
-pub struct Cut {
+pub(super) struct Cut {
     pub events_max: usize,
     /// Of the bodies; a single event may have more.
     pub bytes_max: usize,
@@ -15,35 +17,47 @@ pub struct Cut {
 
 /// What waits to be sent with others. `T` is the event.
 #[derive(Debug)]
-pub struct Batches<T> {
+pub(super) struct Batches<T> {
     /// By hook.
     queues: BTreeMap<String, VecDeque<Waiting<T>>>,
+    /// Ordering keys of events that are under way.
+    busy: HashSet<String>,
+    /// Requests under way, by hook.
+    under_way: HashMap<String, usize>,
 }
 
 #[derive(Debug)]
-struct Waiting<T> {
-    bytes: usize,
+pub(super) struct Waiting<T> {
+    pub bytes: usize,
     /// When it has waited long enough.
-    until_ms: u64,
-    item: T,
+    pub until_ms: u64,
+    /// Empty where its order does not matter.
+    pub ordering_key: String,
+    pub item: T,
+}
+
+/// What is sent together, and has to be [taken back](Batches::end) by its hook and keys.
+#[derive(Debug)]
+pub(super) struct Batch<T> {
+    pub hook: String,
+    pub ordering_keys: Vec<String>,
+    pub items: Vec<T>,
 }
 
 impl<T> Default for Batches<T> {
     fn default() -> Batches<T> {
         Batches {
             queues: BTreeMap::new(),
+            busy: HashSet::new(),
+            under_way: HashMap::new(),
         }
     }
 }
 
 impl<T> Batches<T> {
-    pub fn add(&mut self, hook: &str, bytes: usize, until_ms: u64, item: T) {
+    pub fn add(&mut self, hook: &str, waiting: Waiting<T>) {
         let queue = self.queues.entry(hook.to_owned()).or_default();
-        queue.push_back(Waiting {
-            bytes,
-            until_ms,
-            item,
-        });
+        queue.push_back(waiting);
     }
 
     /// How many events wait.
@@ -51,23 +65,73 @@ impl<T> Batches<T> {
         self.queues.values().map(VecDeque::len).sum()
     }
 
-    /// The next batch that is full, or whose first event has waited long enough.
-    pub fn take(&mut self, now_ms: u64, cut: Cut) -> Option<Vec<T>> {
-        for queue in self.queues.values_mut() {
-            let mut bytes = 0;
-            let fits = queue.iter().take(cut.events_max).take_while(|waiting| {
-                bytes += waiting.bytes;
-                bytes <= cut.bytes_max
-            });
-            let count = fits.count().max(1).min(queue.len());
-            let full = count == cut.events_max || count < queue.len();
-            let due = queue.iter().any(|waiting| waiting.until_ms <= now_ms);
-            if count > 0 && (full || due) {
-                let batch = queue.drain(..count);
-                return Some(batch.map(|waiting| waiting.item).collect());
+    /// The next batch that may be sent: full, or its first event has waited long enough, or
+    /// nothing of its hook is under way.
+    pub fn take(&mut self, now_ms: u64, cut: impl Fn(&str) -> Cut) -> Option<Batch<T>> {
+        for (hook, queue) in &mut self.queues {
+            let (places, full) = fitting(queue, &self.busy, cut(hook));
+            let idle = self.under_way.get(hook).is_none_or(|count| *count == 0);
+            let due = places.iter().any(|&place| queue[place].until_ms <= now_ms);
+            if places.is_empty() || !(full || idle || due) {
+                continue;
             }
+            let mut taken = Vec::with_capacity(places.len());
+            for place in places.into_iter().rev() {
+                taken.extend(queue.remove(place));
+            }
+            taken.reverse();
+            let keys = taken.iter().map(|waiting| &waiting.ordering_key);
+            let keys: HashSet<String> = keys.filter(|key| !key.is_empty()).cloned().collect();
+            self.busy.extend(keys.iter().cloned());
+            *self.under_way.entry(hook.clone()).or_default() += 1;
+            return Some(Batch {
+                hook: hook.clone(),
+                ordering_keys: keys.into_iter().collect(),
+                items: taken.into_iter().map(|waiting| waiting.item).collect(),
+            });
         }
         None
+    }
+
+    /// A batch has ended. Gives out what waits behind an event that is tried again: its turn
+    /// comes after that one's.
+    pub fn end(&mut self, hook: &str, ordering_keys: &[String], held: &[String]) -> Vec<T> {
+        if let Some(count) = self.under_way.get_mut(hook) {
+            *count = count.saturating_sub(1);
+        }
+        for key in ordering_keys {
+            self.busy.remove(key);
+        }
+        let mut behind = Vec::new();
+        for queue in self.queues.values_mut() {
+            if held.is_empty() {
+                break;
+            }
+            for waiting in std::mem::take(queue) {
+                match held.contains(&waiting.ordering_key) {
+                    true => behind.push(waiting.item),
+                    false => queue.push_back(waiting),
+                }
+            }
+        }
+        behind
+    }
+
+    /// What waits.
+    pub fn items(&self) -> impl Iterator<Item = &T> {
+        let waiting = self.queues.values().flatten();
+        waiting.map(|waiting| &waiting.item)
+    }
+
+    /// Requests of a hook that are under way.
+    pub fn under_way(&self, hook: &str) -> usize {
+        self.under_way.get(hook).copied().unwrap_or_default()
+    }
+
+    /// What waits of a hook, not to be sent.
+    pub fn take_hook(&mut self, hook: &str) -> Vec<T> {
+        let queue = self.queues.remove(hook).unwrap_or_default();
+        queue.into_iter().map(|waiting| waiting.item).collect()
     }
 
     /// When the next batch is sent, whether it is full by then or not.
@@ -84,27 +148,68 @@ impl<T> Batches<T> {
     }
 }
 
+/// The places of the first events that fit a batch, and whether nothing more would.
+fn fitting<T>(
+    queue: &VecDeque<Waiting<T>>,
+    busy: &HashSet<String>,
+    cut: Cut,
+) -> (Vec<usize>, bool) {
+    let mut places = Vec::new();
+    let mut bytes = 0;
+    for (place, waiting) in queue.iter().enumerate() {
+        if busy.contains(&waiting.ordering_key) {
+            continue;
+        }
+        bytes += waiting.bytes;
+        let too_many = places.len() >= cut.events_max;
+        if too_many || (bytes > cut.bytes_max && !places.is_empty()) {
+            return (places, true);
+        }
+        places.push(place);
+    }
+    let full = places.len() >= cut.events_max || bytes > cut.bytes_max;
+    (places, full)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// `name:bytes@until`, in a queue of its first letter; what is cut at each time.
-    fn check(events: &[&str], events_max: usize, bytes_max: usize, expected: &[(u64, &str)]) {
+    /// `name:bytes@until`, in a queue of its first letter, with the ordering key after a slash.
+    fn batches(events: &[&str]) -> Batches<String> {
         let mut batches = Batches::default();
         for event in events {
             let (name, rest) = event.split_once(':').unwrap();
             let (bytes, until) = rest.split_once('@').unwrap();
-            let hook = &name[..1];
-            batches.add(hook, bytes.parse().unwrap(), until.parse().unwrap(), name);
+            let (name, key) = name.split_once('/').unwrap_or((name, ""));
+            let waiting = Waiting {
+                bytes: bytes.parse().unwrap(),
+                until_ms: until.parse().unwrap(),
+                ordering_key: key.to_owned(),
+                item: name.to_owned(),
+            };
+            batches.add(&name[..1], waiting);
         }
-        let cut = Cut {
+        batches
+    }
+
+    fn cut(events_max: usize, bytes_max: usize) -> impl Fn(&str) -> Cut {
+        move |_| Cut {
             events_max,
             bytes_max,
-        };
+        }
+    }
+
+    /// What is cut at each time, while a request of each hook is under way.
+    fn check(events: &[&str], events_max: usize, bytes_max: usize, expected: &[(u64, &str)]) {
+        let mut batches = batches(events);
+        for hook in ["a", "b"] {
+            batches.under_way.insert(hook.to_owned(), 1);
+        }
         for &(now_ms, wanted) in expected {
             let mut found = Vec::new();
-            while let Some(batch) = batches.take(now_ms, cut) {
-                found.push(batch.join("+"));
+            while let Some(batch) = batches.take(now_ms, cut(events_max, bytes_max)) {
+                found.push(batch.items.join("+"));
             }
             assert_eq!(found.join(" "), wanted, "{events:?} at {now_ms}");
         }
@@ -136,5 +241,41 @@ mod tests {
     fn events_of_different_hooks_share_no_batch() {
         let events = ["a1:1@9", "b1:1@9", "a2:1@9", "b2:1@5"];
         check(&events, 9, 100, &[(5, "b1+b2"), (9, "a1+a2")]);
+    }
+
+    #[test]
+    fn a_lonely_event_goes_at_once_and_the_next_ones_while_it_is_under_way_together() {
+        let mut batches = batches(&["a1:1@500"]);
+        let first = batches.take(0, cut(9, 100)).unwrap();
+        assert_eq!(first.items, ["a1"]);
+        for name in ["a2", "a3"] {
+            let waiting = Waiting {
+                bytes: 1,
+                until_ms: 500,
+                ordering_key: String::new(),
+                item: name.to_owned(),
+            };
+            batches.add("a", waiting);
+        }
+        assert!(batches.take(1, cut(9, 100)).is_none());
+        assert!(
+            batches
+                .end(&first.hook, &first.ordering_keys, &[])
+                .is_empty()
+        );
+        assert_eq!(batches.take(1, cut(9, 100)).unwrap().items, ["a2", "a3"]);
+    }
+
+    #[test]
+    fn a_key_that_is_under_way_is_in_no_other_batch() {
+        let events = ["a1/k:1@0", "a2/k:1@0", "a3/k:1@0", "a4/l:1@0"];
+        let mut batches = batches(&events);
+        let first = batches.take(0, cut(2, 100)).unwrap();
+        assert_eq!(first.items, ["a1", "a2"]);
+        assert_eq!(batches.take(0, cut(2, 100)).unwrap().items, ["a4"]);
+        assert!(batches.take(0, cut(2, 100)).is_none());
+        let held = ["k".to_owned()];
+        assert_eq!(batches.end("a", &first.ordering_keys, &held), ["a3"]);
+        assert_eq!(batches.len(), 0);
     }
 }

@@ -8,11 +8,18 @@
 //! endpoint is paused.
 //! Leaves alone: one call and its protections (`callback`), what is stored (`outbox`).
 //!
-//! Order, downward: `supervisor`, `worker`, `batch`, `pace`, `usage`.
+//! Order, downward: `supervisor`, `worker`, `health`, `request`, `attempt`, `usage`, `tools`,
+//! `batch`, `pace`.
 
+mod attempt;
 mod batch;
+mod health;
 mod pace;
+mod request;
 mod supervisor;
+#[cfg(test)]
+mod tests;
+mod tools;
 mod usage;
 mod worker;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::supervisor::LOOK_AGAIN;
+use super::tools::LOOK_AGAIN;
 use crate::outbox::Outbox;
 use crate::telemetry::{UsageLevel, UsageLimits};
 

@@ -1,53 +1,61 @@
-//! The task of one endpoint: when its events are claimed, and how many requests carry them.
+//! The worker of one endpoint: when its events are claimed, and how many requests carry them.
 //!
-//! It waits while the breaker is open, tries a paused endpoint now and then, keeps to the limits
-//! of the policy in force, and leaves half of its room to first attempts. What cannot be sent now
-//! is not even claimed, so a backlog costs nothing while its endpoint is down.
+//! It waits while the breaker is open or the endpoint asked for time, tries a paused endpoint now
+//! and then, keeps to the limits of the policy in force, and leaves half of its capacity to first
+//! attempts. What cannot be sent now is not even claimed, so a backlog costs nothing while its
+//! endpoint is down.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
 
-use super::batch::{Batches, Cut};
+use super::attempt::to_ms;
+use super::batch::{Batch, Batches, Cut, Waiting};
+use super::health::EndpointHealth;
 use super::pace::Pace;
-use super::supervisor::{Carried, LOOK_AGAIN, Sign, Supervisor, now_ms};
-use crate::callback::{ReadEvent, Readiness, takes_batches};
-use crate::outbox::{Capacity, Health, OutboxError, Paused, Settlement};
-use crate::policy::{Endpoint, EventFormat};
-
-/// The first wait before a paused endpoint is tried; it doubles up to `probe_every`.
-const PROBE_WAIT: Duration = Duration::from_secs(1);
+use super::request::{Ended, Request, key_of};
+use super::tools::Tools;
+use crate::callback::{ReadEvent, Readiness, any_takes_batches, takes_batches};
+use crate::event::Hook;
+use crate::outbox::{Capacity, OutboxError};
+use crate::policy::Endpoint;
 
 /// How often events are looked for that have waited too long, at the least; and how many are
 /// discarded at once.
 const EXPIRE_EVERY: Duration = Duration::from_secs(10);
 const EXPIRE_STEP: usize = 256;
+/// No event is discarded for its age before this process has tried to deliver for so long, or for
+/// `pending_age_max` if that is shorter: what happened before is told by the wall clock alone.
+const EXPIRE_GRACE: Duration = Duration::from_secs(600);
+/// After a restart no retry waits for longer than its schedule, or than an endpoint can ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// How long events of a hook with a broken handler are put away at the most, and at the least.
+const PARKED_MAX: Duration = Duration::from_secs(30);
+const TRYING_WAIT: Duration = Duration::from_secs(1);
 
 /// Delivers to one endpoint until nothing is pending for it.
-pub(super) async fn serve(supervisor: Arc<Supervisor>, name: String, stop: CancellationToken) {
-    let health = match supervisor.outbox.stats().await {
-        Ok(stats) => {
-            let mut endpoints = stats.endpoints.into_iter();
-            endpoints.find(|stats| stats.endpoint == name)
-        }
-        Err(error) => return supervisor.outbox_failed(&error),
+pub(super) async fn serve(tools: Arc<Tools>, name: String, stop: CancellationToken) {
+    let health = match EndpointHealth::load(Arc::clone(&tools), name.clone()).await {
+        Ok(health) => health,
+        Err(error) => return tools.outbox_failed(&error),
     };
     let mut worker = EndpointWorker {
-        wakeups: supervisor.outbox.wakeups(),
-        supervisor,
+        wakeups: tools.outbox.wakeups(),
+        tools,
         name,
-        health: health.map(|stats| stats.health).unwrap_or_default(),
+        health,
         pace: Pace::full(),
         batches: Batches::default(),
         requests: JoinSet::new(),
-        retries: 0,
-        probe_at: Instant::now(),
-        probe_wait: PROBE_WAIT,
+        sent: HashMap::new(),
+        is_bounded: false,
+        started: Instant::now(),
         expire_at: Instant::now(),
         stop,
     };
@@ -58,7 +66,7 @@ pub(super) async fn serve(supervisor: Arc<Supervisor>, name: String, stop: Cance
             Ok(Next::Rest(wait)) => worker.wait(wait, false).await,
             Ok(Next::End) => break,
             Err(error) => {
-                worker.supervisor.outbox_failed(&error);
+                worker.tools.outbox_failed(&error);
                 break;
             }
         }
@@ -66,7 +74,7 @@ pub(super) async fn serve(supervisor: Arc<Supervisor>, name: String, stop: Cance
     worker.end().await;
 }
 
-/// What the task does next.
+/// What the worker does next.
 enum Next {
     Step,
     /// Until something ends, becomes ready, or the time is over.
@@ -79,24 +87,38 @@ enum Next {
 
 /// How many requests may begin now.
 enum Gate {
-    Open(usize),
-    /// One, which tries a paused endpoint.
-    Probe,
+    Open(Opening),
     Shut(Duration),
 }
 
+#[derive(Clone, Copy)]
+struct Opening {
+    requests: usize,
+    /// They try an endpoint that may be down still; first attempts are better for that than
+    /// events that have failed before.
+    tries: bool,
+    /// The endpoint is paused: one event tries it.
+    probe: bool,
+}
+
+/// What is known of a request until it ends.
+struct Sent {
+    hook: String,
+    ordering_keys: Vec<String>,
+    retries: usize,
+}
+
 struct EndpointWorker {
-    supervisor: Arc<Supervisor>,
+    tools: Arc<Tools>,
     name: String,
-    health: Health,
+    health: EndpointHealth,
     pace: Pace,
     batches: Batches<ReadEvent>,
-    requests: JoinSet<Carried>,
-    /// Events in flight that are retries.
-    retries: usize,
-    /// When a paused endpoint is tried next.
-    probe_at: Instant,
-    probe_wait: Duration,
+    requests: JoinSet<Ended>,
+    sent: HashMap<Id, Sent>,
+    /// Retries of an earlier process are not due later than they can be.
+    is_bounded: bool,
+    started: Instant,
     /// When events are looked for next that have waited too long.
     expire_at: Instant,
     wakeups: watch::Receiver<u64>,
@@ -105,175 +127,255 @@ struct EndpointWorker {
 
 impl EndpointWorker {
     async fn step(&mut self) -> Result<Next, OutboxError> {
-        while let Some(ended) = self.requests.try_join_next() {
+        while let Some(ended) = self.requests.try_join_next_with_id() {
             self.ended(ended).await?;
         }
         self.wakeups.borrow_and_update();
-        let snapshot = self.supervisor.policies.current();
-        let Some(endpoint) = snapshot.endpoint(&self.name).cloned() else {
+        let Some(endpoint) = (self.tools.endpoints)(&self.name) else {
             // Parked until a policy names it again or an operator discards it.
-            let next = self.wait_or_end(LOOK_AGAIN).await?;
+            let next = self.wait_or_end(self.tools.look_again).await?;
             return Ok(match next {
                 Next::End => Next::End,
-                _ => Next::Rest(LOOK_AGAIN),
+                _ => Next::Rest(self.tools.look_again),
             });
         };
+        if !self.is_bounded {
+            self.bound_retries(&endpoint).await?;
+        }
         if Instant::now() >= self.expire_at {
             self.expire(&endpoint).await?;
         }
-        let (seats, probe) = match self.gate(&endpoint) {
+        let opening = match self.gate(&endpoint) {
             Gate::Shut(wait) => return Ok(Next::Rest(wait)),
-            Gate::Probe => (1, true),
-            Gate::Open(0) => return Ok(Next::Rest(LOOK_AGAIN)),
-            Gate::Open(seats) => (seats, false),
+            Gate::Open(Opening { requests: 0, .. }) => {
+                return Ok(Next::Rest(self.tools.look_again));
+            }
+            Gate::Open(opening) => opening,
         };
         let rate_wait = self.pace.wait(endpoint.events.rate_max, Instant::now());
         if !rate_wait.is_zero() {
             return Ok(Next::Rest(rate_wait));
         }
-        if let Some(batch) = self.batches.take(now_ms(), cut_of(&endpoint, probe)) {
-            self.send(&endpoint, batch, probe);
+        self.park_blocked(&endpoint).await;
+        let now_ms = self.tools.clock.now_ms();
+        let cut = |hook: &str| cut_of(&endpoint, hook, opening);
+        if let Some(batch) = self.batches.take(now_ms, cut) {
+            self.send(&endpoint, batch, opening);
             return Ok(Next::Step);
         }
-        if self.claim(&endpoint, seats, probe).await? {
+        if self.claim(&endpoint, opening).await? {
             return Ok(Next::Step);
         }
-        let batch_ms = self.batches.next_ms();
-        let batch_wait = batch_ms.map(|at_ms| at_ms.saturating_sub(now_ms()));
-        self.wait_or_end(batch_wait.map_or(LOOK_AGAIN, Duration::from_millis))
+        let batch_wait = self.batches.next_ms().map(|at_ms| self.until(at_ms));
+        self.wait_or_end(batch_wait.unwrap_or(self.tools.look_again))
             .await
+    }
+
+    /// Takes the due times of an earlier process for what they can be: its clock may have been
+    /// ahead of ours.
+    async fn bound_retries(&mut self, endpoint: &Endpoint) -> Result<(), OutboxError> {
+        self.is_bounded = true;
+        let now_ms = self.tools.clock.now_ms();
+        let latest = endpoint.retry_waits.iter().map(|wait| {
+            let wait = wait.as_millis().max(RETRY_AFTER_MAX.as_millis());
+            now_ms.saturating_add(wait as u64)
+        });
+        let latest: Vec<u64> = latest.collect();
+        self.tools.outbox.bound_retries(&self.name, latest).await
     }
 
     /// Discards some of the events that have waited for longer than the policy lets them.
     async fn expire(&mut self, endpoint: &Endpoint) -> Result<(), OutboxError> {
         let age_max = endpoint.events.pending_age_max;
-        self.expire_at = Instant::now() + EXPIRE_EVERY;
+        let now = Instant::now();
+        self.expire_at = now + EXPIRE_EVERY;
         if age_max.is_zero() {
             return Ok(());
         }
-        self.expire_at = Instant::now() + EXPIRE_EVERY.min(age_max / 2);
-        let now_ms = now_ms();
+        let from = self.started + EXPIRE_GRACE.min(age_max);
+        self.expire_at = (now + EXPIRE_EVERY.min(age_max / 2)).min(from.max(now));
+        if now < from {
+            return Ok(());
+        }
+        let now_ms = self.tools.clock.now_ms();
         let before_ms = Some(now_ms.saturating_sub(age_max.as_millis() as u64));
         let reason = "it waited for longer than `pending_age_max`";
-        let discarded = (self.supervisor.outbox)
+        let discarded = (self.tools.outbox)
             .discard_pending(&self.name, reason, before_ms, EXPIRE_STEP, now_ms)
             .await?;
-        if discarded == EXPIRE_STEP as u64 {
-            self.expire_at = Instant::now();
-        }
+        self.expire_at = match discarded == EXPIRE_STEP as u64 {
+            true => now,
+            false => now + EXPIRE_EVERY.min(age_max / 2),
+        };
         Ok(())
     }
 
     fn gate(&mut self, endpoint: &Endpoint) -> Gate {
         let now = Instant::now();
-        if self.health.paused.is_some() {
-            let left = self.probe_at.saturating_duration_since(now);
+        let look_again = self.tools.look_again;
+        let held = self.health.hold_left();
+        if self.health.is_paused() {
+            let left = self.health.probe_left(now).max(held);
             return match self.requests.is_empty() {
-                true if left.is_zero() => Gate::Probe,
-                true => Gate::Shut(left.min(LOOK_AGAIN)),
-                false => Gate::Shut(LOOK_AGAIN),
+                true if left.is_zero() => Gate::Open(Opening {
+                    requests: 1,
+                    tries: true,
+                    probe: true,
+                }),
+                true => Gate::Shut(left.min(look_again)),
+                false => Gate::Shut(look_again),
             };
         }
-        let seats = match self.supervisor.callbacks.readiness(endpoint) {
-            Readiness::Ready => self.pace.in_flight(endpoint.events.in_flight_max),
+        if !held.is_zero() {
+            return Gate::Shut(held.min(look_again));
+        }
+        let (requests, tries) = match self.tools.transport.readiness(endpoint) {
+            Readiness::Ready => (self.pace.in_flight(endpoint.events.in_flight_max), false),
             Readiness::Trying(probes) => {
                 self.pace.slow_down();
-                probes
+                (probes, true)
             }
             Readiness::Resting(left) => {
                 self.pace.slow_down();
-                return Gate::Shut(left.min(LOOK_AGAIN));
+                return Gate::Shut(left.min(look_again));
             }
         };
-        let seats = seats.saturating_sub(self.requests.len());
-        Gate::Open(seats.min(self.pace.room(endpoint.events.rate_max, now).max(1)))
+        let requests = requests.saturating_sub(self.requests.len());
+        let at_rate = self.pace.room(endpoint.events.rate_max, now).max(1);
+        Gate::Open(Opening {
+            requests: requests.min(at_rate),
+            tries,
+            probe: false,
+        })
     }
 
-    /// Claims what there is room for, and sends what need not wait for others. False when there
-    /// was nothing to claim.
+    /// Claims what there is capacity for. False when there was nothing that can be sent.
     async fn claim(
         &mut self,
         endpoint: &Arc<Endpoint>,
-        seats: usize,
-        probe: bool,
+        opening: Opening,
     ) -> Result<bool, OutboxError> {
-        let capacity = self.capacity(endpoint, seats, probe);
+        let capacity = self.capacity(endpoint, opening);
         if capacity.pairs == 0 {
             return Ok(false);
         }
-        let claimed = self
-            .supervisor
-            .outbox
-            .claim(&self.name, now_ms(), capacity)
-            .await?;
+        let mut claimed = Vec::new();
+        if opening.tries {
+            let firsts = Capacity {
+                retries: 0,
+                ..capacity.clone()
+            };
+            claimed = self.claim_some(firsts).await?;
+        }
+        if claimed.is_empty() {
+            claimed = self.claim_some(capacity).await?;
+        }
         if claimed.is_empty() {
             return Ok(false);
         }
-        let events = self.supervisor.read(claimed).await;
-        let retries = events.iter().filter(|event| event.stored.attempt > 1);
-        self.retries += retries.count();
         let wait_ms = endpoint.events.batch_wait.as_millis() as u64;
-        for event in events {
-            if takes_batches(endpoint, event.event.hook) {
-                let until_ms = match probe {
-                    true => 0,
-                    false => event.stored.accepted_at_ms.saturating_add(wait_ms),
-                };
-                let hook = event.stored.hook.clone();
-                let bytes = event.stored.body.len();
-                self.batches.add(&hook, bytes, until_ms, event);
-            } else {
-                self.send(endpoint, vec![event], probe);
-            }
+        for event in claimed {
+            let hook = event.stored.hook.clone();
+            let waiting = Waiting {
+                bytes: event.stored.body.len(),
+                until_ms: event.stored.accepted_at_ms.saturating_add(wait_ms),
+                ordering_key: key_of(&event).to_owned(),
+                item: event,
+            };
+            self.batches.add(&hook, waiting);
         }
-        Ok(true)
+        self.park_blocked(endpoint).await;
+        Ok(self.batches.len() > 0)
     }
 
-    /// Half of the room is for first attempts, so that slow failures never take all of it.
-    fn capacity(&self, endpoint: &Endpoint, seats: usize, probe: bool) -> Capacity {
-        if probe {
+    /// Puts the events away of hooks whose handler is broken, until it is tried again: those of
+    /// other hooks must not wait behind them.
+    async fn park_blocked(&mut self, endpoint: &Endpoint) {
+        let hooks: BTreeSet<Hook> = self.batches.items().map(|event| event.event.hook).collect();
+        for hook in hooks {
+            let wait = match self.tools.transport.hook_readiness(endpoint, hook) {
+                Readiness::Ready => continue,
+                Readiness::Trying(probes) if self.batches.under_way(hook.name) < probes => continue,
+                Readiness::Trying(_) => TRYING_WAIT,
+                Readiness::Resting(left) => left.clamp(TRYING_WAIT, PARKED_MAX),
+            };
+            let due_at_ms = self.tools.clock.now_ms() + to_ms(wait);
+            let parked = self.batches.take_hook(hook.name);
+            let reason = format!("breaker_open: `{}` fails for its hook", endpoint.name);
+            self.tools.park(parked, due_at_ms, &reason).await;
+        }
+    }
+
+    async fn claim_some(&self, capacity: Capacity) -> Result<Vec<ReadEvent>, OutboxError> {
+        let now_ms = self.tools.clock.now_ms();
+        let claimed = self.tools.outbox.claim(&self.name, now_ms, capacity);
+        Ok(self.tools.read(claimed.await?).await)
+    }
+
+    /// Half of the capacity is for first attempts, so that slow failures never take all of it.
+    /// What no request can carry yet is not claimed, but for one batch that fills.
+    fn capacity(&self, endpoint: &Endpoint, opening: Opening) -> Capacity {
+        if opening.probe {
             return Capacity::of(usize::from(self.batches.len() == 0));
         }
-        let in_one = match self.batches_possible(endpoint) {
+        let in_one = match any_takes_batches(endpoint) {
             true => endpoint.events.batch_events_max,
             false => 1,
         };
+        let wanted = opening.requests.max(in_one);
+        let pairs = wanted.saturating_sub(self.batches.len());
         let all = endpoint.events.in_flight_max.saturating_mul(in_one);
-        let retries_max = (all / 2).max(1);
+        let retries_max = (all / 2).max(1).saturating_sub(self.retries());
         Capacity {
-            pairs: (seats * in_one).saturating_sub(self.batches.len()),
-            retries: retries_max.saturating_sub(self.retries),
+            pairs,
+            retries: retries_max.min(pairs.div_ceil(2)),
         }
     }
 
-    /// Room for whole batches is made only where something was batched, or is all that there is:
-    /// else events would be claimed that no request can carry yet.
-    fn batches_possible(&self, endpoint: &Endpoint) -> bool {
-        let cloudevents = endpoint.events.format == EventFormat::CloudEvents;
-        cloudevents || self.batches.len() > 0
+    /// Events in flight that are retries.
+    fn retries(&self) -> usize {
+        let waiting = self.batches.items();
+        let waiting = waiting.filter(|event| event.stored.attempt > 1).count();
+        waiting + self.sent.values().map(|sent| sent.retries).sum::<usize>()
     }
 
-    fn send(&mut self, endpoint: &Arc<Endpoint>, events: Vec<ReadEvent>, probe: bool) {
+    fn send(&mut self, endpoint: &Arc<Endpoint>, batch: Batch<ReadEvent>, opening: Opening) {
         let now = Instant::now();
         self.pace.begin(endpoint.events.rate_max, now);
-        if probe {
-            self.probe_at = now + self.probe_wait;
-            self.probe_wait = (self.probe_wait * 2).min(endpoint.events.probe_every);
+        if opening.probe {
+            self.health.probed(endpoint.events.probe_every, now);
         }
-        let supervisor = Arc::clone(&self.supervisor);
-        let carry = supervisor.carry(Arc::clone(endpoint), events, probe, self.stop.clone());
-        self.requests.spawn(carry);
+        let Batch {
+            hook,
+            ordering_keys,
+            items,
+        } = batch;
+        let retries = items.iter().filter(|event| event.stored.attempt > 1);
+        let sent = Sent {
+            hook,
+            ordering_keys,
+            retries: retries.count(),
+        };
+        let request = Request {
+            endpoint: Arc::clone(endpoint),
+            events: items,
+            probe: opening.probe,
+            failing: self.health.failing(),
+        };
+        let carry = request.carry(Arc::clone(&self.tools), self.stop.clone());
+        let task = self.requests.spawn(carry);
+        self.sent.insert(task.id(), sent);
     }
 
     /// Waits for what is to come, or ends when nothing is.
     async fn wait_or_end(&self, wait: Duration) -> Result<Next, OutboxError> {
-        let due_ms = self.supervisor.outbox.next_due_ms(&self.name).await?;
+        let due_ms = self.tools.outbox.next_due_ms(&self.name).await?;
         let busy = !self.requests.is_empty() || self.batches.len() > 0;
         let Some(due_ms) = due_ms else {
             return Ok(if busy { Next::Wait(wait) } else { Next::End });
         };
-        let due = Duration::from_millis(due_ms.saturating_sub(now_ms()));
-        // What is due and was not claimed waits for room or for its lane.
+        let due = self.until(due_ms);
+        // What is due and was not claimed waits for capacity or for its ordering key.
         Ok(match due.is_zero() {
             true if busy => Next::Wait(wait),
             true => Next::Wait(wait.min(Duration::from_millis(10))),
@@ -281,112 +383,64 @@ impl EndpointWorker {
         })
     }
 
+    fn until(&self, at_ms: u64) -> Duration {
+        Duration::from_millis(at_ms.saturating_sub(self.tools.clock.now_ms()))
+    }
+
     async fn wait(&mut self, wait: Duration, wakes: bool) {
         let wakeups = &mut self.wakeups;
         let requests = &mut self.requests;
         let ended = tokio::select! {
             () = self.stop.cancelled() => None,
-            ended = requests.join_next(), if !requests.is_empty() => ended,
+            ended = requests.join_next_with_id(), if !requests.is_empty() => ended,
             // An error means that the outbox is gone, which the next step finds out.
             _ = wakeups.changed(), if wakes => None,
-            () = tokio::time::sleep(wait.min(LOOK_AGAIN)) => None,
+            () = tokio::time::sleep(wait.min(self.tools.look_again)) => None,
         };
         if let Some(ended) = ended
             && let Err(error) = self.ended(ended).await
         {
-            self.supervisor.outbox_failed(&error);
+            self.tools.outbox_failed(&error);
         }
     }
 
-    async fn ended(&mut self, ended: Result<Carried, JoinError>) -> Result<(), OutboxError> {
+    async fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) -> Result<(), OutboxError> {
         // A panicked request was reported by its panic; its events stay in flight until the next
         // start, and it says nothing about the endpoint.
-        let Ok(Carried { retries, sign }) = ended else {
+        let (id, ended) = match ended {
+            Ok((id, ended)) => (id, Some(ended)),
+            Err(error) => (error.id(), None),
+        };
+        if let Some(sent) = self.sent.remove(&id) {
+            let held = match &ended {
+                Some(ended) => &ended.held,
+                None => &sent.ordering_keys,
+            };
+            let behind = self.batches.end(&sent.hook, &sent.ordering_keys, held);
+            self.tools.release(behind).await;
+        }
+        let (Some(ended), Some(endpoint)) = (ended, (self.tools.endpoints)(&self.name)) else {
             return Ok(());
         };
-        self.retries = self.retries.saturating_sub(retries);
-        let snapshot = self.supervisor.policies.current();
-        let Some(endpoint) = snapshot.endpoint(&self.name) else {
-            return Ok(());
-        };
-        let now_ms = now_ms();
-        match sign {
-            Sign::Nothing => Ok(()),
-            Sign::Alive => {
-                self.pace.succeeded(endpoint.events.in_flight_max);
-                self.recovered().await
-            }
-            Sign::Gone(why) => self.pause(now_ms, why).await,
-            Sign::Failing(why) => {
-                let since_ms = *self.health.failing_since_ms.get_or_insert(now_ms);
-                let pause_after = endpoint.events.pause_after.as_millis() as u64;
-                if since_ms == now_ms {
-                    self.keep_health().await
-                } else if now_ms.saturating_sub(since_ms) >= pause_after {
-                    self.pause(now_ms, why).await
-                } else {
-                    Ok(())
-                }
-            }
-        }
-    }
-
-    async fn recovered(&mut self) -> Result<(), OutboxError> {
-        if self.health == Health::default() {
-            return Ok(());
-        }
-        if self.health.paused.is_some() {
-            info!(
-                endpoint = self.name,
-                "endpoint answers again, its events are sent"
-            );
-            self.pace.slow_down();
-        }
-        self.probe_wait = PROBE_WAIT;
-        self.health = Health::default();
-        self.keep_health().await
-    }
-
-    async fn pause(&mut self, now_ms: u64, reason: String) -> Result<(), OutboxError> {
-        if self.health.paused.is_some() {
-            return Ok(());
-        }
-        error!(
-            endpoint = self.name,
-            reason, "endpoint paused, its events wait and one of them tries it now and then"
-        );
-        self.health.failing_since_ms.get_or_insert(now_ms);
-        self.health.paused = Some(Paused {
-            at_ms: now_ms,
-            reason,
-        });
-        self.probe_at = Instant::now() + self.probe_wait;
-        self.keep_health().await
-    }
-
-    async fn keep_health(&self) -> Result<(), OutboxError> {
-        let outbox = &self.supervisor.outbox;
-        outbox.set_health(&self.name, self.health.clone()).await
+        self.health.learn(&ended, &endpoint, &mut self.pace).await
     }
 
     /// Puts back what was not sent, and waits for what was.
     async fn end(mut self) {
-        let unsent = self.batches.take_all().into_iter();
-        let unsent = unsent.map(|event| (event.stored.key, Settlement::Release));
-        self.supervisor.settle(unsent.collect()).await;
-        while let Some(ended) = self.requests.join_next().await {
+        self.tools.release(self.batches.take_all()).await;
+        while let Some(ended) = self.requests.join_next_with_id().await {
             if let Err(error) = self.ended(ended).await {
-                self.supervisor.outbox_failed(&error);
+                self.tools.outbox_failed(&error);
             }
         }
     }
 }
 
-fn cut_of(endpoint: &Endpoint, probe: bool) -> Cut {
+fn cut_of(endpoint: &Endpoint, hook: &str, opening: Opening) -> Cut {
     Cut {
-        events_max: match probe {
-            true => 1,
-            false => endpoint.events.batch_events_max,
+        events_max: match !opening.probe && takes_batches(endpoint, hook) {
+            true => endpoint.events.batch_events_max,
+            false => 1,
         },
         bytes_max: endpoint.events.batch_bytes_max,
     }

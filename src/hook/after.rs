@@ -1,11 +1,11 @@
 //! A message after it was sent: what a policy wants goes to the outbox, then it is acknowledged.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::warn;
 use uuid::Uuid;
 
+use crate::clock::Clock;
 use crate::event::{Event, Hook};
 use crate::outbox::{AppendError, Appended, NewEntry, Outbox, Series};
 use crate::policy::{HookRules, Version};
@@ -33,14 +33,21 @@ pub struct After {
     policies: Arc<Policies>,
     outbox: Arc<dyn Outbox>,
     metrics: Arc<Metrics>,
+    clock: Clock,
 }
 
 impl After {
-    pub fn new(policies: Arc<Policies>, outbox: Arc<dyn Outbox>, metrics: Arc<Metrics>) -> After {
+    pub fn new(
+        policies: Arc<Policies>,
+        outbox: Arc<dyn Outbox>,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+    ) -> After {
         After {
             policies,
             outbox,
             metrics,
+            clock,
         }
     }
 
@@ -69,7 +76,7 @@ impl After {
             match snapshot.select(event) {
                 Ok(rules) if !rules.endpoints.is_empty() => {
                     let id = ids.get(place).cloned().flatten();
-                    entries.push(entry_of(event, rules, id));
+                    entries.push(entry_of(event, rules, id, self.clock.now_ms()));
                     places.push(place);
                 }
                 // The hook is on, and nobody wants to be told.
@@ -103,7 +110,7 @@ impl After {
     }
 }
 
-fn entry_of(event: &Event, rules: &HookRules, id: Option<String>) -> NewEntry {
+fn entry_of(event: &Event, rules: &HookRules, id: Option<String>, accepted_at_ms: u64) -> NewEntry {
     let mut natural = event.natural_id.clone();
     let mut series = None;
     if id.is_none()
@@ -132,12 +139,6 @@ fn entry_of(event: &Event, rules: &HookRules, id: Option<String>) -> NewEntry {
             .iter()
             .map(|endpoint| endpoint.name.to_string())
             .collect(),
-        accepted_at_ms: now_ms(),
+        accepted_at_ms,
     }
-}
-
-fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as u64)
 }

@@ -63,6 +63,12 @@ pub trait Outbox: Send + Sync {
     /// It may be too early by one `claim`, which finds out that an ordering key is not free.
     async fn next_due_ms(&self, endpoint: &str) -> Result<Option<u64>, OutboxError>;
 
+    /// Makes retries of an endpoint due no later than these times: of pairs that used up one
+    /// attempt the first, of two the second, of more the last.
+    ///
+    /// For a start: due times of an earlier process may be those of a clock that was ahead.
+    async fn bound_retries(&self, endpoint: &str, latest_ms: Vec<u64>) -> Result<(), OutboxError>;
+
     /// The dead letters that a filter holds for, up to `limit`, behind a cursor.
     ///
     /// One call looks at a few hundred at most, so a page may have fewer and not be the last.

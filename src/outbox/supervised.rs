@@ -159,6 +159,10 @@ impl Outbox for Supervised {
         self.inner()?.next_due_ms(endpoint).await
     }
 
+    async fn bound_retries(&self, endpoint: &str, latest_ms: Vec<u64>) -> Result<(), OutboxError> {
+        self.inner()?.bound_retries(endpoint, latest_ms).await
+    }
+
     async fn dead(
         &self,
         filter: &DeadFilter,

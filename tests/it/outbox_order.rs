@@ -175,9 +175,14 @@ fn a_conversation_goes_on_without_an_event_that_blocks_it_for_long() {
 #[test]
 fn events_that_waited_too_long_are_discarded_and_listed() {
     let business = Business::start(Behaviour::status(410, "gone"));
-    let settings = "events: {pending_age_max: 1s, probe_every: 1h}";
-    let callgate = Callgate::start(&policy(&[("business", &business.url(), settings)]));
+    // Nothing is too old before the first has been tried, however long that takes.
+    let never = "events: {pending_age_max: 0s, probe_every: 1h}";
+    let callgate = Callgate::start(&policy(&[("business", &business.url(), never)]));
     accept(&callgate, &["a", "b", "c"]).unwrap();
+    books(&callgate, "business", |books| books["dead"] == 1);
+    let soon = never.replace("0s", "1s");
+    let edited = policy(&[("business", &business.url(), &soon)]);
+    callgate.setup().write("policy.yaml", edited);
     let books = books(&callgate, "business", |books| books["discarded"] != 0);
     assert_eq!(books["dead"], 1);
     wait_for("the list", Duration::from_secs(10), || {

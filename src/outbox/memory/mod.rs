@@ -88,6 +88,12 @@ impl Outbox for Memory {
         Ok(())
     }
 
+    async fn bound_retries(&self, endpoint: &str, latest_ms: Vec<u64>) -> Result<(), OutboxError> {
+        self.with(|state| state.bound_retries(endpoint, &latest_ms))?;
+        self.wake();
+        Ok(())
+    }
+
     async fn dead(
         &self,
         filter: &DeadFilter,

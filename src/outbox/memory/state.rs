@@ -308,6 +308,25 @@ impl State {
         endpoint.retry.first().map(|&(due_at_ms, _)| due_at_ms)
     }
 
+    pub fn bound_retries(&mut self, endpoint: &str, latest_ms: &[u64]) {
+        let Some(&number) = self.numbers.get(endpoint) else {
+            return;
+        };
+        let endpoint = &mut self.endpoints[number];
+        for (due_at_ms, seq) in endpoint.retry.clone() {
+            let Some(pair) = endpoint.pairs.get_mut(&seq) else {
+                continue;
+            };
+            let place = pair.attempts.saturating_sub(1) as usize;
+            let latest = latest_ms.get(place).or(latest_ms.last()).copied();
+            if let Some(latest) = latest.filter(|latest| *latest < due_at_ms) {
+                pair.due_at_ms = Some(latest.max(1));
+                endpoint.retry.remove(&(due_at_ms, seq));
+                endpoint.retry.insert((latest.max(1), seq));
+            }
+        }
+    }
+
     pub fn endpoints(&self) -> Vec<String> {
         let pending = |endpoint: &&Endpoint| endpoint.counts.pending > 0;
         let pending = self.endpoints.iter().filter(pending);

@@ -220,6 +220,12 @@ impl Outbox for Sqlite {
         self.ask(0, move |store| store.next_due_ms(&endpoint)).await
     }
 
+    async fn bound_retries(&self, endpoint: &str, latest_ms: Vec<u64>) -> Result<(), OutboxError> {
+        let endpoint = endpoint.to_owned();
+        self.call(1, move |store| store.bound_retries(&endpoint, &latest_ms))
+            .await
+    }
+
     async fn dead(
         &self,
         filter: &DeadFilter,

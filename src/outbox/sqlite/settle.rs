@@ -151,6 +151,28 @@ impl Store {
         self.execute(sql, values).map(drop)
     }
 
+    /// Makes retries due no later than these times, by the attempts that they used up.
+    pub(super) fn bound_retries(&mut self, name: &str, latest_ms: &[u64]) -> Result<()> {
+        let Some(endpoint) = self.counters.number(name) else {
+            return Ok(());
+        };
+        self.woke = true;
+        for (place, latest) in latest_ms.iter().enumerate() {
+            // Before its first attempt counts, a pair has used up none.
+            let from = if place == 0 { 0 } else { place as i64 + 1 };
+            let to = match place + 1 == latest_ms.len() {
+                true => i64::MAX,
+                false => place as i64 + 1,
+            };
+            let sql = "UPDATE pair SET due_at_ms = ?2
+                WHERE endpoint = ?1 AND place = 2 AND place < 3 AND due_at_ms > ?2
+                AND attempts BETWEEN ?3 AND ?4";
+            let latest = to_sql((*latest).max(1));
+            self.execute(sql, params![endpoint, latest, from, to])?;
+        }
+        Ok(())
+    }
+
     /// Takes a pair out of its ordering key, which goes on without it.
     fn leave_order(&mut self, key: EntryKey, ordering_key: &str) -> Result<()> {
         let sql = "UPDATE pair SET lane = '' WHERE endpoint = ?1 AND seq = ?2";

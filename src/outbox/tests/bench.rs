@@ -266,6 +266,9 @@ impl Outbox for Nothing {
     async fn settle(&self, _: Vec<(EntryKey, Settlement)>, _: u64) -> Result<(), OutboxError> {
         unreachable!()
     }
+    async fn bound_retries(&self, _: &str, _: Vec<u64>) -> Result<(), OutboxError> {
+        unreachable!()
+    }
     async fn dead(&self, _: &DeadFilter, _: DeadCursor, _: usize) -> Result<DeadPage, OutboxError> {
         unreachable!()
     }
