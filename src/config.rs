@@ -11,8 +11,8 @@ use std::time::Duration;
 use crate::event::DialectId;
 use crate::outbox;
 use crate::settings::{
-    At, Field, Layer, Map, Node, Problem, Problems, Section, Severity, Value, from_environment,
-    merge, parse, without_nulls,
+    At, Field, Item, Layer, Map, Node, Problem, Problems, Section, Severity, Value,
+    from_environment, merge, parse, suggest, without_nulls,
 };
 use crate::telemetry::{LogFormat, LogSettings, UsageLimits};
 
@@ -296,7 +296,7 @@ fn read_chatserver(field: &Field<'_>) -> ChatServer {
 fn read_funtek(field: &Field<'_>) -> Funtek {
     let section = field.section();
     let bot = section.field("bot").text();
-    let rooms = PathBuf::from(section.field("rooms").text());
+    let rooms = path(&section.field("rooms"));
     let room_waits_max = section.field("room_waits_max").size(1_000_000);
     let waits_max = section.field("waits_max").size(1_000_000);
     section.finish();
@@ -314,10 +314,19 @@ fn read_admin(field: &Field<'_>) -> Admin {
     let admin = Admin {
         listen: address(&section.field("listen")),
         connections: port_connections(&section),
-        hosts: hosts.iter().map(|item| item.text.clone()).collect(),
+        hosts: hosts.iter().map(host).collect(),
     };
     section.finish();
     admin
+}
+
+fn host(item: &Item<'_>) -> String {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':');
+    if item.text.is_empty() || !item.text.chars().all(is_name) {
+        let what = format!("`{}` is not a valid host name", item.text);
+        item.error(what, "write the name alone: callgate.example");
+    }
+    item.text.clone()
 }
 
 fn port_connections(section: &Section<'_>) -> PortConnections {
@@ -370,12 +379,11 @@ fn read_outbox(field: &Field<'_>) -> outbox::Config {
         ("sqlite", outbox::Kind::Sqlite),
         ("memory", outbox::Kind::Memory),
     ];
-    let path = section.field("path");
     let bytes_max = section.field("bytes_max").bytes();
     let share = section.field("endpoint_share").number(1, 100) as u64;
     let config = outbox::Config {
         kind: section.field("kind").one_of(&kinds).unwrap_or_default(),
-        path: PathBuf::from(path.text()),
+        path: path(&section.field("path")),
         bytes_max,
         endpoint_bytes_max: (u128::from(bytes_max) * u128::from(share) / 100) as u64,
         entries_max: u64::from(section.field("entries_max").count(COUNT_MAX)),
@@ -390,9 +398,6 @@ fn read_outbox(field: &Field<'_>) -> outbox::Config {
         queue_max: section.field("queue_max").size(IN_FLIGHT_MAX),
     };
     section.finish();
-    if path.is_set() && config.path.as_os_str().is_empty() {
-        path.error("the path is empty", "write where the file shall be");
-    }
     config
 }
 
@@ -403,7 +408,7 @@ fn read_log(field: &Field<'_>) -> LogSettings {
     let section = field.section();
     let log = LogSettings {
         format: section.field("format").choice().unwrap_or(LogFormat::Text),
-        level: section.field("level").text(),
+        level: log_level(&section.field("level")),
         lines_per_second_max: section
             .field("lines_per_second_max")
             .number(0, LINES_PER_SECOND_MAX) as u32,
@@ -411,6 +416,32 @@ fn read_log(field: &Field<'_>) -> LogSettings {
     };
     section.finish();
     log
+}
+
+fn path(field: &Field<'_>) -> PathBuf {
+    let path = field.text();
+    if field.is_set() && path.is_empty() {
+        field.error("the path is empty", "write where the file shall be");
+    }
+    PathBuf::from(path)
+}
+
+/// A level, or pairs of target and level. Checked here, because a slip such as `infox` would be
+/// taken for the name of a part of the program, and everything else would be silent.
+fn log_level(field: &Field<'_>) -> String {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let text = field.text();
+    for part in text.split(',').map(str::trim) {
+        let (target, level) = part.split_once('=').unwrap_or(("callgate", part));
+        let is_target = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-');
+        let is_level = LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level));
+        let is_good = !target.is_empty() && target.chars().all(is_target) && is_level;
+        if field.is_set() && !is_good {
+            let what = format!("`{part}` is not a valid log level");
+            field.error(what, suggest(level, LEVELS));
+        }
+    }
+    text
 }
 
 fn address(field: &Field<'_>) -> SocketAddr {
@@ -432,144 +463,4 @@ fn body_bytes(field: &Field<'_>) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Loads settings and expects these problems, one a line.
-    fn check(text: &str, env: &[(&str, &str)], expected: &[&str]) {
-        let lines = match load_with(text, env) {
-            Ok(_) => Vec::new(),
-            Err(problems) => problems.iter().map(ToString::to_string).collect(),
-        };
-        assert_eq!(lines, expected, "{text}");
-    }
-
-    fn load_with(text: &str, env: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
-        let env: Vec<(String, String)> = env
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        load(Some(("policies/engine.yaml", text)), &env)
-    }
-
-    #[test]
-    fn without_a_file_the_defaults_hold() {
-        let config = load(None, &[]).unwrap();
-        assert_eq!(config.grpc.listen, "127.0.0.1:50051".parse().unwrap());
-        assert_eq!(config.http.listen, "127.0.0.1:10006".parse().unwrap());
-        assert_eq!(config.admin.listen, "127.0.0.1:10007".parse().unwrap());
-        assert_eq!(config.http.body_bytes_max, 1 << 20);
-        assert_eq!(config.outbox.bytes_max, 1 << 30);
-        assert_eq!(config.outbox.commit_wait, Duration::from_millis(2));
-        assert_eq!(config.shutdown_grace, Duration::from_secs(10));
-        assert_eq!(
-            config,
-            load_with(
-                "# nothing
-",
-                &[]
-            )
-            .unwrap()
-        );
-        assert_eq!(
-            config,
-            load_with(
-                "grpc:
-",
-                &[]
-            )
-            .unwrap()
-        );
-        let shipped = include_str!("../policies/engine.yaml");
-        assert_eq!(config, load_with(shipped, &[]).unwrap());
-        assert_eq!(default_listeners().len(), 3);
-    }
-
-    #[test]
-    fn the_file_wins_over_defaults_and_the_environment_over_both() {
-        let file = "grpc: {listen: '0.0.0.0:1', in_flight_max: 7}
-log: {format: JSON}";
-        let env = [
-            ("CALLGATE_ENGINE__GRPC__LISTEN", "[::1]:2"),
-            ("CALLGATE_POLICY__X", "1"),
-        ];
-        let config = load_with(file, &env).unwrap();
-        assert_eq!(config.grpc.listen, "[::1]:2".parse().unwrap());
-        assert_eq!(config.grpc.in_flight_max, 7);
-        assert_eq!(config.grpc.message_bytes_max, 4 << 20);
-        assert_eq!(config.log.format, LogFormat::Json);
-    }
-
-    #[test]
-    fn routes_are_added_and_taken_away_and_the_longest_comes_first() {
-        let routes = "http: {routes: {/callback: none, /hook/secret: openim, /x: openim-v2}}";
-        let config = load_with(routes, &[]).unwrap();
-        let routes: Vec<_> = config
-            .http
-            .routes
-            .iter()
-            .map(|(path, _)| path.as_str())
-            .collect();
-        assert_eq!(
-            routes,
-            [
-                "/callbackExample",
-                "/chatApplication",
-                "/hook/secret",
-                "/chatserver",
-                "/wukongim",
-                "/openim",
-                "/funtek",
-                "/x"
-            ]
-        );
-    }
-
-    #[test]
-    fn every_problem_is_reported_at_once_with_its_place() {
-        check(
-            "grpc:
-  listn: 127.0.0.1:1
-http:
-  listen: localhost:1
-  routes: {x: openim, /y/: grpc}
-log: {format: xml}
-admin: 5
-",
-            &[
-                ("CALLGATE_ENGINE__LOG__LEVL", "debug"),
-                ("CALLGATE_ENGINE__SHUTDOWN_GRACE", "5"),
-            ],
-            &[
-                "CALLGATE_ENGINE__LOG__LEVL: log: there is no setting `levl`; did you mean `level`?",
-                "CALLGATE_ENGINE__SHUTDOWN_GRACE: shutdown_grace: `5` is not a valid duration; write a number with its unit: 500ms, 2s, 5m, 1h or 1d",
-                "policies/engine.yaml:2:3: grpc: there is no setting `listn`; did you mean `listen`?",
-                "policies/engine.yaml:4:11: http.listen: `localhost:1` is not a valid address with a port; write numbers such as 127.0.0.1:50051, 0.0.0.0:50051 or [::1]:50051",
-                "policies/engine.yaml:5:15: http.routes.x: `x` is not a valid path; write it with a `/` at its beginning and none at its end: /openim",
-                "policies/engine.yaml:5:28: http.routes./y/: `/y/` is not a valid path; write it with a `/` at its beginning and none at its end: /openim",
-                "policies/engine.yaml:5:28: http.routes./y/: `grpc` is not possible here; known are `openim`, `openim-v2`, `wukongim`, `chatserver`, `funtek`, `none`",
-                "policies/engine.yaml:6:15: log.format: `xml` is not possible here; known are `text`, `json`",
-                "policies/engine.yaml:7:8: admin: this must be a map of keys; write `key: value` lines below it",
-            ],
-        );
-        check(
-            "a: [",
-            &[],
-            &[
-                "policies/engine.yaml:2:1: this is not YAML: while parsing a node, did not find expected node content; check indentation, quotes and colons here and just before",
-            ],
-        );
-        check(
-            "- a",
-            &[],
-            &["policies/engine.yaml: the file must be a map of keys; write `key: value` lines"],
-        );
-        check(
-            "admin: {listen: '127.0.0.1:10006'}",
-            &[],
-            &[
-                "policies/engine.yaml:1:1: admin: admin.listen is 127.0.0.1:10006, like another listener; give each its own port",
-            ],
-        );
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ mod lint;
 mod openim;
 mod problems;
 mod shipped;
+mod values;
 
 use std::sync::Arc;
 

@@ -117,7 +117,7 @@ impl Restorer<'_> {
             .clone()
     }
 
-    /// The entry as its highest layer has it, but in a file's spelling where a file has it:
+    /// The map as its highest layer has it, but as a file has it where it is a map in a file too:
     /// the name of a variable has no letter case.
     fn written(&self, path: &[&str]) -> Entry {
         let mut entries = self.layers.iter().rev().filter_map(|l| l.entry(path));
@@ -125,7 +125,8 @@ impl Restorer<'_> {
             .clone()
             .next()
             .expect("figment's keys come from the layers");
-        let in_file = entries.find(|entry| entry.key_place.line > 0);
+        let in_file = entries
+            .find(|entry| entry.key_place.line > 0 && matches!(entry.node.value, Value::Map(_)));
         in_file.unwrap_or(highest).clone()
     }
 }

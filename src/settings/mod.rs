@@ -6,10 +6,12 @@
 //! (`reload`).
 //! No IO, no clock.
 //!
-//! Order, downward: `layers`, `reader`, `document`, `problem`.
+//! Order, downward: `probes` (tests alone), `layers`, `reader`, `document`, `problem`.
 
 mod document;
 mod layers;
+#[cfg(test)]
+pub(crate) mod probes;
 mod problem;
 mod reader;
 

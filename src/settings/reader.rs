@@ -180,7 +180,8 @@ impl<'a> Field<'a> {
         match &node.value {
             Value::Scalar(text) => Some(self.item_at(at, text)),
             Value::Null | Value::List(_) | Value::Map(_) => {
-                self.problems.error(&at, "this must be one value", "");
+                self.problems
+                    .error(&at, "this must be one value", "write `[a, b]`");
                 None
             }
         }
@@ -203,7 +204,7 @@ impl<'a> Field<'a> {
                 None
             }
             Some(Value::List(_) | Value::Map(_)) => {
-                self.error("this must be one value", "");
+                self.error("this must be one value", "write it behind the key");
                 None
             }
         }
@@ -254,6 +255,15 @@ impl<'a> Field<'a> {
         self.item()
             .and_then(|item| item.duration())
             .unwrap_or_default()
+    }
+
+    /// As [`Field::duration`], but more than nothing.
+    pub fn duration_above_zero(&self) -> Duration {
+        let time = self.item().and_then(|item| item.duration());
+        if time == Some(Duration::ZERO) {
+            self.error("a time above 0 is needed", "write 1s, or 500ms");
+        }
+        time.unwrap_or_default()
     }
 
     /// As [`Field::duration`], and a bare number counts seconds, as OpenIM writes it.
@@ -509,7 +519,7 @@ mod tests {
         check(
             "x: [1]",
             |x| x.flag(),
-            "false\nf:1:1: x: this must be one value",
+            "false\nf:1:1: x: this must be one value; write it behind the key",
         );
         check(
             "x:",
@@ -531,7 +541,7 @@ mod tests {
         check(
             "x: [a, [b]]",
             texts,
-            "[\"a\"]\nf:1:8: x[1]: this must be one value",
+            "[\"a\"]\nf:1:8: x[1]: this must be one value; write `[a, b]`",
         );
     }
 

@@ -49,7 +49,7 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
             .unwrap_or_default(),
         in_flight_max: section.field("in_flight_max").size(1_000_000),
         answer_bytes_max: read_answer_bytes(&section.field("answer_bytes_max")),
-        connect_timeout: section.field("connect_timeout").duration(),
+        connect_timeout: section.field("connect_timeout").duration_above_zero(),
         pool_idle_max: section.field("pool_idle_max").size(100_000),
         allow_addresses: section
             .field("allow_addresses")
@@ -105,17 +105,12 @@ fn read_breaker(field: &Field<'_>) -> BreakerSettings {
         failures: section.field("failures").count(1_000_000),
         failure_ratio: section.field("failure_ratio").share(),
         calls_min: section.field("calls_min").count(1_000_000),
-        window: section.field("window").duration(),
-        open: section.field("open").duration(),
+        window: section.field("window").duration_above_zero(),
+        open: section.field("open").duration_above_zero(),
         open_max: section.field("open_max").duration(),
         probes: section.field("probes").count(1_000),
     };
     section.finish();
-    for (name, time) in [("window", breaker.window), ("open", breaker.open)] {
-        if time.is_zero() {
-            field.error(format!("`{name}` must be more than nothing"), "");
-        }
-    }
     if breaker.open_max < breaker.open {
         field.error(
             "`open_max` is shorter than `open`",
@@ -131,7 +126,7 @@ const RATE_MAX: i64 = 1_000_000;
 fn read_events(field: &Field<'_>) -> EventSettings {
     let section = field.section();
     let events = EventSettings {
-        timeout: section.field("timeout").duration(),
+        timeout: section.field("timeout").duration_above_zero(),
         in_flight_max: section.field("in_flight_max").size(100_000),
         rate_max: section.field("rate_max").number(0, RATE_MAX) as u32,
         format: section
@@ -141,8 +136,8 @@ fn read_events(field: &Field<'_>) -> EventSettings {
         batch_events_max: section.field("batch_events_max").size(10_000),
         batch_bytes_max: read_answer_bytes(&section.field("batch_bytes_max")),
         batch_wait: section.field("batch_wait").duration(),
-        pause_after: section.field("pause_after").duration(),
-        probe_every: section.field("probe_every").duration(),
+        pause_after: section.field("pause_after").duration_above_zero(),
+        probe_every: section.field("probe_every").duration_above_zero(),
         pending_age_max: section.field("pending_age_max").duration(),
         lane_block_max: section.field("lane_block_max").duration(),
         success: section
@@ -154,15 +149,6 @@ fn read_events(field: &Field<'_>) -> EventSettings {
             .collect(),
     };
     section.finish();
-    for (name, time) in [
-        ("timeout", events.timeout),
-        ("pause_after", events.pause_after),
-        ("probe_every", events.probe_every),
-    ] {
-        if time.is_zero() {
-            field.error(format!("`{name}` must be more than nothing"), "");
-        }
-    }
     events
 }
 

@@ -178,6 +178,9 @@ fn read_failure(field: &Field<'_>) -> FailureActions {
 fn read_ids(field: &Field<'_>) -> HashSet<String> {
     let items = field.items();
     for item in &items {
+        if item.text.is_empty() {
+            item.error("the id is empty, so it is nobody's", "remove it");
+        }
         if item.text.contains(['"', '\'', '[', ']']) {
             item.warning(
                 format!("the id `{}` contains a quote or a bracket", item.text),

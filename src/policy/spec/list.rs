@@ -57,7 +57,7 @@ pub(super) fn read(name: String, field: &Field<'_>) -> ListSpec {
         does: read_does(&section.field("action")),
         code: code(&section.field("code")),
         reason: section.field("reason").text(),
-        tags: texts(&section.field("tags")),
+        tags: read_tags(&section.field("tags")),
         tag_actions: read_tag_actions(&section.field("tag_actions")),
         file: file.is_set().then(|| Named {
             name: file.text(),
@@ -117,6 +117,20 @@ pub fn read_own(section: &Section<'_>, list: &Options) -> OwnSettings {
         options: (options != *list).then_some(options),
         action,
     }
+}
+
+fn read_tags(field: &Field<'_>) -> Vec<String> {
+    let items = field.items();
+    for item in &items {
+        if item.text.is_empty() || item.text.contains([',', '\t']) {
+            let what = format!("`{}` cannot be a tag", item.text);
+            item.error(
+                what,
+                "write one word or several, without commas: [spam, ads]",
+            );
+        }
+    }
+    items.into_iter().map(|item| item.text).collect()
 }
 
 fn read_tag_actions(field: &Field<'_>) -> Vec<(String, ListAction)> {

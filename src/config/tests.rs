@@ -1,0 +1,180 @@
+//! Engine settings, good and bad.
+
+use crate::settings::probes::{check as check_probes, probes};
+
+use super::*;
+
+/// Loads settings and expects these problems, one a line.
+fn check(text: &str, env: &[(&str, &str)], expected: &[&str]) {
+    let lines = match load_with(text, env) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    };
+    assert_eq!(lines, expected, "{text}");
+}
+
+fn load_with(text: &str, env: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
+    let env: Vec<(String, String)> = env
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    load(Some(("policies/engine.yaml", text)), &env)
+}
+
+#[test]
+fn without_a_file_the_defaults_hold() {
+    let config = load(None, &[]).unwrap();
+    assert_eq!(config.grpc.listen, "127.0.0.1:50051".parse().unwrap());
+    assert_eq!(config.http.listen, "127.0.0.1:10006".parse().unwrap());
+    assert_eq!(config.admin.listen, "127.0.0.1:10007".parse().unwrap());
+    assert_eq!(config.http.body_bytes_max, 1 << 20);
+    assert_eq!(config.outbox.bytes_max, 1 << 30);
+    assert_eq!(config.outbox.commit_wait, Duration::from_millis(2));
+    assert_eq!(config.shutdown_grace, Duration::from_secs(10));
+    assert_eq!(
+        config,
+        load_with(
+            "# nothing
+",
+            &[]
+        )
+        .unwrap()
+    );
+    assert_eq!(
+        config,
+        load_with(
+            "grpc:
+",
+            &[]
+        )
+        .unwrap()
+    );
+    let shipped = include_str!("../../policies/engine.yaml");
+    assert_eq!(config, load_with(shipped, &[]).unwrap());
+    assert_eq!(default_listeners().len(), 3);
+}
+
+#[test]
+fn the_file_wins_over_defaults_and_the_environment_over_both() {
+    let file = "grpc: {listen: '0.0.0.0:1', in_flight_max: 7}
+log: {format: JSON}";
+    let env = [
+        ("CALLGATE_ENGINE__GRPC__LISTEN", "[::1]:2"),
+        ("CALLGATE_POLICY__X", "1"),
+    ];
+    let config = load_with(file, &env).unwrap();
+    assert_eq!(config.grpc.listen, "[::1]:2".parse().unwrap());
+    assert_eq!(config.grpc.in_flight_max, 7);
+    assert_eq!(config.grpc.message_bytes_max, 4 << 20);
+    assert_eq!(config.log.format, LogFormat::Json);
+}
+
+#[test]
+fn routes_are_added_and_taken_away_and_the_longest_comes_first() {
+    let routes = "http: {routes: {/callback: none, /hook/secret: openim, /x: openim-v2}}";
+    let config = load_with(routes, &[]).unwrap();
+    let routes: Vec<_> = config
+        .http
+        .routes
+        .iter()
+        .map(|(path, _)| path.as_str())
+        .collect();
+    assert_eq!(
+        routes,
+        [
+            "/callbackExample",
+            "/chatApplication",
+            "/hook/secret",
+            "/chatserver",
+            "/wukongim",
+            "/openim",
+            "/funtek",
+            "/x"
+        ]
+    );
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_its_place() {
+    check(
+        "grpc:
+  listn: 127.0.0.1:1
+http:
+  listen: localhost:1
+  routes: {x: openim, /y/: grpc}
+log: {format: xml}
+admin: 5
+",
+        &[
+            ("CALLGATE_ENGINE__LOG__LEVL", "debug"),
+            ("CALLGATE_ENGINE__SHUTDOWN_GRACE", "5"),
+        ],
+        &[
+            "CALLGATE_ENGINE__LOG__LEVL: log: there is no setting `levl`; did you mean `level`?",
+            "CALLGATE_ENGINE__SHUTDOWN_GRACE: shutdown_grace: `5` is not a valid duration; write a number with its unit: 500ms, 2s, 5m, 1h or 1d",
+            "policies/engine.yaml:2:3: grpc: there is no setting `listn`; did you mean `listen`?",
+            "policies/engine.yaml:4:11: http.listen: `localhost:1` is not a valid address with a port; write numbers such as 127.0.0.1:50051, 0.0.0.0:50051 or [::1]:50051",
+            "policies/engine.yaml:5:15: http.routes.x: `x` is not a valid path; write it with a `/` at its beginning and none at its end: /openim",
+            "policies/engine.yaml:5:28: http.routes./y/: `/y/` is not a valid path; write it with a `/` at its beginning and none at its end: /openim",
+            "policies/engine.yaml:5:28: http.routes./y/: `grpc` is not possible here; known are `openim`, `openim-v2`, `wukongim`, `chatserver`, `funtek`, `none`",
+            "policies/engine.yaml:6:15: log.format: `xml` is not possible here; known are `text`, `json`",
+            "policies/engine.yaml:7:8: admin: this must be a map of keys; write `key: value` lines below it",
+        ],
+    );
+    check(
+        "a: [",
+        &[],
+        &[
+            "policies/engine.yaml:2:1: this is not YAML: while parsing a node, did not find expected node content; check indentation, quotes and colons here and just before",
+        ],
+    );
+    check(
+        "- a",
+        &[],
+        &["policies/engine.yaml: the file must be a map of keys; write `key: value` lines"],
+    );
+    check(
+        "admin: {listen: '127.0.0.1:10006'}",
+        &[],
+        &[
+            "policies/engine.yaml:1:1: admin: admin.listen is 127.0.0.1:10006, like another listener; give each its own port",
+        ],
+    );
+}
+
+/// What is taken although it looks wrong, and why that is right.
+const MEANT: &[(&str, &[&str])] = &[
+    // Names that somebody chose.
+    ("admin.hosts", TEXTS),
+    ("funtek.bot", TEXTS),
+    ("funtek.bot", &["empty"]),
+    ("funtek.rooms", TEXTS),
+    ("outbox.path", TEXTS),
+    // Documented beside the setting.
+    ("grpc.threads", &["zero"]),
+    ("log.lines_per_second_max", &["zero"]),
+    ("outbox.commit_wait", &["zero time"]),
+    ("outbox.dedupe", &["zero time"]),
+    ("outbox.dead_keep", &["zero time"]),
+    ("shutdown_grace", &["zero time"]),
+];
+
+const TEXTS: &[&str] = &[
+    "zero",
+    "zero time",
+    "negative",
+    "huge",
+    "huge time",
+    "huge size",
+    "no number",
+    "near miss",
+];
+
+#[test]
+fn wrong_values_are_refused_with_a_hint_or_mean_what_is_documented() {
+    let all = probes(DEFAULTS);
+    check_probes(&all, "CALLGATE_ENGINE", "{}", MEANT, |text, env| {
+        let loaded = load(Some(("policies/engine.yaml", text)), env);
+        loaded.err().unwrap_or_default()
+    });
+}
