@@ -30,6 +30,8 @@ pub struct Config {
     pub connections: Connections,
     pub outbox: outbox::Config,
     pub shutdown_grace: Duration,
+    /// What our own calls are known by.
+    pub installation: String,
     pub log: LogSettings,
 }
 
@@ -196,6 +198,7 @@ fn read(root: &Section<'_>) -> Config {
         connections: read_connections(&root.field("connections")),
         outbox: read_outbox(&root.field("outbox")),
         shutdown_grace: root.field("shutdown_grace").duration(),
+        installation: read_installation(&root.field("installation")),
         log: read_log(&root.field("log")),
     };
     let mut taken: Vec<SocketAddr> = Vec::new();
@@ -211,6 +214,18 @@ fn read(root: &Section<'_>) -> Config {
         taken.push(listen);
     }
     config
+}
+
+/// A name of its own for each process stands in for one that is not written.
+fn read_installation(field: &Field<'_>) -> String {
+    let name = field.text();
+    if !name.bytes().all(|byte| byte.is_ascii_graphic()) || name.len() > 64 {
+        field.error(
+            "this is not a valid name",
+            "use at most 64 letters, digits and signs, all ASCII, without spaces",
+        );
+    }
+    name
 }
 
 /// More threads than this are a slip of the pen.

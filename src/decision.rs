@@ -32,6 +32,8 @@ pub enum FailureClass {
     TooLarge,
     /// The address guard refused the endpoint's address.
     BlockedAddress,
+    /// The call would come back to callgate, or has.
+    Loop,
     /// The circuit breaker is open, so the endpoint was not called.
     BreakerOpen,
     /// Too many calls in flight, to the endpoint or to us.

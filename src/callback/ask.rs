@@ -91,14 +91,13 @@ impl EndpointClient {
         if endpoint.sign.as_ref().is_some_and(|sign| sign.before) {
             self.sign(endpoint, &Uuid::now_v7().to_string(), &mut outgoing)?;
         }
-        let client = self.client(endpoint);
         let call = async {
-            let answer = client.post(endpoint, outgoing).await?;
-            let status = answer.status;
+            let mut answer = self.post(endpoint, outgoing).await?;
+            let (status, remark) = (answer.status, answer.remark.take());
             let body = answer.body(endpoint.answer_bytes_max).await?;
-            Ok::<_, WireError>((status, body))
+            Ok::<_, WireError>((status, remark, body))
         };
-        let (status, body) = match tokio::time::timeout_at(until, call).await {
+        let (status, remark, body) = match tokio::time::timeout_at(until, call).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 pass.end(error.ending(), &endpoint.breaker, Instant::now());
@@ -114,7 +113,11 @@ impl EndpointClient {
                 ));
             }
         };
-        let reading = dialect.read_answer(event, status, &body, endpoint.answers);
+        let mut reading = dialect.read_answer(event, status, &body, endpoint.answers);
+        if let (Outcome::Failure(failure), Some(remark)) = (&mut reading.outcome, remark) {
+            failure.detail += "; ";
+            failure.detail += &remark;
+        }
         let ending = match &reading.outcome {
             Outcome::Answer(_) => Ending::Success,
             Outcome::Failure(failure) if failure.class == FailureClass::HttpStatus => {

@@ -81,7 +81,7 @@ impl EndpointClient {
             Err(failure) => return Delivery::NotSent(DeliveryError::of(failure)),
         };
         let until = now + timeout;
-        let call = self.client(endpoint).post(endpoint, outgoing);
+        let call = self.post(endpoint, outgoing);
         let mut ending = None;
         let delivery = match tokio::time::timeout_at(until, call).await {
             Ok(Ok(answer)) => self.conclude(endpoint, events, answer, until).await,

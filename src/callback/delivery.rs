@@ -64,7 +64,7 @@ impl Delivery {
     pub(super) fn from_failure(failure: Failure) -> Delivery {
         let error = DeliveryError::of(failure);
         match error.class {
-            FailureClass::BlockedAddress => Delivery::Hopeless(error),
+            FailureClass::BlockedAddress | FailureClass::Loop => Delivery::Hopeless(error),
             _ => Delivery::Retry(error),
         }
     }

@@ -10,10 +10,12 @@ use tokio::runtime;
 use tokio::time::Instant;
 use tracing::{error, info};
 
+use super::clients::Clients;
 use super::health::{Health, Pass};
+use super::pool::Pool;
 use super::secret::{Keys, Secret, SecretError};
 use super::source::Source;
-use super::wire::{Client, Tls, WireError};
+use super::wire::{self, Answer, WireError};
 use crate::decision::{Failure, FailureClass};
 use crate::dialect::{self, Outgoing};
 use crate::event::{Event, Moment};
@@ -47,10 +49,9 @@ pub struct EndpointStatus {
 /// One endpoint's connections, breakers and counters.
 #[derive(Debug)]
 pub(super) struct EndpointClient {
-    /// A connection is driven by the runtime that opened it. With a pool for each runtime a call
-    /// stays on its thread; a shared pool wakes another thread twice a call.
-    clients: Mutex<HashMap<runtime::Id, Client>>,
-    tls: Tls,
+    shared: Arc<Clients>,
+    /// Those of `shared` that fit, found without a look-up of all settings.
+    pools: Mutex<HashMap<runtime::Id, Arc<Pool>>>,
     /// What is learnt of the endpoint by asking is known when telling, and the reverse.
     pub(super) health: Health,
     /// Each has its own count, so that a backlog of events never keeps a message waiting.
@@ -70,10 +71,10 @@ struct Last {
 }
 
 impl EndpointClient {
-    pub(super) fn new(endpoint: &Endpoint) -> EndpointClient {
+    pub(super) fn new(shared: &Arc<Clients>) -> EndpointClient {
         EndpointClient {
-            clients: Mutex::default(),
-            tls: Tls::new(endpoint),
+            shared: Arc::clone(shared),
+            pools: Mutex::default(),
             health: Health::default(),
             asking: InFlightLimit::default(),
             telling: InFlightLimit::default(),
@@ -85,6 +86,12 @@ impl EndpointClient {
 
     /// Reads the keys now, so that what is wrong with them is seen before the first call.
     pub(super) fn prepare(&self, endpoint: &Endpoint) {
+        if endpoint.url.starts_with("https:") {
+            // Reading the machine's certificates takes long; a call meets them read.
+            if let Err(why) = self.shared.trust().config() {
+                error!(endpoint = %endpoint.name, %why, "the certificates of this machine cannot be used");
+            }
+        }
         let Some(sign) = &endpoint.sign else {
             return self.secret.forget();
         };
@@ -163,16 +170,25 @@ impl EndpointClient {
         })
     }
 
-    pub(super) fn client(&self, endpoint: &Endpoint) -> Client {
+    /// Posts and waits for the head of the answer.
+    pub(super) async fn post(
+        &self,
+        endpoint: &Endpoint,
+        outgoing: Outgoing,
+    ) -> Result<Answer, WireError> {
+        wire::post(&self.shared, self.pool(endpoint), endpoint, outgoing).await
+    }
+
+    fn pool(&self, endpoint: &Endpoint) -> Arc<Pool> {
         let here = runtime::Handle::current().id();
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = clients
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let pool = pools
             .entry(here)
-            .or_insert_with(|| Client::new(endpoint, &self.tls));
-        if !client.suits(endpoint) {
-            *client = Client::new(endpoint, &self.tls);
+            .or_insert_with(|| self.shared.pool(endpoint));
+        if !pool.settings.suit(endpoint) {
+            *pool = self.shared.pool(endpoint);
         }
-        client.clone()
+        Arc::clone(pool)
     }
 
     pub(super) fn note(&self, outcome: &'static str, detail: &str) {

@@ -3,94 +3,159 @@
 //! What the operator wrote may be private, since business servers live inside. Link-local and
 //! metadata addresses are refused, also behind a name and inside an IPv6 form of an IPv4
 //! address, unless `allow_addresses` names that very address.
+//!
+//! Source: the IANA IPv4 and IPv6 Special-Purpose Address Registries, and the documents of the
+//! clouds for their metadata services.
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// What becomes of a call to an address in a block.
+#[derive(Clone, Copy, Debug)]
+enum Rule {
+    Call,
+    Refuse(&'static str),
+    /// What becomes of a call to one of the IPv4 addresses in it.
+    Holds(fn([u16; 8]) -> Vec<Ipv4Addr>),
+}
+
+const METADATA: Rule = Rule::Refuse("a cloud metadata address");
+const NO_HOST: Rule = Rule::Refuse("not an address of a host");
+const MANY_HOSTS: Rule = Rule::Refuse("not an address of one host");
+const LINK_LOCAL: Rule = Rule::Refuse("link-local");
+
+/// Of the blocks that an address is in, the smallest decides; in none, it may be called.
+const BLOCKS: &[(&str, Rule)] = &[
+    ("0.0.0.0/8", NO_HOST),
+    ("10.0.0.0/8", Rule::Call),
+    ("100.64.0.0/10", Rule::Call),
+    ("100.100.100.200/32", METADATA), // Alibaba
+    ("127.0.0.0/8", Rule::Call),
+    ("168.63.129.16/32", METADATA), // Azure
+    (
+        "169.254.0.0/16",
+        Rule::Refuse("link-local, where cloud metadata lives"),
+    ),
+    ("172.16.0.0/12", Rule::Call),
+    ("192.0.0.0/24", NO_HOST),
+    ("192.0.0.192/32", METADATA), // Oracle
+    ("192.0.2.0/24", Rule::Call),
+    ("192.31.196.0/24", Rule::Call),
+    ("192.52.193.0/24", Rule::Call),
+    ("192.88.99.0/24", MANY_HOSTS),
+    ("192.168.0.0/16", Rule::Call),
+    ("192.175.48.0/24", Rule::Call),
+    ("198.18.0.0/15", Rule::Call),
+    ("198.51.100.0/24", Rule::Call),
+    ("203.0.113.0/24", Rule::Call),
+    ("224.0.0.0/4", MANY_HOSTS),
+    ("240.0.0.0/4", NO_HOST),
+    ("255.255.255.255/32", MANY_HOSTS),
+    ("::/128", NO_HOST),
+    ("::1/128", Rule::Call),
+    ("::/96", Rule::Holds(last)),
+    ("::ffff:0:0/96", Rule::Holds(last)),
+    ("::ffff:0:0:0/96", Rule::Holds(last)),
+    ("64:ff9b::/96", Rule::Holds(last)),
+    ("64:ff9b:1::/48", Rule::Holds(translated)),
+    ("100::/64", NO_HOST),
+    ("100:0:0:1::/64", NO_HOST),
+    ("2001::/23", Rule::Call),
+    ("2001::/32", Rule::Holds(teredo)),
+    ("2001:10::/28", NO_HOST),
+    ("2001:20::/28", NO_HOST),
+    ("2001:30::/28", NO_HOST),
+    ("2001:db8::/32", Rule::Call),
+    ("2002::/16", Rule::Holds(six_to_four)),
+    ("2620:4f:8000::/48", Rule::Call),
+    ("3fff::/20", Rule::Call),
+    ("5f00::/16", NO_HOST),
+    ("fc00::/7", Rule::Call),
+    ("fd00:42::42/128", METADATA),        // Scaleway
+    ("fd00:c1::a9fe:a9fe/128", METADATA), // Oracle
+    ("fd00:ec2::254/128", METADATA),      // Amazon
+    ("fd20:ce::254/128", METADATA),       // Google
+    ("fe80::/10", LINK_LOCAL),
+    ("fec0::/10", LINK_LOCAL),
+    ("ff00::/8", MANY_HOSTS),
+];
 
 /// Why an address is refused; `None` when it may be called.
 pub fn forbidden(address: IpAddr, allowed: &[IpNet]) -> Option<&'static str> {
-    let named = |address: IpAddr| {
-        allowed
-            .iter()
-            .any(|net| net.prefix_len() == net.max_prefix_len() && net.addr() == address)
-    };
-    if named(address) {
+    let named = allowed
+        .iter()
+        .any(|net| net.prefix_len() == net.max_prefix_len() && net.addr() == address);
+    if named {
         return None;
     }
-    match address {
-        IpAddr::V4(v4) => forbidden_v4(v4),
-        IpAddr::V6(v6) => match embedded_v4(v6) {
-            Some(v4) if named(IpAddr::V4(v4)) => None,
-            Some(v4) => forbidden_v4(v4),
-            None => forbidden_v6(v6),
+    let inside = |addresses: Vec<Ipv4Addr>| {
+        let mut inside = addresses.into_iter();
+        inside.find_map(|v4| forbidden(IpAddr::V4(v4), allowed))
+    };
+    match rule_of(address) {
+        Rule::Call => match address {
+            // In any network, the last part may hold an address of another.
+            IpAddr::V6(v6) if is_isatap(v6) => inside(last(v6.segments())),
+            _ => None,
+        },
+        Rule::Refuse(why) => Some(why),
+        Rule::Holds(addresses) => match address {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(v6) => inside(addresses(v6.segments())),
         },
     }
 }
 
+fn rule_of(address: IpAddr) -> Rule {
+    BLOCKS
+        .iter()
+        .map(|(block, rule)| (net(block), rule))
+        .filter(|(block, _)| block.contains(&address))
+        .max_by_key(|(block, _)| block.prefix_len())
+        .map_or(Rule::Call, |(_, rule)| *rule)
+}
+
+fn net(block: &str) -> IpNet {
+    block.parse().expect("a test walks the table")
+}
+
 /// The same for a URL's host when it is written as an address.
-pub fn literal_is_forbidden(
-    url: &reqwest::Url,
-    allowed: &[IpNet],
-) -> Option<(IpAddr, &'static str)> {
+pub fn literal_is_forbidden(url: &url::Url, allowed: &[IpNet]) -> Option<(IpAddr, &'static str)> {
     let host = url.host_str()?;
     let literal = host.trim_start_matches('[').trim_end_matches(']');
     let address: IpAddr = literal.parse().ok()?;
     forbidden(address, allowed).map(|why| (address, why))
 }
 
-fn forbidden_v4(address: Ipv4Addr) -> Option<&'static str> {
-    let octets = address.octets();
-    // Metadata services outside of link-local: Alibaba, Oracle, Azure.
-    let metadata = [[100, 100, 100, 200], [192, 0, 0, 192], [168, 63, 129, 16]];
-    if address.is_link_local() {
-        Some("link-local, where cloud metadata lives")
-    } else if metadata.contains(&octets) {
-        Some("a cloud metadata address")
-    } else if octets[0] == 0 {
-        Some("not an address of a host")
-    } else if address.is_multicast() || address.is_broadcast() {
-        Some("not an address of one host")
-    } else {
-        None
-    }
+fn v4(high: u16, low: u16) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(high) << 16 | u32::from(low))
 }
 
-fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
-    let segments = address.segments();
-    if segments[0] & 0xffc0 == 0xfe80 {
-        Some("link-local")
-    } else if segments == [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254] {
-        Some("a cloud metadata address")
-    } else if address.is_unspecified() {
-        Some("not an address of a host")
-    } else if address.is_multicast() {
-        Some("not an address of one host")
-    } else {
-        None
-    }
+/// Mapped, compatible, translated, and behind NAT64.
+fn last(s: [u16; 8]) -> Vec<Ipv4Addr> {
+    vec![v4(s[6], s[7])]
 }
 
-/// IPv4 inside IPv6: mapped, compatible, NAT64 and 6to4.
-fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+/// A NAT64 of one's own may have its address at the end, or behind the first 48 bits with a byte
+/// of zeros in its middle.
+fn translated(s: [u16; 8]) -> Vec<Ipv4Addr> {
+    let low = (s[4] & 0xff) << 8 | s[5] >> 8;
+    vec![v4(s[6], s[7]), v4(s[3], low)]
+}
+
+/// The server, and the client with all its bits turned.
+fn teredo(s: [u16; 8]) -> Vec<Ipv4Addr> {
+    vec![v4(s[2], s[3]), v4(!s[6], !s[7])]
+}
+
+fn six_to_four(s: [u16; 8]) -> Vec<Ipv4Addr> {
+    vec![v4(s[1], s[2])]
+}
+
+fn is_isatap(address: Ipv6Addr) -> bool {
     let s = address.segments();
-    let from = |high: u16, low: u16| {
-        let [a, b] = high.to_be_bytes();
-        let [c, d] = low.to_be_bytes();
-        Ipv4Addr::new(a, b, c, d)
-    };
-    match s {
-        [0, 0, 0, 0, 0, 0xffff, high, low] => Some(from(high, low)),
-        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
-        [0, 0, 0, 0, 0, 0, high, low] => Some(from(high, low)),
-        [0x0064, 0xff9b, 0, 0, 0, 0, high, low] => Some(from(high, low)),
-        [0x2002, high, low, ..] => Some(from(high, low)),
-        _ => None,
-    }
+    s[4] & !0x0200 == 0 && s[5] == 0x5efe
 }
 
 /// The error that a refused DNS answer travels in, found again in the error chain.
@@ -102,43 +167,6 @@ pub struct BlockedAddress {
     pub host: String,
     pub address: IpAddr,
     pub why: &'static str,
-}
-
-/// Resolves names by the system and lets only permitted addresses through.
-///
-/// One forbidden address refuses the whole answer: mixed answers are a sign of an attack.
-pub struct GuardedResolver {
-    pub allowed: Arc<[IpNet]>,
-    pub timeout: Duration,
-}
-
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let allowed = Arc::clone(&self.allowed);
-        let timeout = self.timeout;
-        Box::pin(async move {
-            let host = name.as_str().to_owned();
-            let look_up = tokio::net::lookup_host((host.clone(), 0));
-            let addresses: Vec<SocketAddr> = tokio::time::timeout(timeout, look_up)
-                .await
-                .map_err(|_| {
-                    let what = format!("`{host}` did not resolve within {timeout:?}");
-                    io::Error::new(io::ErrorKind::TimedOut, what)
-                })??
-                .collect();
-            for address in &addresses {
-                if let Some(why) = forbidden(address.ip(), &allowed) {
-                    return Err(Box::new(BlockedAddress {
-                        host,
-                        address: address.ip(),
-                        why,
-                    })
-                        as Box<dyn std::error::Error + Send + Sync>);
-                }
-            }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
 }
 
 #[cfg(test)]
@@ -182,18 +210,128 @@ mod tests {
             "0.0.0.0",
             "0.1.2.3",
             "255.255.255.255",
+            "240.0.0.1",
             "224.0.0.1",
             "fe80::1",
+            "febf::1",
+            "fec0::1",
             "fd00:ec2::254",
+            "fd20:ce::254",
+            "fd00:c1::a9fe:a9fe",
+            "fd00:42::42",
             "::",
             "ff02::1",
+            "100::1",
             "::ffff:169.254.169.254",
             "::169.254.169.254",
+            "::ffff:0:169.254.169.254",
             "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::a9fe:a9fe",
+            "64:ff9b:1:a9fe:a9:fe00::",
+            "64:ff9b:1:ffff::169.254.169.254",
             "2002:a9fe:a9fe::1",
+            // Teredo: the server's address, and the client's with its bits turned.
+            "2001:0:a9fe:a9fe::1",
+            "2001:0:808:808:0:0:5601:5601",
+            "fd12::5efe:a9fe:a9fe",
+            "2001:db8::200:5efe:a9fe:a9fe",
         ] {
             check(address, &[], true);
         }
+    }
+
+    /// The IANA registries, whole, with what becomes of a call to an ordinary address in each.
+    #[test]
+    fn every_block_of_the_registries_has_its_rule() {
+        let refused = [
+            "0.0.0.0/8",
+            "0.0.0.0/32",
+            "169.254.0.0/16",
+            "192.0.0.0/24",
+            "192.0.0.0/29",
+            "192.0.0.8/32",
+            "192.0.0.9/32",
+            "192.0.0.10/32",
+            "192.0.0.170/32",
+            "192.0.0.171/32",
+            "192.88.99.0/24",
+            "192.88.99.2/32",
+            "224.0.0.0/4",
+            "240.0.0.0/4",
+            "255.255.255.255/32",
+            "::/128",
+            "100::/64",
+            "100:0:0:1::/64",
+            "2001:10::/28",
+            "2001:20::/28",
+            "2001:30::/28",
+            "5f00::/16",
+            "fe80::/10",
+            "fec0::/10",
+            "ff00::/8",
+        ];
+        let called = [
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "172.16.0.0/12",
+            "192.0.2.0/24",
+            "192.31.196.0/24",
+            "192.52.193.0/24",
+            "192.168.0.0/16",
+            "192.175.48.0/24",
+            "198.18.0.0/15",
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "::1/128",
+            "2001:1::1/128",
+            "2001:1::2/128",
+            "2001:1::3/128",
+            "2001:2::/48",
+            "2001:3::/32",
+            "2001:4:112::/48",
+            "2001:db8::/32",
+            "2620:4f:8000::/48",
+            "3fff::/20",
+            "fc00::/7",
+        ];
+        for (blocks, expected) in [(&refused[..], true), (&called[..], false)] {
+            for block in blocks {
+                let block = net(block);
+                for address in [block.network(), block.broadcast()] {
+                    let found = forbidden(address, &[]);
+                    assert_eq!(found.is_some(), expected, "{address} of {block}: {found:?}");
+                }
+            }
+        }
+        // What holds an IPv4 address is judged by it.
+        for (block, evil, good) in [
+            ("::ffff:0:0/96", "::ffff:a9fe:1", "::ffff:a00:1"),
+            ("64:ff9b::/96", "64:ff9b::a9fe:1", "64:ff9b::a00:1"),
+            (
+                "64:ff9b:1::/48",
+                "64:ff9b:1::a9fe:1",
+                "64:ff9b:1:a00:0:100:a00:1",
+            ),
+            (
+                "2001::/32",
+                "2001:0:a9fe:1::f5ff:fffe",
+                "2001:0:a00:1::f5ff:fffe",
+            ),
+            ("2002::/16", "2002:a9fe:1::", "2002:a00:1::"),
+        ] {
+            for (address, expected) in [(evil, true), (good, false)] {
+                assert!(net(block).contains(&address.parse::<IpAddr>().unwrap()));
+                check(address, &[], expected);
+            }
+        }
+    }
+
+    #[test]
+    fn every_block_of_the_table_can_be_read_and_stands_once() {
+        let blocks: std::collections::HashSet<_> =
+            BLOCKS.iter().map(|(block, _)| net(block).trunc()).collect();
+        assert_eq!(blocks.len(), BLOCKS.len());
     }
 
     #[test]
@@ -213,10 +351,10 @@ mod tests {
             "http://2852039166/",
             "http://[::ffff:a9fe:a9fe]:80/",
         ] {
-            let url = reqwest::Url::parse(url).unwrap();
+            let url = url::Url::parse(url).unwrap();
             assert!(literal_is_forbidden(&url, &[]).is_some(), "{url}");
         }
-        let url = reqwest::Url::parse("http://business.example/").unwrap();
+        let url = url::Url::parse("http://business.example/").unwrap();
         assert!(literal_is_forbidden(&url, &[]).is_none());
     }
 }

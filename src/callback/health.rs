@@ -219,6 +219,7 @@ pub(super) fn ending_of(class: FailureClass) -> Ending {
         // None of these reached the endpoint.
         FailureClass::Deadline
         | FailureClass::BlockedAddress
+        | FailureClass::Loop
         | FailureClass::BreakerOpen
         | FailureClass::Overloaded
         | FailureClass::Internal

@@ -7,25 +7,30 @@
 //!
 //! State belongs to an endpoint's name and URL, not to a policy version: it survives a reload.
 //!
-//! Order, downward: `ask`, `preview`, `deliver`, `readiness`, `registry`, `endpoint_client`, `cloudevents`,
-//! `failed`, `stored`, `delivery`, `secret`, `wire`, `health`, `breaker`, `window`, `source`,
-//! `guard`.
+//! Order, downward: `ask`, `preview`, `deliver`, `readiness`, `registry`, `endpoint_client`,
+//! `cloudevents`, `failed`, `stored`, `delivery`, `secret`, `wire`, `clients`, `pool`, `connection`,
+//! `trust`, `own`, `health`, `breaker`, `window`, `source`, `guard`.
 
 mod ask;
 mod breaker;
+mod clients;
 mod cloudevents;
+mod connection;
 mod deliver;
 mod delivery;
 mod endpoint_client;
 mod failed;
 mod guard;
 mod health;
+mod own;
+mod pool;
 mod preview;
 mod readiness;
 mod registry;
 mod secret;
 mod source;
 mod stored;
+mod trust;
 mod window;
 mod wire;
 
@@ -38,3 +43,4 @@ pub use readiness::Readiness;
 pub use registry::Callbacks;
 pub use secret::check_secret;
 pub use stored::ReadEvent;
+pub use wire::HOP_HEADER;

@@ -1,16 +1,19 @@
 //! Every endpoint that is called, found by its name and URL.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::time::Instant;
 
+use super::clients::Clients;
 use super::endpoint_client::{EndpointClient, EndpointStatus};
 use crate::policy::Endpoint;
 
 /// Every endpoint that was ever called, with its connections and protections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Callbacks {
+    shared: Arc<Clients>,
     clients: RwLock<HashMap<ClientKey, Arc<EndpointClient>>>,
 }
 
@@ -18,6 +21,15 @@ pub struct Callbacks {
 type ClientKey = (Arc<str>, String);
 
 impl Callbacks {
+    /// `installation` is what our own calls are known by when they come back, and `listeners` where
+    /// they would.
+    pub fn new(installation: &str, listeners: Vec<SocketAddr>) -> Callbacks {
+        Callbacks {
+            shared: Arc::new(Clients::new(installation, listeners)),
+            clients: RwLock::default(),
+        }
+    }
+
     /// Drops the state of endpoints that no policy names any more.
     pub fn keep_only<'a>(&self, endpoints: impl Iterator<Item = &'a Endpoint>) {
         let keep: Vec<_> = endpoints.map(key_of).collect();
@@ -52,7 +64,7 @@ impl Callbacks {
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
         let client = clients
             .entry(key)
-            .or_insert_with(|| Arc::new(EndpointClient::new(endpoint)));
+            .or_insert_with(|| Arc::new(EndpointClient::new(&self.shared)));
         Arc::clone(client)
     }
 }

@@ -1,29 +1,38 @@
-//! One POST: the client, the limits on its answer, and how its errors are told apart.
+//! One POST: the call on a connection, the limits on its answer, and how errors are told apart.
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use ipnet::IpNet;
-use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Url, redirect};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
+use http::header::{
+    ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    RETRY_AFTER, USER_AGENT,
+};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, timeout_at};
+use url::{Host, Url};
 
-use super::guard::{BlockedAddress, GuardedResolver, literal_is_forbidden};
+use super::clients::Clients;
+use super::connection::{ConnectError, Connection, Connector};
+use super::guard::literal_is_forbidden;
 use super::health::{Ending, ending_of};
+use super::pool::{Pool, Target};
 use crate::decision::FailureClass;
 use crate::dialect::Outgoing;
 use crate::policy::Endpoint;
 
-/// Idle connections are closed before the usual 60 s of servers, so that a call does not meet
-/// one that the other side is just closing.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Longest `Retry-After` that is believed.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+/// Says which installation of callgate a call comes from, so that it knows its own.
+pub const HOP_HEADER: &str = "x-callgate-hop";
+/// The class of a failure that callgate answers with.
+const FAILURE_HEADER: &str = "x-callgate-failure";
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("callgate/", env!("CARGO_PKG_VERSION")));
 
 /// An answer whose head is complete.
 #[derive(Debug)]
@@ -31,13 +40,57 @@ pub struct Answer {
     pub status: u16,
     /// How long the endpoint asks not to be called, counted from `now`.
     pub retry_after: Option<Duration>,
-    rest: reqwest::Response,
+    /// What its author may not know: a redirect, a compressed body.
+    pub remark: Option<String>,
+    length: Option<u64>,
+    rest: Incoming,
+    way_back: WayBack,
+}
+
+/// Where the connection goes when the body has ended.
+#[derive(Debug)]
+struct WayBack {
+    pool: Arc<Pool>,
+    target: Target,
+    connection: Connection,
+    idle_max: Option<Duration>,
+}
+
+impl WayBack {
+    fn go(self) {
+        let now = Instant::now();
+        self.pool
+            .put(&self.target, self.connection, self.idle_max, now);
+    }
 }
 
 impl Answer {
     /// The whole body. Errors: it is longer than the limit, or breaks off.
-    pub async fn body(self, bytes_max: usize) -> Result<Bytes, WireError> {
-        read_body(self.rest, bytes_max).await
+    pub async fn body(mut self, bytes_max: usize) -> Result<Bytes, WireError> {
+        let too_large = || {
+            let detail = format!("its answer is larger than {bytes_max} bytes");
+            WireError::new(FailureClass::TooLarge, detail)
+        };
+        // Stops at the limit, whatever `Content-Length` says.
+        if self.length.is_some_and(|length| length > bytes_max as u64) {
+            return Err(too_large());
+        }
+        let mut body = Bytes::new();
+        while let Some(chunk) = chunk(&mut self.rest).await? {
+            if body.len() + chunk.len() > bytes_max {
+                return Err(too_large());
+            }
+            body = match body.is_empty() {
+                true => chunk,
+                false => {
+                    let mut longer = BytesMut::from(body);
+                    longer.extend_from_slice(&chunk);
+                    longer.freeze()
+                }
+            };
+        }
+        self.way_back.go();
+        Ok(body)
     }
 
     /// The beginning of the body, as far as it comes until then; a body that ends below the limit
@@ -45,14 +98,32 @@ impl Answer {
     pub async fn beginning(mut self, bytes_max: usize, until: Instant) -> Bytes {
         let mut body = BytesMut::new();
         while body.len() < bytes_max {
-            match timeout_at(until, self.rest.chunk()).await {
+            match timeout_at(until, chunk(&mut self.rest)).await {
                 Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
-                Ok(Ok(None) | Err(_)) | Err(_) => break,
+                Ok(Ok(None)) => {
+                    self.way_back.go();
+                    break;
+                }
+                Ok(Err(_)) | Err(_) => break,
             }
         }
         body.truncate(bytes_max);
         body.freeze()
     }
+}
+
+/// The next part of a body; `None` at its end.
+async fn chunk(rest: &mut Incoming) -> Result<Option<Bytes>, WireError> {
+    while let Some(frame) = rest.frame().await {
+        let frame = frame.map_err(|error| {
+            let detail = format!("its answer is cut off: {}", chain(&error));
+            WireError::new(FailureClass::InvalidAnswer, detail)
+        })?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
 }
 
 /// Why there is no complete answer.
@@ -61,7 +132,7 @@ pub struct WireError {
     pub class: FailureClass,
     pub detail: String,
     /// No connection was made.
-    pub unreachable: bool,
+    unreachable: bool,
 }
 
 impl WireError {
@@ -82,169 +153,190 @@ impl WireError {
     }
 }
 
-/// An endpoint's connection pool, and the settings it was made for.
-#[derive(Clone, Debug)]
-pub struct Client {
-    /// The error of building it, if it could not be built; reported by each call.
-    inner: Result<reqwest::Client, Arc<str>>,
-    made_for: (Duration, usize, Vec<IpNet>),
+/// Posts and waits for the head of the answer.
+///
+/// A connection that was used before may be one that the other side is just closing: a call that
+/// dies on it before any byte of an answer is sent once more, on a fresh one.
+pub(super) async fn post(
+    clients: &Clients,
+    pool: Arc<Pool>,
+    endpoint: &Endpoint,
+    outgoing: Outgoing,
+) -> Result<Answer, WireError> {
+    let url = Url::parse(&outgoing.url)
+        .map_err(|error| unusable(format!("its URL cannot be used: {error}")))?;
+    if let Some((address, why)) = literal_is_forbidden(&url, &endpoint.allow_addresses) {
+        return Err(WireError::new(
+            FailureClass::BlockedAddress,
+            format!(
+                "its address {address} is {why}; to call it all the same, name it in `allow_addresses`"
+            ),
+        ));
+    }
+    let target = target_of(&url)?;
+    let request = || request(&url, &outgoing, clients.hop());
+    let connector = Connector {
+        https: target.https,
+        host: &target.host,
+        port: target.port,
+        timeout: endpoint.connect_timeout,
+        allowed: &endpoint.allow_addresses,
+        own: clients.own(),
+        trust: clients.trust(),
+    };
+    if let Some(mut reused) = pool.take(&target, Instant::now()) {
+        match reused.send(request()).await {
+            Ok(answer) => return came(answer, pool, target, reused),
+            Err(error) if reused.was_heard() => return Err(broken(&error)),
+            Err(_) => {}
+        }
+    }
+    let mut fresh = connector.connect().await.map_err(unconnected)?;
+    match fresh.send(request()).await {
+        Ok(answer) => came(answer, pool, target, fresh),
+        Err(error) => Err(broken(&error)),
+    }
 }
 
-impl Client {
-    pub fn new(endpoint: &Endpoint, tls: &Tls) -> Client {
-        let built = tls.0.clone().and_then(|tls| {
-            build(endpoint, tls).map_err(|error| Arc::from(chain(&error.without_url())))
-        });
-        Client {
-            inner: built,
-            made_for: settings_of(endpoint),
-        }
+/// An answer, unless it is our own word that the call came back to us.
+fn came(
+    answer: Response<Incoming>,
+    pool: Arc<Pool>,
+    target: Target,
+    connection: Connection,
+) -> Result<Answer, WireError> {
+    let said = answer.headers().get(FAILURE_HEADER);
+    let is_loop = said.is_some_and(|class| class == FailureClass::Loop.name());
+    if is_loop && answer.status() == StatusCode::LOOP_DETECTED {
+        let detail = "the call came back to callgate: its URL leads here by another name";
+        return Err(WireError::new(FailureClass::Loop, detail));
     }
+    Ok(Answer::of(answer, pool, target, connection))
+}
 
-    /// Whether a policy change left the connection settings as they were.
-    pub fn suits(&self, endpoint: &Endpoint) -> bool {
-        self.made_for.0 == endpoint.connect_timeout
-            && self.made_for.1 == endpoint.pool_idle_max
-            && self.made_for.2 == endpoint.allow_addresses
-    }
-
-    /// Posts and waits for the head of the answer.
-    pub async fn post(self, endpoint: &Endpoint, outgoing: Outgoing) -> Result<Answer, WireError> {
-        let client = self.inner.map_err(|why| {
-            WireError::new(
-                FailureClass::Internal,
-                format!("the HTTP client could not be made: {why}"),
-            )
-        })?;
-        let url = Url::parse(&outgoing.url).map_err(|error| {
-            WireError::new(
-                FailureClass::Connect,
-                format!("its URL cannot be used: {error}"),
-            )
-        })?;
-        if let Some((address, why)) = literal_is_forbidden(&url, &endpoint.allow_addresses) {
-            return Err(WireError::new(
-                FailureClass::BlockedAddress,
-                format!(
-                    "its address {address} is {why}; to call it all the same, name it in `allow_addresses`"
-                ),
-            ));
-        }
-        let mut request = client.post(url).body(outgoing.body);
-        for (name, value) in outgoing.headers {
-            // A value that is no header value (a trace id with a line break) is left out: it
-            // must not be able to add headers of its own.
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                request = request.header(name, value);
-            }
-        }
-        let rest = request.send().await.map_err(wire_error)?;
-        Ok(Answer {
-            status: rest.status().as_u16(),
-            retry_after: retry_after(rest.headers(), SystemTime::now()),
+impl Answer {
+    fn of(
+        answer: Response<Incoming>,
+        pool: Arc<Pool>,
+        target: Target,
+        connection: Connection,
+    ) -> Answer {
+        let (head, rest) = answer.into_parts();
+        let is_redirect = head.status.is_redirection();
+        Answer {
+            status: head.status.as_u16(),
+            retry_after: retry_after(&head.headers, SystemTime::now()),
+            remark: remark(is_redirect, &head.headers),
+            length: rest.size_hint().exact(),
             rest,
-        })
-    }
-}
-
-fn settings_of(endpoint: &Endpoint) -> (Duration, usize, Vec<IpNet>) {
-    (
-        endpoint.connect_timeout,
-        endpoint.pool_idle_max,
-        endpoint.allow_addresses.clone(),
-    )
-}
-
-/// Whom an endpoint's connections trust. Reading the machine's certificates takes long, so it is
-/// done once for all clients of an endpoint, before its first call.
-#[derive(Clone, Debug)]
-pub struct Tls(Result<ClientConfig, Arc<str>>);
-
-impl Tls {
-    pub fn new(endpoint: &Endpoint) -> Tls {
-        Tls(trust(endpoint).map_err(|error| chain(&error).into()))
-    }
-}
-
-fn trust(endpoint: &Endpoint) -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let versions =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(if endpoint.url.starts_with("https:") {
-        versions.with_platform_verifier()?.with_no_client_auth()
-    } else {
-        // A machine without any certificates can still be used for plain HTTP.
-        versions
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth()
-    })
-}
-
-fn build(endpoint: &Endpoint, tls: ClientConfig) -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder()
-        .user_agent(concat!("callgate/", env!("CARGO_PKG_VERSION")))
-        .tls_backend_preconfigured(tls)
-        .connect_timeout(endpoint.connect_timeout)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(endpoint.pool_idle_max)
-        .tcp_nodelay(true)
-        .redirect(redirect::Policy::none())
-        // A proxy would resolve names again, behind the guard's back.
-        .no_proxy()
-        .dns_resolver(Arc::new(GuardedResolver {
-            allowed: endpoint.allow_addresses.clone().into(),
-            timeout: endpoint.connect_timeout,
-        }))
-        .build()
-}
-
-/// Reads a body and stops at the limit, whatever `Content-Length` says.
-async fn read_body(mut answer: reqwest::Response, bytes_max: usize) -> Result<Bytes, WireError> {
-    let too_large = || {
-        WireError::new(
-            FailureClass::TooLarge,
-            format!("its answer is larger than {bytes_max} bytes"),
-        )
-    };
-    if answer
-        .content_length()
-        .is_some_and(|length| length > bytes_max as u64)
-    {
-        return Err(too_large());
-    }
-    let Some(first) = answer.chunk().await.map_err(wire_error)? else {
-        return Ok(Bytes::new());
-    };
-    let mut body = BytesMut::from(first);
-    while body.len() <= bytes_max {
-        match answer.chunk().await.map_err(wire_error)? {
-            Some(chunk) => body.extend_from_slice(&chunk),
-            None => return Ok(body.freeze()),
+            way_back: WayBack {
+                pool,
+                target,
+                connection,
+                idle_max: keep_alive(&head.headers),
+            },
         }
     }
-    Err(too_large())
 }
 
-/// Tells a refused address, an answer that is no HTTP and a broken connection apart.
-fn wire_error(error: reqwest::Error) -> WireError {
-    let mut class = FailureClass::Connect;
-    let mut source: Option<&(dyn Error + 'static)> = Some(&error);
-    while let Some(cause) = source {
-        if cause.is::<BlockedAddress>() {
-            class = FailureClass::BlockedAddress;
-        } else if cause
-            .downcast_ref::<hyper::Error>()
-            .is_some_and(hyper::Error::is_parse)
-        {
-            class = FailureClass::InvalidAnswer;
-        }
-        source = cause.source();
+fn unusable(detail: String) -> WireError {
+    WireError::new(FailureClass::Connect, detail)
+}
+
+fn target_of(url: &Url) -> Result<Target, WireError> {
+    let https = match url.scheme() {
+        "https" => true,
+        "http" => false,
+        other => return Err(unusable(format!("its URL has the scheme `{other}`"))),
+    };
+    let host = match url.host() {
+        Some(Host::Domain(name)) => name.to_owned(),
+        Some(Host::Ipv4(address)) => address.to_string(),
+        Some(Host::Ipv6(address)) => address.to_string(),
+        None => return Err(unusable("its URL has no host".to_owned())),
+    };
+    let port = url.port_or_known_default().unwrap_or_default();
+    Ok(Target { https, host, port })
+}
+
+fn request(url: &Url, outgoing: &Outgoing, hop: &HeaderValue) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(outgoing.body.clone()));
+    *request.method_mut() = Method::POST;
+    // What a URL is written with is what a request line may have.
+    *request.uri_mut() = url[url::Position::BeforePath..url::Position::AfterQuery]
+        .parse()
+        .unwrap_or_default();
+    let headers = request.headers_mut();
+    let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    if let Ok(host) = HeaderValue::from_str(authority) {
+        headers.insert(HOST, host);
     }
+    headers.insert(USER_AGENT, AGENT);
+    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(outgoing.body.len()));
+    for (name, value) in &outgoing.headers {
+        // A value that is no header value (a trace id with a line break) is left out: it must not
+        // be able to add headers of its own.
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+            headers.append(name, value);
+        }
+    }
+    headers.insert(HeaderName::from_static(HOP_HEADER), hop.clone());
+    request
+}
+
+/// How long the server says that it keeps the connection: `Keep-Alive: timeout=5, max=100`.
+fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
+    let parts = headers.get(KEEP_ALIVE)?.to_str().ok()?.split(',');
+    let mut timeouts = parts.filter_map(|part| part.trim().strip_prefix("timeout="));
+    Some(Duration::from_secs(timeouts.next()?.trim().parse().ok()?))
+}
+
+fn remark(is_redirect: bool, headers: &HeaderMap) -> Option<String> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if is_redirect {
+        let to = text(LOCATION).map_or(String::new(), |to| format!(" to `{}`", shown(to)));
+        return Some(format!(
+            "it redirects{to}, which is not followed: write the new address into `url`"
+        ));
+    }
+    let encoding = text(CONTENT_ENCODING).filter(|encoding| *encoding != "identity")?;
+    Some(format!(
+        "its body is compressed (`{}`), which nobody asked for",
+        shown(encoding)
+    ))
+}
+
+/// Of what an endpoint says about itself, as much as anybody wants to read.
+fn shown(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
+fn unconnected(error: ConnectError) -> WireError {
+    let class = match &error {
+        ConnectError::Blocked(_) => FailureClass::BlockedAddress,
+        ConnectError::Own(_) => FailureClass::Loop,
+        ConnectError::Trust(_) => FailureClass::Internal,
+        ConnectError::Resolve { .. }
+        | ConnectError::Connect { .. }
+        | ConnectError::Tls { .. }
+        | ConnectError::Timeout { .. }
+        | ConnectError::Http(_) => FailureClass::Connect,
+    };
     WireError {
         class,
-        unreachable: error.is_connect() && class == FailureClass::Connect,
-        detail: chain(&error.without_url()),
+        detail: chain(&error),
+        unreachable: class == FailureClass::Connect,
     }
+}
+
+/// Tells an answer that is no HTTP from a broken connection.
+fn broken(error: &hyper::Error) -> WireError {
+    let class = match error.is_parse() {
+        true => FailureClass::InvalidAnswer,
+        false => FailureClass::Connect,
+    };
+    WireError::new(class, chain(error))
 }
 
 /// An error with its causes, in one line.

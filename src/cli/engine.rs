@@ -1,22 +1,27 @@
 //! Everything that runs in `callgate serve`, put together and started.
 
+use std::convert::Infallible;
+use std::fmt::Display;
 use std::future::Future;
 use std::net::TcpListener;
 use std::num::NonZero;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use anyhow::{Context, anyhow, bail};
 use axum::Router;
+use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use super::engine_file::{connections_wanted, options_of};
+use super::signals;
 use super::start_text::Addresses;
 use crate::admin::{self, Admin, Observed};
-use crate::callback::Callbacks;
+use crate::callback::{Callbacks, HOP_HEADER};
 use crate::clock::Clock;
 use crate::config::{Config, PortConnections};
 use crate::delivery::{Supervisor, watch_usage};
@@ -110,7 +115,8 @@ impl Engine {
         let clock = Clock::start();
         let rooms = Arc::new(rooms);
         let connections = fitting_connections(&config);
-        let callbacks = Arc::new(Callbacks::default());
+        let listeners = vec![config.grpc.listen, config.http.listen, config.admin.listen];
+        let callbacks = Arc::new(Callbacks::new(&config.installation, listeners));
         let before = Arc::new(Before::new(
             policies.clone(),
             callbacks.clone(),
@@ -185,7 +191,7 @@ impl Engine {
         ];
         for port in ports {
             let name = port.name;
-            run_until_done(tasks, failed, name, port.serve(stop.clone()));
+            run_until_stop(tasks, stop, failed, name, port.serve(stop.clone()));
         }
         let delivery = Supervisor::new(
             self.policies.clone(),
@@ -196,12 +202,25 @@ impl Engine {
             // The rest of the time is for settling what they led to.
             self.config.shutdown_grace.mul_f64(0.9),
         );
-        tasks.spawn(delivery.run(stop.clone()));
+        let delivery = delivery.run(stop.clone()).map(Ok::<_, Infallible>);
+        run_until_stop(tasks, stop, failed, "delivery", delivery);
         let (observed, outbox) = (self.observed.clone(), self.outbox.clone());
         let observing = stop.clone();
-        tasks.spawn(async move { observed.run(outbox, observing).await });
+        let observe = async move { observed.run(outbox, observing).await };
+        run_until_stop(
+            tasks,
+            stop,
+            failed,
+            "observer",
+            observe.map(Ok::<_, Infallible>),
+        );
         let limits = self.config.usage_limits();
-        tasks.spawn(watch_usage(self.outbox.clone(), limits, stop.clone()));
+        let usage = watch_usage(self.outbox.clone(), limits, stop.clone());
+        run_until_stop(tasks, stop, failed, "usage", usage.map(Ok::<_, Infallible>));
+        let policies = self.policies.clone();
+        let look = move || drop(policies.reload());
+        let hangups = signals::on_hangup(stop.clone(), look).map(Ok::<_, Infallible>);
+        run_until_stop(tasks, stop, failed, "hangup", hangups);
         Ok(())
     }
 
@@ -245,6 +264,7 @@ impl Engine {
             routes: self.config.http.routes.clone(),
         };
         let routes = server::router(settings, self.webhooks.clone());
+        let routes = server::refuse_own(routes, HOP_HEADER, &self.config.installation);
         Port {
             name: "http",
             listener,
@@ -337,18 +357,55 @@ fn follow_policy(snapshot: &Snapshot, callbacks: &Callbacks, metrics: &Metrics) 
     );
 }
 
-/// Runs one server; if it ends before it is told to, the whole process does.
-fn run_until_done<E: std::fmt::Display + Send + 'static>(
+/// Runs something that must not end before `stop`. If it does, by itself, with an error or by a
+/// panic, the whole process ends too: what is left of it would look alive.
+fn run_until_stop<E: Display + Send + 'static>(
     tasks: &TaskTracker,
+    stop: &CancellationToken,
     failed: &CancellationToken,
-    what: &'static str,
-    server: impl Future<Output = Result<(), E>> + Send + 'static,
+    task: &'static str,
+    run: impl Future<Output = Result<(), E>> + Send + 'static,
 ) {
-    let failed = failed.clone();
+    let (stop, failed) = (stop.clone(), failed.clone());
     tasks.spawn(async move {
-        if let Err(error) = server.await {
-            error!(server = what, %error, "a server ended");
-            failed.cancel();
-        }
+        let why = match AssertUnwindSafe(run).catch_unwind().await {
+            Ok(Ok(())) if stop.is_cancelled() => return,
+            Ok(Ok(())) => "it ended by itself".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it panicked".to_owned(),
+        };
+        error!(task, why, "a task ended that must not, the process ends");
+        failed.cancel();
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the process would end for what became of the task.
+    async fn ends(
+        stopped: bool,
+        run: impl Future<Output = Result<(), String>> + Send + 'static,
+    ) -> bool {
+        let (stop, failed) = (CancellationToken::new(), CancellationToken::new());
+        if stopped {
+            stop.cancel();
+        }
+        let tasks = TaskTracker::new();
+        run_until_stop(&tasks, &stop, &failed, "test", run);
+        tasks.close();
+        tasks.wait().await;
+        failed.is_cancelled()
+    }
+
+    #[tokio::test]
+    async fn what_ends_before_it_is_told_ends_the_process() {
+        assert!(!ends(true, async { Ok(()) }).await);
+        assert!(ends(false, async { Ok(()) }).await);
+        for stopped in [true, false] {
+            assert!(ends(stopped, async { Err("no thread".to_owned()) }).await);
+            assert!(ends(stopped, async { panic!("on purpose") }).await);
+        }
+    }
 }

@@ -31,10 +31,13 @@ pub struct Args {}
 
 pub fn run(files: &Files, _: Args) -> anyhow::Result<ExitCode> {
     let env: Vec<_> = std::env::vars().collect();
-    let config = match load_config(&files.policies, &env)? {
+    let mut config = match load_config(&files.policies, &env)? {
         Ok(config) => config,
         Err(problems) => return Ok(refuse(&problems)),
     };
+    if config.installation.is_empty() {
+        config.installation = uuid::Uuid::now_v7().simple().to_string();
+    }
     let metrics = Arc::new(Metrics::new());
     let logs = telemetry::start_logs(&config.log, metrics.log_losses());
     let _logs = logs.map_err(anyhow::Error::msg)?;
@@ -85,11 +88,18 @@ async fn serve(
     drop(watch);
     stop.cancel();
     tasks.close();
-    let drained = tokio::time::timeout(engine.config.shutdown_grace, tasks.wait()).await;
-    if drained.is_err() {
-        warn!("the grace period ended before every call did");
+    tokio::select! {
+        drained = tokio::time::timeout(engine.config.shutdown_grace, tasks.wait()) => {
+            if drained.is_err() {
+                warn!("the grace period ended before every call did");
+            }
+        }
+        () = signals::stop() => warn!("told to stop again: calls in flight are cut off"),
     }
-    engine.outbox.close().await;
+    tokio::select! {
+        () = engine.outbox.close() => {}
+        () = signals::stop() => warn!("told to stop again: the outbox is left as it is"),
+    }
     info!("stopped");
     Ok(if broken {
         ExitCode::from(EXIT_NO_SERVER)
@@ -102,6 +112,14 @@ fn print_start(engine: &Engine, listeners: &Listeners) -> anyhow::Result<()> {
     let snapshot = engine.policies.current();
     let text = start_text(&snapshot, &listeners.addresses()?, &engine.config);
     telemetry::say(text);
+    let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+    for (name, _) in std::env::vars().filter(|(_, value)| !value.is_empty()) {
+        if proxies.contains(&name.to_uppercase().as_str()) {
+            warn!(
+                "`{name}` is set, but endpoints are called without a proxy: it would go round the address guard"
+            );
+        }
+    }
     for problem in engine.policies.warnings() {
         warn!("{problem}");
     }

@@ -1,4 +1,6 @@
-//! The signals that end the server.
+//! The signals that end the server, and the one that makes it look at its policy.
+
+use tokio_util::sync::CancellationToken;
 
 /// Ctrl-C or SIGTERM.
 pub(super) async fn stop() {
@@ -24,4 +26,16 @@ pub(super) async fn stop() {
         () = interrupt => {}
         () = terminate => {}
     }
+}
+
+/// Runs `look` at each SIGHUP, on a thread that may block.
+pub(super) async fn on_hangup(stop: CancellationToken, look: impl Fn() + Clone + Send + 'static) {
+    #[cfg(unix)]
+    if let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+        while let Some(Some(())) = stop.run_until_cancelled(hangup.recv()).await {
+            // One that panics was reported by its panic; the next signal is another try.
+            let _ = tokio::task::spawn_blocking(look.clone()).await;
+        }
+    }
+    stop.cancelled().await;
 }

@@ -21,7 +21,11 @@ pub struct Endpoint {
     pub in_flight_max: usize,
     pub answer_bytes_max: usize,
     pub connect_timeout: Duration,
+    /// Connections to one address that are kept while idle, and for how long at the most.
     pub pool_idle_max: usize,
+    pub pool_idle_timeout: Duration,
+    /// An older connection is not used again, so that a name that moves is followed.
+    pub connection_age_max: Duration,
     /// Addresses that may be called although the address guard refuses them.
     pub allow_addresses: Vec<IpNet>,
     /// Where the sender's client says which URL is called, those that may be; empty: `url` is.

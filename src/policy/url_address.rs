@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use http::Uri;
+use url::{Host, Url};
 
 /// Where a URL leads, as far as it says so itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,16 +14,21 @@ pub struct UrlAddress {
 impl UrlAddress {
     /// `None` for what is no http or https URL.
     pub fn parse(url: &str) -> Option<UrlAddress> {
-        let uri: Uri = url.parse().ok()?;
-        let default_port = match uri.scheme_str()? {
-            "http" => 80,
-            "https" => 443,
-            _ => return None,
+        UrlAddress::of(&Url::parse(url).ok()?)
+    }
+
+    /// As the parser that calls use has it: `127.1` is `127.0.0.1`, `HTTPS` is https.
+    pub fn of(url: &Url) -> Option<UrlAddress> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return None;
+        }
+        let host = match url.host()? {
+            Host::Domain(name) => name.to_owned(),
+            Host::Ipv4(address) => address.to_string(),
+            Host::Ipv6(address) => address.to_string(),
         };
-        Some(UrlAddress {
-            host: uri.host()?.to_owned(),
-            port: uri.port_u16().unwrap_or(default_port),
-        })
+        let port = url.port_or_known_default()?;
+        Some(UrlAddress { host, port })
     }
 
     /// True when calls to this address would come back to a listener of ours.

@@ -325,6 +325,7 @@ fn failure(class: FailureClass) -> v1::FailureClass {
         FailureClass::InvalidAnswer => v1::FailureClass::InvalidAnswer,
         FailureClass::TooLarge => v1::FailureClass::TooLarge,
         FailureClass::BlockedAddress => v1::FailureClass::BlockedAddress,
+        FailureClass::Loop => v1::FailureClass::Loop,
         FailureClass::BreakerOpen => v1::FailureClass::BreakerOpen,
         FailureClass::Overloaded => v1::FailureClass::Overloaded,
         FailureClass::Deadline => v1::FailureClass::Deadline,

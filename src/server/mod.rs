@@ -3,7 +3,7 @@
 //! Owns: listening, limits of what comes in, and the translation between the wire and events.
 //! Leaves alone: every rule about messages (`hook`, `policy`).
 //!
-//! Order, downward: `files`, `inherit`, `listen`, `stack`, `table`, `http`, `bodies`, `guard`,
+//! Order, downward: `files`, `inherit`, `listen`, `stack`, `own_calls`, `table`, `http`, `bodies`, `guard`,
 //! `services`, `wukongim_grpc`, `webhook`, `grpc`, `connection`, `eager`, `codes`, `message`.
 
 mod bodies;
@@ -17,6 +17,7 @@ mod http;
 mod inherit;
 mod listen;
 mod message;
+mod own_calls;
 mod services;
 mod stack;
 mod table;
@@ -32,6 +33,7 @@ pub use http::{HttpSettings, router};
 pub use inherit::{Inherited, PORT_NAMES};
 pub use listen::{Port, Workers, listen};
 pub use message::{before_event, decision_response};
+pub use own_calls::refuse_own;
 pub use services::{Health, grpc_routes, reflection};
 pub use stack::{Stack, StackSettings, Wire};
 pub use table::ConnectionLimits;

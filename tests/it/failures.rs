@@ -198,12 +198,12 @@ fn connect_closed_without_answer() {
 }
 
 #[test]
-fn connect_closed_within_the_answer() {
+fn invalid_answer_closed_within_it() {
     let cut = Behaviour::Length {
         declared: 500,
         body: ALLOW.into(),
     };
-    check(FailureClass::Connect, business(cut));
+    check(FailureClass::InvalidAnswer, business(cut));
 }
 
 #[test]
@@ -328,6 +328,16 @@ fn blocked_address_in_other_spellings() {
             url(format!("http://{host}/callback")),
         );
     }
+}
+
+/// Our own word that a call came back to us by a way that nobody could see.
+#[test]
+fn loop_that_a_listener_of_ours_tells_of() {
+    let refusal = Behaviour::Headed {
+        status: 508,
+        header: "x-callgate-failure: loop".to_owned(),
+    };
+    check(FailureClass::Loop, business(refusal));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod connections;
 mod deadline_run;
 mod delivery;
 mod documents;
+mod endpoint_connections;
 mod explain;
 mod failures;
 mod file_order;

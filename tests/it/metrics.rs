@@ -39,13 +39,13 @@ fn an_outbox_that_fills_up_is_told_of_before_it_refuses() {
     assert_eq!(status["entries_max"], 10);
     assert_eq!(callgate.metric("callgate_outbox_used_ratio"), 0.7);
     wait_for("a warning", PATIENCE, || {
-        (said(&callgate, "WARN callgate::hook::usage: outbox fills up") == 1).then_some(())
+        (said(&callgate, "WARN callgate::delivery::usage: outbox fills up") == 1).then_some(())
     });
     accept(&callgate, &strs(&names[7..]));
     wait_for("an error", PATIENCE, || {
         (said(
             &callgate,
-            "ERROR callgate::hook::usage: outbox is nearly full",
+            "ERROR callgate::delivery::usage: outbox is nearly full",
         ) == 1)
             .then_some(())
     });

@@ -1,11 +1,9 @@
 //! One entry of `endpoints:`.
 
 use core::net::IpAddr;
-use std::str::FromStr;
 
-use http::Uri;
-use http::uri::Scheme;
 use ipnet::IpNet;
+use url::Url;
 
 use super::super::endpoint::{
     BreakerSettings, Endpoint, EventFormat, EventSettings, Secret, SecretSource, SignSettings,
@@ -50,7 +48,13 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
         in_flight_max: section.field("in_flight_max").size(1_000_000),
         answer_bytes_max: read_answer_bytes(&section.field("answer_bytes_max")),
         connect_timeout: section.field("connect_timeout").duration_above_zero(),
-        pool_idle_max: section.field("pool_idle_max").size(100_000),
+        pool_idle_max: match section.field("pool_idle_max") {
+            // As many as may be in flight: fewer are closed and opened again under load.
+            field if !field.is_set() => section.field("in_flight_max").size(1_000_000),
+            field => field.size(100_000),
+        },
+        pool_idle_timeout: section.field("pool_idle_timeout").duration(),
+        connection_age_max: section.field("connection_age_max").duration(),
         allow_addresses: section
             .field("allow_addresses")
             .items()
@@ -219,57 +223,56 @@ fn read_url(field: &Field<'_>, dialect: DialectId) -> Option<UrlAddress> {
         field.error("the url is missing", "write `url: http://host:port/path`");
         return None;
     };
-    let (before_fragment, fragment) = match written.split_once('#') {
-        Some((before, _)) => (before, true),
-        None => (written.as_str(), false),
-    };
-    let Ok(uri) = Uri::from_str(before_fragment) else {
-        field.error(
-            "this is not a valid URL",
-            "write http://host:port/path in ASCII; international names as xn--…",
-        );
-        return None;
-    };
-    let default_port = match uri.scheme() {
-        Some(scheme) if *scheme == Scheme::HTTP => 80,
-        Some(scheme) if *scheme == Scheme::HTTPS => 443,
-        scheme => {
-            let scheme = scheme.map_or("none", Scheme::as_str).to_owned();
-            let what = format!("the scheme is `{scheme}`");
-            field.error(what, "use http:// or https://");
+    // The parser that calls use too: what it cannot read could never be called.
+    let url = match Url::parse(&written) {
+        Ok(url) => url,
+        Err(error) => {
+            field.error(
+                format!("this is not a valid URL: {error}"),
+                "write http://host:port/path",
+            );
             return None;
         }
     };
-    if uri
-        .authority()
-        .is_some_and(|authority| authority.as_str().contains('@'))
-    {
+    if !matches!(url.scheme(), "http" | "https") {
+        let what = format!("the scheme is `{}`", url.scheme());
+        field.error(what, "use http:// or https://");
+        return None;
+    }
+    if !url.username().is_empty() || url.password().is_some() {
         field.error(
             "a user or password in a URL ends up in logs",
             "put a secret into the path or let the network decide who may call",
         );
     }
-    warn_of_odd_paths(field, &uri, fragment, dialect);
-    Some(UrlAddress {
-        host: uri.host().unwrap_or_default().to_owned(),
-        port: uri.port_u16().unwrap_or(default_port),
-    })
+    if url.port() == Some(0) {
+        field.error("nobody can be called at port 0", "write the port");
+    }
+    let is_plain = |character: char| character.is_ascii_graphic();
+    if !written.chars().all(is_plain) {
+        field.error(
+            "this is not a valid URL: it has spaces, or letters that are not ASCII",
+            "write international names as xn--… and other characters as %xx",
+        );
+    }
+    warn_of_odd_paths(field, &url, dialect);
+    UrlAddress::of(&url)
 }
 
 /// OpenIM's commands are appended to the URL as text, so what stands at its end matters.
-fn warn_of_odd_paths(field: &Field<'_>, uri: &Uri, fragment: bool, dialect: DialectId) {
-    if fragment {
+fn warn_of_odd_paths(field: &Field<'_>, url: &Url, dialect: DialectId) {
+    if url.fragment().is_some() {
         field.error("what follows `#` is never sent", "remove it");
     }
     if dialect != DialectId::OpenIm {
         return;
     }
-    if uri.query().is_some() {
+    if url.query().is_some() {
         field.warning(
             "the command is appended after the `?`, so it ends up in the query",
             "remove the query, or put what it says into the path",
         );
-    } else if uri.path().len() > 1 && uri.path().ends_with('/') {
+    } else if url.path().len() > 1 && url.path().ends_with('/') {
         field.warning(
             "the `/` at the end is dropped before the command is appended",
             "remove it",

@@ -1,0 +1,249 @@
+//! One connection to a business server: resolving, connecting, TLS, one call at a time.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use ipnet::IpNet;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+
+use super::guard::{BlockedAddress, forbidden};
+use super::own::{OwnAddress, OwnAddresses};
+use super::trust::Trust;
+
+/// A connection on which no call is in flight.
+#[derive(Debug)]
+pub(super) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    pub(super) opened: Instant,
+    /// Something came since the last request began.
+    heard: Arc<AtomicBool>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectError {
+    #[error(transparent)]
+    Blocked(#[from] BlockedAddress),
+    #[error(transparent)]
+    Own(#[from] OwnAddress),
+    #[error("`{host}` cannot be resolved: {why}")]
+    Resolve { host: String, why: io::Error },
+    #[error("`{address}` cannot be connected to: {why}")]
+    Connect { address: SocketAddr, why: io::Error },
+    #[error("TLS with `{host}` failed: {why}")]
+    Tls { host: String, why: io::Error },
+    #[error("the certificates of this machine cannot be used: {0}")]
+    Trust(Arc<str>),
+    #[error("no connection to `{host}` within {limit:?}")]
+    Timeout { host: String, limit: Duration },
+    #[error("HTTP cannot be spoken: {0}")]
+    Http(#[from] hyper::Error),
+}
+
+/// What a connection is made with.
+#[derive(Debug)]
+pub(super) struct Connector<'a> {
+    pub(super) https: bool,
+    /// A name, or an address without brackets.
+    pub(super) host: &'a str,
+    pub(super) port: u16,
+    pub(super) timeout: Duration,
+    pub(super) allowed: &'a [IpNet],
+    pub(super) own: &'a OwnAddresses,
+    pub(super) trust: &'a Arc<Trust>,
+}
+
+impl Connector<'_> {
+    pub(super) async fn connect(&self) -> Result<Connection, ConnectError> {
+        tokio::time::timeout(self.timeout, self.open())
+            .await
+            .unwrap_or_else(|_| {
+                Err(ConnectError::Timeout {
+                    host: self.host.to_owned(),
+                    limit: self.timeout,
+                })
+            })
+    }
+
+    async fn open(&self) -> Result<Connection, ConnectError> {
+        let trust = self.https.then(|| self.trust.config()).transpose();
+        let trust = trust.map_err(ConnectError::Trust)?;
+        let stream = self.reach().await?;
+        // A connection that cannot be set is closed already.
+        let _ = stream.set_nodelay(true);
+        let heard = Arc::new(AtomicBool::new(false));
+        match trust {
+            None => Connection::start(stream, heard).await,
+            Some(config) => {
+                let tls = |why| ConnectError::Tls {
+                    host: self.host.to_owned(),
+                    why,
+                };
+                let name = ServerName::try_from(self.host.to_owned())
+                    .map_err(|why| tls(io::Error::new(io::ErrorKind::InvalidInput, why)))?;
+                let connecting = TlsConnector::from(config).connect(name, stream);
+                Connection::start(connecting.await.map_err(tls)?, heard).await
+            }
+        }
+    }
+
+    /// The first address that takes a connection.
+    async fn reach(&self) -> Result<TcpStream, ConnectError> {
+        let addresses = self.resolve().await?;
+        let mut share = self.timeout / addresses.len().max(1) as u32;
+        let mut error = None;
+        for (number, address) in addresses.iter().enumerate() {
+            if number + 1 == addresses.len() {
+                share = self.timeout;
+            }
+            let connecting = tokio::time::timeout(share, TcpStream::connect(address));
+            let why = match connecting.await {
+                Ok(Ok(stream)) => {
+                    self.own.check(&stream)?;
+                    return Ok(stream);
+                }
+                Ok(Err(why)) => why,
+                Err(_) => io::ErrorKind::TimedOut.into(),
+            };
+            let address = *address;
+            error = Some(ConnectError::Connect { address, why });
+        }
+        Err(error.unwrap_or_else(|| self.unresolved(io::ErrorKind::NotFound.into())))
+    }
+
+    /// Resolves by the system and lets only permitted addresses through.
+    ///
+    /// One forbidden address refuses the whole answer: mixed answers are a sign of an attack.
+    async fn resolve(&self) -> Result<Vec<SocketAddr>, ConnectError> {
+        let addresses: Vec<SocketAddr> = match self.host.parse() {
+            Ok(address) => vec![SocketAddr::new(address, self.port)],
+            Err(_) => tokio::net::lookup_host((self.host, self.port))
+                .await
+                .map_err(|why| self.unresolved(why))?
+                .collect(),
+        };
+        for address in &addresses {
+            if let Some(why) = forbidden(address.ip(), self.allowed) {
+                return Err(ConnectError::Blocked(BlockedAddress {
+                    host: self.host.to_owned(),
+                    address: address.ip(),
+                    why,
+                }));
+            }
+        }
+        Ok(addresses)
+    }
+
+    fn unresolved(&self, why: io::Error) -> ConnectError {
+        ConnectError::Resolve {
+            host: self.host.to_owned(),
+            why,
+        }
+    }
+}
+
+impl Connection {
+    async fn start<S>(stream: S, heard: Arc<AtomicBool>) -> Result<Connection, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let stream = Listening {
+            stream,
+            heard: Arc::clone(&heard),
+        };
+        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await?;
+        // It ends with its connection, and the connection when nobody holds its sender; what went
+        // wrong is said to the call.
+        tokio::spawn(async move { drop(driver.await) });
+        Ok(Connection {
+            sender,
+            opened: Instant::now(),
+            heard,
+        })
+    }
+
+    /// Sends a call and waits for the head of its answer.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, hyper::Error> {
+        self.sender.ready().await?;
+        self.heard.store(false, Ordering::Relaxed);
+        self.sender.send_request(request).await
+    }
+
+    /// Whether anything of an answer has come to the last call.
+    pub(super) fn was_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
+
+/// Notices when something is read.
+struct Listening<S> {
+    stream: S,
+    heard: Arc<AtomicBool>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Listening<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.heard.store(true, Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Listening<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
