@@ -10,7 +10,7 @@ use super::health::{Ending, ending_of, ending_of_status};
 use super::registry::Callbacks;
 use super::wire::WireError;
 use crate::decision::{Failure, FailureClass, Outcome, Replacement};
-use crate::dialect::{self, AnswerWarning, Reading};
+use crate::dialect::{self, AnswerWarning, Outgoing, Reading};
 use crate::event::Event;
 use crate::policy::Endpoint;
 
@@ -82,12 +82,8 @@ impl EndpointClient {
                 format!("`{}` was not called: {left:?} left", endpoint.name),
             ));
         }
-        let dialect = dialect::of(endpoint.dialect);
-        let url = url_for(endpoint, event)?;
         let (_place, pass) = self.enter(endpoint, event, now)?;
-        let mut outgoing = dialect.request(&url, event, replacement);
-        let left_ms = left.as_millis().to_string();
-        outgoing.headers.push(("x-callback-timeout-ms", left_ms));
+        let mut outgoing = write_question(endpoint, event, replacement, left)?;
         if endpoint.sign.as_ref().is_some_and(|sign| sign.before) {
             self.sign(endpoint, &Uuid::now_v7().to_string(), &mut outgoing)?;
         }
@@ -113,6 +109,7 @@ impl EndpointClient {
                 ));
             }
         };
+        let dialect = dialect::of(endpoint.dialect);
         let mut reading = dialect.read_answer(event, status, &body, endpoint.answers);
         if let (Outcome::Failure(failure), Some(remark)) = (&mut reading.outcome, remark) {
             failure.detail += "; ";
@@ -128,4 +125,19 @@ impl EndpointClient {
         pass.end(ending, &endpoint.breaker, Instant::now());
         Ok(reading)
     }
+}
+
+/// Writes the call with what it has `left` of its time; its id and signature are for the one who
+/// makes it.
+pub(super) fn write_question(
+    endpoint: &Endpoint,
+    event: &Event,
+    replacement: Option<&Replacement>,
+    left: Duration,
+) -> Result<Outgoing, Failure> {
+    let url = url_for(endpoint, event)?;
+    let mut outgoing = dialect::of(endpoint.dialect).request(&url, event, replacement);
+    let left_ms = left.as_millis().to_string();
+    outgoing.headers.push(("x-callback-timeout-ms", left_ms));
+    Ok(outgoing)
 }

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::stored::ReadEvent;
 use crate::dialect::{self, Outgoing};
+use crate::event::Event;
 use crate::policy::Endpoint;
 
 const CONTENT_TYPE: &str = "application/cloudevents-batch+json; charset=utf-8";
@@ -54,20 +55,44 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+/// An event, with what only callgate knows of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Envelope<'a> {
+    pub event: &'a Event,
+    pub id: &'a str,
+    pub accepted_at_ms: u64,
+    pub number: u64,
+    pub gap: u64,
+    pub out_of_order: bool,
+}
+
+impl<'a> Envelope<'a> {
+    pub fn of(read: &'a ReadEvent) -> Envelope<'a> {
+        Envelope {
+            event: &read.event,
+            id: &read.stored.id,
+            accepted_at_ms: read.stored.accepted_at_ms,
+            number: read.stored.number,
+            gap: read.stored.gap,
+            out_of_order: read.stored.out_of_order,
+        }
+    }
+}
+
 /// One call with all of the events, in their order.
-pub fn batch(endpoint: &Endpoint, events: &[&ReadEvent]) -> Outgoing {
+pub fn batch(endpoint: &Endpoint, events: &[Envelope<'_>]) -> Outgoing {
     let bodies: Vec<Bytes> = events
         .iter()
-        .map(|read| {
+        .map(|envelope| {
             let dialect = dialect::of(endpoint.dialect);
-            let outgoing = dialect.request(&endpoint.url, &read.event, None);
+            let outgoing = dialect.request(&endpoint.url, envelope.event, None);
             outgoing.body
         })
         .collect();
     let items: Vec<_> = events
         .iter()
         .zip(&bodies)
-        .map(|(read, body)| cloud_event(endpoint, read, body))
+        .map(|(envelope, body)| cloud_event(endpoint, *envelope, body))
         .collect();
     let body = serde_json::to_vec(&items).expect("strings and JSON values can be written");
     Outgoing {
@@ -77,20 +102,20 @@ pub fn batch(endpoint: &Endpoint, events: &[&ReadEvent]) -> Outgoing {
     }
 }
 
-fn cloud_event<'a>(endpoint: &Endpoint, read: &'a ReadEvent, body: &'a [u8]) -> CloudEvent<'a> {
-    let accepted_at = UNIX_EPOCH + Duration::from_millis(read.stored.accepted_at_ms);
+fn cloud_event<'a>(endpoint: &Endpoint, envelope: Envelope<'a>, body: &'a [u8]) -> CloudEvent<'a> {
+    let accepted_at = UNIX_EPOCH + Duration::from_millis(envelope.accepted_at_ms);
     let data: Option<&RawValue> = serde_json::from_slice(body).ok();
     CloudEvent {
         specversion: "1.0",
-        id: &read.stored.id,
+        id: envelope.id,
         source: format!("/callgate/{}", endpoint.dialect),
-        kind: format!("callgate.v1.{}", read.event.hook),
-        subject: &read.event.ordering_key,
+        kind: format!("callgate.v1.{}", envelope.event.hook),
+        subject: &envelope.event.ordering_key,
         time: humantime::format_rfc3339_millis(accepted_at).to_string(),
-        sequence: format!("{:020}", read.stored.number),
-        gap: read.stored.gap,
-        out_of_order: read.stored.out_of_order,
-        operation_id: &read.event.operation_id,
+        sequence: format!("{:020}", envelope.number),
+        gap: envelope.gap,
+        out_of_order: envelope.out_of_order,
+        operation_id: &envelope.event.operation_id,
         datacontenttype: "application/json",
         data,
         data_base64: data.is_none().then(|| STANDARD.encode(body)),

@@ -7,7 +7,7 @@ use ring::digest::{Context, SHA256};
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::cloudevents;
+use super::cloudevents::{self, Envelope};
 use super::delivery::{Delivery, DeliveryError};
 use super::endpoint_client::{EndpointClient, failure_of, url_for};
 use super::failed::Names;
@@ -19,6 +19,8 @@ use crate::dialect::{self, Outgoing};
 use crate::event::Event;
 use crate::policy::{Endpoint, EventFormat};
 
+/// The header of a key for the IM server's own API.
+pub(super) const API_KEY: &str = "IM-API-KEY";
 /// The part of an answer that is kept with a dead letter.
 const ANSWER_KEPT_BYTES: usize = 1 << 10;
 /// How long the body of an answer may take after its head.
@@ -143,31 +145,50 @@ impl EndpointClient {
 
     /// Writes the call, and signs it anew for each attempt.
     fn outgoing(&self, endpoint: &Endpoint, events: &[&ReadEvent]) -> Result<Outgoing, Failure> {
-        let dialect = dialect::of(endpoint.dialect);
-        let written = match (endpoint.events.format, events) {
-            (EventFormat::CloudEvents, _) => Some(cloudevents::batch(endpoint, events)),
-            (EventFormat::Dialect, [read]) => {
-                let url = url_for(endpoint, &read.event)?;
-                let mut outgoing = dialect.request(&url, &read.event, None);
-                if dialect.needs_api_key(read.event.hook) {
-                    let key = endpoint.im_api_key.reveal().to_owned();
-                    outgoing.headers.push(("IM-API-KEY", key));
-                }
-                Some(outgoing)
-            }
-            (EventFormat::Dialect, _) => {
-                let events: Vec<Event> = events.iter().map(|read| read.event.clone()).collect();
-                dialect.request_batch(&endpoint.url, &events)
-            }
+        let mut outgoing = match events {
+            [read] => write_event(endpoint, Envelope::of(read))?,
+            events => write_batch(endpoint, events)?,
         };
-        let mut outgoing = written.ok_or_else(|| {
-            let detail = format!("`{}` takes no batches", endpoint.name);
-            Failure::new(FailureClass::Internal, detail)
-        })?;
         self.sign(endpoint, &id_of(events), &mut outgoing)?;
         outgoing.headers.extend(order_headers(events));
         Ok(outgoing)
     }
+}
+
+/// Writes the call that tells of one event; its id, its signature and what is said of its order
+/// are for the one who makes it.
+pub(super) fn write_event(
+    endpoint: &Endpoint,
+    envelope: Envelope<'_>,
+) -> Result<Outgoing, Failure> {
+    if endpoint.events.format == EventFormat::CloudEvents {
+        return Ok(cloudevents::batch(endpoint, &[envelope]));
+    }
+    let dialect = dialect::of(endpoint.dialect);
+    let url = url_for(endpoint, envelope.event)?;
+    let mut outgoing = dialect.request(&url, envelope.event, None);
+    if dialect.needs_api_key(envelope.event.hook) {
+        let key = endpoint.im_api_key.reveal().to_owned();
+        outgoing.headers.push((API_KEY, key));
+    }
+    Ok(outgoing)
+}
+
+fn write_batch(endpoint: &Endpoint, events: &[&ReadEvent]) -> Result<Outgoing, Failure> {
+    let written = match endpoint.events.format {
+        EventFormat::CloudEvents => {
+            let envelopes: Vec<_> = events.iter().map(|read| Envelope::of(read)).collect();
+            Some(cloudevents::batch(endpoint, &envelopes))
+        }
+        EventFormat::Dialect => {
+            let events: Vec<Event> = events.iter().map(|read| read.event.clone()).collect();
+            dialect::of(endpoint.dialect).request_batch(&endpoint.url, &events)
+        }
+    };
+    written.ok_or_else(|| {
+        let detail = format!("`{}` takes no batches", endpoint.name);
+        Failure::new(FailureClass::Internal, detail)
+    })
 }
 
 /// What the receiver can tell a repeat, a gap and a break of the order by. Of a batch, what holds

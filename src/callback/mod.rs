@@ -7,7 +7,7 @@
 //!
 //! State belongs to an endpoint's name and URL, not to a policy version: it survives a reload.
 //!
-//! Order, downward: `ask`, `preview`, `deliver`, `readiness`, `registry`, `endpoint_client`,
+//! Order, downward: `preview`, `ask`, `deliver`, `readiness`, `registry`, `endpoint_client`,
 //! `cloudevents`, `failed`, `stored`, `delivery`, `secret`, `wire`, `clients`, `pool`, `connection`,
 //! `trust`, `own`, `health`, `breaker`, `window`, `source`, `guard`.
 

@@ -1,16 +1,19 @@
 //! A call as it would be made, for the person who asks why: nothing is sent and no secret is read.
 
-use super::endpoint_client::url_for;
+use super::ask::write_question;
+use super::cloudevents::Envelope;
+use super::deliver::{API_KEY, write_event};
 use crate::decision::Failure;
-use crate::dialect::{self, Outgoing};
+use crate::dialect::Outgoing;
 use crate::event::Moment;
 use crate::policy::{Draft, SignSettings};
 
 /// Stands for what is another with each call.
 const NEW: &str = "(new with each call)";
+const ID: &str = "(the event's id)";
 
-/// Writes a call with all that callgate adds to it; what only the call itself can know is said in
-/// brackets.
+/// Writes a call with all that callgate adds to it; what only the call itself can know, and what
+/// nobody may see, is said in brackets.
 pub fn preview(draft: Draft<'_>) -> Result<Outgoing, Failure> {
     let Draft {
         endpoint,
@@ -18,36 +21,46 @@ pub fn preview(draft: Draft<'_>) -> Result<Outgoing, Failure> {
         replacement,
         timeout,
     } = draft;
-    let dialect = dialect::of(endpoint.dialect);
-    let url = url_for(endpoint, event)?;
-    let mut outgoing = dialect.request(&url, event, replacement);
-    let mut add = |name, value: &str| outgoing.headers.push((name, value.to_owned()));
     match event.hook.moment {
         Moment::Before => {
-            add("x-callback-timeout-ms", &timeout.as_millis().to_string());
+            let mut outgoing = write_question(endpoint, event, replacement, timeout)?;
             if let Some(sign) = endpoint.sign.as_ref().filter(|sign| sign.before) {
-                add("webhook-id", NEW);
-                add_signature(sign, add);
+                add(&mut outgoing, "webhook-id", NEW);
+                add_signature(&mut outgoing, sign);
             }
+            Ok(outgoing)
         }
         Moment::After => {
-            if dialect.needs_api_key(event.hook) {
-                add("IM-API-KEY", "(im_api_key)");
+            let envelope = Envelope {
+                event,
+                id: ID,
+                accepted_at_ms: 0,
+                number: 0,
+                gap: 0,
+                out_of_order: false,
+            };
+            let mut outgoing = write_event(endpoint, envelope)?;
+            for (name, value) in &mut outgoing.headers {
+                if *name == API_KEY {
+                    "(im_api_key)".clone_into(value);
+                }
             }
-            add("webhook-id", "(the event's id)");
+            add(&mut outgoing, "webhook-id", ID);
             if let Some(sign) = &endpoint.sign {
-                add_signature(sign, &mut add);
+                add_signature(&mut outgoing, sign);
             }
-            add("webhook-sequence", "(the event's number)");
+            add(&mut outgoing, "webhook-sequence", "(the event's number)");
+            Ok(outgoing)
         }
     }
-    Ok(outgoing)
 }
 
-fn add_signature(sign: &SignSettings, mut add: impl FnMut(&'static str, &str)) {
-    add("webhook-timestamp", NEW);
-    add(
-        "webhook-signature",
-        &format!("(signed with {})", sign.secret),
-    );
+fn add_signature(outgoing: &mut Outgoing, sign: &SignSettings) {
+    add(outgoing, "webhook-timestamp", NEW);
+    let signature = format!("(signed with {})", sign.secret);
+    add(outgoing, "webhook-signature", &signature);
+}
+
+fn add(outgoing: &mut Outgoing, name: &'static str, value: &str) {
+    outgoing.headers.push((name, value.to_owned()));
 }

@@ -12,7 +12,7 @@ use crate::callback::check_secret;
 use crate::config;
 use crate::decision::FailureClass;
 use crate::event::Moment;
-use crate::policy::{self, CompileContext, Override, Snapshot};
+use crate::policy::{self, CompileContext, Override, Snapshot, Unmaskable};
 use crate::reload::read_files;
 use crate::settings::{Problem, Severity};
 
@@ -39,6 +39,8 @@ struct Report<'a> {
     overrides: &'a [Override],
     /// By before hook and class of failure: `allow` or `block`.
     failures: BTreeMap<&'static str, Actions>,
+    /// Where a word of a `replace` list cannot be masked.
+    unmaskable: Vec<Unmaskable>,
 }
 
 type Actions = BTreeMap<&'static str, &'static str>;
@@ -67,6 +69,7 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
         problems: &checked.problems,
         overrides: snapshot.map(Snapshot::overrides).unwrap_or_default(),
         failures: snapshot.map(failures).unwrap_or_default(),
+        unmaskable: snapshot.map(Snapshot::unmaskable).unwrap_or_default(),
     };
     if args.json {
         println!("{}", serde_json::to_string(&report)?);
@@ -137,6 +140,7 @@ fn text(report: &Report<'_>, root: &str) -> String {
         lines.extend(report.overrides.iter().map(|one| format!("  {one}")));
     }
     lines.extend(failure_lines(&report.failures));
+    lines.extend(report.unmaskable.iter().map(unmaskable_line));
     let Report {
         errors, warnings, ..
     } = report;
@@ -146,6 +150,18 @@ fn text(report: &Report<'_>, root: &str) -> String {
         None => format!("{root}: {errors} error(s), {warnings} warning(s)"),
     });
     lines.join("\n") + "\n"
+}
+
+fn unmaskable_line(one: &Unmaskable) -> String {
+    let (hook, fields) = (one.hook, one.fields.join("`, `"));
+    let leads_to = match one.leads_to {
+        "block" => "blocks",
+        "flag" => "passes and is reported",
+        _ => "passes",
+    };
+    format!(
+        "{hook}: a word to be replaced cannot be in `{fields}`, so there it {leads_to} (cannot_replace)"
+    )
 }
 
 /// The hooks that treat every class alike share their lines.

@@ -44,6 +44,39 @@ impl HookInfo {
         matches!(self.can, Ability::Replace | Ability::ReplaceAndEcho)
     }
 
+    /// The texts that our answer cannot carry anew, by the names of their fields; `content` is
+    /// the message's. None are known of a native hook that can replace.
+    pub fn fixed_texts(&self) -> Vec<String> {
+        let carries = |name: &str| {
+            let field = self.answer_field(name);
+            self.can_replace() && field.is_some_and(|field| field.effect.acts())
+        };
+        let fixed = self.texts.iter().filter(|text| {
+            // Push information is replaced as a whole.
+            let push_info = matches!(text.name, "title" | "desc");
+            !carries(text.list.unwrap_or(text.name)) && !(push_info && carries("offlinePushInfo"))
+        });
+        let name = |text: &BodyText| match text.list {
+            None => text.name.to_owned(),
+            Some(list) => format!("{list}[].{}", text.name),
+        };
+        let is_native = matches!(self.form, Form::Native { .. });
+        let content = match is_native {
+            true => !self.can_replace(),
+            false => !carries("content"),
+        };
+        let content = self.has_message() && content;
+        let content = content.then(|| "content".to_owned());
+        fixed.map(name).chain(content).collect()
+    }
+
+    /// Another call about the same message follows, which can replace.
+    pub fn asks_again(&self) -> bool {
+        self.hook.moment == Moment::Before
+            && matches!(self.form, Form::Message(Receiver::User | Receiver::Group))
+            && !self.can_replace()
+    }
+
     /// The answer can post a message into the room.
     pub fn can_reply(&self) -> bool {
         self.can == Ability::Reply

@@ -8,8 +8,8 @@
 //!
 //! Read `compile.rs` for the way in, and `decide.rs` for the way out.
 //!
-//! Order, downward: `explain`, `decide`, `conclude`, `screen`, `lint`, `everyday`, `word_lists`,
-//! `compile`, `snapshot`, `secrets`, `review`, `lists`, `spec`, `sources`, `overrides`,
+//! Order, downward: `explain`, `decide`, `conclude`, `screen`, `unmaskable`, `lint`, `everyday`,
+//! `word_lists`, `compile`, `snapshot`, `secrets`, `review`, `lists`, `spec`, `sources`, `overrides`,
 //! `openim_config`, `texts`, `failure`, `type_set`, `endpoint`, `url_address`, `url_prefix`.
 
 mod compile;
@@ -33,6 +33,7 @@ mod spec;
 mod tests;
 mod texts;
 mod type_set;
+mod unmaskable;
 mod url_address;
 mod url_prefix;
 mod word_lists;
@@ -53,6 +54,7 @@ pub use screen::Found;
 pub use snapshot::{HookRules, ListRules, Snapshot, Version};
 pub use sources::{CompileContext, DEFAULTS, FileSet, SecretCheck};
 pub use type_set::TypeSet;
+pub use unmaskable::Unmaskable;
 pub use url_address::UrlAddress;
 pub use url_prefix::UrlPrefix;
 pub use word_lists::WordList;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::decision::{Decider, FailureClass, ListAction, Refusal, Replacement, SkipReason};
 use crate::dialect::{Call, Decoded, Head};
-use crate::event::DialectId;
+use crate::event::{DialectId, Document, Moment};
 
 /// A call of OpenIM over HTTP.
 fn http_event(command: &str, body: &serde_json::Value) -> Event {
@@ -520,5 +520,78 @@ fn what_is_too_costly_to_search_blocks_unless_its_own_key_says_else() {
         let asked = Outcome::Answer(Answer::Block(refusal));
         let decision = decide_with(&open, &event, &asked);
         assert_eq!(decision.decider, Decider::Callback, "the endpoint is asked");
+    }
+}
+
+#[test]
+fn check_says_where_a_word_cannot_be_masked_and_what_it_leads_to_there() {
+    let hooks = "hooks: {beforeSendSingleMsg: , beforeMsgModify: , beforeAddFriend: {cannot_replace: flag}, beforeSetGroupInfo: }";
+    let lists = "lists: {soft: {words: [soft], action: replace}}";
+    let lines = |filters: &str| {
+        let snapshot = snapshot(&format!("{lists}\n{hooks}\n{filters}"));
+        let all = snapshot.unmaskable().into_iter();
+        let lines =
+            all.map(|one| format!("{} {} {}", one.hook, one.fields.join(","), one.leads_to));
+        lines.collect::<Vec<_>>()
+    };
+    let blocking = lines("");
+    assert!(
+        blocking.contains(&"beforeSendSingleMsg senderNickname,content block".to_owned()),
+        "{blocking:?}"
+    );
+    assert!(
+        blocking.contains(&"beforeAddFriend reqMsg flag".to_owned()),
+        "{blocking:?}"
+    );
+    let deferring = lines("filters: {replace_in_send_hook: defer}");
+    assert!(
+        !deferring.iter().any(|line| line.contains("content")),
+        "{deferring:?}"
+    );
+    let none = snapshot("lists: {hard: {words: [hard]}}\nhooks: {beforeSendSingleMsg: }");
+    assert_eq!(none.unmaskable(), []);
+}
+
+/// The fields that `check` speaks of are those that the dialects cannot replace.
+#[test]
+fn a_fixed_text_is_one_that_no_answer_carries() {
+    for info in dialect::of(DialectId::OpenIm).hooks() {
+        if info.hook.moment != Moment::Before || info.command.is_empty() {
+            continue;
+        }
+        let mut body = serde_json::json!({
+            "callbackCommand": info.command, "operationID": "o", "sendID": "u", "recvID": "v",
+            "groupID": "g", "contentType": 101, "sessionType": 1, "content": "{\"content\":\"word\"}",
+        });
+        for text in info.texts {
+            match text.list {
+                None => body[text.name] = "word".into(),
+                Some(list) => {
+                    if body[list].is_null() {
+                        body[list] = serde_json::json!([{}]);
+                    }
+                    body[list][0][text.name] = "word".into();
+                }
+            }
+        }
+        let event = http_event(info.command, &body);
+        let fixed = event.texts.iter().filter(|text| !text.replaceable);
+        let mut fixed: Vec<String> = fixed
+            .map(|text| match text.document {
+                Document::Content => "content".to_owned(),
+                Document::Body => text.place().replace("/0/", "[]."),
+            })
+            .collect();
+        fixed.sort();
+        fixed.dedup();
+        let mut said = info.fixed_texts();
+        said.sort();
+        assert_eq!(said, fixed, "{}", info.hook);
+        let document = include_str!("../../../docs/operator/word-lists.md");
+        let is_row = |line: &&str| line.starts_with(&format!("| `{}` |", info.hook));
+        let row = document.lines().find(is_row).unwrap_or_default();
+        let cannot = row.split('|').nth(3).unwrap_or_default();
+        let named: Vec<&str> = cannot.split('`').skip(1).step_by(2).collect();
+        assert_eq!(named, said, "{} in the document", info.hook);
     }
 }
