@@ -112,6 +112,9 @@ pub struct Replacement {
     pub content: Option<String>,
     /// Other fields of the answer in the caller's dialect: name and JSON value as written.
     pub fields: Vec<(String, String)>,
+    /// Fields that would harm the IM server's data or the server itself, as the answer has them:
+    /// they reach it only where a policy names them.
+    pub held_back: Vec<(String, String)>,
 }
 
 impl Replacement {

@@ -87,6 +87,22 @@ impl HookInfo {
         self.answer_field("content").is_some()
     }
 
+    /// A value of this field can be one that is held back unless a policy names the field: it
+    /// changes who gets a message, wipes data, or breaks the server.
+    pub fn holds_back(&self, name: &str) -> bool {
+        let named = self.answer.iter();
+        let field = named
+            .filter(|field| field.name.eq_ignore_ascii_case(name))
+            .next_back();
+        let harms = |field: &AnswerField| {
+            matches!(
+                field.effect,
+                Effect::Overwrites { .. } | Effect::ReplacesIfAsked
+            ) || matches!(field.kind, Kind::Users | Kind::Members)
+        };
+        redirects(name) || field.is_some_and(harms)
+    }
+
     pub fn answer_field(&self, name: &str) -> Option<&'static AnswerField> {
         self.answer.iter().find(|field| field.name == name)
     }

@@ -101,6 +101,7 @@ fn replacement(content: Option<&str>, fields: &[(&str, &str)]) -> Replacement {
             .iter()
             .map(|(name, raw)| ((*name).to_owned(), (*raw).to_owned()))
             .collect(),
+        ..Replacement::default()
     }
 }
 

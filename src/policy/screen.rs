@@ -121,16 +121,28 @@ impl Snapshot {
 impl HookRules {
     /// The part of an endpoint's replacement that may reach the IM server: no content where its
     /// answer carries none, and no field that would change who gets the message, unless the
-    /// hook's `pass_fields` names it.
+    /// hook's `pass_fields` names it. What it names passes even where it does harm.
     pub(super) fn admit(&self, event: &Event, replacement: &Replacement) -> Replacement {
-        let passes = |field: &str| {
+        let is_named = |field: &str| {
             let mut named = self.pass_fields.iter();
-            !dialect::redirects(field) || named.any(|name| name.eq_ignore_ascii_case(field))
+            named.any(|name| name.eq_ignore_ascii_case(field))
         };
-        let fields = replacement.fields.iter();
+        let held_back = replacement.held_back.iter();
+        let mut fields: Vec<_> = held_back
+            .filter(|(field, _)| is_named(field))
+            .cloned()
+            .collect();
+        for (field, raw) in &replacement.fields {
+            let passes = !dialect::redirects(field) || is_named(field);
+            // Of a value that was mended, the answer's own stands there already.
+            if passes && !fields.iter().any(|(known, _)| known == field) {
+                fields.push((field.clone(), raw.clone()));
+            }
+        }
         Replacement {
             content: replacement.content.clone().filter(|_| event.can.replace),
-            fields: fields.filter(|(field, _)| passes(field)).cloned().collect(),
+            fields,
+            held_back: Vec::new(),
         }
     }
 }

@@ -112,6 +112,7 @@ fn field(name: &str, raw: String) -> Replacement {
     Replacement {
         content: None,
         fields: vec![(name.to_owned(), raw)],
+        ..Replacement::default()
     }
 }
 

@@ -261,7 +261,8 @@ pub(crate) fn judge(
 }
 
 pub(crate) fn answer(replacement: Replacement, warning: Option<AnswerWarning>) -> Reading {
-    let answer = match replacement.is_empty() {
+    let is_allow = replacement.is_empty() && replacement.held_back.is_empty();
+    let answer = match is_allow {
         true => Answer::Allow,
         false => Answer::Replace(replacement),
     };

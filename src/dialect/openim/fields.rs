@@ -76,12 +76,18 @@ pub(crate) fn read(
         let value = match usable(field, raw, asked, event.body.is_some(), repeats) {
             Usable::Yes(value) if carries(event, field.name) => value,
             Usable::No => continue,
+            Usable::Wipes(value) => {
+                hold_back(&mut read, event, field, value);
+                continue;
+            }
             Usable::Yes(_) | Usable::Harmful => {
+                hold_back(&mut read, event, field, raw);
                 read.warning = Some(AnswerWarning::UnusableField);
                 continue;
             }
         };
         if value.len() != raw.len() {
+            hold_back(&mut read, event, field, raw);
             read.warning = Some(AnswerWarning::UnusableField);
         }
         if field.name == "content" {
@@ -97,9 +103,19 @@ pub(crate) fn read(
     Ok(read)
 }
 
+/// Keeps a value for a policy that wants it all the same, where our answer can carry it.
+fn hold_back(read: &mut Read, event: &Event, field: &AnswerField, raw: &str) {
+    if carries(event, field.name) {
+        let held_back = (field.name.to_owned(), raw.to_owned());
+        read.replacement.held_back.push(held_back);
+    }
+}
+
 enum Usable<'a> {
     Yes(Cow<'a, str>),
     No,
+    /// It would empty what the request has, in an answer that does not look as if it meant to.
+    Wipes(&'static str),
     /// OpenIM would break on it.
     Harmful,
 }
@@ -122,7 +138,7 @@ fn usable<'a>(
         // they are an oversight.
         Effect::Overwrites { absent } if matches!(raw, "null" | "\"\"") => match repeats {
             true => Usable::Yes(Cow::Borrowed(absent)),
-            false => Usable::No,
+            false => Usable::Wipes(absent),
         },
         _ if !given => Usable::No,
         _ => match entries(field.kind, raw) {

@@ -43,6 +43,7 @@ pub(crate) fn replace_texts(event: &Event, values: &[(usize, String)]) -> Replac
     Replacement {
         content: new_content(event, &changed(Document::Content)),
         fields: new_fields(event, &changed(Document::Body)),
+        ..Replacement::default()
     }
 }
 

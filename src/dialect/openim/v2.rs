@@ -295,6 +295,7 @@ fn replacement(
     let replacement = Replacement {
         content: Some(content).filter(|content| Some(content) != old),
         fields: Vec::new(),
+        ..Replacement::default()
     };
     Ok((replacement, None))
 }

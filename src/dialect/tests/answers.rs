@@ -323,7 +323,10 @@ fn check_replaces(
     let reading = read(request, DialectId::OpenIm, Answers::OpenIm, answer);
     let found = match &reading.outcome {
         Outcome::Answer(Answer::Allow) => Ok(Replacement::default()),
-        Outcome::Answer(Answer::Replace(replacement)) => Ok(replacement.clone()),
+        Outcome::Answer(Answer::Replace(replacement)) => Ok(Replacement {
+            held_back: Vec::new(),
+            ..replacement.clone()
+        }),
         _ => Err(reading.warning.unwrap()),
     };
     let expected = expected.map(|(content, fields)| replacement(content, fields));
@@ -478,6 +481,37 @@ fn answers_that_openim_panics_on_are_mended() {
         )),
         Some(AnswerWarning::UnusableField),
     );
+}
+
+#[test]
+fn what_harms_is_held_back_as_it_is() {
+    let check = |request: &str, answer: &str, name: &str, raw: &str| {
+        let reading = read(request, DialectId::OpenIm, Answers::OpenIm, answer);
+        let Outcome::Answer(Answer::Replace(replacement)) = reading.outcome else {
+            panic!("{answer}");
+        };
+        let expected = [(name.to_owned(), raw.to_owned())];
+        assert_eq!(replacement.held_back, expected, "{answer}");
+        let event = event(request);
+        let info = info(event.hook);
+        assert!(info.holds_back(name) && info.holds_back(&name.to_uppercase()));
+        // Where a policy names it, our answer carries it.
+        let verdict = Verdict::Replace(self::replacement(None, &[(name, raw)]));
+        let reply = reply_to(request, verdict);
+        assert!(reply.contains(&format!("\"{name}\":{raw}")), "{reply}");
+    };
+    let members = r#"[{"nickname":"n"}]"#;
+    check(
+        "before_members_join_group",
+        &format!(r#"{{"memberCallbackList":{members}}}"#),
+        "memberCallbackList",
+        members,
+    );
+    let face = r#"{"faceURL":"f"}"#;
+    check("before_update_user_info_ex", face, "faceURL", "\"f\"");
+    let wipe = r#"{"introduction":null}"#;
+    check("before_set_group_info", wipe, "introduction", "\"\"");
+    check("before_set_group_info_ex", wipe, "introduction", "null");
 }
 
 #[test]

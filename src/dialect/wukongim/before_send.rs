@@ -133,11 +133,13 @@ fn allowed(event: &Event, code: Option<&str>, packed: Option<&str>) -> Reading {
         Ok(content) => Replacement {
             content: Some(content),
             fields: Vec::new(),
+            ..Replacement::default()
         },
         // Bytes that are no text stay in base64.
         Err(_) => Replacement {
             content: None,
             fields: vec![("payload".to_owned(), raw.to_owned())],
+            ..Replacement::default()
         },
     };
     answer(Answer::Replace(replacement), None)

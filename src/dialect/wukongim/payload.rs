@@ -124,6 +124,7 @@ pub(crate) fn replace_texts(event: &Event, values: &[(usize, String)]) -> Replac
     Replacement {
         content,
         fields: Vec::new(),
+        ..Replacement::default()
     }
 }
 

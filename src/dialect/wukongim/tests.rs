@@ -220,6 +220,7 @@ fn content(text: &str) -> Replacement {
     Replacement {
         content: Some(text.to_owned()),
         fields: Vec::new(),
+        ..Replacement::default()
     }
 }
 

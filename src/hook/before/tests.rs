@@ -217,6 +217,7 @@ async fn what_an_endpoint_writes_passes_the_filters_too() {
         let answer = Answer::Replace(Replacement {
             content: Some(content),
             fields: Vec::new(),
+            ..Replacement::default()
         });
         let world = world(&policy(""), Fake::new(answer));
         let settled = world.before.decide(&text("hello"), caller()).await;

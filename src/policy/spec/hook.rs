@@ -76,7 +76,7 @@ pub(super) fn read(name: &str, field: &Field<'_>) -> Option<HookSpec> {
         denied_types: types(&denied_types.items()),
         attention_ids: read_ids(&section.field("attentionIds")),
         filters: filters.is_set().then(|| names(&filters)),
-        pass_fields: read_pass_fields(&section.field("pass_fields")),
+        pass_fields: read_pass_fields(&section.field("pass_fields"), hook),
         cannot_replace: section
             .field("cannot_replace")
             .choice::<CannotReplace>()
@@ -101,14 +101,14 @@ pub(super) fn read(name: &str, field: &Field<'_>) -> Option<HookSpec> {
     Some(spec)
 }
 
-fn read_pass_fields(field: &Field<'_>) -> Vec<String> {
+fn read_pass_fields(field: &Field<'_>, hook: Hook) -> Vec<String> {
     let items = field.items();
     for item in &items {
-        if !dialect::redirects(&item.text) {
+        if !dialect::info(hook).holds_back(&item.text) {
             let what = format!("`{}` is no field that would be held back", item.text);
             item.warning(
                 what,
-                "only fields that change who gets a message need to be named",
+                "only fields that change who gets a message, or that do harm, need to be named",
             );
         }
     }

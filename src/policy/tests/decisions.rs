@@ -281,6 +281,7 @@ fn content(text: &str) -> Answer {
     Answer::Replace(Replacement {
         content: Some(serde_json::json!({ "content": text }).to_string()),
         fields: Vec::new(),
+        ..Replacement::default()
     })
 }
 
@@ -342,6 +343,7 @@ fn fields_that_redirect_pass_only_where_the_policy_names_them() {
             fields: fields
                 .map(|(name, json)| ((*name).to_owned(), (*json).to_owned()))
                 .collect(),
+            ..Replacement::default()
         })
     };
     let fields = [("recvID", "\"u9\""), ("groupID", "\"g9\""), ("ex", "\"x\"")];

@@ -41,6 +41,7 @@ fn check(snapshot: &Snapshot, class: FailureClass, action: FailureAction) {
         let masked = Verdict::Replace(Replacement {
             content: Some("masked".to_owned()),
             fields: Vec::new(),
+            ..Replacement::default()
         });
         for filters in [Verdict::Allow, masked] {
             let screening = Screening {

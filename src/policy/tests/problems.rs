@@ -307,7 +307,7 @@ fn what_will_surprise_is_a_warning() {
             "(warning) policies/policy.yaml:6:3: hooks.afterUserKickOff: no version of OpenIM ever calls `afterUserKickOff`; remove it or write `enable: false`",
             "(warning) policies/policy.yaml:6:3: hooks.afterUserKickOff: the hook has no endpoint, so nobody is told; name an `endpoint`, or write `enable: false`",
             "(warning) policies/policy.yaml:7:20: hooks.beforeAddBlack.deniedTypes: this hook has no message, so no type either; remove it",
-            "(warning) policies/policy.yaml:7:67: hooks.beforeAddBlack.pass_fields[0]: `content` is no field that would be held back; only fields that change who gets a message need to be named",
+            "(warning) policies/policy.yaml:7:67: hooks.beforeAddBlack.pass_fields[0]: `content` is no field that would be held back; only fields that change who gets a message, or that do harm, need to be named",
         ],
     );
     check(
