@@ -117,7 +117,8 @@ enum Outcome {
 struct Server<'a> {
     answers: Answers,
     fields: &'a [Field],
-    request: &'a str,
+    /// The request's value of what each field replaces.
+    asked: &'a BTreeMap<&'static str, String>,
 }
 
 impl Server<'_> {
@@ -162,7 +163,7 @@ impl Server<'_> {
         let mut values = BTreeMap::new();
         for Field { name, rule, kind } in self.fields {
             let raw = answer.last(name).unwrap_or("null");
-            let asked = self.asked(name);
+            let asked = self.asked[name].as_str();
             let value = match (*rule, raw) {
                 ("no", _) => continue,
                 ("over", "null") => "\"\"",
@@ -182,17 +183,20 @@ impl Server<'_> {
         }
         Outcome::Goes(values)
     }
+}
 
-    /// The request's value of what an answer's field replaces.
-    fn asked(&self, name: &str) -> String {
-        let request = Object::parse(self.request).unwrap();
-        let name = match name {
+fn asked(fields: &[Field], request: &str) -> BTreeMap<&'static str, String> {
+    let request = Object::parse(request).unwrap();
+    let of = |field: &Field| {
+        let name = match field.name {
             "senderFaceURL" => "faceURL",
             "atUserIDList" => "atUserList",
             name => name,
         };
-        request.last(name).unwrap_or("null").to_owned()
-    }
+        let raw = request.last(name).unwrap_or("null");
+        (field.name, raw.to_owned())
+    };
+    fields.iter().map(of).collect()
 }
 
 fn fits(kind: &str, raw: &str) -> bool {
@@ -268,8 +272,8 @@ fn envelopes() -> Vec<String> {
         // The error body of a framework, whose status belongs to no field.
         .filter(|body| !body.contains("\"timestamp\""))
         .collect();
-    for action in [0, 1, 2] {
-        for err in [0, 50, 5001, 20001] {
+    for action in [0, 1] {
+        for err in [0, 50, 20001] {
             for next in [0, 1, 2] {
                 all.push(format!(
                     r#"{{"actionCode":{action},"errCode":{err},"errMsg":"m","errDlt":"d","nextCode":{next}}}"#
@@ -370,11 +374,12 @@ fn an_answer_means_what_it_means_to_the_server() {
         let fields = fields(rules);
         let requests = requests.get(hook).filter(|requests| !requests.is_empty());
         for (event, request) in requests.unwrap_or_else(|| panic!("no recorded {hook}")) {
+            let asked = asked(&fields, request);
             for answers in generations {
                 let server = Server {
                     answers,
                     fields: &fields,
-                    request,
+                    asked: &asked,
                 };
                 for envelope in &envelopes {
                     differential.check(&server, event, envelope);
@@ -384,8 +389,7 @@ fn an_answer_means_what_it_means_to_the_server() {
                         _ => &fields[..fields.len().min(2)],
                     };
                     for field in fields {
-                        let asked = server.asked(field.name);
-                        let equal = [asked.as_str()];
+                        let equal = [asked[field.name].as_str()];
                         for raw in states(field.kind).iter().chain(&equal) {
                             if let Some(answer) = with_field(envelope, field.name, raw) {
                                 differential.check(&server, event, &answer);
