@@ -95,7 +95,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&files, args),
         Command::Explain(args) => explain::run(&files, args),
         Command::Fuzz(args) => fuzz::run(&files, args),
-        Command::Import(args) => import::run(args),
+        Command::Import(args) => import::run(&files, args),
         Command::Outbox(args) => outbox::run(&files, args),
         Command::Defaults(args) => defaults::run(args),
         Command::Dialects(args) => dialects::run(args),

@@ -5,12 +5,13 @@
 //! Leaves alone: what OpenIM's settings mean, which an `include` needs as well (`policy`).
 //! No IO, no clock.
 //!
-//! Order, downward: `openim`, `words`.
+//! Order, downward: `openim`, `kept`, `words`.
 
+mod kept;
 mod openim;
 mod words;
 
-pub use openim::import_openim;
+pub use openim::{OpenImImport, import_openim};
 pub use words::{
     Dropped, ImportedWords, Reason as DropReason, WordFormat, WordImport, import_words,
 };

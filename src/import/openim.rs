@@ -2,17 +2,32 @@
 //!
 //! `include` keeps reading OpenIM's file; this is for operators who move to a file of their own.
 
+use core::net::SocketAddr;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use crate::policy::convert_file;
-use crate::settings::{At, Map, Problem, Problems, Value, in_file_order, parse};
+use super::kept;
+use crate::policy::{UrlAddress, convert_file};
+use crate::settings::{At, Entry, Map, Problem, Problems, Value, in_file_order, parse};
+
+/// What is known beside the file.
+#[derive(Clone, Debug, Default)]
+pub struct OpenImImport {
+    /// Our own addresses: a `url` that leads there is no business server.
+    pub listeners: Vec<SocketAddr>,
+    /// The policy that the new one stands in for, with its name: its word lists are kept.
+    pub policy: Option<(String, String)>,
+}
 
 /// Writes a policy that says what an OpenIM file says, its `url` as an endpoint.
 ///
 /// Hooks that are off are only named in a comment. `None` when the file has errors; the problems
 /// tell them, and what was left out.
-pub fn import_openim(file: &str, bytes: &[u8]) -> (Option<String>, Vec<Problem>) {
+pub fn import_openim(
+    file: &str,
+    bytes: &[u8],
+    import: &OpenImImport,
+) -> (Option<String>, Vec<Problem>) {
     let problems = Problems::default();
     let name: Arc<str> = file.into();
     let Ok(root) = parse(&name, bytes, &problems) else {
@@ -26,9 +41,55 @@ pub fn import_openim(file: &str, bytes: &[u8]) -> (Option<String>, Vec<Problem>)
         );
         return (None, problems.into_sorted());
     };
-    let hooks = convert_file(&root, &At::file(&name), &problems).hooks;
-    let text = write(file, section(&root), &hooks);
+    let converted = convert_file(&root, &At::file(&name), &problems);
+    let is_own = converted.url.as_ref().is_some_and(|entry| {
+        let is_own = leads_to(entry, &import.listeners);
+        if is_own {
+            let at = At {
+                place: entry.key_place.clone(),
+                path: entry.key.clone(),
+            };
+            let what = "this url leads to callgate itself, so nobody is asked yet";
+            problems.warning(
+                &at,
+                what,
+                "write your business server's url into the policy",
+            );
+        }
+        is_own
+    });
+    let kept = import.policy.as_ref().map(|policy| keep(policy, &problems));
+    let text = write(file, section(&root), &converted.hooks, is_own);
+    let text = match kept {
+        Some(kept) => format!("{text}\n{kept}").trim_end().to_owned() + "\n",
+        None => text,
+    };
     (Some(text), problems.into_sorted())
+}
+
+fn leads_to(url: &Entry, listeners: &[SocketAddr]) -> bool {
+    let Value::Scalar(url) = &url.node.value else {
+        return false;
+    };
+    let address = UrlAddress::parse(url);
+    address.is_some_and(|address| listeners.iter().any(|own| address.reaches(own)))
+}
+
+/// The sections of the old policy that an import does not touch.
+fn keep((name, text): &(String, String), problems: &Problems) -> String {
+    let name: Arc<str> = name.as_str().into();
+    let Ok(Some(node)) = parse(&name, text.as_bytes(), problems) else {
+        return String::new();
+    };
+    let Value::Map(root) = node.value else {
+        return String::new();
+    };
+    let (kept, left_out) = kept::sections(text, &root);
+    if !left_out.is_empty() {
+        let what = format!("not taken over: `{}`", left_out.join("`, `"));
+        problems.warning(&At::file(&name), what, "copy from it what you still need");
+    }
+    kept
 }
 
 /// The keys of the file that are about callbacks.
@@ -39,22 +100,9 @@ fn section(root: &Map) -> &Map {
     }
 }
 
-fn write(file: &str, section: &Map, hooks: &Map) -> String {
-    let mut out = format!("# Made by `callgate import openim {file}`.\nendpoints:\n  business:\n");
-    let v2_url = scalar(section, "callbackurl");
-    let url = v2_url.or_else(|| scalar(section, "url"));
-    let url = url.unwrap_or("http://127.0.0.1:8080/callback");
-    // Writing into a String cannot fail.
-    let _ = writeln!(out, "    url: {}", quoted(url));
-    if v2_url.is_some() {
-        out.push_str("    dialect: openim-v2\n");
-    }
-    if let Some(answers) = answers_of(section, v2_url.is_some()) {
-        let _ = writeln!(
-            out,
-            "    answers: {answers}  # how the server of this file reads refusals"
-        );
-    }
+fn write(file: &str, section: &Map, hooks: &Map, is_own: bool) -> String {
+    let mut out = format!("# Made by `callgate import openim {file}`.\n");
+    out.push_str(&endpoint(section, is_own));
     out.push_str("hooks:\n");
     let mut off = Vec::new();
     for hook in in_file_order(hooks) {
@@ -65,11 +113,11 @@ fn write(file: &str, section: &Map, hooks: &Map) -> String {
             off.push(hook.key.as_str());
             continue;
         }
-        let _ = writeln!(
-            out,
-            "  {}:\n    enable: true\n    endpoint: business",
-            hook.key
-        );
+        // Writing into a String cannot fail.
+        let _ = writeln!(out, "  {}:\n    enable: true", hook.key);
+        if !is_own {
+            out.push_str("    endpoint: business\n");
+        }
         for field in fields.values() {
             if field.key != "enable" {
                 write_field(&mut out, &field.key, &field.node.value);
@@ -80,6 +128,35 @@ fn write(file: &str, section: &Map, hooks: &Map) -> String {
         let _ = writeln!(out, "# Off in that file: {}", off.join(", "));
     }
     out
+}
+
+/// The business server; as a comment where the file does not name it. Hooks without an endpoint
+/// use one of the name `callbackUrl`.
+fn endpoint(section: &Map, is_own: bool) -> String {
+    let v2_url = scalar(section, "callbackurl");
+    let url = v2_url.or_else(|| scalar(section, "url"));
+    let url = url.filter(|url| !url.is_empty() && !is_own);
+    let url = url.unwrap_or("http://127.0.0.1:8080/callback");
+    let name = if is_own { "callbackUrl" } else { "business" };
+    let mut out = format!("endpoints:\n  {name}:\n    url: {}\n", quoted(url));
+    if v2_url.is_some() {
+        out.push_str("    dialect: openim-v2\n");
+    }
+    if let Some(answers) = answers_of(section, v2_url.is_some()) {
+        let _ = writeln!(
+            out,
+            "    answers: {answers}  # how the server of this file reads refusals"
+        );
+    }
+    if !is_own {
+        return out;
+    }
+    let commented: Vec<String> = out.lines().map(|line| format!("# {line}\n")).collect();
+    format!(
+        "# The url of that file leads to callgate itself, so nobody is asked yet. Name your business\n\
+         # server here:\n{}",
+        commented.concat()
+    )
 }
 
 /// The version of OpenIM that a file is of, by the keys that only some have; `None` for the newest
@@ -134,11 +211,12 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::{CompileContext, FileSet, compile};
 
     #[test]
     fn the_version_of_a_file_says_how_answers_are_read() {
         let check = |file: &str, expected: &str| {
-            let (text, _) = import_openim("config.yaml", file.as_bytes());
+            let (text, _) = import_openim("config.yaml", file.as_bytes(), &OpenImImport::default());
             let text = text.unwrap();
             let line = text
                 .lines()
@@ -162,5 +240,47 @@ mod tests {
             &format!("{v3}  quitGroup: {{enable: true}}\n"),
             "openim-3.4.2",
         );
+    }
+
+    #[test]
+    fn a_url_that_leads_to_callgate_is_no_business_server_and_lists_are_kept() {
+        let file =
+            "url: http://127.0.0.1:10006/callbackExample\nbeforeSendSingleMsg: {enable: true}\n";
+        let policy = "lists:\n  ads: {file: lists/ads.txt}\nhooks: {beforeMsgModify: {}}\n";
+        let import = OpenImImport {
+            listeners: vec!["127.0.0.1:10006".parse().unwrap()],
+            policy: Some(("policies/policy.yaml".to_owned(), policy.to_owned())),
+        };
+        let (text, problems) = import_openim("webhooks.yml", file.as_bytes(), &import);
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "policies/policy.yaml: not taken over: `hooks`; copy from it what you still need",
+                "webhooks.yml:1:1: url: this url leads to callgate itself, so nobody is asked yet; write your business server's url into the policy",
+            ]
+        );
+        let text = text.unwrap();
+        assert!(!text.contains("10006"), "{text}");
+        assert!(
+            text.contains("# endpoints:\n#   callbackUrl:\n#     url: "),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("\nlists:\n  ads: {file: lists/ads.txt}\n"),
+            "{text}"
+        );
+        let files = [
+            ("policy.yaml", text.as_str()),
+            ("lists/ads.txt", "some advertising\n"),
+        ];
+        let files = FileSet {
+            root: String::new(),
+            files: files
+                .map(|(name, text)| (name.to_owned(), Arc::from(text.as_bytes())))
+                .into(),
+        };
+        let compiled = compile(&files, &CompileContext::default(), 1);
+        assert!(compiled.snapshot.is_some(), "{:?}", compiled.problems);
     }
 }

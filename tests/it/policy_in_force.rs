@@ -124,3 +124,28 @@ fn a_pipeline_may_refuse_warnings() {
         "{text}"
     );
 }
+
+#[test]
+fn an_import_of_openims_file_keeps_the_lists_and_notices_an_emptied_policy() {
+    let setup = Setup::new("lists: {ads: {words: [free casino]}}\nhooks: {beforeMsgModify: {}}\n");
+    let webhooks = "url: http://b/cb\nbeforeSendSingleMsg: {enable: true}\n";
+    setup.write("webhooks.yml", webhooks);
+    let file = setup.policies().join("webhooks.yml");
+    let output = setup.policies().join("policy.yaml");
+    let (file, output) = (file.to_str().unwrap(), output.to_str().unwrap());
+    let args = ["import", "openim", file, "-o", output];
+    assert_eq!(setup.run(&args).status.code(), Some(1));
+    let forced = ["import", "openim", file, "-o", output, "--force"];
+    assert_eq!(setup.run(&forced).status.code(), Some(0));
+    let text = std::fs::read_to_string(output).unwrap();
+    assert!(text.contains("beforeSendSingleMsg") && text.contains("free casino"));
+    assert_eq!(setup.run(&["check"]).status.code(), Some(0));
+    // As `> policies/policy.yaml` does before callgate runs.
+    setup.write("policy.yaml", "");
+    std::fs::create_dir(setup.policies().join("lists")).unwrap();
+    setup.write("lists/ads.txt", "free casino\n");
+    let emptied = setup.run(&["import", "openim", file]);
+    assert_eq!(emptied.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&emptied.stderr).into_owned();
+    assert!(told.contains("a shell's `>` empties a file"), "{told}");
+}
