@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -61,6 +61,8 @@ pub(super) struct EndpointClient {
     /// An answer named events in a list that is not what it was meant to be, and that was logged.
     pub(super) odd_list: AtomicBool,
     last: Mutex<Last>,
+    /// A policy names it; others are rooms, and go when they are not used.
+    prepared: AtomicBool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -68,6 +70,7 @@ struct Last {
     outcome: Option<&'static str>,
     detail: String,
     at_ms: u64,
+    at: Option<Instant>,
 }
 
 impl EndpointClient {
@@ -81,11 +84,13 @@ impl EndpointClient {
             secret: Secret::default(),
             odd_list: AtomicBool::default(),
             last: Mutex::default(),
+            prepared: AtomicBool::default(),
         }
     }
 
     /// Reads the keys now, so that what is wrong with them is seen before the first call.
     pub(super) fn prepare(&self, endpoint: &Endpoint) {
+        self.prepared.store(true, Ordering::Relaxed);
         if endpoint.url.starts_with("https:") {
             // Reading the machine's certificates takes long; a call meets them read.
             if let Err(why) = self.shared.trust().config() {
@@ -191,9 +196,21 @@ impl EndpointClient {
         Arc::clone(pool)
     }
 
+    /// Whether a policy names it.
+    pub(super) fn is_prepared(&self) -> bool {
+        self.prepared.load(Ordering::Relaxed)
+    }
+
+    /// `None` when no call has ended yet.
+    pub(super) fn used_at(&self) -> Option<Instant> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.at
+    }
+
     pub(super) fn note(&self, outcome: &'static str, detail: &str) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.outcome = Some(outcome);
+        last.at = Some(Instant::now());
         last.detail.clear();
         last.detail.push_str(detail);
         last.at_ms = SystemTime::now()

@@ -1,8 +1,9 @@
 //! Every endpoint that is called, found by its name and URL.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use tokio::time::Instant;
 
@@ -10,7 +11,13 @@ use super::clients::Clients;
 use super::endpoint_client::{EndpointClient, EndpointStatus};
 use crate::policy::Endpoint;
 
-/// Every endpoint that was ever called, with its connections and protections.
+/// Endpoints whose state is kept. A policy has few; the rooms of a chat server, each with a bot at
+/// a URL of its own, can be very many.
+const CLIENTS_MAX: usize = 1000;
+/// Of those that no policy names, how many operators are shown.
+const OTHERS_SHOWN: usize = 100;
+
+/// Every endpoint that was called lately, with its protections.
 #[derive(Debug)]
 pub struct Callbacks {
     shared: Arc<Clients>,
@@ -30,11 +37,15 @@ impl Callbacks {
         }
     }
 
-    /// Drops the state of endpoints that no policy names any more.
+    /// Drops the state of endpoints that no policy names any more. Those that are called at
+    /// another URL than the policy's, as rooms are, stay with the endpoint whose name they have.
     pub fn keep_only<'a>(&self, endpoints: impl Iterator<Item = &'a Endpoint>) {
-        let keep: Vec<_> = endpoints.map(key_of).collect();
-        let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
-        clients.retain(|key, _| keep.contains(key));
+        let keep: HashSet<_> = endpoints.map(key_of).collect();
+        let names: HashSet<_> = keep.iter().map(|(name, _)| name).collect();
+        let mut clients = self.write();
+        clients.retain(|key, client| {
+            keep.contains(key) || (!client.is_prepared() && names.contains(&key.0))
+        });
     }
 
     /// Makes the state of an endpoint now, so that operators see it before its first call.
@@ -42,15 +53,27 @@ impl Callbacks {
         self.client(endpoint).prepare(endpoint);
     }
 
+    /// Every endpoint of the policy, and of those at other URLs the ones that fail or were called
+    /// last.
     pub fn status(&self) -> Vec<EndpointStatus> {
         let now = Instant::now();
-        let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = clients
-            .iter()
-            .map(|((name, url), client)| client.status(name, url, now))
-            .collect();
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-        all
+        let (mut all, mut others): (Vec<_>, Vec<_>) = {
+            let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+            let all = clients
+                .iter()
+                .map(|((name, url), client)| (client.is_prepared(), client.status(name, url, now)));
+            all.partition(|(prepared, _)| *prepared)
+        };
+        others.sort_by_key(|(_, status)| {
+            let fails = status.breaker != "closed" || status.delivery_breaker != "closed";
+            (!fails, Reverse(status.last_at_ms))
+        });
+        others.truncate(OTHERS_SHOWN);
+        all.extend(others);
+        all.sort_by(|(a_prepared, a), (b_prepared, b)| {
+            (&a.name, !a_prepared, &a.url).cmp(&(&b.name, !b_prepared, &b.url))
+        });
+        all.into_iter().map(|(_, status)| status).collect()
     }
 
     pub(super) fn client(&self, endpoint: &Endpoint) -> Arc<EndpointClient> {
@@ -61,14 +84,96 @@ impl Callbacks {
                 return Arc::clone(client);
             }
         }
-        let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.write();
+        if clients.len() >= CLIENTS_MAX {
+            forget_idle(&mut clients);
+        }
         let client = clients
             .entry(key)
             .or_insert_with(|| Arc::new(EndpointClient::new(&self.shared)));
         Arc::clone(client)
     }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<ClientKey, Arc<EndpointClient>>> {
+        self.clients.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets a quarter of what no policy names: those that were used longest ago. Their next call
+/// makes them anew; who holds one uses it to the end of the call.
+fn forget_idle(clients: &mut HashMap<ClientKey, Arc<EndpointClient>>) {
+    let mut idle: Vec<_> = clients
+        .iter()
+        .filter(|(_, client)| !client.is_prepared() && Arc::strong_count(client) == 1)
+        .map(|(key, client)| (client.used_at(), key.clone()))
+        .collect();
+    idle.sort_unstable_by_key(|(used_at, _)| *used_at);
+    idle.truncate(CLIENTS_MAX / 4);
+    for (_, key) in idle {
+        clients.remove(&key);
+    }
 }
 
 fn key_of(endpoint: &Endpoint) -> ClientKey {
     (Arc::clone(&endpoint.name), endpoint.url.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{self, CompileContext, FileSet};
+
+    fn endpoint() -> Endpoint {
+        let text = "endpoints: {bot: {url: 'http://127.0.0.1:9/x', dialect: funtek}}\nhooks: {funtek.MESSAGE: {endpoint: bot}}\n";
+        let files = [("policy.yaml".to_owned(), text.as_bytes().into())];
+        let files = FileSet {
+            files: files.into_iter().collect(),
+            ..FileSet::default()
+        };
+        let compiled = policy::compile(&files, &CompileContext::default(), 1);
+        let snapshot = compiled.snapshot.expect("the policy is good");
+        Endpoint::clone(snapshot.endpoint("bot").unwrap())
+    }
+
+    fn room(number: usize) -> Endpoint {
+        Endpoint {
+            url: format!("http://127.0.0.1:9/room/{number}"),
+            ..endpoint()
+        }
+    }
+
+    #[test]
+    fn rooms_are_forgotten_and_endpoints_are_not() {
+        let callbacks = Callbacks::new("test", Vec::new());
+        callbacks.prepare(&endpoint());
+        let held = callbacks.client(&room(0));
+        for number in 0..10 * CLIENTS_MAX {
+            callbacks.client(&room(number)).note("answered", "");
+        }
+        let kept = callbacks.write().len();
+        assert!(kept <= CLIENTS_MAX, "{kept}");
+        let status = callbacks.status();
+        assert_eq!(status.len(), 1 + OTHERS_SHOWN);
+        assert_eq!(status[0].url, endpoint().url);
+        // In use it is the same, and what was used last is still known.
+        assert!(Arc::ptr_eq(&held, &callbacks.client(&room(0))));
+        let last = key_of(&room(10 * CLIENTS_MAX - 1));
+        assert!(callbacks.write().contains_key(&last));
+    }
+
+    #[test]
+    fn a_new_policy_keeps_the_rooms_of_endpoints_that_it_has() {
+        let callbacks = Callbacks::new("test", Vec::new());
+        callbacks.prepare(&endpoint());
+        callbacks.client(&room(1));
+        callbacks.keep_only([&endpoint()].into_iter());
+        assert_eq!(callbacks.write().len(), 2);
+        let moved = room(2);
+        callbacks.prepare(&moved);
+        callbacks.keep_only([&moved].into_iter());
+        let names: Vec<_> = callbacks.status().into_iter().map(|one| one.url).collect();
+        assert_eq!(names, [room(2).url, room(1).url]);
+        callbacks.keep_only([].into_iter());
+        assert_eq!(callbacks.write().len(), 0);
+    }
 }

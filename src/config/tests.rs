@@ -147,6 +147,8 @@ const MEANT: &[(&str, &[&str])] = &[
     // Names that somebody chose.
     ("admin.hosts", TEXTS),
     ("funtek.bot", TEXTS),
+    ("installation", TEXTS),
+    ("installation", &["empty"]),
     ("funtek.bot", &["empty"]),
     ("funtek.rooms", TEXTS),
     ("outbox.path", TEXTS),
