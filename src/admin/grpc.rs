@@ -24,6 +24,20 @@ struct AdminApi {
     admin: Admin,
 }
 
+impl AdminApi {
+    async fn check(&self, filter: Option<&v1::DeadFilter>) -> Result<(), Status> {
+        self.check_endpoint(filter.map(|filter| filter.endpoint.as_str()))
+            .await
+    }
+
+    async fn check_endpoint(&self, endpoint: Option<&str>) -> Result<(), Status> {
+        let snapshot = self.admin.policies.current();
+        let configured = snapshot.endpoints();
+        let configured: Vec<String> = configured.map(|one| one.name.to_string()).collect();
+        outbox::check_endpoint(&*self.admin.outbox, &configured, endpoint).await
+    }
+}
+
 #[tonic::async_trait]
 impl AdminService for AdminApi {
     async fn status(
@@ -96,7 +110,9 @@ impl AdminService for AdminApi {
         &self,
         request: Request<v1::DeadLettersRequest>,
     ) -> Result<Response<v1::DeadLettersResponse>, Status> {
-        let page = outbox::dead(&*self.admin.outbox, request.into_inner()).await?;
+        let request = request.into_inner();
+        self.check(request.filter.as_ref()).await?;
+        let page = outbox::dead(&*self.admin.outbox, request).await?;
         Ok(Response::new(page))
     }
 
@@ -104,7 +120,9 @@ impl AdminService for AdminApi {
         &self,
         request: Request<v1::DiscardedEventsRequest>,
     ) -> Result<Response<v1::DiscardedEventsResponse>, Status> {
-        let page = outbox::discarded(&*self.admin.outbox, request.into_inner()).await?;
+        let request = request.into_inner();
+        self.check(request.filter.as_ref()).await?;
+        let page = outbox::discarded(&*self.admin.outbox, request).await?;
         Ok(Response::new(page))
     }
 
@@ -114,8 +132,10 @@ impl AdminService for AdminApi {
         &self,
         request: Request<v1::ReplayDeadRequest>,
     ) -> Result<Response<Self::ReplayDeadStream>, Status> {
+        let request = request.into_inner();
+        self.check(request.filter.as_ref()).await?;
         let outbox = self.admin.outbox.clone();
-        Ok(Response::new(outbox::replay(outbox, request.into_inner())?))
+        Ok(Response::new(outbox::replay(outbox, request)?))
     }
 
     type DiscardEventsStream = BoxStream<'static, Result<v1::OutboxProgress, Status>>;
@@ -124,11 +144,36 @@ impl AdminService for AdminApi {
         &self,
         request: Request<v1::DiscardEventsRequest>,
     ) -> Result<Response<Self::DiscardEventsStream>, Status> {
+        let request = request.into_inner();
+        self.check(request.filter.as_ref()).await?;
         let outbox = self.admin.outbox.clone();
-        Ok(Response::new(outbox::discard(
-            outbox,
-            request.into_inner(),
-        )?))
+        Ok(Response::new(outbox::discard(outbox, request)?))
+    }
+
+    async fn pending_events(
+        &self,
+        request: Request<v1::PendingEventsRequest>,
+    ) -> Result<Response<v1::PendingEventsResponse>, Status> {
+        let request = request.into_inner();
+        let filter = request.filter.as_ref();
+        self.check_endpoint(filter.map(|filter| filter.endpoint.as_str()))
+            .await?;
+        let page = outbox::pending(&*self.admin.outbox, request).await?;
+        Ok(Response::new(page))
+    }
+
+    type RetryPendingStream = BoxStream<'static, Result<v1::OutboxProgress, Status>>;
+
+    async fn retry_pending(
+        &self,
+        request: Request<v1::RetryPendingRequest>,
+    ) -> Result<Response<Self::RetryPendingStream>, Status> {
+        let request = request.into_inner();
+        let filter = request.filter.as_ref();
+        self.check_endpoint(filter.map(|filter| filter.endpoint.as_str()))
+            .await?;
+        let outbox = self.admin.outbox.clone();
+        Ok(Response::new(outbox::retry(outbox, request)))
     }
 
     async fn rooms(

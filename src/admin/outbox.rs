@@ -3,6 +3,7 @@
 //! The command line uses it on a running server through gRPC, and on a file that no server has
 //! open directly, so both say the same.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +13,17 @@ use tonic::Status;
 use super::time::now_ms;
 use crate::outbox::{
     DeadAct, DeadCursor, DeadFilter, DeadLetter, Discarded, EndpointStats, Outbox, OutboxError,
+    PendingEvent, PendingFilter,
 };
 use crate::proto::v1;
+use crate::settings::suggest;
 use crate::telemetry::{UsageLevel, UsageLimits};
 
 /// Letters on a page where the caller does not say how many.
 const PAGE_LETTERS: u32 = 100;
 const PAGE_LETTERS_MAX: u32 = 1000;
+/// With their bodies: a page must fit into a gRPC message of the usual 4 MiB.
+const PAGE_BODIES_MAX: u32 = 3;
 /// Letters a second that a replay makes pending where the caller does not say how many.
 const REPLAY_RATE: u32 = 100;
 /// A replay goes in steps of this time.
@@ -77,8 +82,9 @@ pub async fn dead(
     outbox: &dyn Outbox,
     request: v1::DeadLettersRequest,
 ) -> Result<v1::DeadLettersResponse, Status> {
-    let (from, limit) = page_of(&request.cursor, request.limit)?;
-    let filter = filter(request.filter);
+    let (from, limit) = page_of(&request.cursor, request.limit, request.show)?;
+    let mut filter = filter(request.filter);
+    filter.bodies = request.show;
     let page = outbox.dead(&filter, from, limit).await.map_err(failed)?;
     Ok(v1::DeadLettersResponse {
         letters: page.letters.into_iter().map(letter).collect(),
@@ -91,7 +97,7 @@ pub async fn discarded(
     outbox: &dyn Outbox,
     request: v1::DiscardedEventsRequest,
 ) -> Result<v1::DiscardedEventsResponse, Status> {
-    let (from, limit) = page_of(&request.cursor, request.limit)?;
+    let (from, limit) = page_of(&request.cursor, request.limit, false)?;
     let filter = filter(request.filter);
     let page = outbox
         .discarded(&filter, from, limit)
@@ -103,7 +109,7 @@ pub async fn discarded(
     })
 }
 
-fn page_of(cursor: &str, limit: u32) -> Result<(DeadCursor, usize), Status> {
+fn page_of(cursor: &str, limit: u32, show: bool) -> Result<(DeadCursor, usize), Status> {
     let from = match cursor {
         "" => DeadCursor::default(),
         cursor => cursor
@@ -113,6 +119,10 @@ fn page_of(cursor: &str, limit: u32) -> Result<(DeadCursor, usize), Status> {
     let limit = match limit {
         0 => PAGE_LETTERS,
         limit => limit.min(PAGE_LETTERS_MAX),
+    };
+    let limit = match show {
+        true => limit.min(PAGE_BODIES_MAX),
+        false => limit,
     };
     Ok((from, limit as usize))
 }
@@ -144,7 +154,105 @@ fn letter(letter: DeadLetter) -> v1::DeadLetter {
         reason: letter.reason,
         answer: letter.answer,
         body_bytes: letter.body_bytes,
+        body: letter.body.unwrap_or_default().into(),
     }
+}
+
+/// One page of pending events.
+pub async fn pending(
+    outbox: &dyn Outbox,
+    request: v1::PendingEventsRequest,
+) -> Result<v1::PendingEventsResponse, Status> {
+    let (from, limit) = page_of(&request.cursor, request.limit, request.show)?;
+    let mut filter = pending_filter(request.filter);
+    filter.bodies = request.show;
+    let page = outbox.pending(&filter, from, limit).await.map_err(failed)?;
+    Ok(v1::PendingEventsResponse {
+        events: page.events.into_iter().map(pending_event).collect(),
+        next: page.next.map(|next| next.to_string()).unwrap_or_default(),
+    })
+}
+
+fn pending_event(event: PendingEvent) -> v1::PendingEvent {
+    v1::PendingEvent {
+        endpoint: event.endpoint,
+        id: event.id,
+        hook: event.hook,
+        lane: event.ordering_key,
+        operation_id: event.operation_id,
+        accepted_at_ms: event.accepted_at_ms,
+        state: event.state.name().to_owned(),
+        attempts: event.attempts,
+        replays: event.replays,
+        due_at_ms: event.due_at_ms,
+        reason: event.reason,
+        body_bytes: event.body_bytes,
+        body: event.body.unwrap_or_default().into(),
+    }
+}
+
+fn pending_filter(filter: Option<v1::PendingFilter>) -> PendingFilter {
+    let filter = filter.unwrap_or_default();
+    let text = |text: String| Some(text).filter(|text| !text.is_empty());
+    PendingFilter {
+        endpoint: text(filter.endpoint),
+        hook: text(filter.hook),
+        id: text(filter.id),
+        ordering_key: text(filter.lane),
+        bodies: false,
+    }
+}
+
+/// Makes retries due now, step by step while the stream is read.
+pub fn retry(outbox: Arc<dyn Outbox>, request: v1::RetryPendingRequest) -> Progress {
+    let filter = pending_filter(request.filter);
+    let start = At {
+        from: Some(DeadCursor::default()),
+        done: 0,
+    };
+    let steps = stream::try_unfold((outbox, filter, start), |(outbox, filter, at)| async move {
+        let Some(from) = at.from else {
+            return Ok(None);
+        };
+        let step = outbox
+            .retry_now(&filter, from, DISCARD_STEP, now_ms())
+            .await
+            .map_err(failed)?;
+        let at = At {
+            from: step.next,
+            done: at.done + step.done,
+        };
+        let progress = v1::OutboxProgress {
+            done: at.done,
+            ended: at.from.is_none(),
+        };
+        Ok(Some((progress, (outbox, filter, at))))
+    });
+    steps.boxed()
+}
+
+/// Refuses the name of an endpoint that no event was ever accepted for and no policy has: an
+/// order about it would be about nothing, and say so of a slip of the pen as of a job done.
+pub async fn check_endpoint(
+    outbox: &dyn Outbox,
+    configured: &[String],
+    endpoint: Option<&str>,
+) -> Result<(), Status> {
+    let Some(endpoint) = endpoint.filter(|name| !name.is_empty()) else {
+        return Ok(());
+    };
+    let stats = outbox.stats().await.map_err(failed)?;
+    let held = stats.endpoints.iter().map(|stats| stats.endpoint.as_str());
+    let known: BTreeSet<&str> = held.chain(configured.iter().map(String::as_str)).collect();
+    if known.contains(endpoint) {
+        return Ok(());
+    }
+    let hint = match known.is_empty() {
+        true => "there are no endpoints yet".to_owned(),
+        false => suggest(endpoint, known),
+    };
+    let what = format!("filter.endpoint: there is no endpoint `{endpoint}`; {hint}");
+    Err(Status::invalid_argument(what))
 }
 
 /// Makes dead letters pending again, step by step while the stream is read.
@@ -313,6 +421,7 @@ fn filter(filter: Option<v1::DeadFilter>) -> DeadFilter {
         until_ms: time(filter.until_ms),
         died_by_ms: None,
         reason: text(filter.reason),
+        bodies: false,
     }
 }
 

@@ -1,30 +1,29 @@
 //! `callgate outbox`: what waits, what was given up on, and orders about it.
 //!
 //! A running server is asked over its operators' port. When none runs, the file is opened here.
+//!
+//! Order, downward: `lists`, `holder`, `print`, `which`.
 
+mod holder;
+mod lists;
 mod print;
+mod which;
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use anyhow::{anyhow, bail};
 use futures_util::StreamExt;
 use serde_json::json;
 
-use self::print::{discarded_line, letter_line, print_status};
-use super::client::{self, AdminClient, said};
-use super::engine_file::load_config;
+use self::holder::{Client, Refused, said};
+use self::print::print_status;
+use self::which::{Which, WhichPending};
 use super::exit::EXIT_BAD_INPUT;
 use super::files::Files;
+use super::{client, output};
 use crate::admin::outbox as orders;
-use crate::config::Config;
-use crate::outbox::{self, Kind, OpenError, Outbox};
 use crate::proto::v1;
-use crate::telemetry::UsageLimits;
 
-/// Dead letters asked for at once.
-const PAGE: u32 = 200;
 /// How often a long order says how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
@@ -45,10 +44,32 @@ pub struct Args {
 enum Order {
     /// Show for each endpoint what was accepted and what became of it.
     Status,
+    /// List events that wait, and for what, oldest first.
+    Pending {
+        #[command(flatten)]
+        which: WhichPending,
+        /// Print no more than this many.
+        #[arg(long, default_value_t = 1000, value_name = "N")]
+        limit: u64,
+        /// The bodies too: they hold what people wrote.
+        #[arg(long)]
+        show: bool,
+    },
+    /// Try events now that wait for their next attempt.
+    Retry {
+        #[command(flatten)]
+        which: WhichPending,
+        /// Whatever waits; needed when nothing else says which.
+        #[arg(long)]
+        all: bool,
+    },
     /// List events that were given up on, oldest first.
     Dead {
         #[command(flatten)]
         which: Which,
+        /// The bodies too: they hold what people wrote.
+        #[arg(long)]
+        show: bool,
         /// Print no more than this many.
         #[arg(long, default_value_t = 1000, value_name = "N")]
         limit: u64,
@@ -91,58 +112,6 @@ enum Order {
     },
 }
 
-/// Which events are meant; all of what is given must hold.
-#[derive(Debug, clap::Args)]
-struct Which {
-    /// Name of the endpoint.
-    #[arg(long, value_name = "NAME")]
-    endpoint: Option<String>,
-    /// Name of the hook, such as afterSendSingleMsg.
-    #[arg(long, value_name = "HOOK")]
-    hook: Option<String>,
-    /// Id of one event.
-    #[arg(long, value_name = "ID")]
-    id: Option<String>,
-    /// Accepted at this time or later: 2026-01-31T08:00:00Z, or 2h for two hours ago.
-    #[arg(long, value_name = "TIME", value_parser = time_ms)]
-    since: Option<u64>,
-    /// Accepted before this time.
-    #[arg(long, value_name = "TIME", value_parser = time_ms)]
-    until: Option<u64>,
-    /// A part of the reason, such as timeout or `answered 410`.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-}
-
-impl Which {
-    fn names_nothing(&self) -> bool {
-        self.filter() == v1::DeadFilter::default()
-    }
-
-    fn filter(&self) -> v1::DeadFilter {
-        v1::DeadFilter {
-            endpoint: self.endpoint.clone().unwrap_or_default(),
-            hook: self.hook.clone().unwrap_or_default(),
-            id: self.id.clone().unwrap_or_default(),
-            since_ms: self.since.unwrap_or_default(),
-            until_ms: self.until.unwrap_or_default(),
-            reason: self.reason.clone().unwrap_or_default(),
-        }
-    }
-}
-
-/// `2026-01-31T08:00:00Z`, or a time ago, in milliseconds since 1970.
-fn time_ms(text: &str) -> Result<u64, String> {
-    let ago = humantime::parse_duration(text).ok();
-    let at = match ago {
-        Some(ago) => SystemTime::now().checked_sub(ago),
-        None => humantime::parse_rfc3339_weak(text).ok(),
-    };
-    at.and_then(|at| at.duration_since(UNIX_EPOCH).ok())
-        .map(|since| since.as_millis() as u64)
-        .ok_or_else(|| "write 2026-01-31T08:00:00Z, or 2h for two hours ago".to_owned())
-}
-
 pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     if let Order::Discard {
         which, all: false, ..
@@ -152,44 +121,46 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
         eprintln!("callgate: say which events are to be discarded, or `--all`");
         return Ok(ExitCode::from(EXIT_BAD_INPUT));
     }
-    client::block_on(async {
+    if let Order::Retry { which, all: false } = &args.order
+        && which.filter() == v1::PendingFilter::default()
+    {
+        eprintln!("callgate: say which events are to be tried, or `--all`");
+        return Ok(ExitCode::from(EXIT_BAD_INPUT));
+    }
+    let done = client::block_on(async {
         let client = Client::find(files, args.server.as_deref()).await?;
         let done = client.run(&args.order, args.json).await;
         if let Client::File(outbox, _) = client {
             outbox.close().await;
         }
         done
-    })
-}
-
-/// Whoever has the outbox open: a server, or this command itself.
-enum Client {
-    Server(AdminClient),
-    File(Arc<dyn Outbox>, UsageLimits),
+    });
+    match done {
+        Err(error) if error.is::<Refused>() => {
+            eprintln!("callgate: {error}");
+            Ok(ExitCode::from(EXIT_BAD_INPUT))
+        }
+        done => done,
+    }
 }
 
 impl Client {
-    async fn find(files: &Files, server: Option<&str>) -> anyhow::Result<Client> {
-        if let Some(url) = server {
-            return Ok(Client::Server(client::admin(url).await?));
-        }
-        let env: Vec<_> = std::env::vars().collect();
-        let config = load_config(&files.policies, &env)?.map_err(|problems| {
-            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            anyhow!("{}", lines.join("\n"))
-        })?;
-        let url = client::url_of(config.admin.listen);
-        if let Ok(admin) = client::admin(&url).await {
-            return Ok(Client::Server(admin));
-        }
-        let outbox = open_file(&config, &url)?;
-        Ok(Client::File(outbox, config.usage_limits()))
-    }
-
     async fn run(&self, order: &Order, json: bool) -> anyhow::Result<ExitCode> {
         match order {
-            Order::Status => print_status(&self.status().await?, json),
-            Order::Dead { which, limit } => self.print_dead(which, *limit, json).await?,
+            Order::Status => print_status(&self.status().await?, json)?,
+            Order::Pending { which, limit, show } => {
+                self.print_pending(which, *limit, *show, json).await?;
+            }
+            Order::Retry { which, .. } => {
+                let request = v1::RetryPendingRequest {
+                    filter: Some(which.filter()),
+                };
+                let progress = self.retry(request).await?;
+                report(progress, "tried now", false, json).await?;
+            }
+            Order::Dead { which, limit, show } => {
+                self.print_dead(which, *limit, *show, json).await?;
+            }
             Order::Discarded { which, limit } => self.print_discarded(which, *limit, json).await?,
             Order::Replay {
                 which,
@@ -223,163 +194,6 @@ impl Client {
         }
         Ok(ExitCode::SUCCESS)
     }
-
-    async fn status(&self) -> anyhow::Result<v1::OutboxStatusResponse> {
-        Ok(match self {
-            Client::Server(client) => client
-                .clone()
-                .outbox_status(v1::OutboxStatusRequest {})
-                .await
-                .map_err(said)?
-                .into_inner(),
-            Client::File(outbox, limits) => {
-                orders::status(&**outbox, *limits).await.map_err(said)?
-            }
-        })
-    }
-
-    async fn dead(
-        &self,
-        request: v1::DeadLettersRequest,
-    ) -> anyhow::Result<v1::DeadLettersResponse> {
-        Ok(match self {
-            Client::Server(client) => client
-                .clone()
-                .dead_letters(request)
-                .await
-                .map_err(said)?
-                .into_inner(),
-            Client::File(outbox, _) => orders::dead(&**outbox, request).await.map_err(said)?,
-        })
-    }
-
-    async fn discarded(
-        &self,
-        request: v1::DiscardedEventsRequest,
-    ) -> anyhow::Result<v1::DiscardedEventsResponse> {
-        Ok(match self {
-            Client::Server(client) => client
-                .clone()
-                .discarded_events(request)
-                .await
-                .map_err(said)?
-                .into_inner(),
-            Client::File(outbox, _) => orders::discarded(&**outbox, request).await.map_err(said)?,
-        })
-    }
-
-    async fn replay(&self, mut request: v1::ReplayDeadRequest) -> anyhow::Result<orders::Progress> {
-        Ok(match self {
-            Client::Server(client) => client
-                .clone()
-                .replay_dead(request)
-                .await
-                .map_err(said)?
-                .into_inner()
-                .boxed(),
-            Client::File(outbox, _) => {
-                // Nothing is sent before the next start, so there is nothing to spare.
-                request.rate = u32::MAX;
-                orders::replay(outbox.clone(), request).map_err(said)?
-            }
-        })
-    }
-
-    async fn discard(&self, request: v1::DiscardEventsRequest) -> anyhow::Result<orders::Progress> {
-        Ok(match self {
-            Client::Server(client) => client
-                .clone()
-                .discard_events(request)
-                .await
-                .map_err(said)?
-                .into_inner()
-                .boxed(),
-            Client::File(outbox, _) => orders::discard(outbox.clone(), request).map_err(said)?,
-        })
-    }
-
-    async fn print_dead(&self, which: &Which, limit: u64, json: bool) -> anyhow::Result<()> {
-        let mut pages = Pages::of(limit);
-        while let Some((cursor, limit)) = pages.next() {
-            let request = v1::DeadLettersRequest {
-                filter: Some(which.filter()),
-                cursor,
-                limit,
-            };
-            let page = self.dead(request).await?;
-            for letter in &page.letters {
-                println!("{}", letter_line(letter, json));
-            }
-            pages.go_on(page.next, page.letters.len());
-        }
-        Ok(())
-    }
-
-    async fn print_discarded(&self, which: &Which, limit: u64, json: bool) -> anyhow::Result<()> {
-        let mut pages = Pages::of(limit);
-        while let Some((cursor, limit)) = pages.next() {
-            let request = v1::DiscardedEventsRequest {
-                filter: Some(which.filter()),
-                cursor,
-                limit,
-            };
-            let page = self.discarded(request).await?;
-            for event in &page.events {
-                println!("{}", discarded_line(event, json));
-            }
-            pages.go_on(page.next, page.events.len());
-        }
-        Ok(())
-    }
-}
-
-/// How far a listing has come.
-struct Pages {
-    /// Where the next page begins; `None` at the end.
-    cursor: Option<String>,
-    /// Lines that may still be printed.
-    left: u64,
-}
-
-impl Pages {
-    fn of(limit: u64) -> Pages {
-        Pages {
-            cursor: Some(String::new()),
-            left: limit,
-        }
-    }
-
-    /// Where the next page begins, and how many it may have.
-    fn next(&mut self) -> Option<(String, u32)> {
-        let cursor = self.cursor.take()?;
-        if self.left == 0 {
-            eprintln!("there are more; `--limit` prints them");
-            return None;
-        }
-        Some((cursor, PAGE.min(u32::try_from(self.left).unwrap_or(PAGE))))
-    }
-
-    fn go_on(&mut self, next: String, printed: usize) {
-        self.left = self.left.saturating_sub(printed as u64);
-        self.cursor = Some(next).filter(|next| !next.is_empty());
-    }
-}
-
-fn open_file(config: &Config, url: &str) -> anyhow::Result<Arc<dyn Outbox>> {
-    let path = config.outbox.path.display();
-    if config.outbox.kind == Kind::Memory {
-        bail!("no callgate answers at {url}, and an outbox in memory ends with its server");
-    }
-    if !config.outbox.path.exists() {
-        bail!("no callgate answers at {url}, and there is no outbox at `{path}`");
-    }
-    let on_fatal = |why: &str| eprintln!("callgate: the disk of the outbox failed: {why}");
-    outbox::open(&config.outbox, Box::new(on_fatal)).map_err(|error| match error {
-        OpenError::Locked { .. } => anyhow!(
-            "`{path}` is in use by a server that does not answer at {url}; name its `admin.listen` with --server"
-        ),
-        error => error.into(),
-    })
 }
 
 /// Prints what was done; on a long way also what was done so far.
@@ -398,13 +212,10 @@ async fn report(
             eprintln!("{} events {done} so far", last.done);
         }
     }
-    match (json, dry_run) {
-        (true, _) => println!(
-            "{}",
-            json!({ "order": done, "events": last.done, "dry_run": dry_run })
-        ),
-        (false, true) => println!("{} events would be {done}", last.done),
-        (false, false) => println!("{} events {done}", last.done),
-    }
-    Ok(())
+    let said = match (json, dry_run) {
+        (true, _) => json!({ "order": done, "events": last.done, "dry_run": dry_run }).to_string(),
+        (false, true) => format!("{} events would be {done}", last.done),
+        (false, false) => format!("{} events {done}", last.done),
+    };
+    output::line(&said)
 }

@@ -8,6 +8,7 @@ use super::entry::{
 };
 use super::error::{AppendError, OutboxError};
 use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep, DiscardedPage};
+use super::pending::{PendingFilter, PendingPage};
 
 /// Called once, from the writer's thread, with the reason when the disk failed in a way after
 /// which no promise can be kept. The process must end: after a failed sync the kernel may report
@@ -99,6 +100,26 @@ pub trait Outbox: Send + Sync {
         &self,
         act: &DeadAct,
         filter: &DeadFilter,
+        from: DeadCursor,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<DeadStep, OutboxError>;
+
+    /// The pending events that a filter holds for, up to `limit`, behind a cursor.
+    ///
+    /// One call looks at a few hundred at most, as `dead` does.
+    async fn pending(
+        &self,
+        filter: &PendingFilter,
+        from: DeadCursor,
+        limit: usize,
+    ) -> Result<PendingPage, OutboxError>;
+
+    /// Makes up to `limit` of the retries that a filter holds for due now, behind a cursor, and
+    /// says how many were not.
+    async fn retry_now(
+        &self,
+        filter: &PendingFilter,
         from: DeadCursor,
         limit: usize,
         now_ms: u64,

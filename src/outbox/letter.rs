@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bytes::Bytes;
+
 /// Dead letters that one step looks at, so that no step holds up the others for long.
 pub(super) const STEP_LETTERS_MAX: usize = 256;
 
@@ -25,6 +27,8 @@ pub struct DeadLetter {
     /// The beginning of the endpoint's last answer; empty when there was none.
     pub answer: String,
     pub body_bytes: u64,
+    /// Where it was asked for.
+    pub body: Option<Bytes>,
 }
 
 /// Which dead letters, or discarded events, are meant. What is `None` is no limit.
@@ -42,6 +46,8 @@ pub struct DeadFilter {
     pub died_by_ms: Option<u64>,
     /// A part of the reason, without regard to letter case.
     pub reason: Option<String>,
+    /// The bodies are wanted too.
+    pub bodies: bool,
 }
 
 impl DeadFilter {

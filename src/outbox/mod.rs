@@ -19,7 +19,7 @@
 //! and keeps the order of acceptance; a head that waits for its retry holds up its own key alone.
 //! A dead pair that is replayed is the next of its key, after the one that is being tried.
 //!
-//! Order, downward: `supervised`, `sqlite`, `memory`, `interface`, `rules`, `series`, `letter`, `entry`, `error`, `config`,
+//! Order, downward: `supervised`, `sqlite`, `memory`, `interface`, `rules`, `series`, `pending`, `letter`, `entry`, `error`, `config`,
 //! `faults`.
 
 mod config;
@@ -28,6 +28,7 @@ mod error;
 pub mod faults;
 mod interface;
 mod letter;
+mod pending;
 mod rules;
 mod series;
 
@@ -48,6 +49,7 @@ pub use letter::{
     BadCursor, DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, Discarded,
     DiscardedPage,
 };
+pub use pending::{PendingEvent, PendingFilter, PendingPage, PendingState};
 
 /// Opens the outbox that the settings name.
 ///

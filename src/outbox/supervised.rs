@@ -15,6 +15,7 @@ use super::entry::{
 use super::error::{AppendError, OpenError, OutboxError};
 use super::interface::{Broken, Outbox};
 use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep, DiscardedPage};
+use super::pending::{PendingFilter, PendingPage};
 
 /// The first wait before it is opened again; it doubles up to the longest.
 const WAIT: Duration = Duration::from_secs(1);
@@ -192,6 +193,25 @@ impl Outbox for Supervised {
         self.inner()?
             .act_on_dead(act, filter, from, limit, now_ms)
             .await
+    }
+
+    async fn pending(
+        &self,
+        filter: &PendingFilter,
+        from: DeadCursor,
+        limit: usize,
+    ) -> Result<PendingPage, OutboxError> {
+        self.inner()?.pending(filter, from, limit).await
+    }
+
+    async fn retry_now(
+        &self,
+        filter: &PendingFilter,
+        from: DeadCursor,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<DeadStep, OutboxError> {
+        self.inner()?.retry_now(filter, from, limit, now_ms).await
     }
 
     async fn discard_pending(

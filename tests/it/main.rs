@@ -29,6 +29,7 @@ mod outbox_delivery;
 mod outbox_disk;
 mod outbox_kill;
 mod outbox_order;
+mod outbox_pending;
 mod policy_in_force;
 mod presence;
 mod privacy;

@@ -35,6 +35,8 @@ pub(super) struct Pair {
     pub attempts: u32,
     pub claims: i64,
     pub replays: u32,
+    /// Why the last attempt failed.
+    pub reason: String,
     /// It has left its ordering key.
     pub out_of_order: bool,
 }
@@ -72,6 +74,7 @@ impl Endpoint {
             attempts: 0,
             claims: first_claim(replays),
             replays,
+            reason: String::new(),
             out_of_order: false,
         };
         self.pairs.insert(seq, pair);
@@ -133,6 +136,17 @@ impl Endpoint {
         };
         pair.place = place;
         pair
+    }
+
+    /// Makes a retry due at another time.
+    pub fn make_due(&mut self, seq: i64, due_at_ms: u64) {
+        if let Some(pair) = self.pairs.get_mut(&seq)
+            && pair.place == Place::Retry
+        {
+            let before = pair.due_at_ms.replace(due_at_ms).unwrap_or_default();
+            self.retry.remove(&(before, seq));
+            self.retry.insert((due_at_ms, seq));
+        }
     }
 
     /// Takes out a pair that has ended; if it was its ordering key's head, the next one is.

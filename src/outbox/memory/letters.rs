@@ -6,14 +6,18 @@ use super::state::State;
 use crate::outbox::config::Config;
 use crate::outbox::entry::NewEntry;
 use crate::outbox::letter::{
-    DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep, Discarded, DiscardedPage, STEP_LETTERS_MAX,
+    DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, Discarded, DiscardedPage,
+    STEP_LETTERS_MAX,
 };
 use crate::outbox::rules::{RETIRED, cut, forget_at_ms, note_discarded};
 
 impl State {
     pub fn dead(&self, filter: &DeadFilter, from: DeadCursor, limit: usize) -> DeadPage {
         let (found, next) = self.look_for(filter, from, limit);
-        let letter = |(endpoint, seq): &(usize, i64)| self.endpoints[*endpoint].dead[seq].clone();
+        let letter = |(endpoint, seq): &(usize, i64)| DeadLetter {
+            body: filter.bodies.then(|| self.events[seq].entry.body.clone()),
+            ..self.endpoints[*endpoint].dead[seq].clone()
+        };
         DeadPage {
             letters: found.iter().map(letter).collect(),
             next,

@@ -1,10 +1,11 @@
 //! The outbox in memory, for tests and for those who can do without durability.
 //!
-//! Order, downward: `letters`, `state`, `latest`, `endpoint`.
+//! Order, downward: `pending`, `letters`, `state`, `latest`, `endpoint`.
 
 mod endpoint;
 mod latest;
 mod letters;
+mod pending;
 mod state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,7 @@ use super::entry::{
 use super::error::{AppendError, OutboxError};
 use super::interface::Outbox;
 use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep, DiscardedPage};
+use super::pending::{PendingFilter, PendingPage};
 
 pub(super) struct Memory {
     config: Config,
@@ -122,6 +124,27 @@ impl Outbox for Memory {
     ) -> Result<DeadStep, OutboxError> {
         let step =
             self.with(|state| state.act_on_dead(act, filter, from, limit, now_ms, &self.config))?;
+        self.wake();
+        Ok(step)
+    }
+
+    async fn pending(
+        &self,
+        filter: &PendingFilter,
+        from: DeadCursor,
+        limit: usize,
+    ) -> Result<PendingPage, OutboxError> {
+        self.with(|state| state.pending(filter, from, limit))
+    }
+
+    async fn retry_now(
+        &self,
+        filter: &PendingFilter,
+        from: DeadCursor,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<DeadStep, OutboxError> {
+        let step = self.with(|state| state.retry_now(filter, from, limit, now_ms))?;
         self.wake();
         Ok(step)
     }

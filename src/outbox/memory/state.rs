@@ -232,9 +232,10 @@ impl State {
                 due_at_ms,
                 counts,
                 out_of_order,
-                ..
+                reason,
             } => {
                 pair.due_at_ms = Some(due_at_ms.max(1));
+                pair.reason = reason;
                 if !counts {
                     pair.attempts -= 1;
                 }
@@ -258,6 +259,7 @@ impl State {
                     reason,
                     answer,
                     body_bytes: event.body.len() as u64,
+                    body: None,
                 };
                 endpoint.remove(key.seq, &event.ordering_key);
                 endpoint.counts.dead += 1;

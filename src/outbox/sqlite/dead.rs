@@ -1,5 +1,6 @@
 //! Dead letters in the file: looked at, replayed, discarded, and too old at last.
 
+use bytes::Bytes;
 use rusqlite::{OptionalExtension, Result, params};
 use tracing::error;
 
@@ -136,7 +137,9 @@ impl Store {
             } else {
                 0
             };
-            while let Some(letter) = self.next_dead(endpoint, &counters.name, &mut seq)? {
+            while let Some(letter) =
+                self.next_dead(endpoint, &counters.name, &mut seq, filter.bodies)?
+            {
                 looked_at += 1;
                 if filter.holds(&letter) {
                     found.push((DeadRow { endpoint, seq }, letter));
@@ -150,15 +153,21 @@ impl Store {
     }
 
     /// The first letter of an endpoint behind `seq`, which is moved to it.
-    fn next_dead(&self, endpoint: i64, name: &str, seq: &mut i64) -> Result<Option<DeadLetter>> {
+    fn next_dead(
+        &self,
+        endpoint: i64,
+        name: &str,
+        seq: &mut i64,
+        bodies: bool,
+    ) -> Result<Option<DeadLetter>> {
         let sql = "SELECT dead.seq, id, hook, event.lane, operation_id, accepted_at_ms, died_at_ms,
-            attempts, replays, reason, answer, length(body)
+            attempts, replays, reason, answer, length(body), CASE WHEN ?3 THEN body END
             FROM dead CROSS JOIN event ON event.seq = dead.seq
             WHERE endpoint = ?1 AND dead.seq > ?2 ORDER BY dead.seq LIMIT 1";
         let after = *seq;
         self.connection
             .prepare_cached(sql)?
-            .query_row(params![endpoint, after], |row| {
+            .query_row(params![endpoint, after, bodies], |row| {
                 *seq = row.get(0)?;
                 Ok(DeadLetter {
                     endpoint: name.to_owned(),
@@ -173,6 +182,7 @@ impl Store {
                     reason: lossy(row, 9)?,
                     answer: lossy(row, 10)?,
                     body_bytes: from_sql(row.get(11)?),
+                    body: row.get::<_, Option<Vec<u8>>>(12)?.map(Bytes::from),
                 })
             })
             .optional()

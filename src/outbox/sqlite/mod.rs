@@ -5,7 +5,8 @@
 //! transaction is on disk, so one sync pays for all of them.
 //!
 //! Order, downward: `writer`, `start`, `maintenance`, `append`, `settle`, `claim`, `sweep`, `latest`,
-//! `dead`, `discards`, `stats`, `promote`, `order`, `store`, `file`, `event`, `ids`, `counters`, `reserve`, `file_watch`, `number`.
+//! `dead`, `discards`, `pending`,
+//! `stats`, `promote`, `order`, `store`, `file`, `event`, `ids`, `counters`, `reserve`, `file_watch`, `number`.
 
 mod append;
 mod claim;
@@ -20,6 +21,7 @@ mod latest;
 mod maintenance;
 mod number;
 mod order;
+mod pending;
 mod promote;
 mod reserve;
 mod settle;
@@ -51,6 +53,7 @@ use super::entry::{
 use super::error::{AppendError, OpenError, OutboxError};
 use super::interface::{Broken, OnFatal, Outbox};
 use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep, DiscardedPage};
+use super::pending::{PendingFilter, PendingPage};
 
 /// The asking side of the writer's thread.
 pub(super) struct Sqlite {
@@ -259,6 +262,31 @@ impl Outbox for Sqlite {
         let (act, filter) = (act.clone(), filter.clone());
         self.call(limit, move |store| {
             store.act_on_dead(&act, &filter, from, limit, now_ms)
+        })
+        .await
+    }
+
+    async fn pending(
+        &self,
+        filter: &PendingFilter,
+        from: DeadCursor,
+        limit: usize,
+    ) -> Result<PendingPage, OutboxError> {
+        let filter = filter.clone();
+        self.ask(0, move |store| store.pending(&filter, from, limit))
+            .await
+    }
+
+    async fn retry_now(
+        &self,
+        filter: &PendingFilter,
+        from: DeadCursor,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<DeadStep, OutboxError> {
+        let filter = filter.clone();
+        self.call(1, move |store| {
+            store.retry_now(&filter, from, limit, now_ms)
         })
         .await
     }

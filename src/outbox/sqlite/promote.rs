@@ -8,7 +8,7 @@ use super::number::to_sql;
 use super::store::Store;
 
 /// Events that are looked at at once, those of other endpoints included.
-const PROMOTE_MAX: i64 = 4096;
+pub(super) const PROMOTE_MAX: i64 = 4096;
 
 impl Store {
     /// Gives rows to the next pairs of an endpoint, ready, and says how many they are.

@@ -184,6 +184,40 @@ impl Bench {
                 }
                 names.join(" ")
             }
+            // pending <filter>,… : id@endpoint:state, `+` and the due time of a retry
+            ["pending", filter] => {
+                let filter = pending_filter(filter);
+                let mut names = Vec::new();
+                let mut from = Some(DeadCursor::default());
+                while let Some(cursor) = from {
+                    let page = self.outbox.pending(&filter, cursor, 2).await.unwrap();
+                    names.extend(page.events.iter().map(|event| {
+                        let PendingEvent { id, endpoint, .. } = event;
+                        assert_eq!(event.body, filter.bodies.then(|| body(id)));
+                        assert_eq!(event.body_bytes, body(id).len() as u64);
+                        let due = match event.due_at_ms {
+                            0 => String::new(),
+                            due_at_ms => format!("+{due_at_ms}"),
+                        };
+                        format!("{id}@{endpoint}:{}{due}", event.state.name())
+                    }));
+                    from = page.next;
+                }
+                names.join(" ")
+            }
+            // retry-now <filter>,… @<ms>: how many
+            ["retry-now", filter, at] => {
+                let filter = pending_filter(filter);
+                let mut done = 0;
+                let mut from = Some(DeadCursor::default());
+                while let Some(cursor) = from {
+                    let step = self.outbox.retry_now(&filter, cursor, 1, time(at));
+                    let step = step.await.unwrap();
+                    done += step.done;
+                    from = step.next;
+                }
+                done.to_string()
+            }
             ["pause", endpoint, at] => {
                 let health = Health {
                     failing_since_ms: Some(time(at)),
@@ -284,6 +318,23 @@ impl Outbox for Nothing {
         &self,
         _: &DeadAct,
         _: &DeadFilter,
+        _: DeadCursor,
+        _: usize,
+        _: u64,
+    ) -> Result<DeadStep, OutboxError> {
+        unreachable!()
+    }
+    async fn pending(
+        &self,
+        _: &PendingFilter,
+        _: DeadCursor,
+        _: usize,
+    ) -> Result<PendingPage, OutboxError> {
+        unreachable!()
+    }
+    async fn retry_now(
+        &self,
+        _: &PendingFilter,
         _: DeadCursor,
         _: usize,
         _: u64,
@@ -432,4 +483,21 @@ pub(super) async fn check_with(adjust: impl Fn(&mut Config), script: &str) {
 
 pub(super) async fn check(script: &str) {
     check_with(|_| {}, script).await;
+}
+
+/// `endpoint=A`, `hook=`, `id=`, `key=`, `bodies=yes`, with commas; `-` is none.
+fn pending_filter(text: &str) -> PendingFilter {
+    let mut filter = PendingFilter::default();
+    for (key, value) in text.split(',').filter_map(|part| part.split_once('=')) {
+        let text = Some(value.to_owned());
+        match key {
+            "endpoint" => filter.endpoint = text,
+            "hook" => filter.hook = text,
+            "id" => filter.id = text,
+            "key" => filter.ordering_key = text,
+            "bodies" => filter.bodies = true,
+            _ => panic!("no such filter: {key}"),
+        }
+    }
+    filter
 }

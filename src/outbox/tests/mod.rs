@@ -8,6 +8,7 @@ mod model;
 mod append;
 mod dead;
 mod order;
+mod pending;
 mod restart;
 mod series;
 mod settle;

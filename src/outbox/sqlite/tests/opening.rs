@@ -236,6 +236,7 @@ async fn no_statement_reads_through_a_table_or_sorts() {
         include_str!("../promote.rs"),
         include_str!("../sweep.rs"),
         include_str!("../event.rs"),
+        include_str!("../pending.rs"),
         include_str!("../latest.rs"),
     ];
     let mut seen = 0;

@@ -1,0 +1,225 @@
+//! Whoever has the outbox open, asked in the same words: a running server, or the file itself.
+
+use std::sync::Arc;
+
+use anyhow::{anyhow, bail};
+use futures_util::StreamExt;
+
+use crate::admin::outbox as orders;
+use crate::cli::client::{self, AdminClient};
+use crate::cli::engine_file::load_config;
+use crate::cli::files::Files;
+use crate::config::Config;
+use crate::outbox::{self, Kind, OpenError, Outbox};
+use crate::proto::v1;
+use crate::telemetry::UsageLimits;
+
+/// Whoever has the outbox open: a server, or this command itself.
+pub(super) enum Client {
+    Server(AdminClient),
+    File(Arc<dyn Outbox>, UsageLimits),
+}
+
+impl Client {
+    pub(super) async fn find(files: &Files, server: Option<&str>) -> anyhow::Result<Client> {
+        if let Some(url) = server {
+            return Ok(Client::Server(large(client::admin(url).await?)));
+        }
+        let env: Vec<_> = std::env::vars().collect();
+        let config = load_config(&files.policies, &env)?.map_err(|problems| {
+            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            anyhow!("{}", lines.join("\n"))
+        })?;
+        let url = client::url_of(config.admin.listen);
+        if let Ok(admin) = client::admin(&url).await {
+            return Ok(Client::Server(large(admin)));
+        }
+        let outbox = open_file(&config, &url)?;
+        Ok(Client::File(outbox, config.usage_limits()))
+    }
+
+    pub(super) async fn status(&self) -> anyhow::Result<v1::OutboxStatusResponse> {
+        Ok(match self {
+            Client::Server(client) => client
+                .clone()
+                .outbox_status(v1::OutboxStatusRequest {})
+                .await
+                .map_err(said)?
+                .into_inner(),
+            Client::File(outbox, limits) => {
+                orders::status(&**outbox, *limits).await.map_err(said)?
+            }
+        })
+    }
+
+    pub(super) async fn dead(
+        &self,
+        request: v1::DeadLettersRequest,
+    ) -> anyhow::Result<v1::DeadLettersResponse> {
+        Ok(match self {
+            Client::Server(client) => client
+                .clone()
+                .dead_letters(request)
+                .await
+                .map_err(said)?
+                .into_inner(),
+            Client::File(outbox, _) => {
+                self.check(request.filter.as_ref()).await?;
+                orders::dead(&**outbox, request).await.map_err(said)?
+            }
+        })
+    }
+
+    pub(super) async fn discarded(
+        &self,
+        request: v1::DiscardedEventsRequest,
+    ) -> anyhow::Result<v1::DiscardedEventsResponse> {
+        Ok(match self {
+            Client::Server(client) => client
+                .clone()
+                .discarded_events(request)
+                .await
+                .map_err(said)?
+                .into_inner(),
+            Client::File(outbox, _) => {
+                self.check(request.filter.as_ref()).await?;
+                orders::discarded(&**outbox, request).await.map_err(said)?
+            }
+        })
+    }
+
+    pub(super) async fn replay(
+        &self,
+        mut request: v1::ReplayDeadRequest,
+    ) -> anyhow::Result<orders::Progress> {
+        Ok(match self {
+            Client::Server(client) => client
+                .clone()
+                .replay_dead(request)
+                .await
+                .map_err(said)?
+                .into_inner()
+                .boxed(),
+            Client::File(outbox, _) => {
+                self.check(request.filter.as_ref()).await?;
+                // Nothing is sent before the next start, so there is nothing to spare.
+                request.rate = u32::MAX;
+                orders::replay(outbox.clone(), request).map_err(said)?
+            }
+        })
+    }
+
+    pub(super) async fn discard(
+        &self,
+        request: v1::DiscardEventsRequest,
+    ) -> anyhow::Result<orders::Progress> {
+        Ok(match self {
+            Client::Server(client) => client
+                .clone()
+                .discard_events(request)
+                .await
+                .map_err(said)?
+                .into_inner()
+                .boxed(),
+            Client::File(outbox, _) => {
+                self.check(request.filter.as_ref()).await?;
+                orders::discard(outbox.clone(), request).map_err(said)?
+            }
+        })
+    }
+
+    pub(super) async fn pending(
+        &self,
+        request: v1::PendingEventsRequest,
+    ) -> anyhow::Result<v1::PendingEventsResponse> {
+        Ok(match self {
+            Client::Server(client) => client
+                .clone()
+                .pending_events(request)
+                .await
+                .map_err(said)?
+                .into_inner(),
+            Client::File(outbox, _) => {
+                let filter = request.filter.as_ref();
+                let endpoint = filter.map(|filter| filter.endpoint.as_str());
+                self.check_endpoint(endpoint).await?;
+                orders::pending(&**outbox, request).await.map_err(said)?
+            }
+        })
+    }
+
+    pub(super) async fn retry(
+        &self,
+        request: v1::RetryPendingRequest,
+    ) -> anyhow::Result<orders::Progress> {
+        Ok(match self {
+            Client::Server(client) => client
+                .clone()
+                .retry_pending(request)
+                .await
+                .map_err(said)?
+                .into_inner()
+                .boxed(),
+            Client::File(outbox, _) => {
+                let filter = request.filter.as_ref();
+                let endpoint = filter.map(|filter| filter.endpoint.as_str());
+                self.check_endpoint(endpoint).await?;
+                orders::retry(outbox.clone(), request)
+            }
+        })
+    }
+
+    pub(super) async fn check(&self, filter: Option<&v1::DeadFilter>) -> anyhow::Result<()> {
+        self.check_endpoint(filter.map(|filter| filter.endpoint.as_str()))
+            .await
+    }
+
+    /// A server checks for itself; it knows the policy too.
+    pub(super) async fn check_endpoint(&self, endpoint: Option<&str>) -> anyhow::Result<()> {
+        match self {
+            Client::Server(_) => Ok(()),
+            Client::File(outbox, _) => orders::check_endpoint(&**outbox, &[], endpoint)
+                .await
+                .map_err(said),
+        }
+    }
+}
+
+/// A body may be larger than what gRPC takes by itself.
+fn large(admin: AdminClient) -> AdminClient {
+    admin.max_decoding_message_size(usize::MAX)
+}
+
+fn open_file(config: &Config, url: &str) -> anyhow::Result<Arc<dyn Outbox>> {
+    let path = config.outbox.path.display();
+    if config.outbox.kind == Kind::Memory {
+        bail!("no callgate answers at {url}, and an outbox in memory ends with its server");
+    }
+    if !config.outbox.path.exists() {
+        bail!("no callgate answers at {url}, and there is no outbox at `{path}`");
+    }
+    let on_fatal = |why: &str| eprintln!("callgate: the disk of the outbox failed: {why}");
+    outbox::open(&config.outbox, Box::new(on_fatal)).map_err(|error| match error {
+        OpenError::Locked { .. } => anyhow!(
+            "`{path}` is in use by a server that does not answer at {url}; name its `admin.listen` with --server"
+        ),
+        error => error.into(),
+    })
+}
+
+/// What was asked for cannot be meant.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Refused(String);
+
+/// What a server or the outbox said, for the person who asked.
+pub(super) fn said(status: tonic::Status) -> anyhow::Error {
+    match status.code() {
+        tonic::Code::InvalidArgument => {
+            // Of a command the option is meant, not the field.
+            let said = status.message().trim_start_matches("filter.endpoint: ");
+            Refused(said.to_owned()).into()
+        }
+        _ => client::said(status),
+    }
+}
