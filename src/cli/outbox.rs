@@ -2,8 +2,9 @@
 //!
 //! A running server is asked over its operators' port. When none runs, the file is opened here.
 //!
-//! Order, downward: `lists`, `holder`, `print`, `which`.
+//! Order, downward: `care`, `lists`, `holder`, `print`, `which`.
 
+mod care;
 mod holder;
 mod lists;
 mod print;
@@ -44,6 +45,13 @@ pub struct Args {
 enum Order {
     /// Show for each endpoint what was accepted and what became of it.
     Status,
+    /// Read the whole file and say what is damaged; no server may have it open.
+    Check,
+    /// Make a new file of what can be read of a damaged one; the old one is kept beside it.
+    Repair,
+    /// Print every event that waits or was given up on, one JSON object a line, also of a damaged
+    /// file. The bodies hold what people wrote.
+    Export,
     /// List events that wait, and for what, oldest first.
     Pending {
         #[command(flatten)]
@@ -127,6 +135,12 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
         eprintln!("callgate: say which events are to be tried, or `--all`");
         return Ok(ExitCode::from(EXIT_BAD_INPUT));
     }
+    match args.order {
+        Order::Check => return care::check(files, args.json),
+        Order::Repair => return care::repair(files, args.json),
+        Order::Export => return care::export(files),
+        _ => {}
+    }
     let done = client::block_on(async {
         let client = Client::find(files, args.server.as_deref()).await?;
         let done = client.run(&args.order, args.json).await;
@@ -147,6 +161,8 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
 impl Client {
     async fn run(&self, order: &Order, json: bool) -> anyhow::Result<ExitCode> {
         match order {
+            // Done before anyone is asked.
+            Order::Check | Order::Repair | Order::Export => {}
             Order::Status => print_status(&self.status().await?, json)?,
             Order::Pending { which, limit, show } => {
                 self.print_pending(which, *limit, *show, json).await?;

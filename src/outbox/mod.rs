@@ -19,13 +19,14 @@
 //! and keeps the order of acceptance; a head that waits for its retry holds up its own key alone.
 //! A dead pair that is replayed is the next of its key, after the one that is being tried.
 //!
-//! Order, downward: `supervised`, `sqlite`, `memory`, `interface`, `rules`, `series`, `pending`, `letter`, `entry`, `error`, `config`,
+//! Order, downward: `supervised`, `sqlite`, `memory`, `interface`, `rules`, `series`, `pending`, `letter`, `file_care`, `entry`, `error`, `config`,
 //! `faults`.
 
 mod config;
 mod entry;
 mod error;
 pub mod faults;
+mod file_care;
 mod interface;
 mod letter;
 mod pending;
@@ -36,6 +37,7 @@ mod memory;
 mod sqlite;
 mod supervised;
 
+use std::path::Path;
 use std::sync::Arc;
 
 pub use config::{Config, Kind};
@@ -44,6 +46,7 @@ pub use entry::{
     Settlement, Stats, StoredEvent, Work,
 };
 pub use error::{AppendError, OpenError, OutboxError};
+pub use file_care::{Exported, Inspection, Repaired};
 pub use interface::{Broken, OnFatal, Outbox};
 pub use letter::{
     BadCursor, DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, Discarded,
@@ -60,6 +63,22 @@ pub fn open(config: &Config, on_fatal: OnFatal) -> Result<Arc<dyn Outbox>, OpenE
         Kind::Memory => Arc::new(memory::Memory::new(config.clone())),
         Kind::Sqlite => Arc::new(sqlite::Sqlite::open(config, on_fatal)?),
     })
+}
+
+/// Reads a whole file that no other process has open, and says what is damaged.
+pub fn check_file(path: &Path) -> Result<Inspection, OpenError> {
+    sqlite::check(path)
+}
+
+/// Makes a new file of what can be read of a damaged one, which is kept under another name.
+/// `now_ms` is the time of the repair.
+pub fn repair_file(path: &Path, now_ms: u64) -> Result<Repaired, OpenError> {
+    sqlite::repair(path, now_ms)
+}
+
+/// Hands on every event of a file that is pending or dead and can be read; false when some cannot.
+pub fn export_file(path: &Path, each: impl FnMut(Exported)) -> Result<bool, OpenError> {
+    sqlite::export(path, each)
 }
 
 /// Opens the outbox and keeps it open: while its file cannot be opened or is damaged, every call

@@ -12,6 +12,8 @@ pub(super) const GAP_MAX: usize = 1000;
 pub(super) const RETIRED: &str = "dead for longer than `dead_keep`";
 /// Why an event is dead whose bytes on the disk have changed.
 pub(super) const DAMAGED: &str = "damaged: what is stored does not fit its checksum";
+/// Why events are discarded that a repair could not read any more.
+pub(super) const LOST: &str = "damaged: they could not be read when the file was repaired";
 /// Why an event is discarded for an endpoint at its acceptance.
 pub(super) const NO_ROOM: &str = "what waits for the endpoint is past its `endpoint_share`";
 /// A reason is kept up to this many bytes.

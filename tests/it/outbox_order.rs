@@ -205,7 +205,7 @@ fn events_that_waited_too_long_are_discarded_and_listed() {
         text.contains("discarded") && text.contains("`--limit`"),
         "{text}"
     );
-    assert!(outbox(&callgate, &["discarded", "--endpoint", "other"]).is_empty());
+    assert!(outbox(&callgate, &["discarded", "--id", "other"]).is_empty());
 }
 
 /// One receiver of two is down for so long that the outbox would be full of what waits for it.

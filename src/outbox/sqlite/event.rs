@@ -11,7 +11,13 @@ use crate::outbox::entry::NewEntry;
 
 /// A row of `event`.
 pub(super) struct Stored {
+    pub seq: i64,
     pub entry: NewEntry,
+    /// What it counts against the limits.
+    pub bytes: i64,
+    /// The numbers of its endpoints, each between blanks.
+    pub numbers: String,
+    pub checksum: i64,
     /// It is what was accepted.
     pub sound: bool,
 }
@@ -22,10 +28,15 @@ impl Stored {
     /// cannot be read is an error.
     pub(super) fn read(row: &Row<'_>) -> Result<Stored> {
         let (seq, numbers, parts) = parts_of(row)?;
-        let [id, hook, dialect, ordering_key, operation_id, body, _] = parts;
+        let [id, hook, dialect, ordering_key, operation_id, body, of] = parts;
+        let checksum_there = number_of(row.get_ref(10)?);
         let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok(Stored {
-            sound: number_of(row.get_ref(10)?) == checksum(seq, numbers, parts),
+            seq,
+            bytes: numbers[1],
+            numbers: lossy(of),
+            checksum: checksum_there,
+            sound: checksum_there == checksum(seq, numbers, parts),
             entry: NewEntry {
                 id: lossy(id),
                 hook: lossy(hook),

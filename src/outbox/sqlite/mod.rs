@@ -4,7 +4,7 @@
 //! Calls become jobs for that thread; it does many in one transaction and answers when the
 //! transaction is on disk, so one sync pays for all of them.
 //!
-//! Order, downward: `writer`, `start`, `maintenance`, `append`, `settle`, `claim`, `sweep`, `latest`,
+//! Order, downward: `repair`, `inspect`, `salvage`, `writer`, `start`, `maintenance`, `append`, `settle`, `claim`, `sweep`, `latest`,
 //! `dead`, `discards`, `pending`,
 //! `stats`, `promote`, `order`, `store`, `file`, `event`, `ids`, `counters`, `reserve`, `file_watch`, `number`.
 
@@ -17,13 +17,16 @@ mod event;
 mod file;
 mod file_watch;
 mod ids;
+mod inspect;
 mod latest;
 mod maintenance;
 mod number;
 mod order;
 mod pending;
 mod promote;
+mod repair;
 mod reserve;
+mod salvage;
 mod settle;
 mod start;
 mod stats;
@@ -33,6 +36,9 @@ mod writer;
 
 #[cfg(test)]
 mod tests;
+
+pub(super) use inspect::{check, export};
+pub(super) use repair::repair;
 
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

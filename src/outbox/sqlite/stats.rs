@@ -1,6 +1,6 @@
 //! Questions about the outbox that change nothing.
 
-use rusqlite::{OptionalExtension, Result, params};
+use rusqlite::{OptionalExtension, Result, Row, params};
 
 use super::number::from_sql;
 use super::store::Store;
@@ -50,20 +50,25 @@ impl Store {
         })
     }
 
+    /// What was here when the file was opened is at least as old as that: the clock that it was
+    /// accepted by may have been ahead of ours.
     fn oldest_pending_ms(&self, endpoint: i64) -> Result<Option<u64>> {
-        let sql = "SELECT accepted_at_ms FROM pair WHERE endpoint = ?1 ORDER BY seq LIMIT 1";
+        let of = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let sql = "SELECT seq, accepted_at_ms FROM pair WHERE endpoint = ?1 ORDER BY seq LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let listed = statement.query_row([endpoint], |row| row.get(0));
-        let mut oldest: Option<i64> = listed.optional()?;
+        let mut oldest: Option<(i64, i64)> = statement.query_row([endpoint], of).optional()?;
         if oldest.is_none()
             && let Some((from, name)) = self.counters.unpromoted(endpoint)
         {
-            let sql = "SELECT accepted_at_ms FROM event
+            let sql = "SELECT seq, accepted_at_ms FROM event
                 WHERE seq > ?1 AND instr(endpoints, ?2) ORDER BY seq LIMIT 1";
             let mut statement = self.connection.prepare_cached(sql)?;
-            let behind = statement.query_row(params![from, name], |row| row.get(0));
-            oldest = behind.optional()?;
+            oldest = statement.query_row(params![from, name], of).optional()?;
         }
-        Ok(oldest.map(from_sql))
+        let (opened_at_ms, last_seq) = self.opened;
+        Ok(oldest.map(|(seq, at_ms)| match opened_at_ms {
+            Some(opened_at_ms) if seq <= last_seq => from_sql(at_ms).min(opened_at_ms),
+            _ => from_sql(at_ms),
+        }))
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Store {
     pub retire_from_ms: u64,
     /// No latest entry of a series is to be forgotten before this time.
     pub latest_from_ms: u64,
+    /// The first time that was told since the file was opened, and the last event before it.
+    pub opened: (Option<u64>, i64),
     pub work: Work,
     /// A pair became ready since [`Store::begin`].
     pub woke: bool,
@@ -30,8 +32,10 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn new(connection: Connection, config: &Config) -> Result<Store> {
+        let counters = Counters::load(&connection)?;
         Ok(Store {
-            counters: Counters::load(&connection)?,
+            opened: (None, counters.last_seq),
+            counters,
             connection,
             config: config.clone(),
             ids: Ids::default(),

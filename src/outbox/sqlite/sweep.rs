@@ -10,6 +10,7 @@ use crate::outbox::rules::{RETIRED, SWEEP_MAX, forget_at_ms};
 impl Store {
     /// Forgets some of all whose time has come.
     pub(super) fn sweep(&mut self, now_ms: u64) -> Result<()> {
+        self.opened.0.get_or_insert(now_ms);
         self.retire(now_ms)?;
         self.sweep_latest(now_ms)?;
         let max = self.config.dedupe_ids_max;

@@ -10,9 +10,11 @@ async fn what_is_pending_is_listed_with_its_state() {
         settle a@A retry:500 @10
         settle c@A dead @10
         settle d@A delivered @10
-        pending - = a@A:retry+500 b@A:waiting a@B:ready b@B:ready c@B:ready d@B:ready
         pending endpoint=A,bodies=yes = a@A:retry+500 b@A:waiting
-        pending key=x,endpoint=B = a@B:ready b@B:ready
+        pending key=x,endpoint=A = a@A:retry+500 b@A:waiting
+        pending id=a = a@A:retry+500 a@B:ready
+        claim B 1 @10 = a#1
+        pending id=a = a@A:retry+500 a@B:in_flight
         pending id=d,hook=AfterSendSingleMSG = d@B:ready
         pending hook=afterSendGroupMsg =
         pending endpoint=C =",

@@ -4,6 +4,7 @@ mod damage;
 mod disk;
 mod opening;
 mod power;
+mod repair;
 mod writer;
 
 use std::fs;

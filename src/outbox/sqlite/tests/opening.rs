@@ -285,3 +285,26 @@ async fn as_shipped_a_body_of_a_mebibyte_fits_and_there_is_a_reserve() {
     let stored = bench.outbox.append(vec![largest]).await;
     assert_eq!(stored, Ok(vec![Appended::Stored]));
 }
+
+/// Else an alert on the oldest event is blind until the clock has caught up.
+#[tokio::test]
+async fn what_was_accepted_by_a_clock_that_was_ahead_is_as_old_as_the_start() {
+    let bench = bench();
+    let ahead = vec![entry("a", "A", 9_000_000), entry("b", "B", 9_000_000)];
+    bench.outbox.append(ahead).await.unwrap();
+    bench
+        .outbox
+        .claim("A", 9_000_000, Capacity::of(1))
+        .await
+        .unwrap();
+    bench.outbox.close().await;
+    let outbox = Sqlite::open(&bench.config, Box::new(|_| {})).unwrap();
+    outbox.claim("C", 5_000_000, Capacity::of(1)).await.unwrap();
+    outbox
+        .append(vec![entry("c", "C", 5_000_100)])
+        .await
+        .unwrap();
+    let stats = outbox.stats().await.unwrap().endpoints;
+    let oldest: Vec<_> = stats.iter().map(|one| one.oldest_pending_ms).collect();
+    assert_eq!(oldest, [Some(5_000_000), Some(5_000_000), Some(5_000_100)]);
+}

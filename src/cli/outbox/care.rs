@@ -1,0 +1,119 @@
+//! What is done with the file itself, damaged or not, while no server has it open.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{anyhow, bail};
+use serde_json::json;
+
+use super::print::add_body;
+use crate::cli::engine_file::load_config;
+use crate::cli::exit::EXIT_BAD_INPUT;
+use crate::cli::files::Files;
+use crate::cli::output::{self, plain};
+use crate::outbox::{self, Exported, Inspection, Kind};
+
+/// Exit code 1 when something is damaged.
+pub(super) fn check(files: &Files, json: bool) -> anyhow::Result<ExitCode> {
+    let path = path(files)?;
+    let seen = outbox::check_file(&path)?;
+    if json {
+        let line = json!({
+            "sound": seen.is_sound(), "events": seen.events, "findings": seen.findings,
+            "found": seen.found,
+        });
+        output::line(&line.to_string())?;
+    } else {
+        print_findings(&seen)?;
+        let (events, path) = (seen.events, path.display());
+        output::line(&match seen.found {
+            0 => format!("{events} events, `{path}` is sound"),
+            found => format!(
+                "{events} events can be read, {found} things are wrong with `{path}`; `callgate outbox repair` saves what can be read"
+            ),
+        })?;
+    }
+    Ok(match seen.is_sound() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(EXIT_BAD_INPUT),
+    })
+}
+
+fn print_findings(seen: &Inspection) -> anyhow::Result<()> {
+    for finding in &seen.findings {
+        output::line(&plain(finding))?;
+    }
+    match seen.found as usize - seen.findings.len() {
+        0 => Ok(()),
+        more => output::line(&format!("and {more} more")),
+    }
+}
+
+pub(super) fn repair(files: &Files, json: bool) -> anyhow::Result<ExitCode> {
+    let path = path(files)?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let done = outbox::repair_file(&path, since.as_millis() as u64)?;
+    let old = done.old.as_ref().map(|old| old.display().to_string());
+    if json {
+        let line = json!({
+            "repaired": old.is_some(), "findings": done.inspection.findings,
+            "found": done.inspection.found, "events": done.kept, "damaged": done.damaged,
+            "lost": done.lost, "old": old,
+        });
+        output::line(&line.to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(old) = old else {
+        let (events, path) = (done.inspection.events, path.display());
+        output::line(&format!(
+            "{events} events, `{path}` is sound: nothing to be repaired"
+        ))?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    print_findings(&done.inspection)?;
+    output::line(&format!(
+        "{} events are in the new file, {} of them damaged and kept as dead letters; {} that waited or were dead cannot be read any more and are counted as discarded; the old file is `{old}`",
+        done.kept, done.damaged, done.lost
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn export(files: &Files) -> anyhow::Result<ExitCode> {
+    let path = path(files)?;
+    let mut printed = Ok(());
+    let whole = outbox::export_file(&path, |event| {
+        if printed.is_ok() {
+            printed = output::line(&exported(&event));
+        }
+    })?;
+    printed?;
+    if !whole {
+        eprintln!("callgate: some of `{}` could not be read", path.display());
+        return Ok(ExitCode::from(EXIT_BAD_INPUT));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn exported(event: &Exported) -> String {
+    let entry = &event.entry;
+    let mut line = json!({
+        "id": entry.id, "hook": entry.hook, "dialect": entry.dialect, "lane": entry.ordering_key,
+        "operation_id": entry.operation_id, "accepted_at_ms": entry.accepted_at_ms,
+        "pending": event.pending, "dead": event.dead, "sound": event.sound,
+    });
+    add_body(&mut line, &entry.body);
+    line.to_string()
+}
+
+fn path(files: &Files) -> anyhow::Result<PathBuf> {
+    let env: Vec<_> = std::env::vars().collect();
+    let config = load_config(&files.policies, &env)?.map_err(|problems| {
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        anyhow!("{}", lines.join("\n"))
+    })?;
+    if config.outbox.kind == Kind::Memory {
+        bail!("`outbox.kind` is memory, so there is no file");
+    }
+    Ok(config.outbox.path)
+}
