@@ -13,8 +13,9 @@ use crate::import::{DropReason, ImportedWords, WordFormat, WordImport, import_wo
 /// A longer file is no word list but a mistake.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// Reads plain lines, `word tag1,tag2`, words between `|`, CSV, JSON and Discord's AutoMod
-/// keywords, in UTF-8, UTF-16, GBK, Big5 and other encodings.
+/// Reads plain lines, `word tag1,tag2`, `word=replacement`, `word 123`, words between signs, CSV,
+/// JSON, XML, strings in program text and Discord's AutoMod keywords, in UTF-8, UTF-16, UTF-32,
+/// GBK, Big5, Shift_JIS and other encodings. What cannot be told is refused, never guessed.
 ///
 /// Prints the list on standard output, or writes it to OUT, and says on standard error what was
 /// left out and why, with line numbers.
@@ -70,6 +71,16 @@ enum Format {
     Tags,
     /// Words between `|`.
     Pipe,
+    /// Words between `，`, `、`, `；` or `;`.
+    Separated,
+    /// `word=replacement`; the word is taken.
+    Replacements,
+    /// `word 123`, as dictionaries have it; the word is taken.
+    Frequencies,
+    /// Program text; its strings are the words.
+    Code,
+    /// XML; the text of each element that holds no other.
+    Xml,
     /// Columns between commas, semicolons or tabs.
     Csv,
     /// An array of strings or objects, or an object of arrays.
@@ -85,6 +96,11 @@ impl Format {
             Format::Plain => WordFormat::Plain,
             Format::Tags => WordFormat::Tags,
             Format::Pipe => WordFormat::Pipe,
+            Format::Separated => WordFormat::Separated,
+            Format::Replacements => WordFormat::Replacements,
+            Format::Frequencies => WordFormat::Frequencies,
+            Format::Code => WordFormat::Code,
+            Format::Xml => WordFormat::Xml,
             Format::Csv => WordFormat::Csv,
             Format::Json => WordFormat::Json,
             Format::Discord => WordFormat::Discord,
@@ -206,6 +222,18 @@ fn report(args: &Args, file: &str, imported: &ImportedWords) {
     }
     if let Some(more) = told.len().checked_sub(args.report_max).filter(|n| *n > 0) {
         eprintln!("{file}: {more} more are left out; --report-max tells more of them");
+    }
+    for one in imported.changed.iter().take(args.report_max) {
+        eprintln!(
+            "{file}:{}: of `{}` the word is `{}`",
+            one.line, one.text, one.word
+        );
+    }
+    if let Some(more) = (imported.changed.len())
+        .checked_sub(args.report_max)
+        .filter(|n| *n > 0)
+    {
+        eprintln!("{file}: of {more} more a part is the word");
     }
     if imported.open_ended > 0 {
         eprintln!(

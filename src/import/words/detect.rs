@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::form::WordFormat;
-use super::lines::is_comment;
-use super::table;
+use super::lines::{self, is_comment};
+use super::{code, json, table};
 
 /// Lines that are looked at.
 const SAMPLE: usize = 2_000;
@@ -15,12 +15,18 @@ pub fn format(name: &str, text: &str) -> WordFormat {
     match extension.map(str::to_ascii_lowercase).as_deref() {
         Some("json") => return WordFormat::Json,
         Some("csv" | "tsv") => return WordFormat::Csv,
+        Some("xml" | "plist" | "html") => return WordFormat::Xml,
         _ => {}
     }
-    if text.trim_start().starts_with(['[', '{'])
-        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
-    {
+    let start = text.trim_start();
+    if start.starts_with(['[', '{']) && json::roots(text).is_ok() {
         return WordFormat::Json;
+    }
+    if start.starts_with('<') && !start.starts_with("<?php") {
+        return WordFormat::Xml;
+    }
+    if code::is_code(text) {
+        return WordFormat::Code;
     }
     let lines = text.lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !is_comment(line));
@@ -36,10 +42,21 @@ fn format_of_lines(lines: &[&str]) -> WordFormat {
         let mut items = line.split(',').map(str::trim);
         line.contains(',') && items.any(|item| item.starts_with('*') || item.ends_with('*'))
     };
+    let nearly_all = |holds: &dyn Fn(&str) -> bool| {
+        let count = lines.iter().filter(|line| holds(line)).count();
+        count > 0 && count * 10 >= lines.len() * 9
+    };
+    let has_sign = |line: &str| line.contains(['，', '、', '；']);
     if most(&|line| line.contains('|')) {
         WordFormat::Pipe
     } else if table::has_header(lines) {
         WordFormat::Csv
+    } else if nearly_all(&|line| lines::split_replacement(line).is_some()) {
+        WordFormat::Replacements
+    } else if nearly_all(&|line| lines::split_frequency(line).is_some()) && has_many_ends(lines) {
+        WordFormat::Frequencies
+    } else if most(&has_sign) && !is_tagged(lines) {
+        WordFormat::Separated
     } else if most(&|line| line.contains('\t')) || is_tagged(lines) {
         WordFormat::Tags
     } else if lines.iter().any(|line| has_open_item(line)) {
@@ -48,9 +65,23 @@ fn format_of_lines(lines: &[&str]) -> WordFormat {
         WordFormat::Csv
     } else if most(&|line| line.contains(',')) {
         WordFormat::Discord
+    } else if most(&|line| line.contains(';')) {
+        WordFormat::Separated
     } else {
         WordFormat::Plain
     }
+}
+
+/// The lines end in more different numbers than there are classes of words.
+fn has_many_ends(lines: &[&str]) -> bool {
+    let numbers = lines.iter().map(|line| {
+        let mut parts = line.rsplit(char::is_whitespace);
+        parts
+            .find(|part| part.parse::<f64>().is_ok())
+            .unwrap_or_default()
+    });
+    let distinct: BTreeSet<&str> = numbers.collect();
+    distinct.len() * 2 > lines.len() && distinct.iter().any(|number| number.len() > 1)
 }
 
 /// Nearly every line ends in something after a blank that looks like tags: there is little of it

@@ -12,9 +12,20 @@ pub enum WordFormat {
     Tags,
     /// `one|two|three`, on one line or many.
     Pipe,
+    /// `一，二、三；四`, with one of these signs, or `;`, between the words.
+    Separated,
+    /// `word=replacement`, `word => replacement`: the word alone is taken.
+    Replacements,
+    /// `word 123` or `word 123 n`: how often a word occurs, as dictionaries have it.
+    Frequencies,
+    /// Program text: the strings in it, as in `module.exports = ["one", "two"]`.
+    Code,
+    /// XML: the text of each element that holds no other.
+    Xml,
     /// Columns, with a header or without: the word first, then its tags.
     Csv,
-    /// An array of strings or objects, or an object of such arrays.
+    /// An array of strings or objects, an object of such arrays, an object whose keys are the
+    /// words, or one of these a line.
     Json,
     /// Discord's AutoMod: `cat, cat*, *cat*`.
     Discord,

@@ -1,6 +1,6 @@
 //! JSON: arrays of strings or objects, objects of arrays, and Discord's AutoMod rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -43,18 +43,27 @@ const AUTOMOD_WORDS: &str = "keyword_filter";
 /// Arrays in arrays in objects; a list is never deeper.
 const DEPTH_MAX: usize = 8;
 
-/// Reads a document. Errors: it is no JSON, with line and column.
+/// Reads a document, or one a line. Errors: it is no JSON, with line and column.
 pub fn read(text: &str, words: &mut Words) -> Result<(), String> {
     // A byte-order mark was taken off when the bytes were decoded.
-    let root: &RawValue =
-        serde_json::from_str(text).map_err(|error| format!("this is no JSON: {error}"))?;
+    let roots = roots(text)?;
     let mut reading = Reading {
         text,
         words,
         at: (0, 1),
     };
-    reading.value(root, None, 0);
+    for root in roots {
+        reading.value(root, None, 0);
+    }
     Ok(())
+}
+
+/// The documents of a text.
+pub fn roots(text: &str) -> Result<Vec<&RawValue>, String> {
+    let documents = serde_json::Deserializer::from_str(text).into_iter();
+    documents
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("this is no JSON: {error}"))
 }
 
 struct Reading<'a, 'w> {
@@ -100,11 +109,18 @@ impl<'a> Reading<'a, '_> {
                 .then(|| parsed::<String>(word.get()))
         });
         let holds_list = fields.keys().any(|key| is_list_key(key));
+        // In an array an object is one word with what is said of it.
+        if depth == 0 && !holds_list && has_words_as_keys(&fields, word.is_some()) {
+            return self.keys(&fields);
+        }
         if let Some(word) = word.filter(|_| !holds_list) {
             let found = TAG_KEYS.iter().filter_map(|key| find(&fields, key));
             let found: Vec<String> = found.map(|raw| tags_of(parsed(raw.get()))).collect();
             let tags: Vec<&str> = found.iter().map(String::as_str).chain(tag).collect();
-            return self.words.add(line, &word, &tags);
+            for word in word.split('|').filter(|word| !word.trim().is_empty()) {
+                self.words.add(line, word, &tags);
+            }
+            return;
         }
         let mut lists: Vec<(&String, &&RawValue)> = fields
             .iter()
@@ -118,6 +134,20 @@ impl<'a> Reading<'a, '_> {
         }
         for (key, raw) in lists {
             self.list(key, raw, tag, depth);
+        }
+    }
+
+    /// The keys are the words; texts and arrays of them below are their tags.
+    fn keys(&mut self, fields: &BTreeMap<String, &'a RawValue>) {
+        let mut fields: Vec<_> = fields.iter().collect();
+        fields.sort_by_key(|(_, raw)| raw.get().as_ptr());
+        for (word, raw) in fields {
+            let line = self.line_of(raw);
+            let tags = match raw.get().as_bytes().first() {
+                Some(b'[') => tags_of(parsed(raw.get())),
+                _ => String::new(),
+            };
+            self.words.add(line, word, &[&tags]);
         }
     }
 
@@ -166,6 +196,34 @@ impl<'a> Reading<'a, '_> {
         );
         self.at.1
     }
+}
+
+/// Whether the keys of an object are the words: all below them are numbers, booleans or
+/// replacements, or arrays of the same few tags. `named`: one of the keys is called as a word's is.
+fn has_words_as_keys(fields: &BTreeMap<String, &RawValue>, named: bool) -> bool {
+    let values: Vec<Value> = fields.values().map(|raw| parsed(raw.get())).collect();
+    let all = |is: fn(&Value) -> bool| values.iter().all(is);
+    if values.is_empty() {
+        return false;
+    }
+    if all(|value| value.is_number() || value.is_boolean() || value.is_null()) {
+        return true;
+    }
+    if all(Value::is_string) {
+        return !named && fields.len() > 1;
+    }
+    let tags: Option<Vec<&str>> = values
+        .iter()
+        .filter_map(Value::as_array)
+        .flatten()
+        .map(Value::as_str)
+        .collect();
+    let distinct: BTreeSet<&str> = tags.iter().flatten().copied().collect();
+    let count = tags.map_or(0, |tags| tags.len());
+    all(Value::is_array)
+        && fields.len() > 2
+        && distinct.len() < fields.len()
+        && distinct.len() < count
 }
 
 fn is_list_key(key: &str) -> bool {

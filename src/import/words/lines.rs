@@ -2,9 +2,97 @@
 
 use super::word::{Reason, Words, no_word};
 
-/// One word a line.
+/// One word a line, behind a number or the mark of a list where most lines have one.
 pub fn plain(text: &str, words: &mut Words) {
-    each(text, words, |line, text, words| words.add(line, text, &[]));
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let (all, marked) = lines.fold((0, 0), |(all, marked), line| {
+        (all + 1, marked + usize::from(unmarked(line).is_some()))
+    });
+    let has_marks = all > 1 && marked * 10 >= all * 9;
+    each(text, words, |line, text, words| {
+        let unmarked = unmarked(text).filter(|_| has_marks);
+        match regex_literal(text.trim()) {
+            Some(Some(word)) => words.add_read_as(line, text, &word),
+            Some(None) => words.drop(line, text, Reason::Pattern),
+            None => words.add(line, unmarked.unwrap_or(text), &[]),
+        }
+    });
+}
+
+/// What stands behind `- `, `* `, `• `, `1. ` or `1) `.
+fn unmarked(line: &str) -> Option<&str> {
+    let line = line.trim();
+    let bullet = ["- ", "* ", "• ", "· "];
+    let rest = bullet.iter().find_map(|mark| line.strip_prefix(mark));
+    let numbered = || {
+        let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
+        let is_numbered = rest.len() < line.len();
+        let marks = [". ", ") ", "、", "．"];
+        let rest = marks.iter().find_map(|mark| rest.strip_prefix(mark));
+        rest.filter(|_| is_numbered)
+    };
+    rest.or_else(numbered)
+        .map(str::trim)
+        .filter(|rest| !rest.is_empty())
+}
+
+/// `/word/i` and `\bword\b` are a word, `/wo+rd/` is a pattern; `None` for anything else.
+fn regex_literal(line: &str) -> Option<Option<String>> {
+    let bounded = line
+        .strip_prefix("\\b")
+        .and_then(|rest| rest.strip_suffix("\\b"));
+    let literal = || {
+        let (body, flags) = line.strip_prefix('/')?.rsplit_once('/')?;
+        let are_flags = flags.chars().all(|flag| "gimsuyx".contains(flag));
+        (are_flags && !body.is_empty()).then_some(body)
+    };
+    let body = bounded.or_else(literal)?;
+    let body = body.strip_prefix("\\b").unwrap_or(body);
+    let body = body.strip_suffix("\\b").unwrap_or(body);
+    let is_word = !body.is_empty() && !body.contains(|c| "\\^$.|?*+()[]{}".contains(c));
+    Some(is_word.then(|| body.to_owned()))
+}
+
+/// `word=replacement` and `word => replacement`.
+pub fn replacements(text: &str, words: &mut Words) {
+    each(text, words, |line, text, words| {
+        match split_replacement(text) {
+            Some((word, _)) => words.add_read_as(line, text, word),
+            None => words.add(line, text, &[]),
+        }
+    });
+}
+
+/// The word and what it is replaced by.
+pub fn split_replacement(line: &str) -> Option<(&str, &str)> {
+    let parts = ["=>", "->", "="]
+        .iter()
+        .find_map(|sign| line.split_once(sign));
+    let (word, replacement) = parts?;
+    let is_program = word.contains(|c| "(){}[]<>\"".contains(c));
+    (!word.trim().is_empty() && !is_program).then(|| (word.trim(), replacement.trim()))
+}
+
+/// `word 123` and `word 123 n`.
+pub fn frequencies(text: &str, words: &mut Words) {
+    each(text, words, |line, text, words| {
+        match split_frequency(text) {
+            Some(word) => words.add_read_as(line, text, word),
+            None => words.add(line, text, &[]),
+        }
+    });
+}
+
+/// The word of `word 123` or `word 123 n`.
+pub fn split_frequency(line: &str) -> Option<&str> {
+    let (start, last) = line.trim().rsplit_once(char::is_whitespace)?;
+    let is_number = |part: &str| part.parse::<f64>().is_ok();
+    if is_number(last) {
+        return Some(start.trim());
+    }
+    let (word, number) = start.trim().rsplit_once(char::is_whitespace)?;
+    let is_kind = last.len() <= 4 && last.bytes().all(|byte| byte.is_ascii_lowercase());
+    (is_number(number) && is_kind).then(|| word.trim())
 }
 
 /// `word tag1,tag2`: a tab parts the two, or else the last blank.
@@ -13,14 +101,23 @@ pub fn tags(text: &str, words: &mut Words) {
         let parts = text.split_once('\t');
         let parts = parts.or_else(|| text.trim_end().rsplit_once(char::is_whitespace));
         let (word, tags) = parts.unwrap_or((text, ""));
-        words.add(line, word, &[tags]);
+        match is_number(word) && !tags.trim().is_empty() {
+            // A number that stands first is the line's, not a word.
+            true => words.add_read_as(line, text, tags.split('\t').next().unwrap_or(tags)),
+            false => words.add(line, word, &[tags]),
+        }
     });
 }
 
+fn is_number(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Words with a sign between them.
-pub fn separated(text: &str, sign: char, words: &mut Words) {
+pub fn separated(text: &str, signs: &[char], words: &mut Words) {
     each(text, words, |line, text, words| {
-        for word in text.split(sign).filter(|word| !word.trim().is_empty()) {
+        for word in text.split(signs).filter(|word| !word.trim().is_empty()) {
             words.add(line, word, &[]);
         }
     });
@@ -51,9 +148,13 @@ pub fn discord_word(line: u32, item: &str, words: &mut Words) {
     words.add(line, &format!("{left}{bare}{right}"), &[]);
 }
 
-/// `# words` and `// words`; without the blank it may be a word.
+/// `# words` and `// words`, `; words` and `[section]`; without the blank it may be a word.
 pub fn is_comment(line: &str) -> bool {
-    let rest = line.trim_start_matches('#');
+    let is_section = line.len() > 2 && line.starts_with('[') && line.ends_with(']');
+    if is_section && !line.contains(['"', '\'', ',']) || line.starts_with("; ") {
+        return true;
+    }
+    let rest = line.trim_start_matches(['#', '＃']);
     let is_hash = rest.len() < line.len() && (rest.is_empty() || rest.starts_with([' ', '\t']));
     is_hash || line.starts_with("// ")
 }

@@ -4,22 +4,26 @@
 //! become a list file of ours (`write`). Nothing is lost in silence: what is left out is told
 //! with its line and the reason.
 //!
-//! Order, downward: `write`, `detect`, `table`, `json`, `lines`, `decode`, `word`, `form`.
+//! Order, downward: `nonsense`, `write`, `detect`, `table`, `json`, `code`, `xml`, `lines`,
+//! `decode`, `word`, `form`.
 
+mod code;
 mod decode;
 mod detect;
 mod form;
 mod json;
 mod lines;
+mod nonsense;
 mod table;
 mod word;
 mod write;
+mod xml;
 
 use serde::Serialize;
 
 pub use form::{WordFormat, WordImport};
 use word::Words;
-pub use word::{Dropped, Reason};
+pub use word::{Changed, Dropped, Reason};
 
 /// A list in our form, and what became of the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,6 +39,8 @@ pub struct ImportedWords {
     /// Entries with a `*` at an end, where the word may go on.
     pub open_ended: usize,
     pub dropped: Vec<Dropped>,
+    /// Pieces of which a part is the word.
+    pub changed: Vec<Changed>,
 }
 
 /// Turns a foreign word list into ours. `name` is the file's, for a hint on its format.
@@ -53,10 +59,20 @@ pub fn import_words(
     match format {
         WordFormat::Plain => lines::plain(&decoded.text, &mut words),
         WordFormat::Tags => lines::tags(&decoded.text, &mut words),
-        WordFormat::Pipe => lines::separated(&decoded.text, '|', &mut words),
+        WordFormat::Pipe => lines::separated(&decoded.text, &['|'], &mut words),
+        WordFormat::Separated => {
+            lines::separated(&decoded.text, &['，', '、', '；', ';'], &mut words)
+        }
+        WordFormat::Replacements => lines::replacements(&decoded.text, &mut words),
+        WordFormat::Frequencies => lines::frequencies(&decoded.text, &mut words),
+        WordFormat::Code => code::read(&decoded.text, &mut words),
+        WordFormat::Xml => xml::read(&decoded.text, &mut words)?,
         WordFormat::Discord => lines::discord(&decoded.text, &mut words),
         WordFormat::Csv => table::read(&decoded.text, import, &mut words)?,
         WordFormat::Json => json::read(&decoded.text, &mut words)?,
+    }
+    if import.format.is_none() {
+        nonsense::refuse(&words.entries, format)?;
     }
     words.add_tags(&import.tags);
     let list = write::write(&mut words);
@@ -72,6 +88,7 @@ pub fn import_words(
             .filter(|word| is_open_ended(&word.text))
             .count(),
         dropped: words.dropped,
+        changed: words.changed,
     })
 }
 

@@ -414,3 +414,243 @@ mod random {
         }
     }
 }
+
+fn words_of(name: &str, text: &str) -> (Vec<String>, Vec<String>) {
+    let imported = import(name, text.as_bytes(), &WordImport::default());
+    let changed = imported.changed.iter();
+    let changed = changed.map(|one| format!("{} `{}`: `{}`", one.line, one.text, one.word));
+    (read_back(&imported.list), changed.collect())
+}
+
+#[test]
+fn words_with_something_beside_them_are_told_of() {
+    let (words, changed) = words_of("a.txt", "badger=***\nferret=f*rret\nstoat=[removed]\n");
+    assert_eq!(words, ["badger", "ferret", "stoat"]);
+    assert_eq!(changed[0], "1 `badger=***`: `badger`");
+    let (words, _) = words_of("a.txt", "badger => b****r\nferret => f\n");
+    assert_eq!(words, ["badger", "ferret"]);
+    let (words, changed) = words_of("a.txt", "赌博 1203\n加微信 88\n代开发票 3\n");
+    assert_eq!(words, ["赌博", "加微信", "代开发票"]);
+    assert_eq!(changed.len(), 3);
+    let (words, _) = words_of("dict.txt", "赌博网站 1203 n\n加微信 88 v\n刷单 7 vn\n");
+    assert_eq!(words, ["赌博网站", "加微信", "刷单"]);
+    let (words, _) = words_of("a.txt", "/badger/i\n/\\bferret\\b/\n\\bstoat\\b\n");
+    assert_eq!(words, ["badger", "ferret", "stoat"]);
+}
+
+#[test]
+fn lists_in_other_clothes() {
+    let check = |name: &str, text: &str, expected: &[&str]| {
+        assert_eq!(words_of(name, text).0, expected, "{text}");
+    };
+    check(
+        "a",
+        "1. badger\n2. ferret\n3. stoat\n",
+        &["badger", "ferret", "stoat"],
+    );
+    check("a", "* badger\n* ferret\n", &["badger", "ferret"]);
+    check(
+        "a",
+        "badger\rferret\rstoat\r",
+        &["badger", "ferret", "stoat"],
+    );
+    check(
+        "a",
+        "赌博、加微信、代开发票\n",
+        &["赌博", "加微信", "代开发票"],
+    );
+    check(
+        "a",
+        "badger; ferret; stoat\n",
+        &["badger", "ferret", "stoat"],
+    );
+    check(
+        "a.js",
+        "export default [\n  'badger', // one\n  \"it's\",\n];\n",
+        &["badger", "it's"],
+    );
+    check(
+        "a.py",
+        "WORDS = [\n    \"badger\",\n    \"ferret\",\n]\n",
+        &["badger", "ferret"],
+    );
+    check(
+        "a.php",
+        "<?php\nreturn array('badger', 'ferret');\n",
+        &["badger", "ferret"],
+    );
+    check("a", "['badger', 'ferret',]", &["badger", "ferret"]);
+    check(
+        "a.xml",
+        "<?xml version=\"1.0\"?>\n<words>\n <!-- x -->\n <w>badger</w><w>a &amp; b</w>\n</words>",
+        &["badger", "a & b"],
+    );
+    check(
+        "a",
+        "{\"word\":\"badger\"}\n{\"word\":\"ferret\"}\n",
+        &["badger", "ferret"],
+    );
+    check(
+        "a",
+        "{\"badger\":\"b*****\",\"ferret\":\"f*****\"}",
+        &["badger", "ferret"],
+    );
+    check(
+        "a",
+        "[Section]\nbadger\n＃ comment\n; comment\nferret\n",
+        &["badger", "ferret"],
+    );
+}
+
+#[test]
+fn what_looks_like_no_words_is_refused() {
+    let refused = |text: &str| {
+        let error = import_words("-", text.as_bytes(), &WordImport::default()).unwrap_err();
+        assert!(error.contains("--format"), "{error}");
+    };
+    refused("if (x == y) { return [1]; }\nwhile (a <= b) { c[d] = e; }\n");
+    refused("1\n2\n3\n4\n");
+}
+
+/// A file that somebody had, and the words in it: as the field has them.
+#[derive(serde::Deserialize)]
+struct FieldCase {
+    name: String,
+    base64: String,
+    words: Vec<String>,
+}
+
+#[test]
+fn files_of_other_programs_are_read_or_refused() {
+    use base64::prelude::{BASE64_STANDARD, Engine};
+    let cases = include_str!("../../../tests/fixtures/import/field.jsonl");
+    let mut wrong = Vec::new();
+    for line in cases.lines() {
+        let case: FieldCase = serde_json::from_str(line).unwrap();
+        let bytes = BASE64_STANDARD.decode(&case.base64).unwrap();
+        let read = import_words("-", &bytes, &WordImport::default());
+        let found = read.map(|read| {
+            let entries = read_back(&read.list).into_iter();
+            let word = |entry: String| entry.split(" [").next().unwrap().to_owned();
+            (
+                entries.map(word).collect::<Vec<_>>(),
+                read.format,
+                read.encoding,
+            )
+        });
+        if found.as_ref().map(|(words, ..)| words) != Ok(&case.words) {
+            wrong.push(format!(
+                "{}: {found:?} instead of {:?}",
+                case.name, case.words
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Every old encoding: the words, or a refusal that asks for the encoding; never other words.
+#[test]
+fn no_encoding_is_taken_for_another() {
+    let texts = [
+        (
+            "zh",
+            "赌博网站\n加微信\n代开发票\n网上赌场\n真人荷官\n办证\n刷单兼职\n",
+            "gbk gb18030",
+        ),
+        (
+            "zh-tw",
+            "賭博網站\n加我微信\n代開發票\n網上賭場\n線上娛樂城\n真人荷官\n",
+            "big5",
+        ),
+        (
+            "ja",
+            "ばか\nアホ\n死ね\nくたばれ\n賭博サイト\n出会い系\n",
+            "shift_jis euc-jp iso-2022-jp",
+        ),
+        (
+            "ko",
+            "바보\n멍청이\n도박 사이트\n카지노\n사기\n불법\n",
+            "euc-kr",
+        ),
+        (
+            "ru",
+            "дурак\nмошенник\nказино\nставки на спорт\nреклама\n",
+            "windows-1251 koi8-r ibm866 iso-8859-5",
+        ),
+        (
+            "uk",
+            "дурень\nшахрай\nказино\nїжак і ґава\nреклама є тут\n",
+            "windows-1251 koi8-u",
+        ),
+        (
+            "el",
+            "βλάκας\nαπατεώνας\nκαζίνο\nστοίχημα\nδιαφήμιση\n",
+            "windows-1253 iso-8859-7",
+        ),
+        (
+            "he",
+            "טיפש\nנוכל\nקזינו\nהימורים\nפרסומת\n",
+            "windows-1255 iso-8859-8",
+        ),
+        (
+            "ar",
+            "غبي\nمحتال\nكازينو\nقمار\nإعلان\nرهان\n",
+            "windows-1256 iso-8859-6",
+        ),
+        ("th", "คนโง่\nคนโกง\nคาสิโน\nการพนัน\nโฆษณา\n", "windows-874"),
+        (
+            "tr",
+            "aptal\ndolandırıcı\nşans oyunları\nbahis\nçöp ağzı\n",
+            "windows-1254",
+        ),
+        (
+            "pl",
+            "głupek\noszust\nkasyno\nzakłady\nżądło\nśmieć\n",
+            "windows-1250 iso-8859-2",
+        ),
+        (
+            "cs",
+            "blázen\npodvodník\nsázky\nželezný\nčest\nřeka\n",
+            "windows-1250 iso-8859-2",
+        ),
+        (
+            "fr",
+            "imbécile\nescroc\ncasino\npublicité\nmerdeux à côté\n",
+            "windows-1252",
+        ),
+        (
+            "de",
+            "Idiot\nBetrüger\nGlücksspiel\nScheiße\nblöd\n",
+            "windows-1252",
+        ),
+        ("vi", "ngốc\nlừa đảo\ncờ bạc\nquảng cáo\n", "windows-1258"),
+    ];
+    let mut wrong = Vec::new();
+    let mut known = 0;
+    for (language, text, labels) in texts {
+        for label in labels.split(' ') {
+            let encoding = encoding_rs::Encoding::for_label(label.as_bytes()).unwrap();
+            let (bytes, _, lossy) = encoding.encode(text);
+            if lossy {
+                continue;
+            }
+            match import_words("-", &bytes, &WordImport::default()) {
+                Ok(read) => {
+                    let words: Vec<_> = text.lines().collect();
+                    if read_back(&read.list) == words {
+                        known += 1;
+                    } else {
+                        wrong.push(format!(
+                            "{language} in {label}: {:?} {:?}",
+                            read.encoding, read.list
+                        ));
+                    }
+                }
+                Err(error) => assert!(error.contains("--"), "{language} in {label}: {error}"),
+            }
+        }
+    }
+    println!("{known} of them are known");
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(known > 14, "only {known} are known");
+}

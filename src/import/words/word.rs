@@ -21,6 +21,7 @@ pub(super) struct Words {
     pub entries: Vec<Word>,
     by_text: HashMap<String, usize>,
     pub dropped: Vec<Dropped>,
+    pub changed: Vec<Changed>,
 }
 
 impl Words {
@@ -57,15 +58,23 @@ impl Words {
         self.drop(line, text, reason);
     }
 
-    pub(super) fn drop(&mut self, line: u32, text: &str, reason: Reason) {
-        const TOLD_CHARS_MAX: usize = 40;
-        let mut told: String = text.trim().chars().take(TOLD_CHARS_MAX).collect();
-        if told.len() < text.trim().len() {
-            told.push('…');
+    /// Takes a part of what stands there, and tells of it.
+    pub(super) fn add_read_as(&mut self, line: u32, text: &str, word: &str) {
+        let before = self.entries.len();
+        self.add(line, word, &[]);
+        if self.entries.len() > before {
+            self.changed.push(Changed {
+                line,
+                text: told(text),
+                word: word.trim().to_owned(),
+            });
         }
+    }
+
+    pub(super) fn drop(&mut self, line: u32, text: &str, reason: Reason) {
         self.dropped.push(Dropped {
             line,
-            text: told,
+            text: told(text),
             reason,
         });
     }
@@ -92,10 +101,30 @@ impl Word {
     }
 }
 
+/// The beginning of a text, for a report.
+fn told(text: &str) -> String {
+    const TOLD_CHARS_MAX: usize = 40;
+    let mut told: String = text.trim().chars().take(TOLD_CHARS_MAX).collect();
+    if told.len() < text.trim().len() {
+        told.push('…');
+    }
+    told
+}
+
 pub(super) fn no_word(what: &str) -> Reason {
     Reason::NoWord {
         what: what.to_owned(),
     }
+}
+
+/// A piece of the file of which a part is the word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Changed {
+    /// From 1.
+    pub line: u32,
+    /// Its beginning.
+    pub text: String,
+    pub word: String,
 }
 
 /// A piece of the file that is not in the list.
