@@ -54,7 +54,7 @@ impl HookInfo {
         let fixed = self.texts.iter().filter(|text| {
             // Push information is replaced as a whole.
             let push_info = matches!(text.name, "title" | "desc");
-            !carries(text.list.unwrap_or(text.name)) && !(push_info && carries("offlinePushInfo"))
+            !(carries(text.list.unwrap_or(text.name)) || push_info && carries("offlinePushInfo"))
         });
         let name = |text: &BodyText| match text.list {
             None => text.name.to_owned(),
@@ -90,10 +90,8 @@ impl HookInfo {
     /// A value of this field can be one that is held back unless a policy names the field: it
     /// changes who gets a message, wipes data, or breaks the server.
     pub fn holds_back(&self, name: &str) -> bool {
-        let named = self.answer.iter();
-        let field = named
-            .filter(|field| field.name.eq_ignore_ascii_case(name))
-            .next_back();
+        let mut fields = self.answer.iter();
+        let field = fields.find(|field| field.name.eq_ignore_ascii_case(name));
         let harms = |field: &AnswerField| {
             matches!(
                 field.effect,

@@ -314,11 +314,8 @@ fn openim_main_over_grpc() {
     for call in recording("openim-main") {
         let command = call.target.trim_start_matches("/openim/");
         let command = command.split('?').next().unwrap();
-        let infos = dialect::of(DialectId::OpenIm).hooks().iter();
-        let info = infos
-            .filter(|info| info.command == command)
-            .next_back()
-            .unwrap();
+        let mut infos = dialect::of(DialectId::OpenIm).hooks().iter();
+        let info = infos.find(|info| info.command == command).unwrap();
         if info.takes_message() {
             continue;
         }

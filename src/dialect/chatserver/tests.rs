@@ -134,7 +134,7 @@ fn messages_are_read_in_every_form() {
 fn what_the_type_means_can_be_set() {
     let session_type = |type_1_is_room, body: &str| {
         let options = ChatServerOptions {
-            type_1_is_room: type_1_is_room,
+            type_1_is_room,
             ..ChatServerOptions::default()
         };
         let event = decode_with("message", body.as_bytes(), options).unwrap();
