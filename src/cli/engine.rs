@@ -136,6 +136,7 @@ impl Engine {
         let webhooks = Webhooks::new(
             WebhookSettings {
                 in_flight_max: config.http.in_flight_max,
+                unpacked_bytes_max: config.connections.bodies_bytes_max,
                 options: options_of(&config),
             },
             before.clone(),

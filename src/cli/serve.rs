@@ -16,7 +16,7 @@ use super::engine_file::{differs_from, load_config};
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
 use super::signals;
-use super::start_text::start_text;
+use super::start_text::{start_json, start_text};
 use crate::callback::check_secret;
 use crate::config::Config;
 use crate::outbox::{self, Outbox};
@@ -24,7 +24,7 @@ use crate::policy::CompileContext;
 use crate::reload::Policies;
 use crate::rooms::Rooms;
 use crate::settings::{Problem, Severity};
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::{self, LogFormat, Metrics};
 
 #[derive(Debug, Default, clap::Args)]
 pub struct Args {}
@@ -41,6 +41,23 @@ pub fn run(files: &Files, _: Args) -> anyhow::Result<ExitCode> {
     let metrics = Arc::new(Metrics::new());
     let logs = telemetry::start_logs(&config.log, metrics.log_losses());
     let _logs = logs.map_err(anyhow::Error::msg)?;
+    let is_json = config.log.format == LogFormat::Json;
+    match start(files, config, env, metrics) {
+        // Who reads JSON reads nothing else.
+        Err(error) if is_json => {
+            error!("{error:#}");
+            Ok(ExitCode::from(EXIT_NO_SERVER))
+        }
+        done => done,
+    }
+}
+
+fn start(
+    files: &Files,
+    config: Config,
+    env: Vec<(String, String)>,
+    metrics: Arc<Metrics>,
+) -> anyhow::Result<ExitCode> {
     let context = CompileContext {
         env: env.clone(),
         listeners: config.listeners(),
@@ -48,6 +65,7 @@ pub fn run(files: &Files, _: Args) -> anyhow::Result<ExitCode> {
     };
     let policies = match Policies::start(&files.policies, context, Arc::clone(&metrics)) {
         Ok(policies) => Arc::new(policies),
+        Err(bad) if config.log.format == LogFormat::Json => return Ok(refuse_as_json(&bad.0)),
         Err(bad) => return Ok(refuse(&bad.0)),
     };
     policies.compare_engine(differs_from(config.clone(), files.policies.clone(), env));
@@ -110,8 +128,12 @@ async fn serve(
 
 fn print_start(engine: &Engine, listeners: &Listeners) -> anyhow::Result<()> {
     let snapshot = engine.policies.current();
-    let text = start_text(&snapshot, &listeners.addresses()?, &engine.config);
-    telemetry::say(text);
+    let addresses = listeners.addresses()?;
+    match engine.config.log.format {
+        LogFormat::Text => telemetry::say(start_text(&snapshot, &addresses, &engine.config)),
+        // Both streams of a container are one log, and no line of it may be anything else.
+        LogFormat::Json => telemetry::say(start_json(&snapshot, &addresses)),
+    }
     let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
     for (name, _) in std::env::vars().filter(|(_, value)| !value.is_empty()) {
         if proxies.contains(&name.to_uppercase().as_str()) {
@@ -136,6 +158,17 @@ fn open_outbox(config: &Config, failed: CancellationToken) -> anyhow::Result<Arc
     };
     outbox::open_supervised(&config.outbox, Arc::new(on_fatal))
         .context("the outbox could not be opened (`outbox` in engine.yaml)")
+}
+
+fn refuse_as_json(problems: &[Problem]) -> ExitCode {
+    for problem in problems {
+        match problem.severity {
+            Severity::Error => error!("{problem}"),
+            Severity::Warning => warn!("{problem}"),
+        }
+    }
+    error!("not started; `callgate check` lists the problems too");
+    ExitCode::from(EXIT_BAD_INPUT)
 }
 
 fn refuse(problems: &[Problem]) -> ExitCode {

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use serde_json::json;
+
 use crate::config::Config;
 use crate::decision::{FailureAction, FailureClass};
 use crate::event::Moment;
@@ -47,6 +49,18 @@ pub(super) fn start_text(snapshot: &Snapshot, addresses: &Addresses, config: &Co
     };
     text.push_str(&format!("try it: callgate send{server} \"a message\"\n"));
     text
+}
+
+/// The same for a machine: one line of the log.
+pub(super) fn start_json(snapshot: &Snapshot, addresses: &Addresses) -> String {
+    let hooks: Vec<_> = snapshot.hooks().map(|rules| rules.hook.name).collect();
+    let line = json!({
+        "level": "INFO", "message": "started", "target": "callgate",
+        "version": env!("CARGO_PKG_VERSION"), "policy": snapshot.version.to_string(),
+        "grpc": addresses.grpc, "http": addresses.http, "admin": addresses.admin,
+        "hooks": hooks,
+    });
+    format!("{line}\n")
 }
 
 /// One enabled hook: where it forwards to, and what its failures lead to.

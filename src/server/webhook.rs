@@ -25,6 +25,8 @@ const EVENTS_AT_ONCE: usize = 500;
 #[derive(Clone, Debug)]
 pub struct WebhookSettings {
     pub in_flight_max: usize,
+    /// What the events of one call may hold in memory beside their bodies.
+    pub unpacked_bytes_max: usize,
     pub options: Options,
 }
 
@@ -189,14 +191,21 @@ impl Webhooks {
             return told(reply);
         };
         let operation_id = call.head.operation_id();
+        let mut unpacked = 0;
         for piece in items.chunks(EVENTS_AT_ONCE) {
             let mut events = Vec::with_capacity(piece.len());
             for item in piece {
+                if unpacked > self.settings.unpacked_bytes_max {
+                    break;
+                }
                 match dialect.decode_one(hook, operation_id, item.clone()) {
-                    Ok(event) => events.push(Event {
-                        query: query.clone(),
-                        ..event
-                    }),
+                    Ok(event) => {
+                        unpacked += bytes_beside_body(&event);
+                        events.push(Event {
+                            query: query.clone(),
+                            ..event
+                        });
+                    }
                     Err(unreadable) => {
                         self.note("unreadable_event", &unreadable.reason);
                         if self.refuses(dialect, hook) {
@@ -209,6 +218,11 @@ impl Webhooks {
                 reply.status = 503;
                 return told(reply);
             }
+        }
+        if unpacked > self.settings.unpacked_bytes_max {
+            // What no IM server sends; the rest of it is not taken.
+            self.note("unpacked", "a call unpacks to more than its memory");
+            reply.status = 503;
         }
         told(reply)
     }
@@ -266,6 +280,14 @@ struct Batch {
     hook: Hook,
     query: String,
     items: Vec<Bytes>,
+}
+
+/// What an event holds in memory beside its body: recipients, which may have come packed.
+fn bytes_beside_body(event: &Event) -> usize {
+    /// Of a short text, beside its characters.
+    const TEXT: usize = 40;
+    let recipients = event.recipients.iter().flat_map(|them| &them.ids);
+    recipients.map(|id| id.len() + TEXT).sum()
 }
 
 fn told(reply: Reply) -> Answered {

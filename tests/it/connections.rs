@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
 use callgate::proto::v1;
 
 use crate::harness::calls::{self, SINGLE};
@@ -196,4 +197,36 @@ fn one_connection_is_not_many() {
         let streams = settings.chunks(6).find(|setting| setting[..2] == [0, 3]);
         assert_eq!(streams.unwrap()[2..], 1024u32.to_be_bytes());
     }
+}
+
+/// Less than a megabyte that unpacks to 600.
+#[test]
+fn packed_recipients_of_one_call_have_a_budget_together() {
+    let policy = format!(
+        "{WORDS}  wukongim.msg.offline: {{endpoint: business}}\n\
+         endpoints: {{business: {{url: \"http://127.0.0.1:9/\", dialect: wukongim}}}}\n"
+    )
+    .replace(
+        "hooks: {beforeSendSingleMsg: {filters: [bad]}}\n",
+        "hooks:\n  beforeSendSingleMsg: {filters: [bad]}\n",
+    );
+    let callgate = Callgate::start(&policy);
+    let ids = format!("[{}\"1\"]", "\"1\",".repeat(250_000));
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(ids.as_bytes()).unwrap();
+    let packed = base64::engine::general_purpose::STANDARD.encode(packer.finish().unwrap());
+    let events: Vec<_> = (0..600)
+        .map(|number| {
+            format!(
+                r#"{{"message_id":{number},"from_uid":"a","channel_id":"g","channel_type":2,"payload":"e30=","compress":"gzip","compress_to_uids":"{packed}"}}"#
+            )
+        })
+        .collect();
+    let body = format!("[{}]", events.join(","));
+    assert!(body.len() < 1 << 20, "{}", body.len());
+    let answer = http::post(callgate.http, "/wukongim?event=msg.offline", body);
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    let peak = callgate.peak_bytes();
+    assert!(peak < 400 << 20, "{peak} bytes");
+    is_honest(&callgate);
 }

@@ -144,7 +144,7 @@ fn watchers_and_filters_answer_while_the_disk_stalls() {
         assert_eq!(answer.json()["nextCode"], 1, "{}", answer.text());
     }
     assert!(callgate.metric("callgate_outbox_snapshot_age_seconds") > 1.0);
-    callgate.signal("KILL");
+    callgate.kill_tracer();
 }
 
 #[test]
@@ -254,5 +254,40 @@ fn a_stream_whose_requests_wait_loses_no_call() {
             _ => v1::Action::Allow,
         };
         assert_eq!(answer.action(), expected, "{answer:?}");
+    }
+}
+
+#[test]
+fn json_logs_are_json_from_the_first_line() {
+    let setup = Setup::new("hooks: {}\n").engine("log.format", "json");
+    let mut child = setup
+        .command(&["serve"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+    let started: serde_json::Value =
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    assert!(
+        started["grpc"].as_str().unwrap().starts_with("127.0.0.1:"),
+        "{started}"
+    );
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    for line in log.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|_| panic!("{line}"));
+    }
+    let bad = Setup::new("hooks: {x: 1}\n")
+        .engine("log.format", "json")
+        .run(&["serve"]);
+    assert_eq!(bad.status.code(), Some(1));
+    let said = String::from_utf8(bad.stderr).unwrap();
+    assert!(said.lines().count() > 1, "{said}");
+    for line in said.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|_| panic!("{line}"));
     }
 }

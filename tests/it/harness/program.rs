@@ -195,6 +195,26 @@ impl Callgate {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// Ends what traces the process (see [`Setup::shell`]), which then goes on by itself.
+    pub fn kill_tracer(&self) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("TracerPid:"));
+        let killed = Command::new("kill")
+            .args(["-KILL", line.unwrap().trim()])
+            .status();
+        assert!(killed.unwrap().success());
+    }
+
+    /// The most memory that the process ever had, in bytes.
+    pub fn peak_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
+        kilobytes.parse::<u64>().unwrap() * 1024
+    }
+
     /// Sends `TERM`, `INT` or `KILL`.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
@@ -238,6 +258,14 @@ impl Callgate {
                     self.log()
                 );
             };
+            if let Ok(started) = serde_json::from_str::<serde_json::Value>(&line) {
+                let address = |name: &str| started[name].as_str().unwrap().parse().unwrap();
+                self.grpc = address("grpc");
+                self.http = address("http");
+                self.admin = address("admin");
+                self.started = line;
+                return;
+            }
             let mut words = line.split_whitespace();
             let address = |word: Option<&str>| {
                 let word = word.unwrap_or_default();
