@@ -293,7 +293,7 @@ mod tests {
         let classes = FailureClass::ALL.map(FailureClass::name).join(" ");
         assert_eq!(
             classes,
-            "timeout connect http_status invalid_answer too_large blocked_address breaker_open \
+            "timeout connect http_status invalid_answer too_large blocked_address loop breaker_open \
              overloaded deadline internal unreadable_call unfiltered"
         );
         let deciders = Decider::ALL.map(Decider::name).join(" ");

@@ -276,15 +276,26 @@ pub fn replay(outbox: Arc<dyn Outbox>, request: v1::ReplayDeadRequest) -> Result
     })
 }
 
+/// What an operator may give as the reason of a discard: it is kept with every event, and shown.
+const WHY_BYTES_MAX: usize = 512;
+
+fn reason(why: &str) -> Result<String, Status> {
+    if why.len() > WHY_BYTES_MAX || why.chars().any(char::is_control) {
+        let what = format!("why: at most {WHY_BYTES_MAX} bytes in one line");
+        return Err(Status::invalid_argument(what));
+    }
+    Ok(match why {
+        "" => "an operator discarded it".to_owned(),
+        why => format!("an operator discarded it: {why}"),
+    })
+}
+
 /// Ends dead letters, or what is pending for one endpoint, step by step while the stream is read.
 pub fn discard(
     outbox: Arc<dyn Outbox>,
     request: v1::DiscardEventsRequest,
 ) -> Result<Progress, Status> {
-    let why = match request.why.as_str() {
-        "" => "an operator discarded it".to_owned(),
-        why => format!("an operator discarded it: {why}"),
-    };
+    let why = reason(&request.why)?;
     let filter = filter(request.filter);
     if request.pending {
         let Some(endpoint) = filter.endpoint.clone() else {
@@ -430,5 +441,19 @@ fn failed(error: OutboxError) -> Status {
         OutboxError::DiskFull(_) => Status::resource_exhausted(error.to_string()),
         OutboxError::Closed => Status::unavailable(error.to_string()),
         OutboxError::Failed(_) => Status::internal(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_a_discard_is_one_short_line() {
+        assert_eq!(reason("").unwrap(), "an operator discarded it");
+        assert_eq!(reason("gone").unwrap(), "an operator discarded it: gone");
+        for wrong in ["two\nlines", "\u{1b}[2J", &"x".repeat(513)] {
+            assert!(reason(wrong).is_err(), "{wrong:?}");
+        }
     }
 }

@@ -77,7 +77,7 @@ fn check_decision(
             assert!(!decision.reviewed, "what nobody reviewed says so");
         }
         FailureAction::Block => {
-            let words = in_words(&decision);
+            let words = in_words(decision);
             let expected = match class.blocks_unless_named() {
                 true => "message is too long or cannot be read",
                 false => "message could not be checked, try again",

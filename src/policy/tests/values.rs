@@ -13,6 +13,7 @@ const BASE: &str = "endpoints: {b: {url: 'http://b'}}\n\
 const MEANT: &[(&str, &[&str])] = &[
     // Texts: any is one.
     ("failure.reason", &["*"]),
+    ("failure.final_reason", &["*"]),
     ("lists.l.reason", &["*"]),
     ("endpoints.b.im_api_key", &["*"]),
     // Ids and tags that somebody chose.
@@ -23,6 +24,8 @@ const MEANT: &[(&str, &[&str])] = &[
     ("hooks.beforeMsgModify.deniedTypes", &["zero", "negative"]),
     ("filters.defer_types", &["zero", "negative"]),
     // Documented beside the setting.
+    ("endpoints.b.pool_idle_timeout", &["zero time"]),
+    ("endpoints.b.connection_age_max", &["zero time"]),
     ("endpoints.b.retry_waits", &["zero time"]),
     ("endpoints.b.events.rate_max", &["zero"]),
     ("endpoints.b.events.batch_wait", &["zero time"]),
