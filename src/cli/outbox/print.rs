@@ -35,9 +35,7 @@ pub(super) fn print_status(status: &v1::OutboxStatusResponse, json: bool) -> any
             one.in_flight
         ))?;
         if !one.conserved {
-            output::line(&format!(
-                "  these numbers do not add up: this is a fault of callgate"
-            ))?;
+            output::line("  these numbers do not add up: this is a fault of callgate")?;
         }
         if one.pending > 0 {
             let age = Duration::from_millis(one.oldest_pending_age_ms);
