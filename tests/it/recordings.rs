@@ -26,7 +26,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 /// After the last call, or the restart, everything has arrived in this.
 const ARRIVED_WITHIN: Duration = Duration::from_secs(60);
 /// Headers of a delivery that the IM server does not send, or sends with other values.
-const OTHER_HEADERS: [&str; 13] = [
+const OTHER_HEADERS: [&str; 14] = [
     "host",
     "content-length",
     "connection",
@@ -40,6 +40,7 @@ const OTHER_HEADERS: [&str; 13] = [
     "webhook-out-of-order",
     "webhook-replay",
     "x-callback-timeout-ms",
+    "x-callgate-hop",
 ];
 
 /// One recorded call.
