@@ -103,7 +103,7 @@ fn the_runner_finds_what_is_wrong() {
 
 /// The first string behind each `register`, in the source of the metrics.
 fn registered() -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/telemetry");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/telemetry/metrics");
     let files = fs::read_dir(root).unwrap().map(|file| file.unwrap().path());
     let sources = files.filter(|path| path.is_file());
     sources
