@@ -33,7 +33,14 @@ pub(super) fn differs_from(
     env: Vec<(String, String)>,
 ) -> impl Fn() -> Result<bool, Vec<Problem>> + Send + Sync {
     move || match load_config(&directory, &env) {
-        Ok(now) => Ok(now? != running),
+        Ok(now) => {
+            let mut now = now?;
+            if now.installation.is_empty() {
+                // Made up at start where the file says nothing.
+                now.installation.clone_from(&running.installation);
+            }
+            Ok(now != running)
+        }
         Err(error) => {
             let file = directory.join("engine.yaml").display().to_string();
             let hint = "check that it may be read";
