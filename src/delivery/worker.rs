@@ -263,7 +263,7 @@ impl EndpointWorker {
         if opening.tries {
             let firsts = Capacity {
                 retries: 0,
-                ..capacity.clone()
+                ..capacity
             };
             claimed = self.claim_some(firsts).await?;
         }

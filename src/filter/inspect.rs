@@ -2,7 +2,7 @@
 //!
 //! Nothing on the way of a message comes here.
 
-use super::filter::Filter;
+use super::compiled::Filter;
 use super::inside::{Index, hash};
 use super::list::{ListSpec, Role};
 use super::options::WholeWord;

@@ -10,11 +10,11 @@
 //! phrase covers is spared, and the leftmost and longest are reported with their place in the
 //! original (`result`). Every step is linear in the text.
 //!
-//! Order, downward: `inspect`, `inside`, `filter`, `group`, `entries`, `search`, `result`, `text`,
+//! Order, downward: `inspect`, `inside`, `compiled`, `group`, `entries`, `search`, `result`, `text`,
 //! `list`, `options`.
 
+mod compiled;
 mod entries;
-mod filter;
 mod group;
 mod inside;
 mod inspect;
@@ -24,7 +24,7 @@ mod result;
 mod search;
 mod text;
 
-pub use self::filter::{ENTRIES_MAX, Filter, ListSet, Scratch};
+pub use self::compiled::{ENTRIES_MAX, Filter, ListSet, Scratch};
 pub use self::inside::Index;
 pub use self::inspect::{FoldedList, Inside};
 pub use self::list::{
