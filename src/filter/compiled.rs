@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::entries::{self, Part};
 use super::group::{Group, Rules, Sought, Work};
 use super::list::{CompileError, Entry, EntryId, ListId, ListSpec, Match, Role, Spared};
-use super::options::{Mask, Options};
+use super::options::{Mask, Options, SkipClasses};
 use super::result::{Evasion, Hit, Places};
 use super::search::{Limits, PATTERNS_MAX, is_pattern};
 use super::text::is_trailing;
@@ -269,10 +269,12 @@ fn rules_of(list: &mut ListSpec) -> Rules {
         allow_mode: options.allow_mode,
         limits: Limits {
             max_gap: options.max_gap,
+            blanks: options.skip.contains(SkipClasses::SPACE),
             repeat: options.repeat,
         },
         skip: options.skip,
         bidi: options.bidi,
+        urls: options.urls,
         combined_from,
     }
 }

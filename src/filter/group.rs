@@ -4,10 +4,10 @@
 use std::ops::Range;
 
 use super::entries::{self, Drafts};
-use super::list::{CompileError, ListSpec};
-use super::options::{AllowMode, Mode, Options, SkipClasses};
-use super::result::{self, Allowed, Combos, Evasion, Hit, Hits};
-use super::search::{Candidate, Limits, Matcher, Patterns, Seen, Selfmask};
+use super::list::{CompileError, ListSpec, Role};
+use super::options::{AllowMode, Mode, Options, SkipClasses, Urls};
+use super::result::{self, Allowed, Clusters, Combos, Evasion, Hit, Hits};
+use super::search::{Candidate, Limits, Matcher, Patterns, Seen, Selfmask, Signs, find_urls};
 use super::text::{self, FoldTable, Lens, Runs, SYMBOL, Sounds, Stream, View, longest_run};
 
 /// Words of combinations that are kept for one text.
@@ -18,9 +18,12 @@ pub struct Group {
     sounds: Sounds,
     readings: Vec<Reading>,
     selfmask: Selfmask,
+    signs: Signs,
     patterns: Patterns,
     combos: Combos,
     phrases: Vec<Phrases>,
+    /// Patterns in lists of allowed phrases.
+    allowed: Patterns,
     bidi: bool,
 }
 
@@ -38,6 +41,7 @@ struct Phrases {
     skip: SkipClasses,
     max_gap: u32,
     readings: Vec<Reading>,
+    signs: Signs,
 }
 
 /// What a list says about the text and its matches.
@@ -48,6 +52,7 @@ pub struct Rules {
     pub limits: Limits,
     pub skip: SkipClasses,
     pub bidi: bool,
+    pub urls: Urls,
     /// Entries from here on are words of combinations.
     pub combined_from: u32,
 }
@@ -68,11 +73,41 @@ pub struct Sought<'a> {
 pub struct Work {
     stream: Stream,
     views: Views,
+    places: Places,
     hits: Hits,
     /// Words of combinations.
     combined: Vec<Hit>,
     /// By reading of the phrases.
     allowed: Vec<Allowed>,
+}
+
+/// What is known about places of a text, once somebody asks.
+#[derive(Default)]
+struct Places {
+    clusters: Clusters,
+    /// Where URLs stand, in bytes, ascending; `None` as long as nobody asked.
+    urls: Option<Vec<(u32, u32)>>,
+}
+
+impl Places {
+    fn clear(&mut self) {
+        self.clusters.clear();
+        self.urls = None;
+    }
+
+    /// The hit with the marks behind it, if it stands on characters of its own, and in no URL that
+    /// its list leaves alone.
+    fn kept(&mut self, sought: &Sought, stream: &Stream, hit: Hit) -> Option<Hit> {
+        let hit = self.clusters.whole(sought.text, stream, hit)?;
+        let skips = sought.rules[hit.list as usize].urls == Urls::Skip;
+        (!skips || !self.is_in_url(sought.text, stream, &hit)).then_some(hit)
+    }
+
+    fn is_in_url(&mut self, text: &str, stream: &Stream, hit: &Hit) -> bool {
+        let urls = self.urls.get_or_insert_with(|| find_urls(text, stream));
+        let last = urls.partition_point(|(start, _)| *start < hit.end);
+        last > 0 && urls[last - 1].1 > hit.start
+    }
 }
 
 #[derive(Default)]
@@ -106,6 +141,8 @@ impl Group {
         } else {
             Sounds::default()
         };
+        let is_allow = |list: &ListSpec| list.role == Role::Allow;
+        let allow_lists: Vec<bool> = lists.iter().map(is_allow).collect();
         let mut read = entries::read(&table, lists, members, problems);
         let mut phrases: Vec<Phrases> = Vec::new();
         for (list, _) in members_of() {
@@ -114,20 +151,23 @@ impl Group {
                 .iter()
                 .any(|known| (known.skip, known.max_gap) == (skip, max_gap))
             {
-                let drafts = entries::read_phrases(&table, lists, skip, problems);
+                let (drafts, signs) = entries::read_phrases(&table, lists, skip, problems);
                 phrases.push(Phrases {
                     skip,
                     max_gap,
                     readings: readings(drafts, &sounds),
+                    signs,
                 });
             }
         }
         Some(Group {
             readings: readings(std::mem::take(&mut read.drafts), &sounds),
             selfmask: read.selfmask,
+            signs: read.signs,
             patterns: Patterns::build(lists, members, problems),
             combos: Combos::of(lists, members),
             phrases,
+            allowed: Patterns::build(lists, &allow_lists, problems),
             bidi: members_of().any(|(list, _)| list.options.bidi),
             table,
             sounds,
@@ -139,7 +179,11 @@ impl Group {
         let mut stream = Stream::default();
         self.table.fold(text, &mut stream);
         let symbols = stream.symbols.iter().map(|symbol| symbol & SYMBOL);
-        symbols.filter_map(char::from_u32).collect()
+        let written = symbols.map(|symbol| match char::from_u32(symbol) {
+            Some(c) => c.to_string(),
+            None => text::flag_written(symbol).unwrap_or_default(),
+        });
+        written.collect()
     }
 
     /// What an entry of these lists was seen through where it was found so.
@@ -151,6 +195,7 @@ impl Group {
     /// Appends what is reported to `reported`, list by list.
     pub fn find(&self, sought: &Sought, work: &mut Work, reported: &mut Vec<Hit>) {
         self.table.fold(sought.text, &mut work.stream);
+        work.places.clear();
         work.hits.clear();
         work.combined.clear();
         self.find_unspared(sought, work);
@@ -160,7 +205,7 @@ impl Group {
         }
         if !work.hits.is_empty() {
             let mode = |list: u32| sought.rules[list as usize].mode;
-            work.hits.report(sought.text, mode, reported);
+            work.hits.report(mode, reported);
         }
     }
 }
@@ -172,12 +217,13 @@ impl Group {
         let Work {
             stream,
             views,
+            places,
             hits,
             combined,
             allowed,
         } = work;
         let mut complete = true;
-        self.each_hit(sought, stream, views, |hit| {
+        self.each_hit(sought, stream, (views, places), |hit| {
             if sought.is_combined(&hit) {
                 if combined.len() < COMBINED_MAX {
                     combined.push(hit);
@@ -196,7 +242,7 @@ impl Group {
         }
         allowed.resize_with(self.phrases.len(), Allowed::default);
         for (phrases, allowed) in self.phrases.iter().zip(&mut *allowed) {
-            self.find_allowed(phrases, sought, stream, views, allowed);
+            self.find_allowed(phrases, sought, stream, (views, places), allowed);
         }
         let unspared = |hit: &Hit| {
             let rules = &sought.rules[hit.list as usize];
@@ -209,7 +255,7 @@ impl Group {
         }
         // Too many to keep them all: look once more, now that the phrases are known.
         hits.clear();
-        self.each_hit(sought, stream, views, |hit| {
+        self.each_hit(sought, stream, (views, places), |hit| {
             if !sought.is_combined(&hit) && unspared(&hit) {
                 if hits.is_full() {
                     hits.keep_longest();
@@ -223,26 +269,28 @@ impl Group {
         &self,
         sought: &Sought,
         stream: &Stream,
-        views: &mut Views,
+        (views, places): (&mut Views, &mut Places),
         mut found: impl FnMut(Hit),
     ) {
         let limits = |list: u32| sought.rules[list as usize].limits;
+        let mut keep = |hit: Hit| {
+            if let Some(hit) = places.kept(sought, stream, hit) {
+                found(hit);
+            }
+        };
         self.each_candidate(
             &self.readings,
             sought,
             &stream.symbols,
             views,
             limits,
-            |candidate| {
-                found(located(sought.text, stream, &candidate));
-            },
+            |candidate| keep(located(sought.text, stream, &candidate)),
         );
         self.selfmask
             .find(&stream.symbols, sought.active, |candidate| {
-                found(located(sought.text, stream, &candidate));
+                keep(located(sought.text, stream, &candidate));
             });
-        self.patterns
-            .find(sought.text, sought.active, stream, &mut found);
+        self.signs.find(sought.text, sought.active, &mut keep);
         if self.bidi && text::is_overridden(sought.text) {
             let shown = text::as_shown(sought.text, stream);
             self.each_candidate(
@@ -253,11 +301,15 @@ impl Group {
                 limits,
                 |candidate| {
                     if sought.rules[candidate.of.list as usize].bidi {
-                        found(located_in_disorder(sought.text, &shown, &candidate));
+                        keep(located_in_disorder(sought.text, &shown, &candidate));
                     }
                 },
             );
         }
+        self.patterns
+            .find(sought.text, sought.active, stream, &mut |hit| {
+                found(places.clusters.with_marks(sought.text, stream, hit));
+            });
     }
 
     fn each_candidate(
@@ -302,20 +354,25 @@ impl Group {
     /// The first phrase that spares a match of a list at these bytes.
     pub fn sparing(&self, sought: &Sought, list: usize, found: Range<u32>) -> Option<Hit> {
         let rules = &sought.rules[list];
-        let (mut stream, mut views) = (Stream::default(), Views::default());
+        let (mut stream, mut views, mut places) = <(Stream, Views, Places)>::default();
         self.table.fold(sought.text, &mut stream);
         let mut sparing = None;
         let phrases = &self.phrases[self.phrases_for(rules)];
-        self.each_phrase(phrases, sought, &stream, &mut views, |phrase| {
-            let spares = match rules.allow_mode {
-                // The match's span includes marks behind it, the phrase's does not.
-                AllowMode::Contain => phrase.start <= found.start && phrase.end > found.start,
-                AllowMode::Overlap => phrase.start < found.end && phrase.end > found.start,
-            };
-            if spares && sparing.is_none() {
-                sparing = Some(phrase);
-            }
-        });
+        self.each_phrase(
+            phrases,
+            sought,
+            &stream,
+            (&mut views, &mut places),
+            |phrase| {
+                let spares = match rules.allow_mode {
+                    AllowMode::Contain => phrase.start <= found.start && phrase.end >= found.end,
+                    AllowMode::Overlap => phrase.start < found.end && phrase.end > found.start,
+                };
+                if spares && sparing.is_none() {
+                    sparing = Some(phrase);
+                }
+            },
+        );
         sparing
     }
 
@@ -324,11 +381,11 @@ impl Group {
         phrases: &Phrases,
         sought: &Sought,
         stream: &Stream,
-        views: &mut Views,
+        work: (&mut Views, &mut Places),
         allowed: &mut Allowed,
     ) {
         allowed.clear();
-        self.each_phrase(phrases, sought, stream, views, |phrase| {
+        self.each_phrase(phrases, sought, stream, work, |phrase| {
             allowed.push(phrase.start, phrase.end);
         });
         allowed.seal();
@@ -339,23 +396,27 @@ impl Group {
         phrases: &Phrases,
         sought: &Sought,
         stream: &Stream,
-        views: &mut Views,
+        (views, places): (&mut Views, &mut Places),
         mut found: impl FnMut(Hit),
     ) {
         let limits = |_| Limits {
             max_gap: phrases.max_gap,
+            blanks: phrases.skip.contains(SkipClasses::SPACE),
             repeat: 0,
         };
+        let clusters = &mut places.clusters;
+        let mut found = |hit| found(clusters.with_marks(sought.text, stream, hit));
         self.each_candidate(
             &phrases.readings,
             sought,
             &stream.symbols,
             views,
             limits,
-            |candidate| {
-                found(located(sought.text, stream, &candidate));
-            },
+            |candidate| found(located(sought.text, stream, &candidate)),
         );
+        phrases.signs.find(sought.text, sought.active, &mut found);
+        self.allowed
+            .find(sought.text, sought.active, stream, &mut found);
     }
 
     /// Which of the readings of allowed phrases spares a list's matches.

@@ -7,7 +7,7 @@ use super::inside::{Index, hash};
 use super::list::{ListSpec, Role};
 use super::options::WholeWord;
 use super::search::is_pattern;
-use super::text::{Script, digit, script};
+use super::text::{Script, digit, is_word_letter, script};
 
 impl Filter {
     /// The lists that were compiled, in their order.
@@ -47,6 +47,7 @@ impl Filter {
 
 /// The entry without a `*` at either end, and at which ends there was one.
 fn without_stars(text: &str) -> (&str, [bool; 2]) {
+    let text = text.trim();
     let left = text.strip_prefix('*');
     let bare = left.unwrap_or(text);
     let right = bare.strip_suffix('*');
@@ -231,7 +232,7 @@ fn barred_beside(end: char, whole_word: WholeWord) -> Side {
 }
 
 fn is_letter(c: char) -> bool {
-    script(c).is_some()
+    script(c).is_some() || is_word_letter(c)
 }
 
 fn is_greek_or_cyrillic(c: char) -> bool {

@@ -31,8 +31,8 @@ pub use self::list::{
     CompileError, ENTRY_CHARS_MAX, Entry, EntryId, ListId, ListSpec, Match, Role, Spared,
 };
 pub use self::options::{
-    AllowMode, Combo, Confusables, Marks, Mask, MaskBy, Mode, Options, Pinyin, SkipClasses,
-    WholeWord,
+    AllowMode, Choice, Combo, Confusables, Disguised, Locale, Marks, Mask, MaskBy, Mode, OPTIONS,
+    OptionDef, Options, Pinyin, SkipClasses, Slot, Urls, WholeWord,
 };
 pub use self::result::{Evasion, mask};
 pub use self::search::{is_pattern, is_regex};

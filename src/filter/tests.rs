@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::filter::{
-    AllowMode, Combo, Confusables, ENTRY_CHARS_MAX, Marks, MaskBy, Mode, Pinyin, SkipClasses,
-    WholeWord, mask,
+    Combo, ENTRY_CHARS_MAX, Marks, MaskBy, Mode, OptionDef, Pinyin, SkipClasses, Slot, WholeWord,
+    mask,
 };
 
 const CASES: &str = include_str!("../../tests/fixtures/filter/cases.jsonl");
@@ -97,40 +97,25 @@ fn check_refused(options: Options, words: &[&str], expected: &[&str]) {
 fn options_of(case: &Value) -> Options {
     let mut options = Options::default();
     for (name, value) in case["options"].as_object().unwrap() {
-        let switch = value.as_bool().unwrap_or(true);
-        match name.as_str() {
-            "case" => options.case = switch,
-            "width" => options.width = switch,
-            "style" => options.style = switch,
-            "trad" => options.trad = switch,
-            "invisible" => options.invisible = switch,
-            "num_style" => options.num_style = switch,
-            "marks" if value == "zalgo" => options.marks = Marks::Zalgo,
-            "confusables" if switch => options.confusables = Confusables::Always,
-            "confusables" => options.confusables = Confusables::Off,
-            "whole_word" if value == "alnum" => options.whole_word = WholeWord::Alnum,
-            "whole_word" if value == "alpha" => options.whole_word = WholeWord::Alpha,
-            "whole_word" if !switch => options.whole_word = WholeWord::Off,
-            "aliases" => options.aliases = strings_by_name(value),
-            "mode" if value == "all" => options.mode = Mode::All,
-            "allow_mode" if value == "overlap" => options.allow_mode = AllowMode::Overlap,
-            "mask" => options.mask = mask_of(value),
-            "leet" => options.leet = switch,
-            "repeat" => options.repeat = value.as_u64().unwrap() as u32,
-            "max_gap" => options.max_gap = value.as_u64().unwrap() as u32,
-            "skip" => {
-                options.skip = strings(value).iter().fold(SkipClasses::NONE, |all, name| {
+        let def = OptionDef::named(name).unwrap_or_else(|| panic!("option {name}"));
+        match def.slot(&mut options) {
+            Slot::Switch(on) => *on = value.as_bool().unwrap(),
+            Slot::Number(number) => *number = value.as_u64().unwrap() as u32,
+            Slot::Choice(choice) => {
+                let name = value.as_str().map(str::to_owned);
+                let name = name.unwrap_or_else(|| value.to_string());
+                assert!(choice.choose(&name), "{name}");
+            }
+            Slot::Classes(skip) => {
+                *skip = strings(value).iter().fold(SkipClasses::NONE, |all, name| {
                     all.with(SkipClasses::from_name(name).unwrap())
                 });
             }
-            "pinyin" if value == "full" => options.pinyin = Pinyin::Full,
-            "pinyin" if value == "initials" => options.pinyin = Pinyin::Initials,
-            "homophone" => options.homophone = switch,
-            "split" => options.split = switch,
-            "selfmask" => options.selfmask = switch,
-            "bidi" => options.bidi = switch,
-            "combos" => options.combos = value.as_array().unwrap().iter().map(combo_of).collect(),
-            _ => panic!("option {name}: {value}"),
+            Slot::Aliases(aliases) => *aliases = strings_by_name(value),
+            Slot::Combos(combos) => {
+                *combos = value.as_array().unwrap().iter().map(combo_of).collect();
+            }
+            Slot::Mask(mask) => *mask = mask_of(value),
         }
     }
     options
@@ -310,7 +295,7 @@ fn runs_end_where_the_next_word_begins() {
     check("bad", "baddd Dogs", &["baddd"]);
     check("bad", "ab bbbad", &["bbbad"]);
     check("kk", "kkk kkkk k", &["kkk", "kkkk"]);
-    check("赌博", "赌赌博博博 博", &["赌博博博 博"]);
+    check("赌博", "赌赌博博博 博", &["赌赌博博博 博"]);
     check("嘻嘻哈哈", "嘻嘻嘻哈哈哈哈", &["嘻嘻嘻哈哈哈哈"]);
     check("他妈的", "他妈妈的", &[]);
     check(
@@ -543,8 +528,14 @@ fn decomposed_letters_are_the_composed_ones() {
 }
 
 #[test]
-fn hangul_letters_alone_are_no_syllables() {
-    check(&["ㅋㅠ"], "ㅋㅠ 큐", &["ㅋㅠ"]);
+fn hangul_letters_join_where_they_spell_a_syllable() {
+    check(&["ㅋㅠ"], "ㅋㅠ 큐", &["ㅋㅠ", "큐"]);
+    check(
+        &["시발"],
+        "ㅅㅣㅂㅏㄹ 시ㅂㅏㄹ ㅅㅂ",
+        &["ㅅㅣㅂㅏㄹ", "시ㅂㅏㄹ"],
+    );
+    check(&["하다"], "하다ㅋㅋ", &["하다"]);
     check(&["ㅋㅋ"], "ﾻﾻ", &["ﾻﾻ"]);
 }
 
@@ -582,7 +573,8 @@ fn every_blank_is_a_space() {
 #[test]
 fn marks_behind_a_match_belong_to_it() {
     check(&["赌博"], "赌博\u{336}\u{200d}吗", &["赌博\u{336}\u{200d}"]);
-    check(&["कम"], "कमी", &["कमी"]);
+    check(&["कम"], "कमी", &[]);
+    check(&["*ก*"], "กู", &[]);
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub use decide::{Ask, Scan, Step};
 pub use endpoint::{
     BreakerSettings, Endpoint, EventFormat, EventSettings, Secret, SecretSource, SignSettings,
 };
-pub use everyday::{everyday_messages, messages_of};
+pub use everyday::{everyday_messages, language_name, messages_of};
 pub use explain::{Draft, ExplainedMatch, ExplainedText, Explanation, Forward, WriteCall};
 pub use failure::FailureActions;
 pub use lint::lint;

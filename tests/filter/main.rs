@@ -2,5 +2,6 @@
 //! every text. Nothing here needs a process.
 
 mod cases;
+mod field;
 mod model;
 mod properties;

@@ -203,7 +203,7 @@ fn fuzz_says_what_a_list_sees_through_and_what_it_hits_wrongly() {
         "{said}"
     );
     assert!(
-        said.contains("546 everyday messages, 12 false hits"),
+        said.contains("1106 everyday messages, 12 false hits"),
         "{said}"
     );
 }

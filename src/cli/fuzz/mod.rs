@@ -2,8 +2,8 @@
 //!
 //! Order, downward: `table`, `report`, `trial`, `disguise`, `kind`.
 
-mod disguise;
 mod kind;
+mod mutator;
 mod report;
 mod table;
 mod trial;
@@ -19,7 +19,9 @@ use self::report::Report;
 use self::trial::{Effort, Trial};
 use super::exit::EXIT_BAD_INPUT;
 use super::files::Files;
-use crate::policy::{self, CompileContext, WordList, everyday_messages, messages_of};
+use crate::policy::{
+    self, CompileContext, WordList, everyday_messages, language_name, messages_of,
+};
 use crate::reload::read_files;
 use crate::settings::{Problem, Severity};
 
@@ -71,7 +73,7 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 fn kind_of(name: &str) -> Result<Kind, String> {
-    let found = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+    let found = Kind::ALL.iter().copied().find(|kind| kind.name() == name);
     found.ok_or_else(|| {
         let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
         format!("known are {}", names.join(", "))
@@ -105,8 +107,10 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
             return Ok(refuse(&errors.collect::<Vec<_>>()));
         }
     };
-    let messages = match &args.benign {
-        None => everyday_messages().map(str::to_owned).collect(),
+    let messages: Vec<(&str, String)> = match &args.benign {
+        None => everyday_messages()
+            .map(|message| (language_name(message.language), message.text.to_owned()))
+            .collect(),
         Some(file) => read_messages(file)?,
     };
     let report = Report {
@@ -114,7 +118,11 @@ pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
         effort,
         tallies: trial.recall(&kinds, effort),
         messages: messages.len(),
-        false_hits: trial.false_hits(messages.iter().map(String::as_str)),
+        false_hits: trial.false_hits(
+            messages
+                .iter()
+                .map(|(language, text)| (*language, text.as_str())),
+        ),
         min_recall: args.min_recall,
         max_false_hits: args.max_false_hits,
     };
@@ -136,11 +144,14 @@ fn refuse(problems: &[String]) -> ExitCode {
     ExitCode::from(EXIT_BAD_INPUT)
 }
 
-fn read_messages(file: &Path) -> anyhow::Result<Vec<String>> {
+/// The messages of a file, whose language nobody knows.
+fn read_messages(file: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
     let name = file.display();
     let bytes = fs::read(file).with_context(|| format!("{name} cannot be read"))?;
     let text = String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
-    Ok(messages_of(&text).map(str::to_owned).collect())
+    Ok(messages_of(&text)
+        .map(|text| ("", text.to_owned()))
+        .collect())
 }
 
 /// The list of that name, or in that file; or what is wrong with it.

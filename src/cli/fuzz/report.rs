@@ -76,7 +76,7 @@ impl Report<'_> {
             "kind", "option", "on", "tried", "found", "recall"
         )?;
         for tally in &self.tallies {
-            let option = tally.kind.option().unwrap_or("-");
+            let option = tally.kind.option().unwrap_or_else(|| "-".to_owned());
             let on = if tally.on { "yes" } else { "no" };
             let recall = tally.recall().map_or("-".to_owned(), percent);
             let (name, tried, found) = (tally.kind.name(), tally.tried, tally.found);
@@ -103,16 +103,16 @@ impl Report<'_> {
             self.messages,
             self.false_hits.len()
         )?;
-        for FalseHit {
-            line,
-            entry,
-            message,
-        } in &self.false_hits
-        {
+        for hit in &self.false_hits {
+            let place = self.place(hit.line);
+            let (entry, message) = (&hit.entry, &hit.message);
+            let language = match hit.language {
+                "" => String::new(),
+                language => format!(" ({language})"),
+            };
             writeln!(
                 out,
-                "false hit: {}: `{entry}` in `{message}`",
-                self.place(*line)
+                "false hit: {place}: `{entry}` in `{message}`{language}"
             )?;
         }
         for missed in self.missed() {
@@ -138,7 +138,7 @@ impl Report<'_> {
         let hits = self
             .false_hits
             .iter()
-            .map(|hit| json!({ "line": hit.line, "entry": hit.entry, "message": hit.message }));
+            .map(|hit| json!({ "line": hit.line, "entry": hit.entry, "message": hit.message, "language": hit.language }));
         json!({
             "list": &*self.list.words.name,
             "file": self.list.file.as_deref(),

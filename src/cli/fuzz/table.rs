@@ -7,8 +7,8 @@ use super::report::{percent, shown};
 use super::trial::{Effort, Tally, Trial, list_of};
 use crate::filter::Options;
 
-/// Mild words in Latin letters, digits and Han characters, such that every kind fits some.
-const WORDS: [&str; 16] = [
+/// Mild words in several scripts, such that every kind fits some.
+const WORDS: [&str; 20] = [
     "casino",
     "freemoney",
     "jackpot",
@@ -25,6 +25,10 @@ const WORDS: [&str; 16] = [
     "加v信",
     "微信号",
     "办证",
+    "free money",
+    "أحمق",
+    "도박",
+    "ばか",
 ];
 
 /// One row for each kind, tried with default options and with the option that is meant for it.
@@ -49,7 +53,7 @@ pub fn markdown(kinds: &[Kind], effort: Effort) -> String {
         };
         let option = match kind.option() {
             Some(option) if *kind != Kind::Layers => format!("`{option}`"),
-            Some(option) => option.to_owned(),
+            Some(option) => option,
             None => "always".to_owned(),
         };
         let example = with.example.as_deref().map(shown).unwrap_or_default();
@@ -84,7 +88,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_tried_and_its_option_makes_the_difference() {
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.iter().copied() {
             let mut options = Options::default();
             kind.switch_on(&mut options);
             let with = tried(kind, &options, EFFORT);

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use fastrand::Rng;
 
-use super::disguise::Wardrobe;
 use super::kind::Kind;
+use super::mutator::Mutator;
 use crate::filter::{
     CompileError, Filter, ListSet, ListSpec, Match, Options, Role, Scratch, is_pattern,
 };
@@ -49,6 +49,8 @@ pub struct Miss {
 /// An entry found in an everyday message.
 #[derive(Clone, Debug)]
 pub struct FalseHit {
+    /// In English; empty when nobody knows.
+    pub language: &'static str,
     pub line: u32,
     pub entry: String,
     pub message: String,
@@ -93,8 +95,8 @@ impl Trial {
         let tallies = kinds.iter().map(|kind| {
             // A seed of its own for each kind, so that choosing kinds changes no disguise.
             let seed = effort.seed ^ (*kind as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            let mut wardrobe = Wardrobe::new(&options.aliases, options.repeat, seed);
-            self.tally(*kind, &entries, &mut wardrobe, effort.variants)
+            let mut mutator = Mutator::new(&options.aliases, options.repeat, seed);
+            self.tally(*kind, &entries, &mut mutator, effort.variants)
         });
         tallies.collect()
     }
@@ -122,7 +124,7 @@ impl Trial {
         &mut self,
         kind: Kind,
         entries: &[(u32, String, Options)],
-        wardrobe: &mut Wardrobe,
+        mutator: &mut Mutator,
         variants: usize,
     ) -> Tally {
         let mut tally = Tally {
@@ -139,10 +141,10 @@ impl Trial {
                 continue;
             }
             for _ in 0..variants {
-                let Some(dressed) = wardrobe.dress(kind, entry) else {
+                let Some(dressed) = mutator.mutate(kind, entry) else {
                     continue;
                 };
-                let (text, place) = in_a_message(kind, &dressed, wardrobe.rng());
+                let (text, place) = in_a_message(kind, &dressed, mutator.rng());
                 tally.tried += 1;
                 tally.example.get_or_insert_with(|| dressed.clone());
                 if self.is_found(&text, &place) {
@@ -177,15 +179,19 @@ impl Trial {
     }
 
     /// The messages in which the list finds something; each entry once for each message.
-    pub fn false_hits<'m>(&mut self, messages: impl Iterator<Item = &'m str>) -> Vec<FalseHit> {
+    pub fn false_hits<'m>(
+        &mut self,
+        messages: impl Iterator<Item = (&'static str, &'m str)>,
+    ) -> Vec<FalseHit> {
         let mut hits = Vec::new();
-        for message in messages {
+        for (language, message) in messages {
             let mut guilty = BTreeMap::new();
             for found in self.matches(message) {
                 let entry = self.filter.entry(found.list, found.entry);
                 guilty.insert((entry.line, entry.text.clone()), ());
             }
             hits.extend(guilty.into_keys().map(|(line, entry)| FalseHit {
+                language,
                 line,
                 entry,
                 message: message.to_owned(),

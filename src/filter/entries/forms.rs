@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::filter::options::{Options, Pinyin};
-use crate::filter::search::{PART, SYLLABLE};
+use crate::filter::search::{PART, SYLLABLE, of_form};
 use crate::filter::text::{FoldTable, SYMBOL, Stream, sound};
 
 /// The most forms of one entry, itself included: every form of five characters that can each be
@@ -117,7 +117,8 @@ impl<'a> Forms<'a> {
             return;
         };
         self.table.fold(text, &mut self.stream);
-        let mut symbols = self.stream.symbols.clone();
+        let folded = self.stream.symbols.iter();
+        let mut symbols: Vec<u32> = folded.map(|symbol| of_form(*symbol)).collect();
         let [first, others @ ..] = &mut symbols[..] else {
             return;
         };

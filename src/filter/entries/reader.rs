@@ -4,8 +4,9 @@
 use super::forms::Forms;
 use crate::filter::list::{CompileError, ENTRY_CHARS_MAX, Entry, ListSpec, Role};
 use crate::filter::options::{Options, SkipClasses, WholeWord};
-use crate::filter::search::{Draft, Ends, EntryOf, Selfmask, Word, is_pattern};
-use crate::filter::text::{FoldTable, LETTER, Lens, Noise, SYMBOL, Stream, leet};
+use crate::filter::search::signs::{Signs, is_sign};
+use crate::filter::search::{Draft, Ends, EntryOf, JOINT, Selfmask, Word, is_pattern, of_form};
+use crate::filter::text::{FoldTable, LETTER, Lens, Noise, SYMBOL, Stream, is_space, leet};
 
 /// The most forms that pinyin and split may make of one list's entries: about a gigabyte.
 const FORMS_MAX: usize = 4_000_000;
@@ -27,6 +28,7 @@ pub struct ReadingDraft {
 pub struct Read {
     pub drafts: Drafts,
     pub selfmask: Selfmask,
+    pub signs: Signs,
 }
 
 /// Reads the entries of the lists that are `members`. Reports what is wrong with them.
@@ -47,26 +49,38 @@ pub fn read(
         let mut outcome = Ok(());
         let combined_from = list.first_combined();
         each_word(list, problems, |number, entry| {
+            let of = EntryOf {
+                list: id as u32,
+                entry: number,
+            };
+            if is_sign(entry.text.trim(), table) {
+                read.signs.add(of, entry.text.trim());
+                return Ok(());
+            }
             let word = Word {
-                of: EntryOf {
-                    list: id as u32,
-                    entry: number,
-                },
+                of,
                 ends: reader.fold(entry, list)?,
                 combined: number >= combined_from,
+                mixed: false,
             };
             let readings = reader.readings(&entry.text);
-            for form in &readings {
-                add(&mut read.drafts, &list.options, word, form);
-                if list.options.selfmask {
-                    read.selfmask.add(word, form);
+            for reading in &readings {
+                let word = Word {
+                    mixed: reading.mixed,
+                    ..word
+                };
+                let (form, noises) = formed(&reading.symbols, &list.options);
+                add(&mut read.drafts, &list.options, word, &form, noises);
+                if list.options.selfmask && !reading.mixed {
+                    read.selfmask.add(word, &reading.symbols);
                 }
             }
-            let folded = &readings[readings.len() - 1];
             if count <= FORMS_MAX {
-                for form in forms.of(folded) {
+                let folded = &readings[readings.len() - 1].symbols;
+                let (folded, noises) = formed(folded, &list.options);
+                for form in forms.of(&folded) {
                     count += 1;
-                    add(&mut read.drafts, &list.options, word, &form);
+                    add(&mut read.drafts, &list.options, word, &form, noises);
                 }
             } else {
                 outcome = Err(());
@@ -90,8 +104,8 @@ pub fn read_phrases(
     lists: &[ListSpec],
     skip: SkipClasses,
     problems: &mut Vec<CompileError>,
-) -> Drafts {
-    let mut drafts = Drafts::new();
+) -> (Drafts, Signs) {
+    let (mut drafts, mut signs) = (Drafts::new(), Signs::default());
     let mut reader = Reader {
         table,
         stream: Stream::default(),
@@ -103,22 +117,33 @@ pub fn read_phrases(
     for (id, list) in lists.iter().enumerate() {
         if list.role == Role::Allow {
             each_word(list, problems, |number, phrase| {
+                let of = EntryOf {
+                    list: id as u32,
+                    entry: number,
+                };
+                if is_sign(phrase.text.trim(), table) {
+                    signs.add(of, phrase.text.trim());
+                    return Ok(());
+                }
                 let word = Word {
-                    of: EntryOf {
-                        list: id as u32,
-                        entry: number,
-                    },
+                    of,
                     ends: reader.fold(phrase, list)?,
                     combined: false,
+                    mixed: false,
                 };
-                for form in reader.readings(&phrase.text) {
-                    add(&mut drafts, &options, word, &form);
+                for reading in reader.readings(&phrase.text) {
+                    let word = Word {
+                        mixed: reading.mixed,
+                        ..word
+                    };
+                    let (form, noises) = formed(&reading.symbols, &options);
+                    add(&mut drafts, &options, word, &form, noises);
                 }
                 Ok(())
             });
         }
     }
-    drafts
+    (drafts, signs)
 }
 
 /// Calls `read` for every entry that is a word, and reports what it says is wrong.
@@ -135,11 +160,8 @@ fn each_word(
                     .to_owned(),
             ),
             // Those with options of their own are in a part of the list.
-            Role::Match if is_pattern || entry.options.is_some() => Ok(()),
-            Role::Allow if is_pattern => Err(format!(
-                "`{}`: an allowed phrase is a text, no pattern",
-                entry.text
-            )),
+            Role::Match if entry.options.is_some() => Ok(()),
+            _ if is_pattern => Ok(()),
             Role::Match | Role::Allow => read(number as u32, entry),
         };
         if let Err(what) = outcome {
@@ -163,6 +185,7 @@ impl Reader<'_> {
         let (text, mut ends) = without_wildcards(&entry.text);
         if list.role == Role::Match {
             ends.whole_word = list.options.whole_word;
+            ends.prefixes = list.options.prefixes;
         }
         self.table.fold(text, &mut self.stream);
         checked(&self.stream)?;
@@ -171,24 +194,81 @@ impl Reader<'_> {
 
     /// An entry, just folded into `stream`, as it may be read: what looks Latin in it alone stays
     /// itself in a text of its own script. The folded entry is the last.
-    fn readings(&mut self, entry: &str) -> Vec<Vec<u32>> {
-        let folded = self.stream.symbols.clone();
+    fn readings(&mut self, entry: &str) -> Vec<Reading> {
+        let reading = |symbols: &[u32], mixed| Reading {
+            symbols: symbols.to_vec(),
+            mixed,
+        };
+        let folded = reading(&self.stream.symbols, false);
         let (text, _) = without_wildcards(entry);
+        self.table.fold_among_latin(text, &mut self.stream);
+        let mixed = reading(&self.stream.symbols, true);
         self.table.fold_keeping_scripts(text, &mut self.stream);
-        let mut readings = vec![self.stream.symbols.clone(), folded];
-        readings.dedup();
+        let own = reading(&self.stream.symbols, false);
+        let plain = |reading: &Reading| -> Vec<u32> {
+            let symbols = reading.symbols.iter();
+            symbols.map(|symbol| symbol & SYMBOL).collect()
+        };
+        let [of_folded, of_mixed, of_own] = [&folded, &mixed, &own].map(plain);
+        let mut readings = Vec::with_capacity(3);
+        if of_mixed != of_folded && of_mixed != of_own {
+            readings.push(mixed);
+        }
+        if of_own != of_folded {
+            readings.push(own);
+        }
+        readings.push(folded);
         readings
     }
 }
 
+/// One way to read an entry.
+struct Reading {
+    symbols: Vec<u32>,
+    /// Counts only where letters of two scripts stand for it.
+    mixed: bool,
+}
+
+/// What an option makes of the noise in an entry.
+#[derive(Clone, Copy)]
+struct Noises {
+    noise: Noise,
+    /// It holds what is skipped in other entries, beside blanks.
+    literal: bool,
+}
+
+/// Folded symbols as those of a form, in which a blank is marked as a joint.
+fn formed(symbols: &[u32], options: &Options) -> (Vec<u32>, Noises) {
+    let noise = Noise::new(options.skip);
+    let is_blank = |symbol: &u32| is_space(Some(symbol));
+    let literal = symbols
+        .iter()
+        .any(|symbol| noise.holds(*symbol) && !is_blank(symbol));
+    let form = symbols.iter().map(|symbol| match is_blank(symbol) {
+        true => of_form(*symbol) | JOINT,
+        false => of_form(*symbol),
+    });
+    (form.collect(), Noises { noise, literal })
+}
+
 /// Adds a form of an entry to the drafts of every lens that it is looked for through.
-fn add(drafts: &mut Drafts, options: &Options, word: Word, form: &[u32]) {
+fn add(drafts: &mut Drafts, options: &Options, word: Word, form: &[u32], noises: Noises) {
     let mut lens = Lens::of(options);
-    let noise = Noise::new(lens.skip);
-    if form.iter().any(|symbol| noise.holds(*symbol)) {
+    let has_blank = form.iter().any(|symbol| symbol & JOINT != 0);
+    let literal = noises.literal || form.iter().any(|symbol| noises.noise.is_of_class(*symbol));
+    if literal {
         // What is noise in other entries counts in this one.
         lens.skip = SkipClasses::NONE;
     }
+    let as_it_stands = lens.skip == SkipClasses::NONE;
+    if has_blank && !as_it_stands {
+        lens.skip = lens.skip.with(SkipClasses::SPACE);
+    }
+    let form = &match (has_blank, as_it_stands) {
+        (false, _) => form.to_vec(),
+        (true, true) => form.iter().map(|symbol| symbol & !JOINT).collect(),
+        (true, false) => jointed(form),
+    };
     add_to(drafts, lens, options, word, form);
     let may_be_signs = [SkipClasses::PUNCT, SkipClasses::SYMBOL, SkipClasses::STOP]
         .into_iter()
@@ -203,6 +283,21 @@ fn add(drafts: &mut Drafts, options: &Options, word: Word, form: &[u32]) {
         };
         add_to(drafts, signs, options, word, form);
     }
+}
+
+/// A form without its blanks: what stands behind one says so.
+fn jointed(form: &[u32]) -> Vec<u32> {
+    let mut jointed = Vec::with_capacity(form.len());
+    let mut joint = 0;
+    for symbol in form {
+        if symbol & JOINT != 0 {
+            joint = JOINT;
+        } else {
+            jointed.push(symbol | joint);
+            joint = 0;
+        }
+    }
+    jointed
 }
 
 fn add_to(drafts: &mut Drafts, lens: Lens, options: &Options, word: Word, form: &[u32]) {
@@ -228,9 +323,11 @@ fn add_to(drafts: &mut Drafts, lens: Lens, options: &Options, word: Word, form: 
 pub fn without_wildcards(text: &str) -> (&str, Ends) {
     let mut ends = Ends {
         whole_word: WholeWord::Off,
+        prefixes: false,
         left_open: false,
         right_open: false,
     };
+    let text = text.trim();
     let mut bare = text;
     if let Some(rest) = bare.strip_prefix('*') {
         (bare, ends.left_open) = (rest, true);
@@ -242,7 +339,7 @@ pub fn without_wildcards(text: &str) -> (&str, Ends) {
         // Nothing but stars: these are what is looked for.
         bare = text;
     }
-    (bare, ends)
+    (bare.trim(), ends)
 }
 
 /// Refuses what can never match or would match everywhere.

@@ -1,10 +1,14 @@
-//! What a word list may switch on and off.
+//! What a word list may switch on and off: each option is defined once, in `table`.
 //!
-//! Order, downward: `settings`.
+//! Order, downward: `table`, `settings`, `values`.
 
 mod settings;
+mod table;
+mod values;
 
-pub use self::settings::{
-    AllowMode, Combo, Confusables, Marks, Mask, MaskBy, Mode, Options, Pinyin, SkipClasses,
-    WholeWord,
+pub use self::settings::Options;
+pub use self::table::{Disguised, OPTIONS, OptionDef, Slot};
+pub use self::values::{
+    AllowMode, Choice, Combo, Confusables, Locale, Marks, Mask, MaskBy, Mode, Pinyin, SkipClasses,
+    Urls, WholeWord,
 };

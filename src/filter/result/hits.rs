@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 
 use super::hit::Hit;
-use super::trailing::Trailing;
 use crate::filter::options::{AllowMode, Mode};
 
 /// Hits that are kept before those that cannot win are thrown out.
@@ -14,7 +13,6 @@ pub struct Hits {
     found: Vec<Hit>,
     /// When the next clearing is due.
     limit: usize,
-    trailing: Trailing,
 }
 
 impl Default for Hits {
@@ -22,7 +20,6 @@ impl Default for Hits {
         Hits {
             found: Vec::new(),
             limit: HITS_MAX,
-            trailing: Trailing::default(),
         }
     }
 }
@@ -57,12 +54,8 @@ impl Hits {
         self.limit = HITS_MAX.max(self.found.len() * 2);
     }
 
-    /// Moves what is reported into `reported`, list by list, each with the marks behind it.
-    pub fn report(&mut self, text: &str, mode: impl Fn(u32) -> Mode, reported: &mut Vec<Hit>) {
-        self.trailing.clear();
-        for hit in &mut self.found {
-            hit.end = self.trailing.end(text, hit.end);
-        }
+    /// Moves what is reported into `reported`, list by list.
+    pub fn report(&mut self, mode: impl Fn(u32) -> Mode, reported: &mut Vec<Hit>) {
         self.sort();
         for list in self.found.chunk_by(|a, b| a.list == b.list) {
             match mode(list[0].list) {
@@ -176,7 +169,7 @@ mod tests {
             }
         }
         let mut reported = Vec::new();
-        all.report(&" ".repeat(64), |_| mode, &mut reported);
+        all.report(|_| mode, &mut reported);
         reported.iter().map(|hit| (hit.start, hit.end)).collect()
     }
 

@@ -1,7 +1,9 @@
 //! From everything that was found to what is reported, and what a mask makes of it.
 //!
-//! Order, downward: `evasion`, `mask`, `combos`, `hits`, `trailing`, `places`, `hit`.
+//! Order, downward: `evasion`, `mask`, `combos`, `hits`, `clusters`,
+//! `trailing`, `places`, `hit`.
 
+mod clusters;
 mod combos;
 mod evasion;
 mod hit;
@@ -10,6 +12,7 @@ mod mask;
 mod places;
 mod trailing;
 
+pub(super) use self::clusters::Clusters;
 pub(super) use self::combos::Combos;
 pub use self::evasion::Evasion;
 pub(super) use self::evasion::between;

@@ -1,6 +1,6 @@
 //! What follows a match and belongs to it.
 
-use crate::filter::text::is_trailing;
+use crate::filter::text::{Stream, is_letter_mark, is_trailing};
 
 /// Where matches end that have marks behind them: a mask must not part a letter from its marks.
 #[derive(Default)]
@@ -15,8 +15,9 @@ impl Trailing {
         self.known.clear();
     }
 
-    /// The end of a hit, behind the marks that follow it.
-    pub fn end(&mut self, text: &str, end: u32) -> u32 {
+    /// The end of a hit, behind the marks that follow it; a mark that is a letter, and was read as
+    /// one, is no longer one of them.
+    pub fn end(&mut self, text: &str, stream: &Stream, end: u32) -> u32 {
         let rest = &text[end as usize..];
         if !rest.chars().next().is_some_and(is_trailing) {
             return end;
@@ -27,7 +28,12 @@ impl Trailing {
         {
             return behind;
         }
-        let length = rest.len() - rest.trim_start_matches(is_trailing).len();
+        let mut marks = rest.char_indices();
+        let first_other = marks.find(|(at, c)| {
+            let is_letter = || stream.symbol_at(end + *at as u32).is_some();
+            !is_trailing(*c) || is_letter_mark(*c) && is_letter()
+        });
+        let length = first_other.map_or(rest.len(), |(at, _)| at);
         let behind = end + length as u32;
         self.known.insert(at, (end, behind));
         behind

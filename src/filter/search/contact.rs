@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use regex::Regex;
 
+use crate::filter::options::SkipClasses;
 use crate::filter::text::{SYMBOL, Stream};
 
 /// A detector, by its name in lists.
@@ -37,18 +38,20 @@ const KINDS: [(&str, Kind); 5] = [
 ];
 
 /// Top-level domains that mark a bare domain. Those that are everyday words (`is`, `to`, `so`) or
-/// endings of file names (`sh`, `py`, `md`) are not among them.
-const DOMAINS: &str = "com|net|org|cn|io|cc|tv|vip|top|xyz|club|shop|site|online|link|live|app|dev|ai|info|biz|pro|\
-    ltd|store|tech|icu|wang|hk|tw|jp|kr|uk|ru|de|fr|eu|gg|casino|bet|poker|loan|click|website|space|fun|asia|mobi";
+/// endings of file names (`sh`, `py`, `md`) are not among them; behind them a path must stand.
+const DOMAINS: &str = " com net org cn io cc tv vip top xyz club shop site online link live app dev ai info biz pro \
+    ltd store tech icu wang hk tw jp kr uk ru de fr eu gg casino bet poker loan click website space fun asia mobi ";
 
 /// Short links, which always have a path.
 const SHORT_LINKS: &str =
     r"t\.me|wa\.me|bit\.ly|is\.gd|t\.cn|goo\.gl|dwz\.cn|u\.nu|line\.me|discord\.gg|youtu\.be";
 
-impl FromStr for Contact {
-    type Err = String;
+/// What parts the labels of a name: browsers read all of these as a dot.
+const DOT: &str = "[.。｡]";
 
-    fn from_str(name: &str) -> Result<Contact, String> {
+impl Contact {
+    /// The detector of this name, for a list that skips these. Errors: there is none.
+    pub fn named(name: &str, skip: SkipClasses) -> Result<Contact, String> {
         let kind = KINDS.into_iter().find(|(known, _)| *known == name);
         let Some((_, kind)) = kind else {
             let known: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
@@ -57,7 +60,7 @@ impl FromStr for Contact {
                 known.join(", ")
             ));
         };
-        let regexes = kind.regexes().into_iter();
+        let regexes = kind.regexes(skip).into_iter();
         let compile = |regex: String| Regex::new(&regex).expect("a test compiles all of them");
         Ok(Contact {
             kind,
@@ -67,11 +70,16 @@ impl FromStr for Contact {
 }
 
 impl Kind {
-    fn regexes(self) -> Vec<String> {
+    fn regexes(self, skip: SkipClasses) -> Vec<String> {
         let path = r#"[^\s，。；！？、“”‘’（）【】《》<>"']"#;
         match self {
+            Kind::Phone if skip.contains(SkipClasses::SPACE) => {
+                let mut regexes = Kind::Phone.regexes(SkipClasses::NONE);
+                regexes.push(r"(?:(?:\+|0 0 ?)? ?8 6[- ]{1,2})?1 [3-9](?: [0-9]){9}".to_owned());
+                regexes
+            }
             Kind::Phone => vec![
-                r"(?:\+?86[- ]{0,2})?1[3-9][0-9][-. ]{0,2}[0-9]{4}[-. ]{0,2}[0-9]{4}".to_owned(),
+                r"(?:(?:\+|00)?86[- ]{0,2})?1[3-9][0-9][-. ]{0,2}[0-9]{4}[-. ]{0,2}[0-9]{4}".to_owned(),
                 r"\(?0[1-9][0-9]{1,2}\)?[- ]{1,2}[1-9][0-9]{6,7}".to_owned(),
                 r"\+[1-9][0-9]{0,2}(?:[-. ]?\(?[0-9]{1,4}\)?){2,5}".to_owned(),
                 r"\(?[2-9][0-9]{2}\)?[-. ][2-9][0-9]{2}[-. ][0-9]{4}".to_owned(),
@@ -83,7 +91,7 @@ impl Kind {
                 format!("(?i)(?:https?|ftp)://{path}+"),
                 format!(r"(?i)www\.[a-z0-9-]+\.{path}+"),
                 format!(r"(?i)(?:{SHORT_LINKS})/{path}+"),
-                format!(r"(?i)(?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.){{1,5}}(?:{DOMAINS})(?::[0-9]{{1,5}})?(?:/{path}*)?"),
+format!(r"[\pL\pN][\pL\pM\pN-]*(?:{DOT}[\pL\pN][\pL\pM\pN-]*)+(?::[0-9]{{1,5}})?(?:/{path}*)?"),
             ],
             Kind::Ip => vec![
                 r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}".to_owned(),
@@ -120,8 +128,11 @@ impl Kind {
                 let end = candidate.start + trimmed.len();
                 let joined = before.is_some_and(|c| matches!(c, '@' | '.' | '-' | '_' | '/'));
                 let goes_on = before_word && !trimmed.contains('/');
-                (!after_word && !joined && !goes_on && !is_of_this_net(trimmed))
-                    .then_some(candidate.start..end)
+                let start = candidate.start + start_of_name(trimmed);
+                (!after_word && !joined && !goes_on)
+                    .then(|| url_in(text, start..end))
+                    .flatten()
+                    .filter(|url| !is_of_this_net(&text[url.clone()]))
             }
             Kind::Ip => {
                 let joined =
@@ -140,6 +151,48 @@ impl Kind {
             }
         }
     }
+}
+
+/// Where the part of a candidate begins that may be a name: behind words of a script without
+/// blanks that stand before a Latin one.
+fn start_of_name(candidate: &str) -> usize {
+    let name = candidate
+        .split(['.', '。', '｡', '/', ':'])
+        .next()
+        .unwrap_or_default();
+    let latin = name.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '-');
+    match latin.len() < name.len() && !latin.is_empty() {
+        true => latin.len(),
+        false => 0,
+    }
+}
+
+/// The part of a candidate that is a URL: all of it if it has a scheme or says `www`; else a name
+/// whose last labels are a public suffix that leaves no doubt, or have a path.
+fn url_in(text: &str, candidate: Range<usize>) -> Option<Range<usize>> {
+    let found = &text[candidate.clone()];
+    let lower = found.to_lowercase();
+    if lower.contains("://") || lower.starts_with("www.") {
+        return Some(candidate);
+    }
+    let name_end = found.find(['/', ':']).unwrap_or(found.len());
+    let path = found[name_end..].starts_with('/') || found[name_end..].contains('/');
+    let name: String =
+        lower[..lower.find(['/', ':']).unwrap_or(lower.len())].replace(['。', '｡'], ".");
+    let (labels, last) = name.rsplit_once('.')?;
+    let suffix = psl::suffix(name.as_bytes()).filter(psl::Suffix::is_known)?;
+    let of_itself = suffix.as_bytes().len() == name.len();
+    let several = suffix.as_bytes().contains(&b'.') && suffix.typ() == Some(psl::Type::Icann);
+    let is_plain = DOMAINS.split_whitespace().any(|known| known == last);
+    // Chinese top-level domains are everyday words.
+    let is_han = last.contains(|c: char| ('\u{2E80}'..='\u{9FFF}').contains(&c));
+    let foreign = !last.is_ascii() && !is_han && !labels.is_ascii();
+    let plain = is_plain || several || last.starts_with("xn--");
+    let doubtless = path || foreign || plain;
+    // Behind a full stop of Chinese a sentence may begin, so all must be a Latin name.
+    let stops = found[..name_end].contains(['。', '｡']);
+    let fits = !stops || (labels.is_ascii() && last.is_ascii());
+    (!of_itself && doubtless && fits).then_some(candidate)
 }
 
 /// A number goes on behind a sign: `.5`, `-3`.
@@ -248,6 +301,23 @@ impl Contact {
     }
 }
 
+/// Where URLs stand in a text, in bytes; those that touch are one.
+pub fn find_urls(text: &str, stream: &Stream) -> Vec<(u32, u32)> {
+    let mut urls: Vec<(u32, u32)> = Vec::new();
+    if let Ok(contact) = Contact::named("url", SkipClasses::NONE) {
+        contact.find(&Folded::new(text, stream), |start, end| {
+            urls.push((start as u32, end as u32));
+        });
+    }
+    urls.sort_unstable();
+    urls.dedup_by(|next, one| {
+        let touches = next.0 <= one.1;
+        one.1 = if touches { one.1.max(next.1) } else { one.1 };
+        touches
+    });
+    urls
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,7 +329,7 @@ mod tests {
         let mut stream = Stream::default();
         table.fold(text, &mut stream);
         let mut found = Vec::new();
-        let contact = Contact::from_str(kind).unwrap();
+        let contact = Contact::named(kind, SkipClasses::NONE).unwrap();
         contact.find(&Folded::new(text, &stream), |start, end| {
             found.push(&text[start..end])
         });
@@ -344,7 +414,7 @@ mod tests {
 
     #[test]
     fn names_are_known() {
-        let error = Contact::from_str("fax").err().unwrap();
+        let error = Contact::named("fax", SkipClasses::NONE).err().unwrap();
         assert_eq!(
             error,
             "no detector `contact:fax`; there are phone, email, url, ip, handle"

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::automaton::Automaton;
 use super::seen::{self, Seen};
 use super::stretch::Stretch;
-use super::word::{Candidate, EntryOf, Limits, PART, SYLLABLE, Word};
+use super::word::{Candidate, EntryOf, JOINT, Limits, PART, SYLLABLE, Word};
 use crate::filter::text::{Lens, Runs, Sounds, leet};
 
 /// No further owner.
@@ -44,6 +44,7 @@ struct Owner {
     right: u32,
     next: u32,
     combined: bool,
+    mixed: bool,
 }
 
 impl Draft {
@@ -52,13 +53,16 @@ impl Draft {
         let (left, right) = word.ends.barred(form);
         self.forms.symbols.extend(form);
         self.forms.ends.push(self.forms.symbols.len() as u32);
-        self.jointed |= form.iter().any(|symbol| symbol & (SYLLABLE | PART) != 0);
+        self.jointed |= form
+            .iter()
+            .any(|symbol| symbol & (SYLLABLE | PART | JOINT) != 0);
         self.owners.push(Owner {
             entry: word.of,
             left,
             right,
             next: LAST,
             combined: word.combined,
+            mixed: word.mixed,
         });
     }
 
@@ -138,8 +142,8 @@ impl Matcher {
         let first = self.patterns[pattern].first_owner;
         let mut known = first;
         while let Some(old) = self.owners.get(known as usize) {
-            let same =
-                (old.entry.list, old.left, old.right) == (new.entry.list, new.left, new.right);
+            let same = (old.entry.list, old.left, old.right, old.mixed)
+                == (new.entry.list, new.left, new.right, new.mixed);
             let hidden = same && !new.combined && !old.combined;
             if hidden && self.form(known) == self.form(owner) && self.has_runs_of(known, owner) {
                 return;
@@ -186,6 +190,7 @@ impl Matcher {
                 if seen::stands_free(seen.stream, first, behind, owner.left, owner.right)
                     && (seen.at.is_none() && self.forms.is_none()
                         || self.holds(number, seen, start..end, &limits(owner.entry.list)))
+                    && (!owner.mixed || seen.is_mixed(start..end))
                 {
                     found(Candidate {
                         of: owner.entry,
@@ -221,6 +226,9 @@ impl Matcher {
                     leet: self.leet,
                 };
                 stretch.find(starts, |range| {
+                    if owner.mixed && !seen.is_mixed(range.clone()) {
+                        return;
+                    }
                     found(Candidate {
                         of: owner.entry,
                         start: seen.place(range.start),
@@ -254,7 +262,7 @@ impl Matcher {
         {
             return false;
         }
-        seen.gaps_are_small(form, range, limits.max_gap)
+        seen.gaps_are_small(form, range, limits)
     }
 }
 

@@ -1,21 +1,27 @@
 //! Where entries stand in folded text: candidates, and what must hold around and inside of them.
 //!
-//! Order, downward: `patterns`, `contact`, `selfmask`, `matcher`, `stretch`, `seen`, `word`,
-//! `automaton`.
+//! Order, downward: `patterns`, `contact`, `signs`, `selfmask`, `matcher`, `stretch`, `seen`,
+//! `prefix`, `word`, `automaton`.
 
 mod automaton;
 mod contact;
 mod matcher;
 mod patterns;
+mod prefix;
 mod seen;
 mod selfmask;
+pub(super) mod signs;
 mod stretch;
 mod word;
 
 pub(super) use self::automaton::PATTERNS_MAX;
+pub(super) use self::contact::find_urls;
 pub(super) use self::matcher::{Draft, Matcher};
 pub(super) use self::patterns::Patterns;
 pub use self::patterns::{is_pattern, is_regex};
 pub(super) use self::seen::Seen;
 pub(super) use self::selfmask::Selfmask;
-pub(super) use self::word::{Candidate, Ends, EntryOf, Limits, PART, SYLLABLE, Word};
+pub(super) use self::signs::Signs;
+pub(super) use self::word::{
+    Candidate, Ends, EntryOf, JOINT, Limits, PART, SYLLABLE, Word, of_form,
+};

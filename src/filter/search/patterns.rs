@@ -1,13 +1,12 @@
 //! Entries that are no words: regular expressions (`re:…`) and ready-made detectors of contacts
 //! (`contact:…`).
 
-use std::str::FromStr;
-
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 use super::contact::{Contact, Folded};
 use super::word::EntryOf;
-use crate::filter::list::{CompileError, Entry, ListSpec};
+use crate::filter::list::{CompileError, ListSpec};
+use crate::filter::options::SkipClasses;
 use crate::filter::result::Hit;
 use crate::filter::text::Stream;
 
@@ -24,8 +23,17 @@ const SET_SIZE_MAX: usize = 1 << 26;
 /// text's length; past this many the rest of the text is one match.
 const MATCHES_MAX: usize = 256;
 
+/// How a list reads what its patterns are looked for in.
+#[derive(Clone, Copy)]
+struct Reads {
+    /// Upper and lower case differ.
+    case: bool,
+    skip: SkipClasses,
+}
+
 /// The entry is no word.
 pub fn is_pattern(text: &str) -> bool {
+    let text = text.trim_start();
     text.starts_with(REGEX) || text.starts_with(CONTACT)
 }
 
@@ -40,7 +48,8 @@ pub fn is_regex(text: &str) -> bool {
 pub struct Patterns {
     /// Says which of `regexes` match at all.
     set: RegexSet,
-    regexes: Vec<(EntryOf, Regex)>,
+    /// With whether upper and lower case differ.
+    regexes: Vec<(EntryOf, (Regex, bool))>,
     contacts: Vec<(EntryOf, Contact)>,
 }
 
@@ -55,11 +64,15 @@ impl Patterns {
         for (id, list) in lists.iter().enumerate().filter(|(id, _)| members[*id]) {
             let entries = list.entries.iter().enumerate();
             for (number, entry) in entries.filter(|(_, entry)| entry.options.is_none()) {
+                let reads = Reads {
+                    case: !list.options.case,
+                    skip: list.options.skip,
+                };
                 let of = EntryOf {
                     list: id as u32,
                     entry: number as u32,
                 };
-                if let Err(what) = patterns.add(of, entry) {
+                if let Err(what) = patterns.add(of, entry.text.trim(), reads) {
                     problems.push(CompileError {
                         list: list.name.clone(),
                         line: entry.line,
@@ -68,7 +81,13 @@ impl Patterns {
                 }
             }
         }
-        let all = patterns.regexes.iter().map(|(_, regex)| regex.as_str());
+        let all = patterns
+            .regexes
+            .iter()
+            .map(|(_, (regex, case))| match case {
+                true => regex.as_str().to_owned(),
+                false => format!("(?i:{})", regex.as_str()),
+            });
         match RegexSetBuilder::new(all).size_limit(SET_SIZE_MAX).build() {
             Ok(set) => patterns.set = set,
             Err(_) => {
@@ -85,14 +104,14 @@ impl Patterns {
         patterns
     }
 
-    fn add(&mut self, of: EntryOf, entry: &Entry) -> Result<(), String> {
-        if let Some(regex) = entry.text.strip_prefix(REGEX) {
+    fn add(&mut self, of: EntryOf, entry: &str, reads: Reads) -> Result<(), String> {
+        if let Some(regex) = entry.strip_prefix(REGEX) {
             if self.regexes.len() == REGEXES_MAX {
                 return Err(format!("more than {REGEXES_MAX} regular expressions"));
             }
-            self.regexes.push((of, compiled(regex)?));
-        } else if let Some(name) = entry.text.strip_prefix(CONTACT) {
-            self.contacts.push((of, Contact::from_str(name)?));
+            self.regexes.push((of, compiled(regex, reads.case)?));
+        } else if let Some(name) = entry.strip_prefix(CONTACT) {
+            self.contacts.push((of, Contact::named(name, reads.skip)?));
         }
         Ok(())
     }
@@ -101,7 +120,7 @@ impl Patterns {
     pub fn find(&self, text: &str, active: &[bool], stream: &Stream, found: &mut impl FnMut(Hit)) {
         if !self.regexes.is_empty() {
             for number in self.set.matches(text) {
-                let (of, regex) = &self.regexes[number];
+                let (of, (regex, _)) = &self.regexes[number];
                 if active[of.list as usize] {
                     find_all(regex, text, |start, end| found(hit(*of, start, end)));
                 }
@@ -140,14 +159,17 @@ fn find_all(regex: &Regex, text: &str, mut found: impl FnMut(usize, usize)) {
     }
 }
 
-fn compiled(regex: &str) -> Result<Regex, String> {
+fn compiled(regex: &str, case: bool) -> Result<(Regex, bool), String> {
     let length = regex.chars().count();
     if length > REGEX_CHARS_MAX {
         return Err(format!(
             "the regular expression has {length} characters; {REGEX_CHARS_MAX} are the most"
         ));
     }
-    let built = RegexBuilder::new(regex).size_limit(REGEX_SIZE_MAX).build();
+    let built = RegexBuilder::new(regex)
+        .case_insensitive(!case)
+        .size_limit(REGEX_SIZE_MAX)
+        .build();
     let built = built.map_err(|error| match error {
         regex::Error::CompiledTooBig(limit) => {
             format!("the regular expression needs more than {limit} bytes; write a simpler one")
@@ -167,5 +189,5 @@ fn compiled(regex: &str) -> Result<Regex, String> {
             "`{REGEX}{regex}` matches where nothing is, so everywhere"
         ));
     }
-    Ok(built)
+    Ok((built, case))
 }

@@ -2,8 +2,16 @@
 
 use std::ops::Range;
 
-use super::word::{PART, SYLLABLE};
-use crate::filter::text::{LETTER, MORE, REGIONAL, is_blank};
+use super::prefix;
+use super::word::{BLANKS_MAX, JOINT, Limits, PART, PREFIXES, SYLLABLE};
+use crate::filter::text::{
+    DIGIT, FOREIGN, KIND_SHIFT, LETTER, MORE, PARTED, REGIONAL, SYMBOL, is_blank, is_space,
+};
+
+/// Signs that stand between the digits of numbers, dates and times.
+const NUMERIC: &str = ".,:/-'’ ";
+/// What stands behind the apostrophe of a contraction.
+const CONTRACTED: [&str; 7] = ["s", "t", "d", "m", "ll", "re", "ve"];
 
 #[derive(Clone, Copy)]
 pub struct Seen<'a> {
@@ -33,7 +41,7 @@ impl Seen<'_> {
     pub fn is_right_free(&self, index: usize, barred: u32) -> bool {
         let last = self.place(index - 1);
         let behind = self.stream.get(last + 1).copied().unwrap_or(0);
-        behind & MORE == 0 && is_boundary(behind, self.stream[last], barred)
+        behind & MORE == 0 && (is_parted(behind) || is_boundary(behind, self.stream[last], barred))
     }
 
     /// A blank was left out before a symbol that is not the first.
@@ -43,34 +51,102 @@ impl Seen<'_> {
         gap.any(|symbol| is_blank(*symbol))
     }
 
+    /// A blank that ends no line was left out before a symbol that is not the first.
+    pub fn is_spaced_before(&self, index: usize) -> bool {
+        let mut gap = self.gap(index);
+        gap.any(|symbol| is_space(Some(symbol)))
+    }
+
+    fn gap(&self, index: usize) -> std::slice::Iter<'_, u32> {
+        let (from, to) = (self.place(index - 1), self.place(index));
+        self.stream[from + 1..to].iter()
+    }
+
     /// What was left out between the symbols of a match: nowhere more than `max_gap` symbols, and
     /// no blank between two letters, unless there is a gap between any two: a word that is spelled
     /// out. What is typed for one character is a word of its own, and its parts stand together.
+    /// Where the entry has a blank something must be left out.
     ///
     /// `form` has the symbols of the entry that those of the match stand for, if it matters.
-    pub fn gaps_are_small(&self, form: Option<&[u32]>, range: Range<usize>, max_gap: u32) -> bool {
+    pub fn gaps_are_small(
+        &self,
+        form: Option<&[u32]>,
+        range: Range<usize>,
+        limits: &Limits,
+    ) -> bool {
         let (first, last) = (self.place(range.start), self.place(range.end - 1));
+        let jointed = form.is_some_and(|form| form.iter().any(|symbol| symbol & JOINT != 0));
         if last - first == range.len() - 1 {
-            return true;
+            return !jointed;
         }
         let (mut blank, mut closed) = (false, false);
         for (index, at) in range.clone().skip(1).enumerate() {
             let (from, to) = (self.place(at - 1), self.place(at));
-            if to - from - 1 > max_gap as usize {
-                return false;
-            }
+            let gap = to - from - 1;
             let flags = |at: usize, index: usize| form.map_or(self.stream[at], |form| form[index]);
-            let (before, behind) = (flags(from, index), flags(to, index + 1));
-            if behind & PART != 0 && to - from > 1 {
+            if form.is_some() && flags(to, index + 1) & JOINT != 0 {
+                if gap == 0 || gap > BLANKS_MAX {
+                    return false;
+                }
+                continue;
+            }
+            let spaced = jointed && !limits.blanks && self.is_spaced_before(at);
+            if gap > limits.max_gap as usize || spaced {
                 return false;
             }
-            if before & behind & LETTER != 0 && behind & SYLLABLE == 0 {
-                closed |= to - from == 1;
-                let mut gap = self.stream[from + 1..to].iter();
-                blank |= gap.any(|symbol| is_blank(*symbol));
+            let (before, behind) = (flags(from, index), flags(to, index + 1));
+            let (part, syllable) = match form {
+                Some(_) => (behind & PART != 0, behind & SYLLABLE != 0),
+                None => (false, false),
+            };
+            if part && gap > 0 {
+                return false;
+            }
+            if before & behind & LETTER != 0 && !syllable {
+                closed |= gap == 0;
+                blank |= self.is_parted_before(at);
             }
         }
-        !(blank && closed)
+        !(blank && closed) && !self.is_number_or_contraction(range)
+    }
+
+    /// The gaps of a match are those of a number, a date or a time, or that of `he'll`.
+    pub fn is_number_or_contraction(&self, range: Range<usize>) -> bool {
+        let (mut gaps, mut digits) = (0, 0);
+        let (mut numeric, mut together, mut apostrophe) = (false, false, None);
+        for at in range.clone() {
+            let own = self.stream[self.place(at)];
+            digits += usize::from(own & DIGIT != 0);
+            if at == range.start {
+                continue;
+            }
+            let before = self.stream[self.place(at - 1)];
+            let mut gap = self.gap(at);
+            gaps += usize::from(gap.len() > 0);
+            let sign = gap.next().filter(|_| gap.len() == 0);
+            let sign = sign.and_then(|symbol| char::from_u32(symbol & SYMBOL));
+            if before & own & DIGIT != 0 {
+                together |= self.gap_before(at) == 0;
+                numeric |= sign.is_some_and(|sign| NUMERIC.contains(sign));
+            }
+            if before & own & LETTER != 0 && matches!(sign, Some('\'' | '’')) {
+                apostrophe = Some(at);
+            }
+        }
+        let contracted = apostrophe.filter(|_| gaps == 1).is_some_and(|at| {
+            let letters = (at..range.end).map(|at| self.stream[self.place(at)] & SYMBOL);
+            let letters = letters.filter_map(char::from_u32);
+            CONTRACTED
+                .iter()
+                .any(|known| letters.clone().eq(known.chars()))
+        });
+        contracted || numeric && (together || digits < 3)
+    }
+
+    /// Letters of two scripts stand there, or one that is not of the script it is read in.
+    pub fn is_mixed(&self, range: Range<usize>) -> bool {
+        let mut symbols = range.map(|at| self.stream[self.place(at)]);
+        symbols.any(|symbol| symbol & FOREIGN != 0)
     }
 }
 
@@ -83,12 +159,20 @@ pub fn stands_free(stream: &[u32], start: usize, end: usize, left: u32, right: u
     let behind = stream.get(end).copied().unwrap_or(0);
     !flag
         && (stream[start] | behind) & MORE == 0
-        && is_boundary(before, stream[start], left)
-        && is_boundary(behind, stream[end - 1], right)
+        && (is_boundary(before, stream[start], left & !PREFIXES)
+            || is_parted(stream[start])
+            || left & PREFIXES != 0 && prefix::stands_before(stream, start))
+        && (is_boundary(behind, stream[end - 1], right) || is_parted(behind))
 }
 
 /// A flag is no part of the word beside it, though its letters are.
 #[inline]
 fn is_boundary(neighbour: u32, own: u32, barred: u32) -> bool {
     neighbour & barred == 0 || neighbour & !own & REGIONAL != 0
+}
+
+/// What stands before this letter parts it from the one before.
+#[inline]
+pub fn is_parted(symbol: u32) -> bool {
+    symbol >> KIND_SHIFT == PARTED
 }

@@ -57,7 +57,7 @@ impl Selfmask {
         });
     }
 
-    /// Reports every word of the `active` lists of which at most a third is hidden.
+    /// Reports every word of the `active` lists of which at most a third is hidden, or of four letters two.
     pub fn find(&self, stream: &[u32], active: &[bool], mut found: impl FnMut(Candidate)) {
         if self.words.is_empty() || !stream.iter().any(|symbol| is_sign(*symbol)) {
             return;
@@ -91,14 +91,25 @@ impl Selfmask {
 }
 
 impl Hidden {
-    /// Every symbol is the word's or a sign, and at least one, but no more than a third, are signs.
+    /// Every symbol is the word's or a sign, and at least one, but no more than a third, or two of
+    /// four, are signs.
     fn is_hidden_in(&self, token: &[u32]) -> bool {
         let mut hidden = 0;
-        let fits = self.symbols.iter().zip(token).all(|(own, text)| {
-            let equal = *own == text & SYMBOL;
-            hidden += usize::from(!equal);
-            equal || is_sign(*text)
-        });
-        fits && hidden > 0 && hidden * 3 <= self.symbols.len()
+        let fits = self
+            .symbols
+            .iter()
+            .zip(token)
+            .enumerate()
+            .all(|(nth, (own, text))| {
+                let equal = *own == text & SYMBOL;
+                hidden += usize::from(!equal);
+                let inner = nth > 0 && nth + 1 < self.symbols.len();
+                equal || inner && is_sign(*text)
+            });
+        let most = match self.symbols.len() {
+            4 => 2,
+            length => length / 3,
+        };
+        fits && hidden > 0 && hidden <= most
     }
 }

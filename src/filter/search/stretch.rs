@@ -1,7 +1,7 @@
 //! Runs of equal symbols that stand for shorter ones of an entry.
 //!
-//! A run of the text stands for one of the entry if it is as long, or longer and long enough. Of
-//! the first and the last run a match may take a part: just as much as the entry has, or, if it
+//! A run of the text stands for one of the entry if it is as long, or longer where one of the runs
+//! that are is long enough: it proves that the word is stretched. Of the first and the last run a match may take a part: just as much as the entry has, or, if it
 //! takes more, up to noise or to a sign. Of matches inside of each other the widest counts: a
 //! stretched word is one match, however many of its symbols could be left out.
 //!
@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::ops::Range;
 
 use super::seen::{Seen, stands_free};
-use super::word::{Limits, PART, SYLLABLE};
+use super::word::{BLANKS_MAX, JOINT, Limits, PART, SYLLABLE, of_form};
 use crate::filter::text::leet::{self, Written};
 use crate::filter::text::{LETTER, SYMBOL, is_blank};
 
@@ -51,6 +51,7 @@ impl Stretch<'_> {
                 own: &own,
                 runs: &runs,
                 blanks,
+                keeps_blanks: !self.limits.blanks && own.iter().any(|own| own & JOINT != 0),
             };
             laid.widest()
         };
@@ -63,25 +64,24 @@ impl Stretch<'_> {
         for range in all {
             if range.end > reach {
                 reach = range.end;
-                found(range);
+                if !self.seen.is_number_or_contraction(range.clone()) {
+                    found(range);
+                }
             }
         }
     }
 
-    /// Some run is longer than the entry's, and none is too short. Most candidates end here.
+    /// Some run is longer than the entry's and long enough, and none is too short. Most candidates
+    /// end here.
     fn may_be_stretched(&self, starts: &[u32]) -> bool {
-        let last = self.counts.len() - 1;
-        let mut longer = false;
-        let mut runs = starts.windows(2).zip(self.counts).enumerate();
-        let fit = runs.all(|(nth, (bounds, count))| {
+        let mut proved = false;
+        let mut runs = starts.windows(2).zip(self.counts);
+        let fit = runs.all(|(bounds, count)| {
             let (length, count) = ((bounds[1] - bounds[0]) as usize, usize::from(*count));
-            longer |= length > count;
-            // An end may be cut; signs may be several letters, so several rows of the entry.
-            let is_inner = nth > 0 && nth < last && !self.leet;
-            let too_short = is_inner && length < self.limits.repeat as usize;
-            length == count || length > count && !too_short
+            proved |= length > count && length >= self.limits.repeat as usize;
+            length >= count
         });
-        fit && longer
+        fit && proved
     }
 
     /// The symbols of the entry; where the view says all about them, those of the text are like
@@ -92,7 +92,7 @@ impl Stretch<'_> {
         }
         let symbols = runs.iter().zip(self.counts).flat_map(|(run, count)| {
             let symbol = self.seen.stream[self.seen.place(run.start)];
-            std::iter::repeat_n(symbol, usize::from(*count))
+            std::iter::repeat_n(of_form(symbol), usize::from(*count))
         });
         symbols.collect()
     }
@@ -146,12 +146,35 @@ impl Reach {
     }
 }
 
+/// The furthest of all ways, and of those in which a run is long enough to prove the stretching.
+#[derive(Clone, Copy, Default)]
+struct Reaches {
+    any: Option<Reach>,
+    proved: Option<Reach>,
+}
+
+/// The best of some ways to end a run, and what is known from there.
+#[derive(Clone, Copy, Default)]
+struct Best(Option<(usize, Reach)>);
+
+impl Best {
+    fn offer(&mut self, end: usize, reach: Option<Reach>) {
+        if let Some(reach) = reach
+            && reach.is_better(self.0.map(|(_, best)| best))
+        {
+            self.0 = Some((end, reach));
+        }
+    }
+}
+
 /// An entry laid over the runs of a text.
 struct Laid<'a> {
     stretch: &'a Stretch<'a>,
     own: &'a [u32],
     runs: &'a [Range<usize>],
     blanks: Blanks,
+    /// Blanks stand only where the entry has one.
+    keeps_blanks: bool,
 }
 
 impl Laid<'_> {
@@ -161,15 +184,18 @@ impl Laid<'_> {
             return Vec::new();
         };
         let is_end = |end: usize| end > last.start && self.may_end(end);
-        let mut reaches: Vec<Option<Reach>> = (last.start..=last.end)
-            .map(|end| is_end(end).then_some(Reach { end, hidden: 0 }))
+        let mut reaches: Vec<Reaches> = (last.start..=last.end)
+            .map(|end| Reaches {
+                any: is_end(end).then_some(Reach { end, hidden: 0 }),
+                proved: None,
+            })
             .collect();
         let mut rest = self.own.len();
         for (run, count) in self.runs.iter().zip(self.stretch.counts).rev() {
             if run.end != last.end {
                 // The next run is taken from its start.
                 let next = reaches[0];
-                reaches = vec![None; run.len() + 1];
+                reaches = vec![Reaches::default(); run.len() + 1];
                 reaches[run.len()] = next;
             }
             let start = rest - usize::from(*count);
@@ -180,7 +206,7 @@ impl Laid<'_> {
         }
         let mut widest: Vec<Range<usize>> = Vec::new();
         for (start, reach) in first.clone().zip(reaches) {
-            let Some(Reach { end, hidden }) = reach else {
+            let Some(Reach { end, hidden }) = reach.proved else {
                 continue;
             };
             let is_wider = widest.last().is_none_or(|last| end > last.end);
@@ -215,12 +241,7 @@ impl Laid<'_> {
 
     /// How far the entry reaches where a row of it begins, for every place of a run. `behind` says
     /// it for the row behind it.
-    fn reaches_of(
-        &self,
-        row: Row,
-        run: &Range<usize>,
-        behind: &[Option<Reach>],
-    ) -> Vec<Option<Reach>> {
+    fn reaches_of(&self, row: Row, run: &Range<usize>, behind: &[Reaches]) -> Vec<Reaches> {
         let ends = self.ends_of(row, run);
         let reals = self.reals(row, run);
         let is_even = self.is_even(row);
@@ -229,24 +250,31 @@ impl Laid<'_> {
             row.count
                 .saturating_sub(reals[taken.end] - reals[taken.start])
         };
-        let longer_from = (row.count + 1).max(self.stretch.limits.repeat as usize);
-        let mut reaches = vec![None; run.len() + 1];
-        // Of the places where a longer row may end the best, and what is known from there.
-        let (mut block, mut best): (usize, Option<(usize, Reach)>) = (0, None);
+        let proof = (row.count + 1).max(self.stretch.limits.repeat as usize);
+        let mut reaches = vec![Reaches::default(); run.len() + 1];
+        // Of the places where a longer row may end the best: whatever is behind it, with proof
+        // behind it, and where the row itself is the proof.
+        let (mut block, mut longer) = (0, [Best::default(); 3]);
         let last_start = (run.end + 1).saturating_sub(row.count);
         for start in (run.start..last_start).rev() {
             let own_end = start + row.count;
             let furthest = ends[own_end - 1 - run.start];
             if furthest != block {
-                (block, best) = (furthest, None);
+                (block, longer) = (furthest, [Best::default(); 3]);
             }
-            let end = start + longer_from;
-            if end <= furthest
-                && let Some(reach) = behind[end - run.start]
-                && self.may_go_on(row, run, end, true)
-                && reach.is_better(best.map(|(_, best)| best))
-            {
-                best = Some((end, reach));
+            let [any, after_proof, own_proof] = &mut longer;
+            let may_end = |end: usize| {
+                end <= furthest
+                    && behind[end - run.start].any.is_some()
+                    && self.may_go_on(row, run, end, true)
+            };
+            if may_end(own_end + 1) {
+                let known = behind[own_end + 1 - run.start];
+                any.offer(own_end + 1, known.any);
+                after_proof.offer(own_end + 1, known.proved);
+            }
+            if may_end(start + proof) {
+                own_proof.offer(start + proof, behind[start + proof - run.start].any);
             }
             let ends = &ends[start - run.start..];
             let begins = match is_even {
@@ -257,19 +285,28 @@ impl Laid<'_> {
                 continue;
             }
             let exact = behind[own_end - run.start];
-            let exact = exact.filter(|_| self.may_go_on(row, run, own_end, false));
-            let longer = best.filter(|_| row.first > 0 || self.is_cut_before(run, start));
-            let ways = [exact.map(|reach| (own_end, reach)), longer];
-            for (end, reach) in ways.into_iter().flatten() {
-                let reach = Reach {
-                    end: reach.end,
-                    hidden: reach.hidden + hidden(start..end),
-                };
-                let known = &mut reaches[start - run.start];
-                if reach.is_better(*known) {
-                    *known = Some(reach);
+            let goes_on = exact.any.is_some() && self.may_go_on(row, run, own_end, false);
+            let exact = if goes_on { exact } else { Reaches::default() };
+            let cut = row.first > 0 || self.is_cut_before(run, start);
+            let way = |reach: Option<Reach>| reach.map(|reach| (own_end, reach));
+            let longer = longer.map(|best| best.0.filter(|_| cut));
+            let best = |ways: &[Option<(usize, Reach)>]| {
+                let mut best = None;
+                for (end, reach) in ways.iter().flatten() {
+                    let reach = Reach {
+                        end: reach.end,
+                        hidden: reach.hidden + hidden(start..*end),
+                    };
+                    if reach.is_better(best) {
+                        best = Some(reach);
+                    }
                 }
-            }
+                best
+            };
+            reaches[start - run.start] = Reaches {
+                any: best(&[way(exact.any), longer[0]]),
+                proved: best(&[way(exact.proved), longer[1], longer[2]]),
+            };
         }
         reaches
     }
@@ -308,7 +345,7 @@ impl Laid<'_> {
     fn is_even(&self, row: Row) -> bool {
         let behind = self.own.len().min(row.last() + 2);
         let mut others = self.own[row.first + 1..behind].iter();
-        others.all(|own| own & (PART | SYLLABLE) == 0)
+        others.all(|own| own & (PART | SYLLABLE | JOINT) == 0)
     }
 
     /// As many symbols as an uneven row has may stand for it from `start` on. `ends` are those
@@ -358,6 +395,12 @@ impl Laid<'_> {
         let of_one = one && self.own.get(next + 1).is_some_and(|own| own & PART != 0);
         let letters = before & behind & LETTER != 0 && (one || behind & SYLLABLE == 0);
         let gap = self.seen().gap_before(at);
+        if !one && behind & JOINT != 0 {
+            return (1..=BLANKS_MAX).contains(&gap);
+        }
+        if gap > 0 && self.keeps_blanks && self.seen().is_spaced_before(at) {
+            return false;
+        }
         if gap == 0 {
             return !letters || self.blanks == Blanks::Nowhere;
         }

@@ -1,13 +1,27 @@
 //! A word that is looked for: which entry it is, and what must hold at its ends.
 
 use crate::filter::options::WholeWord;
-use crate::filter::text::{DIGIT, LETTER};
+use crate::filter::text::{DIGIT, KIND_SHIFT, LETTER, SYMBOL};
 
 /// In a form of an entry: begins what is typed for one character of it.
-pub const SYLLABLE: u32 = 1 << 28;
+pub const SYLLABLE: u32 = 1 << 30;
 
 /// In a form of an entry: belongs to the symbol before it; nothing may stand between the two.
-pub const PART: u32 = 1 << 27;
+pub const PART: u32 = 1 << 29;
+
+/// In a form of an entry: a blank stands before it.
+pub const JOINT: u32 = 1 << 31;
+
+/// In what must not stand before an entry: prefixes may.
+pub const PREFIXES: u32 = 1 << 31;
+
+/// The most symbols that may stand for a blank of an entry.
+pub const BLANKS_MAX: usize = 256;
+
+/// A folded symbol as one of a form, in which the kind of noise makes room for other flags.
+pub fn of_form(symbol: u32) -> u32 {
+    symbol & ((1 << KIND_SHIFT) - 1)
+}
 
 /// An entry of a list, both by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +37,16 @@ pub struct Word {
     pub ends: Ends,
     /// It belongs to a combination, so it must be found whoever else has the same pattern.
     pub combined: bool,
+    /// It is found only where letters of two scripts stand for it.
+    pub mixed: bool,
 }
 
 /// Which ends of an entry need a boundary.
 #[derive(Clone, Copy)]
 pub struct Ends {
     pub whole_word: WholeWord,
+    /// Prefixes of Arabic and Hebrew may stand before it.
+    pub prefixes: bool,
     pub left_open: bool,
     pub right_open: bool,
 }
@@ -39,8 +57,9 @@ impl Ends {
         let (Some(first), Some(last)) = (folded.first(), folded.last()) else {
             unreachable!("the caller refused entries of which nothing is left");
         };
+        let prefixes = self.prefixes && has_prefixes(*first & SYMBOL);
         (
-            barred(*first, self.whole_word, self.left_open),
+            barred(*first, self.whole_word, self.left_open) | u32::from(prefixes) * PREFIXES,
             barred(*last, self.whole_word, self.right_open),
         )
     }
@@ -50,6 +69,8 @@ impl Ends {
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub max_gap: u32,
+    /// Blanks may stand between any two characters.
+    pub blanks: bool,
     /// From how many equal symbols on they may stand for fewer; 0 is never.
     pub repeat: u32,
 }
@@ -69,4 +90,9 @@ fn barred(symbol: u32, whole_word: WholeWord, open: bool) -> u32 {
         WholeWord::Alpha => LETTER,
         WholeWord::Off => 0,
     }
+}
+
+/// A letter of a script whose prefixes are written without a blank.
+fn has_prefixes(symbol: u32) -> bool {
+    matches!(symbol, 0x5D0..=0x5EA | 0x620..=0x6D5)
 }

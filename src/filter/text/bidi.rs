@@ -1,7 +1,7 @@
 //! Text under a right-to-left override, in the order in which it is shown.
 
 use super::character::{self, Noise};
-use super::fold::Stream;
+use super::stream::Stream;
 
 const OVERRIDE: char = '\u{202E}';
 const ISOLATE: char = '\u{2067}';

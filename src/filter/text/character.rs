@@ -1,6 +1,6 @@
 //! What kind of character a code point is, as far as folding and boundaries need it.
 
-use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
 #[path = "data/unicode.rs"]
 mod unicode;
@@ -59,12 +59,93 @@ const CYRILLIC_BLOCKS: [(u32, u32); 7] = [
     (0x1E030, 0x1E08F),
 ];
 
-/// Characters that take no room on the screen, or nothing but room: the default-ignorable code
-/// points of Unicode, interlinear annotation, tags and the blank braille pattern.
-const INVISIBLE: [(u32, u32); 22] = [
+/// Blocks of the other scripts that write blanks between words.
+const WORD_BLOCKS: [(u32, u32); 27] = [
+    (0x0530, 0x07FF),
+    (0x0800, 0x0963),
+    (0x0966, 0x0DDF),
+    (0x10A0, 0x10FF),
+    (0x1200, 0x139F),
+    (0x13A0, 0x16FF),
+    (0x1820, 0x18AF),
+    (0x1C50, 0x1C7F),
+    (0x1C90, 0x1CBF),
+    (0x1CD0, 0x1CFF),
+    (0x2C00, 0x2C5F),
+    (0x2C80, 0x2DDF),
+    (0xA4D0, 0xA4FF),
+    (0xA800, 0xA82F),
+    (0xA840, 0xA87F),
+    (0xA8E0, 0xA8FF),
+    (0xAAE0, 0xAAFF),
+    (0xAB00, 0xAB2F),
+    (0xAB70, 0xABFF),
+    (0xFB13, 0xFDFF),
+    (0xFE70, 0xFEFE),
+    (0x10400, 0x104FF),
+    (0x10570, 0x105BF),
+    (0x10A00, 0x10AFF),
+    (0x10C80, 0x10DFF),
+    (0x11000, 0x11FFF),
+    (0x1E900, 0x1EEFF),
+];
+
+/// The scripts whose marks are letters (vowels, tones, the sign that silences a vowel), as blocks.
+/// A script has one number, however many blocks it has.
+const SIGN_BLOCKS: [(u32, u32, u8); 38] = [
+    (0x0780, 0x07BF, 1),
+    (0x07C0, 0x07FF, 2),
+    (0x0900, 0x0950, 3),
+    (0x0955, 0x097F, 3),
+    (0x0980, 0x09FF, 4),
+    (0x0A00, 0x0A7F, 5),
+    (0x0A80, 0x0AFF, 6),
+    (0x0B00, 0x0B7F, 7),
+    (0x0B80, 0x0BFF, 8),
+    (0x0C00, 0x0C7F, 9),
+    (0x0C80, 0x0CFF, 10),
+    (0x0D00, 0x0D7F, 11),
+    (0x0D80, 0x0DFF, 12),
+    (0x0E00, 0x0E7F, 13),
+    (0x0E80, 0x0EFF, 14),
+    (0x0F00, 0x0FFF, 15),
+    (0x1000, 0x109F, 16),
+    (0x1700, 0x171F, 17),
+    (0x1720, 0x173F, 18),
+    (0x1740, 0x175F, 19),
+    (0x1760, 0x177F, 20),
+    (0x1780, 0x17FF, 21),
+    (0x1900, 0x194F, 22),
+    (0x1A00, 0x1A1F, 23),
+    (0x1A20, 0x1AAF, 24),
+    (0x1B00, 0x1B7F, 25),
+    (0x1B80, 0x1BBF, 26),
+    (0x1BC0, 0x1BFF, 27),
+    (0x1C00, 0x1C4F, 28),
+    (0xA800, 0xA82F, 29),
+    (0xA880, 0xA8DF, 30),
+    (0xA900, 0xA92D, 31),
+    (0xA930, 0xA95F, 32),
+    (0xA980, 0xA9DF, 33),
+    (0xA9E0, 0xA9FF, 16),
+    (0xAA00, 0xAA5F, 34),
+    (0xAA60, 0xAA7F, 16),
+    (0xAA80, 0xAADF, 35),
+];
+
+/// Characters that take no room on the screen, or nothing but room: control characters but TAB
+/// and line ends, the default-ignorable code points of Unicode, interlinear annotation, tags, the
+/// stroke that stretches Arabic words, skin tones, and the blank braille pattern.
+const INVISIBLE: [(u32, u32); 29] = [
+    (0x0000, 0x0008),
+    (0x000E, 0x001F),
+    (0x007F, 0x0084),
+    (0x0086, 0x009F),
     (0x00AD, 0x00AD),
     (0x034F, 0x034F),
     (0x061C, 0x061C),
+    (0x0640, 0x0640),
+    (0x07FA, 0x07FA),
     (0x115F, 0x1160),
     (0x17B4, 0x17B5),
     (0x180B, 0x180F),
@@ -80,6 +161,7 @@ const INVISIBLE: [(u32, u32); 22] = [
     (0x13440, 0x13440),
     (0x1BCA0, 0x1BCA3),
     (0x1D173, 0x1D17A),
+    (0x1F3FB, 0x1F3FF),
     (0xE0000, 0xE007F),
     (0xE0080, 0xE00FF),
     (0xE0100, 0xE01EF),
@@ -96,7 +178,8 @@ const TRAILING: [(u32, u32); 5] = [
     (0xE0020, 0xE007F),
 ];
 
-/// The scripts whose words are parted by blanks, so that an entry must be a whole word.
+/// The scripts whose letters are told apart where they look alike; their words are parted by
+/// blanks, as those of [`is_word_letter`] are, so that an entry must be a whole word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Script {
     Latin,
@@ -117,6 +200,40 @@ pub fn script(c: char) -> Option<Script> {
     } else {
         None
     }
+}
+
+/// A letter, or a mark that is one, of another script that writes blanks between words.
+pub fn is_word_letter(c: char) -> bool {
+    c >= '\u{530}' && within(&WORD_BLOCKS, c) && (c.is_alphabetic() || is_combining_mark(c))
+}
+
+/// The number of the script that a character is of, if marks are letters in that script.
+pub fn sign_script(c: char) -> Option<u8> {
+    let point = u32::from(c);
+    if point < 0x780 {
+        return None;
+    }
+    if (0x11000..=0x11FFF).contains(&point) {
+        return Some(99);
+    }
+    let after = SIGN_BLOCKS.partition_point(|(start, _, _)| *start <= point);
+    let (_, last, script) = SIGN_BLOCKS[after.checked_sub(1)?];
+    (point <= last).then_some(script)
+}
+
+/// A mark that is a letter where it stands on a letter of its own script.
+pub fn is_sign_mark(c: char) -> bool {
+    is_combining_mark(c) && sign_script(c).is_some()
+}
+
+/// A mark that is a letter, or takes room like one.
+pub fn is_letter_mark(c: char) -> bool {
+    is_sign_mark(c) || within(&unicode::SPACING_MARKS, c)
+}
+
+/// The dot below a letter of an Indic script, which is left out as often as it is written.
+pub fn is_nukta(c: char) -> bool {
+    c != '\u{1037}' && canonical_combining_class(c) == 7
 }
 
 /// What a character is when it stands between two characters of a word.
@@ -142,6 +259,12 @@ pub fn noise(c: char) -> Option<Noise> {
         c if within(&unicode::SYMBOLS, c) => Some(Noise::Symbol),
         _ => None,
     }
+}
+
+/// A sign, emoji, flags and decorated numbers among them, that is none of the ASCII ones.
+pub fn is_other_sign(c: char) -> bool {
+    let is_number = || c.is_numeric() && !c.is_alphabetic() && digit(c).is_none();
+    !c.is_ascii() && (within(&unicode::SYMBOLS, c) || is_number())
 }
 
 /// The blocks of punctuation and symbols, as closed ranges.
@@ -191,6 +314,7 @@ mod tests {
             &LATIN_BLOCKS[..],
             &GREEK_BLOCKS,
             &CYRILLIC_BLOCKS,
+            &WORD_BLOCKS,
             &INVISIBLE,
             &TRAILING,
             &unicode::SPACING_MARKS,

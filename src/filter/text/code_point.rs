@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use unicode_normalization::UnicodeNormalization;
 
 use super::character;
-use super::lookalike::{Lookalike, lookalikes};
+use super::lookalike::{Kind, Lookalike, lookalikes};
 use super::style;
-use crate::filter::options::{Confusables, Marks, Options};
+use crate::filter::options::{Confusables, Locale, Marks, Options};
 
 /// The longest text that an alias stands for.
 const ALIAS_CHARS_MAX: usize = 4;
@@ -22,7 +22,22 @@ const NUMERALS: &str = "〇0零0一1壹1二2贰2貳2三3叁3參3四4肆4五5伍5
 /// What one code point is folded to.
 pub enum Folded {
     Drop,
-    Join { mark: char, alone: Option<char> },
+    /// Dropped, but it parts words of scripts that write it so.
+    Parting,
+    Join {
+        mark: char,
+        alone: Option<char>,
+    },
+    /// A mark that is a letter on a letter of its script.
+    Sign(char),
+    /// A Korean letter that joins others to a syllable.
+    Jamo(char),
+    /// One half of a flag, or a letter.
+    Regional(Piece),
+    /// The flag of a part of a country begins so.
+    BlackFlag(char),
+    /// Begins a formatting code.
+    Code,
     One(Piece),
     Several(Vec<Piece>),
 }
@@ -37,8 +52,11 @@ pub struct Piece {
 impl Folded {
     fn into_pieces(self) -> Vec<Piece> {
         match self {
-            Folded::Drop | Folded::Join { .. } => Vec::new(),
-            Folded::One(piece) => vec![piece],
+            Folded::Drop | Folded::Join { .. } | Folded::Parting | Folded::Code => Vec::new(),
+            Folded::Sign(c) | Folded::Jamo(c) | Folded::BlackFlag(c) => {
+                vec![Piece { c, latin: None }]
+            }
+            Folded::One(piece) | Folded::Regional(piece) => vec![piece],
             Folded::Several(pieces) => pieces,
         }
     }
@@ -72,6 +90,9 @@ impl<'a> Folder<'a> {
         }
         if options.confusables != Confusables::Off {
             folder.lookalikes = lookalikes().collect();
+            if options.locale == Locale::Tr {
+                folder.lookalikes.remove(&'ı');
+            }
         }
         folder.aliases = folder.read_aliases()?;
         Ok(folder)
@@ -91,27 +112,43 @@ impl<'a> Folder<'a> {
 
     pub fn fold(&self, c: char) -> Folded {
         let options = self.options;
-        if options.invisible && character::is_invisible(c) {
-            return Folded::Drop;
+        match c {
+            '§' | '\u{3}' if options.codes => return Folded::Code,
+            '\u{200C}' if options.invisible => return Folded::Parting,
+            c if options.invisible && character::is_invisible(c) => return Folded::Drop,
+            _ => {}
         }
+        let c = canonical(c);
         match c {
             '\u{3099}' | '\u{309A}' => return joining(c, None),
-            '\u{FF9E}' if options.width => return joining('\u{3099}', Some('゛')),
-            '\u{FF9F}' if options.width => return joining('\u{309A}', Some('゜')),
+            '\u{FF9E}' | '\u{309B}' if options.width => return joining('\u{3099}', Some('゛')),
+            '\u{FF9F}' | '\u{309C}' if options.width => return joining('\u{309A}', Some('゜')),
             // The second and third letter of a Hangul syllable.
             '\u{1161}'..='\u{1175}' | '\u{11A8}'..='\u{11C2}' => return joining(c, Some(c)),
             _ => {}
         }
         if character::is_mark(c) {
-            return match options.marks {
-                Marks::On => Folded::Drop,
-                Marks::Zalgo => joining(c, None),
-                Marks::Off => joining(c, Some(c)),
-            };
+            return self.fold_mark(c);
+        }
+        if let Some(parts) = marked(c) {
+            return Folded::Several(parts.flat_map(|c| self.fold_part(c)).collect());
         }
         let wide = matches!(c, '\u{FF01}'..='\u{FFEF}');
-        if options.width && (wide || c.is_whitespace() && !c.is_ascii()) {
+        let blank = c.is_whitespace() && !c.is_ascii() || c == '\t';
+        if options.width && (wide || blank) {
             return self.fold_shown(narrow(c));
+        }
+        if character::is_regional(c) {
+            let plain = style::plain(c).filter(|_| options.style);
+            let plain = plain.and_then(|plain| plain.chars().next()).unwrap_or(c);
+            let pieces = self.fold_shown(plain).into_pieces();
+            return match pieces[..] {
+                [piece] => Folded::Regional(piece),
+                _ => Folded::Several(pieces),
+            };
+        }
+        if c == '\u{1F3F4}' {
+            return Folded::BlackFlag(c);
         }
         match style::plain(c) {
             Some(plain) if options.style && !wide => Folded::Several(
@@ -124,22 +161,106 @@ impl<'a> Folder<'a> {
         }
     }
 
+    fn fold_mark(&self, c: char) -> Folded {
+        match self.options.marks {
+            Marks::Off => joining(c, Some(c)),
+            Marks::On if character::is_nukta(c) => Folded::Drop,
+            _ if character::is_sign_mark(c) => Folded::Sign(c),
+            // A hamza or a madda makes a letter with the one below it.
+            Marks::On if matches!(c, '\u{653}'..='\u{655}') => joining(c, None),
+            Marks::On => Folded::Drop,
+            Marks::Zalgo => joining(c, None),
+        }
+    }
+
+    /// Folds one of the characters that another is made of.
+    fn fold_part(&self, c: char) -> Vec<Piece> {
+        if !character::is_mark(c) {
+            return self.fold_shown(c).into_pieces();
+        }
+        match self.fold_mark(c) {
+            Folded::Sign(c) | Folded::Join { alone: Some(c), .. } => {
+                vec![Piece { c, latin: None }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Folds a character of usual width and style.
     fn fold_shown(&self, c: char) -> Folded {
+        let c = match (c, self.options.locale) {
+            ('I', Locale::Tr) if self.options.case => 'ı',
+            ('İ', Locale::Tr) if self.options.case => 'i',
+            _ => c,
+        };
         let bare = match self.options.marks {
             Marks::On => without_accent(c),
             Marks::Zalgo | Marks::Off => c,
         };
+        let bare = self.without_hamza(bare);
+        if let Some(letters) = self.spelled_out(bare) {
+            let pieces = letters
+                .chars()
+                .flat_map(|c| self.fold_shown(c).into_pieces());
+            return Folded::Several(pieces.collect());
+        }
+        if self.options.style && matches!(bare, '\u{3131}'..='\u{3163}') {
+            return Folded::Jamo(bare);
+        }
         let c = self.fold_plain(bare);
         if let Some(alias) = self.aliases.get(&c) {
             let pieces = alias.iter().map(|c| Piece { c: *c, latin: None });
             return Folded::Several(pieces.collect());
         }
-        let latin = self.lookalikes.get(&bare).map(|latin| Lookalike {
-            c: self.fold_case(latin.c),
+        let looks = self.lookalikes.get(&bare);
+        // A fancy capital is known by its small letter.
+        let looks = looks.or_else(|| {
+            let small = self.lookalikes.get(&small(bare));
+            small.filter(|looks| looks.kind == Kind::Fancy && bare.is_uppercase())
+        });
+        let latin = looks.map(|latin| Lookalike {
+            c: match latin.kind {
+                Kind::Fancy if bare.is_uppercase() => self.fold_case(latin.c.to_ascii_uppercase()),
+                _ => self.fold_case(latin.c),
+            },
             ..*latin
         });
         Folded::One(Piece { c, latin })
+    }
+
+    /// The Arabic letter that another is a form of, with a hamza or without.
+    fn without_hamza(&self, c: char) -> char {
+        let (style, hamza) = (self.options.style, self.options.hamza);
+        match c {
+            'أ' | 'إ' | 'آ' | 'ٱ' | 'ٲ' | 'ٳ' if hamza => 'ا',
+            'ؤ' if hamza => 'و',
+            'ئ' if hamza => 'ي',
+            'ة' | 'ۃ' if hamza => 'ه',
+            // What is written in two characters has lost its hamza too.
+            'ۀ' | 'ۂ' if hamza || style => 'ه',
+            'ۓ' if hamza => 'ے',
+            'ک' | 'ڪ' if style => 'ك',
+            'ی' | 'ى' if style => 'ي',
+            'ہ' | 'ھ' | 'ە' if style => 'ه',
+            c => c,
+        }
+    }
+
+    /// A letter that is written as two where a keyboard lacks it.
+    fn spelled_out(&self, c: char) -> Option<&'static str> {
+        Some(match c {
+            'ß' | 'ẞ' if self.options.case => "ss",
+            'և' if self.options.case => "եւ",
+            'œ' if self.options.style => "oe",
+            'Œ' if self.options.style => "OE",
+            'æ' if self.options.style => "ae",
+            'Æ' if self.options.style => "AE",
+            'ǽ' if self.options.style => "aé",
+            'Ǽ' if self.options.style => "AÉ",
+            'ǣ' if self.options.style => "aē",
+            'Ǣ' if self.options.style => "AĒ",
+            _ => return None,
+        })
     }
 
     /// The steps from one character to one.
@@ -147,6 +268,9 @@ impl<'a> Folder<'a> {
         let c = self.fold_case(c);
         if c < '\u{3000}' {
             return c;
+        }
+        if self.options.kana && matches!(c, 'ァ'..='ヶ' | 'ヽ' | 'ヾ') {
+            return char::from_u32(u32::from(c) - 0x60).unwrap_or(c);
         }
         let c = self.simplified.get(&c).copied().unwrap_or(c);
         self.numerals.get(&c).copied().unwrap_or(c)
@@ -156,8 +280,7 @@ impl<'a> Folder<'a> {
         match c {
             _ if !self.options.case => c,
             'ς' => 'σ',
-            // The only lower-case form of two characters is that of `İ`, and begins with `i`.
-            c => c.to_lowercase().next().unwrap_or(c),
+            c => small(c),
         }
     }
 
@@ -190,6 +313,33 @@ impl<'a> Folder<'a> {
         let folded = text.chars().flat_map(|c| self.fold(c).into_pieces());
         folded.map(|piece| piece.c).collect()
     }
+}
+
+/// The only lower-case form of two characters is that of `İ`, and begins with `i`.
+fn small(c: char) -> char {
+    c.to_lowercase().next().unwrap_or(c)
+}
+
+/// The one character that Unicode says is the same, or itself.
+fn canonical(c: char) -> char {
+    if c < '\u{340}' {
+        return c;
+    }
+    let mut same = std::iter::once(c).nfc();
+    match (same.next(), same.next()) {
+        (Some(same), None) => same,
+        _ => c,
+    }
+}
+
+/// The characters of a letter with marks that are letters, or of a Hebrew one with points.
+fn marked(c: char) -> Option<impl Iterator<Item = char>> {
+    let hebrew = matches!(c, '\u{FB1D}'..='\u{FB4E}');
+    if character::sign_script(c).is_none() && !hebrew {
+        return None;
+    }
+    let parts = std::iter::once(c).nfd();
+    (parts.clone().next() != Some(c)).then_some(parts)
 }
 
 /// A Chinese numeral that `num_style` makes a digit.

@@ -4,34 +4,31 @@
 //! the same table, so an entry is always folded like the text. The text itself is never changed:
 //! every symbol knows the byte that it came from.
 
-use std::ops::Range;
-
-use unicode_normalization::char::compose;
+use unicode_normalization::char::{canonical_combining_class, compose};
 
 use super::character::{self, Script};
 use super::code_point::{Folded, Folder, Piece};
+use super::flag;
+use super::jamo;
+use super::lookalike::Kind;
+use super::stream::{
+    CYRILLIC, DIGIT, FOREIGN, GREEK, KIND_SHIFT, LATIN, LETTER, MORE, PARTED, REGIONAL, SYMBOL,
+    Stream, WORD,
+};
 use crate::filter::options::{Confusables, Options, SkipClasses};
 
-/// The bits of a symbol that say which character it is; the rest are flags.
-pub const SYMBOL: u32 = (1 << 21) - 1;
-pub const LATIN: u32 = 1 << 21;
-pub const GREEK: u32 = 1 << 22;
-pub const CYRILLIC: u32 = 1 << 23;
-pub const DIGIT: u32 = 1 << 24;
-/// Came from a regional indicator, two of which are a flag.
-pub const REGIONAL: u32 = 1 << 25;
-/// Came from the same character as the symbol before.
-pub const MORE: u32 = 1 << 26;
-/// A letter that looks Latin; its symbol is an index into the table of lookalikes until
-/// [`FoldTable::settle_lookalikes`] decides what it is.
-const LOOKALIKE: u32 = 1 << 27;
-/// No symbol: the other bits are an index into the special cases.
-const SPECIAL: u32 = 1 << 28;
-
-pub const LETTER: u32 = LATIN | GREEK | CYRILLIC;
-
-/// The bits from here on are the kind of noise; 0 is none.
-const NOISE_SHIFT: u32 = 29;
+/// The kind of an entry of the table that is no symbol: the other bits are an index into the
+/// special cases. No kind is above it.
+const SPECIAL: u32 = 7 << KIND_SHIFT;
+/// The kind of a letter that looks Latin; its symbol is an index into the table of lookalikes
+/// until [`FoldTable::settle_lookalikes`] decides what it is.
+const LOOKALIKE: u32 = 6 << KIND_SHIFT;
+/// Beside [`FLAGS`]: there are lookalikes.
+const LOOKALIKES: u32 = 1;
+const FLAGS: u32 = LETTER | DIGIT | REGIONAL;
+/// A flag of a country counts as a sign.
+const SIGN: u32 = (character::Noise::Symbol as u32 + 1) << KIND_SHIFT;
+const SPACE: u32 = (character::Noise::Space as u32 + 1) << KIND_SHIFT;
 
 const PAGE: usize = 256;
 /// The blocks in which characters are folded to anything but themselves. A test compares it with
@@ -39,134 +36,44 @@ const PAGE: usize = 256;
 ///
 /// Left out: the Han characters that [`Folder::han`] knows, and punctuation and symbols that only
 /// have a kind of noise.
-const CHANGING: [(u32, u32); 56] = [
-    (0x0009, 0x11C2),
-    (0x135D, 0x13F5),
-    (0x1680, 0x1680),
-    (0x1712, 0x194F),
-    (0x19D0, 0x2188),
+const CHANGING: [(u32, u32); 36] = [
+    (0x0000, 0x2188),
     (0x2329, 0x232A),
     (0x2460, 0x24FF),
     (0x2776, 0x2800),
-    (0x2C00, 0x2DFF),
-    (0x2E9F, 0x33FF),
-    (0xA620, 0xA82C),
-    (0xA8C4, 0xABF9),
+    (0x2C00, 0x33FF),
+    (0xA4D0, 0xABF9),
     (0xF900, 0xFFFB),
     (0x10140, 0x10174),
     (0x101FD, 0x101FD),
     (0x102E0, 0x102E0),
     (0x10376, 0x1037A),
-    (0x10400, 0x104D3),
-    (0x10570, 0x10595),
+    (0x10400, 0x105BC),
     (0x10780, 0x107BF),
-    (0x10A01, 0x10A3F),
-    (0x10AE5, 0x10AE6),
-    (0x10C80, 0x10D6D),
-    (0x10EAB, 0x11241),
-    (0x112DF, 0x114D9),
-    (0x115B2, 0x11739),
-    (0x1182F, 0x11A99),
-    (0x11B60, 0x11B66),
-    (0x11BF0, 0x11DF0),
-    (0x11EF3, 0x11F5A),
+    (0x10A00, 0x10AE6),
+    (0x10C80, 0x11FB0),
     (0x13440, 0x13455),
     (0x1611E, 0x16139),
     (0x16A60, 0x16B59),
-    (0x16D70, 0x16D79),
-    (0x16E40, 0x16EB8),
-    (0x16F4F, 0x16FE4),
+    (0x16D70, 0x16FE4),
     (0x1B123, 0x1B126),
     (0x1BC9D, 0x1BCA3),
     (0x1CCD6, 0x1CCF9),
     (0x1CF00, 0x1CF46),
-    (0x1D127, 0x1D1AD),
-    (0x1D242, 0x1D25C),
+    (0x1D127, 0x1D25C),
     (0x1D400, 0x1D7FF),
     (0x1DA00, 0x1DAAF),
-    (0x1DF00, 0x1E08F),
-    (0x1E130, 0x1E149),
+    (0x1DF00, 0x1E149),
     (0x1E2AE, 0x1E2F9),
-    (0x1E4EC, 0x1E4F9),
-    (0x1E5EE, 0x1E5FA),
-    (0x1E6E3, 0x1E6F5),
+    (0x1E4EC, 0x1E6F5),
     (0x1E8D0, 0x1E959),
     (0x1EE00, 0x1EEBB),
     (0x1F100, 0x1F251),
+    (0x1F3F4, 0x1F3FF),
     (0x1FBF0, 0x1FBF9),
     (0x2F800, 0x2FA1D),
     (0xE0000, 0xE0FFF),
 ];
-
-/// Folded text. `symbols[i]` came from the character at byte `origins[i]`.
-#[derive(Default)]
-pub struct Stream {
-    pub symbols: Vec<u32>,
-    pub origins: Vec<u32>,
-    /// Characters that were joined by what follows them: where each begins, and where the last
-    /// that joined it ends. What was dropped may stand between.
-    joined: Vec<(u32, u32)>,
-}
-
-impl Stream {
-    fn clear(&mut self) {
-        self.symbols.clear();
-        self.origins.clear();
-        self.joined.clear();
-    }
-
-    /// Where the character at byte `origin` of `text` ends, with what joined it.
-    pub fn end_of(&self, text: &str, origin: u32) -> u32 {
-        let joined = self
-            .joined
-            .binary_search_by_key(&origin, |(start, _)| *start);
-        if let Ok(number) = joined {
-            return self.joined[number].1;
-        }
-        let c = text[origin as usize..].chars().next();
-        origin + c.map_or(0, char::len_utf8) as u32
-    }
-
-    /// Notes that a character that ends there joined the last symbol.
-    fn join(&mut self, end: u32) {
-        let Some(start) = self.origins.last().copied() else {
-            return;
-        };
-        match self.joined.last_mut() {
-            Some(last) if last.0 == start => last.1 = end,
-            _ => self.joined.push((start, end)),
-        }
-    }
-
-    /// The same, in an order of its own.
-    pub fn copy(&self) -> Stream {
-        Stream {
-            symbols: self.symbols.clone(),
-            origins: self.origins.clone(),
-            joined: self.joined.clone(),
-        }
-    }
-
-    #[inline]
-    fn push(&mut self, symbol: u32, origin: u32) {
-        self.symbols.push(symbol);
-        self.origins.push(origin);
-    }
-
-    /// Puts the characters of a range in reverse; the symbols of each keep their order.
-    pub fn reverse(&mut self, range: Range<usize>) {
-        let (symbols, origins) = (&mut self.symbols[range.clone()], &mut self.origins[range]);
-        symbols.reverse();
-        origins.reverse();
-        let mut start = 0;
-        for at in 0..symbols.len() {
-            if symbols[at] & MORE == 0 {
-                symbols[start..=at].reverse();
-                start = at + 1;
-            }
-        }
-    }
-}
 
 /// What each code point is folded to, under one set of options.
 pub struct FoldTable {
@@ -184,6 +91,8 @@ pub struct FoldTable {
 /// The characters that are not folded to exactly one symbol.
 enum Special {
     Drop,
+    /// Dropped, and words end there.
+    Parting,
     Unfold(Box<[u32]>),
     /// Joins the symbol before it, if the two make one character.
     Join {
@@ -191,12 +100,31 @@ enum Special {
         /// What it is if they do not.
         alone: Option<u32>,
     },
+    /// A mark that is a letter behind one of its script, unless that stands there already.
+    Sign(u32),
+    /// A Korean letter.
+    Jamo(char),
+    /// Half a flag, or this letter.
+    Regional(u32),
+    /// A flag of a part of a country, or this sign.
+    BlackFlag(u32),
+    /// Begins a formatting code.
+    Code,
 }
 
 /// The two things that a lookalike can be.
 struct Settled {
     itself: u32,
     latin: u32,
+    kind: Kind,
+}
+
+/// What is around a lookalike.
+#[derive(Clone, Copy)]
+struct Around {
+    /// In its run of letters.
+    latin: bool,
+    fancy: bool,
 }
 
 impl FoldTable {
@@ -212,7 +140,7 @@ impl FoldTable {
         };
         let changing = CHANGING.into_iter().flat_map(|(first, last)| first..=last);
         for c in changing.chain(folder.han()).filter_map(char::from_u32) {
-            let entry = table.entry_of(folder.fold(c), c);
+            let entry = table.entry_of(folder.fold(c));
             if entry != u32::from(c) {
                 table.set(c, entry);
             }
@@ -229,31 +157,46 @@ impl FoldTable {
     /// Folds `text` into `stream`, whose content it replaces.
     pub fn fold(&self, text: &str, stream: &mut Stream) {
         let seen = self.fold_unsettled(text, stream);
-        if seen & LOOKALIKE != 0 {
-            self.settle_lookalikes(stream, |script, in_latin| {
-                in_latin || self.always_latin || seen & script == 0
+        if seen & LOOKALIKES != 0 {
+            self.settle_lookalikes(stream, |script, around| {
+                around.latin || self.always_latin || seen & script == 0
             });
         }
+        mark_parted(stream);
     }
 
-    /// Folds `text` as [`Self::fold`] does, but leaves every lookalike in its own script, unless
-    /// it is always Latin.
+    /// Folds `text` as [`Self::fold`] does, but leaves every letter in its own script, unless it
+    /// is always Latin.
     pub fn fold_keeping_scripts(&self, text: &str, stream: &mut Stream) {
         self.fold_unsettled(text, stream);
         self.settle_lookalikes(stream, |_, _| self.always_latin);
+        mark_parted(stream);
     }
 
-    /// Gives back the flags that were seen.
+    /// Folds `text` as if every run of letters held a Latin one.
+    pub fn fold_among_latin(&self, text: &str, stream: &mut Stream) {
+        self.fold_unsettled(text, stream);
+        self.settle_lookalikes(stream, |_, _| true);
+        mark_parted(stream);
+    }
+
+    /// Gives back the flags that were seen, and [`LOOKALIKES`].
     fn fold_unsettled(&self, text: &str, stream: &mut Stream) -> u32 {
         stream.clear();
-        let mut seen = 0;
+        let (mut seen, mut blank) = (0, false);
         for (at, c) in text.char_indices() {
             let entry = self.entry(c);
-            if entry & SPECIAL == 0 {
-                seen |= entry;
-                stream.push(entry, at as u32);
-            } else {
-                seen |= self.push_special(entry, at as u32, stream);
+            if entry >= SPECIAL {
+                seen |= self.push_special(entry, c, at as u32, text, stream);
+                blank = is_space(stream.symbols.last());
+            } else if (at as u32) >= stream.read_to {
+                // Several blanks are one.
+                let was_blank =
+                    std::mem::replace(&mut blank, entry >> KIND_SHIFT == SPACE >> KIND_SHIFT);
+                if !(blank && was_blank) {
+                    seen |= entry & FLAGS | u32::from(entry >= LOOKALIKE);
+                    stream.push(entry, at as u32);
+                }
             }
         }
         seen
@@ -270,10 +213,10 @@ impl FoldTable {
     /// it is always Latin.
     pub fn symbol(&self, c: char) -> Option<u32> {
         match self.entry(c) {
-            entry if entry & SPECIAL != 0 => None,
-            entry if entry & LOOKALIKE != 0 => {
+            entry if entry >= SPECIAL => None,
+            entry if entry >= LOOKALIKE => {
                 let settled = &self.lookalikes[(entry & SYMBOL) as usize];
-                let symbol = if self.always_latin {
+                let symbol = if self.always_latin || settled.kind == Kind::Fancy {
                     settled.latin
                 } else {
                     settled.itself
@@ -286,62 +229,211 @@ impl FoldTable {
 
     /// A letter that is Latin in some texts, or in all of them.
     pub fn may_be_latin(&self, c: char) -> bool {
-        self.entry(c) & (LOOKALIKE | LATIN) != 0
+        let entry = self.entry(c);
+        entry < SPECIAL && (entry >= LOOKALIKE || entry & LATIN != 0)
     }
 
-    fn push_special(&self, entry: u32, origin: u32, stream: &mut Stream) -> u32 {
-        match &self.special[(entry & SYMBOL) as usize] {
+    fn push_special(
+        &self,
+        entry: u32,
+        c: char,
+        origin: u32,
+        text: &str,
+        stream: &mut Stream,
+    ) -> u32 {
+        if origin < stream.read_to {
+            return 0;
+        }
+        let end = origin + c.len_utf8() as u32;
+        match &self.special[(entry & !SPECIAL) as usize] {
             Special::Drop => 0,
+            Special::Parting => {
+                stream.parted.push(stream.symbols.len() as u32);
+                0
+            }
             Special::Unfold(symbols) => symbols.iter().fold(0, |seen, symbol| {
                 stream.push(*symbol, origin);
-                seen | symbol
+                seen | symbol & FLAGS | u32::from(*symbol >= LOOKALIKE)
             }),
+            Special::Join { .. } | Special::Sign(_) if origin >= stream.marks_to => {
+                self.push_marks(origin, text, stream)
+            }
+            mark @ (Special::Join { .. } | Special::Sign(_)) => {
+                self.push_mark(mark, origin, end, stream)
+            }
+            Special::Jamo(letter) => {
+                jamo::push(*letter, origin, end, stream);
+                0
+            }
+            Special::Regional(letter) => {
+                let rest = &text[origin as usize..];
+                let run = rest.chars().take_while(|c| character::is_regional(*c));
+                let count = run.clone().count() as u32;
+                stream.read_to = origin + count * 4;
+                if flag::are_flags(run.clone()) {
+                    for (nth, flag) in flag::flags(run).enumerate() {
+                        let start = origin + nth as u32 * 8;
+                        stream.push(flag | SIGN, start);
+                        stream.join(start + 8);
+                    }
+                    return 0;
+                }
+                let first = u32::from('\u{1F1E6}');
+                run.zip(0..).fold(0, |seen, (c, nth)| {
+                    let entry = self.entry(c);
+                    let letter = match self.special.get((entry & !SPECIAL) as usize) {
+                        Some(Special::Regional(letter)) if entry >= SPECIAL => *letter,
+                        _ => *letter - first + u32::from(c),
+                    };
+                    stream.push(letter, origin + nth * 4);
+                    seen | letter & FLAGS
+                })
+            }
+            Special::BlackFlag(sign) => {
+                let rest = &text[end as usize..];
+                match flag::of_a_part(rest) {
+                    Some((flag, length)) => {
+                        stream.push(flag | SIGN, origin);
+                        stream.read_to = end + length;
+                        stream.join(stream.read_to);
+                    }
+                    None => stream.push(*sign, origin),
+                }
+                0
+            }
+            Special::Code => {
+                stream.read_to = end + code_length(c, &text[end as usize..]);
+                0
+            }
+        }
+    }
+
+    /// Marks, of which the first stands there, in their canonical order: those that do not touch
+    /// each other may be written in any.
+    fn push_marks(&self, origin: u32, text: &str, stream: &mut Stream) -> u32 {
+        let rest = text[origin as usize..].char_indices();
+        let class = |c: char| canonical_combining_class(c);
+        let run = rest.take_while(|(at, c)| *at == 0 || class(*c) != 0);
+        let mut marks: Vec<(u32, char)> = Vec::new();
+        let mut end = origin;
+        // A mark of no class stays where it is, and so does what follows it.
+        let mut sorted = true;
+        for (at, c) in run {
+            if at > 0 && marks.first().is_some_and(|(_, first)| class(*first) == 0) {
+                break;
+            }
+            let last = marks.last().map_or(0, |(_, last)| class(*last));
+            sorted &= last <= class(c);
+            end = origin + at as u32 + c.len_utf8() as u32;
+            marks.push((origin + at as u32, c));
+        }
+        stream.marks_to = end;
+        if sorted {
+            let (_, c) = marks[0];
+            let entry = self.entry(c);
+            return self.push_special(entry, c, origin, text, stream);
+        }
+        stream.read_to = end;
+        let mut ordered: Vec<char> = marks.iter().map(|(_, c)| *c).collect();
+        ordered.sort_by_key(|c| class(*c));
+        let ends = marks.iter().skip(1).map(|(at, _)| *at).chain([end]);
+        let places: Vec<(u32, u32)> = marks.iter().map(|(at, _)| *at).zip(ends).collect();
+        ordered
+            .into_iter()
+            .zip(places)
+            .fold(0, |seen, (c, (start, end))| {
+                let entry = self.entry(c);
+                let special = self.special.get((entry & !SPECIAL) as usize);
+                match special.filter(|_| entry >= SPECIAL) {
+                    Some(mark @ (Special::Join { .. } | Special::Sign(_))) => {
+                        seen | self.push_mark(mark, start, end, stream)
+                    }
+                    _ => seen,
+                }
+            })
+    }
+
+    fn push_mark(&self, mark: &Special, origin: u32, end: u32, stream: &mut Stream) -> u32 {
+        match mark {
             Special::Join { mark, alone } => {
                 if let Some(last) = stream.symbols.last_mut()
                     && let Some(joined) = self.join(*last, *mark)
                 {
-                    // A flag with a mark stays a flag.
+                    // A letter of a flag with a mark stays one.
                     *last = joined | *last & (MORE | REGIONAL);
-                    stream.join(origin + mark.len_utf8() as u32);
-                    return joined;
+                    stream.join(end);
+                    return joined & FLAGS | u32::from(joined >= LOOKALIKE);
                 }
                 alone.map_or(0, |alone| {
                     stream.push(alone, origin);
-                    alone
+                    alone & FLAGS
                 })
             }
+            Special::Sign(sign) => {
+                let sign_char = char::from_u32(sign & SYMBOL);
+                let last = stream.symbols.last().copied().unwrap_or(SPECIAL);
+                let letter = char::from_u32(last & SYMBOL).filter(|_| last < LOOKALIKE);
+                let script = letter.and_then(character::sign_script);
+                let fits = script.is_some()
+                    && letter != sign_char
+                    && script == sign_char.and_then(character::sign_script);
+                if !fits {
+                    return 0;
+                }
+                stream.push(*sign, origin);
+                sign & FLAGS
+            }
+            _ => 0,
         }
     }
 
     /// The symbol of a character and the mark that follows it, if there is one for both.
     fn join(&self, symbol: u32, mark: char) -> Option<u32> {
-        let point = match symbol & LOOKALIKE {
-            0 => symbol & SYMBOL,
+        let point = match symbol {
+            ..LOOKALIKE => symbol & SYMBOL,
             _ => self.lookalikes[(symbol & SYMBOL) as usize].itself & SYMBOL,
         };
         let entry = self.entry(compose(char::from_u32(point)?, mark)?);
-        (entry & SPECIAL == 0).then_some(entry)
+        (entry < SPECIAL).then_some(entry)
     }
 
     /// Decides for every lookalike whether it is Latin.
     ///
-    /// `is_latin` is asked with the script of the lookalike as a flag, and whether the run of
-    /// letters that it stands in holds a Latin letter.
-    fn settle_lookalikes(&self, stream: &mut Stream, is_latin: impl Fn(u32, bool) -> bool) {
+    /// `is_latin` is asked about letters of other scripts, with the script as a flag and what is
+    /// around them.
+    fn settle_lookalikes(&self, stream: &mut Stream, is_latin: impl Fn(u32, Around) -> bool) {
         let symbols = &mut stream.symbols[..];
         let mut start = 0;
         while start < symbols.len() {
             let run = symbols[start..].iter();
             let run = run
-                .take_while(|symbol| **symbol & (LETTER | LOOKALIKE) != 0)
+                .take_while(|symbol| **symbol >= LOOKALIKE || **symbol & LETTER != 0)
                 .count();
             let end = start + run;
-            let has_latin = symbols[start..end].iter().any(|symbol| symbol & LATIN != 0);
-            for symbol in &mut symbols[start..end] {
-                if *symbol & LOOKALIKE != 0 {
+            let run = &mut symbols[start..end];
+            if run.iter().any(|symbol| *symbol >= LOOKALIKE) {
+                let mut around = Around {
+                    latin: false,
+                    fancy: false,
+                };
+                for symbol in run.iter() {
+                    around.latin |= symbol & LATIN != 0;
+                    around.fancy |= *symbol >= LOOKALIKE
+                        && self.lookalikes[(symbol & SYMBOL) as usize].kind == Kind::Fancy;
+                }
+                for symbol in run.iter_mut().filter(|symbol| **symbol >= LOOKALIKE) {
                     let settled = &self.lookalikes[(*symbol & SYMBOL) as usize];
-                    let latin = is_latin(settled.itself & LETTER, has_latin);
-                    let now = if latin { settled.latin } else { settled.itself };
+                    let latin = match settled.kind {
+                        Kind::Fancy => true,
+                        Kind::Dotless => around.fancy || self.always_latin,
+                        Kind::Foreign => is_latin(settled.itself & LETTER, around),
+                    };
+                    let foreign = u32::from(settled.kind == Kind::Foreign) * FOREIGN;
+                    let now = if latin {
+                        settled.latin | foreign
+                    } else {
+                        settled.itself
+                    };
                     *symbol = now | *symbol & MORE;
                 }
             }
@@ -360,22 +452,26 @@ impl FoldTable {
         self.entries[usize::from(*page) * PAGE + point as usize % PAGE] = entry ^ point;
     }
 
-    fn entry_of(&mut self, folded: Folded, from: char) -> u32 {
-        let regional = if character::is_regional(from) {
-            REGIONAL
-        } else {
-            0
-        };
+    fn entry_of(&mut self, folded: Folded) -> u32 {
         match folded {
             // Special case 0 is `Drop`.
             Folded::Drop => SPECIAL,
+            Folded::Parting => self.special_entry(Special::Parting),
             Folded::Join { mark, alone } => {
                 let alone = alone.map(|c| u32::from(c) | class(c));
                 self.special_entry(Special::Join { mark, alone })
             }
-            Folded::One(piece) => self.symbol_of(piece) | regional,
+            Folded::Sign(c) => self.special_entry(Special::Sign(u32::from(c) | class(c))),
+            Folded::Jamo(c) => self.special_entry(Special::Jamo(c)),
+            Folded::Regional(piece) => {
+                let letter = u32::from(piece.c) | class(piece.c) | REGIONAL;
+                self.special_entry(Special::Regional(letter))
+            }
+            Folded::BlackFlag(c) => self.special_entry(Special::BlackFlag(u32::from(c) | class(c))),
+            Folded::Code => self.special_entry(Special::Code),
+            Folded::One(piece) => self.symbol_of(piece),
             Folded::Several(pieces) => match pieces[..] {
-                [piece] => self.symbol_of(piece) | regional,
+                [piece] => self.symbol_of(piece),
                 _ => {
                     let mut symbols: Box<[u32]> =
                         pieces.iter().map(|piece| self.symbol_of(*piece)).collect();
@@ -401,10 +497,58 @@ impl FoldTable {
         self.lookalikes.push(Settled {
             itself,
             latin: u32::from(latin.c) | class(latin.c),
+            kind: latin.kind,
         });
-        // A loose one shows its script, so that the text counts as one in that script.
-        let script = if latin.close { 0 } else { itself & LETTER };
+        // A loose one shows its script, so that the text counts as one in that script; so does a
+        // Latin one.
+        let script = match latin.kind {
+            Kind::Fancy => LATIN,
+            Kind::Dotless => itself & LETTER,
+            Kind::Foreign if latin.close => 0,
+            Kind::Foreign => itself & LETTER,
+        };
         LOOKALIKE | script | (self.lookalikes.len() as u32 - 1)
+    }
+}
+
+/// A blank that ends no line.
+pub fn is_space(symbol: Option<&u32>) -> bool {
+    symbol.is_some_and(|symbol| symbol >> KIND_SHIFT == SPACE >> KIND_SHIFT)
+}
+
+/// Marks the letters behind what parts words of Arabic script.
+fn mark_parted(stream: &mut Stream) {
+    for at in stream.parted.drain(..) {
+        if let Some(symbol) = stream.symbols.get_mut(at as usize)
+            && matches!(*symbol & SYMBOL, 0x600..=0x6FF | 0x750..=0x77F | 0x8A0..=0x8FF)
+            && *symbol & WORD != 0
+        {
+            *symbol |= PARTED << KIND_SHIFT;
+        }
+    }
+}
+
+/// How many bytes of a formatting code follow its first character.
+fn code_length(first: char, rest: &str) -> u32 {
+    let digits = |text: &str| text.bytes().take(2).take_while(u8::is_ascii_digit).count();
+    match first {
+        '\u{3}' => {
+            let color = digits(rest);
+            let ground = rest[color..].strip_prefix(',').map_or(0, digits);
+            (color
+                + if color > 0 && ground > 0 {
+                    ground + 1
+                } else {
+                    0
+                }) as u32
+        }
+        _ => {
+            let code = rest.bytes().next().map(|byte| byte.to_ascii_lowercase());
+            u32::from(matches!(
+                code,
+                Some(b'0'..=b'9' | b'a'..=b'f' | b'k'..=b'o' | b'r' | b'x')
+            ))
+        }
     }
 }
 
@@ -413,8 +557,9 @@ fn class(c: char) -> u32 {
         Some(Script::Latin) => LATIN,
         Some(Script::Greek) => GREEK,
         Some(Script::Cyrillic) => CYRILLIC,
+        None if character::is_word_letter(c) => WORD,
         None if character::digit(c).is_some() => DIGIT,
-        None => character::noise(c).map_or(0, |noise| (noise as u32 + 1) << NOISE_SHIFT),
+        None => character::noise(c).map_or(0, |noise| (noise as u32 + 1) << KIND_SHIFT),
     }
 }
 
@@ -448,9 +593,15 @@ impl Noise {
         }
     }
 
+    /// A letter or a digit that may; of forms, whose kinds of noise are not known, all that can be
+    /// said.
+    pub fn is_of_class(self, symbol: u32) -> bool {
+        symbol & self.flags != 0
+    }
+
     #[inline]
     pub fn holds(self, symbol: u32) -> bool {
-        self.kinds >> (symbol >> NOISE_SHIFT) & 1 != 0 || symbol & self.flags != 0
+        self.kinds >> (symbol >> KIND_SHIFT) & 1 != 0 || symbol & self.flags != 0
     }
 }
 
@@ -458,12 +609,14 @@ impl Noise {
 pub fn is_blank(symbol: u32) -> bool {
     const SPACE: u32 = character::Noise::Space as u32 + 1;
     const NEWLINE: u32 = character::Noise::Newline as u32 + 1;
-    matches!(symbol >> NOISE_SHIFT, SPACE | NEWLINE)
+    matches!(symbol >> KIND_SHIFT, SPACE | NEWLINE)
 }
 
 /// Any sign, emoji too, but no blank.
 pub fn is_sign(symbol: u32) -> bool {
-    symbol >> NOISE_SHIFT != 0 && !is_blank(symbol)
+    const FIRST: u32 = character::Noise::Punct as u32 + 1;
+    const LAST: u32 = character::Noise::Stop as u32 + 1;
+    (FIRST..=LAST).contains(&(symbol >> KIND_SHIFT))
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Leet: digits and signs that stand for letters.
 
-use super::fold::{LETTER, SYMBOL};
+use super::stream::{LETTER, SYMBOL};
 
 /// Signs, each with the letters that it may stand for.
-const TABLE: [(char, &str); 15] = [
+const TABLE: [(char, &str); 16] = [
     ('4', "a"),
     ('@', "a"),
     ('8', "b"),
@@ -19,6 +19,7 @@ const TABLE: [(char, &str); 15] = [
     ('7', "t"),
     ('+', "t"),
     ('2', "z"),
+    ('¢', "c"),
 ];
 
 fn letters(sign: u32) -> Option<&'static str> {
@@ -33,6 +34,7 @@ fn letters(sign: u32) -> Option<&'static str> {
 #[inline]
 pub fn class(symbol: u32) -> u32 {
     match symbol {
+        0xA2 => u32::from('c'),
         0x7D.. => symbol,
         0x6C => u32::from('i'),
         _ if symbol >= u32::from('A') && symbol != u32::from('|') => symbol,
@@ -45,12 +47,15 @@ pub fn class(symbol: u32) -> u32 {
 /// A sign, no digit, that may stand for a letter.
 #[inline]
 pub fn is_sign(symbol: u32) -> bool {
-    matches!(char::from_u32(symbol), Some('@' | '!' | '|' | '$' | '+'))
+    matches!(
+        char::from_u32(symbol),
+        Some('@' | '!' | '|' | '$' | '+' | '¢')
+    )
 }
 
 /// A sign, no digit, may be written for `letter`.
 pub fn may_be_sign(letter: u32) -> bool {
-    "@!|$+"
+    "@!|$+¢"
         .chars()
         .any(|sign| stands_for(u32::from(sign), letter))
 }

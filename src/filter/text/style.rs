@@ -27,8 +27,7 @@ const NUMBERS: [(char, u32, u32); 8] = [
 ];
 
 /// Characters one by one, each with what it stands for, ascending.
-const SINGLES: [(char, &str); 40] = [
-    ('ı', "i"),
+const SINGLES: [(char, &str); 39] = [
     ('ȷ', "j"),
     ('ɑ', "a"),
     ('ɡ', "g"),

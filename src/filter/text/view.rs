@@ -3,9 +3,10 @@
 //! Noise is left out, signs become the letters that they may stand for, Han characters their
 //! sound. Entries pass through the same view. In a second step runs of one symbol become one.
 
-use super::fold::{Noise, REGIONAL, SYMBOL};
+use super::fold::Noise;
 use super::leet;
 use super::sound::Sounds;
+use super::stream::{REGIONAL, SYMBOL};
 use crate::filter::options::{Options, SkipClasses};
 
 /// What a view changes. Lists that look through the same lens share a view and an automaton.
@@ -47,8 +48,8 @@ impl Lens {
     #[inline]
     fn seen(self, symbol: u32, sounds: &Sounds) -> u32 {
         match symbol {
-            symbol if symbol < 0x80 && self.leet => leet::class(symbol),
-            symbol if symbol >= 0x80 && self.homophone => sounds.of(symbol),
+            symbol if symbol < 0x100 && self.leet => leet::class(symbol),
+            symbol if symbol >= 0x100 && self.homophone => sounds.of(symbol),
             symbol => symbol,
         }
     }

@@ -1,16 +1,22 @@
 //! Entries that are found in what everybody says.
 
+use std::collections::BTreeMap;
+
 use super::entries::spares;
 use super::findings::{Findings, Kind};
 use super::subject::{Lint, List};
 use crate::filter::{Role, Scratch};
-use crate::policy::everyday::everyday_messages;
+use crate::policy::everyday::{everyday_messages, language_name};
 
-/// Where an entry was found, and how often.
-#[derive(Clone, Copy)]
-struct Found {
-    messages: u32,
-    first: &'static str,
+/// Where an entry was found, and how often; by language.
+type Found = BTreeMap<&'static str, (u32, &'static str)>;
+
+/// Chinese and English are one: those messages are the longest known, and many.
+fn group(language: &'static str) -> &'static str {
+    match language {
+        "zh" | "en" => "",
+        other => other,
+    }
 }
 
 impl Lint<'_> {
@@ -27,43 +33,50 @@ impl Lint<'_> {
         let allowed = allowed.map(|allow| &*allow.words.name);
         let names: Vec<&str> = allowed.chain([&*list.words.name]).collect();
         let set = self.filter().list_set(&names);
-        let mut found: Vec<Option<Found>> = vec![None; list.words.written().len()];
-        let (mut scratch, mut matches, mut count) = (Scratch::default(), Vec::new(), 0_u32);
+        let mut found: Vec<Found> = vec![Found::new(); list.words.written().len()];
+        let (mut scratch, mut matches) = (Scratch::default(), Vec::new());
+        let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
         for message in everyday_messages() {
-            count += 1;
+            let language = group(message.language);
+            *counts.entry(language).or_default() += 1;
             matches.clear();
             self.filter()
-                .scan(message, &set, &mut scratch, &mut matches);
+                .scan(message.text, &set, &mut scratch, &mut matches);
             let mut entries: Vec<usize> = matches.iter().map(|one| one.entry.index()).collect();
             // Words of combinations come after the entries that were written.
             entries.retain(|entry| *entry < found.len());
             entries.sort_unstable();
             entries.dedup();
             for entry in entries {
-                let already = found[entry].unwrap_or(Found {
-                    messages: 0,
-                    first: message,
-                });
-                found[entry] = Some(Found {
-                    messages: already.messages + 1,
-                    ..already
-                });
+                let known = found[entry].entry(language);
+                known.or_insert((0, message.text)).0 += 1;
             }
         }
-        let most = self.spec.lint.everyday_share_max * f64::from(count);
         for (entry, found) in found.iter().enumerate() {
-            if let Some(Found { messages, first }) = found
-                && f64::from(*messages) > most
-            {
-                let what = |_: &_| {
-                    let text = list.text(entry);
-                    format!(
-                        "`{text}` is found in {messages} of {count} everyday messages, such as `{first}`"
-                    )
-                };
-                let hint = "write a longer phrase, or spare those messages with an allow list";
-                findings.add(Kind::Everyday, (id, entry), what, hint);
+            for (language, (messages, first)) in found {
+                let count = counts[language];
+                if f64::from(*messages) > self.spec.lint.everyday_share_max * f64::from(count) {
+                    let what = |_: &_| told(list.text(entry), language, [*messages, count], first);
+                    findings.add(Kind::Everyday, (id, entry), what, hint(language));
+                }
             }
         }
+    }
+}
+
+fn told(entry: &str, language: &str, [messages, count]: [u32; 2], first: &str) -> String {
+    let of = match language {
+        "" => "everyday messages".to_owned(),
+        language => format!("everyday sentences in {}", language_name(language)),
+    };
+    format!("`{entry}` is found in {messages} of {count} {of}, such as `{first}`")
+}
+
+fn hint(language: &str) -> &'static str {
+    match language {
+        "vi" | "tr" | "es" | "pt" | "de" => {
+            "write a longer phrase, spare those messages with an allow list, or tell accents apart with `marks: zalgo`"
+        }
+        _ => "write a longer phrase, or spare those messages with an allow list",
     }
 }

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use super::parts::{Named, code, names};
 use crate::decision::ListAction;
-use crate::filter::{
-    AllowMode, Combo, Confusables, Marks, Mask, MaskBy, Mode, Options, Pinyin, SkipClasses,
-    WholeWord,
-};
+use crate::filter::{Choice, Combo, Mask, OPTIONS, Options, SkipClasses, Slot};
 use crate::settings::{At, Field, Section};
 
 /// Limits of word lists.
@@ -146,110 +143,38 @@ fn texts(field: &Field<'_>) -> Vec<String> {
 
 /// Absent options stay as they are in `options`.
 fn read_options(section: &Section<'_>, mut options: Options) -> Options {
-    let flags = |name: &'static str, flag: &mut bool| {
-        let field = section.field(name);
+    for def in &OPTIONS {
+        let field = section.field(def.name);
         if field.is_set() {
-            *flag = field.flag();
+            read_option(&field, def.slot(&mut options));
         }
-    };
-    flags("case", &mut options.case);
-    flags("width", &mut options.width);
-    flags("style", &mut options.style);
-    flags("trad", &mut options.trad);
-    flags("invisible", &mut options.invisible);
-    flags("num_style", &mut options.num_style);
-    flags("leet", &mut options.leet);
-    flags("homophone", &mut options.homophone);
-    flags("split", &mut options.split);
-    flags("selfmask", &mut options.selfmask);
-    flags("bidi", &mut options.bidi);
-    read_choices(section, &mut options);
-    let repeat = section.field("repeat");
-    if repeat.is_set() {
-        options.repeat = small(&repeat, 1_000);
     }
-    let max_gap = section.field("max_gap");
-    if max_gap.is_set() {
-        options.max_gap = small(&max_gap, 1_000);
-    }
-    let skip = section.field("skip");
-    if skip.is_set() {
-        options.skip = read_skip(&skip);
-    }
-    let aliases = section.field("aliases");
-    if aliases.is_set() {
-        options.aliases = read_aliases(&aliases);
-    }
-    let combos = section.field("combos");
-    if combos.is_set() {
-        options.combos = read_combos(&combos);
-    }
-    options.mask = read_mask(&section.field("mask").section(), options.mask);
     section.finish();
     options
 }
 
-fn read_choices(section: &Section<'_>, options: &mut Options) {
-    choose(
-        &section.field("marks"),
-        &[
-            ("on", Marks::On),
-            ("true", Marks::On),
-            ("zalgo", Marks::Zalgo),
-            ("off", Marks::Off),
-            ("false", Marks::Off),
-        ],
-        &mut options.marks,
-    );
-    choose(
-        &section.field("confusables"),
-        &[
-            ("auto", Confusables::Auto),
-            ("always", Confusables::Always),
-            ("true", Confusables::Always),
-            ("off", Confusables::Off),
-            ("false", Confusables::Off),
-        ],
-        &mut options.confusables,
-    );
-    choose(
-        &section.field("whole_word"),
-        &[
-            ("alnum", WholeWord::Alnum),
-            ("true", WholeWord::Alnum),
-            ("alpha", WholeWord::Alpha),
-            ("off", WholeWord::Off),
-            ("false", WholeWord::Off),
-        ],
-        &mut options.whole_word,
-    );
-    choose(
-        &section.field("pinyin"),
-        &[
-            ("none", Pinyin::None),
-            ("full", Pinyin::Full),
-            ("initials", Pinyin::Initials),
-        ],
-        &mut options.pinyin,
-    );
-    choose(
-        &section.field("mode"),
-        &[("longest", Mode::Longest), ("all", Mode::All)],
-        &mut options.mode,
-    );
-    choose(
-        &section.field("allow_mode"),
-        &[
-            ("contain", AllowMode::Contain),
-            ("overlap", AllowMode::Overlap),
-        ],
-        &mut options.allow_mode,
-    );
+fn read_option(field: &Field<'_>, slot: Slot<'_>) {
+    match slot {
+        Slot::Switch(on) => *on = field.flag(),
+        Slot::Number(number) => *number = small(field, 1_000),
+        Slot::Choice(choice) => {
+            let names = choice.names().into_iter();
+            let names: Vec<(&str, &str)> = names.map(|name| (name, name)).collect();
+            if let Some(name) = field.one_of(&names) {
+                choice.choose(name);
+            }
+        }
+        Slot::Classes(classes) => *classes = read_skip(field),
+        Slot::Aliases(aliases) => *aliases = read_aliases(field),
+        Slot::Combos(combos) => *combos = read_combos(field),
+        Slot::Mask(mask) => *mask = read_mask(&field.section(), mask.clone()),
+    }
 }
 
-fn choose<T: Copy>(field: &Field<'_>, choices: &[(&'static str, T)], value: &mut T) {
+/// A choice that a mask makes.
+fn choose<T: Choice>(field: &Field<'_>, value: &mut T) {
     if field.is_set()
-        && let Some(chosen) = field.one_of(choices)
+        && let Some(chosen) = field.one_of(T::NAMED)
     {
         *value = chosen;
     }
@@ -263,7 +188,7 @@ fn read_skip(field: &Field<'_>) -> SkipClasses {
     let items = field.items();
     let classes = items
         .iter()
-        .filter_map(|item| item.one_of(&SkipClasses::NAMED));
+        .filter_map(|item| item.one_of(SkipClasses::NAMED));
     classes.fold(SkipClasses::NONE, SkipClasses::with)
 }
 
@@ -292,16 +217,7 @@ fn read_combos(field: &Field<'_>) -> Vec<Combo> {
 }
 
 fn read_mask(section: &Section<'_>, mut mask: Mask) -> Mask {
-    choose(
-        &section.field("by"),
-        &[
-            ("char", MaskBy::Char),
-            ("grapheme", MaskBy::Grapheme),
-            ("fixed", MaskBy::Fixed),
-            ("word", MaskBy::Word),
-        ],
-        &mut mask.by,
-    );
+    choose(&section.field("by"), &mut mask.by);
     let sign = section.field("char");
     if sign.is_set() {
         let text = sign.text();
@@ -356,12 +272,29 @@ mod tests {
         let Value::Map(map) = &node.value else {
             panic!("{text}");
         };
-        assert_eq!(map.len(), 23, "an option is not documented: {text}");
+        assert_eq!(
+            map.len(),
+            OPTIONS.len(),
+            "an option is not documented: {text}"
+        );
         let section = Section::root(map, At::file(&file), &problems);
         assert_eq!(
             read_options(&section, Options::default()),
             Options::default()
         );
         assert_eq!(problems.into_sorted(), []);
+    }
+
+    /// The comment says of each option what the table of options says.
+    #[test]
+    fn the_comment_says_what_each_option_does() {
+        let comment = DEFAULTS
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix('#'));
+        let comment: Vec<&str> = comment.flat_map(str::split_whitespace).collect();
+        let comment = comment.join(" ");
+        for def in &OPTIONS {
+            assert!(comment.contains(def.doc), "{}: {}", def.name, def.doc);
+        }
     }
 }

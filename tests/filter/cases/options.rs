@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use callgate::filter::{
-    AllowMode, Combo, Confusables, Marks, Mask, MaskBy, Mode, Options, Pinyin, SkipClasses,
-    WholeWord,
-};
+use callgate::filter::{Choice, Combo, Mask, MaskBy, OptionDef, Options, SkipClasses, Slot};
 
 /// Builds options from what differs from the defaults. Errors: the key or value that is wrong.
 pub fn options_from_json(object: &Map<String, Value>) -> Result<Options, String> {
@@ -21,77 +18,27 @@ pub fn options_from_json(object: &Map<String, Value>) -> Result<Options, String>
 
 /// Sets one option; `None` when the value is none of it.
 fn set(options: &mut Options, name: &str, value: &Value) -> Option<Result<(), String>> {
-    match name {
-        "case" => options.case = value.as_bool()?,
-        "width" => options.width = value.as_bool()?,
-        "style" => options.style = value.as_bool()?,
-        "trad" => options.trad = value.as_bool()?,
-        "invisible" => options.invisible = value.as_bool()?,
-        "marks" => {
-            options.marks = match value {
-                Value::Bool(true) => Marks::On,
-                Value::Bool(false) => Marks::Off,
-                _ if value == "zalgo" => Marks::Zalgo,
-                _ => return None,
-            }
+    let Some(def) = OptionDef::named(name) else {
+        return Some(Err(format!("there is no option `{name}`")));
+    };
+    match def.slot(options) {
+        Slot::Switch(on) => *on = value.as_bool()?,
+        Slot::Number(to) => *to = number(value)?,
+        Slot::Choice(choice) => {
+            let name = value.as_str().map(str::to_owned);
+            let name = name.or_else(|| value.as_bool().map(|on| on.to_string()))?;
+            choice.choose(&name).then_some(())?;
         }
-        "confusables" => {
-            options.confusables = match value {
-                Value::Bool(true) => Confusables::Always,
-                Value::Bool(false) => Confusables::Off,
-                _ if value == "auto" => Confusables::Auto,
-                _ => return None,
-            }
-        }
-        "num_style" => options.num_style = value.as_bool()?,
-        "leet" => options.leet = value.as_bool()?,
-        "repeat" => options.repeat = number(value)?,
-        "skip" => options.skip = skip(value)?,
-        "max_gap" => options.max_gap = number(value)?,
-        "whole_word" => {
-            options.whole_word = match value {
-                Value::Bool(false) => WholeWord::Off,
-                _ if value == "alnum" => WholeWord::Alnum,
-                _ if value == "alpha" => WholeWord::Alpha,
-                _ => return None,
-            }
-        }
-        "pinyin" => {
-            options.pinyin = match value.as_str()? {
-                "none" => Pinyin::None,
-                "full" => Pinyin::Full,
-                "initials" => Pinyin::Initials,
-                _ => return None,
-            }
-        }
-        "homophone" => options.homophone = value.as_bool()?,
-        "split" => options.split = value.as_bool()?,
-        "aliases" => options.aliases = aliases(value)?,
-        "selfmask" => options.selfmask = value.as_bool()?,
-        "bidi" => options.bidi = value.as_bool()?,
-        "combos" => match combos(value)? {
-            Ok(combos) => options.combos = combos,
+        Slot::Classes(classes) => *classes = skip(value)?,
+        Slot::Aliases(to) => *to = aliases(value)?,
+        Slot::Combos(to) => match combos(value)? {
+            Ok(combos) => *to = combos,
             Err(problem) => return Some(Err(problem)),
         },
-        "mode" => {
-            options.mode = match value.as_str()? {
-                "longest" => Mode::Longest,
-                "all" => Mode::All,
-                _ => return None,
-            }
-        }
-        "allow_mode" => {
-            options.allow_mode = match value.as_str()? {
-                "contain" => AllowMode::Contain,
-                "overlap" => AllowMode::Overlap,
-                _ => return None,
-            }
-        }
-        "mask" => match mask(value)? {
-            Ok(mask) => options.mask = mask,
+        Slot::Mask(to) => match mask(value)? {
+            Ok(mask) => *to = mask,
             Err(problem) => return Some(Err(problem)),
         },
-        _ => return Some(Err(format!("there is no option `{name}`"))),
     }
     Some(Ok(()))
 }
@@ -142,13 +89,9 @@ fn mask(value: &Value) -> Option<Result<Mask, String>> {
     for (name, value) in value.as_object()? {
         match name.as_str() {
             "by" => {
-                mask.by = match value.as_str()? {
-                    "char" => MaskBy::Char,
-                    "grapheme" => MaskBy::Grapheme,
-                    "fixed" => MaskBy::Fixed,
-                    "word" => MaskBy::Word,
-                    _ => return None,
-                }
+                let named = MaskBy::NAMED.iter();
+                let mut named = named.filter(|(name, _)| value == *name);
+                mask.by = named.next()?.1;
             }
             "char" => {
                 let mut chars = value.as_str()?.chars();
@@ -166,6 +109,7 @@ fn mask(value: &Value) -> Option<Result<Mask, String>> {
 
 #[cfg(test)]
 mod tests {
+    use callgate::filter::OPTIONS;
     use serde_json::json;
 
     use super::*;
@@ -198,8 +142,10 @@ mod tests {
             "skip": ["space"], "max_gap": 2, "whole_word": false, "pinyin": "full",
             "homophone": true, "split": true, "aliases": {"a": "b"}, "selfmask": true,
             "bidi": true, "combos": [{"id": "c", "all": ["a", "b"]}], "mode": "all",
-            "allow_mode": "overlap", "mask": {"by": "word", "text": "x"},
+            "allow_mode": "overlap", "mask": {"by": "word", "text": "x"}, "locale": "tr",
+            "codes": true, "kana": true, "hamza": false, "prefixes": true, "urls": "skip",
         });
+        assert_eq!(all.as_object().unwrap().len(), OPTIONS.len());
         for (name, value) in all.as_object().unwrap() {
             let one = Map::from_iter([(name.clone(), value.clone())]);
             assert_ne!(

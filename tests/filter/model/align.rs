@@ -89,7 +89,10 @@ impl<'a> Page<'a> {
         let letter = first + count.min(length - 1);
         let next = match taken.last() {
             None => vec![start],
-            Some(last) => self.after(last.symbol),
+            Some(last) => self.after(
+                last.symbol,
+                letter > last.letter && self.form.letters[letter].joint,
+            ),
         };
         for symbol in next {
             if self.stands_for(symbol, letter) {
@@ -103,7 +106,17 @@ impl<'a> Page<'a> {
     /// Whether so many equal symbols stand for a run of letters.
     fn stands_for_run(&self, count: usize, length: usize) -> bool {
         let repeat = self.options.repeat as usize;
-        count == length || repeat > 0 && count > length && count >= repeat
+        count == length || repeat > 0 && count > length
+    }
+
+    /// Whether one of the runs is long enough to prove that the others are stretched too.
+    pub fn is_proved(&self, steps: &[Step]) -> bool {
+        let repeat = self.options.repeat as usize;
+        self.runs.iter().any(|(first, length)| {
+            let of_run = |step: &&Step| (*first..first + length).contains(&step.letter);
+            let count = steps.iter().filter(of_run).count();
+            count > *length && count >= repeat
+        })
     }
 
     pub fn stands_for(&self, symbol: usize, letter: usize) -> bool {
@@ -133,9 +146,20 @@ impl<'a> Page<'a> {
 
     /// The symbols that may stand for the letter after the one at `last`: the next symbol, and
     /// those behind noise that is skipped.
-    fn after(&self, last: usize) -> Vec<usize> {
+    fn after(&self, last: usize, joint: bool) -> Vec<usize> {
         let mut reachable = Vec::new();
         let mut skipped = 0;
+        if joint {
+            let is_blank = |at: &usize| {
+                self.is_skipped(*at) || self.symbols[*at].noise() == Some(SkipClasses::SPACE)
+            };
+            let blanks = (last + 1..self.symbols.len())
+                .take_while(is_blank)
+                .take(256);
+            return (last + 2..=last + 1 + blanks.count())
+                .filter(|at| *at < self.symbols.len())
+                .collect();
+        }
         for at in last + 1..self.symbols.len() {
             reachable.push(at);
             skipped += 1;
@@ -204,6 +228,7 @@ pub fn leet(letter: char) -> &'static str {
         's' => "5$",
         't' => "7+",
         'z' => "2",
+        'c' => "¢",
         _ => "",
     }
 }

@@ -17,6 +17,90 @@ pub fn is_letter(c: char) -> bool {
         _ => c.script(),
     };
     c.is_alphabetic() && matches!(script, Script::Latin | Script::Greek | Script::Cyrillic)
+        || is_word_letter(c)
+}
+
+/// A letter, or a mark that is one, of another script that writes blanks between words.
+pub fn is_word_letter(c: char) -> bool {
+    use Script as S;
+    let script = match c {
+        // Marks that several scripts share.
+        '\u{61A}' | '\u{640}' | '\u{64B}'..='\u{655}' | '\u{670}' => S::Arabic,
+        '\u{951}'..='\u{954}' => S::Devanagari,
+        _ => c.script(),
+    };
+    let writes_blanks = matches!(
+        script,
+        S::Arabic
+            | S::Hebrew
+            | S::Syriac
+            | S::Thaana
+            | S::Nko
+            | S::Devanagari
+            | S::Bengali
+            | S::Gurmukhi
+            | S::Gujarati
+            | S::Oriya
+            | S::Tamil
+            | S::Telugu
+            | S::Kannada
+            | S::Malayalam
+            | S::Sinhala
+            | S::Georgian
+            | S::Ethiopic
+            | S::Cherokee
+            | S::Armenian
+            | S::Coptic
+            | S::Lisu
+            | S::Glagolitic
+            | S::Canadian_Aboriginal
+            | S::Tifinagh
+    );
+    let of_room = c.general_category() == GeneralCategory::SpacingMark;
+    let greek = matches!(c, '\u{3E2}'..='\u{3EF}');
+    writes_blanks && !greek && (c.is_alphabetic() || is_mark(c) || of_room)
+}
+
+/// The script of a character, if marks are letters in that script.
+pub fn sign_script(c: char) -> Option<Script> {
+    use Script as S;
+    let script = c.script();
+    matches!(
+        script,
+        S::Thaana
+            | S::Nko
+            | S::Devanagari
+            | S::Bengali
+            | S::Gurmukhi
+            | S::Gujarati
+            | S::Oriya
+            | S::Tamil
+            | S::Telugu
+            | S::Kannada
+            | S::Malayalam
+            | S::Sinhala
+            | S::Thai
+            | S::Lao
+            | S::Tibetan
+            | S::Myanmar
+            | S::Khmer
+            | S::Balinese
+            | S::Javanese
+    )
+    .then_some(script)
+}
+
+/// A mark that is a letter, or takes room like one.
+pub fn is_letter_mark(c: char) -> bool {
+    is_mark(c) && sign_script(c).is_some() || c.general_category() == GeneralCategory::SpacingMark
+}
+
+/// Stands before a character and is of one cluster with it.
+pub fn is_prepended(c: char) -> bool {
+    matches!(
+        c,
+        '\u{600}'..='\u{605}' | '\u{6DD}' | '\u{70F}' | '\u{890}' | '\u{891}' | '\u{8E2}'
+    )
 }
 
 pub fn is_han(c: char) -> bool {
@@ -39,7 +123,9 @@ pub fn is_mark(c: char) -> bool {
 pub fn is_invisible(c: char) -> bool {
     matches!(
         c,
-        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{2800}' | '\u{FEFF}'
+        '\0'..='\u{8}' | '\u{E}'..='\u{1F}' | '\u{7F}'..='\u{84}' | '\u{86}'..='\u{9F}'
+            | '\u{640}' | '\u{7FA}' | '\u{1F3FB}'..='\u{1F3FF}'
+            | '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{2800}' | '\u{FEFF}'
             // Fillers of Hangul and Khmer.
             | '\u{115F}'..='\u{1160}' | '\u{3164}' | '\u{FFA0}' | '\u{17B4}'..='\u{17B5}'
             // Variation selectors.

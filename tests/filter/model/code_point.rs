@@ -8,9 +8,9 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_script::{Script, UnicodeScript};
 
-use callgate::filter::{Confusables, Marks, Options};
+use callgate::filter::{Confusables, Locale, Marks, Options};
 
-use super::character::{is_digit, is_letter};
+use super::character::{is_digit, is_letter, is_mark, is_word_letter, sign_script};
 use crate::cases::Words;
 
 /// Decorated letters that Unicode does not map to plain ones: runs from `A` to `Z`.
@@ -27,7 +27,7 @@ const NUMBERS: [(char, u32, u32); 8] = [
     ('🄌', 0, 1),
 ];
 /// Small capitals and the like, each before what it stands for.
-const SINGLES: &str = "ıi ȷj ɑa ɡg ɢg ɪi ɴn ʀr ʏy ʙb ʜh ʟl ᴀa ᴄc ᴅd ᴇe ᴊj ᴋk ᴍm ᴏo ᴘp ᴛt ᴜu ᴠv ᴡw \
+const SINGLES: &str = "ȷj ɑa ɡg ɢg ɪi ɴn ʀr ʏy ʙb ʜh ʟl ᴀa ᴄc ᴅd ᴇe ᴊj ᴋk ᴍm ᴏo ᴘp ᴛt ᴜu ᴠv ᴡw \
     ᴢz ꜰf ꜱs ꞯq 🆎AB 🆑CL 🆒COOL 🆓FREE 🆔ID 🆕NEW 🆖NG 🆗OK 🆘SOS 🆙UP 🆚VS";
 
 const STROKED: &str = "đd ɖd ĐD łl ŁL øo ØO ħh ĦH ŧt ŦT ƀb ɨi";
@@ -41,6 +41,14 @@ pub struct Lookalike {
     pub latin: char,
     /// Whether nobody can tell them apart, so that a text with it may be a Latin one.
     pub close: bool,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Foreign,
+    Fancy,
+    Dotless,
 }
 
 /// A folded character; the look-alike is settled when its neighbours are known.
@@ -75,6 +83,13 @@ impl CodePoints {
 
     /// The folded characters of one that is neither dropped nor joined to the one before.
     pub fn fold(&self, c: char) -> Vec<Piece> {
+        let c = canonical(c);
+        let parts: Vec<char> = [c].into_iter().nfd().collect();
+        let hebrew = matches!(c, '\u{FB1D}'..='\u{FB4E}');
+        if parts[0] != c && (sign_script(c).is_some() || hebrew) {
+            let parts = parts.into_iter().filter(|part| self.keeps(*part));
+            return parts.flat_map(|part| self.fold_plain(part)).collect();
+        }
         if self.options.width && (is_wide(c) || is_blank(c)) {
             return self.fold_plain(narrow(c));
         }
@@ -85,14 +100,52 @@ impl CodePoints {
         self.fold_plain(c)
     }
 
+    /// A mark of a character that is made of several is kept.
+    fn keeps(&self, part: char) -> bool {
+        !is_mark(part)
+            || match self.options.marks {
+                Marks::Off => true,
+                Marks::Zalgo => sign_script(part).is_some(),
+                Marks::On => sign_script(part).is_some() && !is_nukta(part),
+            }
+    }
+
     fn fold_plain(&self, shown: char) -> Vec<Piece> {
+        let shown = match shown {
+            'I' if self.is_turkish() => 'ı',
+            'İ' if self.is_turkish() => 'i',
+            _ => shown,
+        };
         let bare = match self.options.marks {
             Marks::On => without_accent(shown),
             Marks::Zalgo | Marks::Off => shown,
         };
+        let bare = self.arabic(bare);
+        let spelled = match bare {
+            'ß' | 'ẞ' if self.options.case => "ss",
+            'և' if self.options.case => "եւ",
+            'œ' if self.options.style => "oe",
+            'Œ' if self.options.style => "OE",
+            'æ' if self.options.style => "ae",
+            'Æ' if self.options.style => "AE",
+            'ǽ' if self.options.style => "aé",
+            _ => "",
+        };
+        if !spelled.is_empty() {
+            return spelled.chars().flat_map(|c| self.fold_plain(c)).collect();
+        }
+        if self.is_jamo(bare) {
+            return vec![Piece {
+                c: bare,
+                looks: None,
+            }];
+        }
         let mut c = self.lower(bare);
         if self.options.trad {
             c = *SIMPLIFIED.get(&c).unwrap_or(&c);
+        }
+        if self.options.kana && matches!(c, 'ァ'..='ヶ' | 'ヽ' | 'ヾ') {
+            c = char::from_u32(u32::from(c) - 0x60).expect("a hiragana");
         }
         if self.options.num_style {
             c = pair(NUMERALS, c).unwrap_or(c);
@@ -101,11 +154,31 @@ impl CodePoints {
             let pieces = alias.iter().map(|c| Piece { c: *c, looks: None });
             return pieces.collect();
         }
-        let looks = LOOKALIKES.get(&bare).map(|looks| Lookalike {
+        let turkish = bare == 'ı' && self.options.locale == Locale::Tr;
+        let looks = LOOKALIKES
+            .get(&bare)
+            .filter(|_| !turkish && self.options.confusables != Confusables::Off);
+        let looks = looks.map(|looks| Lookalike {
             latin: self.lower(looks.latin),
             ..*looks
         });
         vec![Piece { c, looks }]
+    }
+
+    /// A letter of a Korean keyboard, which joins others.
+    pub fn is_jamo(&self, c: char) -> bool {
+        self.options.style && matches!(c, '\u{3131}'..='\u{3163}')
+    }
+
+    fn is_turkish(&self) -> bool {
+        self.options.case && self.options.locale == Locale::Tr
+    }
+
+    fn arabic(&self, c: char) -> char {
+        let of = |pairs: &str| pair(pairs, c);
+        let hamza = of("أا إا آا ٱا ٲا ٳا ؤو ئي ةه ۃه ۀه ۂه ۓے").filter(|_| self.options.hamza);
+        let form = of("كك کك ڪك یي ىي ہه ھه ەه ۀه ۂه").filter(|_| self.options.style);
+        hamza.or(form).unwrap_or(c)
     }
 
     fn lower(&self, c: char) -> char {
@@ -120,12 +193,25 @@ impl CodePoints {
     }
 }
 
+/// The one character that Unicode says is the same.
+fn canonical(c: char) -> char {
+    let same: Vec<char> = [c].into_iter().nfc().collect();
+    match same[..] {
+        [same] if c >= '\u{340}' => same,
+        _ => c,
+    }
+}
+
+pub fn is_nukta(c: char) -> bool {
+    unicode_normalization::char::canonical_combining_class(c) == 7 && c != '\u{1037}'
+}
+
 fn is_wide(c: char) -> bool {
     matches!(c, '\u{FF01}'..='\u{FFEF}')
 }
 
 fn is_blank(c: char) -> bool {
-    !c.is_ascii() && c.general_category() == GeneralCategory::SpaceSeparator
+    c == '\t' || !c.is_ascii() && c.general_category() == GeneralCategory::SpaceSeparator
 }
 
 /// The character of usual width; Hangul letters that stand alone are no parts of syllables.
@@ -198,7 +284,7 @@ fn without_accent(c: char) -> char {
     if let Some(plain) = pair(STROKED, c) {
         return plain;
     }
-    if is_letter(c) {
+    if is_letter(c) && !is_word_letter(c) {
         return [c]
             .into_iter()
             .nfd()
@@ -236,6 +322,7 @@ static LOOKALIKES: LazyLock<BTreeMap<char, Lookalike>> = LazyLock::new(|| {
     let plain = |confusables| {
         let options = Options {
             case: false,
+            width: false,
             marks: Marks::Off,
             style: false,
             confusables,
@@ -244,14 +331,18 @@ static LOOKALIKES: LazyLock<BTreeMap<char, Lookalike>> = LazyLock::new(|| {
         Words::new(&["-".to_owned()], &[], &options).unwrap()
     };
     let (always, auto) = (plain(Confusables::Always), plain(Confusables::Auto));
-    let letters = ('\0'..=char::MAX).filter(|c| is_letter(*c) && c.script() != Script::Latin);
+    let letters = ('\u{80}'..=char::MAX).filter(|c| is_letter(*c) && c.is_alphabetic());
     letters
         .filter_map(|letter| {
             let latin = always.folded(&letter.to_string()).chars().next()?;
             let close = auto.folded(&letter.to_string()).starts_with(latin);
-            latin
-                .is_ascii()
-                .then_some((letter, Lookalike { latin, close }))
+            let kind = match letter.script() {
+                _ if letter == 'ı' => Kind::Dotless,
+                Script::Latin => Kind::Fancy,
+                _ => Kind::Foreign,
+            };
+            let looks = Lookalike { latin, close, kind };
+            latin.is_ascii_alphabetic().then_some((letter, looks))
         })
         .collect()
 });

@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 
-use unicode_normalization::char::compose;
+use unicode_normalization::char::{canonical_combining_class, compose};
 use unicode_script::{Script, UnicodeScript};
 
 use callgate::filter::{Confusables, Marks, Options, SkipClasses};
 
-use super::character::{is_invisible, is_latin, is_letter, is_mark, is_regional, noise};
-use super::code_point::{CodePoints, Lookalike};
+use super::character::{
+    is_invisible, is_latin, is_letter, is_mark, is_regional, is_word_letter, noise, sign_script,
+};
+use super::code_point::{CodePoints, Kind, Lookalike, is_nukta};
 
 /// One folded character.
 #[derive(Clone, Debug)]
@@ -22,11 +24,22 @@ pub struct Symbol {
     pub starts: bool,
     pub ends: bool,
     pub regional: bool,
+    /// A country's, of two regional indicators.
+    pub flag: bool,
+    /// A Latin letter that is one of another script in the text.
+    pub foreign: bool,
+    /// What stands before it ends a word.
+    pub parted: bool,
+    /// A letter of a Korean keyboard.
+    jamo: bool,
 }
 
 impl Symbol {
     pub fn noise(&self) -> Option<SkipClasses> {
-        noise(self.c)
+        match self.flag {
+            true => Some(SkipClasses::SYMBOL),
+            false => noise(self.c),
+        }
     }
 }
 
@@ -39,50 +52,234 @@ enum Effect {
         alone: Option<char>,
     },
     Fold,
+    /// A letter behind one of its script, unless that stands there already.
+    Sign,
 }
 
 /// Folds a text; look-alikes are Latin where the options say so.
 pub fn fold(text: &str, points: &CodePoints, options: &Options) -> Vec<Symbol> {
-    let mut symbols = fold_keeping_scripts(text, points, options);
+    let mut symbols = fold_letters(text, points, options);
     settle(&mut symbols, options.confusables);
     symbols
 }
 
 /// Folds a text; look-alikes stay what they are, unless they are always Latin.
 pub fn fold_keeping_scripts(text: &str, points: &CodePoints, options: &Options) -> Vec<Symbol> {
+    let mut symbols = fold_letters(text, points, options);
+    let always = match options.confusables {
+        Confusables::Always => Confusables::Always,
+        Confusables::Off | Confusables::Auto => Confusables::Off,
+    };
+    settle(&mut symbols, always);
+    symbols
+}
+
+/// Folds a text as if a Latin letter stood in every run of letters.
+pub fn fold_among_latin(text: &str, points: &CodePoints, options: &Options) -> Vec<Symbol> {
+    let mut symbols = fold_letters(text, points, options);
+    for symbol in &mut symbols {
+        if let Some(looks) = symbol.looks.filter(|looks| looks.kind == Kind::Foreign) {
+            symbol.c = looks.latin;
+            symbol.looks = None;
+        }
+    }
+    settle(&mut symbols, options.confusables);
+    symbols
+}
+
+fn fold_letters(text: &str, points: &CodePoints, options: &Options) -> Vec<Symbol> {
+    let chars = ordered(text);
     let mut symbols: Vec<Symbol> = Vec::new();
-    for (at, c) in text.chars().enumerate() {
-        match effect(c, options) {
-            Effect::Drop => {}
-            Effect::Join { mark, alone } => {
-                let joined = symbols.last().and_then(|last| compose(last.c, mark));
-                match (joined, symbols.last_mut()) {
-                    (Some(joined), Some(last)) => {
-                        last.c = joined;
-                        last.looks = None;
-                        last.to = at + 1;
-                    }
-                    _ => {
-                        let alone = alone.map(|c| (c, None));
-                        push(&mut symbols, c, at, alone.into_iter().collect());
-                    }
+    let (mut at, mut parted) = (0, false);
+    while at < chars.len() {
+        let count = symbols.len();
+        let next = at + step(&chars, at, points, options, &mut symbols);
+        parted |= options.invisible && chars[at] == '\u{200C}';
+        if let Some(new) = symbols.get_mut(count) {
+            new.parted = parted && new.c.script() == Script::Arabic && is_letter(new.c);
+            parted = false;
+        }
+        at = next;
+    }
+    if options.style {
+        syllables(symbols)
+    } else {
+        symbols
+    }
+}
+
+/// The characters, with marks that do not touch each other in their canonical order.
+fn ordered(text: &str) -> Vec<char> {
+    let mut chars: Vec<char> = text.chars().collect();
+    let class = |c: &char| canonical_combining_class(*c);
+    for run in chars.chunk_by_mut(|one, next| class(one) != 0 && class(next) != 0) {
+        run.sort_by_key(class);
+    }
+    chars
+}
+
+/// Reads what stands there; gives back how many characters that were.
+fn step(
+    chars: &[char],
+    at: usize,
+    points: &CodePoints,
+    options: &Options,
+    symbols: &mut Vec<Symbol>,
+) -> usize {
+    let c = chars[at];
+    let run = chars[at..].iter().take_while(|c| is_regional(**c)).count();
+    if run > 0 {
+        regional(&chars[at..at + run], at, points, options, symbols);
+        return run;
+    }
+    if let Some(length) = code(&chars[at..]).filter(|_| options.codes) {
+        return length;
+    }
+    match effect(c, options) {
+        Effect::Drop => {}
+        Effect::Join { mark, alone } => {
+            let joined = symbols.last().and_then(|last| compose(last.c, mark));
+            match (joined, symbols.last_mut()) {
+                (Some(joined), Some(last)) => {
+                    // What they make may fold to something else, or look like it.
+                    let piece = &points.fold(joined)[0];
+                    (last.c, last.looks) = (piece.c, piece.looks);
+                    last.to = at + 1;
+                }
+                _ => {
+                    let alone = alone.map(|c| (c, None));
+                    push(symbols, c, at, alone.into_iter().collect());
                 }
             }
-            Effect::Fold => {
-                let pieces = points.fold(c).into_iter();
-                push(
-                    &mut symbols,
-                    c,
-                    at,
-                    pieces.map(|piece| (piece.c, piece.looks)).collect(),
-                );
+        }
+        Effect::Sign => {
+            let last = symbols.last().filter(|last| last.looks.is_none());
+            let fits =
+                last.is_some_and(|last| last.c != c && sign_script(last.c) == sign_script(c));
+            if fits {
+                push(symbols, c, at, vec![(c, None)]);
+            }
+        }
+        Effect::Fold => {
+            let pieces = points.fold(c).into_iter();
+            let pieces: Vec<_> = pieces.map(|piece| (piece.c, piece.looks)).collect();
+            let is_blank = |c: Option<char>| c.and_then(noise) == Some(SkipClasses::SPACE);
+            let blank = is_blank(pieces.first().map(|piece| piece.0));
+            if !(blank && is_blank(symbols.last().map(|last| last.c))) {
+                push(symbols, c, at, pieces);
             }
         }
     }
-    if options.confusables == Confusables::Always {
-        settle(&mut symbols, Confusables::Always);
+    1
+}
+
+/// A run of regional indicators: a row of flags, or letters.
+fn regional(
+    run: &[char],
+    at: usize,
+    points: &CodePoints,
+    options: &Options,
+    symbols: &mut Vec<Symbol>,
+) {
+    let letter =
+        |c: char| char::from_u32(u32::from(c) - 0x1F1E6 + u32::from('A')).expect("a letter");
+    let is_flag = |pair: &[char]| match pair {
+        [one, other] => is_country(&[letter(*one), letter(*other)]),
+        _ => false,
+    };
+    if run.chunks(2).all(is_flag) {
+        for (nth, pair) in run.chunks(2).enumerate() {
+            let place = u32::from(letter(pair[0])) * 26 + u32::from(letter(pair[1]));
+            // Any sign does that stands for this flag alone.
+            let c = char::from_u32(0xF_0000 + place).expect("for private use");
+            push(symbols, c, at + 2 * nth, vec![(c, None)]);
+            let last = symbols.last_mut().expect("it was pushed");
+            last.to += 1;
+            last.flag = true;
+        }
+        return;
     }
-    symbols
+    for (nth, c) in run.iter().enumerate() {
+        let pieces = match options.style {
+            true => points.fold(letter(*c)),
+            false => points.fold(*c),
+        };
+        let pieces = pieces.into_iter().map(|piece| (piece.c, piece.looks));
+        push(symbols, *c, at + nth, pieces.collect());
+    }
+}
+
+/// ISO 3166-1, and what Unicode has flags for beside it.
+fn is_country(letters: &[char; 2]) -> bool {
+    let name: String = letters.iter().collect();
+    "AC AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN \
+        BO BQ BR BS BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CP CQ CR CU CV CW CX CY \
+        CZ DE DG DJ DK DM DO DZ EA EC EE EG EH ER ES ET EU FI FJ FK FM FO FR GA GB GD GE GF GG \
+        GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU IC ID IE IL IM IN IO IQ IR IS \
+        IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC \
+        MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO \
+        NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD \
+        SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TA TC TD TF TG TH TJ TK TL TM TN TO \
+        TR TT TV TW TZ UA UG UM UN US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW"
+        .split(' ')
+        .any(|known| known == name)
+}
+
+/// How many characters a formatting code has.
+fn code(chars: &[char]) -> Option<usize> {
+    let digits = |chars: &[char]| {
+        let digits = chars.iter().take(2);
+        digits.take_while(|c| c.is_ascii_digit()).count()
+    };
+    match chars {
+        ['§', next, ..] if "0123456789abcdefklmnorx".contains(next.to_ascii_lowercase()) => {
+            Some(2)
+        }
+        ['§', ..] => Some(1),
+        ['\u{3}', rest @ ..] => {
+            let color = digits(rest);
+            let ground = match &rest[color..] {
+                [',', rest @ ..] if color > 0 => digits(rest),
+                _ => 0,
+            };
+            Some(1 + color + if ground > 0 { ground + 1 } else { 0 })
+        }
+        _ => None,
+    }
+}
+
+/// Korean letters joined to syllables.
+fn syllables(symbols: Vec<Symbol>) -> Vec<Symbol> {
+    const FIRST: &str = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ";
+    const LAST: &str = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ";
+    let place = |letters: &str, at: usize| -> Option<u32> {
+        let symbol: &Symbol = symbols.get(at).filter(|symbol| symbol.jamo)?;
+        Some(letters.chars().position(|c| c == symbol.c)? as u32)
+    };
+    let vowel = |at: usize| -> Option<u32> {
+        let symbol = symbols.get(at).filter(|symbol| symbol.jamo)?;
+        u32::from(symbol.c).checked_sub(0x314F)
+    };
+    let mut joined: Vec<Symbol> = Vec::new();
+    let mut at = 0;
+    while at < symbols.len() {
+        let mut symbol = symbols[at].clone();
+        at += 1;
+        if let (Some(first), Some(middle)) = (place(FIRST, at - 1), vowel(at)) {
+            let mut code = 0xAC00 + first * 588 + middle * 28;
+            symbol.to = symbols[at].to;
+            at += 1;
+            let begins_next = place(FIRST, at).is_some() && vowel(at + 1).is_some();
+            if let Some(last) = place(LAST, at).filter(|_| !begins_next) {
+                code += last + 1;
+                symbol.to = symbols[at].to;
+                at += 1;
+            }
+            symbol.c = char::from_u32(code).expect("a syllable");
+        }
+        joined.push(symbol);
+    }
+    joined
 }
 
 /// The symbols with those from each of these ranges of characters turned round; the symbols of
@@ -112,11 +309,11 @@ fn effect(c: char, options: &Options) -> Effect {
             mark: c,
             alone: None,
         },
-        '\u{FF9E}' if options.width => Effect::Join {
+        '\u{FF9E}' | '\u{309B}' if options.width => Effect::Join {
             mark: '\u{3099}',
             alone: Some('゛'),
         },
-        '\u{FF9F}' if options.width => Effect::Join {
+        '\u{FF9F}' | '\u{309C}' if options.width => Effect::Join {
             mark: '\u{309A}',
             alone: Some('゜'),
         },
@@ -125,6 +322,12 @@ fn effect(c: char, options: &Options) -> Effect {
             alone: Some(c),
         },
         _ if is_mark(c) => match options.marks {
+            Marks::On if is_nukta(c) => Effect::Drop,
+            Marks::On | Marks::Zalgo if sign_script(c).is_some() => Effect::Sign,
+            Marks::On if matches!(c, '\u{653}'..='\u{655}') => Effect::Join {
+                mark: c,
+                alone: None,
+            },
             Marks::On => Effect::Drop,
             Marks::Zalgo => Effect::Join {
                 mark: c,
@@ -150,7 +353,19 @@ fn push(symbols: &mut Vec<Symbol>, c: char, at: usize, pieces: Vec<(char, Option
             starts: nth == 0,
             ends: nth + 1 == count,
             regional: is_regional(c),
+            flag: false,
+            foreign: false,
+            parted: false,
+            jamo: count == 1 && matches!(folded, '\u{3131}'..='\u{3163}'),
         });
+    }
+}
+
+/// The scripts that are told apart; all that have no look-alikes of note are one.
+fn group(c: char) -> Script {
+    match is_word_letter(c) {
+        true => Script::Common,
+        false => c.script(),
     }
 }
 
@@ -159,23 +374,30 @@ fn push(symbols: &mut Vec<Symbol>, c: char, at: usize, pieces: Vec<(char, Option
 fn settle(symbols: &mut [Symbol], confusables: Confusables) {
     let foreign: HashSet<Script> = symbols
         .iter()
-        .filter(|symbol| is_letter(symbol.c) && !symbol.looks.is_some_and(|looks| looks.close))
-        .map(|symbol| symbol.c.script())
+        .filter(|symbol| {
+            let hidden = |looks: Lookalike| looks.close && looks.kind == Kind::Foreign;
+            is_letter(symbol.c) && !symbol.looks.is_some_and(hidden)
+        })
+        .map(|symbol| group(symbol.c))
         .collect();
     let mut runs = symbols.chunk_by_mut(|one, next| is_letter(one.c) && is_letter(next.c));
     for run in &mut runs {
         let among_latin = run.iter().any(|symbol| is_latin(symbol.c));
+        let of_kind = |symbol: &Symbol, kind| symbol.looks.is_some_and(|looks| looks.kind == kind);
+        let among_fancy = run.iter().any(|symbol| of_kind(symbol, Kind::Fancy));
         for symbol in run.iter_mut() {
             let Some(looks) = symbol.looks.take() else {
                 continue;
             };
-            let latin = match confusables {
-                Confusables::Off => false,
-                Confusables::Always => true,
-                Confusables::Auto => among_latin || !foreign.contains(&symbol.c.script()),
+            let latin = match (looks.kind, confusables) {
+                (Kind::Fancy, _) | (_, Confusables::Always) => true,
+                (Kind::Dotless, _) => among_fancy,
+                (_, Confusables::Off) => false,
+                (_, Confusables::Auto) => among_latin || !foreign.contains(&group(symbol.c)),
             };
             if latin {
                 symbol.c = looks.latin;
+                symbol.foreign = looks.kind == Kind::Foreign;
             }
         }
     }

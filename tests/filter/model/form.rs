@@ -6,11 +6,12 @@ use std::sync::LazyLock;
 
 use pinyin::ToPinyin;
 
-use callgate::filter::{Options, Pinyin};
+use callgate::filter::{Options, Pinyin, SkipClasses};
 
 use super::character::{is_han, noise};
 use super::code_point::CodePoints;
-use super::fold::{fold, fold_keeping_scripts};
+use super::fold::{fold, fold_among_latin, fold_keeping_scripts};
+use super::sign;
 
 /// Shorter words are not matched by their initials.
 const INITIALS_FROM: usize = 3;
@@ -22,6 +23,8 @@ pub struct Letter {
     /// Which character of the entry it writes.
     pub of: usize,
     pub how: How,
+    /// A blank stands before it.
+    pub joint: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +40,8 @@ pub struct Form {
     pub letters: Vec<Letter>,
     /// Holds what is skipped in a text, so nothing is skipped in it.
     pub literal: bool,
+    /// Counts only where letters of two scripts stand for it.
+    pub mixed: bool,
 }
 
 /// An entry of a list.
@@ -46,21 +51,39 @@ pub struct Entry {
     pub forms: Vec<Form>,
     /// Whether letters may stand before and after it.
     pub open: [bool; 2],
+    /// It is one sign, and sought as that.
+    pub sign: Option<Vec<char>>,
 }
 
 impl Entry {
     pub fn new(word: &str, points: &CodePoints, options: &Options) -> Entry {
-        let (bare, open) = without_stars(word);
+        let (bare, open) = without_stars(word.trim());
+        let bare = bare.trim();
         let mut forms = BTreeSet::new();
-        for folded in [
-            fold(bare, points, options),
-            fold_keeping_scripts(bare, points, options),
-        ] {
-            let folded: Vec<char> = folded.iter().map(|symbol| symbol.c).collect();
-            forms.extend(forms_of(&folded, points, options));
+        let chars = |symbols: Vec<super::fold::Symbol>| -> Vec<char> {
+            symbols.iter().map(|symbol| symbol.c).collect()
+        };
+        let alone = chars(fold(bare, points, options));
+        let own = chars(fold_keeping_scripts(bare, points, options));
+        let mixed = chars(fold_among_latin(bare, points, options));
+        for folded in [&alone, &own] {
+            forms.extend(forms_of(folded, points, options));
+        }
+        if mixed != alone && mixed != own {
+            let plain = Options {
+                pinyin: Pinyin::None,
+                split: false,
+                ..options.clone()
+            };
+            let forms_of = forms_of(&mixed, points, &plain).into_iter();
+            forms.extend(forms_of.map(|form| Form {
+                mixed: true,
+                ..form
+            }));
         }
         Entry {
             word: word.to_owned(),
+            sign: sign::of_entry(word.trim(), points),
             forms: forms.into_iter().collect(),
             open,
         }
@@ -94,18 +117,50 @@ fn forms_of(folded: &[char], points: &CodePoints, options: &Options) -> Vec<Form
             .flat_map(|form| ways.iter().map(move |way| (form, way)))
             .map(|(form, (how, text))| {
                 let mut form: Vec<Letter> = form.clone();
-                form.extend(text.chars().map(|c| Letter { c, of, how: *how }));
+                form.extend(text.chars().map(|c| Letter {
+                    c,
+                    of,
+                    how: *how,
+                    joint: false,
+                }));
                 form
             })
             .collect();
     }
     let skipped =
         |letter: &Letter| noise(letter.c).is_some_and(|class| options.skip.contains(class));
-    let forms = forms.into_iter().map(|letters| Form {
-        literal: letters.iter().any(skipped),
-        letters,
+    let is_blank = |letter: &Letter| noise(letter.c) == Some(SkipClasses::SPACE);
+    let forms = forms.into_iter().map(|letters| {
+        let literal = letters
+            .iter()
+            .any(|letter| skipped(letter) && !is_blank(letter));
+        let as_it_stands = literal || options.skip == SkipClasses::NONE;
+        Form {
+            literal,
+            mixed: false,
+            letters: if as_it_stands {
+                letters
+            } else {
+                jointed(letters, is_blank)
+            },
+        }
     });
     forms.collect()
+}
+
+/// The letters without the blanks, which those behind them remember.
+fn jointed(letters: Vec<Letter>, is_blank: impl Fn(&Letter) -> bool) -> Vec<Letter> {
+    let mut jointed = Vec::new();
+    let mut joint = false;
+    for letter in letters {
+        if is_blank(&letter) {
+            joint = true;
+        } else {
+            jointed.push(Letter { joint, ..letter });
+            joint = false;
+        }
+    }
+    jointed
 }
 
 /// The ways to write one character of an entry of so many.

@@ -18,6 +18,7 @@ mod mask;
 pub mod random;
 mod rules;
 mod selfmask;
+mod sign;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -25,7 +26,9 @@ use std::ops::Range;
 use callgate::filter::{AllowMode, Mode, Options, Pinyin, WholeWord};
 
 use self::align::Page;
-use self::character::is_trailing;
+use unicode_segmentation::UnicodeSegmentation;
+
+use self::character::{is_letter_mark, is_prepended, is_trailing};
 use self::code_point::CodePoints;
 use self::fold::Symbol;
 use self::form::{Entry, Form};
@@ -111,7 +114,7 @@ impl Model {
 
     fn find(&self, text: &str) -> Vec<Hit> {
         let mut occurrences = self.occurrences(text, &self.entries, &self.options);
-        let allowed = self.occurrences(text, &self.allowed, &phrases(&self.options));
+        let allowed = self.spans(text, &self.allowed, &phrases(&self.options));
         occurrences.retain(|hit| !allowed.iter().any(|phrase| self.spares(phrase, hit)));
         let of = |entries: Range<usize>| -> BTreeSet<Hit> {
             let hits = occurrences.iter();
@@ -132,14 +135,9 @@ impl Model {
             let harmless = self.occurrences(text, &combo.none, &self.options);
             hits.append(&mut combo::together(&parts, &harmless, combo.window));
         }
-        let chars: Vec<char> = text.chars().collect();
-        let hits = hits.into_iter().map(|hit| Hit {
-            end: with_trailing(hit.end, &chars),
-            ..hit
-        });
         match self.options.mode {
-            Mode::All => each_span(hits.collect()),
-            Mode::Longest => longest(hits.collect()),
+            Mode::All => each_span(hits),
+            Mode::Longest => longest(hits),
         }
     }
 
@@ -150,14 +148,53 @@ impl Model {
         }
     }
 
-    /// Every occurrence of every entry, in the text and in the order in which it is shown.
+    /// Every occurrence that begins and ends with a character as a reader sees it.
     fn occurrences(&self, text: &str, entries: &[Entry], options: &Options) -> BTreeSet<Hit> {
+        let chars: Vec<char> = text.chars().collect();
+        let clusters = text.graphemes(true);
+        let bounds: BTreeSet<usize> = clusters
+            .scan(0, |at, cluster| {
+                let start = *at;
+                *at += cluster.chars().count();
+                Some(start)
+            })
+            .chain([chars.len()])
+            .collect();
+        let mut hits = self.spans(text, entries, options);
+        hits.retain(|hit| {
+            let prepended = hit.start > 0 && is_prepended(chars[hit.start - 1]);
+            (prepended || bounds.contains(&hit.start)) && bounds.contains(&hit.end)
+        });
+        hits
+    }
+
+    /// Every place of every entry, in the text and in the order in which it is shown, with the
+    /// marks behind it.
+    fn spans(&self, text: &str, entries: &[Entry], options: &Options) -> BTreeSet<Hit> {
         let written = fold::fold(text, &self.points, options);
         let mut readings = vec![written];
         if options.bidi {
             readings.push(fold::turned(&readings[0], &bidi::turned(text)));
         }
         let mut hits = BTreeSet::new();
+        let chars: Vec<char> = text.chars().collect();
+        let first = &readings[0];
+        let with_trailing = |end: usize| {
+            let is_letter = |at: usize| first.iter().any(|symbol| symbol.from == at);
+            let behind = (end..chars.len()).find(|at| {
+                !is_trailing(chars[*at]) || is_letter_mark(chars[*at]) && is_letter(*at)
+            });
+            behind.unwrap_or(chars.len())
+        };
+        for (number, sign) in entries.iter().enumerate() {
+            for [start, end] in sign.sign.iter().flat_map(|sign| sign::places(sign, &chars)) {
+                hits.insert(Hit {
+                    start,
+                    end: with_trailing(end),
+                    entry: number,
+                });
+            }
+        }
         for (nth, symbols) in readings.iter().enumerate() {
             // Letters are looked for behind signs in the text as it is written.
             let options = &Options {
@@ -165,6 +202,9 @@ impl Model {
                 ..options.clone()
             };
             for (number, entry) in entries.iter().enumerate() {
+                if entry.sign.is_some() {
+                    continue;
+                }
                 for [first, last] in places(entry, symbols, options) {
                     let taken = &symbols[first..=last];
                     let start = taken.iter().map(|symbol| symbol.from).min();
@@ -173,7 +213,7 @@ impl Model {
                     let start = start.expect("it takes symbols");
                     hits.insert(Hit {
                         start,
-                        end,
+                        end: with_trailing(end),
                         entry: number,
                     });
                 }
@@ -203,9 +243,8 @@ fn places(entry: &Entry, symbols: &[Symbol], options: &Options) -> Vec<[usize; 2
     let forms = entry.forms.iter();
     let places = forms.flat_map(|form| {
         let ends = [form.letters[0].c, form.letters[form.letters.len() - 1].c];
-        let is_free = |place: &[usize; 2]| {
-            rules::is_whole_word(symbols, *place, ends, entry.open, options.whole_word)
-        };
+        let is_free =
+            |place: &[usize; 2]| rules::is_whole_word(symbols, *place, ends, entry.open, options);
         places_of(form, symbols, options, &is_free)
     });
     places.collect()
@@ -225,19 +264,24 @@ fn places_of(
     }
     for (signs, flags) in readings {
         let page = Page::new(form, symbols, options, align::Reading { signs, flags });
-        let mut stretched = Vec::new();
+        let (mut stretched, mut odd_ones) = (Vec::new(), Vec::new());
         for start in 0..symbols.len() {
             for steps in page.alignments(start) {
                 let place = [start, steps[steps.len() - 1].symbol];
+                let odd = rules::is_number_or_contraction(&page, &steps);
                 if !is_free(&place) || !rules::hold(&page, &steps) {
                 } else if steps.len() > form.letters.len() {
                     stretched.push(place);
-                } else {
+                    if odd {
+                        odd_ones.push(place);
+                    }
+                } else if !odd {
                     places.push(place);
                 }
             }
         }
-        places.extend(widest(&stretched));
+        let widest = widest(&stretched).into_iter();
+        places.extend(widest.filter(|place| !odd_ones.contains(place)));
     }
     for start in 0..symbols.len() {
         let end = start + form.letters.len();
@@ -261,12 +305,6 @@ fn widest(places: &[[usize; 2]]) -> Vec<[usize; 2]> {
     };
     let is_widest = |place: &&[usize; 2]| !places.iter().any(|other| is_in(place, other));
     places.iter().filter(is_widest).copied().collect()
-}
-
-/// Where a match ends that takes the characters up to `end`: marks behind it belong to it.
-fn with_trailing(end: usize, chars: &[char]) -> usize {
-    let trailing = chars[end..].iter();
-    end + trailing.take_while(|c| is_trailing(**c)).count()
 }
 
 /// Every span once, as that of the earliest entry in the list.

@@ -19,7 +19,7 @@ pub struct RandomCase {
 }
 
 /// What words are built from; short, so that words overlap.
-const ALPHABETS: [&[&str]; 11] = [
+const ALPHABETS: [&[&str]; 23] = [
     &["a", "b"],
     &["a", "s", "i", "l"],
     &["b", "a", "d", "o"],
@@ -31,9 +31,21 @@ const ALPHABETS: [&[&str]; 11] = [
     &["a", "赌", "1", "-", " "],
     &["カ", "ジ", "한", "국", "é"],
     &["с", "о", "х", "п"],
+    &["х", "у", "й", "д"],
+    &["บ", "้", "า", "ก", "ู"],
+    &["ल", "ं", "ड", "़", "ी", "क", "्"],
+    &["ক", "ো", "ড়", "া"],
+    &["ك", "ل", "أ", "ة", "ي", "و"],
+    &["ש", "ל", "ה", "ו", "\u{5c1}"],
+    &["시", "바", "ㅅ", "ㅣ", "ㅂ"],
+    &["a", "b", " ", "c"],
+    &["赌", " ", "b", "."],
+    &["1", "4", "2", "0"],
+    &["ß", "s", "ı", "ŋ", "i", "n"],
+    &["က", "ိ", "ខ", "្", "ម"],
 ];
 
-const WORDS: [&str; 26] = [
+const WORDS: [&str; 44] = [
     "赌博",
     "加微信",
     "代开发票",
@@ -60,13 +72,31 @@ const WORDS: [&str; 26] = [
     "한국",
     "сор",
     "枪",
+    "hell",
+    "cant",
+    "420",
+    "1488",
+    "🇷🇺",
+    "🆗",
+    "™",
+    "1️⃣",
+    "🖕",
+    "👩",
+    "🏳",
+    "كلب",
+    "أحمق",
+    "เหี้ย",
+    "भोसड़ी",
+    "시발",
+    "fuck",
+    "хуй",
 ];
 
 /// Words of combinations: one of the first two and one of the others.
 const COMBINED: [&str; 5] = ["赌博", "ass", "刷单", "ba", "哈"];
 
 /// What stands between and inside words.
-const NOISE: [&str; 66] = [
+const NOISE: [&str; 98] = [
     " ",
     " ",
     "  ",
@@ -133,17 +163,102 @@ const NOISE: [&str; 66] = [
     "\u{e0062}",
     "\u{1f3fb}",
     "\0",
+    "\u{1}",
+    "'",
+    "’",
+    "ll",
+    "re",
+    "s",
+    ":",
+    "/",
+    "้",
+    "ู",
+    "ं",
+    "्",
+    "़",
+    "ी",
+    "\u{640}",
+    "\u{64e}",
+    "\u{654}",
+    "\u{200c}",
+    "\u{5c1}",
+    "ㅅ",
+    "ㅣ",
+    "ㅂ",
+    "゛",
+    "🇷🇺",
+    "🇹🇼",
+    "🇦🇹",
+    "👩\u{200d}👩",
+    "🏳️\u{200d}🌈",
+    "🖕🏽",
+    "و",
+    "ال",
+    "ה",
 ];
 
 /// Characters that are something else under some option.
-const OTHERS: [&str; 40] = [
-    "a", "b", "d", "o", "s", "x", "1", "4", "0", "5", "赌", "博", "堵", "读", "力", "口", "木",
-    "仓", "几", "日", "月", "亻", "言", "人", "女", "子", "微", "薇", "三", "3", "哈", "п", "о",
-    "ο", "ω", "カ", "が", "ᄒ", "ᅡ", "é",
+const OTHERS: [&str; 56] = [
+    "a",
+    "b",
+    "d",
+    "o",
+    "s",
+    "x",
+    "1",
+    "4",
+    "0",
+    "5",
+    "赌",
+    "博",
+    "堵",
+    "读",
+    "力",
+    "口",
+    "木",
+    "仓",
+    "几",
+    "日",
+    "月",
+    "亻",
+    "言",
+    "人",
+    "女",
+    "子",
+    "微",
+    "薇",
+    "三",
+    "3",
+    "哈",
+    "п",
+    "о",
+    "ο",
+    "ω",
+    "カ",
+    "が",
+    "ᄒ",
+    "ᅡ",
+    "é",
+    "ก",
+    "บ้า",
+    "ल",
+    "ड़",
+    "ك",
+    "ة",
+    "ש",
+    "ㅏ",
+    "ı",
+    "ŋ",
+    "х",
+    "y",
+    "ß",
+    "™",
+    "🆗",
+    "4",
 ];
 
 /// A character and what disguises it, under one option or another.
-const DISGUISES: [(&str, &[&str]); 40] = [
+const DISGUISES: [(&str, &[&str]); 58] = [
     (
         "a",
         &[
@@ -203,6 +318,24 @@ const DISGUISES: [(&str, &[&str]); 40] = [
     ("о", &["o", "О"]),
     (" ", &["\u{a0}", "　", "  ", "\n", "-"]),
     ("é", &["e", "e\u{301}", "É"]),
+    ("х", &["x", "Х"]),
+    ("у", &["y"]),
+    ("й", &["и\u{306}", "и"]),
+    ("้", &["้้", "ู"]),
+    ("ड", &["ड\u{93c}", "\u{95c}"]),
+    ("ड़", &["ड\u{93c}", "ड"]),
+    ("ো", &["\u{9c7}\u{9be}"]),
+    ("ك", &["ک", "كـ", "ﻛ", "ك\u{64e}"]),
+    ("أ", &["ا", "ا\u{654}", "إ"]),
+    ("ة", &["ه", "ہ"]),
+    ("ي", &["ى", "ی", "ئ"]),
+    ("ש", &["ש\u{5c1}", "\u{fb2a}"]),
+    ("시", &["ㅅㅣ", "ㅅㅣㅂ"]),
+    ("바", &["ㅂㅏ", "밥"]),
+    ("발", &["ㅂㅏㄹ", "바ㄹ"]),
+    ("ß", &["ss", "ẞ", "SS"]),
+    ("u", &["*", "uuu", "ʋ"]),
+    ("f", &["ƒ", "F"]),
 ];
 
 /// Where a run starts that is told no seed: a red run is then about the change at hand, and not
@@ -273,6 +406,20 @@ impl RandomList {
     }
 }
 
+/// Any character but the letters of scripts of which the model knows nothing.
+fn known(rng: &mut Rng) -> char {
+    loop {
+        let c = match rng.bool() {
+            true => rng.char('\0'..'\u{3100}'),
+            false => rng.char(..),
+        };
+        let odd = matches!(c, '\u{700}'..='\u{8FF}' | '\u{1680}'..='\u{1CFF}' | '\u{A000}'..='\u{ABFF}' | '\u{10000}'..='\u{1D0FF}' | '\u{1DF00}'..='\u{1EFFF}');
+        if !odd {
+            return c;
+        }
+    }
+}
+
 fn one<'a>(rng: &mut Rng, of: &[&'a str]) -> &'a str {
     rng.choice(of).expect("there is something to choose from")
 }
@@ -310,7 +457,7 @@ fn text(rng: &mut Rng, words: &[String]) -> String {
         match rng.u8(0..8) {
             0 => text.push_str(one(rng, &OTHERS)),
             1 => text.push_str(one(rng, &NOISE)),
-            2 => text.push(rng.char(..)),
+            2 => text.push(known(rng)),
             3 => {
                 let hidden = disguised(rng, &rng.clone().choice(words).expect("words").clone());
                 let turned: String = hidden.chars().rev().collect();
@@ -357,7 +504,10 @@ fn disguised(rng: &mut Rng, word: &str) -> String {
 fn options(rng: &mut Rng) -> Map<String, Value> {
     let mut options = Map::new();
     let mut set = |name: &str, value: Value| options.insert(name.to_owned(), value);
-    for name in ["case", "width", "style", "trad", "invisible"] {
+    if rng.u8(0..10) == 0 {
+        set("locale", json!("tr"));
+    }
+    for name in ["case", "width", "style", "trad", "invisible", "hamza"] {
         if rng.u8(0..16) == 0 {
             set(name, json!(false));
         }
@@ -369,6 +519,9 @@ fn options(rng: &mut Rng) -> Map<String, Value> {
         ("split", 6),
         ("selfmask", 8),
         ("bidi", 6),
+        ("kana", 8),
+        ("prefixes", 5),
+        ("codes", 10),
     ] {
         if rng.u8(0..odds) == 0 {
             set(name, json!(true));

@@ -1,9 +1,9 @@
 //! What must hold for a form that was laid over a text to be an occurrence of its entry.
 
-use callgate::filter::WholeWord;
+use callgate::filter::{Options, WholeWord};
 
 use super::align::{Page, Step, leet};
-use super::character::{is_digit, is_letter};
+use super::character::{is_digit, is_letter, is_word_letter};
 use super::fold::Symbol;
 use super::form::How;
 
@@ -15,6 +15,8 @@ pub fn hold(page: &Page, steps: &[Step]) -> bool {
         && blanks_are_everywhere(page, steps)
         && parts_are_together(page, steps)
         && half_is_real(page, steps)
+        && (!page.form.mixed || steps.iter().any(|step| page.symbols[step.symbol].foreign))
+        && (steps.len() <= page.form.letters.len() || page.is_proved(steps))
 }
 
 /// An occurrence neither begins nor ends inside a character.
@@ -51,7 +53,10 @@ fn blanks_are_everywhere(page: &Page, steps: &[Step]) -> bool {
         .filter(|pair| {
             let (one, next) = (page.letter(pair[0]), page.letter(pair[1]));
             let together = one.of == next.of || one.how == How::Plain && next.how == How::Plain;
-            is_letter(one.c) && is_letter(next.c) && together
+            is_letter(one.c)
+                && is_letter(next.c)
+                && together
+                && !(next.joint && pair[1].letter > pair[0].letter)
         })
         .map(|pair| (pair[0].symbol, pair[1].symbol))
         .collect();
@@ -91,8 +96,9 @@ pub fn is_whole_word(
     [first, last]: [usize; 2],
     letters: [char; 2],
     open: [bool; 2],
-    whole: WholeWord,
+    options: &Options,
 ) -> bool {
+    let whole = options.whole_word;
     let before = first.checked_sub(1).map(|at| &symbols[at]);
     let after = symbols.get(last + 1);
     let free = |letter: char, end: &Symbol, neighbour: Option<&Symbol>, open: bool| {
@@ -106,8 +112,85 @@ pub fn is_whole_word(
                 WholeWord::Off => false,
             })
     };
-    free(letters[0], &symbols[first], before, open[0])
-        && free(letters[1], &symbols[last], after, open[1])
+    let prefixed = || {
+        options.prefixes
+            && matches!(letters[0], '\u{5D0}'..='\u{5EA}' | '\u{620}'..='\u{6D5}')
+            && prefixes().iter().any(|prefix| {
+                let count = prefix.chars().count();
+                let Some(start) = first.checked_sub(count) else {
+                    return false;
+                };
+                let taken = &symbols[start..first];
+                let parts_inside = taken[1..].iter().any(|symbol| symbol.parted);
+                let is_end = |at: usize| !is_word_letter(symbols[at].c);
+                taken.iter().map(|symbol| symbol.c).eq(prefix.chars())
+                    && !parts_inside
+                    && (taken[0].parted || start.checked_sub(1).is_none_or(is_end))
+            })
+    };
+    let left = free(letters[0], &symbols[first], before, open[0]);
+    let right = free(letters[1], &symbols[last], after, open[1]);
+    (left || symbols[first].parted || prefixed())
+        && (right || after.is_some_and(|after| after.parted))
+}
+
+/// Every prefix of one-letter words and the article.
+fn prefixes() -> Vec<String> {
+    let mut all = Vec::new();
+    for (first, second, third) in [
+        (["", "و", "ف"], &["", "ب", "ك", "ل"][..], ["", "ال"]),
+        (
+            ["", "ו", "ו"],
+            &[
+                "", "ב", "ל", "כ", "מ", "ש", "כש", "שב", "של", "שכ", "שמ", "כשב", "כשל", "כשכ",
+                "כשמ",
+            ],
+            ["", "ה"],
+        ),
+    ] {
+        for one in first {
+            all.extend(
+                second
+                    .iter()
+                    .flat_map(|two| third.iter().map(move |three| format!("{one}{two}{three}"))),
+            );
+        }
+    }
+    all.extend(["لل", "ولل", "فلل"].map(str::to_owned));
+    all.retain(|prefix| (1..=4).contains(&prefix.chars().count()));
+    all
+}
+
+/// The gaps are those of a number, a date or a time, or that of `he'll`.
+pub fn is_number_or_contraction(page: &Page, steps: &[Step]) -> bool {
+    let symbol = |step: &Step| page.symbols[step.symbol].c;
+    let between = |pair: &[Step]| &page.symbols[pair[0].symbol + 1..pair[1].symbol];
+    let sign = |pair: &[Step]| match between(pair) {
+        [sign] => Some(sign.c),
+        _ => None,
+    };
+    let gaps = steps
+        .windows(2)
+        .filter(|pair| !between(pair).is_empty())
+        .count();
+    let digits = steps.iter().filter(|step| is_digit(symbol(step))).count();
+    let of_digits = |pair: &&[Step]| pair.iter().all(|step| is_digit(symbol(step)));
+    let together = steps
+        .windows(2)
+        .filter(of_digits)
+        .any(|pair| between(pair).is_empty());
+    let numeric = steps
+        .windows(2)
+        .filter(of_digits)
+        .any(|pair| sign(pair).is_some_and(|sign| ".,:/-'’ ".contains(sign)));
+    let apostrophe = steps.windows(2).position(|pair| {
+        matches!(sign(pair), Some('\'' | '’')) && pair.iter().all(|step| is_letter(symbol(step)))
+    });
+    let contracted = apostrophe.filter(|_| gaps == 1).is_some_and(|at| {
+        let rest: String = steps[at + 1..].iter().map(symbol).collect();
+        ["s", "t", "d", "m", "ll", "re", "ve"].contains(&&*rest)
+    });
+    contracted || numeric && (together || digits < 3)
 }
 
 fn ends(steps: &[Step]) -> (usize, usize) {

@@ -2,7 +2,7 @@
 
 use callgate::filter::SkipClasses;
 
-use super::character::{is_digit, is_letter, noise};
+use super::character::{is_digit, is_letter};
 use super::fold::Symbol;
 use super::form::{Form, How};
 
@@ -27,13 +27,15 @@ pub fn is_masked(form: &Form, symbols: &[Symbol]) -> bool {
     is_word
         && ends.iter().all(|letter| is_letter(letter.c))
         && !hidden.is_empty()
-        && hidden.len() * 3 <= letters.len()
+        && (hidden.len() * 3 <= letters.len() || letters.len() == 4 && hidden.len() <= 2)
+        && !form.mixed
+        && !letters.iter().any(|letter| letter.joint)
         && hidden.iter().all(|at| inner(at) && is_sign(&symbols[*at]))
 }
 
 fn is_sign(symbol: &Symbol) -> bool {
     matches!(
-        noise(symbol.c),
+        symbol.noise(),
         Some(SkipClasses::PUNCT | SkipClasses::SYMBOL | SkipClasses::STOP)
     )
 }

@@ -29,10 +29,13 @@ const NUMERALS: [&str; 3] = [
 ];
 const LOOKALIKES: &str = "aаeеoоpрcсyуxхiіsѕjјhһdԁoοpρvνiι";
 const LEET: &str = "a4a@b8e3g6g9i1i!l1o0s5s$t7t+z2";
+const CONTROLS: [char; 6] = ['\u{1}', '\u{2}', '\u{F}', '\u{1F}', '\u{7F}', '\u{9F}'];
+const CODES: [&str; 5] = ["§a", "§l", "\u{3}04", "\u{3}4,12", "\u{2}"];
+const BLANKS: [&str; 5] = ["  ", "\t", "\u{A0}", "\u{3000}", " \u{2009} "];
 const MASKS: [char; 4] = ['*', '#', '●', '_'];
 
 /// Makes disguises; the same ones for the same seed and order of calls.
-pub struct Wardrobe {
+pub struct Mutator {
     variants: Variants,
     aliases: BTreeMap<String, String>,
     /// From how many equal characters on a run may stand for fewer.
@@ -40,9 +43,9 @@ pub struct Wardrobe {
     rng: Rng,
 }
 
-impl Wardrobe {
-    pub fn new(aliases: &BTreeMap<String, String>, repeat: u32, seed: u64) -> Wardrobe {
-        Wardrobe {
+impl Mutator {
+    pub fn new(aliases: &BTreeMap<String, String>, repeat: u32, seed: u64) -> Mutator {
+        Mutator {
             variants: Variants::load(),
             aliases: aliases.clone(),
             repeat: match repeat {
@@ -58,7 +61,7 @@ impl Wardrobe {
     }
 
     /// The word in a disguise of this kind; `None` when the kind does not fit the word.
-    pub fn dress(&mut self, kind: Kind, word: &str) -> Option<String> {
+    pub fn mutate(&mut self, kind: Kind, word: &str) -> Option<String> {
         let dressed = match kind {
             Kind::Plain => return Some(word.to_owned()),
             Kind::Beside => return beside(word, &mut self.rng),
@@ -147,6 +150,20 @@ impl Wardrobe {
                 word.chars().rev().collect::<String>()
             )),
             Kind::Layers => self.layered(word),
+            Kind::Control => self.between(word, |rng| rng.choice(CONTROLS).map(String::from)),
+            Kind::Jamo => self.each(word, |_, c| spelled_out(c)),
+            Kind::Tatweel if !word.chars().all(is_arabic) => return None,
+            Kind::Tatweel => self.between(word, |rng| Some("\u{640}".repeat(rng.usize(1..4)))),
+            Kind::Hamza => self.each(word, |_, c| without_hamza(c).map(String::from)),
+            Kind::Kana => self.each(word, |_, c| match c {
+                'ぁ'..='ゖ' => char::from_u32(u32::from(c) + 0x60).map(String::from),
+                _ => None,
+            }),
+            Kind::Codes => self.between(word, |rng| rng.choice(CODES).map(ToString::to_string)),
+            Kind::Blanks => self.each(word, |rng, c| {
+                let blank = rng.choice(BLANKS).filter(|_| c == ' ');
+                blank.map(ToString::to_string)
+            }),
         };
         dressed.filter(|dressed| dressed != word)
     }
@@ -213,10 +230,16 @@ impl Wardrobe {
     }
 
     /// Noise between the characters of one word of letters, digits or Han characters: what holds
-    /// noise of its own is looked for as it stands. Latin words are spelled out.
+    /// noise of its own is looked for as it stands. Latin words are spelled out; in a phrase the noise
+    /// stands for the blank.
     fn noise(&mut self, word: &str, noises: &[&str]) -> Option<String> {
-        if !word.chars().all(char::is_alphanumeric) {
+        let mut words = word.split(' ');
+        if !words.all(|word| !word.is_empty() && word.chars().all(char::is_alphanumeric)) {
             return None;
+        }
+        if word.contains(' ') {
+            let noise = *self.rng.choice(noises)?;
+            return Some(word.replace(' ', noise));
         }
         if is_han(word) {
             return self.between(word, |rng| rng.choice(noises).map(ToString::to_string));
@@ -327,7 +350,7 @@ impl Wardrobe {
         let decorates = self.rng.bool();
         for kind in kinds.filter(|kind| *kind != if decorates { Kind::Width } else { Kind::Style })
         {
-            if let Some(next) = self.dress(kind, &dressed) {
+            if let Some(next) = self.mutate(kind, &dressed) {
                 dressed = next;
                 layers += 1;
             }
@@ -346,6 +369,33 @@ fn beside(word: &str, rng: &mut Rng) -> Option<String> {
     Some(format!("{left}{word}{right}"))
 }
 
+fn is_arabic(c: char) -> bool {
+    ('\u{620}'..='\u{6FF}').contains(&c)
+}
+
+fn without_hamza(c: char) -> Option<char> {
+    match c {
+        'أ' | 'إ' | 'آ' => Some('ا'),
+        'ؤ' => Some('و'),
+        'ئ' => Some('ي'),
+        'ة' => Some('ه'),
+        _ => None,
+    }
+}
+
+/// A Korean syllable as the letters that a keyboard has for it.
+fn spelled_out(c: char) -> Option<String> {
+    const FIRST: &str = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ";
+    const LAST: &str = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ";
+    let number = u32::from(c).checked_sub(0xAC00).filter(|n| *n < 11_172)? as usize;
+    let (first, vowel, last) = (number / 588, number % 588 / 28, number % 28);
+    let mut letters = String::new();
+    letters.extend(FIRST.chars().nth(first));
+    letters.extend(char::from_u32(0x314F + vowel as u32));
+    letters.extend(last.checked_sub(1).and_then(|last| LAST.chars().nth(last)));
+    Some(letters)
+}
+
 fn is_han(word: &str) -> bool {
     word.chars().all(|c| ('\u{3400}'..='\u{9FFF}').contains(&c))
 }
@@ -356,21 +406,30 @@ mod tests {
 
     fn dressed(kind: Kind, word: &str, count: usize) -> Vec<Option<String>> {
         let aliases = [("薇".to_owned(), "微".to_owned())].into();
-        let mut wardrobe = Wardrobe::new(&aliases, 0, 7);
-        (0..count).map(|_| wardrobe.dress(kind, word)).collect()
+        let mut mutator = Mutator::new(&aliases, 0, 7);
+        (0..count).map(|_| mutator.mutate(kind, word)).collect()
     }
 
     #[test]
     fn a_seed_makes_the_same_disguises_again() {
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.iter().copied() {
             assert_eq!(dressed(kind, "代开发票", 9), dressed(kind, "代开发票", 9));
         }
     }
 
     #[test]
     fn every_kind_fits_some_word_and_changes_it() {
-        for kind in Kind::ALL.into_iter().skip(1) {
-            let words = ["casino", "赌博网站", "加微信", "vip88"];
+        for kind in Kind::ALL.iter().copied().skip(1) {
+            let words = [
+                "casino",
+                "赌博网站",
+                "加微信",
+                "vip88",
+                "free money",
+                "أحمق",
+                "시발",
+                "ばか",
+            ];
             let all = words.iter().flat_map(|word| {
                 let all = dressed(kind, word, 20).into_iter().flatten();
                 all.inspect(move |dressed| assert_ne!(dressed, word, "{kind:?}"))
