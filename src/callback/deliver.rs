@@ -1,5 +1,6 @@
 //! Delivering events that have happened to an endpoint: one call for one of them or for several.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -36,12 +37,13 @@ pub fn takes_batches(endpoint: &Endpoint, hook: &str) -> bool {
         }
 }
 
-/// Whether an endpoint takes events of some hook together.
-pub fn any_takes_batches(endpoint: &Endpoint) -> bool {
-    let hooks = dialect::of(endpoint.dialect).hooks();
+/// The hooks whose events an endpoint takes together.
+pub fn batched_hooks(endpoint: &Endpoint) -> Arc<[&'static str]> {
+    let hooks = dialect::of(endpoint.dialect).hooks().iter();
     hooks
-        .iter()
-        .any(|info| takes_batches(endpoint, info.hook.name))
+        .map(|info| info.hook.name)
+        .filter(|hook| takes_batches(endpoint, hook))
+        .collect()
 }
 
 impl Callbacks {

@@ -35,7 +35,7 @@ mod window;
 mod wire;
 
 pub use ask::{Asked, TimeBudget};
-pub use deliver::{any_takes_batches, takes_batches};
+pub use deliver::{batched_hooks, takes_batches};
 pub use delivery::{Delivery, DeliveryError};
 pub use endpoint_client::EndpointStatus;
 pub use preview::preview;

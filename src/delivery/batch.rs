@@ -134,10 +134,14 @@ impl<T> Batches<T> {
         queue.into_iter().map(|waiting| waiting.item).collect()
     }
 
-    /// When the next batch is sent, whether it is full by then or not.
+    /// When the next batch is sent, whether it is full by then or not. What waits for the end of
+    /// a request is not asked.
     pub fn next_ms(&self) -> Option<u64> {
         let waiting = self.queues.values().flatten();
-        waiting.map(|waiting| waiting.until_ms).min()
+        waiting
+            .filter(|waiting| !self.busy.contains(&waiting.ordering_key))
+            .map(|waiting| waiting.until_ms)
+            .min()
     }
 
     /// Everything that waits, not to be sent.

@@ -61,6 +61,8 @@ impl Request {
         let whole = events.len();
         let mut parts = vec![events];
         let mut unsent = Vec::new();
+        // Ordering keys of events that died in this request: a gap for those behind.
+        let mut dead: Vec<String> = Vec::new();
         while let Some(part) = parts.pop() {
             let (behind, mut part): (Vec<_>, Vec<_>) = part
                 .into_iter()
@@ -68,6 +70,10 @@ impl Request {
             unsent.extend(behind);
             if part.is_empty() {
                 continue;
+            }
+            for event in &mut part {
+                let before = dead.iter().filter(|key| *key == key_of(event)).count();
+                event.stored.gap += before as u64;
             }
             if asked(Fault::DeleteEarly) {
                 let keys = part.iter().map(|event| event.stored.key);
@@ -102,6 +108,7 @@ impl Request {
                 Next::Settle(verdict) => {
                     let settlements = settlements(&tools, &endpoint, &part, &outcome, &verdict);
                     tools.settle(settlements).await;
+                    dead.extend(died(&part, &verdict));
                     ended.note(&part, &outcome, verdict);
                 }
             }
@@ -127,6 +134,15 @@ impl Ended {
             }
         }
     }
+}
+
+/// The ordering keys of the events that are dead now.
+fn died(events: &[ReadEvent], verdict: &Verdict) -> Vec<String> {
+    let fates = events.iter().zip(&verdict.events);
+    fates
+        .filter(|(event, fate)| matches!(fate, Fate::Dead) && !key_of(event).is_empty())
+        .map(|(event, _)| key_of(event).to_owned())
+        .collect()
 }
 
 fn tried(event: &ReadEvent) -> Tried<'_> {

@@ -20,7 +20,7 @@ use super::health::EndpointHealth;
 use super::pace::Pace;
 use super::request::{Ended, Request, key_of};
 use super::tools::Tools;
-use crate::callback::{ReadEvent, Readiness, any_takes_batches, takes_batches};
+use crate::callback::{ReadEvent, Readiness, batched_hooks, takes_batches};
 use crate::event::Hook;
 use crate::outbox::{Capacity, OutboxError};
 use crate::policy::Endpoint;
@@ -35,6 +35,8 @@ const EXPIRE_GRACE: Duration = Duration::from_secs(600);
 /// After a restart no retry waits for longer than its schedule, or than an endpoint can ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
+/// What may be waited for is not asked about more often than this.
+const WAIT_MIN: Duration = Duration::from_millis(1);
 /// How long events of a hook with a broken handler are put away at the most, and at the least.
 const PARKED_MAX: Duration = Duration::from_secs(30);
 const TRYING_WAIT: Duration = Duration::from_secs(1);
@@ -263,7 +265,7 @@ impl EndpointWorker {
         if opening.tries {
             let firsts = Capacity {
                 retries: 0,
-                ..capacity
+                ..capacity.clone()
             };
             claimed = self.claim_some(firsts).await?;
         }
@@ -318,9 +320,10 @@ impl EndpointWorker {
         if opening.probe {
             return Capacity::of(usize::from(self.batches.len() == 0));
         }
-        let in_one = match any_takes_batches(endpoint) {
-            true => endpoint.events.batch_events_max,
-            false => 1,
+        let hooks = batched_hooks(endpoint);
+        let in_one = match hooks.is_empty() {
+            true => 1,
+            false => endpoint.events.batch_events_max,
         };
         let wanted = opening.requests.max(in_one);
         let pairs = wanted.saturating_sub(self.batches.len());
@@ -329,6 +332,8 @@ impl EndpointWorker {
         Capacity {
             pairs,
             retries: retries_max.min(pairs.div_ceil(2)),
+            in_a_row: in_one,
+            in_a_row_of: hooks,
         }
     }
 
@@ -395,7 +400,7 @@ impl EndpointWorker {
             ended = requests.join_next_with_id(), if !requests.is_empty() => ended,
             // An error means that the outbox is gone, which the next step finds out.
             _ = wakeups.changed(), if wakes => None,
-            () = tokio::time::sleep(wait.min(self.tools.look_again)) => None,
+            () = tokio::time::sleep(wait.clamp(WAIT_MIN, self.tools.look_again)) => None,
         };
         if let Some(ended) = ended
             && let Err(error) = self.ended(ended).await

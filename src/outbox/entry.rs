@@ -1,5 +1,6 @@
 //! What goes into the outbox, what comes out, and what is counted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -128,19 +129,40 @@ pub struct StoredEvent {
 }
 
 /// How many pairs a claim may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capacity {
     pub pairs: usize,
     /// Of these, how many may be retries: slow failures must not take every seat.
     pub retries: usize,
+    /// How many of one ordering key may be taken, one behind the other: what one request can
+    /// carry.
+    pub in_a_row: usize,
+    /// Of these hooks.
+    pub in_a_row_of: Arc<[&'static str]>,
 }
 
 impl Capacity {
+    /// How many may be taken behind a first attempt of an event that keeps its order. What was
+    /// tried before is tried alone.
+    pub(super) fn behind(&self, head: &StoredEvent) -> usize {
+        let can = head.attempt == 1
+            && head.crashes == 0
+            && !head.out_of_order
+            && !head.ordering_key.is_empty()
+            && self.in_a_row_of.contains(&head.hook.as_str());
+        match can {
+            true => self.in_a_row.saturating_sub(1),
+            false => 0,
+        }
+    }
+
     /// Capacity for so many pairs of any kind.
     pub fn of(pairs: usize) -> Capacity {
         Capacity {
             pairs,
             retries: pairs,
+            in_a_row: 1,
+            in_a_row_of: Arc::default(),
         }
     }
 }

@@ -38,6 +38,9 @@ pub trait Outbox: Send + Sync {
     /// Takes pairs of one endpoint in flight, as many as there is room for, the longest due
     /// first.
     ///
+    /// Of an ordering key one pair is in flight, or a few that are one behind the other from its
+    /// front, where the capacity has room for such after the first of every key.
+    ///
     /// First tries are due since their acceptance, retries since their due time, so neither can
     /// starve the other. Fewer may come while many wait for their ordering keys. Each pair taken
     /// must be settled: a call that is dropped while it waits may leave pairs in flight until the next
@@ -51,6 +54,8 @@ pub trait Outbox: Send + Sync {
 
     /// Ends or puts back pairs that were claimed, all or none.
     ///
+    /// A pair that is to be tried again waits for those of its ordering key before it that are
+    /// being tried.
     /// A key that is not in flight any more is passed over, so settling twice is harmless.
     async fn settle(
         &self,

@@ -153,7 +153,10 @@ fn message_event(hook: Hook, body: &Bytes) -> Result<Event, String> {
     let parties = Parties::read(&object);
     let message = message::read(&object, &parties, content.text);
     if !waits {
-        event.ordering_key = parties.ordering_key();
+        // The server itself sends its pushes in no order.
+        if hook != OFFLINE {
+            event.ordering_key = parties.ordering_key();
+        }
         event.natural_id = message::natural_id(hook, &object, &message);
     }
     if hook == OFFLINE {

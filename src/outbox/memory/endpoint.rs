@@ -20,11 +20,14 @@ pub(super) struct Endpoint {
     pub dead: BTreeMap<i64, DeadLetter>,
 }
 
-/// The pending pairs of one ordering key; all but one of them wait.
+/// The pending pairs of one ordering key. While some are tried the others wait; else the first is
+/// ready.
+#[derive(Default)]
 struct KeyQueue {
     pairs: BTreeSet<i64>,
-    /// The one that is ready, in flight or a retry.
-    head: i64,
+    /// How many are in flight or a retry.
+    tried: usize,
+    ready: Option<i64>,
 }
 
 pub(super) struct Pair {
@@ -37,6 +40,8 @@ pub(super) struct Pair {
     pub replays: u32,
     /// Why the last attempt failed.
     pub reason: String,
+    /// Empty without one, and for a pair that has left it.
+    pub ordering_key: String,
     /// It has left its ordering key.
     pub out_of_order: bool,
 }
@@ -47,6 +52,12 @@ pub(super) enum Place {
     Retry,
     InFlight,
     Waiting,
+}
+
+impl Place {
+    fn is_tried(self) -> bool {
+        matches!(self, Place::InFlight | Place::Retry)
+    }
 }
 
 impl Endpoint {
@@ -75,6 +86,7 @@ impl Endpoint {
             claims: first_claim(replays),
             replays,
             reason: String::new(),
+            ordering_key: entry.ordering_key.clone(),
             out_of_order: false,
         };
         self.pairs.insert(seq, pair);
@@ -82,42 +94,42 @@ impl Endpoint {
             self.put(seq, Place::Ready);
             return;
         }
-        let queue = self
-            .queues
-            .entry(entry.ordering_key.clone())
-            .or_insert(KeyQueue {
-                pairs: BTreeSet::new(),
-                head: seq,
-            });
+        let queue = self.queues.entry(entry.ordering_key.clone()).or_default();
         queue.pairs.insert(seq);
-        let head = queue.head;
-        if head == seq {
-            self.put(seq, Place::Ready);
-        } else if self.pairs[&head].place == Place::Ready {
-            self.lead(&entry.ordering_key);
-        }
+        self.arrange(&entry.ordering_key);
     }
 
     /// Puts a pair that was in flight back to where it was before its first try.
-    pub fn release(&mut self, seq: i64, ordering_key: &str) {
-        self.put(seq, Place::Ready);
-        self.lead(ordering_key);
+    pub fn release(&mut self, seq: i64) {
+        let key = self.pairs[&seq].ordering_key.clone();
+        match key.as_str() {
+            "" => drop(self.put(seq, Place::Ready)),
+            key => {
+                self.put(seq, Place::Waiting);
+                self.arrange(key);
+            }
+        }
     }
 
-    /// Makes the first pair of an ordering key its head, when the one that was is not being tried.
-    pub fn lead(&mut self, name: &str) {
-        let Some(queue) = self.queues.get_mut(name) else {
+    /// Makes the first pair of an ordering key ready when none is tried, and no other.
+    fn arrange(&mut self, key: &str) {
+        let Some(queue) = self.queues.get(key) else {
             return;
         };
-        let (old, new) = (queue.head, queue.pairs.first().copied());
-        let Some(new) = new.filter(|new| *new != old) else {
-            return;
+        let first = match queue.tried {
+            0 => queue.pairs.first().copied(),
+            _ => None,
         };
-        queue.head = new;
-        if queue.pairs.contains(&old) {
-            self.put(old, Place::Waiting);
+        let before = queue.ready;
+        if before == first {
+            return;
         }
-        self.put(new, Place::Ready);
+        if let Some(before) = before {
+            self.put(before, Place::Waiting);
+        }
+        if let Some(first) = first {
+            self.put(first, Place::Ready);
+        }
     }
 
     /// Moves a pair to another place. Its due time changes only in flight, where it is in no set.
@@ -134,6 +146,16 @@ impl Endpoint {
             Place::Retry => self.retry.insert((due_at_ms, seq)),
             Place::InFlight | Place::Waiting => false,
         };
+        if let Some(queue) = self.queues.get_mut(&pair.ordering_key) {
+            queue.tried -= usize::from(pair.place.is_tried());
+            queue.tried += usize::from(place.is_tried());
+            if queue.ready == Some(seq) {
+                queue.ready = None;
+            }
+            if place == Place::Ready {
+                queue.ready = Some(seq);
+            }
+        }
         pair.place = place;
         pair
     }
@@ -149,20 +171,54 @@ impl Endpoint {
         }
     }
 
-    /// Takes out a pair that has ended; if it was its ordering key's head, the next one is.
-    pub fn remove(&mut self, seq: i64, ordering_key: &str) {
+    /// Takes out a pair that has ended; the next of its ordering key may be ready then.
+    pub fn remove(&mut self, seq: i64) {
         self.put(seq, Place::Waiting);
-        self.pairs.remove(&seq);
         self.counts.pending -= 1;
-        self.leave(seq, ordering_key);
+        if let Some(pair) = self.pairs.remove(&seq) {
+            self.leave(seq, &pair.ordering_key);
+        }
     }
 
     /// Takes a pair out of its ordering key, which goes on without it.
-    pub fn leave_order(&mut self, seq: i64, ordering_key: &str) {
-        if let Some(pair) = self.pairs.get_mut(&seq) {
-            pair.out_of_order = true;
+    pub fn leave_order(&mut self, seq: i64) {
+        let place = self.pairs[&seq].place;
+        let pair = self.put(seq, Place::Waiting);
+        pair.out_of_order = true;
+        let key = std::mem::take(&mut pair.ordering_key);
+        self.put(seq, place);
+        self.leave(seq, &key);
+    }
+
+    fn leave(&mut self, seq: i64, key: &str) {
+        let Some(queue) = self.queues.get_mut(key) else {
+            return;
+        };
+        queue.pairs.remove(&seq);
+        match queue.pairs.is_empty() {
+            true => drop(self.queues.remove(key)),
+            false => self.arrange(key),
         }
-        self.leave(seq, ordering_key);
+    }
+
+    /// Whether a pair of its ordering key before this one is in flight or a retry.
+    pub fn is_busy_before(&self, seq: i64) -> bool {
+        let queue = self.queues.get(&self.pairs[&seq].ordering_key);
+        let mut before = queue.into_iter().flat_map(|queue| queue.pairs.range(..seq));
+        before.any(|before| self.pairs[before].place.is_tried())
+    }
+
+    /// The pairs behind one of an ordering key that wait and were never tried, up to the first of
+    /// another kind.
+    pub fn behind(&self, seq: i64) -> impl Iterator<Item = i64> {
+        let queue = self.queues.get(&self.pairs[&seq].ordering_key);
+        let behind = queue
+            .into_iter()
+            .flat_map(move |queue| queue.pairs.range(seq + 1..));
+        behind.copied().take_while(|behind| {
+            let pair = &self.pairs[behind];
+            pair.place == Place::Waiting && pair.attempts == 0
+        })
     }
 
     /// Dead letters of an ordering key before a pair of it, as far as they are counted.
@@ -173,17 +229,5 @@ impl Endpoint {
         let before = self.dead.range(..seq);
         let of_key = before.filter(|(_, letter)| letter.ordering_key == ordering_key);
         of_key.take(GAP_MAX).count() as u64
-    }
-
-    fn leave(&mut self, seq: i64, ordering_key: &str) {
-        let Some(queue) = self.queues.get_mut(ordering_key) else {
-            return;
-        };
-        queue.pairs.remove(&seq);
-        if queue.pairs.is_empty() {
-            self.queues.remove(ordering_key);
-        } else if queue.head == seq {
-            self.lead(ordering_key);
-        }
     }
 }

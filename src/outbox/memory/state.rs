@@ -163,7 +163,7 @@ impl State {
         let Some(&number) = self.numbers.get(name) else {
             return Vec::new();
         };
-        let endpoint = &mut self.endpoints[number];
+        let endpoint = &self.endpoints[number];
         let ready = endpoint.ready.iter().take(capacity.pairs);
         let ready: Vec<_> = ready
             .map(|&seq| (endpoint.pairs[&seq].accepted_at_ms, seq))
@@ -174,37 +174,49 @@ impl State {
             .take(capacity.retries.min(capacity.pairs))
             .collect();
         let chosen = longest_due(&ready, &retry, capacity.pairs);
-        let mut claimed = Vec::with_capacity(chosen.len());
-        for seq in chosen {
-            let entry = &self.events[&seq].entry;
-            let gap = endpoint.gap(seq, &entry.ordering_key);
-            let pair = endpoint.put(seq, Place::InFlight);
-            pair.attempts += 1;
-            pair.claims += 1;
-            claimed.push(StoredEvent {
-                key: EntryKey {
-                    endpoint: number as i64,
-                    seq,
-                    claim: pair.claims,
-                },
-                id: entry.id.clone(),
-                hook: entry.hook.clone(),
-                dialect: entry.dialect.clone(),
-                ordering_key: entry.ordering_key.clone(),
-                operation_id: entry.operation_id.clone(),
-                body: entry.body.clone(),
-                endpoint: name.to_owned(),
-                attempt: pair.attempts,
-                crashes: 0,
-                replays: pair.replays,
-                number: seq as u64,
-                gap,
-                out_of_order: pair.out_of_order && !entry.ordering_key.is_empty(),
-                accepted_at_ms: entry.accepted_at_ms,
-            });
+        let chosen = chosen.into_iter().map(|seq| self.claim_one(number, seq));
+        let mut claimed: Vec<StoredEvent> = chosen.collect();
+        for head in 0..claimed.len() {
+            let left = capacity.pairs.saturating_sub(claimed.len());
+            let limit = capacity.behind(&claimed[head]).min(left);
+            let behind = self.endpoints[number].behind(claimed[head].key.seq);
+            let of_hook = |seq: &i64| self.events[seq].entry.hook == claimed[head].hook;
+            let behind: Vec<i64> = behind.take_while(of_hook).take(limit).collect();
+            claimed.extend(behind.into_iter().map(|seq| self.claim_one(number, seq)));
         }
-        endpoint.counts.in_flight += claimed.len() as u64;
+        self.endpoints[number].counts.in_flight += claimed.len() as u64;
         claimed
+    }
+
+    fn claim_one(&mut self, number: usize, seq: i64) -> StoredEvent {
+        let endpoint = &mut self.endpoints[number];
+        let entry = &self.events[&seq].entry;
+        let gap = endpoint.gap(seq, &entry.ordering_key);
+        let name = endpoint.name.clone();
+        let pair = endpoint.put(seq, Place::InFlight);
+        pair.attempts += 1;
+        pair.claims += 1;
+        StoredEvent {
+            key: EntryKey {
+                endpoint: number as i64,
+                seq,
+                claim: pair.claims,
+            },
+            id: entry.id.clone(),
+            hook: entry.hook.clone(),
+            dialect: entry.dialect.clone(),
+            ordering_key: entry.ordering_key.clone(),
+            operation_id: entry.operation_id.clone(),
+            body: entry.body.clone(),
+            endpoint: name,
+            attempt: pair.attempts,
+            crashes: 0,
+            replays: pair.replays,
+            number: seq as u64,
+            gap,
+            out_of_order: pair.out_of_order && !entry.ordering_key.is_empty(),
+            accepted_at_ms: entry.accepted_at_ms,
+        }
     }
 
     pub fn settle(&mut self, key: EntryKey, settlement: Settlement, now_ms: u64, config: &Config) {
@@ -224,7 +236,7 @@ impl State {
                 pair.attempts -= 1;
                 match pair.due_at_ms {
                     Some(_) => drop(endpoint.put(key.seq, Place::Retry)),
-                    None => endpoint.release(key.seq, &event.ordering_key),
+                    None => endpoint.release(key.seq),
                 }
                 return;
             }
@@ -234,14 +246,18 @@ impl State {
                 out_of_order,
                 reason,
             } => {
-                pair.due_at_ms = Some(due_at_ms.max(1));
                 pair.reason = reason;
                 if !counts {
                     pair.attempts -= 1;
                 }
+                if !out_of_order && endpoint.is_busy_before(key.seq) {
+                    endpoint.put(key.seq, Place::Waiting).due_at_ms = None;
+                    return;
+                }
+                endpoint.put(key.seq, Place::Waiting).due_at_ms = Some(due_at_ms.max(1));
                 endpoint.put(key.seq, Place::Retry);
                 if out_of_order {
-                    endpoint.leave_order(key.seq, &event.ordering_key);
+                    endpoint.leave_order(key.seq);
                 }
                 return;
             }
@@ -261,7 +277,7 @@ impl State {
                     body_bytes: event.body.len() as u64,
                     body: None,
                 };
-                endpoint.remove(key.seq, &event.ordering_key);
+                endpoint.remove(key.seq);
                 endpoint.counts.dead += 1;
                 endpoint.dead.insert(key.seq, letter);
                 return;
@@ -271,7 +287,7 @@ impl State {
                 return self.discard_pair(key.endpoint as usize, key.seq, &reason, now_ms, config);
             }
         }
-        endpoint.remove(key.seq, &event.ordering_key);
+        endpoint.remove(key.seq);
         self.end_pair(key.endpoint as usize, key.seq, now_ms, config);
     }
 
@@ -346,7 +362,7 @@ impl State {
         config: &Config,
     ) {
         let entry = self.events[&seq].entry.clone();
-        self.endpoints[number].remove(seq, &entry.ordering_key);
+        self.endpoints[number].remove(seq);
         self.record_discarded(number, &entry, reason, now_ms, config);
         self.end_pair(number, seq, now_ms, config);
     }

@@ -19,7 +19,7 @@ impl Store {
         &mut self,
         name: &str,
         now_ms: u64,
-        capacity: Capacity,
+        capacity: &Capacity,
     ) -> Result<Vec<StoredEvent>> {
         self.sweep(now_ms)?;
         let Some(endpoint) = self.counters.number(name) else {
@@ -35,6 +35,13 @@ impl Store {
                 break;
             }
             for seq in chosen {
+                claimed.extend(self.claim_one(endpoint, name, seq, now_ms)?);
+            }
+        }
+        for head in 0..claimed.len() {
+            let left = capacity.pairs.saturating_sub(claimed.len());
+            let limit = capacity.behind(&claimed[head]).min(left);
+            for seq in self.behind(&claimed[head], limit)? {
                 claimed.extend(self.claim_one(endpoint, name, seq, now_ms)?);
             }
         }
@@ -102,6 +109,33 @@ impl Store {
             Ok((from_sql(row.get(0)?), row.get(1)?))
         })?;
         pairs.collect()
+    }
+
+    /// The pairs behind the first of an ordering key that can go with it: of its hook, not tried
+    /// before, and nothing between them.
+    fn behind(&self, head: &StoredEvent, limit: usize) -> Result<Vec<i64>> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let EntryKey { endpoint, seq, .. } = head.key;
+        let sql =
+            "SELECT pair.seq, attempts, hook FROM pair CROSS JOIN event ON event.seq = pair.seq
+            WHERE endpoint = ?1 AND pair.lane = ?2 AND pair.lane <> '' AND place = 3
+            AND pair.seq > ?3 AND pair.seq < coalesce((SELECT min(seq) FROM pair
+                WHERE endpoint = ?1 AND lane = ?2 AND lane <> '' AND place < 3 AND seq > ?3), ?4)
+            ORDER BY pair.seq LIMIT ?5";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let limit = to_sql(limit as u64);
+        let values = params![endpoint, head.ordering_key, seq, i64::MAX, limit];
+        let mut rows = statement.query(values)?;
+        let mut behind = Vec::new();
+        while let Some(row) = rows.next()? {
+            if row.get::<_, i64>(1)? > 0 || lossy(row, 2)? != head.hook {
+                break;
+            }
+            behind.push(row.get(0)?);
+        }
+        Ok(behind)
     }
 
     /// Dead letters of the ordering key that were accepted before a pair of it, as far as they are

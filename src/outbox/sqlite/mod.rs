@@ -209,7 +209,7 @@ impl Outbox for Sqlite {
         // What a power loss takes back is claimed again, and told once more at the worst; the end of
         // the process alone loses nothing, so crashes are counted.
         self.ask(capacity.pairs, move |store| {
-            store.claim(&endpoint, now_ms, capacity)
+            store.claim(&endpoint, now_ms, &capacity)
         })
         .await
     }

@@ -15,6 +15,19 @@ impl Store {
         statement.exists(params![endpoint, ordering_key])
     }
 
+    /// Whether a pair of the ordering key before a place is in flight or a retry.
+    pub(super) fn is_busy_before(
+        &self,
+        endpoint: i64,
+        ordering_key: &str,
+        seq: i64,
+    ) -> Result<bool> {
+        let sql = "SELECT 1 FROM pair WHERE endpoint = ?1 AND lane = ?2 AND lane <> ''
+            AND place > 0 AND place < 3 AND seq < ?3 LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        statement.exists(params![endpoint, ordering_key, seq])
+    }
+
     /// The first pair of an ordering key that waits, before a place.
     pub(super) fn first_waiting(
         &self,

@@ -43,7 +43,12 @@ impl Store {
                 counts,
                 out_of_order,
             } => {
-                self.retry(key, *due_at_ms, reason, attempts - i64::from(!counts))?;
+                let waits_for = match out_of_order {
+                    true => "",
+                    false => &ordering_key,
+                };
+                let attempts = attempts - i64::from(!counts);
+                self.retry(key, waits_for, *due_at_ms, reason, attempts)?;
                 match out_of_order {
                     true => self.leave_order(key, &ordering_key),
                     false => Ok(()),
@@ -132,22 +137,40 @@ impl Store {
         self.woke = true;
         let sql = "UPDATE pair SET attempts = attempts - 1, place = ?3
             WHERE endpoint = ?1 AND seq = ?2";
-        let is_retry = due_at_ms > 0;
-        let place = if is_retry { 2 } else { 0 };
+        let place = match (due_at_ms > 0, ordering_key.is_empty()) {
+            (true, _) => 2,
+            (false, true) => 0,
+            // Others of the ordering key may be in flight still.
+            (false, false) => 3,
+        };
         self.execute(sql, params![key.endpoint, key.seq, place])?;
-        if is_retry {
-            return Ok(());
-        }
-        self.let_pass(key.endpoint, key.seq, ordering_key)
+        self.go_on(key.endpoint, ordering_key)
     }
 
-    fn retry(&mut self, key: EntryKey, due_at_ms: u64, reason: &str, attempts: i64) -> Result<()> {
+    fn retry(
+        &mut self,
+        key: EntryKey,
+        ordering_key: &str,
+        due_at_ms: u64,
+        reason: &str,
+        attempts: i64,
+    ) -> Result<()> {
         // A sleeper may have looked while the pair was in flight, and know of no due time.
         self.woke = true;
-        let sql = "UPDATE pair SET place = 2, due_at_ms = ?3, reason = ?4, attempts = ?5
+        let (place, due_at_ms) = match self.is_busy_before(key.endpoint, ordering_key, key.seq)? {
+            true => (3, 0),
+            false => (2, to_sql(due_at_ms.max(1))),
+        };
+        let sql = "UPDATE pair SET place = ?6, due_at_ms = ?3, reason = ?4, attempts = ?5
             WHERE endpoint = ?1 AND seq = ?2";
-        let due_at_ms = to_sql(due_at_ms.max(1));
-        let values = params![key.endpoint, key.seq, due_at_ms, cut(reason), attempts];
+        let values = params![
+            key.endpoint,
+            key.seq,
+            due_at_ms,
+            cut(reason),
+            attempts,
+            place
+        ];
         self.execute(sql, values).map(drop)
     }
 

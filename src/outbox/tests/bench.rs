@@ -77,6 +77,21 @@ impl Bench {
                 }
                 names.join(" ")
             }
+            // row <endpoint> <limit> <in a row> @<ms>: the ids
+            ["row", endpoint, limit, in_a_row, at] => {
+                let capacity = Capacity {
+                    in_a_row: in_a_row.parse().unwrap(),
+                    in_a_row_of: Arc::new(["afterSendSingleMsg"]),
+                    ..Capacity::of(limit.parse().unwrap())
+                };
+                let claimed = self.outbox.claim(endpoint, time(at), capacity).await;
+                let mut names = Vec::new();
+                for due in claimed.unwrap() {
+                    names.push(due.id.clone());
+                    self.keys.insert((due.id, due.endpoint), due.key);
+                }
+                names.join(" ")
+            }
             // settle <id>@<endpoint>,… <how>[:<due ms>] @<ms>
             ["settle", pairs, how, at] => {
                 let settlements = pairs.split(',').map(|pair| {
@@ -92,6 +107,8 @@ impl Bench {
             // claim <endpoint> <limit>, at most <n> retries @<ms>
             ["claim", endpoint, limit, "retries", retries, at] => {
                 let capacity = Capacity {
+                    in_a_row: 1,
+                    in_a_row_of: Arc::default(),
                     pairs: limit.parse().unwrap(),
                     retries: retries.parse().unwrap(),
                 };

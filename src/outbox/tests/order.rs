@@ -140,3 +140,50 @@ async fn dead_letters_of_its_key_are_told_with_an_event() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn those_of_a_key_are_taken_one_behind_the_other() {
+    check(
+        "append a/x,b/x,c/y,d/x,e/x to A @10 = stored stored stored stored stored
+        row A 9 3 @10 = a c b d
+        row A 9 3 @10 =
+        settle a@A,b@A delivered @20
+        row A 9 3 @20 =
+        settle d@A release @20
+        row A 9 3 @20 = d e
+        settle d@A,e@A delivered @20
+        append f/x,g/x,h/x to A @30 = stored stored stored
+        row A 2 9 @30 = f g",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_stands_behind_one_that_is_tried_again_waits_for_it() {
+    check(
+        "append a/x,b/x,c/x,d/x to A @10 = stored stored stored stored
+        row A 9 3 @10 = a b c
+        settle a@A delivered @10
+        settle b@A retry:50 @10
+        settle c@A retry:20 @10
+        row A 9 3 @30 =
+        row A 9 3 @50 = b
+        settle b@A delivered @50
+        row A 9 3 @50 = c
+        settle c@A dead @50
+        row A 9 3 @50 = d",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_out_of_order_one_leaves_the_others_their_order() {
+    check(
+        "append a/x,b/x,c/x to A @10 = stored stored stored
+        row A 9 3 @10 = a b c
+        settle a@A out_of_order:50 @10
+        settle b@A,c@A release @10
+        row A 9 3 @50 = b a c",
+    )
+    .await;
+}

@@ -27,7 +27,8 @@ fn small(config: &mut Config) {
 enum Step {
     /// Number of the id, of the ordering key, and the endpoints, for each entry.
     Append(Vec<(u8, u8, Vec<&'static str>)>),
-    Claim(&'static str, usize),
+    /// How many, and how many of them of one ordering key.
+    Claim(&'static str, usize, usize),
     /// Which of all claims so far, from the end, and how it ends.
     Settle(Vec<(usize, How)>),
     /// Of the dead letters of all endpoints or of one.
@@ -78,7 +79,8 @@ fn steps(restarts: bool) -> impl Strategy<Value = Vec<Step>> {
         1 => (endpoint.clone(), prop_oneof![Just(0), 0..200_u64], 1..3_usize)
             .prop_map(|(endpoint, age_ms, limit)| Step::DiscardPending(endpoint, age_ms, limit)),
         6 => vec((0..12_u8, 0..3_u8, endpoints), 1..4).prop_map(Step::Append),
-        6 => (endpoint, 0..4_usize).prop_map(|(endpoint, limit)| Step::Claim(endpoint, limit)),
+        6 => (endpoint, 0..5_usize, 1..4_usize)
+            .prop_map(|(endpoint, limit, in_a_row)| Step::Claim(endpoint, limit, in_a_row)),
         6 => vec((0..6_usize, how), 1..4).prop_map(Step::Settle),
         3 => (0..50_u64).prop_map(Step::Pass),
         1 => Just(if restarts { Step::Crash } else { Step::Pass(1) }),
@@ -107,9 +109,13 @@ async fn check(kind: Kind, steps: Vec<Step>) {
                 let found = bench.outbox.append(entries).await;
                 assert_eq!(found.map_err(|_| ()), wanted);
             }
-            Step::Claim(endpoint, limit) => {
-                let wanted = model.claim(endpoint, now_ms, limit);
-                let capacity = Capacity::of(limit);
+            Step::Claim(endpoint, limit, in_a_row) => {
+                let wanted = model.claim(endpoint, now_ms, limit, in_a_row);
+                let capacity = Capacity {
+                    in_a_row,
+                    in_a_row_of: Arc::new(["afterSendSingleMsg"]),
+                    ..Capacity::of(limit)
+                };
                 let found = bench
                     .outbox
                     .claim(endpoint, now_ms, capacity)

@@ -246,7 +246,13 @@ impl Model {
     }
 
     /// Places in `pairs`, with the number of the claim.
-    pub(super) fn claim(&mut self, endpoint: &str, now_ms: u64, limit: usize) -> Vec<(usize, u32)> {
+    pub(super) fn claim(
+        &mut self,
+        endpoint: &str,
+        now_ms: u64,
+        limit: usize,
+        in_a_row: usize,
+    ) -> Vec<(usize, u32)> {
         self.sweep(now_ms);
         let all = 0..self.pairs.len();
         let mut left: Vec<usize> = all
@@ -265,13 +271,44 @@ impl Model {
                 break;
             };
             left.retain(|&other| other != at);
-            let pair = &mut self.pairs[at];
-            pair.state = State::InFlight;
-            pair.attempts += 1;
-            pair.claims += 1;
-            claimed.push((at, pair.claims));
+            claimed.push(self.take(at));
+        }
+        for (head, _) in claimed.clone() {
+            for at in self.behind(head, in_a_row) {
+                if claimed.len() < limit {
+                    claimed.push(self.take(at));
+                }
+            }
         }
         claimed
+    }
+
+    fn take(&mut self, at: usize) -> (usize, u32) {
+        let pair = &mut self.pairs[at];
+        pair.state = State::InFlight;
+        pair.attempts += 1;
+        pair.claims += 1;
+        (at, pair.claims)
+    }
+
+    /// What goes with a pair that was taken: those of its ordering key that come next, if none of
+    /// them was tried before.
+    fn behind(&self, head: usize, in_a_row: usize) -> Vec<usize> {
+        let pair = &self.pairs[head];
+        if pair.ordering_key().is_empty() || pair.attempts != 1 || pair.crashes > 0 {
+            return Vec::new();
+        }
+        (0..self.pairs.len())
+            .filter(|&at| {
+                let other = &self.pairs[at];
+                other.endpoint == pair.endpoint
+                    && other.ordering_key() == pair.ordering_key()
+                    && other.seq > pair.seq
+                    && other.pending()
+            })
+            .take_while(|&at| self.pairs[at].state == State::Ready && self.pairs[at].attempts == 0)
+            .take(in_a_row - 1)
+            .collect()
     }
 
     pub(super) fn settle(&mut self, (at, claim): (usize, u32), how: How, now_ms: u64) {
@@ -292,9 +329,18 @@ impl Model {
             }
             How::Retry(wait, counts, out_of_order) => {
                 pair.out_of_order |= out_of_order;
-                pair.state = State::Retry;
-                pair.due_at_ms = (now_ms + wait).max(1);
                 pair.attempts -= u32::from(!counts);
+                let pair = pair.clone();
+                let before = |other: &Pair| {
+                    other.endpoint == pair.endpoint
+                        && other.ordering_key() == pair.ordering_key()
+                        && other.seq < pair.seq
+                        && matches!(other.state, State::InFlight | State::Retry)
+                };
+                let waits = !pair.ordering_key().is_empty() && self.pairs.iter().any(before);
+                let pair = &mut self.pairs[at];
+                pair.state = if waits { State::Ready } else { State::Retry };
+                pair.due_at_ms = if waits { 0 } else { (now_ms + wait).max(1) };
             }
         }
         self.forget_ended(now_ms);

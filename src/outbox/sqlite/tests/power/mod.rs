@@ -116,7 +116,7 @@ fn apply(
     store.begin()?;
     match step {
         Step::Claim(limit) => {
-            store.claim("A", now_ms, Capacity::of(*limit))?;
+            store.claim("A", now_ms, &Capacity::of(*limit))?;
         }
         Step::Append(ids) => {
             let entries: Vec<_> = ids.iter().map(|id| entry(id, "A", now_ms)).collect();
@@ -128,7 +128,7 @@ fn apply(
             }
         }
         Step::Work(limit, ends) => {
-            let claimed = store.claim("A", now_ms, Capacity::of(*limit))?;
+            let claimed = store.claim("A", now_ms, &Capacity::of(*limit))?;
             let mut settlements = Vec::new();
             for (due, end) in claimed.into_iter().zip(ends.iter().cycle()) {
                 let reason = "because".to_owned();
