@@ -103,8 +103,8 @@ mod tests {
 
     #[test]
     fn there_is_a_row_for_each_kind() {
-        let table = markdown(&Kind::ALL, EFFORT);
+        let table = markdown(Kind::ALL, EFFORT);
         assert_eq!(table.lines().count(), Kind::ALL.len() + 2, "{table}");
-        assert_eq!(table, markdown(&Kind::ALL, EFFORT));
+        assert_eq!(table, markdown(Kind::ALL, EFFORT));
     }
 }

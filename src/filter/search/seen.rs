@@ -107,7 +107,8 @@ impl Seen<'_> {
                 blank |= self.is_parted_before(at);
             }
         }
-        !(blank && closed) && !self.is_number_or_contraction(range)
+        let is_bounded = blank && closed;
+        !is_bounded && !self.is_number_or_contraction(range)
     }
 
     /// The gaps of a match are those of a number, a date or a time, or that of `he'll`.
