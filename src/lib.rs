@@ -40,6 +40,10 @@
 //! - An after event is acknowledged only when it is on disk.
 //! - Every queue, body, list, wait and retry has a limit with a name.
 
+// What nobody outside of the crate can reach says so, and shows when it is dead. Where something
+// can fail, the proof that it cannot stands in an `expect`, or the failure is handled.
+#![cfg_attr(not(test), warn(unreachable_pub, clippy::unwrap_used))]
+
 #[cfg(all(feature = "faults", not(debug_assertions)))]
 compile_error!("the feature `faults` breaks callgate on purpose and is for tests alone");
 

@@ -16,7 +16,7 @@ use crate::settings::{Problem, Severity};
 const PAGE_ROOMS_MAX: u32 = 1000;
 
 /// The service, ready to be added to the operators' port.
-pub fn admin_service(admin: Admin) -> AdminServiceServer<impl AdminService> {
+pub(super) fn admin_service(admin: Admin) -> AdminServiceServer<impl AdminService> {
     AdminServiceServer::new(AdminApi { admin })
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Seen {
 
 impl Seen {
     /// How old `stats` are.
-    pub fn age(&self) -> Duration {
+    pub(super) fn age(&self) -> Duration {
         self.at.elapsed()
     }
 }

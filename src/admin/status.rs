@@ -129,7 +129,7 @@ struct PausedJson {
 }
 
 /// The status document.
-pub async fn json(admin: &Admin) -> String {
+pub(super) async fn json(admin: &Admin) -> String {
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
         policy: policy(admin),

@@ -57,7 +57,7 @@ fn is_false(flag: &bool) -> bool {
 
 /// An event, with what only callgate knows of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Envelope<'a> {
+pub(super) struct Envelope<'a> {
     pub event: &'a Event,
     pub id: &'a str,
     pub accepted_at_ms: u64,
@@ -67,7 +67,7 @@ pub struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    pub fn of(read: &'a ReadEvent) -> Envelope<'a> {
+    pub(super) fn of(read: &'a ReadEvent) -> Envelope<'a> {
         Envelope {
             event: &read.event,
             id: &read.stored.id,
@@ -80,7 +80,7 @@ impl<'a> Envelope<'a> {
 }
 
 /// One call with all of the events, in their order.
-pub fn batch(endpoint: &Endpoint, events: &[Envelope<'_>]) -> Outgoing {
+pub(super) fn batch(endpoint: &Endpoint, events: &[Envelope<'_>]) -> Outgoing {
     let bodies: Vec<Bytes> = events
         .iter()
         .map(|envelope| {

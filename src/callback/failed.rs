@@ -17,14 +17,14 @@ use crate::policy::{Endpoint, EventFormat};
 
 /// By what an answer can name the events of one request.
 #[derive(Debug)]
-pub struct Names {
+pub(super) struct Names {
     places: HashMap<String, Vec<usize>>,
     events: usize,
 }
 
 /// What an answer says about the events of its request.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Named {
+pub(super) struct Named {
     /// Places in the request, rising.
     pub failed: Vec<usize>,
     /// For its author: the list is not what it was meant to be.
@@ -47,7 +47,7 @@ enum Id {
 impl Names {
     /// `None` where the endpoint is not sent a list. A list may have a single event: receivers
     /// need not treat it as something else.
-    pub fn of(endpoint: &Endpoint, events: &[&ReadEvent]) -> Option<Names> {
+    pub(super) fn of(endpoint: &Endpoint, events: &[&ReadEvent]) -> Option<Names> {
         let mut is_list = endpoint.events.format == EventFormat::CloudEvents;
         let mut places: HashMap<String, Vec<usize>> = HashMap::new();
         for (place, read) in events.iter().enumerate() {
@@ -67,7 +67,7 @@ impl Names {
     }
 
     /// Reads the body of an answer, or as much of it as came.
-    pub fn read(&self, body: &[u8]) -> Named {
+    pub(super) fn read(&self, body: &[u8]) -> Named {
         let answer: Answer = match serde_json::from_slice(body) {
             Ok(answer) => answer,
             Err(error) => {

@@ -82,7 +82,7 @@ const BLOCKS: &[(&str, Rule)] = &[
 ];
 
 /// Why an address is refused; `None` when it may be called.
-pub fn forbidden(address: IpAddr, allowed: &[IpNet]) -> Option<&'static str> {
+pub(super) fn forbidden(address: IpAddr, allowed: &[IpNet]) -> Option<&'static str> {
     let named = allowed
         .iter()
         .any(|net| net.prefix_len() == net.max_prefix_len() && net.addr() == address);
@@ -121,7 +121,10 @@ fn net(block: &str) -> IpNet {
 }
 
 /// The same for a URL's host when it is written as an address.
-pub fn literal_is_forbidden(url: &url::Url, allowed: &[IpNet]) -> Option<(IpAddr, &'static str)> {
+pub(super) fn literal_is_forbidden(
+    url: &url::Url,
+    allowed: &[IpNet],
+) -> Option<(IpAddr, &'static str)> {
     let host = url.host_str()?;
     let literal = host.trim_start_matches('[').trim_end_matches(']');
     let address: IpAddr = literal.parse().ok()?;
@@ -163,7 +166,7 @@ fn is_isatap(address: Ipv6Addr) -> bool {
 #[error(
     "`{host}` resolves to {address}, which is {why}; to call it all the same, name it in `allow_addresses`"
 )]
-pub struct BlockedAddress {
+pub(super) struct BlockedAddress {
     pub host: String,
     pub address: IpAddr,
     pub why: &'static str,

@@ -32,7 +32,7 @@ const FILE_BYTES_MAX: u64 = 4096;
 
 /// Why a secret cannot be used. Never holds any of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SecretError {
+pub(super) enum SecretError {
     #[error("the environment variable `{0}` is not set")]
     NoVariable(String),
     #[error("`{path}` cannot be read: {why}")]
@@ -60,7 +60,7 @@ pub enum SecretError {
 }
 
 /// The keys that sign, the newest first.
-pub struct Keys(Vec<Key>);
+pub(super) struct Keys(Vec<Key>);
 
 enum Key {
     /// The receiver has the same: HMAC-SHA256.
@@ -91,7 +91,7 @@ impl Keys {
     }
 
     /// The value of `webhook-signature`: one signature for each key.
-    pub fn sign(&self, id: &str, timestamp_s: u64, body: &[u8]) -> String {
+    pub(super) fn sign(&self, id: &str, timestamp_s: u64, body: &[u8]) -> String {
         let head = format!("{id}.{timestamp_s}.");
         let signatures = self.0.iter().map(|key| key.sign(head.as_bytes(), body));
         signatures.collect::<Vec<_>>().join(" ")
@@ -162,7 +162,7 @@ impl Key {
 
 /// An endpoint's secret as it was last read.
 #[derive(Debug, Default)]
-pub struct Secret {
+pub(super) struct Secret {
     read: Mutex<Option<Read>>,
 }
 
@@ -178,7 +178,7 @@ struct Read {
 impl Secret {
     /// The keys that sign now. `tell` is called with the public halves when they are others than
     /// those that it was called with before.
-    pub fn keys(
+    pub(super) fn keys(
         &self,
         source: &SecretSource,
         now: Instant,
@@ -211,14 +211,14 @@ impl Secret {
 
     /// What receivers verify with now; empty where both sides have the same secret, where there is
     /// none, and where it cannot be read.
-    pub fn public_keys(&self) -> Vec<String> {
+    pub(super) fn public_keys(&self) -> Vec<String> {
         let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let keys = read.as_ref().and_then(|read| read.keys.as_ref().ok());
         keys.map(|keys| keys.public()).unwrap_or_default()
     }
 
     /// Calls are not signed any more.
-    pub fn forget(&self) {
+    pub(super) fn forget(&self) {
         *self.read.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

@@ -36,7 +36,7 @@ const AGENT: HeaderValue =
 
 /// An answer whose head is complete.
 #[derive(Debug)]
-pub struct Answer {
+pub(super) struct Answer {
     pub status: u16,
     /// How long the endpoint asks not to be called, counted from `now`.
     pub retry_after: Option<Duration>,
@@ -66,7 +66,7 @@ impl WayBack {
 
 impl Answer {
     /// The whole body. Errors: it is longer than the limit, or breaks off.
-    pub async fn body(mut self, bytes_max: usize) -> Result<Bytes, WireError> {
+    pub(super) async fn body(mut self, bytes_max: usize) -> Result<Bytes, WireError> {
         let too_large = || {
             let detail = format!("its answer is larger than {bytes_max} bytes");
             WireError::new(FailureClass::TooLarge, detail)
@@ -95,7 +95,7 @@ impl Answer {
 
     /// The beginning of the body, as far as it comes until then; a body that ends below the limit
     /// leaves the connection ready for another call.
-    pub async fn beginning(mut self, bytes_max: usize, until: Instant) -> Bytes {
+    pub(super) async fn beginning(mut self, bytes_max: usize, until: Instant) -> Bytes {
         let mut body = BytesMut::new();
         while body.len() < bytes_max {
             match timeout_at(until, chunk(&mut self.rest)).await {
@@ -128,7 +128,7 @@ async fn chunk(rest: &mut Incoming) -> Result<Option<Bytes>, WireError> {
 
 /// Why there is no complete answer.
 #[derive(Debug)]
-pub struct WireError {
+pub(super) struct WireError {
     pub class: FailureClass,
     pub detail: String,
     /// No connection was made.

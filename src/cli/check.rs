@@ -18,7 +18,7 @@ use crate::settings::{Problem, Severity};
 
 /// Exit codes: 0 no errors, 1 errors, or warnings with --deny-warnings.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Print one JSON object instead of lines.
     #[arg(long)]
     json: bool,
@@ -51,7 +51,7 @@ struct Checked {
     problems: Vec<Problem>,
 }
 
-pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     let env: Vec<_> = std::env::vars().collect();
     let checked = check(files, &env)?;
     let count = |severity: Severity| {

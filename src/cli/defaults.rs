@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::{config, policy};
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Which file's settings.
     #[arg(value_enum)]
     which: Which,
@@ -19,7 +19,7 @@ enum Which {
     Engine,
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let text = match args.which {
         Which::Policy => policy::DEFAULTS,
         Which::Engine => config::DEFAULTS,

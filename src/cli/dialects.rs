@@ -9,7 +9,7 @@ use crate::dialect::{self, HookInfo};
 use crate::event::{DialectId, Moment};
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// One dialect alone: openim, openim-v2, wukongim, chatserver or funtek.
     dialect: Option<String>,
     /// Print one JSON object a line instead of a table.
@@ -17,7 +17,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let wanted = match args
         .dialect
         .as_deref()

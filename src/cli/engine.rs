@@ -65,7 +65,7 @@ pub(super) struct Listeners {
 
 impl Listeners {
     /// Opens the ports, or takes over those that the parent process keeps open.
-    pub async fn open(config: &Config) -> anyhow::Result<Listeners> {
+    pub(super) async fn open(config: &Config) -> anyhow::Result<Listeners> {
         let names = std::env::var("LISTEN_FDNAMES").ok();
         let mut inherited = Inherited::take_over(names.as_deref())
             .context("the sockets of LISTEN_FDS could not be taken over")?;
@@ -95,7 +95,7 @@ impl Listeners {
         Ok(Listeners { grpc, http, admin })
     }
 
-    pub fn addresses(&self) -> anyhow::Result<Addresses> {
+    pub(super) fn addresses(&self) -> anyhow::Result<Addresses> {
         Ok(Addresses {
             grpc: self.grpc.local_addr()?,
             http: self.http.local_addr()?,
@@ -105,7 +105,7 @@ impl Listeners {
 }
 
 impl Engine {
-    pub fn assemble(
+    pub(super) fn assemble(
         config: Config,
         policies: Arc<Policies>,
         metrics: Arc<Metrics>,
@@ -168,7 +168,7 @@ impl Engine {
     }
 
     /// Watches the policy files, and keeps the endpoints' state in step with them.
-    pub fn watch(&self) -> anyhow::Result<Watch> {
+    pub(super) fn watch(&self) -> anyhow::Result<Watch> {
         let (callbacks, metrics) = (self.callbacks.clone(), self.metrics.clone());
         let follow = move |snapshot: &Snapshot| follow_policy(snapshot, &callbacks, &metrics);
         self.policies.follow(follow);
@@ -178,7 +178,7 @@ impl Engine {
 
     /// Serves the ports and delivers events until `stop`; a server that ends by itself cancels
     /// `failed`.
-    pub fn start(
+    pub(super) fn start(
         &self,
         listeners: Listeners,
         stop: &CancellationToken,

@@ -17,7 +17,7 @@ use crate::policy::{self, CompileContext, Snapshot};
 use crate::reload::read_files;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The text of a message; with --event, the file of a recorded call.
     #[arg(
         required_unless_present = "file",
@@ -43,7 +43,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     let Some(snapshot) = load(files)? else {
         return Ok(ExitCode::from(EXIT_BAD_INPUT));
     };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// Where the policy is.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Files {
+pub(super) struct Files {
     /// Directory with policy.yaml, engine.yaml and word lists.
     #[arg(
         long,

@@ -29,7 +29,7 @@ use crate::proto::v1;
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     order: Order,
     /// Operators' address of the running server; without it `admin.listen` of engine.yaml is
@@ -120,7 +120,7 @@ enum Order {
     },
 }
 
-pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     if let Order::Discard {
         which, all: false, ..
     } = &args.order

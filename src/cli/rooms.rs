@@ -11,7 +11,7 @@ use super::output;
 use crate::proto::v1;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     order: Option<Order>,
     /// Address of the server's operators' port.
@@ -49,7 +49,7 @@ enum Order {
     },
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     client::block_on(async {
         let admin = client::admin(&args.server).await?;
         let order = args.order.unwrap_or(Order::List);

@@ -14,7 +14,7 @@ use crate::proto::v1;
 const DEFAULT_SERVER: &str = "http://127.0.0.1:50051";
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The text of the message.
     text: String,
     /// Address of the server's gRPC port; without it `grpc.listen` of engine.yaml.
@@ -43,7 +43,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(files: &Files, mut args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(files: &Files, mut args: Args) -> anyhow::Result<ExitCode> {
     let url = match args.server.take() {
         Some(url) => url,
         None => {

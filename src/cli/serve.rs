@@ -27,9 +27,9 @@ use crate::settings::{Problem, Severity};
 use crate::telemetry::{self, LogFormat, Metrics};
 
 #[derive(Debug, Default, clap::Args)]
-pub struct Args {}
+pub(super) struct Args {}
 
-pub fn run(files: &Files, _: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(files: &Files, _: Args) -> anyhow::Result<ExitCode> {
     let env: Vec<_> = std::env::vars().collect();
     let mut config = match load_config(&files.policies, &env)? {
         Ok(config) => config,

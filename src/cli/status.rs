@@ -12,7 +12,7 @@ use super::files::Files;
 use crate::proto::v1;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
     #[arg(long, env = "CALLGATE_ADMIN", value_name = "URL")]
     server: Option<String>,
@@ -21,7 +21,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     let url = match args.server {
         Some(url) => url,
         None => {

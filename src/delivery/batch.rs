@@ -55,19 +55,19 @@ impl<T> Default for Batches<T> {
 }
 
 impl<T> Batches<T> {
-    pub fn add(&mut self, hook: &str, waiting: Waiting<T>) {
+    pub(super) fn add(&mut self, hook: &str, waiting: Waiting<T>) {
         let queue = self.queues.entry(hook.to_owned()).or_default();
         queue.push_back(waiting);
     }
 
     /// How many events wait.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.queues.values().map(VecDeque::len).sum()
     }
 
     /// The next batch that may be sent: full, or its first event has waited long enough, or
     /// nothing of its hook is under way.
-    pub fn take(&mut self, now_ms: u64, cut: impl Fn(&str) -> Cut) -> Option<Batch<T>> {
+    pub(super) fn take(&mut self, now_ms: u64, cut: impl Fn(&str) -> Cut) -> Option<Batch<T>> {
         for (hook, queue) in &mut self.queues {
             let (places, full) = fitting(queue, &self.busy, cut(hook));
             let idle = self.under_way.get(hook).is_none_or(|count| *count == 0);
@@ -95,7 +95,7 @@ impl<T> Batches<T> {
 
     /// A batch has ended. Gives out what waits behind an event that is tried again: its turn
     /// comes after that one's.
-    pub fn end(&mut self, hook: &str, ordering_keys: &[String], held: &[String]) -> Vec<T> {
+    pub(super) fn end(&mut self, hook: &str, ordering_keys: &[String], held: &[String]) -> Vec<T> {
         if let Some(count) = self.under_way.get_mut(hook) {
             *count = count.saturating_sub(1);
         }
@@ -118,25 +118,25 @@ impl<T> Batches<T> {
     }
 
     /// What waits.
-    pub fn items(&self) -> impl Iterator<Item = &T> {
+    pub(super) fn items(&self) -> impl Iterator<Item = &T> {
         let waiting = self.queues.values().flatten();
         waiting.map(|waiting| &waiting.item)
     }
 
     /// Requests of a hook that are under way.
-    pub fn under_way(&self, hook: &str) -> usize {
+    pub(super) fn under_way(&self, hook: &str) -> usize {
         self.under_way.get(hook).copied().unwrap_or_default()
     }
 
     /// What waits of a hook, not to be sent.
-    pub fn take_hook(&mut self, hook: &str) -> Vec<T> {
+    pub(super) fn take_hook(&mut self, hook: &str) -> Vec<T> {
         let queue = self.queues.remove(hook).unwrap_or_default();
         queue.into_iter().map(|waiting| waiting.item).collect()
     }
 
     /// When the next batch is sent, whether it is full by then or not. What waits for the end of
     /// a request is not asked.
-    pub fn next_ms(&self) -> Option<u64> {
+    pub(super) fn next_ms(&self) -> Option<u64> {
         let waiting = self.queues.values().flatten();
         waiting
             .filter(|waiting| !self.busy.contains(&waiting.ordering_key))
@@ -145,7 +145,7 @@ impl<T> Batches<T> {
     }
 
     /// Everything that waits, not to be sent.
-    pub fn take_all(&mut self) -> Vec<T> {
+    pub(super) fn take_all(&mut self) -> Vec<T> {
         let queues = std::mem::take(&mut self.queues);
         let waiting = queues.into_values().flatten();
         waiting.map(|waiting| waiting.item).collect()

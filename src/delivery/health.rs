@@ -30,7 +30,10 @@ pub(super) struct EndpointHealth {
 }
 
 impl EndpointHealth {
-    pub async fn load(tools: Arc<Tools>, name: String) -> Result<EndpointHealth, OutboxError> {
+    pub(super) async fn load(
+        tools: Arc<Tools>,
+        name: String,
+    ) -> Result<EndpointHealth, OutboxError> {
         let stats = tools.outbox.stats().await?;
         let mut endpoints = stats.endpoints.into_iter();
         let stats = endpoints.find(|stats| stats.endpoint == name);
@@ -49,29 +52,29 @@ impl EndpointHealth {
         })
     }
 
-    pub fn is_paused(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         self.kept.paused.is_some()
     }
 
     /// How long until a paused endpoint is tried again.
-    pub fn probe_left(&self, now: Instant) -> Duration {
+    pub(super) fn probe_left(&self, now: Instant) -> Duration {
         self.probe_at.saturating_duration_since(now)
     }
 
     /// How long the endpoint asked to be left alone.
-    pub fn hold_left(&self) -> Duration {
+    pub(super) fn hold_left(&self) -> Duration {
         let now_ms = self.tools.clock.now_ms();
         Duration::from_millis(self.hold_until_ms.saturating_sub(now_ms))
     }
 
     /// A paused endpoint is being tried.
-    pub fn probed(&mut self, probe_every: Duration, now: Instant) {
+    pub(super) fn probed(&mut self, probe_every: Duration, now: Instant) {
         self.probe_wait = self.probe_wait.min(probe_every);
         self.probe_at = now + self.probe_wait;
         self.probe_wait = (self.probe_wait * 2).min(probe_every);
     }
 
-    pub fn failing(&self) -> Option<Failing> {
+    pub(super) fn failing(&self) -> Option<Failing> {
         Some(Failing {
             since_ms: self.kept.failing_since_ms?,
             seen_ms: self.seen_ms?,
@@ -79,7 +82,7 @@ impl EndpointHealth {
     }
 
     /// Takes in what a request said about the endpoint.
-    pub async fn learn(
+    pub(super) async fn learn(
         &mut self,
         ended: &Ended,
         endpoint: &Endpoint,

@@ -13,7 +13,7 @@ const BURST: Duration = Duration::from_millis(100);
 
 /// The pace of one endpoint.
 #[derive(Debug)]
-pub struct Pace {
+pub(super) struct Pace {
     /// Requests in flight, until it is as fast as it may be.
     allowed: Option<usize>,
     successes: u32,
@@ -22,7 +22,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    pub fn full() -> Pace {
+    pub(super) fn full() -> Pace {
         Pace {
             allowed: None,
             successes: 0,
@@ -32,12 +32,12 @@ impl Pace {
 
     /// Begins again with one request at a time: a backlog that is let go all at once would bring
     /// the endpoint down again.
-    pub fn slow_down(&mut self) {
+    pub(super) fn slow_down(&mut self) {
         self.allowed = Some(1);
         self.successes = 0;
     }
 
-    pub fn succeeded(&mut self, in_flight_max: usize) {
+    pub(super) fn succeeded(&mut self, in_flight_max: usize) {
         let Some(allowed) = self.allowed else {
             return;
         };
@@ -50,12 +50,12 @@ impl Pace {
     }
 
     /// Requests in flight that are allowed now.
-    pub fn in_flight(&self, in_flight_max: usize) -> usize {
+    pub(super) fn in_flight(&self, in_flight_max: usize) -> usize {
         self.allowed.unwrap_or(in_flight_max).min(in_flight_max)
     }
 
     /// How long until the next request may begin at `rate` a second; 0 is no limit.
-    pub fn wait(&self, rate: u32, now: Instant) -> Duration {
+    pub(super) fn wait(&self, rate: u32, now: Instant) -> Duration {
         match self.next_at {
             Some(next_at) if rate > 0 => next_at.saturating_duration_since(now),
             _ => Duration::ZERO,
@@ -63,7 +63,7 @@ impl Pace {
     }
 
     /// How many requests may begin now at `rate` a second; 0 is no limit.
-    pub fn room(&self, rate: u32, now: Instant) -> usize {
+    pub(super) fn room(&self, rate: u32, now: Instant) -> usize {
         if rate == 0 {
             return usize::MAX;
         }
@@ -76,7 +76,7 @@ impl Pace {
     }
 
     /// A request begins.
-    pub fn begin(&mut self, rate: u32, now: Instant) {
+    pub(super) fn begin(&mut self, rate: u32, now: Instant) {
         if rate > 0 {
             self.next_at = Some(self.from(now) + Duration::from_secs(1) / rate);
         }

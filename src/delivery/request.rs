@@ -45,7 +45,7 @@ pub(super) fn key_of(event: &ReadEvent) -> &str {
 impl Request {
     /// Delivers the events and settles each. When the endpoint refuses several together, each
     /// half is sent alone, until the culprit is.
-    pub async fn carry(self, tools: Arc<Tools>, stop: CancellationToken) -> Ended {
+    pub(super) async fn carry(self, tools: Arc<Tools>, stop: CancellationToken) -> Ended {
         let mut ended = Ended {
             endpoint: Standing::Unknown,
             detail: String::new(),

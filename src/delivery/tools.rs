@@ -69,7 +69,7 @@ pub(super) struct Tools {
 impl Tools {
     /// Reads claimed events again. Those that can never be delivered are dead at once, and say
     /// nothing about their neighbours.
-    pub async fn read(&self, claimed: Vec<StoredEvent>) -> Vec<ReadEvent> {
+    pub(super) async fn read(&self, claimed: Vec<StoredEvent>) -> Vec<ReadEvent> {
         let mut events = Vec::with_capacity(claimed.len());
         let mut hopeless = Vec::new();
         for stored in claimed {
@@ -98,7 +98,7 @@ impl Tools {
         events
     }
 
-    pub async fn settle(&self, mut settlements: Vec<(EntryKey, Settlement)>) {
+    pub(super) async fn settle(&self, mut settlements: Vec<(EntryKey, Settlement)>) {
         if asked(Fault::LostRequeue) {
             settlements.retain(|(_, how)| !matches!(how, Settlement::Retry { .. }));
         }
@@ -112,7 +112,7 @@ impl Tools {
     }
 
     /// Puts events back that were not sent.
-    pub async fn release(&self, events: impl IntoIterator<Item = ReadEvent>) {
+    pub(super) async fn release(&self, events: impl IntoIterator<Item = ReadEvent>) {
         let keys = events.into_iter().map(|event| event.stored.key);
         self.settle(keys.map(|key| (key, Settlement::Release)).collect())
             .await;
@@ -120,7 +120,7 @@ impl Tools {
 
     /// Puts events back until a time, without an attempt used up; those that follow one of their
     /// ordering key wait for it.
-    pub async fn park(&self, events: Vec<ReadEvent>, due_at_ms: u64, reason: &str) {
+    pub(super) async fn park(&self, events: Vec<ReadEvent>, due_at_ms: u64, reason: &str) {
         let mut held = HashSet::new();
         let mut settlements = Vec::with_capacity(events.len());
         for ReadEvent { stored, .. } in events {
@@ -139,7 +139,7 @@ impl Tools {
         self.settle(settlements).await;
     }
 
-    pub fn outbox_failed(&self, error: &OutboxError) {
+    pub(super) fn outbox_failed(&self, error: &OutboxError) {
         if let Some(held_back) = self.failures_logged.pass(("outbox".into(), "outbox")) {
             info!(%error, held_back, "the outbox does not answer");
         }

@@ -13,7 +13,7 @@ use super::text::{self, FoldTable, Lens, Runs, SYMBOL, Sounds, Stream, View, lon
 /// Words of combinations that are kept for one text.
 const COMBINED_MAX: usize = 1 << 14;
 
-pub struct Group {
+pub(super) struct Group {
     table: FoldTable,
     sounds: Sounds,
     readings: Vec<Reading>,
@@ -46,7 +46,7 @@ struct Phrases {
 
 /// What a list says about the text and its matches.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules {
+pub(super) struct Rules {
     pub mode: Mode,
     pub allow_mode: AllowMode,
     pub limits: Limits,
@@ -58,7 +58,7 @@ pub struct Rules {
 }
 
 /// What is looked for in one text.
-pub struct Sought<'a> {
+pub(super) struct Sought<'a> {
     pub text: &'a str,
     /// By list.
     pub active: &'a [bool],
@@ -70,7 +70,7 @@ pub struct Sought<'a> {
 
 /// What [`Group::find`] works with; kept from text to text.
 #[derive(Default)]
-pub struct Work {
+pub(super) struct Work {
     stream: Stream,
     views: Views,
     places: Places,
@@ -119,7 +119,7 @@ struct Views {
 impl Group {
     /// Builds the group of the lists that are `members`, which all fold like `options`, and of
     /// every list of allowed phrases. Reports what is wrong with them to `problems`.
-    pub fn build(
+    pub(super) fn build(
         options: &Options,
         lists: &[ListSpec],
         members: &[bool],
@@ -175,7 +175,7 @@ impl Group {
     }
 
     /// A text as its entries are compared with it.
-    pub fn folded(&self, text: &str) -> String {
+    pub(super) fn folded(&self, text: &str) -> String {
         let mut stream = Stream::default();
         self.table.fold(text, &mut stream);
         let symbols = stream.symbols.iter().map(|symbol| symbol & SYMBOL);
@@ -187,13 +187,13 @@ impl Group {
     }
 
     /// What an entry of these lists was seen through where it was found so.
-    pub fn evasions(&self, entry: &str, found: &str, options: &Options) -> Vec<Evasion> {
+    pub(super) fn evasions(&self, entry: &str, found: &str, options: &Options) -> Vec<Evasion> {
         let (entry, _) = entries::without_wildcards(entry);
         result::between(entry, found, options, &self.table, &self.sounds)
     }
 
     /// Appends what is reported to `reported`, list by list.
-    pub fn find(&self, sought: &Sought, work: &mut Work, reported: &mut Vec<Hit>) {
+    pub(super) fn find(&self, sought: &Sought, work: &mut Work, reported: &mut Vec<Hit>) {
         self.table.fold(sought.text, &mut work.stream);
         work.places.clear();
         work.hits.clear();
@@ -352,7 +352,7 @@ impl Group {
     }
 
     /// The first phrase that spares a match of a list at these bytes.
-    pub fn sparing(&self, sought: &Sought, list: usize, found: Range<u32>) -> Option<Hit> {
+    pub(super) fn sparing(&self, sought: &Sought, list: usize, found: Range<u32>) -> Option<Hit> {
         let rules = &sought.rules[list];
         let (mut stream, mut views, mut places) = <(Stream, Views, Places)>::default();
         self.table.fold(sought.text, &mut stream);

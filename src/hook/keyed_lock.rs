@@ -19,7 +19,7 @@ pub struct WaitLimits {
 
 /// Who waits for whom.
 #[derive(Debug)]
-pub struct KeyedLock {
+pub(super) struct KeyedLock {
     limits: WaitLimits,
     waiting: AtomicUsize,
     ordering_keys: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
@@ -27,7 +27,7 @@ pub struct KeyedLock {
 
 /// A turn; the next one begins when it is dropped.
 #[derive(Debug)]
-pub struct Turn<'a> {
+pub(super) struct Turn<'a> {
     turns: &'a KeyedLock,
     ordering_key: &'a str,
     guard: Option<OwnedMutexGuard<()>>,
@@ -35,10 +35,10 @@ pub struct Turn<'a> {
 
 /// As many wait as may.
 #[derive(Debug)]
-pub struct TooManyWait;
+pub(super) struct TooManyWait;
 
 impl KeyedLock {
-    pub fn new(limits: WaitLimits) -> KeyedLock {
+    pub(super) fn new(limits: WaitLimits) -> KeyedLock {
         KeyedLock {
             limits,
             waiting: AtomicUsize::new(0),
@@ -47,7 +47,7 @@ impl KeyedLock {
     }
 
     /// Waits until nobody else of this ordering key has a turn. First come, first served.
-    pub async fn wait<'a>(&'a self, ordering_key: &'a str) -> Result<Turn<'a>, TooManyWait> {
+    pub(super) async fn wait<'a>(&'a self, ordering_key: &'a str) -> Result<Turn<'a>, TooManyWait> {
         let (mutex, mut turn) = self.queue(ordering_key)?;
         turn.guard = Some(mutex.lock_owned().await);
         Ok(turn)

@@ -24,10 +24,10 @@ const MATCHES_MAX: usize = 64;
 /// The hash is keyed afresh in every process, so nobody can make a message that is taken for
 /// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key(u64);
+pub(super) struct Key(u64);
 
 #[derive(Debug, Default)]
-pub struct Reuse {
+pub(super) struct Reuse {
     hasher: RandomState,
     recent: Mutex<Recent>,
 }
@@ -41,7 +41,7 @@ struct Recent {
 
 impl Reuse {
     /// The key of an event whose work may be asked for again.
-    pub fn key(&self, version: &Version, rules: &HookRules, event: &Event) -> Option<Key> {
+    pub(super) fn key(&self, version: &Version, rules: &HookRules, event: &Event) -> Option<Key> {
         let message = event.message.as_ref()?;
         if message.server_msg_id.is_empty() {
             return None;
@@ -57,7 +57,7 @@ impl Reuse {
     }
 
     /// True for a message that is worth asking for.
-    pub fn is_long(event: &Event) -> bool {
+    pub(super) fn is_long(event: &Event) -> bool {
         event
             .texts
             .iter()
@@ -67,12 +67,12 @@ impl Reuse {
     }
 
     /// What was found in the call before.
-    pub fn take(&self, key: Key) -> Option<Arc<Found>> {
+    pub(super) fn take(&self, key: Key) -> Option<Arc<Found>> {
         self.lock().found.get(&key).cloned().flatten()
     }
 
     /// Remembers a message; false if it was remembered already.
-    pub fn remember(&self, key: Key, event: &Event, found: &Arc<Found>) -> bool {
+    pub(super) fn remember(&self, key: Key, event: &Event, found: &Arc<Found>) -> bool {
         // Texts that were not searched because there was no time may be next time.
         let is_worth_it = Self::is_long(event)
             && found.count() <= MATCHES_MAX

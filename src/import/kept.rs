@@ -6,7 +6,7 @@ use crate::settings::{Entry, Map, in_file_order};
 const KEPT: [&str; 5] = ["lists", "each_list", "filters", "failure", "lint"];
 
 /// The sections of a policy, as they are written, and the keys of those that are not kept.
-pub fn sections(text: &str, root: &Map) -> (String, Vec<String>) {
+pub(super) fn sections(text: &str, root: &Map) -> (String, Vec<String>) {
     let lines: Vec<&str> = text.lines().collect();
     let entries = in_file_order(root);
     let starts: Vec<usize> = entries

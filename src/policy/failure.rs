@@ -29,7 +29,7 @@ impl FailureActions {
 
 /// What a sender reads when the failure policy blocks.
 #[derive(Clone, Debug)]
-pub struct FailureRefusal {
+pub(super) struct FailureRefusal {
     pub code: i32,
     pub reason: String,
     /// Instead of `reason` where trying again mends nothing.

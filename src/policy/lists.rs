@@ -21,7 +21,7 @@ const PROBLEMS_MAX: usize = 20;
 
 /// What the list itself says, which its entries add to.
 #[derive(Clone, Copy, Debug)]
-pub struct Defaults<'a> {
+pub(super) struct Defaults<'a> {
     /// They come before the tags of each entry.
     pub tags: &'a [String],
     pub options: &'a Options,
@@ -50,7 +50,7 @@ pub fn read_list(file: &str, bytes: &[u8], problems: &Problems) -> Entries {
 }
 
 /// Reads a list file.
-pub fn read(
+pub(super) fn read(
     file: &Arc<str>,
     bytes: &[u8],
     list: Defaults<'_>,
@@ -234,7 +234,7 @@ impl Reading<'_> {
 }
 
 /// A line of a list.
-pub fn line_of(file: &Arc<str>, line: u32) -> At {
+pub(super) fn line_of(file: &Arc<str>, line: u32) -> At {
     At {
         place: Place {
             file: Arc::clone(file),

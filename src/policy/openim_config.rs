@@ -17,7 +17,7 @@ use crate::settings::{At, Entry, Map, Node, Place, Problems, Value, suggest};
 
 /// Where a piece of OpenIM's settings stands, which decides what an absent value means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub(super) enum Source {
     /// In a file of OpenIM: absent and null are false, unknown keys are its business.
     Included,
     /// In policy.yaml itself: absent values have our defaults, unknown keys are errors.
@@ -92,7 +92,7 @@ pub fn convert_file(root: &Map, file: &At, problems: &Problems) -> Converted {
 }
 
 /// Takes what is written in OpenIM's v2 spelling out of a layer of policy.yaml.
-pub fn take_v2(root: &mut Map, problems: &Problems) -> Converted {
+pub(super) fn take_v2(root: &mut Map, problems: &Problems) -> Converted {
     let mut taken = Map::new();
     root.retain(|key, entry| {
         let is_v2 = key.starts_with("callback") && key != "callback";

@@ -17,7 +17,7 @@ const SEND_HOOKS: [&str; 2] = ["beforeSendSingleMsg", "beforeSendGroupMsg"];
 const MODIFY_HOOK: &str = "beforeMsgModify";
 
 /// Reports every finding about a spec.
-pub fn review(
+pub(super) fn review(
     spec: &Spec,
     files: &FileSet,
     context: &CompileContext,

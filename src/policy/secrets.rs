@@ -7,7 +7,7 @@ use crate::settings::Problems;
 
 /// Makes the paths of secrets relative to the policy directory, and reports those that cannot be
 /// used. Returns the files that are outside of the policy, so that their edits are noticed.
-pub fn settle(
+pub(super) fn settle(
     spec: &mut Spec,
     files: &FileSet,
     context: &CompileContext,

@@ -98,14 +98,18 @@ const TEMPLATES: [(&str, &str); 3] = [
 const SPECIAL_HOOKS: &str = "special_hooks";
 
 /// All that the files and the environment say.
-pub struct Sources {
+pub(super) struct Sources {
     pub settings: Map,
     /// What included files say in vain.
     pub overrides: Vec<Override>,
 }
 
 /// Reads and merges everything; `None` when policy.yaml itself cannot be read.
-pub fn read(files: &FileSet, context: &CompileContext, problems: &Problems) -> Option<Sources> {
+pub(super) fn read(
+    files: &FileSet,
+    context: &CompileContext,
+    problems: &Problems,
+) -> Option<Sources> {
     let mut policy = read_policy(files, problems)?;
     let mut environment = from_environment("CALLGATE_POLICY", &context.env, problems).root;
     settle_nulls(&mut policy, problems);
@@ -334,7 +338,7 @@ fn of_v2(converted: Converted) -> Map {
 }
 
 /// The endpoint of hooks that name none.
-pub const CALLBACK_URL: &str = "callbackUrl";
+pub(super) const CALLBACK_URL: &str = "callbackUrl";
 
 fn child<'a>(map: &'a mut Map, name: &str) -> Option<&'a mut Map> {
     match map.get_mut(name).map(|entry| &mut entry.node.value) {

@@ -23,7 +23,7 @@ const EXTENSIONS: [&str; 5] = ["yaml", "yml", "txt", "csv", "json"];
 
 /// What `stat` says of every file. Two equal fingerprints mean that nothing was edited.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fingerprint(Vec<Stat>);
+pub(super) struct Fingerprint(Vec<Stat>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stat {
@@ -47,7 +47,7 @@ impl Stat {
 }
 
 impl Fingerprint {
-    pub fn of(directory: &Path) -> Fingerprint {
+    pub(super) fn of(directory: &Path) -> Fingerprint {
         let mut stats = Vec::new();
         // What cannot be read now is absent from the fingerprint; reading it will say why.
         let _ = walk(directory, "", 0, &mut stats);
@@ -55,7 +55,7 @@ impl Fingerprint {
     }
 
     /// The same of single files, wherever they are; those that are missing are left out.
-    pub fn of_files(paths: &[PathBuf]) -> Fingerprint {
+    pub(super) fn of_files(paths: &[PathBuf]) -> Fingerprint {
         let stats = paths.iter().filter_map(|path| {
             let metadata = fs::metadata(path).ok()?;
             Some(Stat::of(path.display().to_string(), &metadata))

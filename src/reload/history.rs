@@ -46,7 +46,7 @@ pub(super) struct History {
 }
 
 impl History {
-    pub fn took(&mut self, version: Version, warnings: Vec<Problem>) {
+    pub(super) fn took(&mut self, version: Version, warnings: Vec<Problem>) {
         let at_ms = now_ms();
         self.loaded.push_back(Loaded { version, at_ms });
         if self.loaded.len() > VERSIONS_KEPT {
@@ -56,12 +56,12 @@ impl History {
         self.warnings = warnings;
     }
 
-    pub fn engine_edited(&mut self, problems: Vec<Problem>) {
+    pub(super) fn engine_edited(&mut self, problems: Vec<Problem>) {
         let at_ms = now_ms();
         self.engine = Some(EngineEdit { at_ms, problems });
     }
 
-    pub fn refused(&mut self, problems: Vec<Problem>) {
+    pub(super) fn refused(&mut self, problems: Vec<Problem>) {
         let at_ms = now_ms();
         self.rejected = Some(Rejected { at_ms, problems });
     }

@@ -60,7 +60,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub fn new(connection: Arc<Connection>, budget: Arc<BodyBudget>) -> Call {
+    pub(super) fn new(connection: Arc<Connection>, budget: Arc<BodyBudget>) -> Call {
         connection.call_began();
         Call {
             connection,
@@ -69,7 +69,7 @@ impl Call {
         }
     }
 
-    pub fn connection(&self) -> &Connection {
+    pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }
 
@@ -106,7 +106,7 @@ impl Drop for Call {
 
 /// Why a body could not be read.
 #[derive(Debug)]
-pub enum BodyError {
+pub(super) enum BodyError {
     /// It took too long.
     Late(Status),
     /// There is no memory for it now.
@@ -116,7 +116,7 @@ pub enum BodyError {
 
 impl BodyError {
     /// The reason inside another error.
-    pub fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a BodyError> {
+    pub(super) fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a BodyError> {
         let mut next = Some(error);
         while let Some(error) = next {
             if let Some(found) = error.downcast_ref() {
@@ -210,7 +210,7 @@ impl Drop for Waiting {
 
 impl LimitedBody {
     /// `endless`: a stream of messages, which ends when its caller likes.
-    pub fn new(body: Incoming, call: Arc<Call>, endless: bool) -> LimitedBody {
+    pub(super) fn new(body: Incoming, call: Arc<Call>, endless: bool) -> LimitedBody {
         LimitedBody {
             body,
             call,
@@ -279,7 +279,7 @@ impl HttpBody for LimitedBody {
 }
 
 /// An answer that ends its call when its last byte is on the way.
-pub struct CountedBody {
+pub(super) struct CountedBody {
     body: Body,
     _call: Arc<Call>,
 }

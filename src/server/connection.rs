@@ -60,7 +60,7 @@ pub(super) enum Look {
 }
 
 impl Connection {
-    pub fn new() -> Connection {
+    pub(super) fn new() -> Connection {
         Connection {
             opened: Instant::now(),
             calls: AtomicUsize::new(0),
@@ -75,30 +75,30 @@ impl Connection {
         }
     }
 
-    pub fn call_began(&self) {
+    pub(super) fn call_began(&self) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.head_since_ms.store(0, Ordering::Relaxed);
     }
 
-    pub fn call_ended(&self) {
+    pub(super) fn call_ended(&self) {
         self.served.store(true, Ordering::Relaxed);
         self.idle_since_ms.store(self.age_ms(), Ordering::Relaxed);
         self.head_since_ms.store(0, Ordering::Relaxed);
         self.calls.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub fn is_busy(&self) -> bool {
+    pub(super) fn is_busy(&self) -> bool {
         self.calls.load(Ordering::Relaxed) > 0
     }
 
     /// Orders idle connections: what never asked anything goes first, then the longest idle.
-    pub fn worth(&self) -> (bool, Instant) {
+    pub(super) fn worth(&self) -> (bool, Instant) {
         let idle_since = self.at(self.idle_since_ms.load(Ordering::Relaxed));
         (self.served.load(Ordering::Relaxed), idle_since)
     }
 
     /// Whether it has been waited for long enough, or when to look again.
-    pub fn look(&self, now: Instant, patience: Patience) -> Look {
+    pub(super) fn look(&self, now: Instant, patience: Patience) -> Look {
         let again = now + patience.head;
         if self.is_busy() {
             return Look::Again(again);
@@ -124,7 +124,7 @@ impl Connection {
         Some(self.at(since_ms))
     }
 
-    pub fn is_http2(&self) -> bool {
+    pub(super) fn is_http2(&self) -> bool {
         self.is_http2.load(Ordering::Relaxed)
             && self.preface_bytes.load(Ordering::Relaxed) >= PREFACE.len()
     }

@@ -21,7 +21,7 @@ pub(super) struct Eager<R, F, A> {
 
 impl<R, F, A> Eager<R, F, A> {
     /// `answer` is asked for every request, and limits what is done at the same time.
-    pub fn new(requests: R, answer: F) -> Eager<R, F, A> {
+    pub(super) fn new(requests: R, answer: F) -> Eager<R, F, A> {
         Eager {
             requests: Some(requests),
             answer,

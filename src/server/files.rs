@@ -1,7 +1,7 @@
 //! File descriptors: how many there are, and whether all that may be open fits.
 
 /// How many descriptors callbacks, the outbox and everything else than connections need.
-pub const RESERVE_MIN: u64 = 64;
+pub(super) const RESERVE_MIN: u64 = 64;
 
 /// Raises the soft limit of open files to the hard one, and returns what is in force then.
 ///

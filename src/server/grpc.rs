@@ -39,7 +39,7 @@ pub struct GrpcSettings {
 }
 
 /// The service, ready to be added to a server.
-pub fn hook_service(
+pub(super) fn hook_service(
     settings: GrpcSettings,
     policies: Arc<Policies>,
     before: Arc<Before>,

@@ -64,7 +64,10 @@ pub fn before_event(request: v1::BeforeRequest) -> Result<Event, Invalid> {
 }
 
 /// The event that an after request tells of, and the caller's id for it.
-pub fn after_event(told: v1::AfterEvent, index: usize) -> Result<(Event, Option<String>), Invalid> {
+pub(super) fn after_event(
+    told: v1::AfterEvent,
+    index: usize,
+) -> Result<(Event, Option<String>), Invalid> {
     let id = (!told.id.is_empty()).then_some(told.id);
     let event = hook_named(&told.hook, Moment::After)
         .and_then(|hook| event(hook, told.operation_id, told.message, told.body_json))
@@ -246,7 +249,7 @@ pub fn decision_response(
 }
 
 /// What became of after events, as `callgate.v1` writes it.
-pub fn accepted_response(accepted: Vec<Accepted>, version: &Version) -> v1::AfterResponse {
+pub(super) fn accepted_response(accepted: Vec<Accepted>, version: &Version) -> v1::AfterResponse {
     let mut response = v1::AfterResponse {
         policy_version: Some(version_of(version)),
         ..v1::AfterResponse::default()
@@ -263,7 +266,7 @@ pub fn accepted_response(accepted: Vec<Accepted>, version: &Version) -> v1::Afte
     response
 }
 
-pub fn version_of(version: &Version) -> v1::PolicyVersion {
+pub(super) fn version_of(version: &Version) -> v1::PolicyVersion {
     v1::PolicyVersion {
         number: version.number,
         hash: version.hash.to_string(),

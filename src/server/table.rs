@@ -48,7 +48,7 @@ pub(super) enum Full {
 }
 
 impl Table {
-    pub fn new(limits: ConnectionLimits) -> Table {
+    pub(super) fn new(limits: ConnectionLimits) -> Table {
         Table {
             limits,
             open: Mutex::default(),
@@ -56,7 +56,7 @@ impl Table {
     }
 
     /// Makes a place for a connection, in exchange for an idle one if need be.
-    pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Admitted, Full> {
+    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Admitted, Full> {
         let peer = network_of(peer);
         let ConnectionLimits {
             connections_max,

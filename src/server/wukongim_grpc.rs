@@ -18,7 +18,7 @@ use crate::proto::wkhook::{EventReq, EventResp, EventStatus};
 
 /// The service, ready to be added to a server. A longer message than `message_bytes_max` is
 /// refused with RESOURCE_EXHAUSTED.
-pub fn webhook_service(
+pub(super) fn webhook_service(
     webhooks: Arc<Webhooks>,
     message_bytes_max: usize,
 ) -> WebhookServiceServer<impl WebhookService> {

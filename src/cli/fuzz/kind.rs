@@ -7,15 +7,15 @@ macro_rules! kinds {
     ($($kind:ident $name:literal),+ $(,)?) => {
         /// One kind of disguise.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Kind {
+        pub(super) enum Kind {
             $($kind),+
         }
 
         impl Kind {
-            pub const ALL: &'static [Kind] = &[$(Kind::$kind),+];
+            pub(super) const ALL: &'static [Kind] = &[$(Kind::$kind),+];
 
             /// What it is called on the command line, in reports and in the table of options.
-            pub fn name(self) -> &'static str {
+            pub(super) fn name(self) -> &'static str {
                 match self {
                     $(Kind::$kind => $name),+
                 }
@@ -63,11 +63,11 @@ kinds! {
 }
 
 /// How many equal characters a run has at least when it stands for fewer.
-pub const REPEAT_ADVISED: u32 = 3;
+pub(super) const REPEAT_ADVISED: u32 = 3;
 
 impl Kind {
     /// In a few words, for people.
-    pub fn about(self) -> &'static str {
+    pub(super) fn about(self) -> &'static str {
         match (self, self.defined()) {
             (_, Some((_, disguise))) => disguise.about,
             (Kind::Beside, None) => "Latin words beside Han characters and `_`",
@@ -79,7 +79,7 @@ impl Kind {
 
     /// The option that sees through it, as it is written below `options:`; `None` when none is
     /// needed.
-    pub fn option(self) -> Option<String> {
+    pub(super) fn option(self) -> Option<String> {
         match self.defined() {
             Some((def, disguise)) => Some(def.written(disguise.value)),
             None => (self == Kind::Layers).then(|| "as above".to_owned()),
@@ -87,7 +87,7 @@ impl Kind {
     }
 
     /// Whether these options see through it.
-    pub fn is_on(self, options: &Options) -> bool {
+    pub(super) fn is_on(self, options: &Options) -> bool {
         match self.defined() {
             Some((def, disguise)) => def.is_on(options, disguise.value),
             None if self == Kind::Layers => Kind::LAYERED.iter().all(|kind| kind.is_on(options)),
@@ -96,7 +96,7 @@ impl Kind {
     }
 
     /// Makes the options see through it.
-    pub fn switch_on(self, options: &mut Options) {
+    pub(super) fn switch_on(self, options: &mut Options) {
         match self.defined() {
             Some((def, disguise)) => def.switch_on(options, disguise.value),
             None if self == Kind::Layers => {
@@ -118,7 +118,7 @@ impl Kind {
     }
 
     /// What [`Kind::Layers`] puts upon each other, in this order.
-    pub const LAYERED: [Kind; 5] = [
+    pub(super) const LAYERED: [Kind; 5] = [
         Kind::Trad,
         Kind::Case,
         Kind::Style,

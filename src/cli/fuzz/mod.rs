@@ -32,7 +32,7 @@ use crate::settings::{Problem, Severity};
 /// The same seed makes the same disguises. Exit codes: 0 done, 1 a threshold is missed or the
 /// list has errors.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// A list of the policy by its name, or a list file, which is read with default options.
     #[arg(required_unless_present = "table", value_name = "LIST")]
     list: Option<String>,
@@ -80,7 +80,7 @@ fn kind_of(name: &str) -> Result<Kind, String> {
     })
 }
 
-pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     let effort = Effort {
         seed: args.seed,
         entries_max: args.limit,

@@ -35,7 +35,7 @@ const BLANKS: [&str; 5] = ["  ", "\t", "\u{A0}", "\u{3000}", " \u{2009} "];
 const MASKS: [char; 4] = ['*', '#', '●', '_'];
 
 /// Makes disguises; the same ones for the same seed and order of calls.
-pub struct Mutator {
+pub(super) struct Mutator {
     variants: Variants,
     aliases: BTreeMap<String, String>,
     /// From how many equal characters on a run may stand for fewer.
@@ -44,7 +44,7 @@ pub struct Mutator {
 }
 
 impl Mutator {
-    pub fn new(aliases: &BTreeMap<String, String>, repeat: u32, seed: u64) -> Mutator {
+    pub(super) fn new(aliases: &BTreeMap<String, String>, repeat: u32, seed: u64) -> Mutator {
         Mutator {
             variants: Variants::load(),
             aliases: aliases.clone(),
@@ -56,12 +56,12 @@ impl Mutator {
         }
     }
 
-    pub fn rng(&mut self) -> &mut Rng {
+    pub(super) fn rng(&mut self) -> &mut Rng {
         &mut self.rng
     }
 
     /// The word in a disguise of this kind; `None` when the kind does not fit the word.
-    pub fn mutate(&mut self, kind: Kind, word: &str) -> Option<String> {
+    pub(super) fn mutate(&mut self, kind: Kind, word: &str) -> Option<String> {
         let dressed = match kind {
             Kind::Plain => return Some(word.to_owned()),
             Kind::Beside => return beside(word, &mut self.rng),

@@ -8,7 +8,7 @@ use super::trial::{Effort, FalseHit, Miss, Tally};
 use crate::filter::is_pattern;
 use crate::policy::WordList;
 
-pub struct Report<'a> {
+pub(super) struct Report<'a> {
     pub list: &'a WordList,
     pub effort: Effort,
     pub tallies: Vec<Tally>,
@@ -21,7 +21,7 @@ pub struct Report<'a> {
 
 impl Report<'_> {
     /// Every threshold that is not reached, in words.
-    pub fn missed(&self) -> Vec<String> {
+    pub(super) fn missed(&self) -> Vec<String> {
         let on = self.tallies.iter().filter(|tally| tally.on);
         let below = on.filter_map(|tally| {
             let (recall, least) = (tally.recall()?, self.min_recall?);
@@ -48,7 +48,7 @@ impl Report<'_> {
         }
     }
 
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = self.write(&mut text);
@@ -121,7 +121,7 @@ impl Report<'_> {
         Ok(())
     }
 
-    pub fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         let miss =
             |miss: &Miss| json!({ "line": miss.line, "entry": miss.entry, "text": miss.text });
         let kinds = self.tallies.iter().map(|tally| {
@@ -153,12 +153,12 @@ impl Report<'_> {
 }
 
 /// Rounded down, so that only all is 100 %.
-pub fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     format!("{:.1}%", (share * 1_000.0).floor() / 10.0)
 }
 
 /// A text with its control and invisible characters written out.
-pub fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let written = |c: char| match c {
         '\u{AD}' | '\u{34F}' | '\u{3164}' | '\u{2800}' | '\u{FEFF}' => true,
         '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' => true,

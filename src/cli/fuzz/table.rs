@@ -32,7 +32,7 @@ const WORDS: [&str; 20] = [
 ];
 
 /// One row for each kind, tried with default options and with the option that is meant for it.
-pub fn markdown(kinds: &[Kind], effort: Effort) -> String {
+pub(super) fn markdown(kinds: &[Kind], effort: Effort) -> String {
     let mut table = String::from(
         "| written so | for example | seen through by | by default | found |\n\
          | --- | --- | --- | --- | --- |\n",

@@ -16,7 +16,7 @@ use crate::policy::WordList;
 const MISSES_TOLD_MAX: usize = 3;
 
 /// A list that is ready to be tried.
-pub struct Trial {
+pub(super) struct Trial {
     filter: Filter,
     set: ListSet,
     scratch: Scratch,
@@ -25,7 +25,7 @@ pub struct Trial {
 
 /// What became of one kind of disguise.
 #[derive(Clone, Debug)]
-pub struct Tally {
+pub(super) struct Tally {
     pub kind: Kind,
     /// The list's options see through it.
     pub on: bool,
@@ -39,7 +39,7 @@ pub struct Tally {
 
 /// A word that was not found in its disguise.
 #[derive(Clone, Debug)]
-pub struct Miss {
+pub(super) struct Miss {
     /// From 1; 0 for a word of the policy.
     pub line: u32,
     pub entry: String,
@@ -48,7 +48,7 @@ pub struct Miss {
 
 /// An entry found in an everyday message.
 #[derive(Clone, Debug)]
-pub struct FalseHit {
+pub(super) struct FalseHit {
     /// In English; empty when nobody knows.
     pub language: &'static str,
     pub line: u32,
@@ -58,7 +58,7 @@ pub struct FalseHit {
 
 /// How many words are tried, and how often.
 #[derive(Clone, Copy, Debug)]
-pub struct Effort {
+pub(super) struct Effort {
     pub seed: u64,
     /// Entries, chosen at random if there are more.
     pub entries_max: usize,
@@ -68,13 +68,13 @@ pub struct Effort {
 
 impl Tally {
     /// From 0 to 1; `None` when nothing was tried.
-    pub fn recall(&self) -> Option<f64> {
+    pub(super) fn recall(&self) -> Option<f64> {
         (self.tried > 0).then(|| self.found as f64 / self.tried as f64)
     }
 }
 
 impl Trial {
-    pub fn new(list: &WordList) -> Result<Trial, Vec<CompileError>> {
+    pub(super) fn new(list: &WordList) -> Result<Trial, Vec<CompileError>> {
         let mut lists = list.allowed.clone();
         lists.push(list.words.clone());
         let names: Vec<String> = lists.iter().map(|list| list.name.to_string()).collect();
@@ -89,7 +89,7 @@ impl Trial {
     }
 
     /// Tries every kind on the words.
-    pub fn recall(&mut self, kinds: &[Kind], effort: Effort) -> Vec<Tally> {
+    pub(super) fn recall(&mut self, kinds: &[Kind], effort: Effort) -> Vec<Tally> {
         let entries = self.chosen(effort);
         let options = self.words.options.clone();
         let tallies = kinds.iter().map(|kind| {
@@ -179,7 +179,7 @@ impl Trial {
     }
 
     /// The messages in which the list finds something; each entry once for each message.
-    pub fn false_hits<'m>(
+    pub(super) fn false_hits<'m>(
         &mut self,
         messages: impl Iterator<Item = (&'static str, &'m str)>,
     ) -> Vec<FalseHit> {
@@ -202,7 +202,7 @@ impl Trial {
 }
 
 /// The list of a table: these words, with these options.
-pub fn list_of(words: &[&str], options: Options) -> WordList {
+pub(super) fn list_of(words: &[&str], options: Options) -> WordList {
     let entries = words
         .iter()
         .zip(1..)

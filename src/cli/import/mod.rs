@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::cli::files::Files;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     what: What,
 }
@@ -23,7 +23,7 @@ enum What {
     Words(words::Args),
 }
 
-pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     match args.what {
         What::Openim(args) => openim::run(files, args),
         What::Words(args) => words::run(args),

@@ -18,7 +18,7 @@ use crate::settings::Severity;
 /// the hooks that are on become hooks, and the word lists of the policy directory are kept. To
 /// keep OpenIM's file as it is, write `include: webhooks.yml` in policy.yaml instead.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// OpenIM's webhooks.yml (v3), or its config.yaml with a `callback:` section.
     file: PathBuf,
     /// Where to write the policy; without it, standard output.
@@ -29,7 +29,7 @@ pub struct Args {
     force: bool,
 }
 
-pub fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     let name = args.file.display().to_string();
     let bytes = fs::read(&args.file).with_context(|| format!("{name} cannot be read"))?;
     let policy = match old_policy(&files.policies)? {

@@ -23,7 +23,7 @@ const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Exit codes: 0 the list was written, 1 it was not: the file cannot be read, holds no word, or
 /// with --strict holds something that cannot be taken over.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The list; `-` is standard input.
     file: PathBuf,
     /// How the words are written.
@@ -108,7 +108,7 @@ impl Format {
     }
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(match import(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {

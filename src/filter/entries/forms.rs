@@ -13,7 +13,7 @@ const FORMS_MAX: usize = 243;
 const INITIALS_FROM: usize = 3;
 
 /// Makes the forms of entries under one set of options.
-pub struct Forms<'a> {
+pub(super) struct Forms<'a> {
     table: &'a FoldTable,
     pinyin: Pinyin,
     components: BTreeMap<char, &'static str>,
@@ -36,7 +36,7 @@ enum Kind {
 }
 
 impl<'a> Forms<'a> {
-    pub fn new(table: &'a FoldTable, options: &Options) -> Forms<'a> {
+    pub(super) fn new(table: &'a FoldTable, options: &Options) -> Forms<'a> {
         let components = match options.split {
             true => include_str!("../text/data/components.txt")
                 .lines()
@@ -58,7 +58,7 @@ impl<'a> Forms<'a> {
 
     /// Every form of a folded entry but the entry itself; of very many those in which the fewest
     /// characters are changed, after those in which all are changed alike.
-    pub fn of(&mut self, entry: &[u32]) -> BTreeSet<Vec<u32>> {
+    pub(super) fn of(&mut self, entry: &[u32]) -> BTreeSet<Vec<u32>> {
         if self.pinyin == Pinyin::None && self.components.is_empty() {
             return BTreeSet::new();
         }

@@ -6,30 +6,30 @@ use crate::filter::list::{EntryId, ListId, ListSpec, Role};
 use crate::filter::options::Options;
 
 /// The entries of a list that share options of their own.
-pub struct Part {
+pub(crate) struct Part {
     list: u32,
     /// Their numbers in the list.
     entries: Vec<u32>,
 }
 
 impl Part {
-    pub fn list(&self) -> ListId {
+    pub(crate) fn list(&self) -> ListId {
         ListId(self.list)
     }
 
-    pub fn holds(&self, list: ListId, entry: EntryId) -> bool {
+    pub(crate) fn holds(&self, list: ListId, entry: EntryId) -> bool {
         self.list == list.0 && self.entries.binary_search(&entry.0).is_ok()
     }
 
     /// The entry of the list that is the part's entry of this number.
-    pub fn entry(&self, number: u32) -> EntryId {
+    pub(crate) fn entry(&self, number: u32) -> EntryId {
         EntryId(self.entries[number as usize])
     }
 }
 
 /// Appends a list for every part. The entries stay in their own lists too, which do not compile
 /// them, so that numbers of entries stay what they are.
-pub fn append(lists: &mut Vec<ListSpec>) -> Vec<Part> {
+pub(crate) fn append(lists: &mut Vec<ListSpec>) -> Vec<Part> {
     let mut parts = Vec::new();
     for id in 0..lists.len() {
         if lists[id].role == Role::Allow {

@@ -12,10 +12,10 @@ use crate::filter::text::{FoldTable, LETTER, Lens, Noise, SYMBOL, Stream, is_spa
 const FORMS_MAX: usize = 4_000_000;
 
 /// The drafts of one group's readings.
-pub type Drafts = Vec<ReadingDraft>;
+pub(crate) type Drafts = Vec<ReadingDraft>;
 
 /// What is looked for through one lens.
-pub struct ReadingDraft {
+pub(crate) struct ReadingDraft {
     pub lens: Lens,
     pub plain: Draft,
     pub runs: Draft,
@@ -25,14 +25,14 @@ pub struct ReadingDraft {
 
 /// The entries of a group.
 #[derive(Default)]
-pub struct Read {
+pub(crate) struct Read {
     pub drafts: Drafts,
     pub selfmask: Selfmask,
     pub signs: Signs,
 }
 
 /// Reads the entries of the lists that are `members`. Reports what is wrong with them.
-pub fn read(
+pub(crate) fn read(
     table: &FoldTable,
     lists: &[ListSpec],
     members: &[bool],
@@ -99,7 +99,7 @@ pub fn read(
 
 /// Reads all allowed phrases, as a list that skips `skip` reads them: no end of them needs a
 /// boundary.
-pub fn read_phrases(
+pub(crate) fn read_phrases(
     table: &FoldTable,
     lists: &[ListSpec],
     skip: SkipClasses,
@@ -320,7 +320,7 @@ fn add_to(drafts: &mut Drafts, lens: Lens, options: &Options, word: Word, form: 
 }
 
 /// The entry without the `*` at either end, which says that the word may go on there.
-pub fn without_wildcards(text: &str) -> (&str, Ends) {
+pub(crate) fn without_wildcards(text: &str) -> (&str, Ends) {
     let mut ends = Ends {
         whole_word: WholeWord::Off,
         prefixes: false,

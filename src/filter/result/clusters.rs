@@ -9,19 +9,19 @@ use crate::filter::text::Stream;
 
 /// The clusters of one text, known once somebody asks about one that is not plain.
 #[derive(Default)]
-pub struct Clusters {
+pub(crate) struct Clusters {
     bounds: Vec<u32>,
     trailing: Trailing,
 }
 
 impl Clusters {
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bounds.clear();
         self.trailing.clear();
     }
 
     /// A hit with the marks behind it.
-    pub fn with_marks(&mut self, text: &str, stream: &Stream, hit: Hit) -> Hit {
+    pub(crate) fn with_marks(&mut self, text: &str, stream: &Stream, hit: Hit) -> Hit {
         Hit {
             end: self.trailing.end(text, stream, hit.end),
             ..hit
@@ -29,7 +29,7 @@ impl Clusters {
     }
 
     /// The same, if it parts no cluster.
-    pub fn whole(&mut self, text: &str, stream: &Stream, hit: Hit) -> Option<Hit> {
+    pub(crate) fn whole(&mut self, text: &str, stream: &Stream, hit: Hit) -> Option<Hit> {
         let hit = self.with_marks(text, stream, hit);
         (self.begins(text, hit.start) && self.ends(text, hit.end)).then_some(hit)
     }

@@ -6,7 +6,7 @@ use crate::filter::list::ListSpec;
 
 /// The combinations of a group's lists.
 #[derive(Default)]
-pub struct Combos(Vec<Known>);
+pub(crate) struct Combos(Vec<Known>);
 
 /// A combination whose words are entries of its list: those that must stand together, and behind
 /// them those that must not.
@@ -21,7 +21,7 @@ struct Known {
 
 impl Combos {
     /// The combinations of the lists that are `members`, whose words were appended.
-    pub fn of(lists: &[ListSpec], members: &[bool]) -> Combos {
+    pub(crate) fn of(lists: &[ListSpec], members: &[bool]) -> Combos {
         let mut known = Vec::new();
         for (id, list) in lists.iter().enumerate().filter(|(id, _)| members[*id]) {
             let mut first = list.first_combined();
@@ -40,7 +40,7 @@ impl Combos {
     }
 
     /// Moves the words that do stand together to `hits`.
-    pub fn settle(&self, text: &str, words: &[Hit], hits: &mut Hits) {
+    pub(crate) fn settle(&self, text: &str, words: &[Hit], hits: &mut Hits) {
         for combo in &self.0 {
             let mut own: Vec<Word> = words
                 .iter()

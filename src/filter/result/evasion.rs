@@ -55,7 +55,7 @@ impl Evasion {
 
 /// Compares an entry, without its wildcards, with the text that it was found in, the marks that
 /// follow it left out. Evasions come in the order of [`Evasion`], each once.
-pub fn between(
+pub(crate) fn between(
     entry: &str,
     found: &str,
     options: &Options,

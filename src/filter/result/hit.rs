@@ -3,7 +3,7 @@
 /// An entry found in the text, in bytes of the original from the start of its first character to
 /// the end of its last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hit {
+pub(crate) struct Hit {
     pub list: u32,
     pub entry: u32,
     pub start: u32,

@@ -9,7 +9,7 @@ use crate::filter::options::{AllowMode, Mode};
 const HITS_MAX: usize = 1 << 15;
 
 /// Hits of one pass, few enough to sort whatever the text.
-pub struct Hits {
+pub(crate) struct Hits {
     found: Vec<Hit>,
     /// When the next clearing is due.
     limit: usize,
@@ -25,37 +25,37 @@ impl Default for Hits {
 }
 
 impl Hits {
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.found.clear();
         self.limit = HITS_MAX;
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.found.len() >= self.limit
     }
 
-    pub fn push(&mut self, hit: Hit) {
+    pub(crate) fn push(&mut self, hit: Hit) {
         self.found.push(hit);
     }
 
-    pub fn retain(&mut self, keep: impl FnMut(&Hit) -> bool) {
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&Hit) -> bool) {
         self.found.retain(keep);
     }
 
     /// Throws out what a longer hit of the same list from the same start hides. The bytes under
     /// all hits stay the same, so a mask hides no less.
-    pub fn keep_longest(&mut self) {
+    pub(crate) fn keep_longest(&mut self) {
         self.sort();
         self.found.dedup_by_key(|hit| (hit.list, hit.start));
         self.limit = HITS_MAX.max(self.found.len() * 2);
     }
 
     /// Moves what is reported into `reported`, list by list.
-    pub fn report(&mut self, mode: impl Fn(u32) -> Mode, reported: &mut Vec<Hit>) {
+    pub(crate) fn report(&mut self, mode: impl Fn(u32) -> Mode, reported: &mut Vec<Hit>) {
         self.sort();
         for list in self.found.chunk_by(|a, b| a.list == b.list) {
             match mode(list[0].list) {
@@ -86,7 +86,7 @@ fn report_longest(list: &[Hit], reported: &mut Vec<Hit>) {
 }
 
 /// Where allowed phrases stand in the text.
-pub struct Allowed {
+pub(crate) struct Allowed {
     /// Starts and ends in bytes. Once sealed both ascend strictly: what lies within another
     /// phrase spares nothing that the other does not.
     phrases: Vec<(u32, u32)>,
@@ -104,12 +104,12 @@ impl Default for Allowed {
 }
 
 impl Allowed {
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.phrases.clear();
         self.limit = HITS_MAX;
     }
 
-    pub fn push(&mut self, start: u32, end: u32) {
+    pub(crate) fn push(&mut self, start: u32, end: u32) {
         self.phrases.push((start, end));
         if self.phrases.len() >= self.limit {
             self.seal();
@@ -118,7 +118,7 @@ impl Allowed {
     }
 
     /// Sorts the phrases; [`Self::spares`] needs it.
-    pub fn seal(&mut self) {
+    pub(crate) fn seal(&mut self) {
         self.phrases
             .sort_unstable_by_key(|(start, end)| (*start, Reverse(*end)));
         let mut reach = 0;
@@ -129,7 +129,7 @@ impl Allowed {
         });
     }
 
-    pub fn spares(&self, hit: &Hit, mode: AllowMode) -> bool {
+    pub(crate) fn spares(&self, hit: &Hit, mode: AllowMode) -> bool {
         match mode {
             AllowMode::Contain => {
                 let last = self

@@ -13,11 +13,11 @@ struct Place {
 
 /// The places of one text that somebody asked about.
 #[derive(Default)]
-pub struct Places(Vec<(u32, Place)>);
+pub(crate) struct Places(Vec<(u32, Place)>);
 
 impl Places {
     /// Finds the places of all hits in one pass over the text.
-    pub fn locate(&mut self, text: &str, hits: &[Hit]) {
+    pub(crate) fn locate(&mut self, text: &str, hits: &[Hit]) {
         let bytes = hits.iter().flat_map(|hit| [hit.start, hit.end]);
         self.0.clear();
         self.0.extend(bytes.map(|byte| (byte, Place::default())));
@@ -35,7 +35,7 @@ impl Places {
     }
 
     /// The span of a hit that was located.
-    pub fn span(&self, hit: &Hit) -> Span {
+    pub(crate) fn span(&self, hit: &Hit) -> Span {
         let (start, end) = (self.place(hit.start), self.place(hit.end));
         Span {
             bytes: start.byte..end.byte,

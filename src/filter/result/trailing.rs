@@ -4,20 +4,20 @@ use crate::filter::text::{Stream, is_letter_mark, is_trailing};
 
 /// Where matches end that have marks behind them: a mask must not part a letter from its marks.
 #[derive(Default)]
-pub struct Trailing {
+pub(super) struct Trailing {
     /// What follows letters, from start to end in bytes, ascending: each is looked at once,
     /// however many hits end in it.
     known: Vec<(u32, u32)>,
 }
 
 impl Trailing {
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.known.clear();
     }
 
     /// The end of a hit, behind the marks that follow it; a mark that is a letter, and was read as
     /// one, is no longer one of them.
-    pub fn end(&mut self, text: &str, stream: &Stream, end: u32) -> u32 {
+    pub(super) fn end(&mut self, text: &str, stream: &Stream, end: u32) -> u32 {
         let rest = &text[end as usize..];
         if !rest.chars().next().is_some_and(is_trailing) {
             return end;

@@ -21,7 +21,7 @@ const PATTERN_BITS: u32 = 24;
 /// The bits of the number of a pattern; all of them is no pattern.
 const PATTERN: u32 = (1 << PATTERN_BITS) - 1;
 /// The most patterns that an automaton can hold.
-pub const PATTERNS_MAX: usize = PATTERN as usize;
+pub(crate) const PATTERNS_MAX: usize = PATTERN as usize;
 
 /// One beginning of a pattern, of one symbol or two (where it is the whole pattern) or of three
 /// and more; the latter are the states.
@@ -39,7 +39,7 @@ struct Slot {
 /// A key that no beginning has.
 const EMPTY: u64 = u64::MAX;
 
-pub struct Automaton {
+pub(super) struct Automaton {
     slots: Box<[Slot]>,
     /// For each pattern the longest proper ending that is a pattern too, or [`PATTERN`]; those of
     /// one symbol are left out.
@@ -55,7 +55,7 @@ impl Automaton {
     ///
     /// `bounds` holds the end of each pattern in `symbols`, ascending; no pattern is empty, every
     /// symbol is below 2^21, and there are at most [`PATTERNS_MAX`] patterns.
-    pub fn build(symbols: &[u32], bounds: &[usize]) -> (Automaton, Vec<u32>) {
+    pub(super) fn build(symbols: &[u32], bounds: &[usize]) -> (Automaton, Vec<u32>) {
         let patterns = Patterns { symbols, bounds };
         let mut automaton = Automaton::with_room_for(&patterns);
         let numbers = patterns
@@ -70,7 +70,7 @@ impl Automaton {
     }
 
     /// Reports every pattern in the text: its number and the index of its last symbol.
-    pub fn find(&self, stream: &[u32], mut found: impl FnMut(u32, usize)) {
+    pub(super) fn find(&self, stream: &[u32], mut found: impl FnMut(u32, usize)) {
         if !self.singles.is_empty() {
             self.find_singles(stream, &mut found);
         }

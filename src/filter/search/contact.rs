@@ -15,7 +15,7 @@ use crate::filter::options::SkipClasses;
 use crate::filter::text::{SYMBOL, Stream};
 
 /// A detector, by its name in lists.
-pub struct Contact {
+pub(super) struct Contact {
     kind: Kind,
     regexes: Vec<Regex>,
 }
@@ -51,7 +51,7 @@ const DOT: &str = "[.。｡]";
 
 impl Contact {
     /// The detector of this name, for a list that skips these. Errors: there is none.
-    pub fn named(name: &str, skip: SkipClasses) -> Result<Contact, String> {
+    pub(super) fn named(name: &str, skip: SkipClasses) -> Result<Contact, String> {
         let kind = KINDS.into_iter().find(|(known, _)| *known == name);
         let Some((_, kind)) = kind else {
             let known: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
@@ -244,7 +244,7 @@ fn is_handle(found: &str) -> bool {
 }
 
 /// A folded text as a string, with the way back to the original.
-pub struct Folded<'a> {
+pub(super) struct Folded<'a> {
     text: String,
     /// For each byte of `text` the symbol that it is of.
     symbols: Vec<u32>,
@@ -253,7 +253,7 @@ pub struct Folded<'a> {
 }
 
 impl<'a> Folded<'a> {
-    pub fn new(original: &'a str, stream: &'a Stream) -> Folded<'a> {
+    pub(super) fn new(original: &'a str, stream: &'a Stream) -> Folded<'a> {
         let (mut text, mut symbols) = (String::new(), Vec::new());
         for (number, symbol) in stream.symbols.iter().enumerate() {
             let origin = stream.origins[number] as usize;
@@ -287,7 +287,7 @@ impl<'a> Folded<'a> {
 
 impl Contact {
     /// Reports every contact, in bytes of the original.
-    pub fn find(&self, folded: &Folded, mut found: impl FnMut(usize, usize)) {
+    pub(super) fn find(&self, folded: &Folded, mut found: impl FnMut(usize, usize)) {
         for regex in &self.regexes {
             for candidate in regex.find_iter(&folded.text) {
                 if let Some(range) = self.kind.checked(&folded.text, candidate.range())
@@ -302,7 +302,7 @@ impl Contact {
 }
 
 /// Where URLs stand in a text, in bytes; those that touch are one.
-pub fn find_urls(text: &str, stream: &Stream) -> Vec<(u32, u32)> {
+pub(crate) fn find_urls(text: &str, stream: &Stream) -> Vec<(u32, u32)> {
     let mut urls: Vec<(u32, u32)> = Vec::new();
     if let Ok(contact) = Contact::named("url", SkipClasses::NONE) {
         contact.find(&Folded::new(text, stream), |start, end| {

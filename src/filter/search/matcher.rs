@@ -14,7 +14,7 @@ const LAST: u32 = u32::MAX;
 
 /// Patterns on their way into a [`Matcher`], one owner for each.
 #[derive(Clone, Default)]
-pub struct Draft {
+pub(crate) struct Draft {
     forms: Forms,
     owners: Vec<Owner>,
     /// Some form says where gaps may be.
@@ -49,7 +49,7 @@ struct Owner {
 
 impl Draft {
     /// Adds a form of a word, which is not empty.
-    pub fn push(&mut self, word: Word, form: &[u32]) {
+    pub(crate) fn push(&mut self, word: Word, form: &[u32]) {
         let (left, right) = word.ends.barred(form);
         self.forms.symbols.extend(form);
         self.forms.ends.push(self.forms.symbols.len() as u32);
@@ -67,12 +67,12 @@ impl Draft {
     }
 
     /// The number of forms, and of symbols in them.
-    pub fn size(&self) -> (usize, usize) {
+    pub(crate) fn size(&self) -> (usize, usize) {
         (self.owners.len(), self.forms.symbols.len())
     }
 }
 
-pub struct Matcher {
+pub(crate) struct Matcher {
     automaton: Automaton,
     patterns: Vec<Pattern>,
     owners: Vec<Owner>,
@@ -91,7 +91,7 @@ struct Pattern {
 
 impl Matcher {
     /// Builds a matcher for views through `lens`, or, with `runs`, for their runs.
-    pub fn build(draft: Draft, lens: Lens, runs: bool, sounds: &Sounds) -> Matcher {
+    pub(crate) fn build(draft: Draft, lens: Lens, runs: bool, sounds: &Sounds) -> Matcher {
         let Draft {
             forms,
             owners,
@@ -174,7 +174,7 @@ impl Matcher {
     }
 
     /// Reports every entry of the `active` lists that stands in the text as a word.
-    pub fn find(
+    pub(crate) fn find(
         &self,
         seen: &Seen,
         active: &[bool],
@@ -203,7 +203,7 @@ impl Matcher {
     }
 
     /// The same where runs of the text stand for shorter ones of an entry.
-    pub fn find_runs(
+    pub(crate) fn find_runs(
         &self,
         seen: &Seen,
         runs: &Runs,

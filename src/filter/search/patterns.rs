@@ -45,7 +45,7 @@ pub fn is_regex(text: &str) -> bool {
 /// The patterns of a group. Regular expressions run on the original text, detectors on the folded
 /// one, where every digit is plain.
 #[derive(Default)]
-pub struct Patterns {
+pub(crate) struct Patterns {
     /// Says which of `regexes` match at all.
     set: RegexSet,
     /// With whether upper and lower case differ.
@@ -55,7 +55,7 @@ pub struct Patterns {
 
 impl Patterns {
     /// Compiles the patterns of the lists that are `members`. Reports what is wrong with them.
-    pub fn build(
+    pub(crate) fn build(
         lists: &[ListSpec],
         members: &[bool],
         problems: &mut Vec<CompileError>,
@@ -117,7 +117,13 @@ impl Patterns {
     }
 
     /// Reports every match of the active lists' patterns.
-    pub fn find(&self, text: &str, active: &[bool], stream: &Stream, found: &mut impl FnMut(Hit)) {
+    pub(crate) fn find(
+        &self,
+        text: &str,
+        active: &[bool],
+        stream: &Stream,
+        found: &mut impl FnMut(Hit),
+    ) {
         if !self.regexes.is_empty() {
             for number in self.set.matches(text) {
                 let (of, (regex, _)) = &self.regexes[number];

@@ -6,7 +6,7 @@ use crate::filter::text::{KIND_SHIFT, PARTED, SYMBOL, WORD};
 const LETTERS_MAX: usize = 4;
 
 /// A prefix, and nothing else of the word, stands before a symbol.
-pub fn stands_before(stream: &[u32], start: usize) -> bool {
+pub(super) fn stands_before(stream: &[u32], start: usize) -> bool {
     let mut letters = Vec::with_capacity(LETTERS_MAX);
     for symbol in stream[..start].iter().rev() {
         if symbol & WORD == 0 {

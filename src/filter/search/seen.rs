@@ -14,7 +14,7 @@ const NUMERIC: &str = ".,:/-'’ ";
 const CONTRACTED: [&str; 7] = ["s", "t", "d", "m", "ll", "re", "ve"];
 
 #[derive(Clone, Copy)]
-pub struct Seen<'a> {
+pub(crate) struct Seen<'a> {
     /// With everything that is in the text.
     pub stream: &'a [u32],
     pub symbols: &'a [u32],
@@ -24,7 +24,7 @@ pub struct Seen<'a> {
 
 impl Seen<'_> {
     #[inline]
-    pub fn place(&self, index: usize) -> usize {
+    pub(crate) fn place(&self, index: usize) -> usize {
         match self.at {
             None => index,
             Some(at) => at[index] as usize,
@@ -32,27 +32,27 @@ impl Seen<'_> {
     }
 
     /// How many symbols were left out before one that is not the first.
-    pub fn gap_before(&self, index: usize) -> usize {
+    pub(crate) fn gap_before(&self, index: usize) -> usize {
         self.place(index) - self.place(index - 1) - 1
     }
 
     /// What stands behind the symbol before `index` belongs neither to its character nor to its
     /// word.
-    pub fn is_right_free(&self, index: usize, barred: u32) -> bool {
+    pub(crate) fn is_right_free(&self, index: usize, barred: u32) -> bool {
         let last = self.place(index - 1);
         let behind = self.stream.get(last + 1).copied().unwrap_or(0);
         behind & MORE == 0 && (is_parted(behind) || is_boundary(behind, self.stream[last], barred))
     }
 
     /// A blank was left out before a symbol that is not the first.
-    pub fn is_parted_before(&self, index: usize) -> bool {
+    pub(crate) fn is_parted_before(&self, index: usize) -> bool {
         let (from, to) = (self.place(index - 1), self.place(index));
         let mut gap = self.stream[from + 1..to].iter();
         gap.any(|symbol| is_blank(*symbol))
     }
 
     /// A blank that ends no line was left out before a symbol that is not the first.
-    pub fn is_spaced_before(&self, index: usize) -> bool {
+    pub(crate) fn is_spaced_before(&self, index: usize) -> bool {
         let mut gap = self.gap(index);
         gap.any(|symbol| is_space(Some(symbol)))
     }
@@ -68,7 +68,7 @@ impl Seen<'_> {
     /// Where the entry has a blank something must be left out.
     ///
     /// `form` has the symbols of the entry that those of the match stand for, if it matters.
-    pub fn gaps_are_small(
+    pub(crate) fn gaps_are_small(
         &self,
         form: Option<&[u32]>,
         range: Range<usize>,
@@ -112,7 +112,7 @@ impl Seen<'_> {
     }
 
     /// The gaps of a match are those of a number, a date or a time, or that of `he'll`.
-    pub fn is_number_or_contraction(&self, range: Range<usize>) -> bool {
+    pub(crate) fn is_number_or_contraction(&self, range: Range<usize>) -> bool {
         let (mut gaps, mut digits) = (0, 0);
         let (mut numeric, mut together, mut apostrophe) = (false, false, None);
         for at in range.clone() {
@@ -145,7 +145,7 @@ impl Seen<'_> {
     }
 
     /// Letters of two scripts stand there, or one that is not of the script it is read in.
-    pub fn is_mixed(&self, range: Range<usize>) -> bool {
+    pub(crate) fn is_mixed(&self, range: Range<usize>) -> bool {
         let mut symbols = range.map(|at| self.stream[self.place(at)]);
         symbols.any(|symbol| symbol & FOREIGN != 0)
     }
@@ -154,7 +154,7 @@ impl Seen<'_> {
 /// Begins and ends with a character of the original, is no flag of two regional indicators, and
 /// has nothing beside it that makes it a part of a word.
 #[inline]
-pub fn stands_free(stream: &[u32], start: usize, end: usize, left: u32, right: u32) -> bool {
+pub(super) fn stands_free(stream: &[u32], start: usize, end: usize, left: u32, right: u32) -> bool {
     let flag = end - start == 2 && stream[start] & stream[start + 1] & REGIONAL != 0;
     let before = start.checked_sub(1).map_or(0, |before| stream[before]);
     let behind = stream.get(end).copied().unwrap_or(0);
@@ -174,6 +174,6 @@ fn is_boundary(neighbour: u32, own: u32, barred: u32) -> bool {
 
 /// What stands before this letter parts it from the one before.
 #[inline]
-pub fn is_parted(symbol: u32) -> bool {
+pub(super) fn is_parted(symbol: u32) -> bool {
     symbol >> KIND_SHIFT == PARTED
 }

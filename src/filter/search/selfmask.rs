@@ -14,7 +14,7 @@ use crate::filter::text::{DIGIT, LETTER, SYMBOL, is_sign};
 const LETTERS_MIN: usize = 3;
 
 #[derive(Default)]
-pub struct Selfmask {
+pub(crate) struct Selfmask {
     words: Vec<Hidden>,
     /// Words by length, first and last letter.
     alike: HashMap<(usize, u32, u32), Vec<u32>>,
@@ -32,7 +32,7 @@ struct Hidden {
 impl Selfmask {
     /// Adds a folded entry, if it is a word of letters and digits that begins and ends with a
     /// letter.
-    pub fn add(&mut self, word: Word, folded: &[u32]) {
+    pub(crate) fn add(&mut self, word: Word, folded: &[u32]) {
         let (Some(first), Some(last)) = (folded.first(), folded.last()) else {
             return;
         };
@@ -58,7 +58,7 @@ impl Selfmask {
     }
 
     /// Reports every word of the `active` lists of which at most a third is hidden, or of four letters two.
-    pub fn find(&self, stream: &[u32], active: &[bool], mut found: impl FnMut(Candidate)) {
+    pub(crate) fn find(&self, stream: &[u32], active: &[bool], mut found: impl FnMut(Candidate)) {
         if self.words.is_empty() || !stream.iter().any(|symbol| is_sign(*symbol)) {
             return;
         }

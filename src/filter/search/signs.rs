@@ -10,7 +10,7 @@ use crate::filter::result::Hit;
 use crate::filter::text::{FoldTable, is_other_sign};
 
 #[derive(Default)]
-pub struct Signs {
+pub(crate) struct Signs {
     /// By first character: what follows it, and the entries.
     known: HashMap<char, Vec<(String, EntryOf)>>,
 }
@@ -21,7 +21,7 @@ fn is_look(c: char) -> bool {
 }
 
 /// The entry is one sign that folding would make letters or digits of.
-pub fn is_sign(entry: &str, table: &FoldTable) -> bool {
+pub(crate) fn is_sign(entry: &str, table: &FoldTable) -> bool {
     let mut clusters = entry.graphemes(true);
     let one = clusters.next().is_some() && clusters.next().is_none();
     let Some(first) = entry.chars().next().filter(|_| one) else {
@@ -33,7 +33,7 @@ pub fn is_sign(entry: &str, table: &FoldTable) -> bool {
 
 impl Signs {
     /// Adds an entry that [`is_sign`].
-    pub fn add(&mut self, of: EntryOf, entry: &str) {
+    pub(crate) fn add(&mut self, of: EntryOf, entry: &str) {
         let mut chars = entry.chars().filter(|c| !is_look(*c));
         if let Some(first) = chars.next() {
             self.known
@@ -44,7 +44,7 @@ impl Signs {
     }
 
     /// Reports every sign of the `active` lists.
-    pub fn find(&self, text: &str, active: &[bool], mut found: impl FnMut(Hit)) {
+    pub(crate) fn find(&self, text: &str, active: &[bool], mut found: impl FnMut(Hit)) {
         if self.known.is_empty() {
             return;
         }

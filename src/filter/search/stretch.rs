@@ -19,7 +19,7 @@ use crate::filter::text::leet::{self, Written};
 use crate::filter::text::{LETTER, SYMBOL, is_blank};
 
 /// An entry whose runs, one by one, may stand in a text.
-pub struct Stretch<'a> {
+pub(super) struct Stretch<'a> {
     pub seen: &'a Seen<'a>,
     pub limits: Limits,
     /// What must not stand before and behind it.
@@ -36,7 +36,7 @@ impl Stretch<'_> {
     /// Reports where the entry stands in the runs that start at `starts`, the last of which is
     /// behind them, as ranges of the view. What stands there in the entry's own length is left to
     /// the matcher that knows no runs.
-    pub fn find(&self, starts: &[u32], mut found: impl FnMut(Range<usize>)) {
+    pub(super) fn find(&self, starts: &[u32], mut found: impl FnMut(Range<usize>)) {
         if !self.may_be_stretched(starts) {
             return;
         }

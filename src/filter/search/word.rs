@@ -4,35 +4,35 @@ use crate::filter::options::WholeWord;
 use crate::filter::text::{DIGIT, KIND_SHIFT, LETTER, SYMBOL};
 
 /// In a form of an entry: begins what is typed for one character of it.
-pub const SYLLABLE: u32 = 1 << 30;
+pub(crate) const SYLLABLE: u32 = 1 << 30;
 
 /// In a form of an entry: belongs to the symbol before it; nothing may stand between the two.
-pub const PART: u32 = 1 << 29;
+pub(crate) const PART: u32 = 1 << 29;
 
 /// In a form of an entry: a blank stands before it.
-pub const JOINT: u32 = 1 << 31;
+pub(crate) const JOINT: u32 = 1 << 31;
 
 /// In what must not stand before an entry: prefixes may.
-pub const PREFIXES: u32 = 1 << 31;
+pub(super) const PREFIXES: u32 = 1 << 31;
 
 /// The most symbols that may stand for a blank of an entry.
-pub const BLANKS_MAX: usize = 256;
+pub(super) const BLANKS_MAX: usize = 256;
 
 /// A folded symbol as one of a form, in which the kind of noise makes room for other flags.
-pub fn of_form(symbol: u32) -> u32 {
+pub(crate) fn of_form(symbol: u32) -> u32 {
     symbol & ((1 << KIND_SHIFT) - 1)
 }
 
 /// An entry of a list, both by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EntryOf {
+pub(crate) struct EntryOf {
     pub list: u32,
     pub entry: u32,
 }
 
 /// A word to look for, whatever its forms.
 #[derive(Clone, Copy)]
-pub struct Word {
+pub(crate) struct Word {
     pub of: EntryOf,
     pub ends: Ends,
     /// It belongs to a combination, so it must be found whoever else has the same pattern.
@@ -43,7 +43,7 @@ pub struct Word {
 
 /// Which ends of an entry need a boundary.
 #[derive(Clone, Copy)]
-pub struct Ends {
+pub(crate) struct Ends {
     pub whole_word: WholeWord,
     /// Prefixes of Arabic and Hebrew may stand before it.
     pub prefixes: bool,
@@ -53,7 +53,7 @@ pub struct Ends {
 
 impl Ends {
     /// What must not stand before and behind these symbols, which are not empty.
-    pub fn barred(self, folded: &[u32]) -> (u32, u32) {
+    pub(crate) fn barred(self, folded: &[u32]) -> (u32, u32) {
         let (Some(first), Some(last)) = (folded.first(), folded.last()) else {
             unreachable!("the caller refused entries of which nothing is left");
         };
@@ -67,7 +67,7 @@ impl Ends {
 
 /// What a list says about what may stand in its matches.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub(crate) struct Limits {
     pub max_gap: u32,
     /// Blanks may stand between any two characters.
     pub blanks: bool,
@@ -76,7 +76,7 @@ pub struct Limits {
 }
 
 /// An entry in a stream, from its first symbol to behind its last.
-pub struct Candidate {
+pub(crate) struct Candidate {
     pub of: EntryOf,
     pub start: usize,
     pub end: usize,

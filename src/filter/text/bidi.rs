@@ -8,13 +8,13 @@ const ISOLATE: char = '\u{2067}';
 const END_OF_OVERRIDE: char = '\u{202C}';
 const END_OF_ISOLATE: char = '\u{2069}';
 
-pub fn is_overridden(text: &str) -> bool {
+pub(crate) fn is_overridden(text: &str) -> bool {
     text.contains([OVERRIDE, ISOLATE])
 }
 
 /// The folded text as it is shown: what stands under an override, up to its end or that of the
 /// line, is reversed. Origins are no longer in order.
-pub fn as_shown(text: &str, stream: &Stream) -> Stream {
+pub(crate) fn as_shown(text: &str, stream: &Stream) -> Stream {
     let mut shown = stream.copy();
     for (start, end) in overridden(text) {
         let place = |byte: usize| {

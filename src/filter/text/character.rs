@@ -181,13 +181,13 @@ const TRAILING: [(u32, u32); 5] = [
 /// The scripts whose letters are told apart where they look alike; their words are parted by
 /// blanks, as those of [`is_word_letter`] are, so that an entry must be a whole word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Script {
+pub(crate) enum Script {
     Latin,
     Greek,
     Cyrillic,
 }
 
-pub fn script(c: char) -> Option<Script> {
+pub(crate) fn script(c: char) -> Option<Script> {
     if !c.is_alphabetic() {
         return None;
     }
@@ -203,12 +203,12 @@ pub fn script(c: char) -> Option<Script> {
 }
 
 /// A letter, or a mark that is one, of another script that writes blanks between words.
-pub fn is_word_letter(c: char) -> bool {
+pub(crate) fn is_word_letter(c: char) -> bool {
     c >= '\u{530}' && within(&WORD_BLOCKS, c) && (c.is_alphabetic() || is_combining_mark(c))
 }
 
 /// The number of the script that a character is of, if marks are letters in that script.
-pub fn sign_script(c: char) -> Option<u8> {
+pub(super) fn sign_script(c: char) -> Option<u8> {
     let point = u32::from(c);
     if point < 0x780 {
         return None;
@@ -222,23 +222,23 @@ pub fn sign_script(c: char) -> Option<u8> {
 }
 
 /// A mark that is a letter where it stands on a letter of its own script.
-pub fn is_sign_mark(c: char) -> bool {
+pub(super) fn is_sign_mark(c: char) -> bool {
     is_combining_mark(c) && sign_script(c).is_some()
 }
 
 /// A mark that is a letter, or takes room like one.
-pub fn is_letter_mark(c: char) -> bool {
+pub(crate) fn is_letter_mark(c: char) -> bool {
     is_sign_mark(c) || within(&unicode::SPACING_MARKS, c)
 }
 
 /// The dot below a letter of an Indic script, which is left out as often as it is written.
-pub fn is_nukta(c: char) -> bool {
+pub(super) fn is_nukta(c: char) -> bool {
     c != '\u{1037}' && canonical_combining_class(c) == 7
 }
 
 /// What a character is when it stands between two characters of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Noise {
+pub(super) enum Noise {
     Space,
     Punct,
     Symbol,
@@ -248,7 +248,7 @@ pub enum Noise {
 
 /// The kind of noise that a character is, by its general category; letters, digits and marks are
 /// none.
-pub fn noise(c: char) -> Option<Noise> {
+pub(super) fn noise(c: char) -> Option<Noise> {
     match c {
         '\n' | '\r' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
             Some(Noise::Newline)
@@ -262,18 +262,18 @@ pub fn noise(c: char) -> Option<Noise> {
 }
 
 /// A sign, emoji, flags and decorated numbers among them, that is none of the ASCII ones.
-pub fn is_other_sign(c: char) -> bool {
+pub(crate) fn is_other_sign(c: char) -> bool {
     let is_number = || c.is_numeric() && !c.is_alphabetic() && digit(c).is_none();
     !c.is_ascii() && (within(&unicode::SYMBOLS, c) || is_number())
 }
 
 /// The blocks of punctuation and symbols, as closed ranges.
-pub fn noise_ranges() -> impl Iterator<Item = (u32, u32)> {
+pub(super) fn noise_ranges() -> impl Iterator<Item = (u32, u32)> {
     unicode::PUNCTUATION.into_iter().chain(unicode::SYMBOLS)
 }
 
 /// The value of a decimal digit of any script.
-pub fn digit(c: char) -> Option<u32> {
+pub(crate) fn digit(c: char) -> Option<u32> {
     let point = u32::from(c);
     let zeros = unicode::DIGIT_ZEROS.partition_point(|zero| *zero <= point);
     let zero = unicode::DIGIT_ZEROS[zeros.checked_sub(1)?];
@@ -281,20 +281,20 @@ pub fn digit(c: char) -> Option<u32> {
 }
 
 /// A mark without room of its own, or one that encloses (`Mn`, `Me`).
-pub fn is_mark(c: char) -> bool {
+pub(crate) fn is_mark(c: char) -> bool {
     is_combining_mark(c) && !within(&unicode::SPACING_MARKS, c)
 }
 
-pub fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     within(&INVISIBLE, c)
 }
 
 /// Belongs to the character before it, so that a mask must not part the two.
-pub fn is_trailing(c: char) -> bool {
+pub(crate) fn is_trailing(c: char) -> bool {
     c >= '\u{300}' && (within(&TRAILING, c) || is_combining_mark(c))
 }
 
-pub fn is_regional(c: char) -> bool {
+pub(super) fn is_regional(c: char) -> bool {
     ('\u{1F1E6}'..='\u{1F1FF}').contains(&c)
 }
 

@@ -20,7 +20,7 @@ const ALIAS_CHARS_MAX: usize = 4;
 const NUMERALS: &str = "〇0零0一1壹1二2贰2貳2三3叁3參3四4肆4五5伍5六6陆6陸6七7柒7八8捌8九9玖9";
 
 /// What one code point is folded to.
-pub enum Folded {
+pub(super) enum Folded {
     Drop,
     /// Dropped, but it parts words of scripts that write it so.
     Parting,
@@ -44,7 +44,7 @@ pub enum Folded {
 
 /// One folded character, and the Latin one that it looks like.
 #[derive(Clone, Copy)]
-pub struct Piece {
+pub(super) struct Piece {
     pub c: char,
     pub latin: Option<Lookalike>,
 }
@@ -63,7 +63,7 @@ impl Folded {
 }
 
 /// Folds one code point after the other while a table is built.
-pub struct Folder<'a> {
+pub(super) struct Folder<'a> {
     options: &'a Options,
     simplified: BTreeMap<char, char>,
     numerals: BTreeMap<char, char>,
@@ -72,7 +72,7 @@ pub struct Folder<'a> {
 }
 
 impl<'a> Folder<'a> {
-    pub fn new(options: &'a Options) -> Result<Folder<'a>, Vec<String>> {
+    pub(super) fn new(options: &'a Options) -> Result<Folder<'a>, Vec<String>> {
         let mut folder = Folder {
             options,
             simplified: BTreeMap::new(),
@@ -99,7 +99,7 @@ impl<'a> Folder<'a> {
     }
 
     /// The Han characters that are not folded to themselves.
-    pub fn han(&self) -> impl Iterator<Item = u32> {
+    pub(super) fn han(&self) -> impl Iterator<Item = u32> {
         let changed = self.simplified.keys().chain(self.numerals.keys());
         let aliased = self.aliases.keys().chain(
             self.simplified
@@ -110,7 +110,7 @@ impl<'a> Folder<'a> {
         changed.chain(aliased).map(|c| u32::from(*c))
     }
 
-    pub fn fold(&self, c: char) -> Folded {
+    pub(super) fn fold(&self, c: char) -> Folded {
         let options = self.options;
         match c {
             '§' | '\u{3}' if options.codes => return Folded::Code,
@@ -343,7 +343,7 @@ fn marked(c: char) -> Option<impl Iterator<Item = char>> {
 }
 
 /// A Chinese numeral that `num_style` makes a digit.
-pub fn is_numeral(c: char) -> bool {
+pub(crate) fn is_numeral(c: char) -> bool {
     pairs(NUMERALS).any(|(numeral, _)| numeral == c)
 }
 

@@ -1,7 +1,7 @@
 //! Flags: two regional indicators that are a country's, and those of parts of a country.
 
 /// Flags are symbols above all code points, and above the sounds.
-pub const FLAG: u32 = 0x11_8000;
+pub(super) const FLAG: u32 = 0x11_8000;
 /// Behind the flags of countries.
 const FLAG_OF_A_PART: u32 = FLAG + 26 * 26;
 
@@ -21,7 +21,7 @@ fn letter(c: char) -> u8 {
 }
 
 /// Whether a run of regional indicators is a row of flags, and spells nothing.
-pub fn are_flags(run: impl Iterator<Item = char>) -> bool {
+pub(super) fn are_flags(run: impl Iterator<Item = char>) -> bool {
     let letters: Vec<u8> = run.map(letter).collect();
     let is_country = |pair: &[u8]| {
         COUNTRIES
@@ -33,14 +33,14 @@ pub fn are_flags(run: impl Iterator<Item = char>) -> bool {
 }
 
 /// The symbols of a row of flags.
-pub fn flags(run: impl Iterator<Item = char>) -> impl Iterator<Item = u32> {
+pub(super) fn flags(run: impl Iterator<Item = char>) -> impl Iterator<Item = u32> {
     let mut letters = run.map(|c| u32::from(letter(c) - b'A'));
     std::iter::from_fn(move || Some(FLAG + letters.next()? * 26 + letters.next()?))
 }
 
 /// The symbol of the flag that the tags at the start of `rest` make of a black one, and how many
 /// bytes they have.
-pub fn of_a_part(rest: &str) -> Option<(u32, u32)> {
+pub(super) fn of_a_part(rest: &str) -> Option<(u32, u32)> {
     let tags = rest
         .chars()
         .take_while(|c| ('\u{E0020}'..='\u{E007E}').contains(c));
@@ -56,7 +56,7 @@ pub fn of_a_part(rest: &str) -> Option<(u32, u32)> {
 }
 
 /// How a flag is written.
-pub fn written(symbol: u32) -> Option<String> {
+pub(crate) fn written(symbol: u32) -> Option<String> {
     let number = symbol.checked_sub(FLAG)?;
     if let Some(part) = symbol.checked_sub(FLAG_OF_A_PART) {
         let name = PARTS.get(part as usize)?.chars();

@@ -76,7 +76,7 @@ const CHANGING: [(u32, u32); 36] = [
 ];
 
 /// What each code point is folded to, under one set of options.
-pub struct FoldTable {
+pub(crate) struct FoldTable {
     /// Which page a block of [`PAGE`] code points has, as an index into `entries` divided by it.
     pages: Box<[u16]>,
     /// Flags, and the symbol as a difference (exclusive or) to the code point, so that blocks
@@ -129,7 +129,7 @@ struct Around {
 
 impl FoldTable {
     /// Builds the table. Errors: every alias that cannot be one, in words.
-    pub fn build(options: &Options) -> Result<FoldTable, Vec<String>> {
+    pub(crate) fn build(options: &Options) -> Result<FoldTable, Vec<String>> {
         let folder = Folder::new(options)?;
         let mut table = FoldTable {
             pages: vec![0; 0x110000 / PAGE].into(),
@@ -155,7 +155,7 @@ impl FoldTable {
     }
 
     /// Folds `text` into `stream`, whose content it replaces.
-    pub fn fold(&self, text: &str, stream: &mut Stream) {
+    pub(crate) fn fold(&self, text: &str, stream: &mut Stream) {
         let seen = self.fold_unsettled(text, stream);
         if seen & LOOKALIKES != 0 {
             self.settle_lookalikes(stream, |script, around| {
@@ -167,14 +167,14 @@ impl FoldTable {
 
     /// Folds `text` as [`Self::fold`] does, but leaves every letter in its own script, unless it
     /// is always Latin.
-    pub fn fold_keeping_scripts(&self, text: &str, stream: &mut Stream) {
+    pub(crate) fn fold_keeping_scripts(&self, text: &str, stream: &mut Stream) {
         self.fold_unsettled(text, stream);
         self.settle_lookalikes(stream, |_, _| self.always_latin);
         mark_parted(stream);
     }
 
     /// Folds `text` as if every run of letters held a Latin one.
-    pub fn fold_among_latin(&self, text: &str, stream: &mut Stream) {
+    pub(crate) fn fold_among_latin(&self, text: &str, stream: &mut Stream) {
         self.fold_unsettled(text, stream);
         self.settle_lookalikes(stream, |_, _| true);
         mark_parted(stream);
@@ -211,7 +211,7 @@ impl FoldTable {
 
     /// What a character alone is folded to, if that is one symbol; a lookalike is itself, unless
     /// it is always Latin.
-    pub fn symbol(&self, c: char) -> Option<u32> {
+    pub(crate) fn symbol(&self, c: char) -> Option<u32> {
         match self.entry(c) {
             entry if entry >= SPECIAL => None,
             entry if entry >= LOOKALIKE => {
@@ -228,7 +228,7 @@ impl FoldTable {
     }
 
     /// A letter that is Latin in some texts, or in all of them.
-    pub fn may_be_latin(&self, c: char) -> bool {
+    pub(crate) fn may_be_latin(&self, c: char) -> bool {
         let entry = self.entry(c);
         entry < SPECIAL && (entry >= LOOKALIKE || entry & LATIN != 0)
     }
@@ -512,7 +512,7 @@ impl FoldTable {
 }
 
 /// A blank that ends no line.
-pub fn is_space(symbol: Option<&u32>) -> bool {
+pub(crate) fn is_space(symbol: Option<&u32>) -> bool {
     symbol.is_some_and(|symbol| symbol >> KIND_SHIFT == SPACE >> KIND_SHIFT)
 }
 
@@ -565,14 +565,14 @@ fn class(c: char) -> u32 {
 
 /// Symbols that may stand between two characters of an entry, ready to be asked for each symbol.
 #[derive(Clone, Copy, Debug)]
-pub struct Noise {
+pub(crate) struct Noise {
     /// One bit for each kind of noise.
     kinds: u32,
     flags: u32,
 }
 
 impl Noise {
-    pub fn new(classes: SkipClasses) -> Noise {
+    pub(crate) fn new(classes: SkipClasses) -> Noise {
         let kinds = [
             (SkipClasses::SPACE, character::Noise::Space),
             (SkipClasses::PUNCT, character::Noise::Punct),
@@ -595,25 +595,25 @@ impl Noise {
 
     /// A letter or a digit that may; of forms, whose kinds of noise are not known, all that can be
     /// said.
-    pub fn is_of_class(self, symbol: u32) -> bool {
+    pub(crate) fn is_of_class(self, symbol: u32) -> bool {
         symbol & self.flags != 0
     }
 
     #[inline]
-    pub fn holds(self, symbol: u32) -> bool {
+    pub(crate) fn holds(self, symbol: u32) -> bool {
         self.kinds >> (symbol >> KIND_SHIFT) & 1 != 0 || symbol & self.flags != 0
     }
 }
 
 /// A blank or the end of a line.
-pub fn is_blank(symbol: u32) -> bool {
+pub(crate) fn is_blank(symbol: u32) -> bool {
     const SPACE: u32 = character::Noise::Space as u32 + 1;
     const NEWLINE: u32 = character::Noise::Newline as u32 + 1;
     matches!(symbol >> KIND_SHIFT, SPACE | NEWLINE)
 }
 
 /// Any sign, emoji too, but no blank.
-pub fn is_sign(symbol: u32) -> bool {
+pub(crate) fn is_sign(symbol: u32) -> bool {
     const FIRST: u32 = character::Noise::Punct as u32 + 1;
     const LAST: u32 = character::Noise::Stop as u32 + 1;
     (FIRST..=LAST).contains(&(symbol >> KIND_SHIFT))

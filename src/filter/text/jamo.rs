@@ -17,7 +17,7 @@ fn joined(first: char, vowel: char) -> Option<u32> {
 }
 
 /// Puts a letter behind what is in the stream; it stands there in the text.
-pub fn push(letter: char, origin: u32, end: u32, stream: &mut Stream) {
+pub(super) fn push(letter: char, origin: u32, end: u32, stream: &mut Stream) {
     let count = stream.symbols.len();
     let known = Some(stream.syllable).filter(|known| known.count == count && count > 0);
     let is_vowel = letter >= '\u{314F}';

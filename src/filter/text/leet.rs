@@ -32,7 +32,7 @@ fn letters(sign: u32) -> Option<&'static str> {
 /// The one symbol for all that may be written for each other, without flags: for `1`, `l`, `!`
 /// and `|` it is `i`.
 #[inline]
-pub fn class(symbol: u32) -> u32 {
+pub(crate) fn class(symbol: u32) -> u32 {
     match symbol {
         0xA2 => u32::from('c'),
         0x7D.. => symbol,
@@ -46,7 +46,7 @@ pub fn class(symbol: u32) -> u32 {
 
 /// A sign, no digit, that may stand for a letter.
 #[inline]
-pub fn is_sign(symbol: u32) -> bool {
+pub(crate) fn is_sign(symbol: u32) -> bool {
     matches!(
         char::from_u32(symbol),
         Some('@' | '!' | '|' | '$' | '+' | '¢')
@@ -54,20 +54,20 @@ pub fn is_sign(symbol: u32) -> bool {
 }
 
 /// A sign, no digit, may be written for `letter`.
-pub fn may_be_sign(letter: u32) -> bool {
+pub(crate) fn may_be_sign(letter: u32) -> bool {
     "@!|$+¢"
         .chars()
         .any(|sign| stands_for(u32::from(sign), letter))
 }
 
 /// `symbol`, without flags, is written for `letter`.
-pub fn stands_for(symbol: u32, letter: u32) -> bool {
+pub(crate) fn stands_for(symbol: u32, letter: u32) -> bool {
     letters(symbol).is_some_and(|letters| letters.bytes().any(|known| u32::from(known) == letter))
 }
 
 /// How a symbol of the text stands for one of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
+pub(crate) enum Written {
     /// As it is, or by its sound.
     Itself,
     Digit,
@@ -76,7 +76,7 @@ pub enum Written {
 
 /// How `text` stands for `own`, both of one class; `None` if it cannot.
 #[inline]
-pub fn written(own: u32, text: u32) -> Option<Written> {
+pub(crate) fn written(own: u32, text: u32) -> Option<Written> {
     let (own, text) = (own & SYMBOL, text & SYMBOL);
     // What is neither the same nor a sign is equal in the view by its sound.
     if own == text || own >= 0x80 && text >= 0x80 {
@@ -91,7 +91,7 @@ pub fn written(own: u32, text: u32) -> Option<Written> {
 }
 
 /// The text is the form of an entry, with signs for at most half of its letters.
-pub fn spells(form: &[u32], text: impl Iterator<Item = u32>) -> bool {
+pub(crate) fn spells(form: &[u32], text: impl Iterator<Item = u32>) -> bool {
     let (mut letters, mut hidden) = (0, 0);
     let mut pairs = form.iter().zip(text);
     pairs.all(|(own, text)| {

@@ -14,7 +14,7 @@ use super::character::{self, Script};
 
 /// The Latin letter that another looks like.
 #[derive(Clone, Copy)]
-pub struct Lookalike {
+pub(super) struct Lookalike {
     pub c: char,
     pub close: bool,
     pub kind: Kind,
@@ -22,7 +22,7 @@ pub struct Lookalike {
 
 /// What a letter that looks Latin is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// A letter of another script.
     Foreign,
     /// A Latin letter with a hook or a tail, which fancy alphabets are made of.
@@ -72,7 +72,7 @@ const TABLE: [(bool, &str); 4] = [
 
 /// Every letter that looks Latin, and what it looks like. Of a fancy letter the small one stands
 /// for both.
-pub fn lookalikes() -> impl Iterator<Item = (char, Lookalike)> {
+pub(super) fn lookalikes() -> impl Iterator<Item = (char, Lookalike)> {
     let table = TABLE.into_iter().flat_map(|(close, pairs)| {
         pairs_of(pairs).map(move |(letter, c)| (letter, looks(c, close, Kind::Foreign)))
     });

@@ -18,26 +18,26 @@ const BLOCKS: [(u32, u32); 4] = [
 const SOUND: u32 = 0x11_0000;
 
 /// The pinyin of a Han character as it is typed, in ASCII: `lv` for `lü`.
-pub fn typed(c: char) -> Option<String> {
+pub(crate) fn typed(c: char) -> Option<String> {
     Some(c.to_pinyin()?.plain().replace('ü', "v"))
 }
 
 /// The pinyin of a Han character with `u` for `ü`, where that differs.
-pub fn typed_plainly(c: char) -> Option<String> {
+pub(crate) fn typed_plainly(c: char) -> Option<String> {
     let sound = c.to_pinyin()?.plain();
     sound.contains('ü').then(|| sound.replace('ü', "u"))
 }
 
 /// A symbol for the sound of each Han character; by default no character has a sound.
 #[derive(Default)]
-pub struct Sounds {
+pub(crate) struct Sounds {
     /// Blocks: where each begins, and its sounds.
     blocks: Box<[(u32, Box<[u16]>)]>,
 }
 
 impl Sounds {
     /// Takes some milliseconds, so only where sounds are asked for.
-    pub fn read() -> Sounds {
+    pub(crate) fn read() -> Sounds {
         let mut numbers = BTreeMap::new();
         let mut number = |c: char| {
             let Some(sound) = c.to_pinyin() else {
@@ -59,7 +59,7 @@ impl Sounds {
 
     /// The symbol of a character's sound; the character itself if it has none.
     #[inline]
-    pub fn of(&self, symbol: u32) -> u32 {
+    pub(crate) fn of(&self, symbol: u32) -> u32 {
         for (first, sounds) in &self.blocks {
             let at = symbol.wrapping_sub(*first) as usize;
             match sounds.get(at) {

@@ -4,27 +4,27 @@ use std::ops::Range;
 
 /// The bits of a symbol that say which character it is; the rest are flags. What is no character
 /// has a number above all code points: sounds, and flags of countries.
-pub const SYMBOL: u32 = (1 << 21) - 1;
-pub const LATIN: u32 = 1 << 21;
-pub const GREEK: u32 = 1 << 22;
-pub const CYRILLIC: u32 = 1 << 23;
-pub const DIGIT: u32 = 1 << 24;
+pub(crate) const SYMBOL: u32 = (1 << 21) - 1;
+pub(super) const LATIN: u32 = 1 << 21;
+pub(super) const GREEK: u32 = 1 << 22;
+pub(super) const CYRILLIC: u32 = 1 << 23;
+pub(crate) const DIGIT: u32 = 1 << 24;
 /// Came from a regional indicator, two of which may be a flag.
-pub const REGIONAL: u32 = 1 << 25;
+pub(crate) const REGIONAL: u32 = 1 << 25;
 /// Came from the same character as the symbol before.
-pub const MORE: u32 = 1 << 26;
+pub(crate) const MORE: u32 = 1 << 26;
 /// A letter of another script that writes blanks between words.
-pub const WORD: u32 = 1 << 27;
+pub(crate) const WORD: u32 = 1 << 27;
 /// A Latin letter that is one of another script in the text.
-pub const FOREIGN: u32 = 1 << 28;
+pub(crate) const FOREIGN: u32 = 1 << 28;
 
-pub const LETTER: u32 = LATIN | GREEK | CYRILLIC | WORD;
+pub(crate) const LETTER: u32 = LATIN | GREEK | CYRILLIC | WORD;
 
 /// The bits from here on are the kind of noise; 0 is none.
-pub const KIND_SHIFT: u32 = 29;
+pub(crate) const KIND_SHIFT: u32 = 29;
 
 /// A kind beside those of noise: what stands before the letter parts words.
-pub const PARTED: u32 = 6;
+pub(crate) const PARTED: u32 = 6;
 
 /// What the last symbol of a stream is, if letters made it or may go on with it.
 #[derive(Clone, Copy, Default)]
@@ -39,7 +39,7 @@ pub(super) struct Syllable {
 
 /// Folded text. `symbols[i]` came from the character at byte `origins[i]`.
 #[derive(Default)]
-pub struct Stream {
+pub(crate) struct Stream {
     pub symbols: Vec<u32>,
     pub origins: Vec<u32>,
     /// Characters that were joined by what follows them: where each begins, and where the last
@@ -65,14 +65,14 @@ impl Stream {
     }
 
     /// The symbol that the character at this byte begins with; `None` if it was dropped or joined.
-    pub fn symbol_at(&self, origin: u32) -> Option<u32> {
+    pub(crate) fn symbol_at(&self, origin: u32) -> Option<u32> {
         let at = self.origins.binary_search(&origin).ok()?;
         let first = self.origins[..at].partition_point(|known| *known < origin);
         Some(self.symbols[first])
     }
 
     /// Where the character at byte `origin` of `text` ends, with what joined it.
-    pub fn end_of(&self, text: &str, origin: u32) -> u32 {
+    pub(crate) fn end_of(&self, text: &str, origin: u32) -> u32 {
         let joined = self
             .joined
             .binary_search_by_key(&origin, |(start, _)| *start);
@@ -107,7 +107,7 @@ impl Stream {
     }
 
     /// The same, in an order of its own.
-    pub fn copy(&self) -> Stream {
+    pub(crate) fn copy(&self) -> Stream {
         Stream {
             symbols: self.symbols.clone(),
             origins: self.origins.clone(),
@@ -123,7 +123,7 @@ impl Stream {
     }
 
     /// Puts the characters of a range in reverse; the symbols of each keep their order.
-    pub fn reverse(&mut self, range: Range<usize>) {
+    pub(crate) fn reverse(&mut self, range: Range<usize>) {
         let (symbols, origins) = (&mut self.symbols[range.clone()], &mut self.origins[range]);
         symbols.reverse();
         origins.reverse();

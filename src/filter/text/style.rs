@@ -70,7 +70,7 @@ const SINGLES: [(char, &str); 39] = [
 ];
 
 /// What a decorated character stands for; `None` when it is not decorated.
-pub fn plain(c: char) -> Option<String> {
+pub(crate) fn plain(c: char) -> Option<String> {
     if c.is_ascii() || matches!(c, '\u{3131}'..='\u{318E}') {
         // Hangul letters stand alone in chats (`ㅋㅋ`); NFKC would make parts of syllables of them.
         return None;

@@ -11,7 +11,7 @@ use crate::filter::options::{Options, SkipClasses};
 
 /// What a view changes. Lists that look through the same lens share a view and an automaton.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lens {
+pub(crate) struct Lens {
     /// Left out, unless `signs` keeps it.
     pub skip: SkipClasses,
     /// Signs that may be letters stay.
@@ -22,7 +22,7 @@ pub struct Lens {
 
 impl Lens {
     /// The lens of a list's entries that hold no noise themselves.
-    pub fn of(options: &Options) -> Lens {
+    pub(crate) fn of(options: &Options) -> Lens {
         Lens {
             skip: options.skip,
             signs: false,
@@ -32,12 +32,12 @@ impl Lens {
     }
 
     /// Changes nothing.
-    pub fn is_clear(self) -> bool {
+    pub(crate) fn is_clear(self) -> bool {
         self == Lens::default()
     }
 
     /// An entry as it is in the view; it holds no noise.
-    pub fn entry(self, symbols: &[u32], sounds: &Sounds, seen: &mut Vec<u32>) {
+    pub(crate) fn entry(self, symbols: &[u32], sounds: &Sounds, seen: &mut Vec<u32>) {
         seen.extend(
             symbols
                 .iter()
@@ -57,7 +57,7 @@ impl Lens {
 
 /// A folded text through a lens.
 #[derive(Default)]
-pub struct View {
+pub(crate) struct View {
     pub symbols: Vec<u32>,
     /// Where in the stream each symbol stands.
     pub at: Vec<u32>,
@@ -71,7 +71,7 @@ pub struct View {
 
 impl View {
     /// Fills the view from a stream. With `flags`, regional indicators are no letters but noise.
-    pub fn fill(&mut self, lens: Lens, sounds: &Sounds, stream: &[u32], flags: bool) {
+    pub(crate) fn fill(&mut self, lens: Lens, sounds: &Sounds, stream: &[u32], flags: bool) {
         let noise = Noise::new(lens.skip);
         let flags = if flags { REGIONAL } else { 0 };
         self.symbols.resize(stream.len(), 0);
@@ -96,7 +96,7 @@ impl View {
 }
 
 /// The most equal symbols in a row: 0, 1, 2, or 3 for three and more.
-pub fn longest_run(symbols: &[u32]) -> u32 {
+pub(crate) fn longest_run(symbols: &[u32]) -> u32 {
     let (mut two, mut three) = (false, false);
     let (mut before, mut last) = (u32::MAX, u32::MAX);
     for symbol in symbols {
@@ -114,14 +114,14 @@ pub fn longest_run(symbols: &[u32]) -> u32 {
 
 /// A view in which each run of equal symbols is one.
 #[derive(Default)]
-pub struct Runs {
+pub(crate) struct Runs {
     pub symbols: Vec<u32>,
     /// Where each run starts in the view; one more at the end.
     pub starts: Vec<u32>,
 }
 
 impl Runs {
-    pub fn fill(&mut self, symbols: &[u32]) {
+    pub(crate) fn fill(&mut self, symbols: &[u32]) {
         self.symbols.clear();
         self.starts.clear();
         let mut last = u32::MAX;

@@ -5,14 +5,14 @@ use super::word::Words;
 /// Takes every string between quotes, in the order of the file.
 ///
 /// `\` makes the next character one of the string; comments (`//`, `#`, `/* */`) are passed over.
-pub fn read(text: &str, words: &mut Words) {
+pub(super) fn read(text: &str, words: &mut Words) {
     for (line, string) in strings(text) {
         words.add(line, &string, &[]);
     }
 }
 
 /// Whether a text is program text with a list in it.
-pub fn is_code(text: &str) -> bool {
+pub(super) fn is_code(text: &str) -> bool {
     const STARTS: [&str; 14] = [
         "module.exports",
         "export ",

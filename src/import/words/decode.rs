@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, GBK, UTF_8, UTF_16BE, UTF_16LE};
 
-pub struct Decoded {
+pub(super) struct Decoded {
     /// Bytes that are no text are U+FFFD in it; lines end in `\n`; there is no NUL.
     pub text: String,
     pub encoding: &'static str,
@@ -15,7 +15,7 @@ pub struct Decoded {
 ///
 /// A byte-order mark decides alone. Errors: an unknown name, or bytes that could be text in several
 /// encodings.
-pub fn decode(bytes: &[u8], encoding: Option<&str>) -> Result<Decoded, String> {
+pub(super) fn decode(bytes: &[u8], encoding: Option<&str>) -> Result<Decoded, String> {
     if let Some(text) = utf32(bytes, encoding) {
         return Ok(decoded(&text, "UTF-32"));
     }

@@ -10,7 +10,7 @@ use super::{code, json, table};
 const SAMPLE: usize = 2_000;
 
 /// Finds out the format from the name of a file and its text.
-pub fn format(name: &str, text: &str) -> WordFormat {
+pub(super) fn format(name: &str, text: &str) -> WordFormat {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
     match extension.map(str::to_ascii_lowercase).as_deref() {
         Some("json") => return WordFormat::Json,

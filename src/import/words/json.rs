@@ -44,7 +44,7 @@ const AUTOMOD_WORDS: &str = "keyword_filter";
 const DEPTH_MAX: usize = 8;
 
 /// Reads a document, or one a line. Errors: it is no JSON, with line and column.
-pub fn read(text: &str, words: &mut Words) -> Result<(), String> {
+pub(super) fn read(text: &str, words: &mut Words) -> Result<(), String> {
     // A byte-order mark was taken off when the bytes were decoded.
     let roots = roots(text)?;
     let mut reading = Reading {
@@ -59,7 +59,7 @@ pub fn read(text: &str, words: &mut Words) -> Result<(), String> {
 }
 
 /// The documents of a text.
-pub fn roots(text: &str) -> Result<Vec<&RawValue>, String> {
+pub(super) fn roots(text: &str) -> Result<Vec<&RawValue>, String> {
     let documents = serde_json::Deserializer::from_str(text).into_iter();
     documents
         .collect::<Result<_, _>>()

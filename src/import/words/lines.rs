@@ -3,7 +3,7 @@
 use super::word::{Reason, Words, no_word};
 
 /// One word a line, behind a number or the mark of a list where most lines have one.
-pub fn plain(text: &str, words: &mut Words) {
+pub(super) fn plain(text: &str, words: &mut Words) {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     let (all, marked) = lines.fold((0, 0), |(all, marked), line| {
         (all + 1, marked + usize::from(unmarked(line).is_some()))
@@ -54,7 +54,7 @@ fn regex_literal(line: &str) -> Option<Option<String>> {
 }
 
 /// `word=replacement` and `word => replacement`.
-pub fn replacements(text: &str, words: &mut Words) {
+pub(super) fn replacements(text: &str, words: &mut Words) {
     each(text, words, |line, text, words| {
         match split_replacement(text) {
             Some((word, _)) => words.add_read_as(line, text, word),
@@ -64,7 +64,7 @@ pub fn replacements(text: &str, words: &mut Words) {
 }
 
 /// The word and what it is replaced by.
-pub fn split_replacement(line: &str) -> Option<(&str, &str)> {
+pub(super) fn split_replacement(line: &str) -> Option<(&str, &str)> {
     let parts = ["=>", "->", "="]
         .iter()
         .find_map(|sign| line.split_once(sign));
@@ -74,7 +74,7 @@ pub fn split_replacement(line: &str) -> Option<(&str, &str)> {
 }
 
 /// `word 123` and `word 123 n`.
-pub fn frequencies(text: &str, words: &mut Words) {
+pub(super) fn frequencies(text: &str, words: &mut Words) {
     each(text, words, |line, text, words| {
         match split_frequency(text) {
             Some(word) => words.add_read_as(line, text, word),
@@ -84,7 +84,7 @@ pub fn frequencies(text: &str, words: &mut Words) {
 }
 
 /// The word of `word 123` or `word 123 n`.
-pub fn split_frequency(line: &str) -> Option<&str> {
+pub(super) fn split_frequency(line: &str) -> Option<&str> {
     let (start, last) = line.trim().rsplit_once(char::is_whitespace)?;
     let is_number = |part: &str| part.parse::<f64>().is_ok();
     if is_number(last) {
@@ -96,7 +96,7 @@ pub fn split_frequency(line: &str) -> Option<&str> {
 }
 
 /// `word tag1,tag2`: a tab parts the two, or else the last blank.
-pub fn tags(text: &str, words: &mut Words) {
+pub(super) fn tags(text: &str, words: &mut Words) {
     each(text, words, |line, text, words| {
         let parts = text.split_once('\t');
         let parts = parts.or_else(|| text.trim_end().rsplit_once(char::is_whitespace));
@@ -115,7 +115,7 @@ fn is_number(text: &str) -> bool {
 }
 
 /// Words with a sign between them.
-pub fn separated(text: &str, signs: &[char], words: &mut Words) {
+pub(super) fn separated(text: &str, signs: &[char], words: &mut Words) {
     each(text, words, |line, text, words| {
         for word in text.split(signs).filter(|word| !word.trim().is_empty()) {
             words.add(line, word, &[]);
@@ -125,7 +125,7 @@ pub fn separated(text: &str, signs: &[char], words: &mut Words) {
 
 /// Discord's AutoMod: words with commas or line breaks between them, each with `*` where it may
 /// go on. That is our own meaning of `*`, and a word without one is a whole word there too.
-pub fn discord(text: &str, words: &mut Words) {
+pub(super) fn discord(text: &str, words: &mut Words) {
     each(text, words, |line, text, words| {
         for item in text.split([',', '，']) {
             discord_word(line, item, words);
@@ -134,7 +134,7 @@ pub fn discord(text: &str, words: &mut Words) {
 }
 
 /// One of Discord's words; several `*` at an end are one.
-pub fn discord_word(line: u32, item: &str, words: &mut Words) {
+pub(super) fn discord_word(line: u32, item: &str, words: &mut Words) {
     let item = item.trim();
     if item.is_empty() {
         return;
@@ -149,7 +149,7 @@ pub fn discord_word(line: u32, item: &str, words: &mut Words) {
 }
 
 /// `# words` and `// words`, `; words` and `[section]`; without the blank it may be a word.
-pub fn is_comment(line: &str) -> bool {
+pub(super) fn is_comment(line: &str) -> bool {
     let is_section = line.len() > 2 && line.starts_with('[') && line.ends_with(']');
     if is_section && !line.contains(['"', '\'', ',']) || line.starts_with("; ") {
         return true;

@@ -22,8 +22,9 @@ mod xml;
 use serde::Serialize;
 
 pub use form::{WordFormat, WordImport};
+pub(super) use word::Changed;
 use word::Words;
-pub use word::{Changed, Dropped, Reason};
+pub use word::{Dropped, Reason};
 
 /// A list in our form, and what became of the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -7,7 +7,7 @@ use super::word::Word;
 /// them would block nothing, or everything.
 ///
 /// Errors: one sentence that shows such a word and the way out.
-pub fn refuse(words: &[Word], format: WordFormat) -> Result<(), String> {
+pub(super) fn refuse(words: &[Word], format: WordFormat) -> Result<(), String> {
     let odd: Vec<&Word> = words.iter().filter(|word| is_odd(&word.text)).collect();
     // One or two may stand in any list.
     if odd.len() * 5 <= words.len() {

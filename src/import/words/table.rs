@@ -52,7 +52,7 @@ struct Columns {
 }
 
 /// Reads a table. Errors: a column that does not exist.
-pub fn read(text: &str, import: &WordImport, words: &mut Words) -> Result<(), String> {
+pub(super) fn read(text: &str, import: &WordImport, words: &mut Words) -> Result<(), String> {
     let delimiter = import.delimiter.unwrap_or_else(|| delimiter_of(text));
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
@@ -148,7 +148,7 @@ fn delimiter_of(text: &str) -> u8 {
 }
 
 /// The first line holds the header of words and that of tags.
-pub fn has_header(lines: &[&str]) -> bool {
+pub(super) fn has_header(lines: &[&str]) -> bool {
     let header = lines.first().copied().unwrap_or_default();
     let header: Vec<String> = header.split([',', ';', '\t']).map(normal).collect();
     let has = |names: &[&str]| header.iter().any(|field| names.contains(&field.as_str()));
@@ -156,7 +156,7 @@ pub fn has_header(lines: &[&str]) -> bool {
 }
 
 /// There are several lines, and every one has the same number of commas, without a blank behind.
-pub fn is_regular(lines: &[&str]) -> bool {
+pub(super) fn is_regular(lines: &[&str]) -> bool {
     let count = |line: &str| line.matches(',').count();
     let commas = lines.first().map_or(0, |line| count(line));
     let is_like_the_first = |line: &&str| count(line) == commas && !line.contains(", ");

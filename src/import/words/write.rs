@@ -10,7 +10,7 @@ use crate::settings::Problems;
 
 /// Writes the list. Words that it cannot hold, or of which the filter would find nothing to look
 /// for, are dropped.
-pub fn write(words: &mut Words) -> String {
+pub(super) fn write(words: &mut Words) -> String {
     let unread = unread(&words.entries);
     let refused = refused(&words.entries);
     let entries = std::mem::take(&mut words.entries);

@@ -3,7 +3,7 @@
 use super::word::Words;
 
 /// Takes the texts, in the order of the file. Errors: there is none.
-pub fn read(text: &str, words: &mut Words) -> Result<(), String> {
+pub(super) fn read(text: &str, words: &mut Words) -> Result<(), String> {
     let mut line = 1;
     let mut rest = text;
     let mut found = false;

@@ -61,7 +61,7 @@ impl Place {
 }
 
 impl Endpoint {
-    pub fn new(name: &str) -> Endpoint {
+    pub(super) fn new(name: &str) -> Endpoint {
         Endpoint {
             name: name.to_owned(),
             counts: Counts::default(),
@@ -76,7 +76,7 @@ impl Endpoint {
     }
 
     /// A new pair, or one that is replayed and may come before others of its ordering key.
-    pub fn add(&mut self, seq: i64, entry: &NewEntry, replays: u32) {
+    pub(super) fn add(&mut self, seq: i64, entry: &NewEntry, replays: u32) {
         self.counts.pending += 1;
         let pair = Pair {
             place: Place::Waiting,
@@ -100,7 +100,7 @@ impl Endpoint {
     }
 
     /// Puts a pair that was in flight back to where it was before its first try.
-    pub fn release(&mut self, seq: i64) {
+    pub(super) fn release(&mut self, seq: i64) {
         let key = self.pairs[&seq].ordering_key.clone();
         match key.as_str() {
             "" => drop(self.put(seq, Place::Ready)),
@@ -133,7 +133,7 @@ impl Endpoint {
     }
 
     /// Moves a pair to another place. Its due time changes only in flight, where it is in no set.
-    pub fn put(&mut self, seq: i64, place: Place) -> &mut Pair {
+    pub(super) fn put(&mut self, seq: i64, place: Place) -> &mut Pair {
         let pair = self.pairs.get_mut(&seq).expect("a moved pair is pending");
         let due_at_ms = pair.due_at_ms.unwrap_or_default();
         match pair.place {
@@ -161,7 +161,7 @@ impl Endpoint {
     }
 
     /// Makes a retry due at another time.
-    pub fn make_due(&mut self, seq: i64, due_at_ms: u64) {
+    pub(super) fn make_due(&mut self, seq: i64, due_at_ms: u64) {
         if let Some(pair) = self.pairs.get_mut(&seq)
             && pair.place == Place::Retry
         {
@@ -172,7 +172,7 @@ impl Endpoint {
     }
 
     /// Takes out a pair that has ended; the next of its ordering key may be ready then.
-    pub fn remove(&mut self, seq: i64) {
+    pub(super) fn remove(&mut self, seq: i64) {
         self.put(seq, Place::Waiting);
         self.counts.pending -= 1;
         if let Some(pair) = self.pairs.remove(&seq) {
@@ -181,7 +181,7 @@ impl Endpoint {
     }
 
     /// Takes a pair out of its ordering key, which goes on without it.
-    pub fn leave_order(&mut self, seq: i64) {
+    pub(super) fn leave_order(&mut self, seq: i64) {
         let place = self.pairs[&seq].place;
         let pair = self.put(seq, Place::Waiting);
         pair.out_of_order = true;
@@ -202,7 +202,7 @@ impl Endpoint {
     }
 
     /// Whether a pair of its ordering key before this one is in flight or a retry.
-    pub fn is_busy_before(&self, seq: i64) -> bool {
+    pub(super) fn is_busy_before(&self, seq: i64) -> bool {
         let queue = self.queues.get(&self.pairs[&seq].ordering_key);
         let mut before = queue.into_iter().flat_map(|queue| queue.pairs.range(..seq));
         before.any(|before| self.pairs[before].place.is_tried())
@@ -210,7 +210,7 @@ impl Endpoint {
 
     /// The pairs behind one of an ordering key that wait and were never tried, up to the first of
     /// another kind.
-    pub fn behind(&self, seq: i64) -> impl Iterator<Item = i64> {
+    pub(super) fn behind(&self, seq: i64) -> impl Iterator<Item = i64> {
         let queue = self.queues.get(&self.pairs[&seq].ordering_key);
         let behind = queue
             .into_iter()
@@ -222,7 +222,7 @@ impl Endpoint {
     }
 
     /// Dead letters of an ordering key before a pair of it, as far as they are counted.
-    pub fn gap(&self, seq: i64, ordering_key: &str) -> u64 {
+    pub(super) fn gap(&self, seq: i64, ordering_key: &str) -> u64 {
         if ordering_key.is_empty() || self.pairs[&seq].out_of_order {
             return 0;
         }

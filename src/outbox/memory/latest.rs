@@ -15,7 +15,7 @@ pub(super) struct Latest {
 
 impl Latest {
     /// For each entry, whether it repeats the latest ones of its series.
-    pub fn repeats(&self, entries: &[NewEntry]) -> Vec<bool> {
+    pub(super) fn repeats(&self, entries: &[NewEntry]) -> Vec<bool> {
         let mut repeats = vec![false; entries.len()];
         for (name, of) in series::by_series(entries) {
             let now_ms = entries[of[0].0].accepted_at_ms;
@@ -31,7 +31,7 @@ impl Latest {
     }
 
     /// Notes what the entries of an accepted call say; one that only repeats says nothing.
-    pub fn note(&mut self, entries: &[NewEntry], repeats: &[bool]) {
+    pub(super) fn note(&mut self, entries: &[NewEntry], repeats: &[bool]) {
         for (name, of) in series::by_series(entries) {
             if of.iter().all(|(place, _)| repeats[*place]) {
                 continue;
@@ -47,7 +47,7 @@ impl Latest {
     }
 
     /// Forgets some of those that cannot be repeated any more.
-    pub fn sweep(&mut self, now_ms: u64) {
+    pub(super) fn sweep(&mut self, now_ms: u64) {
         for _ in 0..SWEEP_MAX {
             match self.by_time.first() {
                 Some((forget_at_ms, _)) if *forget_at_ms <= now_ms => {}

@@ -12,7 +12,7 @@ use crate::outbox::letter::{
 use crate::outbox::rules::{RETIRED, cut, forget_at_ms, note_discarded};
 
 impl State {
-    pub fn dead(&self, filter: &DeadFilter, from: DeadCursor, limit: usize) -> DeadPage {
+    pub(super) fn dead(&self, filter: &DeadFilter, from: DeadCursor, limit: usize) -> DeadPage {
         let (found, next) = self.look_for(filter, from, limit);
         let letter = |(endpoint, seq): &(usize, i64)| DeadLetter {
             body: filter.bodies.then(|| self.events[seq].entry.body.clone()),
@@ -24,7 +24,7 @@ impl State {
         }
     }
 
-    pub fn act_on_dead(
+    pub(super) fn act_on_dead(
         &mut self,
         act: &DeadAct,
         filter: &DeadFilter,
@@ -47,7 +47,12 @@ impl State {
         DeadStep { done, next }
     }
 
-    pub fn discarded(&self, filter: &DeadFilter, from: DeadCursor, limit: usize) -> DiscardedPage {
+    pub(super) fn discarded(
+        &self,
+        filter: &DeadFilter,
+        from: DeadCursor,
+        limit: usize,
+    ) -> DiscardedPage {
         let mut page = DiscardedPage::default();
         let first = self.discarded_ever - self.discarded.len() as u64 + 1;
         let numbered = self.discarded.iter().zip(first..);

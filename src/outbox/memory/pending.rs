@@ -8,13 +8,18 @@ use crate::outbox::letter::{DeadCursor, DeadStep, STEP_LETTERS_MAX};
 use crate::outbox::pending::{PendingEvent, PendingFilter, PendingPage, PendingState};
 
 impl State {
-    pub fn pending(&self, filter: &PendingFilter, from: DeadCursor, limit: usize) -> PendingPage {
+    pub(super) fn pending(
+        &self,
+        filter: &PendingFilter,
+        from: DeadCursor,
+        limit: usize,
+    ) -> PendingPage {
         let (found, next) = self.look_for_pending(filter, from, limit);
         let events = found.into_iter().map(|(.., event)| event).collect();
         PendingPage { events, next }
     }
 
-    pub fn retry_now(
+    pub(super) fn retry_now(
         &mut self,
         filter: &PendingFilter,
         from: DeadCursor,

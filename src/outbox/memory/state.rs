@@ -39,7 +39,7 @@ pub(super) struct Event {
 }
 
 impl State {
-    pub fn append(
+    pub(super) fn append(
         &mut self,
         entries: Vec<NewEntry>,
         config: &Config,
@@ -159,7 +159,12 @@ impl State {
         Appended::Stored
     }
 
-    pub fn claim(&mut self, name: &str, now_ms: u64, capacity: Capacity) -> Vec<StoredEvent> {
+    pub(super) fn claim(
+        &mut self,
+        name: &str,
+        now_ms: u64,
+        capacity: Capacity,
+    ) -> Vec<StoredEvent> {
         let Some(&number) = self.numbers.get(name) else {
             return Vec::new();
         };
@@ -219,7 +224,13 @@ impl State {
         }
     }
 
-    pub fn settle(&mut self, key: EntryKey, settlement: Settlement, now_ms: u64, config: &Config) {
+    pub(super) fn settle(
+        &mut self,
+        key: EntryKey,
+        settlement: Settlement,
+        now_ms: u64,
+        config: &Config,
+    ) {
         let Some(endpoint) = self.endpoints.get_mut(key.endpoint as usize) else {
             return;
         };
@@ -292,7 +303,7 @@ impl State {
     }
 
     /// Up to `limit` pending pairs of an endpoint that are not in flight, the oldest first.
-    pub fn idle(
+    pub(super) fn idle(
         &self,
         endpoint: &str,
         accepted_before_ms: Option<u64>,
@@ -312,13 +323,13 @@ impl State {
             .collect()
     }
 
-    pub fn set_health(&mut self, endpoint: &str, health: Health) {
+    pub(super) fn set_health(&mut self, endpoint: &str, health: Health) {
         if let Some(&number) = self.numbers.get(endpoint) {
             self.endpoints[number].health = health;
         }
     }
 
-    pub fn next_due_ms(&self, endpoint: &str) -> Option<u64> {
+    pub(super) fn next_due_ms(&self, endpoint: &str) -> Option<u64> {
         let endpoint = &self.endpoints[*self.numbers.get(endpoint)?];
         if !endpoint.ready.is_empty() {
             return Some(0);
@@ -326,7 +337,7 @@ impl State {
         endpoint.retry.first().map(|&(due_at_ms, _)| due_at_ms)
     }
 
-    pub fn bound_retries(&mut self, endpoint: &str, latest_ms: &[u64]) {
+    pub(super) fn bound_retries(&mut self, endpoint: &str, latest_ms: &[u64]) {
         let Some(&number) = self.numbers.get(endpoint) else {
             return;
         };
@@ -345,7 +356,7 @@ impl State {
         }
     }
 
-    pub fn endpoints(&self) -> Vec<String> {
+    pub(super) fn endpoints(&self) -> Vec<String> {
         let pending = |endpoint: &&Endpoint| endpoint.counts.pending > 0;
         let pending = self.endpoints.iter().filter(pending);
         let mut names: Vec<String> = pending.map(|endpoint| endpoint.name.clone()).collect();
@@ -353,7 +364,7 @@ impl State {
         names
     }
 
-    pub fn discard_pair(
+    pub(super) fn discard_pair(
         &mut self,
         number: usize,
         seq: i64,
@@ -389,7 +400,7 @@ impl State {
 
     /// Discards dead letters that are too old, forgets some ids whose time has come, and some of
     /// those that are too many.
-    pub fn sweep(&mut self, now_ms: u64, config: &Config) {
+    pub(super) fn sweep(&mut self, now_ms: u64, config: &Config) {
         self.retire(now_ms, config);
         self.latest.sweep(now_ms);
         for _ in 0..SWEEP_MAX {
@@ -404,7 +415,7 @@ impl State {
         }
     }
 
-    pub fn stats(&self) -> Stats {
+    pub(super) fn stats(&self) -> Stats {
         let stats_of = |endpoint: &Endpoint| EndpointStats {
             endpoint: endpoint.name.clone(),
             counts: endpoint.counts,

@@ -16,7 +16,7 @@ pub(super) struct Findings<'a> {
 }
 
 impl<'a> Findings<'a> {
-    pub fn new(limits: &'a LintSpec, lists: &'a [List<'a>]) -> Findings<'a> {
+    pub(super) fn new(limits: &'a LintSpec, lists: &'a [List<'a>]) -> Findings<'a> {
         Findings {
             limits,
             lists,
@@ -26,7 +26,7 @@ impl<'a> Findings<'a> {
     }
 
     /// Adds a finding about an entry; `what` is given the entry's place.
-    pub fn add(
+    pub(super) fn add(
         &mut self,
         kind: Kind,
         (list, entry): (usize, usize),
@@ -41,12 +41,12 @@ impl<'a> Findings<'a> {
         }
     }
 
-    pub fn add_about_list(&mut self, list: usize, what: String, hint: &'static str) {
+    pub(super) fn add_about_list(&mut self, list: usize, what: String, hint: &'static str) {
         self.told
             .push((self.lists[list].spec.at.clone(), what, hint));
     }
 
-    pub fn report(self, problems: &Problems) {
+    pub(super) fn report(self, problems: &Problems) {
         for (at, what, hint) in self.told {
             problems.warning(&at, what, hint);
         }

@@ -2,7 +2,7 @@
 
 /// A number that looks like a phone number, shortened so that a report does not spread it:
 /// `138…78`.
-pub fn find(entry: &str) -> Option<String> {
+pub(super) fn find(entry: &str) -> Option<String> {
     // Most entries hold no digit at all.
     if !entry.contains(|c: char| c.is_ascii_digit()) {
         return None;

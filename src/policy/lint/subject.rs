@@ -23,7 +23,11 @@ pub(super) struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    pub fn new(spec: &'a ListSpec, words: &'a filter::ListSpec, files: &FileSet) -> List<'a> {
+    pub(super) fn new(
+        spec: &'a ListSpec,
+        words: &'a filter::ListSpec,
+        files: &FileSet,
+    ) -> List<'a> {
         let file = spec.file.as_ref();
         List {
             spec,
@@ -33,7 +37,7 @@ impl<'a> List<'a> {
     }
 
     /// Where an entry was written. Those of the file come first, then those of the policy.
-    pub fn at(&self, entry: usize) -> At {
+    pub(super) fn at(&self, entry: usize) -> At {
         let from_file = self.words.written().len() - self.spec.words.len();
         match (&self.file, entry.checked_sub(from_file)) {
             (_, Some(word)) => self.spec.words[word].at.clone(),
@@ -43,7 +47,7 @@ impl<'a> List<'a> {
     }
 
     /// Where an entry was written, for a sentence about one that stands at `here`.
-    pub fn place_in_words(&self, entry: usize, here: &At) -> String {
+    pub(super) fn place_in_words(&self, entry: usize, here: &At) -> String {
         let place = self.at(entry).place;
         if place.file == here.place.file {
             format!("line {}", place.line)
@@ -52,18 +56,18 @@ impl<'a> List<'a> {
         }
     }
 
-    pub fn text(&self, entry: usize) -> &'a str {
+    pub(super) fn text(&self, entry: usize) -> &'a str {
         &self.words.written()[entry].text
     }
 }
 
 impl Lint<'_> {
-    pub fn filter(&self) -> &Filter {
+    pub(super) fn filter(&self) -> &Filter {
         &self.snapshot.filter
     }
 
     /// Whether some hook sends its texts through both lists.
-    pub fn stand_together(&self, list: &List, other: &List) -> bool {
+    pub(super) fn stand_together(&self, list: &List, other: &List) -> bool {
         let mut hooks = self.snapshot.hooks();
         hooks.any(|rules| {
             let has = |list: &List| rules.lists.contains(&list.words.name);

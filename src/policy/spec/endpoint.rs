@@ -15,7 +15,7 @@ use crate::event::DialectId;
 use crate::settings::{At, Field, Item};
 
 #[derive(Debug)]
-pub struct EndpointSpec {
+pub(crate) struct EndpointSpec {
     pub endpoint: Endpoint,
     /// `None` when the URL cannot be read, which is an error.
     pub address: Option<UrlAddress>,

@@ -19,7 +19,7 @@ const NEVER_CALLED: [&str; 2] = ["afterGroupMsgRevoke", "afterUserKickOff"];
 const TIMEOUT_MAX: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
-pub struct HookSpec {
+pub(crate) struct HookSpec {
     pub hook: Hook,
     pub enable: bool,
     pub endpoints: AskWhom,
@@ -41,7 +41,7 @@ pub struct HookSpec {
 
 /// Who is asked or told.
 #[derive(Debug)]
-pub enum AskWhom {
+pub(crate) enum AskWhom {
     /// The key is absent: `callbackUrl`, if there is one.
     Default,
     Nobody,

@@ -9,14 +9,14 @@ use crate::settings::{At, Field, Section};
 
 /// Limits of word lists.
 #[derive(Clone, Copy, Debug)]
-pub struct ListLimits {
+pub(crate) struct ListLimits {
     pub entries_max: usize,
     pub list_bytes_max: u64,
     pub entry_chars_max: usize,
 }
 
 #[derive(Debug)]
-pub struct ListSpec {
+pub(crate) struct ListSpec {
     pub name: String,
     pub does: ListDoes,
     pub code: i32,
@@ -33,7 +33,7 @@ pub struct ListSpec {
 
 /// What a list is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListDoes {
+pub(crate) enum ListDoes {
     Act(ListAction),
     /// Its phrases spare what other lists find inside of them.
     Allow,
@@ -82,7 +82,7 @@ fn read_does(field: &Field<'_>) -> ListDoes {
 impl ListSpec {
     /// What an entry leads to: by its own word, by those of its tags that say most, or as the
     /// list says; `None` in a list that only spares.
-    pub fn action_of(&self, own: Option<ListAction>, tags: &[String]) -> Option<ListAction> {
+    pub(crate) fn action_of(&self, own: Option<ListAction>, tags: &[String]) -> Option<ListAction> {
         let ListDoes::Act(action) = self.does else {
             return None;
         };
@@ -99,14 +99,14 @@ impl ListSpec {
 
 /// What an entry of a list says for itself, as a map in the last column of its line.
 #[derive(Clone, Debug)]
-pub struct OwnSettings {
+pub(crate) struct OwnSettings {
     /// `None` when it only has an action.
     pub options: Option<Options>,
     pub action: Option<ListAction>,
 }
 
 /// Reads what an entry says for itself; `list` are the options that it differs from.
-pub fn read_own(section: &Section<'_>, list: &Options) -> OwnSettings {
+pub(crate) fn read_own(section: &Section<'_>, list: &Options) -> OwnSettings {
     let action = section.field("action");
     let action = action.is_set().then(|| action.choice()).flatten();
     let options = read_options(section, list.clone());

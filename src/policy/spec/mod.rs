@@ -13,13 +13,13 @@ use super::type_set::TypeSet;
 use crate::settings::{At, Field, Section};
 use parts::{code, names, types_or_all};
 
-pub use endpoint::EndpointSpec;
-pub use hook::{AskWhom, HookSpec};
-pub use list::{ListDoes, ListLimits, ListSpec, OwnSettings, read_own};
-pub use parts::{Named, unknown};
+pub(super) use endpoint::EndpointSpec;
+pub(super) use hook::{AskWhom, HookSpec};
+pub(super) use list::{ListDoes, ListLimits, ListSpec, OwnSettings, read_own};
+pub(super) use parts::{Named, unknown};
 
 #[derive(Debug)]
-pub struct Spec {
+pub(super) struct Spec {
     pub endpoints: Vec<EndpointSpec>,
     pub lists: Vec<ListSpec>,
     pub filters: FiltersSpec,
@@ -29,7 +29,7 @@ pub struct Spec {
 }
 
 #[derive(Debug)]
-pub struct FiltersSpec {
+pub(super) struct FiltersSpec {
     /// `None` when the key is absent: every list.
     pub lists: Option<Vec<Named>>,
     pub nested_text: NestedText,
@@ -43,7 +43,7 @@ pub struct FiltersSpec {
 
 /// How `callgate check` judges word lists.
 #[derive(Clone, Debug)]
-pub struct LintSpec {
+pub(super) struct LintSpec {
     /// Warnings of one kind about one list.
     pub warnings_max: usize,
     /// The largest share of everyday messages in which a good entry is found.
@@ -51,7 +51,7 @@ pub struct LintSpec {
 }
 
 /// Reads merged settings. Everything wrong is reported; the spec is only good without errors.
-pub fn read(root: &Section<'_>) -> Spec {
+pub(super) fn read(root: &Section<'_>) -> Spec {
     // It was used before the layers were merged.
     root.field("include");
     Spec {

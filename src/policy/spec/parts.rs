@@ -5,12 +5,12 @@ use crate::settings::{At, Field, Item, Problems, suggest};
 
 /// A name that must stand for something, and where it is used.
 #[derive(Clone, Debug)]
-pub struct Named {
+pub(crate) struct Named {
     pub name: String,
     pub at: At,
 }
 
-pub fn names(field: &Field<'_>) -> Vec<Named> {
+pub(super) fn names(field: &Field<'_>) -> Vec<Named> {
     let items = field.items().into_iter();
     items
         .map(|Item { text, at, .. }| Named { name: text, at })
@@ -18,7 +18,7 @@ pub fn names(field: &Field<'_>) -> Vec<Named> {
 }
 
 /// A code that a refusal can carry to the sender's client.
-pub fn code(field: &Field<'_>) -> i32 {
+pub(super) fn code(field: &Field<'_>) -> i32 {
     let code = field.number(i64::from(i32::MIN), i64::from(i32::MAX));
     let code = i32::try_from(code).unwrap_or_default();
     let range =
@@ -39,7 +39,7 @@ pub fn code(field: &Field<'_>) -> i32 {
     code
 }
 
-pub fn types_or_all(field: &Field<'_>) -> TypeSet {
+pub(super) fn types_or_all(field: &Field<'_>) -> TypeSet {
     match field.items().as_slice() {
         [only] if only.text.eq_ignore_ascii_case("all") => TypeSet::all(),
         items => types(items),
@@ -47,7 +47,7 @@ pub fn types_or_all(field: &Field<'_>) -> TypeSet {
 }
 
 /// Message types: numbers and ranges such as `200-500`, both ends included.
-pub fn types(items: &[Item<'_>]) -> TypeSet {
+pub(super) fn types(items: &[Item<'_>]) -> TypeSet {
     let ranges = items.iter().filter_map(|item| {
         let range = TypeSet::range_of(&item.text);
         if range.is_none() {
@@ -62,7 +62,7 @@ pub fn types(items: &[Item<'_>]) -> TypeSet {
 }
 
 /// Tells that a name stands for nothing.
-pub fn unknown<'a>(
+pub(crate) fn unknown<'a>(
     problems: &Problems,
     named: &Named,
     noun: &str,

@@ -3,7 +3,7 @@
 // Written by make.py.
 
 /// The zero of every run of ten decimal digits (`Nd`), ascending.
-pub const DIGIT_ZEROS: [u32; 77] = [
+pub(super) const DIGIT_ZEROS: [u32; 77] = [
     0x0030, 0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6,
     0x0D66, 0x0DE6, 0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80,
     0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0,
@@ -15,7 +15,7 @@ pub const DIGIT_ZEROS: [u32; 77] = [
 ];
 
 /// Marks that take space of their own (`Mc`), as closed ranges, ascending.
-pub const SPACING_MARKS: [(u32, u32); 196] = [
+pub(super) const SPACING_MARKS: [(u32, u32); 196] = [
     (0x0903, 0x0903),
     (0x093B, 0x093B),
     (0x093E, 0x0940),
@@ -215,7 +215,7 @@ pub const SPACING_MARKS: [(u32, u32); 196] = [
 ];
 
 /// Punctuation (`P`), as closed ranges, ascending.
-pub const PUNCTUATION: [(u32, u32); 200] = [
+pub(super) const PUNCTUATION: [(u32, u32); 200] = [
     (0x0021, 0x0023),
     (0x0025, 0x002A),
     (0x002C, 0x002F),
@@ -419,7 +419,7 @@ pub const PUNCTUATION: [(u32, u32); 200] = [
 ];
 
 /// Symbols (`S`), emoji among them, as closed ranges, ascending.
-pub const SYMBOLS: [(u32, u32); 245] = [
+pub(super) const SYMBOLS: [(u32, u32); 245] = [
     (0x0024, 0x0024),
     (0x002B, 0x002B),
     (0x003C, 0x003E),
