@@ -63,7 +63,7 @@ impl CompileError {
     }
 }
 
-/// A list of a [`Filter`], in the order given to [`Filter::compile`].
+/// A list of a [`Filter`](super::Filter), in the order given to its `compile`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ListId(pub(super) u32);
 

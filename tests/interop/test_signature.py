@@ -220,9 +220,12 @@ def test_a_bad_private_key_is_told_and_not_printed(api, start, business, tmp_pat
         (encoded("whsk_", torn), "are not the public key of the first 32"),
         (public, "is a public key, which signs nothing"),
     ]
-    secret.write_text(slips[0][0])
+    secret.write_text(private)
     callgate = start(signing(business, secret))
     pb, pb_grpc = api
+    secret.write_text(slips[0][0])
+    # A change is looked for once a second.
+    time.sleep(1.1)
     tell(pb, pb_grpc, callgate, "m1")
     for text, said in slips:
         secret.write_text(text)
@@ -240,10 +243,12 @@ def test_a_bad_private_key_is_told_and_not_printed(api, start, business, tmp_pat
 
 def test_no_secret_is_in_the_log_or_the_status(api, start, business, tmp_path):
     secret = tmp_path / "secret"
-    # With a slip: the prefix is missing.
-    secret.write_text(OLD.removeprefix("whsec_"))
+    secret.write_text(OLD)
     callgate = start(signing(business, secret))
     pb, pb_grpc = api
+    # With a slip: the prefix is missing.
+    secret.write_text(OLD.removeprefix("whsec_"))
+    time.sleep(1.1)
     tell(pb, pb_grpc, callgate, "m1")
     deadline = time.monotonic() + PATIENCE_S
     while "does not begin with `whsec_`" not in callgate.log():

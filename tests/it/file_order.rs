@@ -246,13 +246,9 @@ fn upward(file: &File, module: &[String], folder: &Folder) -> Vec<String> {
     findings
 }
 
-/// Folders whose files are not in an order yet.
-const PENDING: [&str; 5] = ["admin", "delivery", "hook", "reload", "telemetry"];
-
 #[test]
 fn files_import_only_downward() {
-    let mut findings = findings(&sources());
-    findings.retain(|finding| !PENDING.iter().any(|folder| finding.starts_with(folder)));
+    let findings = findings(&sources());
     assert!(findings.is_empty(), "\n{}", findings.join("\n"));
 }
 

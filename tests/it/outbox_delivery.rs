@@ -462,8 +462,12 @@ fn requests_are_signed_and_a_changed_secret_is_noticed() {
             &format!("hooks: {{{}: {{endpoint: business}}, ", calls::SINGLE),
         ),
     );
+    std::fs::write(&file, SECRET).unwrap();
     let callgate = setup.start();
     // Without its secret nothing is sent unsigned.
+    std::fs::remove_file(&file).unwrap();
+    // A change is looked for once a second.
+    thread::sleep(Duration::from_millis(1100));
     accept(&callgate, &["m0"]);
     assert_eq!(callgate.call(calls::SINGLE, "hello").text(), calls::ALLOW);
     thread::sleep(Duration::from_millis(300));

@@ -35,12 +35,12 @@ fn check_warns_of_entries_that_are_no_good_and_still_passes() {
     ] {
         assert!(said.contains(line), "{line} is not in:\n{said}");
     }
-    assert!(said.contains(": good, 3 warning(s)"), "{said}");
+    assert!(said.contains(": good, 4 warning(s)"), "{said}");
 
     let json = setup.run(&["check", "--json"]);
     check_exit(&json, 0);
     let report: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(report["warnings"], 3);
+    assert_eq!(report["warnings"], 4);
     assert_eq!(report["problems"][0]["line"], 3);
     assert_eq!(report["problems"][0]["severity"], "warning");
 }

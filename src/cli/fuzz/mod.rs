@@ -1,6 +1,6 @@
 //! `callgate fuzz`: what gets past a word list, and what it hits that it should not.
 //!
-//! Order, downward: `table`, `report`, `trial`, `disguise`, `kind`.
+//! Order, downward: `table`, `report`, `trial`, `mutator`, `kind`.
 
 mod kind;
 mod mutator;

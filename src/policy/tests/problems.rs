@@ -125,18 +125,18 @@ fn urls_are_checked() {
         ("http://b:8080/cb", ""),
         ("https://b", ""),
         ("ftp://b/cb", "the scheme is `ftp`; use http:// or https://"),
+        ("b:8080/cb", "the scheme is `b`; use http:// or https://"),
         (
-            "b:8080/cb",
-            "this is not a valid URL; write http://host:port/path in ASCII; international names as xn--…",
+            "/cb",
+            "this is not a valid URL: relative URL without a base; write http://host:port/path",
         ),
-        ("/cb", "the scheme is `none`; use http:// or https://"),
         (
             "http://",
-            "this is not a valid URL; write http://host:port/path in ASCII; international names as xn--…",
+            "this is not a valid URL: empty host; write http://host:port/path",
         ),
         (
             "http://公司/cb",
-            "this is not a valid URL; write http://host:port/path in ASCII; international names as xn--…",
+            "this is not a valid URL: it has spaces, or letters that are not ASCII; write international names as xn--… and other characters as %xx",
         ),
         (
             "http://u:p@b/cb",

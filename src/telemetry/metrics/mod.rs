@@ -3,7 +3,7 @@
 //! Labels are hooks, endpoints, lists and closed sets: never ids, never text. What a policy no
 //! longer names is forgotten.
 //!
-//! Order, downward: `registry`, `before`, `after`, `endpoints`, `outbox`, `policy`, `stage`,
+//! Order, downward: `registry`, `before`, `after`, `outbox`, `endpoints`, `policy`, `stage`,
 //! `process`, `series`.
 
 mod after;
