@@ -484,8 +484,33 @@ mod tests {
         found
     }
 
+    /// The same by the crate `aho-corasick`, which knows bytes: each symbol is one.
+    fn by_aho_corasick(patterns: &[&[u32]], text: &[u32]) -> Vec<(u32, usize)> {
+        let bytes = |symbols: &[u32]| -> Vec<u8> {
+            symbols
+                .iter()
+                .map(|symbol| u8::try_from(*symbol).unwrap())
+                .collect()
+        };
+        let mut distinct: Vec<Vec<u8>> = Vec::new();
+        for pattern in patterns {
+            if !distinct.contains(&bytes(pattern)) {
+                distinct.push(bytes(pattern));
+            }
+        }
+        let automaton = aho_corasick::AhoCorasick::new(&distinct).unwrap();
+        let text = bytes(text);
+        let found = automaton.find_overlapping_iter(&text);
+        let mut found: Vec<_> = found
+            .map(|hit| (hit.pattern().as_u32(), hit.end() - 1))
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
     fn check(patterns: &[&[u32]], text: &[u32]) {
         assert_eq!(found(patterns, text), obvious(patterns, text));
+        assert_eq!(found(patterns, text), by_aho_corasick(patterns, text));
     }
 
     #[test]
