@@ -1,5 +1,6 @@
 //! OpenIM's two dialects against recorded calls and answers, and against random ones.
 
+pub(in crate::dialect) mod damage;
 mod fixtures;
 
 mod answers;

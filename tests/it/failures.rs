@@ -10,7 +10,7 @@ use callgate::decision::FailureClass;
 use callgate::proto::v1;
 
 use crate::harness::calls::{self, ALLOW, GROUP, SINGLE};
-use crate::harness::{Behaviour, Business, Callgate, PATIENCE, Setup, http, wait_for};
+use crate::harness::{Behaviour, Business, Callgate, Grpc, PATIENCE, Setup, http, wait_for};
 
 /// What the sender reads of a failure that blocks; the same message would fail again, or not.
 fn refusal(class: FailureClass) -> &'static str {
@@ -375,6 +375,37 @@ fn overloaded() {
     check(FailureClass::Overloaded, how);
 }
 
+/// Two calls that wait for the business server: one of each port's single seat.
+struct Held {
+    _http: http::Connection,
+    grpc: tokio::task::AbortHandle,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.grpc.abort();
+    }
+}
+
+/// Takes the one seat of either port.
+fn hold_every_seat(callgate: &Callgate, grpc: &Grpc, business: &Business) -> Held {
+    let mut held = http::Connection::open(callgate.http);
+    let body = calls::body(SINGLE, "hangs");
+    let mut call = http::head("POST", &calls::path(SINGLE), Some(body.len()));
+    call.extend_from_slice(body.as_bytes());
+    held.write(&call).unwrap();
+    let mut hooks = grpc.hooks();
+    let request = calls::request(SINGLE, "hangs");
+    let waiting = grpc.runtime.spawn(async move {
+        let _ = hooks.before(request).await;
+    });
+    business.wait_for(2);
+    Held {
+        _http: held,
+        grpc: waiting.abort_handle(),
+    }
+}
+
 #[test]
 fn overloaded_engine() {
     let how = How {
@@ -389,24 +420,14 @@ fn overloaded_engine() {
             .engine("grpc.in_flight_max", "1")
             .start();
         let grpc = callgate.grpc();
-        let mut held = http::Connection::open(callgate.http);
-        let body = calls::body(SINGLE, "hangs");
-        let mut call = http::head("POST", &calls::path(SINGLE), Some(body.len()));
-        call.extend_from_slice(body.as_bytes());
-        held.write(&call).unwrap();
-        let mut hooks = grpc.hooks();
-        let request = calls::request(SINGLE, "hangs");
-        let held_too = grpc
-            .runtime
-            .spawn(async move { hooks.before(request).await });
-        business.wait_for(2);
+        let held = hold_every_seat(&callgate, &grpc, &business);
         for hook in [SINGLE, GROUP] {
             let answer = callgate.call(hook, "hello");
             check_http(&answer, FailureClass::Overloaded, action);
             let answer = grpc.before(calls::request(hook, "hello"));
             check_grpc(&answer, FailureClass::Overloaded, action);
         }
-        held_too.abort();
+        drop(held);
     }
 }
 
@@ -610,17 +631,7 @@ fn overloaded_lets_no_forbidden_message_pass() {
         .engine("grpc.in_flight_max", "1")
         .start();
     let grpc = callgate.grpc();
-    let mut held = http::Connection::open(callgate.http);
-    let body = calls::body(SINGLE, "hangs");
-    let mut call = http::head("POST", &calls::path(SINGLE), Some(body.len()));
-    call.extend_from_slice(body.as_bytes());
-    held.write(&call).unwrap();
-    let mut hooks = grpc.hooks();
-    let request = calls::request(SINGLE, "hangs");
-    let held_too = grpc
-        .runtime
-        .spawn(async move { hooks.before(request).await });
-    business.wait_for(2);
+    let held = hold_every_seat(&callgate, &grpc, &business);
     let mut connection = http::Connection::open(callgate.http);
     for n in 0..500 {
         let (forbidden, honest) = (format!("damn {n}"), format!("hello {n}"));
@@ -635,7 +646,7 @@ fn overloaded_lets_no_forbidden_message_pass() {
             assert_eq!(answer.err_code, code, "{text}");
         }
     }
-    held_too.abort();
+    drop(held);
     assert_eq!(business.requests().len(), 2, "nobody else was asked");
 }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::decision::{Answer, Decision, Outcome, Refusal, SkipReason, Verdict};
+use crate::dialect::tests::damage::damaged_of;
 use crate::dialect::{Answers, Call, ChatServerOptions, Decoded, Dialect, Head, Unreadable, of};
 use crate::event::{DialectId, Event, Message};
 
@@ -348,29 +349,12 @@ proptest! {
 
 /// Recorded bytes with a few of them changed, removed or repeated.
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
-    let recorded = proptest::sample::select(vec![
+    damaged_of(proptest::sample::select(vec![
         fixture!("auth.request.json"),
         fixture!("message.file-content.request.json"),
         fixture!("message.object-content.request.json"),
         fixture!("action.request.json"),
         fixture!("action.string-msg.request.json"),
         fixture!("action.response.json"),
-    ]);
-    let damage = (any::<prop::sample::Index>(), 0..4u8, any::<u8>());
-    (recorded, proptest::collection::vec(damage, 0..6)).prop_map(|(bytes, damages)| {
-        let mut bytes = bytes.to_vec();
-        for (index, kind, byte) in damages {
-            if bytes.is_empty() {
-                break;
-            }
-            let at = index.index(bytes.len());
-            match kind {
-                0 => bytes[at] = byte,
-                1 => bytes[at] = b"\"\\{}[],:0n"[usize::from(byte) % 10],
-                2 => bytes.truncate(at),
-                _ => bytes.insert(at, byte),
-            }
-        }
-        bytes
-    })
+    ]))
 }

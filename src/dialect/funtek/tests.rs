@@ -6,6 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::decision::{Answer, Decider, Decision, Outcome, Refusal, Verdict};
+use crate::dialect::tests::damage::damaged_of;
 use crate::dialect::{Answers, Call, Decoded, Dialect, FuntekOptions, Head, Unreadable, of};
 use crate::event::{DialectId, Event, Message};
 
@@ -396,28 +397,11 @@ proptest! {
 
 /// Recorded bytes with a few of them changed, removed or repeated.
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
-    let recorded = proptest::sample::select(vec![
+    damaged_of(proptest::sample::select(vec![
         fixture!("MESSAGE.request.json"),
         fixture!("MESSAGE.object-message.request.json"),
         fixture!("JOIN_ROOM.request.json"),
         fixture!("reply.response.json"),
         fixture!("legacy-flat.response.json"),
-    ]);
-    let damage = (any::<prop::sample::Index>(), 0..4u8, any::<u8>());
-    (recorded, proptest::collection::vec(damage, 0..6)).prop_map(|(bytes, damages)| {
-        let mut bytes = bytes.to_vec();
-        for (index, kind, byte) in damages {
-            if bytes.is_empty() {
-                break;
-            }
-            let at = index.index(bytes.len());
-            match kind {
-                0 => bytes[at] = byte,
-                1 => bytes[at] = b"\"\\{}[],:0n"[usize::from(byte) % 10],
-                2 => bytes.truncate(at),
-                _ => bytes.insert(at, byte),
-            }
-        }
-        bytes
-    })
+    ]))
 }

@@ -8,6 +8,7 @@ use crate::dialect::document::json;
 use crate::dialect::{Answers, Call, Decoded, Form, Head, info, of};
 use crate::event::{DialectId, Document, Event};
 
+use super::damage::damaged_of;
 use super::fixtures;
 use super::{OPENIM, decision, direct, masked};
 
@@ -20,25 +21,8 @@ fn recorded(kind: &'static str) -> impl Strategy<Value = &'static [u8]> {
     proptest::sample::select(files)
 }
 
-/// Recorded bytes with a few of them changed, removed or repeated.
 fn damaged(kind: &'static str) -> impl Strategy<Value = Vec<u8>> {
-    let damage = (any::<prop::sample::Index>(), 0..4u8, any::<u8>());
-    (recorded(kind), proptest::collection::vec(damage, 0..6)).prop_map(|(bytes, damages)| {
-        let mut bytes = bytes.to_vec();
-        for (index, kind, byte) in damages {
-            if bytes.is_empty() {
-                break;
-            }
-            let at = index.index(bytes.len());
-            match kind {
-                0 => bytes[at] = byte,
-                1 => bytes[at] = b"\"\\{}[],:0n"[usize::from(byte) % 10],
-                2 => bytes.truncate(at),
-                _ => bytes.insert(at, byte),
-            }
-        }
-        bytes
-    })
+    damaged_of(recorded(kind))
 }
 
 fn decoded(body: &[u8]) -> Option<Event> {
