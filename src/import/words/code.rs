@@ -1,14 +1,36 @@
 //! Program text: the strings in it are the words.
 
-use super::word::Words;
+use super::lines;
+use super::word::{Reason, Words};
 
-/// Takes every string between quotes, in the order of the file.
+/// Takes every string between quotes, and every regular expression that is a word, in the order of
+/// the file.
 ///
 /// `\` makes the next character one of the string; comments (`//`, `#`, `/* */`) are passed over.
 pub(super) fn read(text: &str, words: &mut Words) {
-    for (line, string) in strings(text) {
-        words.add(line, &string, &[]);
+    for (line, piece) in pieces(text) {
+        match piece {
+            Piece::String(string) => words.add(line, &string, &[]),
+            Piece::Regex(literal) => match lines::regex_literal(&literal) {
+                Some(Some(word)) => words.add_read_as(line, &literal, &word),
+                _ => words.drop(line, &literal, Reason::Pattern),
+            },
+        }
     }
+}
+
+/// A line that is one string, with a comma behind it or not.
+pub(super) fn is_quoted(line: &str) -> bool {
+    let line = line.trim().trim_end_matches([',', ';']);
+    let quote = line.chars().next().filter(|c| "\"'`".contains(*c));
+    quote.is_some_and(|quote| line.len() > 1 && line.ends_with(quote))
+}
+
+/// What may be a word in program text.
+enum Piece {
+    String(String),
+    /// `/word/i`
+    Regex(String),
 }
 
 /// Whether a text is program text with a list in it.
@@ -39,13 +61,15 @@ pub(super) fn is_code(text: &str) -> bool {
     let is_list =
         start.starts_with(['[', '{', '(']) && text.trim_end().ends_with([']', '}', ')', ';']);
     let begins = STARTS.iter().any(|word| start.starts_with(word));
-    (begins || assigns || is_list) && strings(text).len() > 1
+    (begins || assigns || is_list) && pieces(text).len() > 1
 }
 
-/// The strings with their lines, from 1.
-fn strings(text: &str) -> Vec<(u32, String)> {
+/// The strings and regular expressions with their lines, from 1.
+fn pieces(text: &str) -> Vec<(u32, Piece)> {
     let mut found = Vec::new();
     let mut line = 1;
+    // The last character that is no blank.
+    let mut last_sign = '\n';
     let mut characters = text.chars().peekable();
     let mut before = '\n';
     while let Some(character) = characters.next() {
@@ -63,7 +87,7 @@ fn strings(text: &str) -> Vec<(u32, String)> {
                             break;
                         }
                         next if next == character => {
-                            found.push((start, std::mem::take(&mut string)));
+                            found.push((start, Piece::String(std::mem::take(&mut string))));
                             break;
                         }
                         next => string.push(next),
@@ -82,9 +106,19 @@ fn strings(text: &str) -> Vec<(u32, String)> {
                     last = next;
                 }
             }
+            '/' if "[(,=:{".contains(last_sign) => {
+                let mut rest = String::new();
+                while let Some(next) = characters.next_if(|next| !",])}\n".contains(*next)) {
+                    rest.push(next);
+                }
+                found.push((line, Piece::Regex(format!("/{}", rest.trim_end()))));
+            }
             _ => {}
         }
         before = character;
+        if !character.is_whitespace() {
+            last_sign = character;
+        }
     }
     found
 }

@@ -34,13 +34,48 @@ pub(super) fn decode(bytes: &[u8], encoding: Option<&str>) -> Result<Decoded, St
     Ok(decoded(&text, encoding.name()))
 }
 
-/// With lines that end as ours do, without what some programs leave behind a string.
+/// With lines that end as ours do. A NUL ends a string, as programs in C leave them: what stands
+/// before a line's end is padding, and between two words it ends the line.
 fn decoded(text: &str, encoding: &'static str) -> Decoded {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let lines = text.split('\n').map(|line| line.trim_end_matches('\0'));
+    let lines = lines.collect::<Vec<_>>().join("\n");
     Decoded {
-        text: text.replace('\0', ""),
+        text: lines.replace(['\0', '\u{2028}', '\u{2029}'], "\n"),
         encoding,
     }
+}
+
+/// The encoding that a text was in before another program took each of its bytes for a character:
+/// `Ã¤`, `¶Ä²©`. `None`: it was not.
+pub(super) fn read_wrongly(text: &str) -> Option<&'static str> {
+    const SURE: usize = 8;
+    let beyond = |c: &char| !c.is_ascii();
+    let is_pair = |(first, second): &(char, char)| beyond(first) && beyond(second);
+    let all = text.chars().filter(beyond).count();
+    let pairs = text
+        .chars()
+        .zip(text.chars().skip(1))
+        .filter(is_pair)
+        .count();
+    // Letters with accents stand alone, bytes of a character side by side.
+    if all < SURE || pairs * 5 < all * 2 {
+        return None;
+    }
+    let byte = |c: char| match u8::try_from(u32::from(c)) {
+        Ok(byte) => Some(byte),
+        // Windows has signs for some of the bytes that are controls in Latin-1.
+        Err(_) => match &*encoding_rs::WINDOWS_1252
+            .encode(c.encode_utf8(&mut [0; 4]))
+            .0
+        {
+            [byte] => Some(*byte),
+            _ => None,
+        },
+    };
+    let bytes = text.chars().map(byte).collect::<Option<Vec<u8>>>()?;
+    let found = guess(&bytes).ok()?;
+    (!found.is_single_byte()).then(|| found.name())
 }
 
 fn guess(bytes: &[u8]) -> Result<&'static Encoding, String> {

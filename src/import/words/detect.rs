@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::form::WordFormat;
 use super::lines::{self, is_comment};
-use super::{code, json, table};
+use super::{code, json, sql, table};
 
 /// Lines that are looked at.
 const SAMPLE: usize = 2_000;
@@ -25,7 +25,7 @@ pub(super) fn format(name: &str, text: &str) -> WordFormat {
     if start.starts_with('<') && !start.starts_with("<?php") {
         return WordFormat::Xml;
     }
-    if code::is_code(text) {
+    if sql::is_sql(text) || code::is_code(text) {
         return WordFormat::Code;
     }
     let lines = text.lines().map(str::trim);
@@ -49,8 +49,14 @@ fn format_of_lines(lines: &[&str]) -> WordFormat {
     let has_sign = |line: &str| line.contains(['，', '、', '；']);
     if most(&|line| line.contains('|')) {
         WordFormat::Pipe
-    } else if table::has_header(lines) {
+    } else if lines::has_marks(lines.iter().copied()) {
+        WordFormat::Plain
+    } else if table::has_header(lines) || table::is_quoted(lines) {
         WordFormat::Csv
+    } else if nearly_all(&code::is_quoted) {
+        WordFormat::Code
+    } else if is_one_line(lines) {
+        WordFormat::Separated
     } else if nearly_all(&|line| lines::split_replacement(line).is_some()) {
         WordFormat::Replacements
     } else if nearly_all(&|line| lines::split_frequency(line).is_some()) && has_many_ends(lines) {
@@ -70,6 +76,14 @@ fn format_of_lines(lines: &[&str]) -> WordFormat {
     } else {
         WordFormat::Plain
     }
+}
+
+/// All words stand in one line, with tabs or slashes between them.
+fn is_one_line(lines: &[&str]) -> bool {
+    let [line] = lines else { return false };
+    let is_slashed = line.matches(['/', '／']).count() > 1 && !line.contains("//");
+    let is_literal = line.starts_with('/');
+    line.matches('\t').count() > 1 || is_slashed && !is_literal
 }
 
 /// The lines end in more different numbers than there are classes of words.

@@ -4,19 +4,31 @@ use super::word::{Reason, Words, no_word};
 
 /// One word a line, behind a number or the mark of a list where most lines have one.
 pub(super) fn plain(text: &str, words: &mut Words) {
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    let (all, marked) = lines.fold((0, 0), |(all, marked), line| {
-        (all + 1, marked + usize::from(unmarked(line).is_some()))
-    });
-    let has_marks = all > 1 && marked * 10 >= all * 9;
+    let has_marks = has_marks(text.lines());
     each(text, words, |line, text, words| {
         let unmarked = unmarked(text).filter(|_| has_marks);
         match regex_literal(text.trim()) {
             Some(Some(word)) => words.add_read_as(line, text, &word),
             Some(None) => words.drop(line, text, Reason::Pattern),
-            None => words.add(line, unmarked.unwrap_or(text), &[]),
+            None if has_marks && is_heading(text) => words.drop(line, text, Reason::Comment),
+            None => words.add(line, unmarked.map_or(text, unquoted), &[]),
         }
     });
+}
+
+/// Nearly every line is an item of a list: `- word`, `1. word`.
+pub(super) fn has_marks<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
+    let lines = lines.map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !is_comment(line) && !is_heading(line));
+    let (all, marked) = lines.fold((0, 0), |(all, marked), line| {
+        (all + 1, marked + usize::from(unmarked(line).is_some()))
+    });
+    all > 1 && marked * 10 >= all * 9
+}
+
+/// `words:` above the items, and the line between documents of YAML.
+fn is_heading(line: &str) -> bool {
+    line.trim().ends_with([':', '：']) || line.trim() == "---"
 }
 
 /// What stands behind `- `, `* `, `• `, `1. ` or `1) `.
@@ -27,17 +39,29 @@ fn unmarked(line: &str) -> Option<&str> {
     let numbered = || {
         let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
         let is_numbered = rest.len() < line.len();
-        let marks = [". ", ") ", "、", "．"];
+        let marks = [". ", ") ", "、", "．", "）", ".", ")"];
         let rest = marks.iter().find_map(|mark| rest.strip_prefix(mark));
-        rest.filter(|_| is_numbered)
+        // `4.20` is a number.
+        rest.filter(|rest| is_numbered && !rest.starts_with(|c: char| c.is_ascii_digit()))
     };
+    // YAML has comments behind its items.
+    let rest = rest.map(|rest| rest.split(" #").next().unwrap_or(rest));
     rest.or_else(numbered)
         .map(str::trim)
         .filter(|rest| !rest.is_empty())
 }
 
+/// Without the quotes around the whole.
+pub(super) fn unquoted(text: &str) -> &str {
+    let inner = ['"', '\''].iter().find_map(|quote| {
+        let inner = text.trim().strip_prefix(*quote)?.strip_suffix(*quote)?;
+        (!inner.contains(*quote)).then_some(inner)
+    });
+    inner.unwrap_or(text)
+}
+
 /// `/word/i` and `\bword\b` are a word, `/wo+rd/` is a pattern; `None` for anything else.
-fn regex_literal(line: &str) -> Option<Option<String>> {
+pub(super) fn regex_literal(line: &str) -> Option<Option<String>> {
     let bounded = line
         .strip_prefix("\\b")
         .and_then(|rest| rest.strip_suffix("\\b"));
@@ -53,11 +77,14 @@ fn regex_literal(line: &str) -> Option<Option<String>> {
     Some(is_word.then(|| body.to_owned()))
 }
 
-/// `word=replacement` and `word => replacement`.
+/// `word=replacement` and `word => replacement`; `1=word` is a number and its word.
 pub(super) fn replacements(text: &str, words: &mut Words) {
     each(text, words, |line, text, words| {
         match split_replacement(text) {
-            Some((word, _)) => words.add_read_as(line, text, word),
+            Some((number, word)) if is_number(number) && !word.is_empty() => {
+                words.add_read_as(line, text, unquoted(word));
+            }
+            Some((word, _)) => words.add_read_as(line, text, unquoted(word)),
             None => words.add(line, text, &[]),
         }
     });
@@ -68,9 +95,18 @@ pub(super) fn split_replacement(line: &str) -> Option<(&str, &str)> {
     let parts = ["=>", "->", "="]
         .iter()
         .find_map(|sign| line.split_once(sign));
-    let (word, replacement) = parts?;
-    let is_program = word.contains(|c| "(){}[]<>\"".contains(c));
+    let (word, replacement) = parts.or_else(|| split_mask(line))?;
+    let is_program =
+        word.contains(|c| "(){}[]<>".contains(c)) || word.matches('"').count() % 2 == 1;
     (!word.trim().is_empty() && !is_program).then(|| (word.trim(), replacement.trim()))
+}
+
+/// `word: ***`, `word,***` and `word ***`: what is behind the last sign is nothing but a mask.
+fn split_mask(line: &str) -> Option<(&str, &str)> {
+    let is_sign = |c: char| c.is_whitespace() || ":：,，".contains(c);
+    let (word, mask) = line.trim().rsplit_once(is_sign)?;
+    let is_mask = mask.chars().count() > 1 && mask.chars().all(|c| "*＊#█•".contains(c));
+    is_mask.then(|| (word.trim_end_matches(is_sign), mask))
 }
 
 /// `word 123` and `word 123 n`.
@@ -112,6 +148,19 @@ pub(super) fn tags(text: &str, words: &mut Words) {
 fn is_number(text: &str) -> bool {
     let text = text.trim();
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What stands between the words of a text that has no line for each: the first of these that
+/// occurs in it.
+pub(super) fn signs_of(text: &str) -> &'static [char] {
+    const SIGNS: [&[char]; 4] = [
+        &['，', '、', '；', ';', ','],
+        &['\t'],
+        &['/', '／'],
+        &[' ', '\u{3000}'],
+    ];
+    let occur = |signs: &&&[char]| text.contains(**signs);
+    SIGNS.iter().find(occur).copied().unwrap_or(SIGNS[0])
 }
 
 /// Words with a sign between them.

@@ -4,8 +4,8 @@
 //! become a list file of ours (`write`). Nothing is lost in silence: what is left out is told
 //! with its line and the reason.
 //!
-//! Order, downward: `nonsense`, `write`, `detect`, `table`, `json`, `code`, `xml`, `lines`,
-//! `decode`, `word`, `form`.
+//! Order, downward: `nonsense`, `write`, `detect`, `table`, `json`, `sql`, `code`, `xml`,
+//! `lines`, `decode`, `word`, `form`.
 
 mod code;
 mod decode;
@@ -14,6 +14,7 @@ mod form;
 mod json;
 mod lines;
 mod nonsense;
+mod sql;
 mod table;
 mod word;
 mod write;
@@ -62,10 +63,11 @@ pub fn import_words(
         WordFormat::Tags => lines::tags(&decoded.text, &mut words),
         WordFormat::Pipe => lines::separated(&decoded.text, &['|'], &mut words),
         WordFormat::Separated => {
-            lines::separated(&decoded.text, &['，', '、', '；', ';'], &mut words)
+            lines::separated(&decoded.text, lines::signs_of(&decoded.text), &mut words)
         }
         WordFormat::Replacements => lines::replacements(&decoded.text, &mut words),
         WordFormat::Frequencies => lines::frequencies(&decoded.text, &mut words),
+        WordFormat::Code if sql::is_sql(&decoded.text) => sql::read(&decoded.text, &mut words)?,
         WordFormat::Code => code::read(&decoded.text, &mut words),
         WordFormat::Xml => xml::read(&decoded.text, &mut words)?,
         WordFormat::Discord => lines::discord(&decoded.text, &mut words),
@@ -73,7 +75,7 @@ pub fn import_words(
         WordFormat::Json => json::read(&decoded.text, &mut words)?,
     }
     if import.format.is_none() {
-        nonsense::refuse(&words.entries, format)?;
+        nonsense::refuse(&decoded.text, &words.entries, format)?;
     }
     words.add_tags(&import.tags);
     let list = write::write(&mut words);

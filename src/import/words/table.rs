@@ -123,7 +123,11 @@ impl Columns {
         let (word_header, tags_header) = (known(&WORD_HEADERS), known(&TAG_HEADERS));
         let is_named = |column: Option<(usize, bool)>| column.is_some_and(|(_, by_name)| by_name);
         let has_header = word_header.is_some() || is_named(word) || is_named(tags);
-        let word = word.map(|(column, _)| column).or(word_header).unwrap_or(0);
+        let word = word.map(|(column, _)| column).or(word_header);
+        // Numbers that stand first are the rows', not words.
+        let is_number = |field: &str| field.bytes().all(|byte| byte.is_ascii_digit());
+        let first_word = || first.iter().position(|field| !is_number(field));
+        let word = word.or_else(first_word).unwrap_or(0);
         let tags = tags.map(|(column, _)| column);
         let tags = match tags.or(tags_header.filter(|_| has_header)) {
             None if !has_header && first.len() > word + 1 => Some(word + 1),
@@ -161,6 +165,15 @@ pub(super) fn is_regular(lines: &[&str]) -> bool {
     let commas = lines.first().map_or(0, |line| count(line));
     let is_like_the_first = |line: &&str| count(line) == commas && !line.contains(", ");
     commas > 0 && lines.len() > 2 && lines.iter().all(is_like_the_first)
+}
+
+/// There are several lines, each of as many quoted fields, and more than one.
+pub(super) fn is_quoted(lines: &[&str]) -> bool {
+    let fields = |line: &str| ["\",\"", "\";\"", "\"\t\""].map(|sign| line.matches(sign).count());
+    let is_whole = |line: &str| line.len() > 1 && line.starts_with('"') && line.ends_with('"');
+    let first = lines.first().map_or([0; 3], |line| fields(line));
+    let is_like_the_first = |line: &&str| is_whole(line) && fields(line) == first;
+    lines.len() > 1 && first != [0; 3] && lines.iter().all(is_like_the_first)
 }
 
 fn normal(field: &str) -> String {

@@ -2,8 +2,20 @@
 
 use super::word::Words;
 
-/// Takes the texts, in the order of the file. Errors: there is none.
+/// Elements of a web page that hold the items of a list.
+const ITEMS: [&str; 3] = ["li", "td", "option"];
+
+/// Takes the texts, in the order of the file; of a web page, those of its lists.
+///
+/// Errors: there is none; a page without a list, or with a table of several columns.
 pub(super) fn read(text: &str, words: &mut Words) -> Result<(), String> {
+    let start: String = text.trim_start().chars().take(15).collect();
+    let start = start.to_lowercase();
+    let is_page = start.starts_with("<!doctype html") || start.starts_with("<html");
+    let count = |tag: &str| text.to_lowercase().matches(tag).count();
+    if is_page && count("<td") > count("<tr").max(1) {
+        return Err("this web page has a table of several columns; save it as CSV".to_owned());
+    }
     let mut line = 1;
     let mut rest = text;
     let mut found = false;
@@ -18,8 +30,9 @@ pub(super) fn read(text: &str, words: &mut Words) -> Result<(), String> {
         }
         let Some(close) = rest.find('>') else { break };
         line += breaks(&rest[..close]);
-        let opens =
-            !rest.starts_with("</") && !rest.starts_with("<?") && !rest[..close].ends_with('/');
+        let name = rest[1..close].split_whitespace().next().unwrap_or_default();
+        let is_item = !is_page || ITEMS.contains(&name.to_lowercase().as_str());
+        let opens = !name.starts_with(['/', '?']) && !rest[..close].ends_with('/') && is_item;
         rest = &rest[close + 1..];
         let end = rest.find('<').unwrap_or(rest.len());
         if opens && rest[end..].starts_with("</") && !rest[..end].trim().is_empty() {
@@ -33,6 +46,9 @@ pub(super) fn read(text: &str, words: &mut Words) -> Result<(), String> {
     }
     match found {
         true => Ok(()),
+        false if is_page => {
+            Err("this is a web page without a list; get the list itself".to_owned())
+        }
         false => Err("no element of this XML holds a text; turn it into lines first".to_owned()),
     }
 }
