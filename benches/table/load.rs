@@ -134,7 +134,7 @@ pub async fn saturate_streams(
     cost(server, &done, started, cpu)
 }
 
-fn cost(server: &Process, done: &AtomicU64, started: Instant, cpu: f64) -> Cost {
+pub fn cost(server: &Process, done: &AtomicU64, started: Instant, cpu: f64) -> Cost {
     let calls = done.load(Ordering::Relaxed) as f64;
     Cost {
         cpu_us: (server.cpu_seconds() - cpu) * 1e6 / calls,

@@ -11,6 +11,7 @@
 mod forward;
 mod load;
 mod memory;
+mod openim;
 mod outbox;
 mod reload;
 mod scan;
@@ -43,8 +44,9 @@ fn main() -> ExitCode {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(5);
-    let rows: [(&str, Measure); 6] = [
+    let rows: [(&str, Measure); 7] = [
         ("scan", scan::rows),
+        ("openim", openim::rows),
         ("unary", unary::rows),
         ("forward", forward::rows),
         ("reload", reload::rows),

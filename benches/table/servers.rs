@@ -1,4 +1,5 @@
-//! The processes that are measured: callgate, a bare tonic echo, a business server.
+//! The processes that are measured: callgate, a bare tonic echo, a bare axum server, which is the
+//! business server too. `CALLGATE=/another/callgate` measures another build.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -20,7 +21,10 @@ pub const WORDS: usize = 100_000;
 /// A server process; killed when dropped.
 pub struct Process {
     child: Child,
+    /// Of callgate, its gRPC port.
     pub address: SocketAddr,
+    /// Of callgate, its port for IM servers; the same as `address` for all others.
+    pub http: SocketAddr,
     directory: Option<tempfile::TempDir>,
 }
 
@@ -29,36 +33,54 @@ impl Process {
     pub fn own(role: &str) -> Process {
         let mut command = Command::new(std::env::current_exe().expect("we run from a file"));
         command.arg(format!("--server={role}"));
-        Process::start(command, "listening ", None)
+        Process::start(command, ["listening "; 2], None)
     }
 
     /// callgate with a policy of `WORDS` words, forwarding to `business` if one is given.
     pub fn callgate(business: Option<SocketAddr>) -> Process {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         write_policy(directory.path(), business);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
+        let program = std::env::var_os("CALLGATE");
+        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_callgate").into());
+        let mut command = Command::new(program);
         command.arg("serve").arg("--policies").arg(directory.path());
-        Process::start(command, "  gRPC    ", Some(directory))
+        let lines = ["  gRPC    ", "  HTTP    http://"];
+        Process::start(command, lines, Some(directory))
     }
 
-    fn start(mut command: Command, prefix: &str, directory: Option<tempfile::TempDir>) -> Process {
+    /// Starts a program that prints its addresses behind these texts, in this order.
+    fn start(
+        mut command: Command,
+        lines_begin: [&str; 2],
+        directory: Option<tempfile::TempDir>,
+    ) -> Process {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("the program can be started");
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let address = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix(prefix)?.trim().parse().ok())
-            .expect("the server prints its address");
+        let mut line = String::new();
+        let [address, http] = lines_begin.map(|begin| {
+            let address = |line: &str| {
+                let address = line.strip_prefix(begin)?.split_whitespace().next()?;
+                address.parse().ok()
+            };
+            loop {
+                if let Some(address) = address(&line) {
+                    break address;
+                }
+                let next = lines.next().expect("the server prints its address");
+                line = next.expect("the server prints text");
+            }
+        });
         // Keep reading, so that the server never waits for us.
         std::thread::spawn(move || lines.for_each(drop));
         std::thread::sleep(Duration::from_millis(200));
         Process {
             child,
             address,
+            http,
             directory,
         }
     }
