@@ -63,6 +63,8 @@ pub struct Grpc {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Http {
     pub listen: SocketAddr,
+    /// Threads that serve connections; 0 is one per core.
+    pub threads: usize,
     pub body_bytes_max: usize,
     pub in_flight_max: usize,
     pub connections: PortConnections,
@@ -248,6 +250,7 @@ fn read_http(field: &Field<'_>) -> Http {
     let section = field.section();
     let http = Http {
         listen: address(&section.field("listen")),
+        threads: section.field("threads").number(0, THREADS_MAX) as usize,
         body_bytes_max: body_bytes(&section.field("body_bytes_max")),
         in_flight_max: section.field("in_flight_max").size(IN_FLIGHT_MAX),
         connections: port_connections(&section),

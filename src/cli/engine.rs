@@ -11,7 +11,6 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use anyhow::{Context, anyhow, bail};
-use axum::Router;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,8 +31,8 @@ use crate::reload::{Policies, Watch};
 use crate::rooms::Rooms;
 use crate::server::{
     self, BodyBudget, BodyLimits, ConnectionLimits, Fit, GrpcSettings, Hosts, HttpSettings,
-    Inherited, PORT_NAMES, Patience, Port, Stack, StackSettings, WebhookSettings, Webhooks, Wire,
-    Workers,
+    Inherited, Listener, OwnCalls, PORT_NAMES, Patience, Port, Routes, Stack, StackSettings,
+    WebhookSettings, Webhooks, Wire,
 };
 use crate::telemetry::Metrics;
 
@@ -248,12 +247,9 @@ impl Engine {
         Ok(Port {
             name: "grpc",
             listener,
-            workers: Workers::Threads(match self.config.grpc.threads {
-                0 => thread::available_parallelism().map_or(1, NonZero::get),
-                threads => threads,
-            }),
+            threads: threads(self.config.grpc.threads),
             limits: limits(&self.config.grpc.connections, self.connections[1]),
-            stack: self.stack(Wire::Http2, &GRPC_STREAMS, routes),
+            stack: self.stack(Wire::Http2, &GRPC_STREAMS, Routes::Routed(routes)),
         })
     }
 
@@ -264,14 +260,14 @@ impl Engine {
             large_bodies_max: self.config.wukongim.large_bodies_max,
             routes: self.config.http.routes.clone(),
         };
-        let routes = server::router(settings, self.webhooks.clone());
-        let routes = server::refuse_own(routes, HOP_HEADER, &self.config.installation);
+        let own = OwnCalls::new(HOP_HEADER, &self.config.installation);
+        let listener_of_calls = Listener::new(settings, self.webhooks.clone(), own);
         Port {
             name: "http",
             listener,
-            workers: Workers::Shared,
+            threads: threads(self.config.http.threads),
             limits: limits(&self.config.http.connections, self.connections[0]),
-            stack: self.stack(Wire::Any, &[], routes),
+            stack: self.stack(Wire::Any, &[], Routes::Webhooks(listener_of_calls)),
         }
     }
 
@@ -292,13 +288,13 @@ impl Engine {
             name: "admin",
             listener,
             // Who watches is answered while everything else is busy.
-            workers: Workers::Threads(1),
+            threads: 1,
             limits: limits(&self.config.admin.connections, self.connections[2]),
-            stack: self.stack(Wire::Any, &REFLECTION_STREAMS, routes),
+            stack: self.stack(Wire::Any, &REFLECTION_STREAMS, Routes::Routed(routes)),
         })
     }
 
-    fn stack(&self, wire: Wire, endless: &'static [&'static str], routes: Router) -> Stack {
+    fn stack(&self, wire: Wire, endless: &'static [&'static str], routes: Routes) -> Stack {
         let connections = &self.config.connections;
         let settings = StackSettings {
             wire,
@@ -329,6 +325,14 @@ fn limits(configured: &PortConnections, fitting: usize) -> ConnectionLimits {
     ConnectionLimits {
         connections_max: fitting,
         per_peer_max: configured.per_peer_max,
+    }
+}
+
+/// 0 is one per core.
+fn threads(configured: usize) -> usize {
+    match configured {
+        0 => thread::available_parallelism().map_or(1, NonZero::get),
+        threads => threads,
     }
 }
 

@@ -154,6 +154,7 @@ const MEANT: &[(&str, &[&str])] = &[
     ("outbox.path", TEXTS),
     // Documented beside the setting.
     ("grpc.threads", &["zero"]),
+    ("http.threads", &["zero"]),
     ("log.lines_per_second_max", &["zero"]),
     ("outbox.commit_wait", &["zero time"]),
     ("outbox.dedupe", &["zero time"]),

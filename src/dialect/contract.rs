@@ -94,7 +94,7 @@ pub struct Reply {
     pub status: u16,
     /// Empty where the body is.
     pub content_type: &'static str,
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 /// A call to an endpoint, to be POSTed.

@@ -113,7 +113,7 @@ fn reply_to(request: &str, verdict: Verdict) -> String {
         (reply.status, reply.content_type),
         (200, "application/json")
     );
-    String::from_utf8(reply.body).unwrap()
+    String::from_utf8(reply.body.to_vec()).unwrap()
 }
 
 /// An event as it comes over gRPC.

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, HttpBody};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Status;
@@ -112,20 +114,6 @@ pub(super) enum BodyError {
     /// There is no memory for it now.
     NoRoom(Status),
     Broken(hyper::Error),
-}
-
-impl BodyError {
-    /// The reason inside another error.
-    pub(super) fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a BodyError> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(found) = error.downcast_ref() {
-                return Some(found);
-            }
-            next = error.source();
-        }
-        None
-    }
 }
 
 impl fmt::Display for BodyError {
@@ -236,6 +224,45 @@ impl LimitedBody {
     }
 }
 
+/// Why a body is not there as a whole.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UnreadBody {
+    #[error("it is longer than {0} bytes")]
+    TooLong(usize),
+    #[error(transparent)]
+    Body(#[from] BodyError),
+}
+
+impl UnreadBody {
+    /// There is no memory for it now.
+    pub(super) fn is_for_want_of_room(&self) -> bool {
+        matches!(self, UnreadBody::Body(BodyError::NoRoom(_)))
+    }
+}
+
+/// All of a body. What came in one piece is not copied.
+pub(super) async fn whole(mut body: LimitedBody, bytes_max: usize) -> Result<Bytes, UnreadBody> {
+    let (mut first, mut longer) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        if first.len() + longer.len() + data.len() > bytes_max {
+            return Err(UnreadBody::TooLong(bytes_max));
+        }
+        if first.is_empty() && longer.is_empty() {
+            first = data;
+            continue;
+        }
+        longer.extend_from_slice(&std::mem::take(&mut first));
+        longer.extend_from_slice(&data);
+    }
+    Ok(match longer.is_empty() {
+        true => first,
+        false => longer.freeze(),
+    })
+}
+
 impl HttpBody for LimitedBody {
     type Data = Bytes;
     type Error = BodyError;
@@ -278,14 +305,22 @@ impl HttpBody for LimitedBody {
     }
 }
 
+/// The body of an answer.
+pub(super) enum AnswerBody {
+    /// From a port's routes.
+    Routed(Body),
+    /// All of it is there.
+    Whole(Bytes),
+}
+
 /// An answer that ends its call when its last byte is on the way.
 pub(super) struct CountedBody {
-    body: Body,
+    body: AnswerBody,
     _call: Arc<Call>,
 }
 
 impl CountedBody {
-    pub(super) fn new(body: Body, call: Arc<Call>) -> CountedBody {
+    pub(super) fn new(body: AnswerBody, call: Arc<Call>) -> CountedBody {
         CountedBody { body, _call: call }
     }
 }
@@ -298,15 +333,27 @@ impl HttpBody for CountedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        match &mut self.body {
+            AnswerBody::Routed(body) => Pin::new(body).poll_frame(context),
+            AnswerBody::Whole(bytes) => Poll::Ready(match bytes.is_empty() {
+                true => None,
+                false => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            }),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.body {
+            AnswerBody::Routed(body) => body.is_end_stream(),
+            AnswerBody::Whole(bytes) => bytes.is_empty(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.body {
+            AnswerBody::Routed(body) => body.size_hint(),
+            AnswerBody::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+        }
     }
 }
 

@@ -5,14 +5,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 /// How an HTTP/2 connection begins; only when all of it is there is it one.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -45,10 +46,21 @@ pub(super) struct Connection {
     is_http2: AtomicBool,
     /// Bytes of bodies that are held, beyond what each call may hold for nothing.
     pub bytes_held: AtomicUsize,
-    /// The process ends: a call that is answered is the connection's last.
-    pub draining: AtomicBool,
+    /// Something was written that has not been handed to the operating system.
+    unsent: AtomicBool,
+    /// What it was told, as [`Word`]; 0 for nothing.
+    word: AtomicU8,
+    task: AtomicWaker,
+}
+
+/// What a connection is told from outside. Looking for it costs no lock, as it is looked for
+/// whenever the connection does anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
     /// Its place is needed by another.
-    pub evicted: CancellationToken,
+    Evicted = 1,
+    /// The process ends: a call that is answered is the connection's last.
+    Stop = 2,
 }
 
 /// What is to be done about a connection.
@@ -70,9 +82,33 @@ impl Connection {
             preface_bytes: AtomicUsize::new(0),
             is_http2: AtomicBool::new(false),
             bytes_held: AtomicUsize::new(0),
-            draining: AtomicBool::new(false),
-            evicted: CancellationToken::new(),
+            unsent: AtomicBool::new(false),
+            word: AtomicU8::new(0),
+            task: AtomicWaker::new(),
         }
+    }
+
+    /// The first word is the last.
+    pub(super) fn tell(&self, word: Word) {
+        let unsaid = (Ordering::AcqRel, Ordering::Relaxed);
+        let _ = self
+            .word
+            .compare_exchange(0, word as u8, unsaid.0, unsaid.1);
+        self.task.wake();
+    }
+
+    pub(super) fn told(&self) -> Option<Word> {
+        match self.word.load(Ordering::Acquire) {
+            1 => Some(Word::Evicted),
+            2 => Some(Word::Stop),
+            _ => None,
+        }
+    }
+
+    /// The same, for the task that serves the connection: it is woken by a word.
+    pub(super) fn poll_told(&self, context: &Context<'_>) -> Option<Word> {
+        self.task.register(context.waker());
+        self.told()
     }
 
     pub(super) fn call_began(&self) {
@@ -95,6 +131,17 @@ impl Connection {
     pub(super) fn worth(&self) -> (bool, Instant) {
         let idle_since = self.at(self.idle_since_ms.load(Ordering::Relaxed));
         (self.served.load(Ordering::Relaxed), idle_since)
+    }
+
+    /// Nothing has come or gone for `rest`, and nothing is on its way: whatever was made for its
+    /// calls can be made anew when the next one comes.
+    pub(super) fn rests(&self, now: Instant, rest: Duration) -> bool {
+        let idle_since = self.at(self.idle_since_ms.load(Ordering::Relaxed));
+        self.served.load(Ordering::Relaxed)
+            && !self.is_busy()
+            && self.head_since_ms.load(Ordering::Relaxed) == 0
+            && !self.unsent.load(Ordering::Relaxed)
+            && now.saturating_duration_since(idle_since) >= rest
     }
 
     /// Whether it has been waited for long enough, or when to look again.
@@ -154,10 +201,67 @@ impl Connection {
     }
 }
 
-/// A stream that tells its connection what it receives.
+/// A stream that tells its connection what it receives and sends.
 pub(super) struct Watched {
-    pub stream: TcpStream,
-    pub connection: Arc<Connection>,
+    stream: TcpStream,
+    connection: Arc<Connection>,
+    /// What was read before, and is to be read again.
+    again: Bytes,
+}
+
+impl Watched {
+    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>) -> Watched {
+        Watched {
+            stream,
+            connection,
+            again: Bytes::new(),
+        }
+    }
+
+    /// Puts back what was read and belongs to no call that has begun.
+    pub(super) fn put_back(&mut self, unread: Bytes) {
+        if !unread.is_empty() {
+            self.connection.received(&unread);
+            self.again = unread;
+        }
+    }
+
+    /// Ready when something has come, or will not.
+    pub(super) fn poll_came(&self, context: &mut Context<'_>) -> Poll<()> {
+        match self.again.is_empty() {
+            true => self.stream.poll_read_ready(context).map(drop),
+            false => Poll::Ready(()),
+        }
+    }
+
+    /// Whether HTTP/2 is spoken; reads no more than it takes to know.
+    ///
+    /// Errors: the connection is broken, or ended before it said anything.
+    pub(super) fn poll_is_http2(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            let known = self.again.len();
+            if !PREFACE.starts_with(&self.again) {
+                return Poll::Ready(Ok(false));
+            }
+            if known == PREFACE.len() {
+                return Poll::Ready(Ok(true));
+            }
+            let mut first = [0; PREFACE.len()];
+            first[..known].copy_from_slice(&self.again);
+            let mut buffer = ReadBuf::new(&mut first);
+            buffer.set_filled(known);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
+            let read = buffer.filled();
+            if read.len() == known {
+                return Poll::Ready(match known {
+                    0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                    _ => Ok(false),
+                });
+            }
+            self.connection.received(&read[known..]);
+            self.again = Bytes::copy_from_slice(read);
+        }
+    }
 }
 
 impl AsyncRead for Watched {
@@ -166,11 +270,17 @@ impl AsyncRead for Watched {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if !this.again.is_empty() {
+            let taken = this.again.len().min(buffer.remaining());
+            buffer.put_slice(&this.again.split_to(taken));
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         let new = &buffer.filled()[before..];
         if !new.is_empty() {
-            self.connection.received(new);
+            this.connection.received(new);
         }
         read
     }
@@ -182,6 +292,7 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.connection.unsent.store(true, Ordering::Relaxed);
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -190,6 +301,7 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.connection.unsent.store(true, Ordering::Relaxed);
         Pin::new(&mut self.stream).poll_write_vectored(context, parts)
     }
 
@@ -198,6 +310,8 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Whoever writes flushes when all of it is written.
+        self.connection.unsent.store(false, Ordering::Relaxed);
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

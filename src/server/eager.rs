@@ -5,10 +5,11 @@
 //! nothing waits to be read: what is too much is shed by the policy.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_util::Stream;
 use futures_util::stream::FuturesUnordered;
+use tokio::task::coop;
 
 type Answering<A> = Pin<Box<dyn Future<Output = A> + Send>>;
 
@@ -38,6 +39,22 @@ where
     type Item = A;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<A>> {
+        // One stream that never ends must not keep its thread from all others.
+        let turn = ready!(coop::poll_proceed(context));
+        let polled = self.poll_answer(context);
+        if polled.is_ready() {
+            turn.made_progress();
+        }
+        polled
+    }
+}
+
+impl<R, F, A> Eager<R, F, A>
+where
+    R: Stream + Unpin,
+    F: FnMut(R::Item) -> Answering<A> + Unpin,
+{
+    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Option<A>> {
         let this = &mut *self;
         while let Some(requests) = &mut this.requests {
             match Pin::new(requests).poll_next(context) {
@@ -66,6 +83,19 @@ mod tests {
     use futures_util::{FutureExt, StreamExt, stream};
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_stream_that_never_ends_lets_others_take_their_turn() {
+        let endless = stream::repeat(1).map(|number| number + 1);
+        let mut answers = Eager::new(endless, |number: u32| async move { number }.boxed());
+        let busy = tokio::spawn(async move { while answers.next().await.is_some() {} });
+        // On one thread this comes back only if the stream gives way.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        busy.abort();
+        assert!(busy.await.is_err());
+    }
 
     #[tokio::test]
     async fn requests_behind_one_that_waits_are_read_and_answered() {

@@ -1,29 +1,38 @@
 //! Webhooks of unmodified IM servers over HTTP: route prefix → dialect → [`Webhooks`].
 
-use std::convert::Infallible;
+use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
-use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::bodies::BodyError;
+use super::bodies::{LimitedBody, whole};
 use super::connection::Peer;
 use super::guard::refuse_browsers;
+use super::own_calls::OwnCalls;
 use super::webhook::{Answered, Broken, Origin, Webhooks};
 use crate::dialect::{Call, Dialect, Head, Headers};
 use crate::event::{DialectId, Hook};
+use crate::hook::Settled;
 use crate::in_flight::InFlightLimit;
+use crate::policy::Version;
 
 /// A body that takes longer than this to arrive is not waited for.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(4);
 /// Bodies come with their heads; only one that has not is worth a look at its caller's limit.
 const BODY_WAIT_USUAL: Duration = Duration::from_millis(50);
+
+/// What our answer says beside its body.
+const VERSION: HeaderName = HeaderName::from_static("x-callgate-version");
+const REVIEWED: HeaderName = HeaderName::from_static("x-callgate-reviewed");
+const FAILURE: HeaderName = HeaderName::from_static("x-callgate-failure");
+/// So many headers have room from the beginning.
+const HEADERS: usize = 6;
 
 /// What the HTTP side needs to know.
 #[derive(Clone, Debug)]
@@ -37,37 +46,46 @@ pub struct HttpSettings {
     pub routes: Vec<(String, DialectId)>,
 }
 
-struct Listener {
+/// Answers the calls of IM servers over HTTP.
+pub struct Listener {
     large: InFlightLimit,
     settings: HttpSettings,
     webhooks: Arc<Webhooks>,
-}
-
-/// The routes of all configured prefixes.
-pub fn router(mut settings: HttpSettings, webhooks: Arc<Webhooks>) -> Router {
-    // The longest prefix wins, whatever the order in the file.
-    settings
-        .routes
-        .sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-    let listener = Arc::new(Listener {
-        large: InFlightLimit::default(),
-        settings,
-        webhooks,
-    });
-    Router::new().fallback(handle).with_state(listener)
-}
-
-async fn handle(
-    State(listener): State<Arc<Listener>>,
-    request: Request,
-) -> Result<Response, Infallible> {
-    Ok(listener.handle(request).await)
+    own: OwnCalls,
+    /// The version of the policy that decided last, as a header has it.
+    version: ArcSwapOption<(Version, HeaderValue)>,
 }
 
 impl Listener {
-    async fn handle(&self, request: Request) -> Response {
+    /// Serves the routes of all configured prefixes, and refuses `own` calls.
+    pub fn new(
+        mut settings: HttpSettings,
+        webhooks: Arc<Webhooks>,
+        own: OwnCalls,
+    ) -> Arc<Listener> {
+        // The longest prefix wins, whatever the order in the file.
+        settings
+            .routes
+            .sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        Arc::new(Listener {
+            large: InFlightLimit::default(),
+            settings,
+            webhooks,
+            own,
+            version: ArcSwapOption::empty(),
+        })
+    }
+
+    pub(super) async fn handle(
+        &self,
+        request: Request<LimitedBody>,
+        peer: Peer,
+    ) -> Response<Bytes> {
         let received = Instant::now();
         let (parts, body) = request.into_parts();
+        if let Some(refusal) = self.own.refuse(&parts) {
+            return refusal;
+        }
         let path = collapse_slashes(parts.uri.path());
         let Some((rest, id)) = self.route(&path) else {
             return self.no_route(&path);
@@ -107,13 +125,12 @@ impl Listener {
             head,
             body: body.as_ref().map(Bytes::clone).unwrap_or_default(),
         };
-        let webhooks = &self.webhooks;
-        let peer: Option<&Peer> = parts.extensions.get();
         let origin = Origin {
             received,
-            address: peer.map(|peer| peer.0.ip().to_canonical()),
+            address: Some(peer.0.ip().to_canonical()),
         };
-        response(webhooks.take(dialect, &call, body.err(), origin).await)
+        let answered = self.webhooks.take(dialect, &call, body.err(), origin);
+        self.response(answered.await)
     }
 
     /// The dialect says which calls carry many events.
@@ -136,13 +153,18 @@ impl Listener {
     /// Reads a body, but no longer than its caller waits for our answer.
     async fn read(
         &self,
-        body: Body,
+        body: LimitedBody,
         bytes_max: usize,
         hook: Option<Hook>,
         received: Instant,
     ) -> Result<Bytes, Broken> {
-        let mut reading = pin!(to_bytes(body, bytes_max));
-        let read = match timeout(BODY_WAIT_USUAL, &mut reading).await {
+        let mut reading = pin!(whole(body, bytes_max));
+        // Most bodies come with their heads, and need no timer.
+        let read = match futures_util::poll!(&mut reading) {
+            Poll::Ready(read) => Ok(read),
+            Poll::Pending => timeout(BODY_WAIT_USUAL, &mut reading).await,
+        };
+        let read = match read {
             Ok(read) => read,
             Err(_) => {
                 let wait = self.body_wait(hook);
@@ -156,7 +178,7 @@ impl Listener {
         };
         read.map_err(|error| Broken {
             why: format!("the body could not be read: {error}"),
-            for_want_of_room: matches!(BodyError::of(&error), Some(BodyError::NoRoom(_))),
+            for_want_of_room: error.is_for_want_of_room(),
         })
     }
 
@@ -173,7 +195,7 @@ impl Listener {
         })
     }
 
-    fn no_route(&self, path: &str) -> Response {
+    fn no_route(&self, path: &str) -> Response<Bytes> {
         let prefixes: Vec<_> = self
             .settings
             .routes
@@ -188,53 +210,67 @@ impl Listener {
             .note("no_route", &format!("nothing is served at `{path}`"));
         plain(StatusCode::NOT_FOUND, help)
     }
+
+    /// Over HTTP the body must stay canonical, so what a gRPC caller reads from the answer is in
+    /// headers here.
+    fn response(&self, answered: Answered) -> Response<Bytes> {
+        let Answered { reply, settled } = answered;
+        let mut response = Response::new(reply.body);
+        *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+        let mut headers = HeaderMap::with_capacity(HEADERS);
+        if !reply.content_type.is_empty() {
+            let content_type = HeaderValue::from_static(reply.content_type);
+            headers.insert(header::CONTENT_TYPE, content_type);
+        }
+        if let Some(settled) = settled {
+            self.add_decision(&mut headers, &settled);
+        }
+        *response.headers_mut() = headers;
+        response
+    }
+
+    fn add_decision(&self, headers: &mut HeaderMap, settled: &Settled) {
+        if let Some(version) = self.version_header(&settled.version) {
+            headers.insert(VERSION, version);
+        }
+        let reviewed = match settled.decision.reviewed {
+            true => "true",
+            false => "false",
+        };
+        headers.insert(REVIEWED, HeaderValue::from_static(reviewed));
+        if let Some(class) = settled.decision.failure {
+            headers.insert(FAILURE, HeaderValue::from_static(class.name()));
+        }
+    }
+
+    fn version_header(&self, version: &Version) -> Option<HeaderValue> {
+        if let Some(last) = &*self.version.load()
+            && last.0 == *version
+        {
+            return Some(last.1.clone());
+        }
+        let value = HeaderValue::from_maybe_shared(Bytes::from(version.to_string())).ok()?;
+        self.version
+            .store(Some(Arc::new((version.clone(), value.clone()))));
+        Some(value)
+    }
 }
 
 /// `//a///b` is `/a/b`: an OpenIM `url` with a slash at its end gives two.
-fn collapse_slashes(path: &str) -> String {
+fn collapse_slashes(path: &str) -> Cow<'_, str> {
+    if !path.contains("//") {
+        return Cow::Borrowed(path);
+    }
     let mut collapsed = String::with_capacity(path.len());
     for character in path.chars() {
         if character != '/' || !collapsed.ends_with('/') {
             collapsed.push(character);
         }
     }
-    collapsed
+    Cow::Owned(collapsed)
 }
 
-/// Over HTTP the body must stay canonical, so what a gRPC caller reads from the answer is in
-/// headers here.
-fn response(answered: Answered) -> Response {
-    let Answered { reply, settled } = answered;
-    let mut response = Response::new(Body::from(reply.body));
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
-    let headers = response.headers_mut();
-    if !reply.content_type.is_empty() {
-        let content_type = HeaderValue::from_static(reply.content_type);
-        headers.insert(header::CONTENT_TYPE, content_type);
-    }
-    if let Some(settled) = settled {
-        let mut set = |name: &'static str, value: &str| {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                headers.insert(HeaderName::from_static(name), value);
-            }
-        };
-        set("x-callgate-version", &settled.version.to_string());
-        set(
-            "x-callgate-reviewed",
-            if settled.decision.reviewed {
-                "true"
-            } else {
-                "false"
-            },
-        );
-        if let Some(class) = settled.decision.failure {
-            set("x-callgate-failure", class.name());
-        }
-    }
-    response
-}
-
-fn plain(status: StatusCode, text: impl Into<Body>) -> Response {
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
     response

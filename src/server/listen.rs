@@ -9,6 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -32,18 +33,10 @@ pub struct Port {
     /// Names the port in logs and in the names of its threads.
     pub name: &'static str,
     pub listener: std::net::TcpListener,
-    pub workers: Workers,
+    /// Threads that serve its connections; at least one.
+    pub threads: usize,
     pub limits: ConnectionLimits,
     pub stack: Stack,
-}
-
-/// Who serves a port's connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Workers {
-    /// Tasks of the runtime that runs [`Port::serve`].
-    Shared,
-    /// Threads of the port's own.
-    Threads(usize),
 }
 
 /// A connection on its way to its worker; it belongs to no runtime.
@@ -51,6 +44,35 @@ struct Accepted {
     stream: std::net::TcpStream,
     peer: Peer,
     admitted: Admitted,
+    seat: Seat,
+}
+
+/// A worker, as the one who deals connections sees it.
+struct Worker {
+    connections: mpsc::Sender<Accepted>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Worker {
+    fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+}
+
+/// One of a worker's open connections; counted until it is dropped.
+struct Seat(Arc<AtomicUsize>);
+
+impl Seat {
+    fn at(worker: &Worker) -> Seat {
+        worker.open.fetch_add(1, Ordering::Relaxed);
+        Seat(Arc::clone(&worker.open))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -65,26 +87,25 @@ pub async fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 impl Port {
     /// Serves until `stop`, and then until every connection has ended.
     ///
-    /// A port with threads of its own accepts on the first of them, so that nothing else in the
-    /// process holds up its connections.
+    /// It accepts on the first of its threads, so that nothing else in the process holds up its
+    /// connections.
     /// Errors: the operating system gives no thread.
     pub async fn serve(self, stop: CancellationToken) -> Result<(), String> {
         let stack = Arc::new(self.stack);
-        let count = match self.workers {
-            Workers::Shared => 1,
-            Workers::Threads(count) => count.max(1),
-        };
         let running = TaskTracker::new();
-        let (mut senders, mut works) = (Vec::new(), Vec::new());
-        for _ in 0..count {
-            let (sender, receiver) = mpsc::channel(WAITING_MAX);
-            senders.push(sender);
-            works.push(work(receiver, Arc::clone(&stack), stop.clone()));
+        let (mut workers, mut works) = (Vec::new(), Vec::new());
+        for _ in 0..self.threads.max(1) {
+            let (connections, receiver) = mpsc::channel(WAITING_MAX);
+            workers.push(Worker {
+                connections,
+                open: Arc::default(),
+            });
+            works.push(work(receiver, Arc::clone(&stack)));
         }
         let door = Door {
             port: self.name,
             table: Arc::new(Table::new(self.limits)),
-            workers: senders,
+            workers,
             spare: spare(),
             logged: LogThrottle::default(),
         };
@@ -97,12 +118,7 @@ impl Port {
                     None => work.await,
                 }
             });
-            match self.workers {
-                Workers::Shared => drop(tokio::spawn(both)),
-                Workers::Threads(_) => {
-                    start_thread(format!("{}-{number}", self.name), Box::pin(both))?;
-                }
-            }
+            start_thread(format!("{}-{number}", self.name), Box::pin(both))?;
         }
         running.close();
         running.wait().await;
@@ -122,11 +138,11 @@ fn start_thread(name: String, work: Work) -> Result<(), String> {
     Ok(())
 }
 
-/// Lets connections in and deals them to the workers in turn.
+/// Lets connections in and deals each to the worker that has the fewest.
 struct Door {
     port: &'static str,
     table: Arc<Table>,
-    workers: Vec<mpsc::Sender<Accepted>>,
+    workers: Vec<Worker>,
     /// A descriptor to give up when there is no other, so that a connection can be accepted and
     /// the caller told by its end, instead of waiting for what never comes.
     spare: Option<File>,
@@ -149,12 +165,13 @@ impl Door {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return self.table.stop(),
             };
-            match accepted.and_then(|accepted| self.admit(accepted)) {
+            next = self.fewest_behind(next);
+            match accepted.and_then(|accepted| self.admit(accepted, next)) {
                 Ok(Some(accepted)) => {
-                    next = (next + 1) % self.workers.len();
-                    if self.workers[next].send(accepted).await.is_err() {
+                    let worker = &self.workers[next];
+                    if worker.connections.send(accepted).await.is_err() {
                         return;
                     }
                 }
@@ -172,11 +189,21 @@ impl Door {
         }
     }
 
-    /// Finds a connection its place, and takes it off the accepting runtime, so that another can
+    /// The worker with the fewest connections; of equals the next in turn.
+    fn fewest_behind(&self, last: usize) -> usize {
+        let count = self.workers.len();
+        let in_turn = (1..=count).map(|step| (last + step) % count);
+        in_turn
+            .min_by_key(|number| self.workers[*number].open())
+            .unwrap_or_default()
+    }
+
+    /// Finds a connection its place, and takes it off the accepting runtime, so that a worker can
     /// have it. `None`: it has no place and is closed.
     fn admit(
         &mut self,
         (stream, address): (TcpStream, SocketAddr),
+        worker: usize,
     ) -> io::Result<Option<Accepted>> {
         if self.spare.is_none() {
             self.spare = spare();
@@ -194,6 +221,7 @@ impl Door {
             stream: stream.into_std()?,
             peer: Peer(address),
             admitted,
+            seat: Seat::at(&self.workers[worker]),
         }))
     }
 
@@ -208,14 +236,22 @@ impl Door {
 }
 
 /// One worker: serves what it is dealt, until no more comes and all of it has ended.
-async fn work(mut incoming: mpsc::Receiver<Accepted>, stack: Arc<Stack>, stop: CancellationToken) {
+async fn work(mut incoming: mpsc::Receiver<Accepted>, stack: Arc<Stack>) {
     let connections = TaskTracker::new();
     while let Some(accepted) = incoming.recv().await {
         // One that cannot be registered is closed by being dropped.
         if let Ok(stream) = TcpStream::from_std(accepted.stream) {
-            let Accepted { peer, admitted, .. } = accepted;
-            let stack = Arc::clone(&stack);
-            connections.spawn(stack.serve(stream, peer, admitted, stop.clone()));
+            let Accepted {
+                peer,
+                admitted,
+                seat,
+                ..
+            } = accepted;
+            let served = Arc::clone(&stack).serve(stream, peer, admitted);
+            connections.spawn(async move {
+                served.await;
+                drop(seat);
+            });
         }
     }
     connections.close();

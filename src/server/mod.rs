@@ -3,13 +3,16 @@
 //! Owns: listening, limits of what comes in, and the translation between the wire and events.
 //! Leaves alone: every rule about messages (`hook`, `policy`).
 //!
-//! Order, downward: `files`, `inherit`, `listen`, `stack`, `own_calls`, `table`, `http`, `bodies`, `guard`,
-//! `services`, `wukongim_grpc`, `webhook`, `grpc`, `connection`, `eager`, `codes`, `message`.
+//! Order, downward: `files`, `inherit`, `listen`, `stack`, `exchange`, `calls`, `table`, `http`,
+//! `own_calls`, `bodies`, `guard`, `services`, `wukongim_grpc`, `webhook`, `grpc`, `connection`,
+//! `eager`, `codes`, `message`.
 
 mod bodies;
+mod calls;
 mod codes;
 mod connection;
 mod eager;
+mod exchange;
 mod files;
 mod grpc;
 mod guard;
@@ -25,15 +28,16 @@ mod webhook;
 mod wukongim_grpc;
 
 pub use bodies::{BodyBudget, BodyLimits};
+pub use calls::Routes;
 pub use connection::{Patience, Peer};
 pub use files::{Fit, hard_limit, raise_limit};
 pub use grpc::GrpcSettings;
 pub use guard::{Hosts, refuse_browsers, refuse_foreign_orders};
-pub use http::{HttpSettings, router};
+pub use http::{HttpSettings, Listener};
 pub use inherit::{Inherited, PORT_NAMES};
-pub use listen::{Port, Workers, listen};
+pub use listen::{Port, listen};
 pub use message::{before_event, decision_response};
-pub use own_calls::refuse_own;
+pub use own_calls::OwnCalls;
 pub use services::{Health, grpc_routes, reflection};
 pub use stack::{Stack, StackSettings, Wire};
 pub use table::ConnectionLimits;

@@ -1,40 +1,46 @@
 //! Calls that callgate itself has made, come back to it: each would lead to the next.
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use tracing::warn;
 
-/// Refuses calls whose `header` names this installation.
-pub fn refuse_own(routes: Router, header: &'static str, installation: &str) -> Router {
-    let own: Arc<str> = installation.into();
-    routes.layer(from_fn(move |request: Request, next: Next| {
-        let is_own = request
-            .headers()
-            .get_all(header)
-            .iter()
-            .any(|hop| hop.as_bytes() == own.as_bytes());
-        async move {
-            match is_own {
-                true => refusal(request.uri().path()),
-                false => next.run(request).await,
-            }
-        }
-    }))
+/// How our own calls are known.
+#[derive(Clone, Debug)]
+pub struct OwnCalls {
+    header: HeaderName,
+    installation: Box<[u8]>,
 }
 
-fn refusal(path: &str) -> Response {
+impl OwnCalls {
+    /// Calls whose `header` names this `installation`.
+    pub fn new(header: &'static str, installation: &str) -> OwnCalls {
+        OwnCalls {
+            header: HeaderName::from_static(header),
+            installation: installation.as_bytes().into(),
+        }
+    }
+
+    /// The refusal of a call of ours; `None` for anybody else's.
+    pub(super) fn refuse(&self, call: &Parts) -> Option<Response<Bytes>> {
+        let mut hops = call.headers.get_all(&self.header).iter();
+        hops.any(|hop| hop.as_bytes() == &*self.installation)
+            .then(|| refusal(call.uri.path()))
+    }
+}
+
+fn refusal(path: &str) -> Response<Bytes> {
     warn!(
         path,
         "a call of callgate came back to it and was refused: an endpoint leads here"
     );
     let text = "callgate made this call itself: an endpoint of its policy leads back to it\n";
-    let mut response = (StatusCode::LOOP_DETECTED, text).into_response();
-    let class = http::HeaderValue::from_static("loop");
-    response.headers_mut().insert("x-callgate-failure", class);
+    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+    *response.status_mut() = StatusCode::LOOP_DETECTED;
+    let headers = response.headers_mut();
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, plain);
+    let class = HeaderValue::from_static("loop");
+    headers.insert("x-callgate-failure", class);
     response
 }

@@ -14,34 +14,21 @@
 //! 8. gRPC codes as documented (`codes`).
 //! 9. The port's routes; each refuses pages of strangers in browsers first (`guard`).
 
-use std::convert::Infallible;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, ready};
+use std::task::Context;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::routing::future::RouteFuture;
-use http::{HeaderValue, Request, Response, Version, header};
-use hyper::body::Incoming;
-use hyper::service::Service;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
-use tower::Service as _;
+use tokio::time::timeout;
 use tracing::debug;
 
-use super::bodies::{BodyBudget, Call, CountedBody, LimitedBody};
-use super::codes;
-use super::connection::{Connection, Look, Patience, Peer, Watched};
+use super::bodies::BodyBudget;
+use super::calls::{Calls, Routes};
+use super::connection::{Connection, Patience, Peer, Watched, Word};
+use super::exchange::{Exchange, Speakers, Waited, attend};
 use super::table::Admitted;
 
-/// Pings on idle HTTP/2 connections; one that does not answer is closed.
-const PING_EVERY: Duration = Duration::from_secs(30);
 /// What is answered so late that its connection is to be closed has this time to be sent.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// At the end, how long an idle HTTP/1.1 connection is kept for a call that is on its way: closed
@@ -70,140 +57,108 @@ pub struct StackSettings {
 
 /// Everything between a connection and a port's routes.
 pub struct Stack {
-    builder: Builder<TokioExecutor>,
+    speakers: Speakers,
     settings: StackSettings,
-    routes: Router,
+    routes: Routes,
 }
 
 impl Stack {
-    pub fn new(settings: StackSettings, routes: Router) -> Stack {
-        let mut builder = Builder::new(TokioExecutor::new());
-        if settings.wire == Wire::Http2 {
-            builder = builder.http2_only();
-        }
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(settings.streams_max)
-            .keep_alive_interval(PING_EVERY);
+    pub fn new(settings: StackSettings, routes: Routes) -> Stack {
         Stack {
-            builder,
+            speakers: Speakers::new(settings.streams_max),
             settings,
             routes,
         }
     }
 
-    /// Serves one connection to its end. After `stop` the calls in flight are answered, no more
-    /// are taken, and the peer is told so.
-    pub(super) async fn serve(
-        self: Arc<Self>,
-        stream: TcpStream,
-        peer: Peer,
-        admitted: Admitted,
-        stop: CancellationToken,
-    ) {
+    /// Serves one connection to its end. When it is told to stop, the calls in flight are
+    /// answered, no more are taken, and the peer is told so.
+    ///
+    /// A connection of HTTP/1.1 without calls is bare again after a while: most of an IM server's
+    /// connections are open for the one moment when all are needed.
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: Peer, admitted: Admitted) {
         let connection = &admitted.connection;
-        let calls = Calls {
-            routes: self.routes.clone(),
-            endless: self.settings.endless,
-            bodies: Arc::clone(&self.settings.bodies),
-            connection: Arc::clone(connection),
-            peer,
-        };
-        let watched = Watched {
-            stream,
-            connection: Arc::clone(connection),
-        };
-        let mut http = pin!(self.builder.serve_connection(TokioIo::new(watched), calls));
-        let mut look_at = Instant::now();
-        let why = loop {
-            tokio::select! {
-                ended = http.as_mut() => {
-                    if let Err(error) = ended {
-                        // The peer broke it off, or spoke something else: its own affair.
-                        debug!(peer = %peer.0, %error, "a connection ended early");
-                    }
-                    return;
-                }
-                () = sleep_until(look_at) => {
-                    match connection.look(Instant::now(), self.settings.patience) {
-                        Look::Again(at) => look_at = at,
-                        Look::Close(why) => break why,
-                    }
-                }
-                () = connection.evicted.cancelled() => break "its place is needed",
-                () = stop.cancelled() => break "",
-            }
-        };
-        if why.is_empty() {
-            connection.draining.store(true, Ordering::Relaxed);
-            if !connection.is_http2() {
-                // Ends by itself with the next answer.
-                if timeout(DRAIN_TIME, http.as_mut()).await.is_ok() {
-                    return;
+        let mut stream = Watched::new(stream, Arc::clone(connection));
+        let mut is_http2 = (self.settings.wire == Wire::Http2).then_some(true);
+        loop {
+            if is_http2 != Some(true) {
+                match self.await_call(connection, &mut stream, is_http2).await {
+                    Some(known) => is_http2 = Some(known),
+                    None => return,
                 }
             }
-            http.as_mut().graceful_shutdown();
-            // How long this may take is the process's to say.
-            let _ = http.await;
-            return;
+            let calls = Calls {
+                routes: self.routes.clone(),
+                endless: self.settings.endless,
+                bodies: Arc::clone(&self.settings.bodies),
+                connection: Arc::clone(connection),
+                peer,
+            };
+            let is_http2 = is_http2 == Some(true);
+            let exchange = self.speakers.start(stream, calls, is_http2);
+            match self.converse(connection, peer, exchange).await {
+                Some(bare) => stream = bare,
+                None => return,
+            }
         }
+    }
+
+    /// Waits until something has come, and says whether it is HTTP/2, which the first bytes of a
+    /// connection tell. `None`: it is to be closed.
+    async fn await_call(
+        &self,
+        connection: &Connection,
+        stream: &mut Watched,
+        is_http2: Option<bool>,
+    ) -> Option<bool> {
+        let mut come = |context: &mut Context<'_>| match is_http2 {
+            Some(known) => stream.poll_came(context).map(|()| Some(known)),
+            None => stream.poll_is_http2(context).map(Result::ok),
+        };
+        match attend(connection, self.settings.patience, false, &mut come).await {
+            Waited::Done(known) => known,
+            Waited::Told(Word::Stop) => {
+                let come = std::future::poll_fn(come);
+                timeout(DRAIN_TIME, come).await.ok().flatten()
+            }
+            Waited::Told(Word::Evicted) | Waited::Over(_) | Waited::Rests => None,
+        }
+    }
+
+    /// Lets calls come and be answered; returns the bare connection when it rests, and `None` when
+    /// it has ended.
+    async fn converse(
+        &self,
+        connection: &Connection,
+        peer: Peer,
+        mut exchange: Exchange,
+    ) -> Option<Watched> {
+        let can_rest = exchange.can_rest();
+        let work = |context: &mut Context<'_>| Pin::new(&mut exchange).poll(context);
+        let why = match attend(connection, self.settings.patience, can_rest, work).await {
+            Waited::Done(ended) => {
+                if let Err(error) = ended {
+                    // The peer broke it off, or spoke something else: its own affair.
+                    debug!(peer = %peer.0, %error, "a connection ended early");
+                }
+                return None;
+            }
+            Waited::Rests => return exchange.rest(),
+            Waited::Told(Word::Stop) => {
+                // One of HTTP/1.1 ends by itself with the next answer.
+                if !can_rest || timeout(DRAIN_TIME, &mut exchange).await.is_err() {
+                    exchange.graceful_shutdown();
+                    // How long this may take is the process's to say.
+                    let _ = exchange.await;
+                }
+                return None;
+            }
+            Waited::Told(Word::Evicted) => "its place is needed",
+            Waited::Over(why) => why,
+        };
         debug!(peer = %peer.0, why, "a connection is closed");
-        http.as_mut().graceful_shutdown();
-        let _ = timeout(LAST_WORDS, http).await;
-    }
-}
-
-/// The calls of one connection.
-struct Calls {
-    routes: Router,
-    endless: &'static [&'static str],
-    bodies: Arc<BodyBudget>,
-    connection: Arc<Connection>,
-    peer: Peer,
-}
-
-impl Service<Request<Incoming>> for Calls {
-    type Response = Response<CountedBody>;
-    type Error = Infallible;
-    type Future = Answering;
-
-    fn call(&self, request: Request<Incoming>) -> Answering {
-        let call = Arc::new(Call::new(
-            Arc::clone(&self.connection),
-            Arc::clone(&self.bodies),
-        ));
-        let version = request.version();
-        let endless = self.endless.contains(&request.uri().path());
-        let limited = |body| Body::new(LimitedBody::new(body, Arc::clone(&call), endless));
-        let mut request = request.map(limited);
-        request.extensions_mut().insert(self.peer);
-        Answering {
-            answer: self.routes.clone().call(request),
-            call: Some(call),
-            version,
-        }
-    }
-}
-
-/// A call that is being answered.
-struct Answering {
-    answer: RouteFuture<Infallible>,
-    call: Option<Arc<Call>>,
-    version: Version,
-}
-
-impl Future for Answering {
-    type Output = Result<Response<CountedBody>, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Ok(mut answer) = ready!(Pin::new(&mut self.answer).poll(context));
-        let call = self.call.take().expect("a future is not polled again");
-        if call.connection().draining.load(Ordering::Relaxed) && self.version < Version::HTTP_2 {
-            let close = HeaderValue::from_static("close");
-            answer.headers_mut().insert(header::CONNECTION, close);
-        }
-        codes::document(answer.headers_mut());
-        Poll::Ready(Ok(answer.map(|body| CountedBody::new(body, call))))
+        exchange.graceful_shutdown();
+        let _ = timeout(LAST_WORDS, exchange).await;
+        None
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::connection::Connection;
+use super::connection::{Connection, Word};
 
 /// How many connections a port has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,13 @@ impl Table {
         })
     }
 
+    /// Tells every connection that the process ends.
+    pub(super) fn stop(&self) {
+        for (_, connection) in self.lock().connections.values() {
+            connection.tell(Word::Stop);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,7 +110,7 @@ impl Open {
             .map(|(number, _)| *number);
         let Some(number) = idlest else { return false };
         if let Some(connection) = self.remove(number) {
-            connection.evicted.cancel();
+            connection.tell(Word::Evicted);
         }
         true
     }
@@ -153,6 +160,10 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn is_evicted(one: &Admitted) -> bool {
+        one.connection.told() == Some(Word::Evicted)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_full_port_gives_up_what_never_asked_and_then_the_longest_idle() {
         let table = table(3, 3);
@@ -161,11 +172,11 @@ mod tests {
         pooled.connection.call_ended();
         busy.connection.call_began();
         let _first = table.admit(ip("10.0.0.2")).unwrap();
-        assert!(silent.connection.evicted.is_cancelled());
-        assert!(!pooled.connection.evicted.is_cancelled());
+        assert!(is_evicted(&silent));
+        assert!(!is_evicted(&pooled));
         _first.connection.call_began();
         let second = table.admit(ip("10.0.0.2")).unwrap();
-        assert!(pooled.connection.evicted.is_cancelled());
+        assert!(is_evicted(&pooled));
         second.connection.call_began();
         assert_eq!(table.admit(ip("10.0.0.3")).unwrap_err(), Full::Port(3));
         drop(busy);
@@ -179,8 +190,8 @@ mod tests {
         let mine = peers.map(|peer| table.admit(ip(peer)).unwrap());
         let other = table.admit(ip("10.0.0.2")).unwrap();
         let third = table.admit(ip("10.0.0.1")).unwrap();
-        assert!(mine.iter().any(|one| one.connection.evicted.is_cancelled()));
-        assert!(!other.connection.evicted.is_cancelled());
+        assert!(mine.iter().any(is_evicted));
+        assert!(!is_evicted(&other));
         third.connection.call_began();
         for one in &mine {
             one.connection.call_began();

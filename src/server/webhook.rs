@@ -6,7 +6,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -41,6 +42,8 @@ pub struct Webhooks {
     after: Arc<After>,
     metrics: Arc<Metrics>,
     odd_logged: LogThrottle<&'static str>,
+    /// Outlives the threads that serve connections: what nobody waits for is done here.
+    background: Handle,
 }
 
 /// When a call came, and from where.
@@ -72,6 +75,7 @@ pub struct Answered {
 }
 
 impl Webhooks {
+    /// To be made inside of the runtime that does what nobody waits for.
     pub fn new(
         settings: WebhookSettings,
         before: Arc<Before>,
@@ -87,6 +91,7 @@ impl Webhooks {
             after,
             metrics,
             odd_logged: LogThrottle::default(),
+            background: Handle::current(),
         }
     }
 
@@ -159,7 +164,8 @@ impl Webhooks {
                     // Nobody waits for it, least of all for a slow disk; that it could not be
                     // stored is logged and counted.
                     let after = Arc::clone(&self.after);
-                    tokio::spawn(async move { after.accept(&[event], &[]).await });
+                    self.background
+                        .spawn(async move { after.accept(&[event], &[]).await });
                 }
                 Answered {
                     reply: speaker.reply(event, &settled.decision),

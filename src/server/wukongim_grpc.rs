@@ -54,7 +54,7 @@ impl WebhookService for WukongIm {
         };
         Ok(Response::new(EventResp {
             status: status as i32,
-            data: answered.reply.body.into(),
+            data: answered.reply.body,
         }))
     }
 }

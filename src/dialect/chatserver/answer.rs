@@ -46,7 +46,7 @@ pub(crate) fn reply(hook: Option<Hook>, decision: &Decision, shows_refusal: bool
     Reply {
         status: 200,
         content_type: "application/json;charset=UTF-8",
-        body: body.into_bytes(),
+        body: body.into(),
     }
 }
 

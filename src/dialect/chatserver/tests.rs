@@ -42,7 +42,7 @@ fn reply(event: &Event, verdict: Verdict) -> String {
     };
     let reply = of(DialectId::ChatServer).reply(event, &decision);
     assert_eq!(reply.status, 200);
-    String::from_utf8(reply.body).unwrap()
+    String::from_utf8(reply.body.to_vec()).unwrap()
 }
 
 fn block(reason: &str) -> Verdict {

@@ -72,7 +72,7 @@ fn written(sender: Option<&str>, state: &str, data: &str) -> Reply {
     Reply {
         status: 200,
         content_type: "application/json",
-        body: format!("{{{sender}\"toBotState\":{state},\"data\":{data}}}").into_bytes(),
+        body: format!("{{{sender}\"toBotState\":{state},\"data\":{data}}}").into(),
     }
 }
 

@@ -44,7 +44,7 @@ fn reply(event: &Event, verdict: Verdict, decider: Decider) -> String {
     };
     let reply = of(DialectId::Funtek).reply(event, &decision);
     assert_eq!(reply.status, 200);
-    String::from_utf8(reply.body).unwrap()
+    String::from_utf8(reply.body.to_vec()).unwrap()
 }
 
 fn block() -> Verdict {

@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
 use crate::decision::{Decision, Refusal, Replacement, Verdict};
 use crate::dialect::contract::Reply;
 use crate::dialect::document::json::Object;
@@ -20,8 +22,9 @@ use super::answer::{REFUSAL_CODE, is_safe_code};
 use super::fields::fits;
 use super::table;
 
-/// The code of an operation that goes on as it is.
-const SUCCESS: &str = "Success";
+/// The answer to nearly every call: the operation goes on as it is.
+const ALLOW: &str =
+    "{\"actionCode\":0,\"errCode\":0,\"errMsg\":\"Success\",\"errDlt\":\"\",\"nextCode\":0}\n";
 
 /// The answer to an event.
 pub(crate) fn reply(event: &Event, decision: &Decision) -> Reply {
@@ -42,13 +45,13 @@ pub(crate) fn without_event(hook: Option<Hook>, body: &[u8], decision: &Decision
 
 /// The answer to an after call that could not be stored.
 pub(crate) fn not_stored() -> Reply {
-    let mut reply = json(codes("not stored").finish("\n"));
+    let mut reply = json(codes("not stored").finish("\n").into());
     reply.status = 503;
     reply
 }
 
 /// `body` is the request, of which the echo is taken.
-fn write(info: &HookInfo, body: &[u8], decision: &Decision) -> String {
+fn write(info: &HookInfo, body: &[u8], decision: &Decision) -> Bytes {
     let nothing = Replacement::default();
     let replacement = match &decision.verdict {
         _ if info.hook.moment == Moment::After => return allow(),
@@ -95,7 +98,7 @@ fn write(info: &HookInfo, body: &[u8], decision: &Decision) -> String {
             fields.raw(field.name, raw);
         }
     }
-    fields.finish("\n")
+    fields.finish("\n").into()
 }
 
 /// Every new value is one that OpenIM takes from the answer.
@@ -109,8 +112,8 @@ fn carries(info: &HookInfo, replacement: &Replacement) -> bool {
     content.chain(names).all(acts)
 }
 
-fn allow() -> String {
-    codes(SUCCESS).finish("\n")
+fn allow() -> Bytes {
+    Bytes::from_static(ALLOW.as_bytes())
 }
 
 fn codes(message: &str) -> Fields {
@@ -124,7 +127,7 @@ fn codes(message: &str) -> Fields {
 }
 
 /// A refusal. It carries nothing else: OpenIM would ignore it, and older versions act on it.
-fn block(refusal: &Refusal) -> String {
+fn block(refusal: &Refusal) -> Bytes {
     let is_safe = is_safe_code(refusal.code.into());
     let mut fields = Fields::default();
     fields.raw("actionCode", 0);
@@ -132,7 +135,7 @@ fn block(refusal: &Refusal) -> String {
     fields.text("errMsg", &refusal.public);
     fields.text("errDlt", &refusal.detail);
     fields.raw("nextCode", 1);
-    fields.finish("\n")
+    fields.finish("\n").into()
 }
 
 fn cannot(detail: &str) -> Refusal {
@@ -143,10 +146,10 @@ fn cannot(detail: &str) -> Refusal {
     }
 }
 
-fn json(body: String) -> Reply {
+fn json(body: Bytes) -> Reply {
     Reply {
         status: 200,
         content_type: "application/json",
-        body: body.into_bytes(),
+        body,
     }
 }

@@ -158,7 +158,7 @@ fn write(action: i32, message: &str, operation_id: &str, content: Option<&str>) 
     Reply {
         status: 200,
         content_type: "application/json",
-        body: fields.finish("").into_bytes(),
+        body: fields.finish("").into(),
     }
 }
 

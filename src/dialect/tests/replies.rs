@@ -186,7 +186,7 @@ fn check_without_event(
     expected: &str,
 ) {
     let reply = of(dialect).reply_without_event(hook(name), body.as_bytes(), &decision(verdict));
-    assert_eq!(String::from_utf8(reply.body).unwrap(), expected);
+    assert_eq!(String::from_utf8(reply.body.to_vec()).unwrap(), expected);
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(crate) fn reply(decision: &Decision) -> Reply {
     Reply {
         status: 200,
         content_type: "application/json",
-        body: body.into_bytes(),
+        body: body.into(),
     }
 }
 

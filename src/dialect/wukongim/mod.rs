@@ -149,6 +149,6 @@ fn empty(status: u16) -> Reply {
     Reply {
         status,
         content_type: "",
-        body: Vec::new(),
+        body: Bytes::new(),
     }
 }

@@ -206,7 +206,7 @@ fn reply(verdict: Verdict) -> String {
         ..Decision::acknowledged()
     };
     let reply = of(DialectId::WukongIm).reply(&before_send(), &decision);
-    String::from_utf8(reply.body).unwrap()
+    String::from_utf8(reply.body.to_vec()).unwrap()
 }
 
 fn block(code: i32) -> Verdict {

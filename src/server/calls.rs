@@ -1,0 +1,121 @@
+//! The calls of one connection: each gets its limits, and its answer from the port's routes.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::future::RouteFuture;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::{HeaderValue, Request, Response, Version, header};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use tower::Service as _;
+
+use super::bodies::{AnswerBody, BodyBudget, Call, CountedBody, LimitedBody};
+use super::codes;
+use super::connection::{Connection, Peer, Word};
+use super::http::Listener;
+
+/// What answers the calls of a port.
+#[derive(Clone)]
+pub enum Routes {
+    /// Message services and operators.
+    Routed(Router),
+    /// IM servers: one handler, so nothing stands between it and the connection.
+    Webhooks(Arc<Listener>),
+}
+
+/// The calls of one connection.
+pub(super) struct Calls {
+    pub routes: Routes,
+    /// Paths whose calls are streams of messages and have no end of their own.
+    pub endless: &'static [&'static str],
+    pub bodies: Arc<BodyBudget>,
+    pub connection: Arc<Connection>,
+    pub peer: Peer,
+}
+
+impl Service<Request<Incoming>> for Calls {
+    type Response = Response<CountedBody>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        let call = Arc::new(Call::new(
+            Arc::clone(&self.connection),
+            Arc::clone(&self.bodies),
+        ));
+        let version = request.version();
+        match &self.routes {
+            Routes::Routed(routes) => {
+                let endless = self.endless.contains(&request.uri().path());
+                let limited = |body| Body::new(LimitedBody::new(body, Arc::clone(&call), endless));
+                let mut request = request.map(limited);
+                request.extensions_mut().insert(self.peer);
+                Answering::Routed {
+                    answer: routes.clone().call(request),
+                    call: Some(call),
+                    version,
+                }
+            }
+            Routes::Webhooks(listener) => {
+                let (listener, peer) = (Arc::clone(listener), self.peer);
+                let request = request.map(|body| LimitedBody::new(body, Arc::clone(&call), false));
+                let answer = async move {
+                    let answer = listener.handle(request, peer).await;
+                    ended(answer.map(AnswerBody::Whole), call, version)
+                };
+                Answering::Webhook(answer.boxed())
+            }
+        }
+    }
+}
+
+/// A call that is being answered.
+pub(super) enum Answering {
+    Routed {
+        answer: RouteFuture<Infallible>,
+        call: Option<Arc<Call>>,
+        version: Version,
+    },
+    /// In a box, so that a connection without a call holds no room for it.
+    Webhook(BoxFuture<'static, Response<CountedBody>>),
+}
+
+impl Future for Answering {
+    type Output = Result<Response<CountedBody>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Answering::Webhook(answer) => answer.as_mut().poll(context).map(Ok),
+            Answering::Routed {
+                answer,
+                call,
+                version,
+            } => {
+                let Ok(mut answer) = ready!(Pin::new(answer).poll(context));
+                let call = call.take().expect("a future is not polled again");
+                codes::document(answer.headers_mut());
+                let answer = answer.map(AnswerBody::Routed);
+                Poll::Ready(Ok(ended(answer, call, *version)))
+            }
+        }
+    }
+}
+
+/// The answer to a call, which says so if it is its connection's last.
+fn ended(
+    mut answer: Response<AnswerBody>,
+    call: Arc<Call>,
+    version: Version,
+) -> Response<CountedBody> {
+    if call.connection().told() == Some(Word::Stop) && version < Version::HTTP_2 {
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
+    }
+    answer.map(|body| CountedBody::new(body, call))
+}

@@ -1,0 +1,142 @@
+//! HTTP on one connection, in either version.
+
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::time::{Instant, sleep_until};
+
+use super::calls::Calls;
+use super::connection::{Connection, Look, Patience, Watched, Word};
+
+/// Pings on idle HTTP/2 connections; one that does not answer is closed.
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// What an HTTP/1.1 connection holds for its calls is given back when none has come for so long.
+const REST: Duration = Duration::from_secs(1);
+
+/// How HTTP is spoken.
+pub(super) struct Speakers {
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+}
+
+impl Speakers {
+    /// `streams_max`: calls of one HTTP/2 connection at a time; a caller waits with the next.
+    pub(super) fn new(streams_max: u32) -> Speakers {
+        let mut http1 = http1::Builder::new();
+        // Answers are short: copied behind their heads they are written at once.
+        http1.writev(false);
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(streams_max)
+            .keep_alive_interval(PING_EVERY);
+        Speakers { http1, http2 }
+    }
+
+    pub(super) fn start(&self, stream: Watched, calls: Calls, is_http2: bool) -> Exchange {
+        let io = TokioIo::new(stream);
+        match is_http2 {
+            false => Exchange::Http1(Box::new(self.http1.serve_connection(io, calls))),
+            true => Exchange::Http2(Box::pin(self.http2.serve_connection(io, calls))),
+        }
+    }
+}
+
+type Io = TokioIo<Watched>;
+
+/// The calls and answers on a connection, until it ends.
+pub(super) enum Exchange {
+    Http1(Box<http1::Connection<Io, Calls>>),
+    Http2(Pin<Box<http2::Connection<Io, Calls, TokioExecutor>>>),
+}
+
+impl Exchange {
+    /// No more calls are taken; it ends when those in flight are answered.
+    pub(super) fn graceful_shutdown(&mut self) {
+        match self {
+            Exchange::Http1(connection) => Pin::new(&mut **connection).graceful_shutdown(),
+            Exchange::Http2(connection) => connection.as_mut().graceful_shutdown(),
+        }
+    }
+
+    /// The bare connection, of one that [rests](Connection::rests).
+    pub(super) fn rest(self) -> Option<Watched> {
+        match self {
+            Exchange::Http1(connection) => {
+                let parts = connection.into_parts();
+                let mut bare = parts.io.into_inner();
+                bare.put_back(parts.read_buf);
+                Some(bare)
+            }
+            Exchange::Http2(_) => None,
+        }
+    }
+
+    pub(super) fn can_rest(&self) -> bool {
+        matches!(self, Exchange::Http1(_))
+    }
+}
+
+impl Future for Exchange {
+    type Output = hyper::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Exchange::Http1(connection) => Pin::new(&mut **connection).poll(context),
+            Exchange::Http2(connection) => connection.as_mut().poll(context),
+        }
+    }
+}
+
+/// What became of waiting for something of a connection.
+pub(super) enum Waited<T> {
+    Done(T),
+    Told(Word),
+    /// It was waited for long enough; the text says for what.
+    Over(&'static str),
+    /// Nothing happens on it, so what it holds can be given back.
+    Rests,
+}
+
+/// Waits for something of a connection, as long as there is patience. `rests`: it is also over
+/// when nothing happens.
+pub(super) async fn attend<T>(
+    connection: &Connection,
+    patience: Patience,
+    rests: bool,
+    mut work: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Waited<T> {
+    let next_look = |now: Instant| match connection.look(now, patience) {
+        Look::Again(at) if rests => Ok(at.min(now + REST)),
+        Look::Again(at) => Ok(at),
+        Look::Close(why) => Err(why),
+    };
+    let at = match next_look(Instant::now()) {
+        Ok(at) => at,
+        Err(why) => return Waited::Over(why),
+    };
+    let mut timer = pin!(sleep_until(at));
+    std::future::poll_fn(|context| {
+        if let Some(word) = connection.poll_told(context) {
+            return Poll::Ready(Waited::Told(word));
+        }
+        if let Poll::Ready(done) = work(context) {
+            return Poll::Ready(Waited::Done(done));
+        }
+        while timer.as_mut().poll(context).is_ready() {
+            let now = Instant::now();
+            if rests && connection.rests(now, REST) {
+                return Poll::Ready(Waited::Rests);
+            }
+            match next_look(now) {
+                Ok(at) => timer.as_mut().reset(at),
+                Err(why) => return Poll::Ready(Waited::Over(why)),
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
