@@ -166,7 +166,11 @@ impl Connection {
             stream,
             heard: Arc::clone(&heard),
         };
-        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await?;
+        let (sender, driver) = http1::Builder::new()
+            // Calls are short: copied behind their heads they are written at once.
+            .writev(false)
+            .handshake(TokioIo::new(stream))
+            .await?;
         // It ends with its connection, and the connection when nobody holds its sender; what went
         // wrong is said to the call.
         tokio::spawn(async move { drop(driver.await) });

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::clients::Clients;
+use super::destination::Destinations;
 use super::health::{Health, Pass};
 use super::pool::Pool;
 use super::secret::{Keys, Secret, SecretError};
@@ -52,6 +53,7 @@ pub(super) struct EndpointClient {
     shared: Arc<Clients>,
     /// Those of `shared` that fit, found without a look-up of all settings.
     pools: Mutex<HashMap<runtime::Id, Arc<Pool>>>,
+    destinations: Destinations,
     /// What is learnt of the endpoint by asking is known when telling, and the reverse.
     pub(super) health: Health,
     /// Each has its own count, so that a backlog of events never keeps a message waiting.
@@ -78,6 +80,7 @@ impl EndpointClient {
         EndpointClient {
             shared: Arc::clone(shared),
             pools: Mutex::default(),
+            destinations: Destinations::default(),
             health: Health::default(),
             asking: InFlightLimit::default(),
             telling: InFlightLimit::default(),
@@ -181,7 +184,10 @@ impl EndpointClient {
         endpoint: &Endpoint,
         outgoing: Outgoing,
     ) -> Result<Answer, WireError> {
-        wire::post(&self.shared, self.pool(endpoint), endpoint, outgoing).await
+        let allowed = &endpoint.allow_addresses;
+        let destination = self.destinations.of(&outgoing.url, allowed)?;
+        let pool = self.pool(endpoint);
+        wire::post(&self.shared, pool, destination, endpoint, outgoing).await
     }
 
     fn pool(&self, endpoint: &Endpoint) -> Arc<Pool> {

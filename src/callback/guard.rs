@@ -8,6 +8,7 @@
 //! clouds for their metadata services.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
 
 use ipnet::IpNet;
 
@@ -107,10 +108,14 @@ pub(super) fn forbidden(address: IpAddr, allowed: &[IpNet]) -> Option<&'static s
     }
 }
 
+/// The same table, read once.
+static NETS: LazyLock<Vec<(IpNet, Rule)>> = LazyLock::new(|| {
+    let blocks = BLOCKS.iter();
+    blocks.map(|(block, rule)| (net(block), *rule)).collect()
+});
+
 fn rule_of(address: IpAddr) -> Rule {
-    BLOCKS
-        .iter()
-        .map(|(block, rule)| (net(block), rule))
+    NETS.iter()
         .filter(|(block, _)| block.contains(&address))
         .max_by_key(|(block, _)| block.prefix_len())
         .map_or(Rule::Call, |(_, rule)| *rule)

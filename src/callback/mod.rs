@@ -8,8 +8,8 @@
 //! State belongs to an endpoint's name and URL, not to a policy version: it survives a reload.
 //!
 //! Order, downward: `preview`, `ask`, `deliver`, `readiness`, `registry`, `endpoint_client`,
-//! `cloudevents`, `failed`, `stored`, `delivery`, `secret`, `wire`, `clients`, `pool`, `connection`,
-//! `trust`, `own`, `health`, `breaker`, `window`, `source`, `guard`.
+//! `cloudevents`, `failed`, `stored`, `delivery`, `secret`, `wire`, `clients`, `destination`, `pool`,
+//! `connection`, `trust`, `own`, `health`, `breaker`, `window`, `source`, `guard`.
 
 mod ask;
 mod breaker;
@@ -18,6 +18,7 @@ mod cloudevents;
 mod connection;
 mod deliver;
 mod delivery;
+mod destination;
 mod endpoint_client;
 mod failed;
 mod guard;

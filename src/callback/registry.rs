@@ -1,7 +1,9 @@
 //! Every endpoint that is called, found by its name and URL.
 
+use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
@@ -26,6 +28,44 @@ pub struct Callbacks {
 
 /// An endpoint's name and URL.
 type ClientKey = (Arc<str>, String);
+
+/// The same, borrowed, so that a look-up copies nothing.
+trait Named {
+    fn key(&self) -> (&str, &str);
+}
+
+impl Named for ClientKey {
+    fn key(&self) -> (&str, &str) {
+        (&self.0, &self.1)
+    }
+}
+
+impl Named for Endpoint {
+    fn key(&self) -> (&str, &str) {
+        (&self.name, &self.url)
+    }
+}
+
+impl<'a> Borrow<dyn Named + 'a> for ClientKey {
+    fn borrow(&self) -> &(dyn Named + 'a) {
+        self
+    }
+}
+
+impl Hash for dyn Named + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // As a pair of strings hashes.
+        self.key().hash(state);
+    }
+}
+
+impl PartialEq for dyn Named + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for dyn Named + '_ {}
 
 impl Callbacks {
     /// `installation` is what our own calls are known by when they come back, and `listeners` where
@@ -77,10 +117,9 @@ impl Callbacks {
     }
 
     pub(super) fn client(&self, endpoint: &Endpoint) -> Arc<EndpointClient> {
-        let key = key_of(endpoint);
         {
             let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(client) = clients.get(&key) {
+            if let Some(client) = clients.get(endpoint as &dyn Named) {
                 return Arc::clone(client);
             }
         }
@@ -89,7 +128,7 @@ impl Callbacks {
             forget_idle(&mut clients);
         }
         let client = clients
-            .entry(key)
+            .entry(key_of(endpoint))
             .or_insert_with(|| Arc::new(EndpointClient::new(&self.shared)));
         Arc::clone(client)
     }

@@ -6,20 +6,19 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    RETRY_AFTER, USER_AGENT,
+    ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
+    HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
 };
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, timeout_at};
-use url::{Host, Url};
 
 use super::clients::Clients;
 use super::connection::{ConnectError, Connection, Connector};
-use super::guard::literal_is_forbidden;
+use super::destination::{BadUrl, Destination};
 use super::health::{Ending, ending_of};
-use super::pool::{Pool, Target};
+use super::pool::Pool;
 use crate::decision::FailureClass;
 use crate::dialect::Outgoing;
 use crate::policy::Endpoint;
@@ -31,6 +30,10 @@ pub const HOP_HEADER: &str = "x-callgate-hop";
 /// The class of a failure that callgate answers with.
 const FAILURE_HEADER: &str = "x-callgate-failure";
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const HOP: HeaderName = HeaderName::from_static(HOP_HEADER);
+const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
+/// So many headers have room from the beginning.
+const HEADERS: usize = 12;
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("callgate/", env!("CARGO_PKG_VERSION")));
 
@@ -51,7 +54,7 @@ pub(super) struct Answer {
 #[derive(Debug)]
 struct WayBack {
     pool: Arc<Pool>,
-    target: Target,
+    destination: Arc<Destination>,
     connection: Connection,
     idle_max: Option<Duration>,
 }
@@ -59,8 +62,8 @@ struct WayBack {
 impl WayBack {
     fn go(self) {
         let now = Instant::now();
-        self.pool
-            .put(&self.target, self.connection, self.idle_max, now);
+        let target = &self.destination.target;
+        self.pool.put(target, self.connection, self.idle_max, now);
     }
 }
 
@@ -160,21 +163,12 @@ impl WireError {
 pub(super) async fn post(
     clients: &Clients,
     pool: Arc<Pool>,
+    destination: Arc<Destination>,
     endpoint: &Endpoint,
     outgoing: Outgoing,
 ) -> Result<Answer, WireError> {
-    let url = Url::parse(&outgoing.url)
-        .map_err(|error| unusable(format!("its URL cannot be used: {error}")))?;
-    if let Some((address, why)) = literal_is_forbidden(&url, &endpoint.allow_addresses) {
-        return Err(WireError::new(
-            FailureClass::BlockedAddress,
-            format!(
-                "its address {address} is {why}; to call it all the same, name it in `allow_addresses`"
-            ),
-        ));
-    }
-    let target = target_of(&url)?;
-    let request = || request(&url, &outgoing, clients.hop());
+    let target = &destination.target;
+    let request = || request(&destination, &outgoing, clients.hop());
     let connector = Connector {
         https: target.https,
         host: &target.host,
@@ -184,16 +178,16 @@ pub(super) async fn post(
         own: clients.own(),
         trust: clients.trust(),
     };
-    if let Some(mut reused) = pool.take(&target, Instant::now()) {
+    if let Some(mut reused) = pool.take(target, Instant::now()) {
         match reused.send(request()).await {
-            Ok(answer) => return came(answer, pool, target, reused),
+            Ok(answer) => return came(answer, pool, destination, reused),
             Err(error) if reused.was_heard() => return Err(broken(&error)),
             Err(_) => {}
         }
     }
     let mut fresh = connector.connect().await.map_err(unconnected)?;
     match fresh.send(request()).await {
-        Ok(answer) => came(answer, pool, target, fresh),
+        Ok(answer) => came(answer, pool, destination, fresh),
         Err(error) => Err(broken(&error)),
     }
 }
@@ -202,7 +196,7 @@ pub(super) async fn post(
 fn came(
     answer: Response<Incoming>,
     pool: Arc<Pool>,
-    target: Target,
+    destination: Arc<Destination>,
     connection: Connection,
 ) -> Result<Answer, WireError> {
     let said = answer.headers().get(FAILURE_HEADER);
@@ -211,14 +205,14 @@ fn came(
         let detail = "the call came back to callgate: its URL leads here by another name";
         return Err(WireError::new(FailureClass::Loop, detail));
     }
-    Ok(Answer::of(answer, pool, target, connection))
+    Ok(Answer::of(answer, pool, destination, connection))
 }
 
 impl Answer {
     fn of(
         answer: Response<Incoming>,
         pool: Arc<Pool>,
-        target: Target,
+        destination: Arc<Destination>,
         connection: Connection,
     ) -> Answer {
         let (head, rest) = answer.into_parts();
@@ -231,7 +225,7 @@ impl Answer {
             rest,
             way_back: WayBack {
                 pool,
-                target,
+                destination,
                 connection,
                 idle_max: keep_alive(&head.headers),
             },
@@ -239,50 +233,49 @@ impl Answer {
     }
 }
 
-fn unusable(detail: String) -> WireError {
-    WireError::new(FailureClass::Connect, detail)
+impl From<BadUrl> for WireError {
+    fn from(error: BadUrl) -> WireError {
+        let class = match error {
+            BadUrl::Blocked { .. } => FailureClass::BlockedAddress,
+            BadUrl::Unreadable(_) | BadUrl::Scheme(_) | BadUrl::NoHost => FailureClass::Connect,
+        };
+        WireError::new(class, error.to_string())
+    }
 }
 
-fn target_of(url: &Url) -> Result<Target, WireError> {
-    let https = match url.scheme() {
-        "https" => true,
-        "http" => false,
-        other => return Err(unusable(format!("its URL has the scheme `{other}`"))),
-    };
-    let host = match url.host() {
-        Some(Host::Domain(name)) => name.to_owned(),
-        Some(Host::Ipv4(address)) => address.to_string(),
-        Some(Host::Ipv6(address)) => address.to_string(),
-        None => return Err(unusable("its URL has no host".to_owned())),
-    };
-    let port = url.port_or_known_default().unwrap_or_default();
-    Ok(Target { https, host, port })
-}
-
-fn request(url: &Url, outgoing: &Outgoing, hop: &HeaderValue) -> Request<Full<Bytes>> {
+fn request(
+    destination: &Destination,
+    outgoing: &Outgoing,
+    hop: &HeaderValue,
+) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(outgoing.body.clone()));
     *request.method_mut() = Method::POST;
-    // What a URL is written with is what a request line may have.
-    *request.uri_mut() = url[url::Position::BeforePath..url::Position::AfterQuery]
-        .parse()
-        .unwrap_or_default();
-    let headers = request.headers_mut();
-    let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
-    if let Ok(host) = HeaderValue::from_str(authority) {
-        headers.insert(HOST, host);
-    }
+    *request.uri_mut() = destination.path.clone();
+    let mut headers = HeaderMap::with_capacity(HEADERS);
+    headers.insert(HOST, destination.host.clone());
     headers.insert(USER_AGENT, AGENT);
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(ACCEPT, ANYTHING);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(outgoing.body.len()));
     for (name, value) in &outgoing.headers {
         // A value that is no header value (a trace id with a line break) is left out: it must not
         // be able to add headers of its own.
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+        if let (Some(name), Ok(value)) = (header_name(name), HeaderValue::from_str(value)) {
             headers.append(name, value);
         }
     }
-    headers.insert(HeaderName::from_static(HOP_HEADER), hop.clone());
+    headers.insert(HOP, hop.clone());
+    *request.headers_mut() = headers;
     request
+}
+
+/// The names that most calls have are known without being read.
+fn header_name(name: &str) -> Option<HeaderName> {
+    match name {
+        "Content-Type" => Some(CONTENT_TYPE),
+        "operationID" => Some(HeaderName::from_static("operationid")),
+        "x-callback-timeout-ms" => Some(HeaderName::from_static("x-callback-timeout-ms")),
+        other => other.parse().ok(),
+    }
 }
 
 /// How long the server says that it keeps the connection: `Keep-Alive: timeout=5, max=100`.
