@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
-use super::literal;
+use super::{literal, scan};
 
 /// A JSON object, its members in the order of the document; keys may repeat.
 #[derive(Debug)]
@@ -57,6 +57,15 @@ impl<'a> Object<'a> {
         if first_byte(document) != Some(b'{') {
             return Err(Flaw::NotAnObject);
         }
+        let mut members = with_room_for(document);
+        let walked = scan::members(document, |place| {
+            let key = literal::decode(place.key);
+            let value = place.value;
+            members.push(Member { key, value });
+        });
+        if walked.is_some() {
+            return Ok(Object { members });
+        }
         check(document)?;
         Ok(Object::split(document))
     }
@@ -64,7 +73,7 @@ impl<'a> Object<'a> {
     /// Splits an object that stands in a document which was parsed, so that its form is known to
     /// be right. What is no object has no members.
     pub(crate) fn split(raw: &'a str) -> Object<'a> {
-        let mut members = Vec::with_capacity(if raw.len() > 256 { 20 } else { 4 });
+        let mut members = with_room_for(raw);
         let mut rest = Items::inside(raw, b'{');
         while let Some(key) = rest.next_value() {
             let Some(value) = rest.next_value() else {
@@ -90,6 +99,11 @@ impl<'a> Object<'a> {
     pub(crate) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         self.last(name).and_then(text)
     }
+}
+
+/// A call has some twenty members, an element of a message few.
+fn with_room_for<'a>(document: &str) -> Vec<Member<'a>> {
+    Vec::with_capacity(if document.len() > 256 { 24 } else { 4 })
 }
 
 /// Reads an array as a whole document; anything but space after it is a flaw.
