@@ -8,8 +8,9 @@
 //! edit comes into force whole or not at all; a bad one changes nothing but a metric, a log line
 //! and the status.
 //!
-//! Order, downward: `watch`, `policies`, `history`, `files`.
+//! Order, downward: `watch`, `policies`, `aside`, `history`, `files`.
 
+mod aside;
 mod files;
 mod history;
 mod policies;

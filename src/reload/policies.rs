@@ -9,6 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tracing::{error, info, warn};
 
+use super::aside::aside;
 use super::files::{Fingerprint, START_ONLY, read_files};
 use super::history::{EngineEdit, History, Loaded, Rejected};
 use crate::policy::{self, CompileContext, FileSet, Snapshot, Version};
@@ -46,6 +47,9 @@ pub struct Policies {
     /// Files outside of the directory that the policy on disk depends on.
     outside: Mutex<Vec<PathBuf>>,
     engine: OnceLock<EngineCheck>,
+    /// Snapshots that are not in force any more. A message may still be decided by one of them, and
+    /// freeing a large one takes longer than deciding: that is not for the thread that does.
+    retired: Mutex<Vec<Arc<Snapshot>>>,
 }
 
 /// Compares engine.yaml on disk with what runs.
@@ -95,6 +99,7 @@ impl Policies {
             followers: Mutex::default(),
             outside: Mutex::new(paths(compiled.outside)),
             engine: OnceLock::new(),
+            retired: Mutex::default(),
         })
     }
 
@@ -114,6 +119,7 @@ impl Policies {
     /// Looks at the files now. Blocks while it reads and compiles: not for an async task.
     pub fn reload(&self) -> Reloaded {
         let followers = self.lock_followers();
+        self.free_retired();
         let current = self.current();
         let files = match self.read_whole() {
             Ok(files) => files,
@@ -123,7 +129,8 @@ impl Policies {
         if policy::content_hash(&files, &self.context) == current.version.hash {
             return self.unchanged(&current.version);
         }
-        let compiled = policy::compile(&files, &self.context, current.version.number + 1);
+        let number = current.version.number + 1;
+        let compiled = aside(|| policy::compile(&files, &self.context, number));
         *self.lock_outside() = paths(compiled.outside);
         match compiled.snapshot {
             Some(snapshot) => self.take(snapshot, compiled.problems, &followers),
@@ -159,6 +166,18 @@ impl Policies {
     /// What engine.yaml on disk says that is not in force; it is read at start alone.
     pub fn engine_edit(&self) -> Option<EngineEdit> {
         self.history().engine.clone()
+    }
+
+    /// Frees the snapshots that nobody decides by any more.
+    pub(super) fn free_retired(&self) {
+        let mut retired = self.lock_retired();
+        // Nobody can take one again, so one that has no other owner has had its last.
+        let (used, unused): (Vec<_>, Vec<_>) = retired
+            .drain(..)
+            .partition(|snapshot| Arc::strong_count(snapshot) > 1);
+        *retired = used;
+        drop(retired);
+        drop(unused);
     }
 
     /// What an edit of the policy changes.
@@ -214,7 +233,8 @@ impl Policies {
         let version = snapshot.version.clone();
         self.history().took(version.clone(), problems.clone());
         let snapshot = Arc::new(snapshot);
-        self.current.store(Arc::clone(&snapshot));
+        let before = self.current.swap(Arc::clone(&snapshot));
+        self.lock_retired().push(before);
         for follower in &followers.0 {
             follower(&snapshot);
         }
@@ -263,6 +283,10 @@ impl Policies {
 
     fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_retired(&self) -> MutexGuard<'_, Vec<Arc<Snapshot>>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_outside(&self) -> MutexGuard<'_, Vec<PathBuf>> {
@@ -336,6 +360,23 @@ mod tests {
         fs::write(directory.path().join("policy.yaml"), "hoks: {}").unwrap();
         policies.reload();
         assert_eq!(*told.lock().unwrap(), [1, 2]);
+    }
+
+    #[test]
+    fn a_policy_is_freed_when_nobody_decides_by_it_any_more() {
+        let (directory, policies) = policies(|_| Ok(()));
+        let held = policies.current();
+        let first = Arc::downgrade(&held);
+        fs::write(directory.path().join("l.txt"), "another\n").unwrap();
+        assert!(policies.reload().changed);
+        policies.free_retired();
+        assert_eq!(held.version.number, 1);
+        // The last to let go is not the one who frees it.
+        drop(held);
+        assert!(first.strong_count() == 1);
+        policies.free_retired();
+        assert!(first.strong_count() == 0);
+        assert_eq!(policies.current().version.number, 2);
     }
 
     #[test]

@@ -69,6 +69,7 @@ struct Looker {
 
 impl Looker {
     fn look(&mut self) {
+        self.policies.free_retired();
         let now = self.policies.fingerprint();
         if now != self.seen {
             self.seen = now;
