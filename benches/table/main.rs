@@ -14,6 +14,7 @@ mod memory;
 mod openim;
 mod outbox;
 mod reload;
+mod resident;
 mod scan;
 mod servers;
 mod unary;
@@ -44,12 +45,13 @@ fn main() -> ExitCode {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(5);
-    let rows: [(&str, Measure); 7] = [
+    let rows: [(&str, Measure); 8] = [
         ("scan", scan::rows),
         ("openim", openim::rows),
         ("unary", unary::rows),
         ("forward", forward::rows),
         ("reload", reload::rows),
+        ("resident", resident::rows),
         ("outbox", outbox::rows),
         ("backlog", outbox::backlog_rows),
     ];

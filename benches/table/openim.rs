@@ -117,8 +117,20 @@ fn call(number: usize, text: &str) -> Vec<u8> {
     [head.into_bytes(), body.into_bytes()].concat()
 }
 
+/// Opens connections, and makes one call on each.
+pub async fn open(server: &Process, count: usize) -> Vec<Caller> {
+    let call = call(0, "see you tomorrow");
+    let mut open = Vec::new();
+    for _ in 0..count {
+        let mut caller = Caller::connect(server.http).await;
+        caller.call(&call).await;
+        open.push(caller);
+    }
+    open
+}
+
 /// One connection, and what came on it.
-struct Caller {
+pub struct Caller {
     stream: TcpStream,
     came: Vec<u8>,
 }

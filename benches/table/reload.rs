@@ -52,23 +52,26 @@ pub fn rows(_rounds: usize) -> Vec<Row> {
     let seen = seen.lock().expect("nobody panics");
     let mixed = seen.entries.values().filter(|entries| entries.len() > 1);
     let p99 = |latencies: &[f64]| latencies[latencies.len() * 99 / 100];
+    let worst = |latencies: &[f64]| latencies.last().copied().unwrap_or_default();
     vec![Row {
         what: "p99 of a decision while a list of 50,000 words is edited every 2 s for 60 s",
         reference: format!(
-            "without edits, p50 {:.0} us, p99 {:.0} us",
+            "without edits, p50 {:.0} us, p99 {:.0} us, worst {:.0} us",
             median(&quiet),
-            p99(&quiet)
+            p99(&quiet),
+            worst(&quiet)
         ),
         measured: format!(
-            "p50 {:.0} us, p99 {:.0} us; {edits} edits, {} versions seen, {} errors, {} versions mixed",
+            "p50 {:.0} us, p99 {:.0} us, worst {:.0} us; {edits} edits, {} versions seen, {} errors, {} versions mixed",
             median(&edited),
             p99(&edited),
+            worst(&edited),
             seen.entries.len(),
             seen.errors,
             mixed.count()
         ),
         ratios: vec![p99(&edited) / p99(&quiet)],
-        goal: "at most 2, no error, no mixed version",
+        goal: "at most 2, worst below 5 ms, no error, no mixed version",
     }]
 }
 

@@ -97,6 +97,16 @@ impl Process {
         std::fs::rename(&draft, directory.join(name)).expect("the directory can be written");
     }
 
+    /// What of its memory is in RAM now.
+    pub fn resident_kib(&self) -> f64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("Linux has /proc");
+        let mut words = status.split_whitespace();
+        words.find(|word| *word == "VmRSS:");
+        let kib = words.next().and_then(|kib| kib.parse().ok());
+        kib.expect("it is a number")
+    }
+
     /// User and system time spent so far, in seconds.
     pub fn cpu_seconds(&self) -> f64 {
         let path = format!("/proc/{}/stat", self.child.id());

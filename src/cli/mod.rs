@@ -30,6 +30,7 @@ mod signals;
 mod start_text;
 mod status;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -83,7 +84,12 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let Cli { files, command } = Cli::parse();
+    run_with(std::env::args_os())
+}
+
+/// Runs a command line, the program's name included.
+pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let Cli { files, command } = Cli::parse_from(args);
     let command = command.unwrap_or_else(|| Command::Serve(serve::Args::default()));
     if !matches!(command, Command::Serve(_)) {
         pipe::end_quietly();
