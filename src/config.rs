@@ -15,6 +15,9 @@ use crate::settings::{
     from_environment, merge, parse, suggest, without_nulls,
 };
 use crate::telemetry::{LogFormat, LogSettings, UsageLimits};
+use crate::tls::ServingFiles;
+
+mod tls;
 
 /// Every setting of engine.yaml with its default and its explanation.
 pub const DEFAULTS: &str = include_str!("defaults/engine.yaml");
@@ -41,6 +44,19 @@ impl Config {
         vec![self.grpc.listen, self.http.listen, self.admin.listen]
     }
 
+    /// The ports that have TLS, and their files.
+    pub fn tls(&self) -> Vec<(&'static str, &ServingFiles)> {
+        let ports = [
+            ("http", &self.http.tls),
+            ("grpc", &self.grpc.tls),
+            ("admin", &self.admin.tls),
+        ];
+        let with_tls = ports.into_iter();
+        with_tls
+            .filter_map(|(name, files)| Some((name, files.as_ref()?)))
+            .collect()
+    }
+
     /// What counts as a full outbox.
     pub fn usage_limits(&self) -> UsageLimits {
         UsageLimits {
@@ -58,6 +74,7 @@ pub struct Grpc {
     pub message_bytes_max: usize,
     pub in_flight_max: usize,
     pub connections: PortConnections,
+    pub tls: Option<ServingFiles>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +85,7 @@ pub struct Http {
     pub body_bytes_max: usize,
     pub in_flight_max: usize,
     pub connections: PortConnections,
+    pub tls: Option<ServingFiles>,
     /// Path prefix and dialect, the longest prefix first.
     pub routes: Vec<(String, DialectId)>,
 }
@@ -102,6 +120,7 @@ pub struct Funtek {
 pub struct Admin {
     pub listen: SocketAddr,
     pub connections: PortConnections,
+    pub tls: Option<ServingFiles>,
     /// Names under which the port is asked, beside those that no stranger can have.
     pub hosts: Vec<String>,
 }
@@ -241,6 +260,7 @@ fn read_grpc(field: &Field<'_>) -> Grpc {
         message_bytes_max: body_bytes(&section.field("message_bytes_max")),
         in_flight_max: section.field("in_flight_max").size(IN_FLIGHT_MAX),
         connections: port_connections(&section),
+        tls: tls::read(&section.field("tls")),
     };
     section.finish();
     grpc
@@ -254,6 +274,7 @@ fn read_http(field: &Field<'_>) -> Http {
         body_bytes_max: body_bytes(&section.field("body_bytes_max")),
         in_flight_max: section.field("in_flight_max").size(IN_FLIGHT_MAX),
         connections: port_connections(&section),
+        tls: tls::read(&section.field("tls")),
         routes: read_routes(&section.field("routes")),
     };
     section.finish();
@@ -332,6 +353,7 @@ fn read_admin(field: &Field<'_>) -> Admin {
     let admin = Admin {
         listen: address(&section.field("listen")),
         connections: port_connections(&section),
+        tls: tls::read(&section.field("tls")),
         hosts: hosts.iter().map(host).collect(),
     };
     section.finish();

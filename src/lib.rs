@@ -14,6 +14,7 @@
 //! | [`policy`] | files' content to a snapshot, a snapshot to decisions |
 //! | [`import`] | foreign configuration and word lists to ours |
 //! | [`telemetry`] | every metric and the log setup |
+//! | [`tls`] | certificates, keys and authorities in files |
 //! | [`outbox`] | where accepted events wait until every endpoint has them |
 //! | [`rooms`] | rooms that are kept for a chat server |
 //! | `in_flight` | the limit of calls at the same time, theirs and ours |
@@ -68,3 +69,4 @@ pub mod rooms;
 pub mod server;
 pub mod settings;
 pub mod telemetry;
+pub mod tls;

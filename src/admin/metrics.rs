@@ -60,6 +60,7 @@ pub(super) async fn text(admin: &Admin) -> String {
         let metrics = &admin.metrics;
         metrics.breakers(&endpoint.name, asking == "open", telling == "open");
     }
+    admin.metrics.certificates(&admin.certificates.gauges());
     admin.metrics.encode()
 }
 

@@ -3,8 +3,9 @@
 //! Owns: what operators see and the orders they give.
 //! Leaves alone: message traffic (`server`).
 //!
-//! Order, downward: `pages`, `grpc`, `metrics`, `status`, `shown`, `observed`, `outbox`, `time`.
+//! Order, downward: `pages`, `grpc`, `metrics`, `status`, `shown`, `certificates`, `observed`, `outbox`, `time`.
 
+mod certificates;
 mod grpc;
 mod metrics;
 mod observed;
@@ -14,6 +15,7 @@ mod shown;
 mod status;
 mod time;
 
+pub use certificates::{Certificates, PortsTls};
 pub use observed::Observed;
 pub use pages::router;
 pub use shown::Admin;

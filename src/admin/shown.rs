@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::certificates::Certificates;
 use super::observed::Observed;
 use crate::callback::Callbacks;
 use crate::outbox::Outbox;
@@ -26,4 +27,5 @@ pub struct Admin {
     pub ready: Arc<AtomicBool>,
     /// Names that the port may be asked under.
     pub hosts: Arc<Hosts>,
+    pub certificates: Arc<Certificates>,
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::certificates::CertificateJson;
 use super::shown::Admin;
 use super::time::now_ms;
 use crate::callback::EndpointStatus;
@@ -25,6 +26,8 @@ struct Status {
     unknown_commands: BTreeMap<String, u64>,
     endpoints: Vec<EndpointJson>,
     outbox: OutboxStatus,
+    /// Every port and endpoint with files for TLS.
+    tls: Vec<CertificateJson>,
 }
 
 #[derive(Serialize)]
@@ -142,6 +145,7 @@ pub(super) async fn json(admin: &Admin) -> String {
         unknown_commands: admin.metrics.unknown_commands.counts(),
         endpoints: admin.callbacks.status().into_iter().map(endpoint).collect(),
         outbox: outbox(admin).await,
+        tls: admin.certificates.json(),
     };
     // Plain maps and strings: serialising them cannot fail.
     serde_json::to_string_pretty(&status).unwrap_or_default()

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::engine_file::{files_problem, load_config};
+use super::engine_file::{files_problem, load_config, tls_problems};
 use super::exit::EXIT_BAD_INPUT;
 use super::files::Files;
 use crate::callback::check_secret;
@@ -88,6 +88,7 @@ fn check(files: &Files, env: &[(String, String)]) -> anyhow::Result<Checked> {
         Ok(config) => {
             let engine_yaml = files.policies.join("engine.yaml");
             problems.extend(files_problem(&config, &engine_yaml));
+            problems.extend(tls_problems(&config));
             config.listeners()
         }
         Err(bad) => {

@@ -19,7 +19,7 @@ use tracing::{error, warn};
 use super::engine_file::{connections_wanted, options_of};
 use super::signals;
 use super::start_text::Addresses;
-use crate::admin::{self, Admin, Observed};
+use crate::admin::{self, Admin, Certificates, Observed, PortsTls};
 use crate::callback::{Callbacks, HOP_HEADER};
 use crate::clock::Clock;
 use crate::config::{Config, PortConnections};
@@ -31,10 +31,11 @@ use crate::reload::{Policies, Watch};
 use crate::rooms::Rooms;
 use crate::server::{
     self, BodyBudget, BodyLimits, ConnectionLimits, Fit, GrpcSettings, Hosts, HttpSettings,
-    Inherited, Listener, OwnCalls, PORT_NAMES, Patience, Port, Routes, Stack, StackSettings,
-    WebhookSettings, Webhooks, Wire,
+    Inherited, Listener, OwnCalls, PORT_NAMES, Patience, Port, Routes, Secured, Stack,
+    StackSettings, WebhookSettings, Webhooks, Wire,
 };
 use crate::telemetry::Metrics;
+use crate::tls;
 
 /// Everything that runs, ready to be stopped in order.
 pub(super) struct Engine {
@@ -53,6 +54,7 @@ pub(super) struct Engine {
     bodies: Arc<BodyBudget>,
     /// How many connections the ports have descriptors for: http, grpc, admin.
     connections: [usize; 3],
+    certificates: Arc<Certificates>,
 }
 
 /// The three ports, open.
@@ -110,12 +112,14 @@ impl Engine {
         metrics: Arc<Metrics>,
         outbox: Arc<dyn Outbox>,
         rooms: Rooms,
+        ports: PortsTls,
     ) -> Engine {
         let clock = Clock::start();
         let rooms = Arc::new(rooms);
         let connections = fitting_connections(&config);
         let listeners = vec![config.grpc.listen, config.http.listen, config.admin.listen];
         let callbacks = Arc::new(Callbacks::new(&config.installation, listeners));
+        let certificates = Arc::new(Certificates::new(ports));
         let before = Arc::new(Before::new(
             policies.clone(),
             callbacks.clone(),
@@ -163,6 +167,7 @@ impl Engine {
             ready: Arc::default(),
             observed: Arc::default(),
             connections,
+            certificates,
         }
     }
 
@@ -173,6 +178,13 @@ impl Engine {
         self.policies.follow(follow);
         Watch::start(self.policies.clone())
             .context("the thread that watches the policy files could not be started")
+    }
+
+    /// Reads certificates again when they change.
+    pub(super) fn watch_certificates(&self) -> anyhow::Result<tls::Watch> {
+        let certificates = self.certificates.clone();
+        tls::Watch::start(move || certificates.look())
+            .context("the thread that watches the certificates could not be started")
     }
 
     /// Serves the ports and delivers events until `stop`; a server that ends by itself cancels
@@ -249,7 +261,7 @@ impl Engine {
             listener,
             threads: threads(self.config.grpc.threads),
             limits: limits(&self.config.grpc.connections, self.connections[1]),
-            stack: self.stack(Wire::Http2, &GRPC_STREAMS, Routes::Routed(routes)),
+            stack: self.stack("grpc", Wire::Http2, &GRPC_STREAMS, Routes::Routed(routes)),
         })
     }
 
@@ -267,7 +279,7 @@ impl Engine {
             listener,
             threads: threads(self.config.http.threads),
             limits: limits(&self.config.http.connections, self.connections[0]),
-            stack: self.stack(Wire::Any, &[], Routes::Webhooks(listener_of_calls)),
+            stack: self.stack("http", Wire::Any, &[], Routes::Webhooks(listener_of_calls)),
         }
     }
 
@@ -282,6 +294,7 @@ impl Engine {
             rooms: self.rooms.clone(),
             ready: self.ready.clone(),
             hosts: Arc::new(Hosts::new(&self.config.admin.hosts)),
+            certificates: self.certificates.clone(),
         })
         .map_err(anyhow::Error::msg)?;
         Ok(Port {
@@ -290,11 +303,23 @@ impl Engine {
             // Who watches is answered while everything else is busy.
             threads: 1,
             limits: limits(&self.config.admin.connections, self.connections[2]),
-            stack: self.stack(Wire::Any, &REFLECTION_STREAMS, Routes::Routed(routes)),
+            stack: self.stack(
+                "admin",
+                Wire::Any,
+                &REFLECTION_STREAMS,
+                Routes::Routed(routes),
+            ),
         })
     }
 
-    fn stack(&self, wire: Wire, endless: &'static [&'static str], routes: Routes) -> Stack {
+    fn stack(
+        &self,
+        port: &'static str,
+        wire: Wire,
+        endless: &'static [&'static str],
+        routes: Routes,
+    ) -> Stack {
+        let tls = self.certificates.of_port(port);
         let connections = &self.config.connections;
         let settings = StackSettings {
             wire,
@@ -305,6 +330,7 @@ impl Engine {
             streams_max: connections.streams_max,
             endless,
             bodies: Arc::clone(&self.bodies),
+            tls: tls.map(|tls| Secured::new(port, tls, self.metrics.clone())),
         };
         Stack::new(settings, routes)
     }

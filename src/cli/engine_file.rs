@@ -2,13 +2,17 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::Context;
 
+use crate::admin::PortsTls;
 use crate::config::{self, Config};
 use crate::dialect::{ChatServerOptions, FuntekOptions, Options, WukongImOptions};
 use crate::server::{Fit, hard_limit};
 use crate::settings::{Problem, Severity};
+use crate::tls::PortTls;
 
 /// What the engine settings say of the dialects.
 pub(super) fn options_of(config: &Config) -> Options {
@@ -65,6 +69,40 @@ pub(super) fn load_config(
     let name = path.display().to_string();
     let file = text.as_deref().map(|text| (name.as_str(), text));
     Ok(config::load(file, env))
+}
+
+/// The versions of HTTP that a port offers.
+fn protocols(port: &str) -> &'static [&'static [u8]] {
+    match port {
+        "grpc" => &[b"h2"],
+        _ => &[b"h2", b"http/1.1"],
+    }
+}
+
+/// Reads the certificates of the ports that have TLS.
+///
+/// Errors: everything that is wrong with them.
+pub(super) fn open_tls(config: &Config) -> Result<PortsTls, Vec<Problem>> {
+    let (mut ports, mut problems) = (Vec::new(), Vec::new());
+    for (port, files) in config.tls() {
+        match PortTls::start(port, files.clone(), protocols(port)) {
+            Ok(tls) => ports.push((port, Arc::new(tls))),
+            Err(bad) => problems.extend(bad),
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(ports),
+        false => Err(problems),
+    }
+}
+
+/// What is wrong with the certificates of the ports.
+pub(super) fn tls_problems(config: &Config) -> Vec<Problem> {
+    let now = SystemTime::now();
+    let ports = config.tls().into_iter();
+    ports
+        .flat_map(|(port, files)| files.check(port, now))
+        .collect()
 }
 
 /// The connections that the ports may have: http, grpc, admin.

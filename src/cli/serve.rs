@@ -12,11 +12,12 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use super::engine::{Engine, Listeners};
-use super::engine_file::{differs_from, load_config};
+use super::engine_file::{differs_from, load_config, open_tls};
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
 use super::signals;
 use super::start_text::{start_json, start_text};
+use crate::admin::PortsTls;
 use crate::callback::check_secret;
 use crate::config::Config;
 use crate::outbox::{self, Outbox};
@@ -68,13 +69,18 @@ fn start(
         Err(bad) if config.log.format == LogFormat::Json => return Ok(refuse_as_json(&bad.0)),
         Err(bad) => return Ok(refuse(&bad.0)),
     };
+    let ports = match open_tls(&config) {
+        Ok(ports) => ports,
+        Err(bad) if config.log.format == LogFormat::Json => return Ok(refuse_as_json(&bad)),
+        Err(bad) => return Ok(refuse(&bad)),
+    };
     policies.compare_engine(differs_from(config.clone(), files.policies.clone(), env));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the runtime could not be started")?;
     let grace = config.shutdown_grace;
-    let code = runtime.block_on(serve(config, policies, metrics));
+    let code = runtime.block_on(serve(config, policies, metrics, ports));
     // Whatever still hangs (a DNS look-up in a system call) must not hold up the end.
     runtime.shutdown_timeout(grace.min(Duration::from_millis(200)));
     code
@@ -84,14 +90,15 @@ async fn serve(
     config: Config,
     policies: Arc<Policies>,
     metrics: Arc<Metrics>,
+    ports: PortsTls,
 ) -> anyhow::Result<ExitCode> {
     let listeners = Listeners::open(&config).await?;
     let failed = CancellationToken::new();
     let outbox = open_outbox(&config, failed.clone())?;
     let rooms = Rooms::open(&config.funtek.rooms)
         .context("the rooms could not be read (`funtek.rooms` in engine.yaml)")?;
-    let engine = Engine::assemble(config, policies, metrics, outbox, rooms);
-    let watch = engine.watch()?;
+    let engine = Engine::assemble(config, policies, metrics, outbox, rooms, ports);
+    let watch = (engine.watch()?, engine.watch_certificates()?);
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     print_start(&engine, &listeners)?;

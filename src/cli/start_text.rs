@@ -27,10 +27,12 @@ pub(super) fn start_text(snapshot: &Snapshot, addresses: &Addresses, config: &Co
         .map(|(prefix, dialect)| format!("{prefix} ({dialect})"))
         .collect();
     let mut text = format!(
-        "callgate {}, policy {}\n  gRPC    {grpc}\n  HTTP    http://{http}  {}\n  status  http://{admin}/status\nhooks\n",
+        "callgate {}, policy {}\n  gRPC    {grpc}\n  HTTP    {}://{http}  {}\n  status  {}://{admin}/status\nhooks\n",
         env!("CARGO_PKG_VERSION"),
         snapshot.version,
+        scheme(config.http.tls.is_some()),
         routes.join(", "),
+        scheme(config.admin.tls.is_some()),
     );
     for rules in snapshot.hooks() {
         text.push_str(&hook_line(rules));
@@ -42,13 +44,19 @@ pub(super) fn start_text(snapshot: &Snapshot, addresses: &Addresses, config: &Co
         }
     }
     let default = SocketAddr::from(([127, 0, 0, 1], 50051));
-    let server = if *grpc == default {
-        String::new()
-    } else {
-        format!(" --server http://{grpc}")
+    let server = match config.grpc.tls.is_some() {
+        false if *grpc == default => String::new(),
+        tls => format!(" --server {}://{grpc}", scheme(tls)),
     };
     text.push_str(&format!("try it: callgate send{server} \"a message\"\n"));
     text
+}
+
+fn scheme(tls: bool) -> &'static str {
+    match tls {
+        true => "https",
+        false => "http",
+    }
 }
 
 /// The same for a machine: one line of the log.

@@ -19,6 +19,7 @@ use super::bodies::{AnswerBody, BodyBudget, Call, CountedBody, LimitedBody};
 use super::codes;
 use super::connection::{Connection, Peer, Word};
 use super::http::Listener;
+use crate::tls::ClientCertificate;
 
 /// What answers the calls of a port.
 #[derive(Clone)]
@@ -37,6 +38,8 @@ pub(super) struct Calls {
     pub bodies: Arc<BodyBudget>,
     pub connection: Arc<Connection>,
     pub peer: Peer,
+    /// The caller's, verified.
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 impl Service<Request<Incoming>> for Calls {
@@ -50,6 +53,10 @@ impl Service<Request<Incoming>> for Calls {
             Arc::clone(&self.bodies),
         ));
         let version = request.version();
+        let mut request = request;
+        if let Some(certificate) = &self.certificate {
+            request.extensions_mut().insert(Arc::clone(certificate));
+        }
         match &self.routes {
             Routes::Routed(routes) => {
                 let endless = self.endless.contains(&request.uri().path());

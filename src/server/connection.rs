@@ -12,11 +12,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
+
+use super::socket::Socket;
 
 /// How an HTTP/2 connection begins; only when all of it is there is it one.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The first byte of a TLS handshake. No request of HTTP begins with it.
+const TLS_HANDSHAKE: u8 = 0x16;
+/// What is read of a call within TLS to know that one has come.
+const FIRST_BYTES: usize = 1024;
 
 /// Who is at the other end of a connection; an extension of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +49,8 @@ pub(super) struct Connection {
     /// when none has.
     head_since_ms: AtomicU64,
     preface_bytes: AtomicUsize,
+    /// Began as a TLS handshake, on a port that speaks plain text.
+    began_as_tls: AtomicBool,
     is_http2: AtomicBool,
     /// Bytes of bodies that are held, beyond what each call may hold for nothing.
     pub bytes_held: AtomicUsize,
@@ -80,6 +88,7 @@ impl Connection {
             idle_since_ms: AtomicU64::new(0),
             head_since_ms: AtomicU64::new(0),
             preface_bytes: AtomicUsize::new(0),
+            began_as_tls: AtomicBool::new(false),
             is_http2: AtomicBool::new(false),
             bytes_held: AtomicUsize::new(0),
             unsent: AtomicBool::new(false),
@@ -176,10 +185,16 @@ impl Connection {
             && self.preface_bytes.load(Ordering::Relaxed) >= PREFACE.len()
     }
 
+    pub(super) fn began_as_tls(&self) -> bool {
+        self.began_as_tls.load(Ordering::Relaxed)
+    }
+
     fn received(&self, bytes: &[u8]) {
         let before = self.preface_bytes.load(Ordering::Relaxed);
         if before < PREFACE.len() {
             if before == 0 {
+                let is_tls = bytes.starts_with(&[TLS_HANDSHAKE]);
+                self.began_as_tls.store(is_tls, Ordering::Relaxed);
                 let is_http2 = bytes.starts_with(&PREFACE[..bytes.len().min(3)]);
                 self.is_http2.store(is_http2, Ordering::Relaxed);
             }
@@ -203,14 +218,14 @@ impl Connection {
 
 /// A stream that tells its connection what it receives and sends.
 pub(super) struct Watched {
-    stream: TcpStream,
+    stream: Socket,
     connection: Arc<Connection>,
     /// What was read before, and is to be read again.
     again: Bytes,
 }
 
 impl Watched {
-    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>) -> Watched {
+    pub(super) fn new(stream: Socket, connection: Arc<Connection>) -> Watched {
         Watched {
             stream,
             connection,
@@ -227,11 +242,22 @@ impl Watched {
     }
 
     /// Ready when something has come, or will not.
-    pub(super) fn poll_came(&self, context: &mut Context<'_>) -> Poll<()> {
-        match self.again.is_empty() {
-            true => self.stream.poll_read_ready(context).map(drop),
-            false => Poll::Ready(()),
+    pub(super) fn poll_came(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.again.is_empty() {
+            return Poll::Ready(());
         }
+        if let Socket::Plain(stream) = &self.stream {
+            return stream.poll_read_ready(context).map(drop);
+        }
+        // Within TLS much can come that is nothing of a call.
+        let mut first = [0; FIRST_BYTES];
+        let mut buffer = ReadBuf::new(&mut first);
+        let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
+        if read.is_ok() && !buffer.filled().is_empty() {
+            self.connection.received(buffer.filled());
+            self.again = Bytes::copy_from_slice(buffer.filled());
+        }
+        Poll::Ready(())
     }
 
     /// Whether HTTP/2 is spoken; reads no more than it takes to know.
@@ -310,9 +336,12 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
         // Whoever writes flushes when all of it is written.
-        self.connection.unsent.store(false, Ordering::Relaxed);
-        Pin::new(&mut self.stream).poll_flush(context)
+        if flushed.is_ready() {
+            self.connection.unsent.store(false, Ordering::Relaxed);
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

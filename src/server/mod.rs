@@ -3,9 +3,9 @@
 //! Owns: listening, limits of what comes in, and the translation between the wire and events.
 //! Leaves alone: every rule about messages (`hook`, `policy`).
 //!
-//! Order, downward: `files`, `inherit`, `listen`, `stack`, `exchange`, `calls`, `table`, `http`,
+//! Order, downward: `files`, `inherit`, `listen`, `stack`, `tls`, `exchange`, `calls`, `table`, `http`,
 //! `own_calls`, `bodies`, `guard`, `services`, `wukongim_grpc`, `webhook`, `grpc`, `connection`,
-//! `eager`, `codes`, `message`.
+//! `socket`, `eager`, `codes`, `message`.
 
 mod bodies;
 mod calls;
@@ -22,8 +22,10 @@ mod listen;
 mod message;
 mod own_calls;
 mod services;
+mod socket;
 mod stack;
 mod table;
+mod tls;
 mod webhook;
 mod wukongim_grpc;
 
@@ -41,4 +43,5 @@ pub use own_calls::OwnCalls;
 pub use services::{Health, grpc_routes, reflection};
 pub use stack::{Stack, StackSettings, Wire};
 pub use table::ConnectionLimits;
+pub use tls::Secured;
 pub use webhook::{WebhookSettings, Webhooks};

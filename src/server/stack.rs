@@ -3,12 +3,14 @@
 //! Outermost first:
 //! 1. Admission (`listen`, `table`): a connection has a place on its port, or is closed at once;
 //!    descriptors are left for callbacks and the outbox.
-//! 2. TLS would stand here, around the bare connection, so that all below sees plain bytes.
+//! 2. TLS (`tls`), where the port has it: around the bare connection, so that all below sees plain
+//!    bytes. A handshake has the patience for a head, and no more.
 //! 3. Patience (`connection`): silence, half a head and idleness end a connection, so that no
 //!    place is held by what asks nothing.
 //! 4. HTTP in the versions that the port speaks; pings, so that a peer that is gone is noticed;
 //!    a limit of streams, so that one connection is not many.
-//! 5. The peer's address, put beside the call: who asks is known to everything below.
+//! 5. The peer's address and its certificate, if one was verified, put beside the call: who asks is
+//!    known to everything below.
 //! 6. The body's limits (`bodies`): time, and memory of the call, the connection and the process.
 //! 7. The end: while the process drains, an answer says that it is its connection's last.
 //! 8. gRPC codes as documented (`codes`).
@@ -27,13 +29,18 @@ use super::bodies::BodyBudget;
 use super::calls::{Calls, Routes};
 use super::connection::{Connection, Patience, Peer, Watched, Word};
 use super::exchange::{Exchange, Speakers, Waited, attend};
+use super::socket::Socket;
 use super::table::Admitted;
+use super::tls::{Secured, Shaken};
 
 /// What is answered so late that its connection is to be closed has this time to be sent.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// At the end, how long an idle HTTP/1.1 connection is kept for a call that is on its way: closed
 /// under its caller's hands, the call would fail.
 const DRAIN_TIME: Duration = Duration::from_millis(300);
+
+const TLS_TO_PLAIN: &str = "TLS came to a port that speaks plain text: call it by http://, or set \
+                            `tls` of the port in engine.yaml";
 
 /// The versions of HTTP that a port speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +60,8 @@ pub struct StackSettings {
     /// Paths whose calls are streams of messages and have no end of their own.
     pub endless: &'static [&'static str],
     pub bodies: Arc<BodyBudget>,
+    /// `None`: plain text.
+    pub tls: Option<Secured>,
 }
 
 /// Everything between a connection and a port's routes.
@@ -78,7 +87,10 @@ impl Stack {
     /// connections are open for the one moment when all are needed.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: Peer, admitted: Admitted) {
         let connection = &admitted.connection;
-        let mut stream = Watched::new(stream, Arc::clone(connection));
+        let Some((socket, certificate)) = self.secure(stream, peer, connection).await else {
+            return;
+        };
+        let mut stream = Watched::new(socket, Arc::clone(connection));
         let mut is_http2 = (self.settings.wire == Wire::Http2).then_some(true);
         loop {
             if is_http2 != Some(true) {
@@ -93,12 +105,29 @@ impl Stack {
                 bodies: Arc::clone(&self.settings.bodies),
                 connection: Arc::clone(connection),
                 peer,
+                certificate: certificate.clone(),
             };
             let is_http2 = is_http2 == Some(true);
             let exchange = self.speakers.start(stream, calls, is_http2);
             match self.converse(connection, peer, exchange).await {
                 Some(bare) => stream = bare,
                 None => return,
+            }
+        }
+    }
+
+    /// A connection whose bytes are plain from here on; `None`: its handshake came to nothing.
+    async fn secure(
+        &self,
+        stream: TcpStream,
+        peer: Peer,
+        connection: &Connection,
+    ) -> Option<Shaken> {
+        match &self.settings.tls {
+            None => Some((Socket::Plain(stream), None)),
+            Some(tls) => {
+                let patience = self.settings.patience;
+                Box::pin(tls.shake(stream, peer, connection, patience)).await
             }
         }
     }
@@ -139,7 +168,10 @@ impl Stack {
             Waited::Done(ended) => {
                 if let Err(error) = ended {
                     // The peer broke it off, or spoke something else: its own affair.
-                    debug!(peer = %peer.0, %error, "a connection ended early");
+                    match connection.began_as_tls() {
+                        true => debug!(peer = %peer.0, "{TLS_TO_PLAIN}"),
+                        false => debug!(peer = %peer.0, %error, "a connection ended early"),
+                    }
                 }
                 return None;
             }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What a module may import of ours. Changing a line is a change of the design.
-const MAY_IMPORT: [(&str, &[&str]); 20] = [
+const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("event", &[]),
     ("clock", &[]),
     ("decision", &["event"]),
@@ -19,6 +19,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ),
     ("import", &["settings", "filter", "policy"]),
     ("telemetry", &["event", "decision"]),
+    ("tls", &["settings"]),
     ("outbox", &["event"]),
     ("rooms", &[]),
     ("in_flight", &[]),
@@ -31,6 +32,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
             "policy",
             "in_flight",
             "outbox",
+            "tls",
         ],
     ),
     ("reload", &["settings", "policy", "telemetry"]),
@@ -74,6 +76,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
             "outbox",
             "policy",
             "reload",
+            "tls",
         ],
     ),
     (
@@ -92,9 +95,13 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
             "hook",
             "server",
             "telemetry",
+            "tls",
         ],
     ),
-    ("config", &["event", "settings", "outbox", "telemetry"]),
+    (
+        "config",
+        &["event", "settings", "outbox", "telemetry", "tls"],
+    ),
 ];
 
 /// `cli` ties everything together; these two hold it all.

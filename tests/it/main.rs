@@ -40,5 +40,6 @@ mod reload;
 mod restart;
 mod shutdown;
 mod start;
+mod tls_ports;
 mod word_tools;
 mod wukongim;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Behaviour, Business, Callgate, PATIENCE, Setup, calls, http, wait_for};
+use crate::harness::{Behaviour, Business, Callgate, PATIENCE, Setup, calls, http, tls, wait_for};
 use crate::outbox_delivery::{NO_BREAKER, accept, books, names, policy, strs};
 
 fn said(callgate: &Callgate, text: &str) -> usize {
@@ -161,10 +161,18 @@ fn every_metric_of_the_alert_rules_exists() {
     ));
     callgate.call(calls::SINGLE, "hello");
     accept(&callgate, &["m"]);
-    let metrics = http::get(callgate.admin, "/metrics");
+    // A certificate has days left where there is one.
+    let files = tempfile::tempdir().unwrap();
+    let issued = tls::self_signed(&tls::HERE);
+    let (cert, key) = issued.write(files.path(), "server");
+    let secured = Setup::new("hooks: {}")
+        .engine("http.tls.cert", &cert.display().to_string())
+        .engine("http.tls.key", &key.display().to_string())
+        .start();
+    let metrics = [callgate.admin, secured.admin].map(|admin| http::get(admin, "/metrics"));
     let known: BTreeSet<String> = metrics
-        .text()
-        .lines()
+        .iter()
+        .flat_map(|metrics| metrics.text().lines())
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .filter_map(|line| line.split_once(' '))
         .map(|(name, kind)| match kind {

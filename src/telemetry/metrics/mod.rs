@@ -4,7 +4,7 @@
 //! longer names is forgotten.
 //!
 //! Order, downward: `registry`, `before`, `after`, `outbox`, `endpoints`, `policy`, `stage`,
-//! `process`, `series`.
+//! `process`, `tls`, `series`.
 
 mod after;
 mod before;
@@ -15,6 +15,7 @@ mod process;
 mod registry;
 mod series;
 mod stage;
+mod tls;
 
 pub use outbox::{OutboxGauges, OutboxTotals};
 pub use registry::Metrics;

@@ -16,6 +16,7 @@ use super::outbox::{OutboxGauges, OutboxMetrics, OutboxTotals};
 use super::policy::PolicyMetrics;
 use super::process::ProcessMetrics;
 use super::stage::{Stage, StageMetrics};
+use super::tls::TlsMetrics;
 use crate::decision::{Decision, ListAction, SkipReason};
 use crate::event::Hook;
 
@@ -32,6 +33,7 @@ pub struct Metrics {
     after: AfterMetrics,
     outbox: OutboxMetrics,
     process: ProcessMetrics,
+    tls: TlsMetrics,
 }
 
 impl Default for Metrics {
@@ -53,6 +55,7 @@ impl Metrics {
             after: AfterMetrics::register(&mut registry),
             outbox: OutboxMetrics::register(&mut registry),
             process: ProcessMetrics::register(&mut registry),
+            tls: TlsMetrics::register(&mut registry),
             registry,
         }
     }
@@ -140,6 +143,17 @@ impl Metrics {
         self.endpoints.keep_endpoints(&endpoint);
         self.after.keep_endpoints(&endpoint);
         self.policy.keep_lists(&list);
+    }
+
+    /// Records a connection to a port with TLS that came to nothing.
+    pub fn handshake_failed(&self, port: &'static str, reason: &'static str) {
+        self.tls.failed(port, reason);
+    }
+
+    /// Sets what is known of all certificates: who uses one, its days left where it is ours, and
+    /// whether what is on disk is bad.
+    pub fn certificates(&self, certificates: &[(String, Option<f64>, bool)]) {
+        self.tls.set(certificates);
     }
 
     /// Where the log counts the lines that it loses.

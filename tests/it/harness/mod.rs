@@ -11,6 +11,7 @@ pub mod http;
 mod metronome;
 mod program;
 mod random;
+pub mod tls;
 
 use std::thread;
 use std::time::{Duration, Instant};

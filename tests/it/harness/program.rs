@@ -270,6 +270,7 @@ impl Callgate {
             let address = |word: Option<&str>| {
                 let word = word.unwrap_or_default();
                 let rest = word.trim_start_matches("http://");
+                let rest = rest.trim_start_matches("https://");
                 rest.trim_end_matches("/status").parse().unwrap()
             };
             match words.next() {

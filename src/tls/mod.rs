@@ -1,0 +1,25 @@
+//! Certificates, keys and authorities in files: whether they are good, and who is trusted.
+//!
+//! Owns: reading them, reading them again when they change, and what each connection with TLS is
+//! made with.
+//! Leaves alone: connections themselves (`server`, `callback`, `cli`).
+//!
+//! Order, downward: `serving`, `calling`, `identity`, `trusted`, `verify`, `kept`, `shown`,
+//! `certificate`, `pem`, `provider`.
+
+mod calling;
+mod certificate;
+mod identity;
+mod kept;
+mod pem;
+mod provider;
+mod serving;
+mod shown;
+mod trusted;
+mod verify;
+
+pub use calling::{CallingFiles, CallingTls, calling_config};
+pub use certificate::{ClientCertificate, San};
+pub use kept::Watch;
+pub use serving::{PortTls, ServingFiles};
+pub use shown::{CertificateStatus, Shown};
