@@ -25,16 +25,15 @@ struct AdminApi {
 }
 
 impl AdminApi {
-    async fn check(&self, filter: Option<&v1::DeadFilter>) -> Result<(), Status> {
-        self.check_endpoint(filter.map(|filter| filter.endpoint.as_str()))
-            .await
-    }
-
-    async fn check_endpoint(&self, endpoint: Option<&str>) -> Result<(), Status> {
+    /// Refuses names in a filter that nobody knows.
+    async fn check<'a, F>(&self, filter: Option<&'a F>) -> Result<(), Status>
+    where
+        &'a F: Into<outbox::Named<'a>>,
+    {
         let snapshot = self.admin.policies.current();
         let configured = snapshot.endpoints();
         let configured: Vec<String> = configured.map(|one| one.name.to_string()).collect();
-        outbox::check_endpoint(&*self.admin.outbox, &configured, endpoint).await
+        outbox::check_names(&*self.admin.outbox, &configured, filter).await
     }
 }
 
@@ -155,9 +154,7 @@ impl AdminService for AdminApi {
         request: Request<v1::PendingEventsRequest>,
     ) -> Result<Response<v1::PendingEventsResponse>, Status> {
         let request = request.into_inner();
-        let filter = request.filter.as_ref();
-        self.check_endpoint(filter.map(|filter| filter.endpoint.as_str()))
-            .await?;
+        self.check(request.filter.as_ref()).await?;
         let page = outbox::pending(&*self.admin.outbox, request).await?;
         Ok(Response::new(page))
     }
@@ -169,9 +166,7 @@ impl AdminService for AdminApi {
         request: Request<v1::RetryPendingRequest>,
     ) -> Result<Response<Self::RetryPendingStream>, Status> {
         let request = request.into_inner();
-        let filter = request.filter.as_ref();
-        self.check_endpoint(filter.map(|filter| filter.endpoint.as_str()))
-            .await?;
+        self.check(request.filter.as_ref()).await?;
         let outbox = self.admin.outbox.clone();
         Ok(Response::new(outbox::retry(outbox, request)))
     }

@@ -11,6 +11,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use tonic::Status;
 
 use super::time::now_ms;
+use crate::dialect;
 use crate::outbox::{
     DeadAct, DeadCursor, DeadFilter, DeadLetter, Discarded, EndpointStats, Outbox, OutboxError,
     PendingEvent, PendingFilter,
@@ -231,16 +232,55 @@ pub fn retry(outbox: Arc<dyn Outbox>, request: v1::RetryPendingRequest) -> Progr
     steps.boxed()
 }
 
-/// Refuses the name of an endpoint that no event was ever accepted for and no policy has: an
-/// order about it would be about nothing, and say so of a slip of the pen as of a job done.
-pub async fn check_endpoint(
+/// The names in a filter, of dead letters or of what waits.
+pub struct Named<'a> {
+    pub endpoint: &'a str,
+    pub hook: &'a str,
+}
+
+impl<'a> From<&'a v1::DeadFilter> for Named<'a> {
+    fn from(filter: &'a v1::DeadFilter) -> Named<'a> {
+        Named {
+            endpoint: &filter.endpoint,
+            hook: &filter.hook,
+        }
+    }
+}
+
+impl<'a> From<&'a v1::PendingFilter> for Named<'a> {
+    fn from(filter: &'a v1::PendingFilter) -> Named<'a> {
+        Named {
+            endpoint: &filter.endpoint,
+            hook: &filter.hook,
+        }
+    }
+}
+
+/// Refuses the name of a hook that no dialect has, and of an endpoint that no event was ever
+/// accepted for and no policy has: an order about it would be about nothing, and say so of a slip
+/// of the pen as of a job done.
+pub async fn check_names<'a, F>(
     outbox: &dyn Outbox,
     configured: &[String],
-    endpoint: Option<&str>,
-) -> Result<(), Status> {
-    let Some(endpoint) = endpoint.filter(|name| !name.is_empty()) else {
+    filter: Option<&'a F>,
+) -> Result<(), Status>
+where
+    &'a F: Into<Named<'a>>,
+{
+    let Some(Named { endpoint, hook }) = filter.map(Into::into) else {
         return Ok(());
     };
+    if !hook.is_empty() && dialect::hook(hook).is_none() {
+        let hint = match dialect::near_names(hook).first() {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`callgate dialects` names them".to_owned(),
+        };
+        let what = format!("filter.hook: there is no hook `{hook}`; {hint}");
+        return Err(Status::invalid_argument(what));
+    }
+    if endpoint.is_empty() {
+        return Ok(());
+    }
     let stats = outbox.stats().await.map_err(failed)?;
     let held = stats.endpoints.iter().map(|stats| stats.endpoint.as_str());
     let known: BTreeSet<&str> = held.chain(configured.iter().map(String::as_str)).collect();

@@ -86,6 +86,8 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
             "event",
             "decision",
             "proto",
+            // The names of hooks, to tell a slip of the pen from one.
+            "dialect",
             "settings",
             "policy",
             "reload",

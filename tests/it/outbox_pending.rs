@@ -79,32 +79,57 @@ fn an_event_that_waits_an_hour_is_shown_and_tried_now() {
     );
 }
 
+/// Every order that takes a name says of one that nobody knows what may be meant; with and without
+/// a server.
 #[test]
-fn an_endpoint_that_nobody_knows_is_an_error_with_a_hint() {
+fn a_name_that_nobody_knows_is_an_error_with_a_hint() {
     let business = Business::start(Behaviour::allow());
-    let callgate = Callgate::start(&policy(&business.url()));
-    for args in [
-        &["dead", "--endpoint", "busines"][..],
-        &["discarded", "--endpoint", "busines"],
-        &["pending", "--endpoint", "busines"],
-        &["retry", "--endpoint", "busines"],
-        &["replay", "--endpoint", "busines"],
-        &["discard", "--endpoint", "busines", "--pending"],
-    ] {
-        let output = run(&callgate, args);
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {output:?}");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(
-            said,
-            "callgate: there is no endpoint `busines`; did you mean `business`?\n"
-        );
-        assert!(output.stdout.is_empty());
-    }
-    assert!(
-        run(&callgate, &["dead", "--endpoint", "business"])
-            .status
-            .success()
-    );
+    let mut callgate = Callgate::start(&policy(&business.url()));
+    tell(&callgate, "m1");
+    wait_for("the delivery", PATIENCE, || {
+        let books = callgate.status()["outbox"]["endpoints"]["business"].take();
+        (books["delivered"] == 1).then_some(())
+    });
+    let server = format!("http://{}", callgate.admin);
+    let check_all = |run: &dyn Fn(&[&str]) -> Output| {
+        for order in ["dead", "discarded", "pending", "retry", "replay", "discard"] {
+            for (names, said) in [
+                (
+                    &["--endpoint", "busines"][..],
+                    "there is no endpoint `busines`; did you mean `business`?",
+                ),
+                (
+                    &["--hook", "afterSendSingelMsg"],
+                    "there is no hook `afterSendSingelMsg`; did you mean `afterSendSingleMsg`?",
+                ),
+                (
+                    &["--hook", "nothing like it", "--endpoint", "business"],
+                    "there is no hook `nothing like it`; `callgate dialects` names them",
+                ),
+            ] {
+                let output = run(&[&["outbox", order][..], names].concat());
+                assert_eq!(
+                    output.status.code(),
+                    Some(1),
+                    "{order} {names:?}: {output:?}"
+                );
+                let text = String::from_utf8(output.stderr).unwrap();
+                assert_eq!(text, format!("callgate: {said}\n"), "{order} {names:?}");
+                assert!(output.stdout.is_empty());
+            }
+            let known = ["--hook", "AFTERsendSingleMsg", "--endpoint", "business"];
+            let output = run(&[&["outbox", order][..], &known].concat());
+            assert!(output.status.success(), "{order}: {output:?}");
+        }
+    };
+    check_all(&|args| {
+        callgate
+            .setup()
+            .run(&[args, &["--server", &server]].concat())
+    });
+    callgate.signal("TERM");
+    callgate.ended_within(PATIENCE);
+    check_all(&|args| callgate.setup().run(args));
 }
 
 /// `callgate outbox dead | head -1`

@@ -39,150 +39,115 @@ impl Client {
     }
 
     pub(super) async fn status(&self) -> anyhow::Result<v1::OutboxStatusResponse> {
-        Ok(match self {
-            Client::Server(client) => client
+        match self {
+            Client::Server(client) => one(client
                 .clone()
                 .outbox_status(v1::OutboxStatusRequest {})
-                .await
-                .map_err(said)?
-                .into_inner(),
-            Client::File(outbox, limits) => {
-                orders::status(&**outbox, *limits).await.map_err(said)?
-            }
-        })
+                .await),
+            Client::File(outbox, limits) => orders::status(&**outbox, *limits).await.map_err(said),
+        }
     }
 
     pub(super) async fn dead(
         &self,
         request: v1::DeadLettersRequest,
     ) -> anyhow::Result<v1::DeadLettersResponse> {
-        Ok(match self {
-            Client::Server(client) => client
-                .clone()
-                .dead_letters(request)
-                .await
-                .map_err(said)?
-                .into_inner(),
+        match self {
+            Client::Server(client) => one(client.clone().dead_letters(request).await),
             Client::File(outbox, _) => {
-                self.check(request.filter.as_ref()).await?;
-                orders::dead(&**outbox, request).await.map_err(said)?
+                check(outbox, request.filter.as_ref()).await?;
+                orders::dead(&**outbox, request).await.map_err(said)
             }
-        })
+        }
     }
 
     pub(super) async fn discarded(
         &self,
         request: v1::DiscardedEventsRequest,
     ) -> anyhow::Result<v1::DiscardedEventsResponse> {
-        Ok(match self {
-            Client::Server(client) => client
-                .clone()
-                .discarded_events(request)
-                .await
-                .map_err(said)?
-                .into_inner(),
+        match self {
+            Client::Server(client) => one(client.clone().discarded_events(request).await),
             Client::File(outbox, _) => {
-                self.check(request.filter.as_ref()).await?;
-                orders::discarded(&**outbox, request).await.map_err(said)?
+                check(outbox, request.filter.as_ref()).await?;
+                orders::discarded(&**outbox, request).await.map_err(said)
             }
-        })
-    }
-
-    pub(super) async fn replay(
-        &self,
-        mut request: v1::ReplayDeadRequest,
-    ) -> anyhow::Result<orders::Progress> {
-        Ok(match self {
-            Client::Server(client) => client
-                .clone()
-                .replay_dead(request)
-                .await
-                .map_err(said)?
-                .into_inner()
-                .boxed(),
-            Client::File(outbox, _) => {
-                self.check(request.filter.as_ref()).await?;
-                // Nothing is sent before the next start, so there is nothing to spare.
-                request.rate = u32::MAX;
-                orders::replay(outbox.clone(), request).map_err(said)?
-            }
-        })
-    }
-
-    pub(super) async fn discard(
-        &self,
-        request: v1::DiscardEventsRequest,
-    ) -> anyhow::Result<orders::Progress> {
-        Ok(match self {
-            Client::Server(client) => client
-                .clone()
-                .discard_events(request)
-                .await
-                .map_err(said)?
-                .into_inner()
-                .boxed(),
-            Client::File(outbox, _) => {
-                self.check(request.filter.as_ref()).await?;
-                orders::discard(outbox.clone(), request).map_err(said)?
-            }
-        })
+        }
     }
 
     pub(super) async fn pending(
         &self,
         request: v1::PendingEventsRequest,
     ) -> anyhow::Result<v1::PendingEventsResponse> {
-        Ok(match self {
-            Client::Server(client) => client
-                .clone()
-                .pending_events(request)
-                .await
-                .map_err(said)?
-                .into_inner(),
+        match self {
+            Client::Server(client) => one(client.clone().pending_events(request).await),
             Client::File(outbox, _) => {
-                let filter = request.filter.as_ref();
-                let endpoint = filter.map(|filter| filter.endpoint.as_str());
-                self.check_endpoint(endpoint).await?;
-                orders::pending(&**outbox, request).await.map_err(said)?
+                check(outbox, request.filter.as_ref()).await?;
+                orders::pending(&**outbox, request).await.map_err(said)
             }
-        })
+        }
+    }
+
+    pub(super) async fn replay(
+        &self,
+        mut request: v1::ReplayDeadRequest,
+    ) -> anyhow::Result<orders::Progress> {
+        match self {
+            Client::Server(client) => steps(client.clone().replay_dead(request).await),
+            Client::File(outbox, _) => {
+                check(outbox, request.filter.as_ref()).await?;
+                // Nothing is sent before the next start, so there is nothing to spare.
+                request.rate = u32::MAX;
+                orders::replay(outbox.clone(), request).map_err(said)
+            }
+        }
+    }
+
+    pub(super) async fn discard(
+        &self,
+        request: v1::DiscardEventsRequest,
+    ) -> anyhow::Result<orders::Progress> {
+        match self {
+            Client::Server(client) => steps(client.clone().discard_events(request).await),
+            Client::File(outbox, _) => {
+                check(outbox, request.filter.as_ref()).await?;
+                orders::discard(outbox.clone(), request).map_err(said)
+            }
+        }
     }
 
     pub(super) async fn retry(
         &self,
         request: v1::RetryPendingRequest,
     ) -> anyhow::Result<orders::Progress> {
-        Ok(match self {
-            Client::Server(client) => client
-                .clone()
-                .retry_pending(request)
-                .await
-                .map_err(said)?
-                .into_inner()
-                .boxed(),
-            Client::File(outbox, _) => {
-                let filter = request.filter.as_ref();
-                let endpoint = filter.map(|filter| filter.endpoint.as_str());
-                self.check_endpoint(endpoint).await?;
-                orders::retry(outbox.clone(), request)
-            }
-        })
-    }
-
-    pub(super) async fn check(&self, filter: Option<&v1::DeadFilter>) -> anyhow::Result<()> {
-        self.check_endpoint(filter.map(|filter| filter.endpoint.as_str()))
-            .await
-    }
-
-    /// A server checks for itself; it knows the policy too.
-    pub(super) async fn check_endpoint(&self, endpoint: Option<&str>) -> anyhow::Result<()> {
         match self {
-            Client::Server(_) => Ok(()),
-            Client::File(outbox, _) => orders::check_endpoint(&**outbox, &[], endpoint)
-                .await
-                .map_err(said),
+            Client::Server(client) => steps(client.clone().retry_pending(request).await),
+            Client::File(outbox, _) => {
+                check(outbox, request.filter.as_ref()).await?;
+                Ok(orders::retry(outbox.clone(), request))
+            }
         }
     }
+}
+
+/// A server's answer.
+fn one<T>(answer: Result<tonic::Response<T>, tonic::Status>) -> anyhow::Result<T> {
+    answer.map(tonic::Response::into_inner).map_err(said)
+}
+
+/// A server's answer, step by step.
+fn steps(
+    answer: Result<tonic::Response<tonic::Streaming<v1::OutboxProgress>>, tonic::Status>,
+) -> anyhow::Result<orders::Progress> {
+    one(answer).map(|steps| steps.boxed())
+}
+
+/// A server checks names for itself; it knows the policy too.
+async fn check<'a, F>(outbox: &Arc<dyn Outbox>, filter: Option<&'a F>) -> anyhow::Result<()>
+where
+    &'a F: Into<orders::Named<'a>>,
+{
+    let checked = orders::check_names(&**outbox, &[], filter).await;
+    checked.map_err(said)
 }
 
 /// A body may be larger than what gRPC takes by itself.
@@ -217,7 +182,9 @@ pub(super) fn said(status: tonic::Status) -> anyhow::Error {
     match status.code() {
         tonic::Code::InvalidArgument => {
             // Of a command the option is meant, not the field.
-            let said = status.message().trim_start_matches("filter.endpoint: ");
+            let said = status.message();
+            let said = said.trim_start_matches("filter.endpoint: ");
+            let said = said.trim_start_matches("filter.hook: ");
             Refused(said.to_owned()).into()
         }
         _ => client::said(status),

@@ -17,8 +17,7 @@ impl Client {
         show: bool,
         json: bool,
     ) -> anyhow::Result<()> {
-        let mut pages = Pages::of(limit);
-        while let Some((cursor, limit)) = pages.next() {
+        print(limit, async |cursor, limit| {
             let request = v1::DeadLettersRequest {
                 filter: Some(which.filter()),
                 cursor,
@@ -26,12 +25,13 @@ impl Client {
                 show,
             };
             let page = self.dead(request).await?;
-            for letter in &page.letters {
-                output::line(&letter_line(letter, show, json))?;
-            }
-            pages.go_on(page.next, page.letters.len());
-        }
-        Ok(())
+            let lines = page
+                .letters
+                .iter()
+                .map(|letter| letter_line(letter, show, json));
+            Ok((lines.collect(), page.next))
+        })
+        .await
     }
 
     pub(super) async fn print_discarded(
@@ -40,20 +40,17 @@ impl Client {
         limit: u64,
         json: bool,
     ) -> anyhow::Result<()> {
-        let mut pages = Pages::of(limit);
-        while let Some((cursor, limit)) = pages.next() {
+        print(limit, async |cursor, limit| {
             let request = v1::DiscardedEventsRequest {
                 filter: Some(which.filter()),
                 cursor,
                 limit,
             };
             let page = self.discarded(request).await?;
-            for event in &page.events {
-                output::line(&discarded_line(event, json))?;
-            }
-            pages.go_on(page.next, page.events.len());
-        }
-        Ok(())
+            let lines = page.events.iter().map(|event| discarded_line(event, json));
+            Ok((lines.collect(), page.next))
+        })
+        .await
     }
 
     pub(super) async fn print_pending(
@@ -63,8 +60,7 @@ impl Client {
         show: bool,
         json: bool,
     ) -> anyhow::Result<()> {
-        let mut pages = Pages::of(limit);
-        while let Some((cursor, limit)) = pages.next() {
+        print(limit, async |cursor, limit| {
             let request = v1::PendingEventsRequest {
                 filter: Some(which.filter()),
                 cursor,
@@ -72,43 +68,38 @@ impl Client {
                 show,
             };
             let page = self.pending(request).await?;
-            for event in &page.events {
-                output::line(&pending_line(event, show, json))?;
-            }
-            pages.go_on(page.next, page.events.len());
-        }
-        Ok(())
+            let lines = page
+                .events
+                .iter()
+                .map(|event| pending_line(event, show, json));
+            Ok((lines.collect(), page.next))
+        })
+        .await
     }
 }
 
-/// How far a listing has come.
-struct Pages {
-    /// Where the next page begins; `None` at the end.
-    cursor: Option<String>,
-    /// Lines that may still be printed.
-    left: u64,
-}
-
-impl Pages {
-    fn of(limit: u64) -> Pages {
-        Pages {
-            cursor: Some(String::new()),
-            left: limit,
-        }
-    }
-
-    /// Where the next page begins, and how many it may have.
-    fn next(&mut self) -> Option<(String, u32)> {
-        let cursor = self.cursor.take()?;
-        if self.left == 0 {
+/// Prints up to `limit` lines of pages that are asked for by where they begin and how many lines
+/// they may have, and that say where the next one begins.
+async fn print(
+    limit: u64,
+    mut page: impl AsyncFnMut(String, u32) -> anyhow::Result<(Vec<String>, String)>,
+) -> anyhow::Result<()> {
+    let mut cursor = String::new();
+    let mut left = limit;
+    loop {
+        if left == 0 {
             eprintln!("there are more; `--limit` prints them");
-            return None;
+            return Ok(());
         }
-        Some((cursor, PAGE.min(u32::try_from(self.left).unwrap_or(PAGE))))
-    }
-
-    fn go_on(&mut self, next: String, printed: usize) {
-        self.left = self.left.saturating_sub(printed as u64);
-        self.cursor = Some(next).filter(|next| !next.is_empty());
+        let asked = PAGE.min(u32::try_from(left).unwrap_or(PAGE));
+        let (lines, next) = page(cursor, asked).await?;
+        for line in &lines {
+            output::line(line)?;
+        }
+        if next.is_empty() {
+            return Ok(());
+        }
+        left = left.saturating_sub(lines.len() as u64);
+        cursor = next;
     }
 }
