@@ -45,14 +45,17 @@ fn main() -> ExitCode {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(5);
-    let rows: [(&str, Measure); 8] = [
+    let rows: [(&str, Measure); 11] = [
         ("scan", scan::rows),
         ("openim", openim::rows),
         ("unary", unary::rows),
         ("forward", forward::rows),
         ("reload", reload::rows),
         ("resident", resident::rows),
-        ("outbox", outbox::rows),
+        ("accepted", outbox::accepted_rows),
+        ("delivered", outbox::delivered_rows),
+        ("written", outbox::written_rows),
+        ("dead", outbox::dead_rows),
         ("backlog", outbox::backlog_rows),
     ];
     println!("| what | reference | measured | ratio, median (min to max) | goal |");

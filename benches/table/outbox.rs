@@ -26,7 +26,8 @@ const TOGETHER: usize = 64;
 const BACKLOG: u64 = 1_000_000;
 const ENDPOINTS: usize = 10;
 
-pub fn rows(rounds: usize) -> Vec<Row> {
+/// Accepting alone.
+pub fn accepted_rows(rounds: usize) -> Vec<Row> {
     let runtime = load::runtime();
     let mut rows = Vec::new();
     for (what, producers, together) in [
@@ -38,9 +39,42 @@ pub fn rows(rounds: usize) -> Vec<Row> {
     ] {
         rows.push(runtime.block_on(accepted(rounds, what, producers, together)));
     }
-    rows.push(runtime.block_on(delivered(rounds)));
-    rows.push(runtime.block_on(one_dead(rounds)));
     rows
+}
+
+/// From acceptance to the receiver.
+pub fn delivered_rows(rounds: usize) -> Vec<Row> {
+    vec![load::runtime().block_on(delivered(rounds))]
+}
+
+/// What that writes to the disk.
+pub fn written_rows(rounds: usize) -> Vec<Row> {
+    let runtime = load::runtime();
+    let connections = [
+        (
+            1,
+            "KiB written for an event accepted and delivered, 1 connection",
+            "at most 8",
+        ),
+        (
+            8,
+            "KiB written for an event accepted and delivered, 8 connections",
+            "at most 4",
+        ),
+        (
+            32,
+            "KiB written for an event accepted and delivered, 32 connections",
+            "at most 2",
+        ),
+    ];
+    let row =
+        |(connections, what, goal)| runtime.block_on(written(rounds, connections, what, goal));
+    connections.into_iter().map(row).collect()
+}
+
+/// With a receiver that is down.
+pub fn dead_rows(rounds: usize) -> Vec<Row> {
+    vec![load::runtime().block_on(one_dead(rounds))]
 }
 
 /// Opening a file with a million events waiting.
@@ -336,7 +370,65 @@ async fn delivered(rounds: usize) -> Row {
         reference: format!("the same POSTs made directly, {:.0}/s", median(&plain)),
         measured: format!("{:.0}/s", median(&ours)),
         ratios,
-        goal: "-",
+        goal: "at least 0.6",
+    }
+}
+
+/// What the process has written to the disk, as the system counts it.
+fn written_bytes(callgate: &Callgate) -> u64 {
+    let path = format!("/proc/{}/io", callgate.child.id());
+    let text = fs::read_to_string(path).expect("Linux has /proc");
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("write_bytes: "));
+    line.and_then(|bytes| bytes.parse().ok())
+        .expect("it is counted")
+}
+
+/// KiB for each event, told one after the other on each of some connections.
+async fn written(rounds: usize, connections: usize, what: &'static str, goal: &'static str) -> Row {
+    const EVENTS: usize = 2048;
+    let (url, told) = business().await;
+    let (mut body_bytes, mut each) = (0, Vec::new());
+    for round in 0..=rounds {
+        let callgate = Callgate::start(std::slice::from_ref(&url));
+        let before = told.load(Ordering::Relaxed);
+        // The file is made and opened, which is not meant.
+        let started = written_bytes(&callgate);
+        let tasks: Vec<_> = (0..connections)
+            .map(|connection| {
+                let grpc = callgate.grpc;
+                tokio::spawn(async move {
+                    let mut client = load::connect(grpc).await;
+                    for n in 0..EVENTS / connections {
+                        let events = vec![after(connection * EVENTS + n)];
+                        let request = callgate::proto::v1::AfterRequest { events };
+                        client.after(request).await.expect("it is stored");
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.expect("no caller panics");
+        }
+        while told.load(Ordering::Relaxed) - before < EVENTS as u64 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // What was delivered is recorded a little later.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let kib = (written_bytes(&callgate) - started) as f64 / 1024.0 / EVENTS as f64;
+        body_bytes = after(0).message.map_or(0, |message| message.content.len());
+        eprintln!("round {round}: {connections} connections: {kib:.1} KiB an event");
+        if round > 0 {
+            each.push(kib);
+        }
+    }
+    Row {
+        what,
+        reference: format!("a content of {body_bytes} bytes"),
+        measured: format!("{:.1} KiB", median(&each)),
+        ratios: each,
+        goal,
     }
 }
 
