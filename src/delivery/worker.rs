@@ -35,6 +35,9 @@ const EXPIRE_GRACE: Duration = Duration::from_secs(600);
 /// After a restart no retry waits for longer than its schedule, or than an endpoint can ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
+/// A worker with nothing to do waits so long for more before it ends.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
 /// What may be waited for is not asked about more often than this.
 const WAIT_MIN: Duration = Duration::from_millis(1);
 /// How long events of a hook with a broken handler are put away at the most, and at the least.
@@ -47,6 +50,12 @@ pub(super) async fn serve(tools: Arc<Tools>, name: String, stop: CancellationTok
         Ok(health) => health,
         Err(error) => return tools.outbox_failed(&error),
     };
+    // Tells the outbox the time: what was there at the start is no younger, whatever the clock of
+    // the process before said.
+    let now_ms = tools.clock.now_ms();
+    if let Err(error) = tools.outbox.claim(&name, now_ms, Capacity::of(0)).await {
+        return tools.outbox_failed(&error);
+    }
     let mut worker = EndpointWorker {
         wakeups: tools.outbox.wakeups(),
         tools,
@@ -59,6 +68,7 @@ pub(super) async fn serve(tools: Arc<Tools>, name: String, stop: CancellationTok
         is_bounded: false,
         started: Instant::now(),
         expire_at: Instant::now(),
+        idle_since: None,
         stop,
     };
     while !worker.stop.is_cancelled() {
@@ -123,6 +133,8 @@ struct EndpointWorker {
     started: Instant,
     /// When events are looked for next that have waited too long.
     expire_at: Instant,
+    /// Since when nothing is pending.
+    idle_since: Option<Instant>,
     wakeups: watch::Receiver<u64>,
     stop: CancellationToken,
 }
@@ -372,12 +384,20 @@ impl EndpointWorker {
         self.sent.insert(task.id(), sent);
     }
 
-    /// Waits for what is to come, or ends when nothing is.
-    async fn wait_or_end(&self, wait: Duration) -> Result<Next, OutboxError> {
+    /// Waits for what is to come, or ends when nothing has come for long.
+    async fn wait_or_end(&mut self, wait: Duration) -> Result<Next, OutboxError> {
         let due_ms = self.tools.outbox.next_due_ms(&self.name).await?;
         let busy = !self.requests.is_empty() || self.batches.len() > 0;
+        if busy || due_ms.is_some() {
+            self.idle_since = None;
+        }
         let Some(due_ms) = due_ms else {
-            return Ok(if busy { Next::Wait(wait) } else { Next::End });
+            let now = Instant::now();
+            let idle = now - *self.idle_since.get_or_insert(now);
+            return Ok(match busy || idle < IDLE_MAX {
+                true => Next::Wait(wait),
+                false => Next::End,
+            });
         };
         let due = self.until(due_ms);
         // What is due and was not claimed waits for capacity or for its ordering key.

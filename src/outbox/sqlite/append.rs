@@ -1,6 +1,7 @@
 //! Accepting events: one row for each, and what it counts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rusqlite::{Result, params};
 
@@ -9,6 +10,7 @@ use super::event::checksum_of;
 use super::ids::digest;
 use super::number::to_sql;
 use super::store::Store;
+use super::window::Item;
 use crate::outbox::entry::{Appended, NewEntry};
 use crate::outbox::error::{AppendError, Limit};
 use crate::outbox::rules::{NO_ROOM, forget_at_ms};
@@ -90,6 +92,7 @@ impl Store {
         }
         self.woke |= !rows.is_empty();
         self.insert(&rows)?;
+        self.feed(&rows);
         for row in &rows {
             for &endpoint in &row.pairs.without_room {
                 let at_ms = row.entry.accepted_at_ms;
@@ -155,6 +158,24 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Has the windows told of the pairs once they are committed.
+    fn feed(&mut self, rows: &[Row<'_>]) {
+        for Row { seq, entry, pairs } in rows {
+            let entry = Arc::new((*entry).clone());
+            for number in pairs.numbers() {
+                let item = Item {
+                    seq: *seq,
+                    digest: digest(&entry.id),
+                    bytes: entry.bytes(),
+                    shared: pairs.count > 1,
+                    claims: 0,
+                    entry: Arc::clone(&entry),
+                };
+                self.fed.push((number, item));
+            }
+        }
     }
 
     fn room_for(&self, bytes: u64, events: u64) -> Result<(), AppendError> {

@@ -41,6 +41,13 @@ pub(super) struct Pairs {
     pub without_room: Vec<i64>,
 }
 
+impl Pairs {
+    pub(super) fn numbers(&self) -> impl Iterator<Item = i64> {
+        let numbers = self.endpoints.split_ascii_whitespace();
+        numbers.filter_map(|number| number.parse().ok())
+    }
+}
+
 /// How far an endpoint has come with what was accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Promoted {
@@ -179,15 +186,7 @@ impl Counters {
         number.map_or(0, |number| self.endpoints[&number].bytes)
     }
 
-    /// From where on the pairs stand that an endpoint has yet to look at, and how its number is
-    /// written there; `None` when there are none.
-    pub(super) fn unpromoted(&self, number: i64) -> Option<(i64, String)> {
-        let endpoint = &self.endpoints[&number];
-        let some = endpoint.counts.pending > endpoint.promoted.listed;
-        some.then(|| (endpoint.promoted.to, format!(" {number} ")))
-    }
-
-    /// How many pairs there are that have no row yet.
+    /// How many pairs have no row.
     pub(super) fn unlisted(&self, number: i64) -> u64 {
         let endpoint = &self.endpoints[&number];
         endpoint
@@ -196,17 +195,32 @@ impl Counters {
             .saturating_sub(endpoint.promoted.listed)
     }
 
-    /// Whether there is anything left to look at.
-    pub(super) fn has_unpromoted(&self, number: i64) -> bool {
-        let unpromoted = self.unpromoted(number);
-        unpromoted.is_some_and(|(from, _)| from < self.last_seq)
+    /// Whether any pair has a row.
+    pub(super) fn has_rows(&self, number: i64) -> bool {
+        self.endpoints[&number].promoted.listed > 0
     }
 
-    /// The pairs up to a place have rows now, so many of them.
-    pub(super) fn promoted(&mut self, number: i64, to: i64, listed: u64) {
+    /// Every pair up to this place has ended or has a row.
+    pub(super) fn looked_to(&self, number: i64) -> i64 {
+        self.endpoints[&number].promoted.to
+    }
+
+    /// Every pair up to this place has ended or has a row now.
+    pub(super) fn looked(&mut self, number: i64, to: i64) {
         let promoted = &mut self.endpoint(number).promoted;
-        promoted.to = to;
-        promoted.listed += listed;
+        promoted.to = promoted.to.max(to);
+    }
+
+    /// A pending pair has a row now.
+    pub(super) fn got_row(&mut self, number: i64) {
+        self.endpoint(number).promoted.listed += 1;
+    }
+
+    /// A pair without a row was delivered.
+    pub(super) fn delivered(&mut self, number: i64) {
+        let counts = self.counts(number);
+        counts.pending -= 1;
+        counts.delivered += 1;
     }
 
     /// A pair has ended for good.

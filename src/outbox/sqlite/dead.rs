@@ -193,6 +193,7 @@ impl Store {
         self.woke = true;
         self.remove_dead(row.endpoint, row.seq)?;
         self.counters.replayed(row.endpoint);
+        self.window(row.endpoint, |window| window.has_rows = true);
         let replays = letter.replays + 1;
         let sql = "INSERT INTO pair VALUES (?1, ?2, 0, 0, ?3, ?4, 0, ?5, 0, '', ?6)";
         self.execute(

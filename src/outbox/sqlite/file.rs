@@ -13,11 +13,12 @@ use crate::outbox::error::OpenError;
 use crate::outbox::faults::{Fault, asked};
 
 /// Step n brings a file from schema n to n + 1. Never changed once released, only added to.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("v1.sql"),
     include_str!("v2.sql"),
     include_str!("v3.sql"),
     include_str!("v4.sql"),
+    include_str!("v5.sql"),
 ];
 
 /// Marks a SQLite file as an outbox of ours: `cgOB`.
@@ -47,6 +48,26 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|e| failed(path, &e))?;
     prepare(connection, path)
+}
+
+/// Opens an existing file to be looked at: what stands in it is read as the newest schema, in a
+/// transaction that is never committed, and the file stays as it is.
+pub(super) fn open_to_look(path: &Path) -> Result<Connection, OpenError> {
+    let failed = |error: rusqlite::Error| failed(path, &error);
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    recognise(&connection, path)?;
+    // Closing writes a log back, which changes the file.
+    let setting = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    connection.set_db_config(setting, has_log).map_err(failed)?;
+    connection
+        .execute_batch("PRAGMA temp_store = MEMORY; BEGIN IMMEDIATE")
+        .map_err(failed)?;
+    bring_to(&connection, STEPS.len()).map_err(failed)?;
+    Ok(connection)
 }
 
 /// Brings a connection to every setting that durability needs, and the file to the newest schema.
@@ -155,13 +176,19 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 pub(super) fn migrate_to(connection: &mut Connection, wanted: usize) -> rusqlite::Result<()> {
     // Immediate, so that the lock is taken here even when there is nothing to do.
     let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    bring_to(&change, wanted)?;
+    change.commit()
+}
+
+/// The same within a transaction.
+fn bring_to(change: &Connection, wanted: usize) -> rusqlite::Result<()> {
     let schema: i64 = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let done = usize::try_from(schema).expect("`recognise` refused other schemas");
     for (step, sql) in STEPS.iter().enumerate().take(wanted).skip(done) {
         change.execute_batch(sql)?;
         match step + 1 {
-            3 => move_ids(&change)?,
-            4 => add_checksums(&change)?,
+            3 => move_ids(change)?,
+            4 => add_checksums(change)?,
             _ => {}
         }
     }
@@ -169,7 +196,7 @@ pub(super) fn migrate_to(connection: &mut Connection, wanted: usize) -> rusqlite
         change.pragma_update(None, "application_id", APPLICATION_ID)?;
         change.pragma_update(None, "user_version", wanted as i64)?;
     }
-    change.commit()
+    Ok(())
 }
 
 /// The part of step 3 that SQL alone cannot do.

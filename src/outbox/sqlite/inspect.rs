@@ -13,7 +13,7 @@ const FINDINGS_MAX: usize = 100;
 
 /// Reads the whole file, which no other process may have open.
 pub(in crate::outbox) fn check(path: &Path) -> Result<Inspection, OpenError> {
-    let connection = salvage::open(path)?;
+    let connection = salvage::open_to_look(path)?;
     Ok(look_through(&connection))
 }
 
@@ -100,7 +100,7 @@ pub(in crate::outbox) fn export(
     path: &Path,
     mut each: impl FnMut(Exported),
 ) -> Result<bool, OpenError> {
-    let connection = salvage::open(path)?;
+    let connection = salvage::open_to_look(path)?;
     let failed = |error| super::file::failed(path, &error);
     let frame = Frame::read(&connection).map_err(failed)?;
     let mut whole = frame.torn.is_empty();

@@ -4,14 +4,19 @@
 //! Calls become jobs for that thread; it does many in one transaction and answers when the
 //! transaction is on disk, so one sync pays for all of them.
 //!
-//! Order, downward: `repair`, `inspect`, `salvage`, `writer`, `start`, `maintenance`, `append`, `settle`, `claim`, `sweep`, `latest`,
-//! `dead`, `discards`, `pending`,
-//! `stats`, `promote`, `order`, `store`, `file`, `event`, `ids`, `counters`, `reserve`, `file_watch`, `number`.
+//! What an endpoint is told next stands in memory (`window`), and is claimed and settled there by
+//! whoever asks; the thread reads more into it, and records what was delivered with its commits.
+//!
+//! Order, downward: `repair`, `inspect`, `salvage`, `writer`, `start`, `maintenance`, `append`, `settle`, `claim`,
+//! `deliver`, `sweep`, `latest`, `dead`, `discards`, `pending`, `stats`, `promote`, `order`, `store`, `file`,
+//! `event`, `window`, `ids`, `claims_file`, `counters`, `reserve`, `file_watch`, `number`.
 
 mod append;
 mod claim;
+mod claims_file;
 mod counters;
 mod dead;
+mod deliver;
 mod discards;
 mod event;
 mod file;
@@ -32,6 +37,7 @@ mod start;
 mod stats;
 mod store;
 mod sweep;
+mod window;
 mod writer;
 
 #[cfg(test)]
@@ -50,7 +56,8 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use self::file_watch::FileWatch;
 use self::reserve::Reserve;
-use self::store::Store;
+use self::store::{Store, lock};
+use self::window::{ENDED_MAX, Windows};
 use self::writer::{Alarm, Call, Job, Message, Writer};
 use super::config::Config;
 use super::entry::{
@@ -72,6 +79,7 @@ pub(super) struct Sqlite {
     /// Why the writer ended before its time.
     broken: Arc<OnceLock<Broken>>,
     refusal: Arc<Mutex<Option<String>>>,
+    windows: Arc<Mutex<Windows>>,
 }
 
 impl Sqlite {
@@ -81,6 +89,7 @@ impl Sqlite {
         let wakeups = watch::Sender::new(0);
         let broken = Arc::new(OnceLock::new());
         let refusal = Arc::new(Mutex::new(None));
+        let windows = Arc::clone(&store.windows);
         let writer = Writer {
             store,
             reserve,
@@ -91,10 +100,12 @@ impl Sqlite {
             alarm: Alarm {
                 broken: Arc::clone(&broken),
                 on_fatal,
+                windows: Arc::clone(&windows),
             },
             unmaintained: false,
             files: FileWatch::start(&config.path),
             looked_at: None,
+            record_at: None,
             refusal: Arc::clone(&refusal),
         };
         let writer = thread::Builder::new()
@@ -114,6 +125,7 @@ impl Sqlite {
             wakeups,
             broken,
             refusal,
+            windows,
         })
     }
 
@@ -142,7 +154,12 @@ impl Sqlite {
         entries: usize,
         run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, OutboxError> {
-        self.call_that(false, true, entries, run).await
+        let asked = Asked {
+            adds: false,
+            synced: true,
+            records: true,
+        };
+        self.call_that(asked, entries, run).await
     }
 
     /// Has the writer do a call of which a power loss may take what it changed.
@@ -151,13 +168,31 @@ impl Sqlite {
         entries: usize,
         run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, OutboxError> {
-        self.call_that(false, false, entries, run).await
+        let asked = Asked {
+            adds: false,
+            synced: false,
+            records: true,
+        };
+        self.call_that(asked, entries, run).await
+    }
+
+    /// The same for what is next to be told, whatever was delivered.
+    async fn work<T: Send + 'static>(
+        &self,
+        entries: usize,
+        run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, OutboxError> {
+        let asked = Asked {
+            adds: false,
+            synced: false,
+            records: false,
+        };
+        self.call_that(asked, entries, run).await
     }
 
     async fn call_that<T: Send + 'static>(
         &self,
-        adds: bool,
-        synced: bool,
+        asked: Asked,
         entries: usize,
         run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, OutboxError> {
@@ -166,8 +201,9 @@ impl Sqlite {
         let (answer, answered) = oneshot::channel();
         let job = Job {
             call: Box::new(Call::new(run, answer)),
-            adds,
-            synced,
+            adds: asked.adds,
+            synced: asked.synced,
+            records: asked.records,
             entries,
             _room: room,
         };
@@ -188,6 +224,13 @@ impl Sqlite {
     }
 }
 
+/// What a call needs of its commit.
+struct Asked {
+    adds: bool,
+    synced: bool,
+    records: bool,
+}
+
 #[async_trait]
 impl Outbox for Sqlite {
     async fn append(&self, mut entries: Vec<NewEntry>) -> Result<Vec<Appended>, AppendError> {
@@ -195,7 +238,12 @@ impl Outbox for Sqlite {
             entry.admit(&self.config)?;
         }
         let count = entries.len();
-        self.call_that(true, true, count, move |store| store.append(&entries))
+        let asked = Asked {
+            adds: true,
+            synced: true,
+            records: true,
+        };
+        self.call_that(asked, count, move |store| store.append(&entries))
             .await?
     }
 
@@ -205,10 +253,13 @@ impl Outbox for Sqlite {
         now_ms: u64,
         capacity: Capacity,
     ) -> Result<Vec<StoredEvent>, OutboxError> {
+        if let Some(claimed) = lock(&self.windows).claim(endpoint, now_ms, &capacity) {
+            return Ok(claimed);
+        }
         let endpoint = endpoint.to_owned();
         // What a power loss takes back is claimed again, and told once more at the worst; the end of
         // the process alone loses nothing, so crashes are counted.
-        self.ask(capacity.pairs, move |store| {
+        self.work(capacity.pairs, move |store| {
             store.claim(&endpoint, now_ms, &capacity)
         })
         .await
@@ -219,17 +270,41 @@ impl Outbox for Sqlite {
         settlements: Vec<(EntryKey, Settlement)>,
         now_ms: u64,
     ) -> Result<(), OutboxError> {
+        let (before, settled, ended) = {
+            let mut windows = lock(&self.windows);
+            let before = windows.ended();
+            let settled = windows.settle(&settlements, now_ms);
+            (before, settled, windows.ended())
+        };
+        if let Some(ready) = settled {
+            if ready {
+                self.wakeups.send_modify(|commits| *commits += 1);
+            }
+            if before / ENDED_MAX < ended / ENDED_MAX {
+                self.send(Message::Record)?;
+            } else if before == 0 && ended > 0 {
+                self.send(Message::Settled)?;
+            }
+            return Ok(());
+        }
         let entries = settlements.len();
-        self.call(entries, move |store| store.settle(&settlements, now_ms))
+        self.work(entries, move |store| store.settle(&settlements, now_ms))
             .await
     }
 
     async fn next_due_ms(&self, endpoint: &str) -> Result<Option<u64>, OutboxError> {
+        if let Some(due_ms) = lock(&self.windows).next_due_ms(endpoint) {
+            return Ok(due_ms);
+        }
         let endpoint = endpoint.to_owned();
-        self.ask(0, move |store| store.next_due_ms(&endpoint)).await
+        self.work(0, move |store| store.next_due_ms(&endpoint))
+            .await
     }
 
     async fn bound_retries(&self, endpoint: &str, latest_ms: Vec<u64>) -> Result<(), OutboxError> {
+        if lock(&self.windows).is_without_rows(endpoint) {
+            return Ok(());
+        }
         let endpoint = endpoint.to_owned();
         self.call(1, move |store| store.bound_retries(&endpoint, &latest_ms))
             .await
@@ -305,6 +380,9 @@ impl Outbox for Sqlite {
         limit: usize,
         now_ms: u64,
     ) -> Result<u64, OutboxError> {
+        if lock(&self.windows).is_idle(endpoint) {
+            return Ok(0);
+        }
         let (endpoint, reason) = (endpoint.to_owned(), reason.to_owned());
         self.call(limit, move |store| {
             store.discard_pending(&endpoint, &reason, accepted_before_ms, limit, now_ms)
@@ -322,6 +400,9 @@ impl Outbox for Sqlite {
     }
 
     async fn endpoints(&self) -> Result<Vec<String>, OutboxError> {
+        if let Some(pending) = lock(&self.windows).pending() {
+            return Ok(pending);
+        }
         self.ask(0, |store| Ok(store.endpoints())).await
     }
 

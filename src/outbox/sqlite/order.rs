@@ -9,10 +9,37 @@ impl Store {
     ///
     /// Invariant: of an ordering key that is not busy, the first pair is ready.
     pub(super) fn is_busy(&self, endpoint: i64, ordering_key: &str) -> Result<bool> {
+        if self.window(endpoint, |window| window.is_busy(ordering_key, i64::MAX)) {
+            return Ok(true);
+        }
+        self.is_busy_in_rows(endpoint, ordering_key)
+    }
+
+    fn is_busy_in_rows(&self, endpoint: i64, ordering_key: &str) -> Result<bool> {
+        if !self.counters.has_rows(endpoint) {
+            return Ok(false);
+        }
         let sql = "SELECT 1 FROM pair
             WHERE endpoint = ?1 AND lane = ?2 AND place > 0 AND lane <> '' AND place < 3 LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
         statement.exists(params![endpoint, ordering_key])
+    }
+
+    /// Whether pairs with rows go before one of the window: one that is being tried, or an earlier
+    /// one.
+    pub(super) fn is_held_by_rows(
+        &self,
+        endpoint: i64,
+        ordering_key: &str,
+        seq: i64,
+    ) -> Result<bool> {
+        if self.is_busy_in_rows(endpoint, ordering_key)? {
+            return Ok(true);
+        }
+        let sql = "SELECT 1 FROM pair
+            WHERE endpoint = ?1 AND lane = ?2 AND place IN (0, 3) AND lane <> '' AND seq < ?3 LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        statement.exists(params![endpoint, ordering_key, seq])
     }
 
     /// Whether a pair of the ordering key before a place is in flight or a retry.
@@ -22,6 +49,9 @@ impl Store {
         ordering_key: &str,
         seq: i64,
     ) -> Result<bool> {
+        if self.window(endpoint, |window| window.is_busy(ordering_key, seq)) {
+            return Ok(true);
+        }
         let sql = "SELECT 1 FROM pair WHERE endpoint = ?1 AND lane = ?2 AND lane <> ''
             AND place > 0 AND place < 3 AND seq < ?3 LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -67,11 +97,19 @@ impl Store {
         if ordering_key.is_empty() || self.is_busy(endpoint, ordering_key)? {
             return Ok(());
         }
-        if let Some(next) = self.first_waiting(endpoint, ordering_key, i64::MAX)? {
-            self.woke = true;
-            self.set_place(endpoint, next, 0)?;
+        let row = match self.counters.has_rows(endpoint) {
+            true => self.first_waiting(endpoint, ordering_key, i64::MAX)?,
+            false => None,
+        };
+        let item = self.window(endpoint, |window| window.first_waiting(ordering_key));
+        self.woke |= row.is_some() || item.is_some();
+        match row {
+            Some(row) if item.is_none_or(|item| row < item) => self.set_place(endpoint, row, 0),
+            _ => {
+                self.window(endpoint, |window| window.unblock(ordering_key));
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// Takes out a pair that has ended; the next of its ordering key becomes ready.

@@ -108,32 +108,52 @@ impl Store {
             WHERE endpoint = ?1 AND seq > ?2 ORDER BY seq LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let listed = statement.query_row(params![endpoint, after], pair_of);
-        if let Some(pair) = listed.optional()? {
-            return Ok(Next::Pair(pair));
-        }
+        let listed = listed.optional()?;
         // The others stand in their events alone.
-        let Some((to, name)) = self.counters.unpromoted(endpoint) else {
-            return Ok(Next::End);
-        };
-        let after = after.max(to);
-        if after >= self.counters.last_seq {
-            return Ok(Next::End);
+        if self.counters.unlisted(endpoint) == 0 {
+            return Ok(listed.map_or(Next::End, Next::Pair));
         }
-        let to = self.counters.last_seq.min(after + PROMOTE_MAX);
-        let sql = "SELECT seq FROM event
-            WHERE seq > ?1 AND seq <= ?2 AND instr(endpoints, ?3) ORDER BY seq LIMIT 1";
+        let from = after.max(self.counters.looked_to(endpoint));
+        let to = self.counters.last_seq.min(from + PROMOTE_MAX);
+        let sql = "SELECT seq, lane FROM event
+            WHERE seq > ?1 AND seq <= ?2 AND instr(endpoints, ?3)
+            AND NOT EXISTS (SELECT 1 FROM pair WHERE pair.endpoint = ?4 AND pair.seq = event.seq)
+            AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.endpoint = ?4 AND dead.seq = event.seq)
+            AND NOT EXISTS (SELECT 1 FROM done WHERE done.seq = event.seq AND done.endpoint = ?4)
+            ORDER BY seq LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let seq = statement.query_row(params![after, to, name], |row| row.get(0));
-        Ok(match seq.optional()? {
-            None => Next::Nothing(to),
-            Some(seq) => Next::Pair(Pair {
-                seq,
-                state: PendingState::Ready,
-                attempts: 0,
-                replays: 0,
-                due_at_ms: 0,
-                reason: String::new(),
-            }),
+        let name = format!(" {endpoint} ");
+        let other = statement.query_row(params![from, to, name, endpoint], |row| {
+            Ok((row.get::<_, i64>(0)?, lossy(row, 1)?))
+        });
+        Ok(match (listed, other.optional()?) {
+            // Behind the last event there are none without a row.
+            (Some(pair), None) if pair.seq <= to || to >= self.counters.last_seq => {
+                Next::Pair(pair)
+            }
+            (Some(pair), Some((seq, _))) if pair.seq < seq => Next::Pair(pair),
+            (_, Some((seq, key))) => Next::Pair(self.unlisted_pair(endpoint, seq, &key)?),
+            (None, None) if to >= self.counters.last_seq => Next::End,
+            (_, None) => Next::Nothing(to),
+        })
+    }
+
+    /// A pair without a row, as the window knows it.
+    fn unlisted_pair(&self, endpoint: i64, seq: i64, key: &str) -> Result<Pair> {
+        let behind_row = !key.is_empty() && self.is_held_by_rows(endpoint, key, seq)?;
+        let state = self.window(endpoint, |window| match window.first_waiting(key) {
+            _ if window.flies(seq) => PendingState::InFlight,
+            _ if behind_row || window.is_busy(key, seq) => PendingState::Waiting,
+            Some(first) if first < seq => PendingState::Waiting,
+            _ => PendingState::Ready,
+        });
+        Ok(Pair {
+            seq,
+            state,
+            attempts: u32::from(state == PendingState::InFlight),
+            replays: 0,
+            due_at_ms: 0,
+            reason: String::new(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Reading a file that may be damaged: whatever can be read is, and what cannot is stepped over.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
@@ -50,19 +50,32 @@ pub(super) struct Frame {
     pub last_seq: i64,
     pub endpoints: BTreeMap<i64, Endpoint>,
     pub pairs: HashMap<(i64, i64), Pair>,
+    /// Pairs that ended, of events that are here for others.
+    pub done: HashSet<(i64, i64)>,
     /// Endpoints of which some pairs could not be read.
     pub torn: Vec<i64>,
 }
 
 /// Opens an existing file of the newest schema, or brings it there, and holds its lock.
 pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
-    if !path.exists() {
-        return Err(OpenError::Failed {
+    exists(path)?;
+    file::open(path)
+}
+
+/// The same without a change of the file, whatever its schema.
+pub(super) fn open_to_look(path: &Path) -> Result<Connection, OpenError> {
+    exists(path)?;
+    file::open_to_look(path)
+}
+
+fn exists(path: &Path) -> Result<(), OpenError> {
+    match path.exists() {
+        true => Ok(()),
+        false => Err(OpenError::Failed {
             path: path.to_owned(),
             why: "there is no such file".to_owned(),
-        });
+        }),
     }
-    file::open(path)
 }
 
 impl Frame {
@@ -79,6 +92,7 @@ impl Frame {
             last_seq: last_seq.unwrap_or(BEHIND_MAX),
             endpoints,
             pairs: HashMap::new(),
+            done: HashSet::new(),
             torn: Vec::new(),
         };
         let numbers: Vec<i64> = frame.endpoints.keys().copied().collect();
@@ -89,7 +103,18 @@ impl Frame {
                 frame.torn.push(endpoint);
             }
         }
+        // One that cannot be read is told again, which is no loss.
+        let _ = frame.read_done(connection);
         Ok(frame)
+    }
+
+    fn read_done(&mut self, connection: &Connection) -> Result<()> {
+        let mut statement = connection.prepare("SELECT endpoint, seq FROM done")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            self.done.insert((row.get(0)?, row.get(1)?));
+        }
+        Ok(())
     }
 
     /// Whether all of them could be read.
@@ -125,6 +150,7 @@ impl Frame {
             match self.pairs.get(&(endpoint, stored.seq)) {
                 Some(pair) => pairs.push((endpoint, Some(pair.clone()))),
                 None if is_named
+                    && !self.done.contains(&(endpoint, stored.seq))
                     && (stored.seq > of.looked_to || self.torn.contains(&endpoint)) =>
                 {
                     pairs.push((endpoint, None));

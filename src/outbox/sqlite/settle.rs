@@ -22,6 +22,23 @@ impl Store {
     }
 
     fn settle_one(&mut self, key: EntryKey, settlement: &Settlement, now_ms: u64) -> Result<()> {
+        let ordering_key = self.window(key.endpoint, |window| window.key_in_flight(&key));
+        if let Some(ordering_key) = ordering_key {
+            match settlement {
+                Settlement::Delivered => {
+                    self.windows().deliver(&key, now_ms);
+                    return self.go_on(key.endpoint, &ordering_key);
+                }
+                Settlement::Release => {
+                    let ready = self.windows().release(&key);
+                    self.woke |= ready;
+                    return self.go_on(key.endpoint, &ordering_key);
+                }
+                _ => self.give_row(key.endpoint, key.seq)?,
+            }
+        }
+        // In the order of their ends.
+        self.record_delivered()?;
         let sql = "SELECT lane, attempts, replays, due_at_ms FROM pair
             WHERE endpoint = ?1 AND seq = ?2 AND claims = ?3 AND place = 1";
         let found: Option<(String, i64, i64, i64)> = self
@@ -102,18 +119,29 @@ impl Store {
         let mut discarded = 0;
         let mut after = 0;
         while discarded < limit as u64 {
-            let Some((seq, accepted_at_ms, ordering_key)) = self.next_idle(endpoint, after)? else {
-                let listed = self.promote(endpoint, limit - discarded as usize)?;
-                // What was looked at may all have been for others.
-                if listed == 0 && !self.counters.has_unpromoted(endpoint) {
-                    break;
-                }
-                continue;
+            self.refill_if_empty(endpoint, now_ms)?;
+            let row = self.next_idle(endpoint, after)?;
+            let item = self.window(endpoint, |window| {
+                window.next_waiting(0).map(|item| {
+                    let entry = &item.entry;
+                    (item.seq, entry.accepted_at_ms, entry.ordering_key.clone())
+                })
+            });
+            let is_item = match (&row, &item) {
+                (Some(row), Some(item)) => item.0 < row.0,
+                (_, item) => item.is_some(),
+            };
+            let Some((seq, accepted_at_ms, ordering_key)) = (if is_item { item } else { row })
+            else {
+                break;
             };
             if accepted_before_ms.is_some_and(|before_ms| accepted_at_ms >= before_ms) {
                 break;
             }
-            after = seq;
+            match is_item {
+                true => self.give_row(endpoint, seq)?,
+                false => after = seq,
+            }
             self.discard_pair(endpoint, seq, &ordering_key, reason, now_ms)?;
             discarded += 1;
         }

@@ -1,8 +1,8 @@
 //! Questions about the outbox that change nothing.
 
-use rusqlite::{OptionalExtension, Result, Row, params};
+use rusqlite::{OptionalExtension, Result, params};
 
-use super::number::from_sql;
+use super::number::{from_sql, to_sql};
 use super::store::Store;
 use crate::outbox::entry::{EndpointStats, Stats};
 
@@ -12,8 +12,9 @@ impl Store {
             return Ok(None);
         };
         let sql = "SELECT 1 FROM pair WHERE endpoint = ?1 AND place = 0 AND place < 3 LIMIT 1";
-        if self.counters.unpromoted(endpoint).is_some()
-            || self.connection.prepare_cached(sql)?.exists([endpoint])?
+        if self.window(endpoint, |window| {
+            window.next_head(0).is_some() || window.unread(usize::MAX).is_some()
+        }) || self.connection.prepare_cached(sql)?.exists([endpoint])?
         {
             return Ok(Some(0));
         }
@@ -32,9 +33,11 @@ impl Store {
     pub(super) fn stats(&self) -> Result<Stats> {
         let mut endpoints = Vec::with_capacity(self.counters.endpoints.len());
         for (number, counters) in &self.counters.endpoints {
+            let mut counts = counters.counts;
+            counts.in_flight += self.window(*number, |window| window.in_flight());
             endpoints.push(EndpointStats {
                 endpoint: counters.name.clone(),
-                counts: counters.counts,
+                counts,
                 bytes: counters.bytes,
                 oldest_pending_ms: self.oldest_pending_ms(*number)?,
                 health: counters.health.clone(),
@@ -53,22 +56,39 @@ impl Store {
     /// What was here when the file was opened is at least as old as that: the clock that it was
     /// accepted by may have been ahead of ours.
     fn oldest_pending_ms(&self, endpoint: i64) -> Result<Option<u64>> {
-        let of = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let sql = "SELECT seq, accepted_at_ms FROM pair WHERE endpoint = ?1 ORDER BY seq LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut oldest: Option<(i64, i64)> = statement.query_row([endpoint], of).optional()?;
-        if oldest.is_none()
-            && let Some((from, name)) = self.counters.unpromoted(endpoint)
-        {
-            let sql = "SELECT seq, accepted_at_ms FROM event
-                WHERE seq > ?1 AND instr(endpoints, ?2) ORDER BY seq LIMIT 1";
-            let mut statement = self.connection.prepare_cached(sql)?;
-            oldest = statement.query_row(params![from, name], of).optional()?;
-        }
+        let row = statement.query_row([endpoint], |row| Ok((row.get(0)?, row.get(1)?)));
+        let row: Option<(i64, i64)> = row.optional()?;
+        let (item, unread) = self.window(endpoint, |window| {
+            let oldest = window.oldest();
+            let oldest = oldest.map(|item| (item.seq, to_sql(item.entry.accepted_at_ms)));
+            (oldest, window.unread_if_empty())
+        });
+        let item = match (item, unread) {
+            (None, Some(from)) => self.first_unread(endpoint, from)?,
+            (item, _) => item,
+        };
+        let oldest = row.into_iter().chain(item).min();
         let (opened_at_ms, last_seq) = self.opened;
         Ok(oldest.map(|(seq, at_ms)| match opened_at_ms {
             Some(opened_at_ms) if seq <= last_seq => from_sql(at_ms).min(opened_at_ms),
             _ => from_sql(at_ms),
         }))
+    }
+    /// The first pair without a row behind a place.
+    fn first_unread(&self, endpoint: i64, from: i64) -> Result<Option<(i64, i64)>> {
+        let sql = "SELECT seq, accepted_at_ms FROM event
+            WHERE seq > ?1 AND instr(endpoints, ?2)
+            AND NOT EXISTS (SELECT 1 FROM pair WHERE pair.endpoint = ?3 AND pair.seq = event.seq)
+            AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.endpoint = ?3 AND dead.seq = event.seq)
+            AND NOT EXISTS (SELECT 1 FROM done WHERE done.seq = event.seq AND done.endpoint = ?3)
+            ORDER BY seq LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let name = format!(" {endpoint} ");
+        let first = statement.query_row(params![from, name, endpoint], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        });
+        first.optional()
     }
 }

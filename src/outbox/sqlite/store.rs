@@ -1,12 +1,15 @@
 //! The connection to the file with its counters, and the transactions that change them. The writer
 //! calls it, one call at a time.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use rusqlite::{Connection, OptionalExtension, Result};
 
 use super::counters::Counters;
 use super::event::lossy;
-use super::ids::{Ids, digest};
+use super::ids::{Digest, Ids, digest};
 use super::number::from_sql;
+use super::window::{Item, Window, Windows};
 use crate::outbox::config::Config;
 use crate::outbox::entry::{Health, Work};
 use crate::outbox::faults::{Fault, asked};
@@ -24,6 +27,12 @@ pub(super) struct Store {
     /// The first time that was told since the file was opened, and the last event before it.
     pub opened: (Option<u64>, i64),
     pub work: Work,
+    /// What is told next; others read and change it between the calls.
+    pub windows: Arc<Mutex<Windows>>,
+    /// New pairs, by the numbers of their endpoints, for the windows once they are committed.
+    pub fed: Vec<(i64, Item)>,
+    /// The last event that is committed.
+    pub committed_seq: i64,
     /// A pair became ready since [`Store::begin`].
     pub woke: bool,
     /// Commits wait for the disk.
@@ -35,6 +44,9 @@ impl Store {
         let counters = Counters::load(&connection)?;
         Ok(Store {
             opened: (None, counters.last_seq),
+            committed_seq: counters.last_seq,
+            windows: Arc::default(),
+            fed: Vec::new(),
             counters,
             connection,
             config: config.clone(),
@@ -61,6 +73,7 @@ impl Store {
 
     pub(super) fn begin(&mut self) -> Result<()> {
         self.woke = false;
+        self.fed.clear();
         self.ids.begin();
         self.execute("BEGIN", []).map(drop)
     }
@@ -69,7 +82,38 @@ impl Store {
     pub(super) fn commit(&mut self) -> Result<()> {
         self.ids.write(&self.connection, self.counters.last_seq)?;
         self.counters.save(&self.connection)?;
-        self.execute("COMMIT", []).map(drop)
+        self.execute("COMMIT", [])?;
+        self.committed_seq = self.counters.last_seq;
+        self.tell_windows();
+        Ok(())
+    }
+
+    /// What was committed can be claimed.
+    pub(super) fn tell_windows(&mut self) {
+        let fed = std::mem::take(&mut self.fed);
+        let windows = Arc::clone(&self.windows);
+        let mut windows = lock(&windows);
+        windows.committed();
+        for (endpoint, item) in fed {
+            let name = &self.counters.endpoints[&endpoint].name;
+            windows.open(endpoint, name, None).feed(item);
+        }
+        for (endpoint, window) in windows.all() {
+            window.has_rows = self.counters.has_rows(endpoint);
+            window.has_dead = self.counters.endpoints[&endpoint].counts.dead > 0;
+        }
+    }
+
+    pub(super) fn windows(&self) -> MutexGuard<'_, Windows> {
+        lock(&self.windows)
+    }
+
+    /// Looks at the window of an endpoint, or at an empty one.
+    pub(super) fn window<T>(&self, endpoint: i64, look: impl FnOnce(&mut Window) -> T) -> T {
+        match self.windows().get(endpoint) {
+            Some(window) => look(window),
+            None => look(&mut Window::default()),
+        }
     }
 
     /// Undoes the transaction; SQLite may have done so itself already.
@@ -79,6 +123,8 @@ impl Store {
         }
         self.counters = Counters::load(&self.connection)?;
         self.ids.roll_back();
+        self.windows().roll_back();
+        self.fed.clear();
         self.retire_from_ms = 0;
         self.latest_from_ms = 0;
         Ok(())
@@ -97,30 +143,40 @@ impl Store {
             .prepare_cached(sql)?
             .query_row([seq], |row| Ok((lossy(row, 0)?, row.get(1)?)))?;
         self.counters.freed(endpoint, from_sql(bytes));
-        if self.is_shared(seq)? {
+        if self.leaves_for_others(endpoint, seq)? {
             return Ok(());
         }
         self.execute("DELETE FROM event WHERE seq = ?1", [seq])?;
-        // Damaged, it may be any number.
-        self.counters.bytes = self.counters.bytes.saturating_sub(from_sql(bytes));
-        self.counters.events -= 1;
-        self.counters.remembered_ids += 1;
-        let forget_at_ms = forget_at_ms(now_ms, self.config.dedupe);
-        self.ids.end(seq, digest(&id), forget_at_ms);
+        self.end_event(seq, digest(&id), from_sql(bytes), now_ms);
         Ok(())
     }
 
-    /// Counts a pair out; whether its event has others left.
-    fn is_shared(&self, seq: i64) -> Result<bool> {
+    /// Counts an event out that is not in the file any more.
+    pub(super) fn end_event(&mut self, seq: i64, digest: Digest, bytes: u64, now_ms: u64) {
+        // Damaged, it may be any number.
+        self.counters.bytes = self.counters.bytes.saturating_sub(bytes);
+        self.counters.events -= 1;
+        self.counters.remembered_ids += 1;
+        let forget_at_ms = forget_at_ms(now_ms, self.config.dedupe);
+        self.ids.end(seq, digest, forget_at_ms);
+    }
+
+    /// Counts a pair out; whether its event has others left, and stays for them.
+    pub(super) fn leaves_for_others(&self, endpoint: i64, seq: i64) -> Result<bool> {
         let sql = "UPDATE share SET pairs = pairs - 1 WHERE seq = ?1 RETURNING pairs";
         let mut statement = self.connection.prepare_cached(sql)?;
         let left: Option<i64> = statement.query_row([seq], |row| row.get(0)).optional()?;
         match left {
             Some(0) => {
                 self.execute("DELETE FROM share WHERE seq = ?1", [seq])?;
+                self.execute("DELETE FROM done WHERE seq = ?1", [seq])?;
                 Ok(false)
             }
-            Some(_) => Ok(true),
+            Some(_) => {
+                let sql = "INSERT OR IGNORE INTO done VALUES (?1, ?2)";
+                self.execute(sql, [seq, endpoint])?;
+                Ok(true)
+            }
             None => Ok(false),
         }
     }
@@ -134,4 +190,8 @@ impl Store {
     pub(super) fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {
         self.connection.prepare_cached(sql)?.execute(values)
     }
+}
+
+pub(super) fn lock(windows: &Mutex<Windows>) -> MutexGuard<'_, Windows> {
+    windows.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,13 +12,18 @@ use tracing::{error, info, warn};
 
 use super::file_watch::FileWatch;
 use super::reserve::Reserve;
-use super::store::Store;
+use super::store::{Store, lock};
+use super::window::{ENDED_MAX, Windows};
 use crate::outbox::error::OutboxError;
 use crate::outbox::faults::{Fault, asked};
 use crate::outbox::interface::{Broken, OnFatal};
 
 pub(super) enum Message {
     Do(Job),
+    /// Something was delivered that the file does not know yet.
+    Settled,
+    /// Much was.
+    Record,
     Close(oneshot::Sender<()>),
 }
 
@@ -29,6 +34,8 @@ pub(super) struct Job {
     pub adds: bool,
     /// Its answer is a promise that outlives a power loss.
     pub synced: bool,
+    /// It is about what the file says, which must know what was delivered.
+    pub records: bool,
     /// How much of a commit it takes.
     pub entries: usize,
     /// Its place in the queue, free again when it is dropped.
@@ -76,6 +83,7 @@ impl<T: Send, F: FnMut(&mut Store) -> rusqlite::Result<T> + Send> Work for Call<
 pub(super) struct Alarm {
     pub broken: Arc<OnceLock<Broken>>,
     pub on_fatal: OnFatal,
+    pub windows: Arc<Mutex<Windows>>,
 }
 
 impl Alarm {
@@ -91,6 +99,7 @@ impl Alarm {
     }
 
     fn set(&self, why: &str, may_reopen: bool) -> bool {
+        lock(&self.windows).shut = true;
         let why = why.to_owned();
         self.broken.set(Broken { why, may_reopen }).is_ok()
     }
@@ -109,12 +118,17 @@ pub(super) struct Writer {
     pub files: FileWatch,
     /// When the files were looked at last.
     pub looked_at: Option<Instant>,
+    /// When what was delivered is recorded at the latest.
+    pub record_at: Option<Instant>,
     /// Why nothing new is accepted.
     pub refusal: Arc<Mutex<Option<String>>>,
 }
 
 /// How often the files are looked at, at the least, while anything is asked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long what was delivered may wait for a commit of others.
+const RECORD_AFTER: Duration = Duration::from_millis(100);
 
 /// The alarm was raised, and the thread must end.
 struct Ended;
@@ -164,9 +178,8 @@ impl Writer {
         while let Some(first) = self.next()? {
             let (mut batch, closed) = self.collect(first, producers);
             producers = batch.iter().filter(|job| job.adds).count();
-            if !batch.is_empty() {
-                self.commit(&mut batch)?;
-            }
+            // Without a job, to record what was delivered.
+            self.commit(&mut batch)?;
             if closed.is_some() {
                 return Ok(closed);
             }
@@ -178,15 +191,40 @@ impl Writer {
     fn next(&mut self) -> Result<Option<Message>, Ended> {
         loop {
             match self.jobs.try_recv() {
+                Ok(Message::Settled) => continue,
                 Ok(message) => return Ok(Some(message)),
                 Err(TryRecvError::Disconnected) => return Ok(None),
                 Err(TryRecvError::Empty) => {}
             }
             let given_back = self.store.give_back();
-            if !self.maintained(given_back)?.unwrap_or(false) {
-                return Ok(self.jobs.recv().ok());
+            if self.maintained(given_back)?.unwrap_or(false) {
+                continue;
+            }
+            let left = match self.record_at() {
+                // Whoever settles the first sends a message.
+                None => Duration::MAX,
+                Some(at) => at.saturating_duration_since(Instant::now()),
+            };
+            match self.jobs.recv_timeout(left) {
+                Ok(Message::Settled) => {}
+                Ok(message) => return Ok(Some(message)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => return Ok(Some(Message::Record)),
             }
         }
+    }
+
+    /// When what was delivered is recorded at the latest; `None` when there is nothing.
+    fn record_at(&mut self) -> Option<Instant> {
+        match self.store.windows().ended() {
+            0 => self.record_at = None,
+            _ => {
+                let _ = self
+                    .record_at
+                    .get_or_insert_with(|| Instant::now() + RECORD_AFTER);
+            }
+        }
+        self.record_at
     }
 
     /// What goes into one commit: all that waits, up to the limit. When far fewer producers have
@@ -205,6 +243,7 @@ impl Writer {
         loop {
             match message {
                 Message::Close(closed) => return (batch, Some(closed)),
+                Message::Settled | Message::Record => {}
                 Message::Do(job) => {
                     entries += job.entries;
                     producers += usize::from(job.adds);
@@ -215,7 +254,8 @@ impl Writer {
                 break;
             }
             let next = self.jobs.try_recv().or_else(|_| {
-                if producers < batch.len() || producers * 2 >= producers_before {
+                if batch.is_empty() || producers < batch.len() || producers * 2 >= producers_before
+                {
                     return Err(RecvTimeoutError::Timeout);
                 }
                 let left = self.wait.saturating_sub(started.elapsed());
@@ -342,10 +382,18 @@ impl Writer {
     /// All of the jobs or, with the reason, none.
     fn transact(&mut self, batch: &mut [Job]) -> Result<(), (Fate, String)> {
         let synced = batch.iter().any(|job| job.synced);
+        let records = batch.is_empty()
+            || batch.iter().any(|job| job.records)
+            || self.store.windows().ended() >= ENDED_MAX
+            || self.record_at().is_some_and(|at| at <= Instant::now());
         let done = self
             .store
             .sync(synced)
             .and_then(|()| self.store.begin())
+            .and_then(|()| match records {
+                true => self.store.record_delivered(),
+                false => Ok(()),
+            })
             .and_then(|()| {
                 batch
                     .iter_mut()
@@ -353,6 +401,9 @@ impl Writer {
             })
             .and_then(|()| self.store.commit());
         let Err(error) = done else {
+            if records {
+                self.record_at = None;
+            }
             return Ok(());
         };
         let fate = fate(&error);

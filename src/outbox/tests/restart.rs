@@ -56,8 +56,34 @@ async fn a_restart_remembers_ids_and_counters() {
         append a,b to A @20 = duplicate duplicate
         restart
         counts A = accepted 2 delivered 1 dead 0 discarded 0 pending 1 in flight 0
-        append a,b to A @110 = stored duplicate
-        claim A 9 @110 = b#1 a#1",
+        append a,b to A @110 = duplicate duplicate
+        append a,b to A @209 = duplicate duplicate
+        append a,b to A @210 = stored duplicate
+        claim A 9 @210 = b#1 a#1",
+    )
+    .await;
+}
+
+/// What time has passed since the last end is told by the wall clock alone.
+#[tokio::test]
+async fn a_clock_that_is_30_days_ahead_at_a_start_ends_nothing_at_once() {
+    check_with(
+        |config| {
+            config.dead_keep = Duration::from_secs(30 * 86_400);
+            config.dedupe = Duration::from_secs(86_400);
+        },
+        "append a,b to A @10 = stored stored
+        claim A 9 @10 = a#1 b#1
+        settle a@A delivered @10
+        settle b@A dead @10
+        restart
+        append a,b,c to A @2700000000 = duplicate duplicate stored
+        claim A 9 @2700000000 = c#1
+        settle c@A delivered @2700000000
+        counts A = accepted 3 delivered 2 dead 1 discarded 0 pending 0 in flight 0
+        append d to A @2703600000 = stored
+        counts A = accepted 4 delivered 2 dead 0 discarded 1 pending 1 in flight 0
+        append a to A @2703600000 = stored",
     )
     .await;
 }

@@ -21,7 +21,7 @@ async fn durability_stands_on_wal_full_and_exclusive() {
         ("locking_mode", "exclusive"),
         ("auto_vacuum", "2"),
         ("wal_autocheckpoint", "0"),
-        ("user_version", "4"),
+        ("user_version", "5"),
     ] {
         let found = bench.start(move |store| file::read(&store.connection, pragma));
         assert_eq!(found.await.unwrap().unwrap(), wanted, "{pragma}");
@@ -73,7 +73,7 @@ async fn a_file_of_a_newer_callgate_is_refused() {
     drop(file);
     check_open(
         &bench.config.path,
-        "`PATH` was written by a newer callgate (schema 9, this one knows 4): start that version, or set another file in `outbox.path`",
+        "`PATH` was written by a newer callgate (schema 9, this one knows 5): start that version, or set another file in `outbox.path`",
     );
 }
 
@@ -91,7 +91,7 @@ const FIRST: &str = "INSERT INTO endpoint VALUES (1, 'A', 3, 0, 1, 0, 2, 0);
 
 #[tokio::test]
 async fn a_file_of_every_earlier_schema_is_brought_to_the_newest() {
-    for schema in 1..=3 {
+    for schema in 1..=4 {
         check_earlier(schema).await;
     }
 }
@@ -108,6 +108,13 @@ async fn check_earlier(schema: usize) {
     let found = super::file::read(&old, "user_version").unwrap();
     assert_eq!(found, schema.to_string());
     drop(old);
+    let bytes = fs::read(&config.path).unwrap();
+    let seen = super::super::check(&config.path).unwrap();
+    assert_eq!((seen.events, seen.findings), (3, vec![]), "{schema}");
+    let mut ids = Vec::new();
+    super::super::export(&config.path, |event| ids.push(event.entry.id)).unwrap();
+    assert_eq!(ids, ["a", "b", "c"]);
+    assert!(fs::read(&config.path).unwrap() == bytes, "only looked at");
     let outbox = Sqlite::open(&config, Box::new(|_| {})).unwrap();
     let stats = outbox.stats().await.unwrap();
     assert_eq!((stats.entries, stats.endpoints[0].bytes), (3, 900));
@@ -225,6 +232,7 @@ async fn no_statement_reads_through_a_table_or_sorts() {
     let source = [
         include_str!("../store.rs"),
         include_str!("../claim.rs"),
+        include_str!("../deliver.rs"),
         include_str!("../discards.rs"),
         include_str!("../ids.rs"),
         include_str!("../append.rs"),

@@ -127,3 +127,91 @@ async fn a_panic_of_the_writer_ends_the_outbox_and_not_the_process() {
     assert!(bench.alarms.lock().unwrap().is_empty());
     assert!(bench.append("a").await.is_err());
 }
+
+/// What a process leaves that is killed: two events in flight, two delivered, which the file does
+/// not know yet. With what is noted beside it nothing is told again that was delivered, and what
+/// was in flight counts; without that, after a power loss, all of it is told again.
+#[tokio::test]
+async fn what_was_delivered_just_before_an_end_is_told_again_after_a_power_loss_alone() {
+    for power_loss in [false, true] {
+        let bench = bench();
+        for id in ["a", "b", "c", "d"] {
+            bench.append(id).await.unwrap();
+        }
+        // Within the time in which nothing is recorded by itself.
+        let hold = bench.hold().await;
+        let mut claimed = Vec::new();
+        while claimed.len() < 3 {
+            claimed.extend(bench.outbox.claim("A", 10, Capacity::of(1)).await.unwrap());
+        }
+        for due in &claimed[..2] {
+            let delivered = vec![(due.key, Settlement::Delivered)];
+            bench.outbox.settle(delivered, 10).await.unwrap();
+        }
+        let left = tempfile::tempdir().unwrap();
+        for file in fs::read_dir(bench.config.path.parent().unwrap()).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), left.path().join(file.file_name())).unwrap();
+        }
+        drop(hold);
+        let config = config_in(left.path());
+        if power_loss {
+            fs::remove_file(left.path().join("outbox.db-claims")).unwrap();
+        }
+        let outbox = Sqlite::open(&config, Box::new(|_| {})).unwrap();
+        let claimed = outbox.claim("A", 10, Capacity::of(9)).await.unwrap();
+        let found: Vec<_> = claimed
+            .iter()
+            .map(|due| (due.id.as_str(), due.attempt, due.crashes))
+            .collect();
+        let counts = outbox.stats().await.unwrap().endpoints[0].counts;
+        assert!(counts.conserved());
+        match power_loss {
+            false => {
+                assert_eq!(found, [("c", 2, 1), ("d", 1, 0)]);
+                assert_eq!(counts.delivered, 2);
+            }
+            true => {
+                let all = ["a", "b", "c", "d"].map(|id| (id, 1, 0));
+                assert_eq!(found, all);
+            }
+        }
+    }
+}
+
+/// More than any window holds, of one busy conversation and of quiet ones behind it.
+#[tokio::test]
+async fn a_backlog_is_told_whole_and_in_order_and_the_quiet_do_not_wait_for_the_busy() {
+    let bench = bench();
+    let mut entries: Vec<NewEntry> = (0..600)
+        .map(|n| entry(&format!("busy{n}/x"), "A,B", 10))
+        .collect();
+    entries.extend((0..5).map(|n| entry(&format!("quiet{n}/q{n}"), "A,B", 10)));
+    bench.outbox.append(entries).await.unwrap();
+    let mut told = Vec::new();
+    let mut quiet_at = Vec::new();
+    loop {
+        let claimed = bench.outbox.claim("A", 10, Capacity::of(4)).await.unwrap();
+        let due = bench.outbox.next_due_ms("A").await.unwrap();
+        if claimed.is_empty() && due.is_none() {
+            break;
+        }
+        let keys = claimed.iter().map(|due| (due.key, Settlement::Delivered));
+        bench.outbox.settle(keys.collect(), 10).await.unwrap();
+        for due in claimed {
+            match due.id.strip_prefix("busy") {
+                Some(n) => told.push(n.parse::<usize>().unwrap()),
+                None => quiet_at.push(told.len()),
+            }
+        }
+    }
+    assert_eq!(told, (0..600).collect::<Vec<_>>());
+    assert_eq!(quiet_at.len(), 5);
+    assert!(quiet_at[4] < 20, "{quiet_at:?}");
+    let stats = bench.outbox.stats().await.unwrap();
+    assert_eq!(stats.endpoints[0].counts.delivered, 605);
+    assert_eq!(
+        (stats.entries, stats.endpoints[1].counts.pending),
+        (605, 605)
+    );
+}

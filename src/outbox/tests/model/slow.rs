@@ -1,6 +1,7 @@
 //! The slow outbox: every pair that ever was, in a list.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{How, What};
 use crate::outbox::*;
@@ -8,6 +9,8 @@ use crate::outbox::*;
 /// The slow and obvious one: every pair that ever was, in the order of acceptance.
 pub(super) struct Model {
     pub(super) config: Config,
+    /// The first time that was told since the last start.
+    pub(super) opened_ms: Option<u64>,
     pub(super) seq: u64,
     pub(super) pairs: Vec<Pair>,
     /// Bytes of events that have a pair pending or dead.
@@ -84,6 +87,7 @@ impl Model {
     pub(super) fn new(config: Config) -> Model {
         Model {
             config,
+            opened_ms: None,
             seq: 0,
             pairs: Vec::new(),
             held: BTreeMap::new(),
@@ -183,11 +187,19 @@ impl Model {
             .sort_by_key(|(forget_at_ms, _)| *forget_at_ms);
     }
 
+    /// Whether what is kept for so long is kept still, because it was here at the start.
+    fn is_held(&self, keep: Duration, now_ms: u64) -> bool {
+        let opened_ms = self.opened_ms.unwrap_or(now_ms);
+        now_ms < opened_ms + keep.as_millis() as u64
+    }
+
     pub(super) fn sweep(&mut self, now_ms: u64) {
+        self.opened_ms.get_or_insert(now_ms);
         let keep = self.config.dead_keep.as_millis() as u64;
+        let held = self.is_held(self.config.dead_keep, now_ms);
         let mut old: Vec<usize> = (0..self.pairs.len())
             .filter(|&at| self.pairs[at].state == State::Dead)
-            .filter(|&at| self.pairs[at].died_at_ms + keep <= now_ms)
+            .filter(|&at| !held && self.pairs[at].died_at_ms + keep <= now_ms)
             .collect();
         let numbers = self.numbers();
         let number = |endpoint| numbers.iter().position(|name| *name == endpoint);
@@ -199,8 +211,9 @@ impl Model {
             self.discard(at);
             self.forget_ended(now_ms);
         }
+        let held = self.is_held(self.config.dedupe, now_ms);
         while let Some((forget_at_ms, _)) = self.remembered.first()
-            && (*forget_at_ms <= now_ms
+            && ((*forget_at_ms <= now_ms && !held)
                 || self.remembered.len() as u64 > self.config.dedupe_ids_max)
         {
             self.remembered.remove(0);
@@ -412,6 +425,7 @@ impl Model {
     }
 
     pub(super) fn put_back(&mut self, crashes: u32) {
+        self.opened_ms = None;
         for pair in &mut self.pairs {
             if pair.state == State::InFlight {
                 pair.state = pair.before();

@@ -66,7 +66,7 @@ fn open(disk: &Arc<Disk>, config: &Config) -> Result<Store, String> {
     let connection = connection.map_err(|error| error.to_string())?;
     let prepared = file::prepare(connection, &config.path);
     let prepared = prepared.map_err(|error| error.to_string())?;
-    Store::start(prepared, config).map_err(|error| error.to_string())
+    Store::start(prepared, config, None).map_err(|error| error.to_string())
 }
 
 /// The expected as the file has them.
@@ -81,8 +81,9 @@ fn read(store: &Store) -> Result<Expected, String> {
             .unwrap()
     };
     expected.pending = ids("pair");
-    let unlooked = "(SELECT seq FROM event JOIN endpoint
-        WHERE seq > looked_to AND instr(endpoints, ' ' || number || ' '))";
+    let unlooked = "(SELECT event.seq FROM event JOIN endpoint
+        WHERE event.seq > looked_to AND instr(endpoints, ' ' || number || ' ')
+        AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.seq = event.seq))";
     expected.pending.extend(ids(unlooked));
     expected.dead = ids("dead");
     let check = file::read(&store.connection, "quick_check").map_err(|e| e.to_string())?;
@@ -161,6 +162,7 @@ fn apply(
                 ));
             }
             store.settle(&settlements, now_ms)?;
+            store.record_delivered()?;
         }
         Step::Replay | Step::Discard => {
             let act = match step {
