@@ -258,6 +258,7 @@ fn problem(problem: Problem) -> v1::Problem {
         severity: match problem.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Note => "note",
         }
         .to_owned(),
     }

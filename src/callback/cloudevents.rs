@@ -39,6 +39,9 @@ struct CloudEvent<'a> {
     out_of_order: bool,
     #[serde(rename = "operationid", skip_serializing_if = "str::is_empty")]
     operation_id: &'a str,
+    /// The query of the call that brought it, as it came.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    query: &'a str,
     datacontenttype: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a RawValue>,
@@ -116,6 +119,7 @@ fn cloud_event<'a>(endpoint: &Endpoint, envelope: Envelope<'a>, body: &'a [u8]) 
         gap: envelope.gap,
         out_of_order: envelope.out_of_order,
         operation_id: &envelope.event.operation_id,
+        query: &envelope.event.query,
         datacontenttype: "application/json",
         data,
         data_base64: data.is_none().then(|| STANDARD.encode(body)),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::uri::InvalidUri;
 use http::{HeaderValue, Uri};
 use ipnet::IpNet;
 use url::{Host, Position, Url};
@@ -42,23 +43,34 @@ pub(super) enum BadUrl {
 }
 
 impl Destination {
-    fn read(url: &str, allowed: &[IpNet]) -> Result<Destination, BadUrl> {
-        let url = Url::parse(url).map_err(|error| BadUrl::Unreadable(error.to_string()))?;
+    fn read(written: &str, allowed: &[IpNet]) -> Result<Destination, BadUrl> {
+        let url = Url::parse(written).map_err(|error| BadUrl::Unreadable(error.to_string()))?;
         if let Some((address, why)) = literal_is_forbidden(&url, allowed) {
             return Err(BadUrl::Blocked { address, why });
         }
         let authority = &url[Position::BeforeHost..Position::AfterPort];
-        let path = &url[Position::BeforePath..Position::AfterQuery];
         let unreadable = |error: http::Error| BadUrl::Unreadable(error.to_string());
         Ok(Destination {
             target: target_of(&url)?,
-            // What a URL is written with is what a request line may have.
-            path: path
-                .parse::<Uri>()
-                .map_err(|error| unreadable(error.into()))?,
+            path: line_of(&url, written).map_err(|error| unreadable(error.into()))?,
             host: HeaderValue::from_str(authority).map_err(|error| unreadable(error.into()))?,
             allowed: allowed.to_vec(),
         })
+    }
+}
+
+/// What stands in the request line. The query is the IM server's own word and goes on as it came:
+/// the URL parser would write some characters of it in another way.
+fn line_of(url: &Url, written: &str) -> Result<Uri, InvalidUri> {
+    let path = &url[Position::BeforePath..Position::AfterPath];
+    let before_fragment = written.split('#').next().unwrap_or_default();
+    let as_written = before_fragment
+        .split_once('?')
+        .and_then(|(_, query)| format!("{path}?{query}").parse().ok());
+    match as_written {
+        Some(line) => Ok(line),
+        // What a URL is written with is what a request line may have.
+        None => url[Position::BeforePath..Position::AfterQuery].parse(),
     }
 }
 
@@ -122,8 +134,10 @@ mod tests {
             (
                 "HTTP://127.1/%E4%B8%AD?q=\u{4e2d}",
                 "127.0.0.1",
-                "/%E4%B8%AD?q=%E4%B8%AD",
+                "/%E4%B8%AD?q=\u{4e2d}",
             ),
+            ("http://h/a?it's=%27&b", "h", "/a?it's=%27&b"),
+            ("http://h/a?b c", "h", "/a?b%20c"),
             ("https://[::1]:8443/x", "[::1]:8443", "/x"),
         ] {
             let expected = (host.to_owned(), path.to_owned());

@@ -259,7 +259,8 @@ fn request(
     for (name, value) in &outgoing.headers {
         // A value that is no header value (a trace id with a line break) is left out: it must not
         // be able to add headers of its own.
-        if let (Some(name), Ok(value)) = (header_name(name), HeaderValue::from_str(value)) {
+        let value = HeaderValue::from_bytes(value.as_bytes());
+        if let (Some(name), Ok(value)) = (header_name(name), value) {
             headers.append(name, value);
         }
     }

@@ -11,7 +11,7 @@ use super::files::Files;
 use crate::callback::check_secret;
 use crate::config;
 use crate::decision::FailureClass;
-use crate::event::Moment;
+use crate::dialect;
 use crate::policy::{self, CompileContext, Override, Snapshot, Unmaskable};
 use crate::reload::read_files;
 use crate::settings::{Problem, Severity};
@@ -123,7 +123,7 @@ fn check(files: &Files, env: &[(String, String)]) -> anyhow::Result<Checked> {
 /// What each class of failure leads to, by hook.
 fn failures(snapshot: &Snapshot) -> BTreeMap<&'static str, Actions> {
     let before = snapshot.hooks();
-    let before = before.filter(|rules| rules.hook.moment == Moment::Before);
+    let before = before.filter(|rules| dialect::info(rules.hook).may_ask());
     before
         .map(|rules| {
             let actions = FailureClass::ALL

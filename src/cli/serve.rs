@@ -172,6 +172,7 @@ fn refuse_as_json(problems: &[Problem]) -> ExitCode {
         match problem.severity {
             Severity::Error => error!("{problem}"),
             Severity::Warning => warn!("{problem}"),
+            Severity::Note => info!("{problem}"),
         }
     }
     error!("not started; `callgate check` lists the problems too");

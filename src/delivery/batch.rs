@@ -33,6 +33,8 @@ pub(super) struct Waiting<T> {
     pub until_ms: u64,
     /// Empty where its order does not matter.
     pub ordering_key: String,
+    /// The query that its request has; empty where the request itself has none of an event.
+    pub query: String,
     pub item: T,
 }
 
@@ -69,12 +71,12 @@ impl<T> Batches<T> {
     /// nothing of its hook is under way.
     pub(super) fn take(&mut self, now_ms: u64, cut: impl Fn(&str) -> Cut) -> Option<Batch<T>> {
         for (hook, queue) in &mut self.queues {
-            let (places, full) = fitting(queue, &self.busy, cut(hook));
             let idle = self.under_way.get(hook).is_none_or(|count| *count == 0);
-            let due = places.iter().any(|&place| queue[place].until_ms <= now_ms);
-            if places.is_empty() || !(full || idle || due) {
+            let Some(places) = ready(queue, &self.busy, cut(hook), |places, full| {
+                full || idle || places.iter().any(|&place| queue[place].until_ms <= now_ms)
+            }) else {
                 continue;
-            }
+            };
             let mut taken = Vec::with_capacity(places.len());
             for place in places.into_iter().rev() {
                 taken.extend(queue.remove(place));
@@ -135,13 +137,21 @@ impl<T> Batches<T> {
     }
 
     /// When the next batch is sent, whether it is full by then or not. What waits for the end of
-    /// a request is not asked.
+    /// a request is not asked, nor what stands behind an event of another query.
     pub(super) fn next_ms(&self) -> Option<u64> {
-        let waiting = self.queues.values().flatten();
-        waiting
-            .filter(|waiting| !self.busy.contains(&waiting.ordering_key))
-            .map(|waiting| waiting.until_ms)
-            .min()
+        let of = |queue: &VecDeque<Waiting<T>>| {
+            let mut first: HashMap<&str, &str> = HashMap::new();
+            let mut soonest: Option<u64> = None;
+            for waiting in queue {
+                let (key, query) = (waiting.ordering_key.as_str(), waiting.query.as_str());
+                let is_behind = !key.is_empty() && *first.entry(key).or_insert(query) != query;
+                if !is_behind && !self.busy.contains(key) {
+                    soonest = Some(soonest.map_or(waiting.until_ms, |at| at.min(waiting.until_ms)));
+                }
+            }
+            soonest
+        };
+        self.queues.values().filter_map(of).min()
     }
 
     /// Everything that waits, not to be sent.
@@ -152,16 +162,47 @@ impl<T> Batches<T> {
     }
 }
 
-/// The places of the first events that fit a batch, and whether nothing more would.
+/// The places of the events of a batch that may be sent. A request has one query, so there is one
+/// batch to look at for each query of those that wait.
+fn ready<T>(
+    queue: &VecDeque<Waiting<T>>,
+    busy: &HashSet<String>,
+    cut: Cut,
+    may_be_sent: impl Fn(&[usize], bool) -> bool,
+) -> Option<Vec<usize>> {
+    let mut seen: HashSet<&str> = HashSet::new();
+    for waiting in queue {
+        if !seen.insert(&waiting.query) {
+            continue;
+        }
+        let (places, full) = fitting(queue, busy, cut, &waiting.query);
+        if !places.is_empty() && may_be_sent(&places, full) {
+            return Some(places);
+        }
+    }
+    None
+}
+
+/// The places of the first events of a query that fit a batch, and whether nothing more would.
+/// What stands behind an event of another query in order waits for that one.
 fn fitting<T>(
     queue: &VecDeque<Waiting<T>>,
     busy: &HashSet<String>,
     cut: Cut,
+    query: &str,
 ) -> (Vec<usize>, bool) {
     let mut places = Vec::new();
     let mut bytes = 0;
+    let mut behind: HashSet<&str> = HashSet::new();
     for (place, waiting) in queue.iter().enumerate() {
-        if busy.contains(&waiting.ordering_key) {
+        let key = waiting.ordering_key.as_str();
+        if busy.contains(key) || behind.contains(key) {
+            continue;
+        }
+        if waiting.query != query {
+            if !key.is_empty() {
+                behind.insert(key);
+            }
             continue;
         }
         bytes += waiting.bytes;
@@ -179,17 +220,20 @@ fn fitting<T>(
 mod tests {
     use super::*;
 
-    /// `name:bytes@until`, in a queue of its first letter, with the ordering key after a slash.
+    /// `name:bytes@until`, in a queue of its first letter, with the ordering key after a slash and
+    /// the query after a question mark.
     fn batches(events: &[&str]) -> Batches<String> {
         let mut batches = Batches::default();
         for event in events {
             let (name, rest) = event.split_once(':').unwrap();
             let (bytes, until) = rest.split_once('@').unwrap();
+            let (name, query) = name.split_once('?').unwrap_or((name, ""));
             let (name, key) = name.split_once('/').unwrap_or((name, ""));
             let waiting = Waiting {
                 bytes: bytes.parse().unwrap(),
                 until_ms: until.parse().unwrap(),
                 ordering_key: key.to_owned(),
+                query: query.to_owned(),
                 item: name.to_owned(),
             };
             batches.add(&name[..1], waiting);
@@ -248,6 +292,26 @@ mod tests {
     }
 
     #[test]
+    fn events_of_different_queries_share_no_batch() {
+        let events = ["a1?x:1@9", "a2?y:1@5", "a3?x:1@9", "a4?y:1@9"];
+        check(&events, 9, 100, &[(4, ""), (5, "a2+a4"), (9, "a1+a3")]);
+        check(&events, 2, 100, &[(0, "a1+a3 a2+a4")]);
+    }
+
+    #[test]
+    fn a_conversation_keeps_its_order_over_queries() {
+        let mut batches = batches(&["a1/k?x:1@9", "a2/k?y:1@1", "a3?y:1@5", "a4/k?x:1@9"]);
+        // Nothing can be sent for the sake of what stands behind.
+        assert_eq!(batches.next_ms(), Some(5));
+        for expected in [vec!["a1"], vec!["a2", "a3"], vec!["a4"]] {
+            let batch = batches.take(0, cut(9, 100)).unwrap();
+            assert_eq!(batch.items, expected);
+            batches.end(&batch.hook, &batch.ordering_keys, &[]);
+        }
+        assert_eq!(batches.len(), 0);
+    }
+
+    #[test]
     fn a_lonely_event_goes_at_once_and_the_next_ones_while_it_is_under_way_together() {
         let mut batches = batches(&["a1:1@500"]);
         let first = batches.take(0, cut(9, 100)).unwrap();
@@ -257,6 +321,7 @@ mod tests {
                 bytes: 1,
                 until_ms: 500,
                 ordering_key: String::new(),
+                query: String::new(),
                 item: name.to_owned(),
             };
             batches.add("a", waiting);

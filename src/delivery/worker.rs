@@ -23,7 +23,7 @@ use super::tools::Tools;
 use crate::callback::{ReadEvent, Readiness, batched_hooks, takes_batches};
 use crate::event::Hook;
 use crate::outbox::{Capacity, OutboxError};
-use crate::policy::Endpoint;
+use crate::policy::{Endpoint, EventFormat};
 
 /// How often events are looked for that have waited too long, at the least; and how many are
 /// discarded at once.
@@ -294,6 +294,7 @@ impl EndpointWorker {
                 bytes: event.stored.body.len(),
                 until_ms: event.stored.accepted_at_ms.saturating_add(wait_ms),
                 ordering_key: key_of(&event).to_owned(),
+                query: query_of(endpoint, &event).to_owned(),
                 item: event,
             };
             self.batches.add(&hook, waiting);
@@ -458,6 +459,14 @@ impl EndpointWorker {
                 self.tools.outbox_failed(&error);
             }
         }
+    }
+}
+
+/// What distinguishes the requests of one hook: of CloudEvents each says its query itself.
+fn query_of<'a>(endpoint: &Endpoint, event: &'a ReadEvent) -> &'a str {
+    match endpoint.events.format {
+        EventFormat::Dialect => &event.event.query,
+        EventFormat::CloudEvents => "",
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 use crate::decision::{Failure, FailureClass, Outcome};
-use crate::event::closed_set;
+use crate::event::{DialectId, closed_set};
 
 /// How answers are read that mean something else than their author thinks.
 #[derive(
@@ -38,6 +38,79 @@ pub enum Answers {
 }
 
 closed_set!(Answers);
+
+/// What keeps an answer from meaning to the IM server all that it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumCount, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum Protection {
+    /// A refusal's `errCode` that OpenIM would report as a success or as a fault of its own is
+    /// 20001 instead.
+    Code,
+    /// What an answer leaves out, and OpenIM would therefore wipe, is the request's value.
+    Echo,
+    /// A value that OpenIM panics on is left out.
+    Panic,
+    /// A field that changes who gets a message, or who owns a group, is left out.
+    Redirect,
+    /// An answer that refuses, beside a field of a wrong type, refuses.
+    Refusal,
+    /// `null` or `""` that would empty what the request has is left out, where the answer does not
+    /// repeat the request on purpose.
+    Wipe,
+}
+
+closed_set!(Protection);
+
+/// The protections that are on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protections([bool; Protection::COUNT]);
+
+impl Protections {
+    pub fn of(is_on: impl Fn(Protection) -> bool) -> Protections {
+        Protections(Protection::ALL.map(is_on))
+    }
+
+    pub fn hold(self, protection: Protection) -> bool {
+        self.0[protection as usize]
+    }
+}
+
+impl Default for Protections {
+    fn default() -> Protections {
+        Protections::of(|_| true)
+    }
+}
+
+/// How the answers of an endpoint are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AnswerRules {
+    pub answers: Answers,
+    pub protect: Protections,
+}
+
+impl From<Answers> for AnswerRules {
+    fn from(answers: Answers) -> AnswerRules {
+        AnswerRules {
+            answers,
+            protect: Protections::default(),
+        }
+    }
+}
+
+impl Answers {
+    /// An endpoint of this dialect can be read in this way; other ways say nothing to it.
+    pub fn suits(self, dialect: DialectId) -> bool {
+        match self {
+            Answers::OpenIm => true,
+            Answers::Strict => matches!(dialect, DialectId::OpenIm | DialectId::OpenImV2),
+            Answers::Intent => !matches!(dialect, DialectId::ChatServer | DialectId::Funtek),
+            Answers::OpenIm21 => dialect == DialectId::OpenImV2,
+            Answers::OpenIm30 | Answers::OpenIm342 | Answers::OpenIm36 => {
+                dialect == DialectId::OpenIm
+            }
+        }
+    }
+}
 
 /// An answer as we understand it.
 #[derive(Clone, Debug, PartialEq, Eq)]

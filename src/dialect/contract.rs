@@ -3,10 +3,12 @@
 //! Owns: the trait and its words.
 //! Leaves alone: which dialects there are (`registry`).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::answers::{Answers, Reading};
+use super::answers::{AnswerRules, Reading};
 use super::hooks::HookInfo;
 use crate::decision::{Decision, Replacement};
 use crate::event::{DialectId, Event, Hook, Message};
@@ -55,7 +57,7 @@ impl<'a> Headers<'a> {
 
     /// The first value of a header, if it is text.
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.0?.get(name)?.to_str().ok()
+        std::str::from_utf8(self.0?.get(name)?.as_bytes()).ok()
     }
 }
 
@@ -105,6 +107,19 @@ pub struct Outgoing {
     pub body: Bytes,
 }
 
+/// How long an IM server waits for the answer to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// The server, for people.
+    pub server: &'static str,
+    /// Where its own settings say nothing else.
+    pub usual: Duration,
+    /// Whatever its settings say.
+    pub most: Option<Duration>,
+    /// Which of its settings says so.
+    pub setting: &'static str,
+}
+
 /// How one IM server writes its calls and reads answers.
 pub trait Dialect: Send + Sync + std::fmt::Debug {
     fn id(&self) -> DialectId;
@@ -122,6 +137,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
 
     /// The hook that the head of a call names; `None` where only the body says it.
     fn hook_of(&self, head: &Head<'_>) -> Option<Hook>;
+
+    /// How long the server waits for the answer to a before hook; `None` where nobody knows.
+    fn patience(&self, _hook: Hook) -> Option<Patience> {
+        None
+    }
 
     /// A call of this hook carries many events, so its body may be longer than most.
     fn takes_long_bodies(&self, _hook: Hook) -> bool {
@@ -158,7 +178,7 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
 
     /// An endpoint of this dialect can be asked about or told of the events of a hook.
     fn speaks(&self, hook: Hook) -> bool {
-        self.hooks().iter().any(|info| info.hook == hook)
+        self.hooks().iter().any(|info| info.hook.name == hook.name)
     }
 
     /// A status with which an endpoint says that it has the events that it was told of.
@@ -207,7 +227,7 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     }
 
     /// Reads the answer of an endpoint of this dialect. `event` is the one that it was shown.
-    fn read_answer(&self, event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading;
+    fn read_answer(&self, event: &Event, status: u16, body: &[u8], rules: AnswerRules) -> Reading;
 
     /// The event as it is after a replacement, its texts found again: what would really be sent.
     fn apply(&self, event: &Event, replacement: &Replacement) -> Event;

@@ -101,6 +101,23 @@ impl HookInfo {
         redirects(name) || field.is_some_and(harms)
     }
 
+    /// The answer's field changes who gets a message or owns a group, so that only a policy that
+    /// says so lets a business server set it. Of a hook for unknown commands nothing is known.
+    pub fn redirects(&self, field: &str) -> bool {
+        !self.is_for_others() && redirects(field)
+    }
+
+    /// It stands for every command that has no hook of its own.
+    pub fn is_for_others(&self) -> bool {
+        self.area == "other"
+    }
+
+    /// A server may wait for the answer.
+    pub fn may_ask(&self) -> bool {
+        // OpenIM's unknown commands are of both moments.
+        self.hook.moment == Moment::Before || self.hook.name == "*"
+    }
+
     pub fn answer_field(&self, name: &str) -> Option<&'static AnswerField> {
         self.answer.iter().find(|field| field.name == name)
     }
@@ -217,9 +234,7 @@ impl Effect {
     }
 }
 
-/// The answer's field changes who gets a message or owns a group, so that only a policy that says
-/// so lets a business server set it.
-pub fn redirects(field: &str) -> bool {
+fn redirects(field: &str) -> bool {
     matches!(
         field,
         "recvID" | "groupID" | "userIDList" | "sessionType" | "ownerUserID" | "creatorUserID"

@@ -21,13 +21,12 @@ mod registry;
 mod tests;
 mod wukongim;
 
-pub use answers::{AnswerWarning, Answers, Reading};
+pub use answers::{AnswerRules, AnswerWarning, Answers, Protection, Protections, Reading};
 pub use chatserver::ChatServerOptions;
-pub use contract::{Call, Decoded, Dialect, Head, Headers, Outgoing, Reply, Unreadable};
+pub use contract::{Call, Decoded, Dialect, Head, Headers, Outgoing, Patience, Reply, Unreadable};
 pub use funtek::FuntekOptions;
-pub use hooks::{
-    Ability, AnswerField, BodyText, Effect, Form, HookInfo, Kind, Receiver, redirects,
-};
+pub use hooks::{Ability, AnswerField, BodyText, Effect, Form, HookInfo, Kind, Receiver};
+pub use query::{refuse_query, with_query};
 pub use registry::{
     Options, event_from_body, event_from_message, heard, hook, info, native_event_from_message,
     near_names, of, owner, read_stored,

@@ -103,7 +103,12 @@ pub fn read_stored(
 pub fn owner(hook: Hook) -> DialectId {
     DialectId::ALL
         .into_iter()
-        .find(|id| of(*id).hooks().iter().any(|info| info.hook == hook))
+        .find(|id| {
+            of(*id)
+                .hooks()
+                .iter()
+                .any(|info| info.hook.name == hook.name)
+        })
         .expect("hooks are made from the tables alone")
 }
 

@@ -18,13 +18,11 @@ use super::room_bot::RoomBots;
 use crate::callback::{Asked, Callbacks, TimeBudget};
 use crate::decision::{Answer, Decision, Failure, FailureClass, Hit, Outcome, Verdict};
 use crate::event::{Event, Hook};
-use crate::policy::{Ask, Found, HookRules, Scan, Snapshot, Step, Version};
+use crate::policy::{Ask, Found, HookRules, Scan, Snapshot, Step, Version, less_margin};
 use crate::reload::Policies;
 use crate::rooms::Rooms;
 use crate::telemetry::{LogThrottle, Metrics, Stage};
 
-/// We answer this much before the caller's limit, or 5 % of it if that is more.
-const MARGIN_MIN: Duration = Duration::from_millis(20);
 /// Where nobody says how long the caller waits, it is this much longer than the endpoint may take.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -405,14 +403,12 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Answer(Answer::Allow) => "allow",
         Outcome::Answer(Answer::Block(_)) => "block",
+        // Of what only a policy that says so lets through.
+        Outcome::Answer(Answer::Replace(new)) if new.is_empty() => "allow",
         Outcome::Answer(Answer::Replace(_)) => "replace",
         Outcome::Answer(Answer::Reply(_)) => "reply",
         Outcome::Failure(failure) => failure.class.name(),
     }
-}
-
-fn less_margin(limit: Duration) -> Duration {
-    limit.saturating_sub(MARGIN_MIN.max(limit / 20))
 }
 
 /// How long the caller waits; `None` is for ever, or not known.

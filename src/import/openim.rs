@@ -59,7 +59,19 @@ pub fn import_openim(
         is_own
     });
     let kept = import.policy.as_ref().map(|policy| keep(policy, &problems));
-    let text = write(file, section(&root), &converted.hooks, is_own);
+    let section = section(&root);
+    if let Some(version) = version_of(section) {
+        let at = At {
+            place: version.by.key_place.clone(),
+            path: version.by.key.clone(),
+        };
+        let what = format!(
+            "`answers: {}` is written, for this key says that the file is of {}",
+            version.answers, version.span
+        );
+        problems.note(&at, what, version.other);
+    }
+    let text = write(file, section, &converted.hooks, is_own);
     let text = match kept {
         Some(kept) => format!("{text}\n{kept}").trim_end().to_owned() + "\n",
         None => text,
@@ -142,10 +154,18 @@ fn endpoint(section: &Map, is_own: bool) -> String {
     if v2_url.is_some() {
         out.push_str("    dialect: openim-v2\n");
     }
-    if let Some(answers) = answers_of(section, v2_url.is_some()) {
+    if let Some(version) = version_of(section) {
+        let Version {
+            answers,
+            by,
+            span,
+            other,
+        } = version;
         let _ = writeln!(
             out,
-            "    answers: {answers}  # how the server of this file reads refusals"
+            "    # The file is of {span} (it has `{}`), and so a business server of theirs refuses.\n    \
+             # For one of another version: {other}.\n    answers: {answers}",
+            by.key
         );
     }
     if !is_own {
@@ -159,9 +179,20 @@ fn endpoint(section: &Map, is_own: bool) -> String {
     )
 }
 
-/// The version of OpenIM that a file is of, by the keys that only some have; `None` for the newest
-/// and for v2.0.
-fn answers_of(section: &Map, is_v2: bool) -> Option<&'static str> {
+/// Which versions of OpenIM have a file like this.
+struct Version<'a> {
+    /// How a business server that was written for them is read.
+    answers: &'static str,
+    /// The key that says so.
+    by: &'a Entry,
+    span: &'static str,
+    /// What to write where the business server is of another version.
+    other: &'static str,
+}
+
+/// The version that a file is of, by the keys that only some have; `None` for the newest and for
+/// v2.0.
+fn version_of(section: &Map) -> Option<Version<'_>> {
     // v2.0 spells its first key with a small b, and has neither presence nor push.
     const SINCE_2_1: [&str; 3] = [
         "callbackBeforeSendSingleMsg",
@@ -171,12 +202,30 @@ fn answers_of(section: &Map, is_v2: bool) -> Option<&'static str> {
     const SINCE_3_4_2: [&str; 1] = ["quitGroup"];
     // v3.7 has a file of its own, whose keys begin with the moment.
     const UNTIL_3_6: [&str; 4] = ["msgModify", "userOnline", "offlinePush", "onlinePush"];
-    let has = |names: &[&str]| section.values().any(|entry| names.contains(&&*entry.key));
-    match is_v2 {
-        true => has(&SINCE_2_1).then_some("openim-2.1"),
-        false if has(&SINCE_3_4_2) => Some("openim-3.4.2"),
-        false => has(&UNTIL_3_6).then_some("openim-3.0"),
+    let find = |names: &[&str]| {
+        let mut keys = section.values();
+        keys.find(|entry| names.contains(&&*entry.key))
+    };
+    let version = |by, answers, span, other| Version {
+        answers,
+        by,
+        span,
+        other,
+    };
+    if scalar(section, "callbackurl").is_some() {
+        let by = find(&SINCE_2_1)?;
+        let other = "remove the line for v2.0, which refuses with `actionCode` 1 and `errCode` 0";
+        return Some(version(by, "openim-2.1", "v2.1 to v2.3", other));
     }
+    if let Some(by) = find(&SINCE_3_4_2) {
+        // v3.6 has the keys of v3.5; its own server ignores every refusal.
+        let other = "remove the line for v3.7 and later, write openim-3.0 for v3.0 to v3.4.0; \
+                     openim-3.6 ignores every refusal, as the server of v3.6 itself does";
+        return Some(version(by, "openim-3.4.2", "v3.4.2 to v3.6", other));
+    }
+    let by = find(&UNTIL_3_6)?;
+    let other = "remove the line for v3.7 and later, write openim-3.4.2 for v3.4.2 to v3.6";
+    Some(version(by, "openim-3.0", "v3.0 to v3.4.0", other))
 }
 
 fn write_field(out: &mut String, key: &str, value: &Value) {

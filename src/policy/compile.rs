@@ -61,7 +61,7 @@ pub fn compile(files: &FileSet, context: &CompileContext, number: u64) -> Compil
         let mut spec = spec::read(&root);
         root.finish();
         compiled.outside = secrets::settle(&mut spec, files, context, &problems);
-        review::review(&spec, files, context, &file, &problems);
+        review::review(&spec, files, context, &file, &overrides, &problems);
         let compiler = Compiler {
             files,
             problems: &problems,

@@ -203,7 +203,7 @@ impl<'a> Ask<'a> {
         } = self.case;
         let outcome = match outcome {
             Outcome::Answer(Answer::Replace(replacement)) => {
-                let replacement = rules.admit(event, &replacement);
+                let replacement = rules.admit(event, &replacement, self.endpoint.answers.protect);
                 if !replacement.is_empty() {
                     let event = dialect::of(event.dialect).apply(event, &replacement);
                     return self.case.scan(Some(Box::new(Replaced {

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use strum::{IntoStaticStr, VariantArray};
 
 use super::url_prefix::UrlPrefix;
-use crate::dialect::Answers;
+use crate::dialect::AnswerRules;
 use crate::event::DialectId;
 
 /// A business server, with how it is asked and how it is protected.
@@ -17,7 +17,7 @@ pub struct Endpoint {
     pub name: Arc<str>,
     pub url: String,
     pub dialect: DialectId,
-    pub answers: Answers,
+    pub answers: AnswerRules,
     pub in_flight_max: usize,
     pub answer_bytes_max: usize,
     pub connect_timeout: Duration,

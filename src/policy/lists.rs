@@ -190,7 +190,9 @@ impl Reading<'_> {
         };
         match problem.severity {
             Severity::Error => self.fault_at(&at, &problem.what, &problem.hint),
-            Severity::Warning => self.problems.warning(&at, problem.what, problem.hint),
+            Severity::Warning | Severity::Note => {
+                self.problems.warning(&at, problem.what, problem.hint)
+            }
         }
     }
 

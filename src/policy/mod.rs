@@ -9,7 +9,7 @@
 //! Read `compile.rs` for the way in, and `decide.rs` for the way out.
 //!
 //! Order, downward: `explain`, `decide`, `conclude`, `screen`, `unmaskable`, `lint`, `everyday`,
-//! `word_lists`, `compile`, `snapshot`, `secrets`, `review`, `lists`, `spec`, `sources`, `overrides`,
+//! `word_lists`, `compile`, `snapshot`, `secrets`, `review`, `times`, `lists`, `spec`, `sources`, `overrides`,
 //! `openim_config`, `texts`, `failure`, `type_set`, `endpoint`, `url_address`, `url_prefix`.
 
 mod compile;
@@ -32,6 +32,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod times;
 mod type_set;
 mod unmaskable;
 mod url_address;
@@ -53,6 +54,7 @@ pub use overrides::Override;
 pub use screen::Found;
 pub use snapshot::{HookRules, ListRules, Snapshot, Version};
 pub use sources::{CompileContext, DEFAULTS, FileSet, SecretCheck};
+pub use times::less_margin;
 pub use type_set::TypeSet;
 pub use unmaskable::Unmaskable;
 pub use url_address::UrlAddress;

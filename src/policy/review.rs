@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::sources::{CALLBACK_URL, CompileContext, FileSet, inside};
+use super::overrides::Override;
+use super::sources::{CompileContext, FileSet, inside};
 use super::spec::{AskWhom, HookSpec, ListDoes, Named, Spec};
 use super::texts::ReplaceInSendHook;
+use super::times::{self, uses_endpoint};
 use crate::decision::ListAction;
 use crate::dialect;
 use crate::event::Moment;
@@ -22,6 +24,7 @@ pub(super) fn review(
     files: &FileSet,
     context: &CompileContext,
     file: &At,
+    overrides: &[Override],
     problems: &Problems,
 ) {
     let review = Review {
@@ -32,6 +35,7 @@ pub(super) fn review(
     review.endpoints(context);
     review.lists(files);
     review.hooks();
+    times::review(spec, file, overrides, problems);
     review.time_of_a_send();
     review.deferred_masks();
 }
@@ -142,14 +146,6 @@ impl<'a> Review<'a> {
             let what = "a before hook has one answer, so it asks one endpoint";
             self.problems.error(&hook.at_endpoint, what, "name one");
         }
-        if hook.enable && self.asks(hook) && hook.timeout > hook.caller_timeout {
-            let what = format!(
-                "the IM server gives up after caller_timeout ({:?}), so {:?} are never used up",
-                hook.caller_timeout, hook.timeout
-            );
-            let hint = "make it shorter than caller_timeout";
-            self.problems.warning(&hook.at_timeout, what, hint);
-        }
     }
 
     fn after_hook(&self, hook: &HookSpec) {
@@ -240,15 +236,5 @@ impl<'a> Review<'a> {
             (Some(named), _) | (None, Some(named)) => Box::new(named.iter().map(lower)),
             (None, None) => Box::new(self.spec.lists.iter().map(|list| list.name.to_lowercase())),
         }
-    }
-}
-
-fn uses_endpoint(hook: &HookSpec, name: &str) -> bool {
-    match &hook.endpoints {
-        AskWhom::Nobody => false,
-        AskWhom::Default => name.eq_ignore_ascii_case(CALLBACK_URL),
-        AskWhom::These(names) => names
-            .iter()
-            .any(|named| named.name.eq_ignore_ascii_case(name)),
     }
 }

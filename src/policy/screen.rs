@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::snapshot::{HookRules, ListRules, Snapshot};
 use super::texts::{CannotReplace, NestedText, ReplaceInSendHook};
 use crate::decision::{Hit, ListAction, Refusal, Replacement, Verdict};
-use crate::dialect;
+use crate::dialect::{self, Protection, Protections};
 use crate::event::{Event, Text, TextClass};
 use crate::filter::{self, Evasion, Mask, Match, Scratch};
 
@@ -121,8 +121,15 @@ impl Snapshot {
 impl HookRules {
     /// The part of an endpoint's replacement that may reach the IM server: no content where its
     /// answer carries none, and no field that would change who gets the message, unless the
-    /// hook's `pass_fields` names it. What it names passes even where it does harm.
-    pub(super) fn admit(&self, event: &Event, replacement: &Replacement) -> Replacement {
+    /// hook's `pass_fields` names it or the endpoint's `protect` lets them all through. What
+    /// `pass_fields` names passes even where it does harm.
+    pub(super) fn admit(
+        &self,
+        event: &Event,
+        replacement: &Replacement,
+        protect: Protections,
+    ) -> Replacement {
+        let info = dialect::info(event.hook);
         let is_named = |field: &str| {
             let mut named = self.pass_fields.iter();
             named.any(|name| name.eq_ignore_ascii_case(field))
@@ -133,7 +140,8 @@ impl HookRules {
             .cloned()
             .collect();
         for (field, raw) in &replacement.fields {
-            let passes = !dialect::redirects(field) || is_named(field);
+            let is_held = info.redirects(field) && protect.hold(Protection::Redirect);
+            let passes = !is_held || is_named(field);
             // Of a value that was mended, the answer's own stands there already.
             if passes && !fields.iter().any(|(known, _)| known == field) {
                 fields.push((field.clone(), raw.clone()));

@@ -82,6 +82,14 @@ pub struct CompileContext {
 /// The error is one clause, and holds nothing of the secret.
 pub type SecretCheck = fn(&SecretSource) -> Result<(), String>;
 
+/// What the built-in defaults are called where a place names its file.
+const DEFAULTS_NAME: &str = "built-in defaults";
+
+/// Somebody wrote it: it stands in a file of the policy, or in the environment.
+pub(super) fn is_written(at: &At) -> bool {
+    &*at.place.file != DEFAULTS_NAME
+}
+
 /// A path as the file set has it.
 pub(super) fn inside(path: &str) -> &str {
     path.trim_start_matches("./")
@@ -178,7 +186,7 @@ fn map_of(node: Node, problems: &Problems) -> Option<Map> {
 
 fn defaults() -> Map {
     let problems = Problems::default();
-    let node = parse(&"built-in defaults".into(), DEFAULTS.as_bytes(), &problems);
+    let node = parse(&DEFAULTS_NAME.into(), DEFAULTS.as_bytes(), &problems);
     match node {
         Ok(Some(Node {
             value: Value::Map(map),

@@ -1,11 +1,13 @@
 //! Policies as a whole: what is reported about bad ones, and what good ones decide.
 
+mod content;
 mod decisions;
 mod failures;
 mod lint;
 mod openim;
 mod problems;
 mod shipped;
+mod times;
 mod values;
 
 use std::sync::Arc;
@@ -50,6 +52,7 @@ fn lines(compiled: &Compiled) -> Vec<String> {
         .map(|problem| match problem.severity {
             Severity::Error => problem.to_string(),
             Severity::Warning => format!("(warning) {problem}"),
+            Severity::Note => format!("(note) {problem}"),
         })
         .collect()
 }

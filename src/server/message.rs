@@ -50,12 +50,13 @@ impl Invalid {
 /// The event that a before request asks about.
 pub fn before_event(request: v1::BeforeRequest) -> Result<Event, Invalid> {
     let hook = hook_named(&request.hook, Moment::Before)?;
-    let mut event = event(
+    let event = event(
         hook,
         request.operation_id,
         request.message,
         request.body_json,
     )?;
+    let mut event = asked_with(event, request.query)?;
     if let Some(room) = &mut event.room {
         // A chat server that asks over gRPC has no state of its own.
         room.kept_here = true;
@@ -71,8 +72,17 @@ pub(super) fn after_event(
     let id = (!told.id.is_empty()).then_some(told.id);
     let event = hook_named(&told.hook, Moment::After)
         .and_then(|hook| event(hook, told.operation_id, told.message, told.body_json))
+        .and_then(|event| asked_with(event, told.query))
         .map_err(|invalid| invalid.below(&format!("events[{index}]")))?;
     Ok((event, id))
+}
+
+/// The event with the query that the caller gives it.
+fn asked_with(event: Event, query: String) -> Result<Event, Invalid> {
+    match dialect::refuse_query(&query) {
+        Some(why) => Err(Invalid::new("query", why)),
+        None => Ok(dialect::with_query(event, query)),
+    }
 }
 
 /// What of an unknown name is repeated to its caller.
@@ -167,7 +177,8 @@ fn checked(message: v1::Message, hook: Hook) -> Result<Message, Invalid> {
         ),
         msg_from: or(not_negative("msg_from", message.msg_from)?, 100),
         content_type: or(not_negative("content_type", message.content_type)?, 101),
-        status: or(not_negative("status", message.status)?, 1),
+        // OpenIM's own calls have 0.
+        status: not_negative("status", message.status)?,
         send_id: message.send_id,
         recv_id: message.recv_id,
         group_id: message.group_id,

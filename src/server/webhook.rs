@@ -207,10 +207,7 @@ impl Webhooks {
                 match dialect.decode_one(hook, operation_id, item.clone()) {
                     Ok(event) => {
                         unpacked += bytes_beside_body(&event);
-                        events.push(Event {
-                            query: query.clone(),
-                            ..event
-                        });
+                        events.push(dialect::with_query(event, query.clone()));
                     }
                     Err(unreadable) => {
                         self.note("unreadable_event", &unreadable.reason);

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-/// An error keeps a policy from coming into force; a warning does not.
+/// An error keeps a policy from coming into force; a warning does not, and a note may be as it is
+/// meant: what it says of another program's settings callgate cannot see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     Error,
     Warning,
+    Note,
 }
 
 /// One thing wrong with a policy, a list or the engine settings.
@@ -118,6 +120,10 @@ impl Problems {
 
     pub fn warning(&self, at: &At, what: impl Into<String>, hint: impl Into<String>) {
         self.add(at, what.into(), hint.into(), Severity::Warning);
+    }
+
+    pub fn note(&self, at: &At, what: impl Into<String>, hint: impl Into<String>) {
+        self.add(at, what.into(), hint.into(), Severity::Note);
     }
 
     pub fn any_error(&self) -> bool {

@@ -11,7 +11,8 @@ use crate::event::Hook;
 /// Every hook that was called since the start.
 #[derive(Debug, Default)]
 pub struct HookStates {
-    hooks: RwLock<HashMap<Hook, Arc<HookState>>>,
+    /// By name: one hook is for what is asked before and told after, that of unknown commands.
+    hooks: RwLock<HashMap<&'static str, (Hook, Arc<HookState>)>>,
 }
 
 /// Counters of one hook; all since the start of the process.
@@ -106,13 +107,13 @@ impl HookStates {
     /// The state of one hook, if it was ever called.
     pub fn get(&self, hook: Hook) -> Option<Arc<HookState>> {
         let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner);
-        hooks.get(&hook).cloned()
+        hooks.get(hook.name).map(|(_, state)| Arc::clone(state))
     }
 
     /// Every hook that was ever called, by name.
     pub fn called(&self) -> Vec<Hook> {
         let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner);
-        let mut names: Vec<_> = hooks.keys().copied().collect();
+        let mut names: Vec<_> = hooks.values().map(|(hook, _)| *hook).collect();
         names.sort();
         names
     }
@@ -120,7 +121,9 @@ impl HookStates {
     fn record(&self, hook: Hook, ended: Ended, skipped: Option<SkipReason>) {
         let state = self.get(hook).unwrap_or_else(|| {
             let mut hooks = self.hooks.write().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(hooks.entry(hook).or_default())
+            let fresh = || (hook, Arc::default());
+            let (_, state) = hooks.entry(hook.name).or_insert_with(fresh);
+            Arc::clone(state)
         });
         state.calls.fetch_add(1, Ordering::Relaxed);
         state.last_at_ms.store(now_ms(), Ordering::Relaxed);

@@ -5,7 +5,9 @@
 
 mod attacks;
 mod breakers;
+mod busy;
 mod chatserver;
+mod commands_of_tomorrow;
 mod connections;
 mod deadline_run;
 mod delivery;
@@ -19,6 +21,7 @@ mod grpc;
 mod harness;
 mod hostile;
 mod layers;
+mod list_names;
 mod logging;
 mod metrics;
 mod openim_http;
@@ -34,6 +37,7 @@ mod outbox_pending;
 mod policy_in_force;
 mod presence;
 mod privacy;
+mod queries;
 mod recordings;
 
 mod reload;

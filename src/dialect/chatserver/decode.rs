@@ -45,7 +45,7 @@ pub(crate) fn decode(call: &Call<'_>, options: &ChatServerOptions) -> Result<Dec
     })?;
     let mut event = read(hook, &text, options)?;
     event.operation_id = call.head.operation_id().to_owned();
-    event.query = query::rest(call.head.query, |_| false);
+    event.query = query::rest(call.head.query, Some);
     Ok(Decoded::Event(Box::new(event)))
 }
 

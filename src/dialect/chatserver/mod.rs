@@ -13,11 +13,15 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::decision::{Decision, Replacement};
-use crate::dialect::answers::{Answers, Reading};
-use crate::dialect::contract::{Call, Decoded, Dialect, Head, Outgoing, Reply, Unreadable};
+use crate::dialect::answers::{AnswerRules, Reading};
+use crate::dialect::contract::{
+    Call, Decoded, Dialect, Head, Outgoing, Patience, Reply, Unreadable,
+};
 use crate::dialect::hooks::HookInfo;
 use crate::dialect::query;
 use crate::event::{DialectId, Event, Hook, Message};
@@ -59,6 +63,17 @@ impl Dialect for ChatServer {
 
     fn hook_of(&self, head: &Head<'_>) -> Option<Hook> {
         decode::hook_of_path(head.path)
+    }
+
+    /// Source: its `doc/WebHooks.md`; nothing sets it.
+    fn patience(&self, _: Hook) -> Option<Patience> {
+        let limit = Duration::from_secs(10);
+        Some(Patience {
+            server: "chatServer",
+            usual: limit,
+            most: Some(limit),
+            setting: "",
+        })
     }
 
     /// It does not repeat, and takes a message for delivered whatever is answered.
@@ -107,7 +122,7 @@ impl Dialect for ChatServer {
         }
     }
 
-    fn read_answer(&self, event: &Event, status: u16, body: &[u8], _: Answers) -> Reading {
+    fn read_answer(&self, event: &Event, status: u16, body: &[u8], _: AnswerRules) -> Reading {
         answer::read(event.hook, status, body)
     }
 

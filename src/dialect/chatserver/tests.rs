@@ -195,8 +195,12 @@ fn an_endpoints_answer_to_an_action_is_passed_on_as_it_is() {
         text(fixture!("action.response.json")),
         r#"{ "retVal" : true, "msg":{"a":[1,2.50]},"recvID":"x","n":9007199254740993 }"#.to_owned(),
     ] {
-        let reading =
-            of(DialectId::ChatServer).read_answer(&action, 200, body.as_bytes(), Answers::OpenIm);
+        let reading = of(DialectId::ChatServer).read_answer(
+            &action,
+            200,
+            body.as_bytes(),
+            Answers::OpenIm.into(),
+        );
         let Outcome::Answer(Answer::Replace(replacement)) = reading.outcome else {
             panic!("{body}");
         };
@@ -236,7 +240,8 @@ fn texts_of_an_action_and_of_its_answer_are_masked_in_place() {
 
     let answer =
         br#"{"retVal":true,"msg":"badword","clientMsgId":"badword","more":{"x":"badword"}}"#;
-    let reading = of(DialectId::ChatServer).read_answer(&object, 200, answer, Answers::OpenIm);
+    let reading =
+        of(DialectId::ChatServer).read_answer(&object, 200, answer, Answers::OpenIm.into());
     let Outcome::Answer(Answer::Replace(replacement)) = reading.outcome else {
         panic!("no replacement");
     };
@@ -252,7 +257,7 @@ fn only_ret_val_true_or_false_is_an_answer() {
     let login = event("auth", fixture!("auth.request.json"));
     let check = |status, body: &str, expected: &str| {
         let dialect = of(DialectId::ChatServer);
-        let reading = dialect.read_answer(&login, status, body.as_bytes(), Answers::OpenIm);
+        let reading = dialect.read_answer(&login, status, body.as_bytes(), Answers::OpenIm.into());
         let read = match reading.outcome {
             Outcome::Answer(Answer::Allow) => "allow",
             Outcome::Answer(Answer::Block(_)) => "block",
@@ -336,7 +341,7 @@ proptest! {
     fn any_answer_is_read(body in damaged(), status in 100..600u16) {
         let dialect = of(DialectId::ChatServer);
         let action = event("action", fixture!("action.request.json"));
-        let reading = dialect.read_answer(&action, status, &body, Answers::OpenIm);
+        let reading = dialect.read_answer(&action, status, &body, Answers::OpenIm.into());
         if let Outcome::Answer(Answer::Replace(replacement)) = reading.outcome {
             let shown = dialect.apply(&action, &replacement);
             let values: Vec<_> = (0..shown.texts.len()).map(|index| (index, "*".to_owned())).collect();

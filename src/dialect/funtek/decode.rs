@@ -41,7 +41,7 @@ pub(crate) fn decode(call: &Call<'_>, options: &FuntekOptions) -> Result<Decoded
         reason,
     })?;
     event.operation_id = call.head.operation_id().to_owned();
-    event.query = query::rest(call.head.query, |_| false);
+    event.query = query::rest(call.head.query, Some);
     Ok(Decoded::Event(Box::new(event)))
 }
 

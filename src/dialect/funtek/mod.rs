@@ -18,7 +18,7 @@ mod tests;
 use bytes::Bytes;
 
 use crate::decision::{Decision, Replacement};
-use crate::dialect::answers::{Answers, Reading};
+use crate::dialect::answers::{AnswerRules, Reading};
 use crate::dialect::contract::{Call, Decoded, Dialect, Head, Outgoing, Reply, Unreadable};
 use crate::dialect::hooks::HookInfo;
 use crate::event::{DialectId, Event, Hook, Message};
@@ -111,7 +111,7 @@ impl Dialect for Funtek {
         answer::request(url, event)
     }
 
-    fn read_answer(&self, _: &Event, status: u16, body: &[u8], _: Answers) -> Reading {
+    fn read_answer(&self, _: &Event, status: u16, body: &[u8], _: AnswerRules) -> Reading {
         answer::read(status, body)
     }
 

@@ -248,8 +248,12 @@ fn check(answer: &str, expected: &str) {
 
 fn check_status(status: u16, answer: &str, expected: &str) {
     let event = event(fixture!("MESSAGE.in-state.request.json"));
-    let reading =
-        of(DialectId::Funtek).read_answer(&event, status, answer.as_bytes(), Answers::OpenIm);
+    let reading = of(DialectId::Funtek).read_answer(
+        &event,
+        status,
+        answer.as_bytes(),
+        Answers::OpenIm.into(),
+    );
     let read = match reading.outcome {
         Outcome::Answer(Answer::Allow) => reply(&event, Verdict::Allow, Decider::Callback),
         Outcome::Answer(Answer::Reply(said)) => {
@@ -387,7 +391,7 @@ proptest! {
     #[test]
     fn any_answer_is_read(body in damaged(), status in 100..600u16) {
         let event = event(fixture!("MESSAGE.request.json"));
-        let reading = of(DialectId::Funtek).read_answer(&event, status, &body, Answers::OpenIm);
+        let reading = of(DialectId::Funtek).read_answer(&event, status, &body, Answers::OpenIm.into());
         if let Outcome::Answer(Answer::Reply(said)) = reading.outcome {
             let reply = reply(&event, Verdict::Reply(said), Decider::Callback);
             prop_assert!(serde_json::from_str::<serde_json::Value>(&reply).is_ok(), "{}", reply);

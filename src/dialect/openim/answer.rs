@@ -8,7 +8,9 @@
 //! Source: open-im-server main, `pkg/callbackstruct/common.go`, `pkg/common/webhook`.
 
 use crate::decision::{Answer, FailureClass, Outcome, Refusal, Replacement};
-use crate::dialect::answers::{AnswerWarning, Answers, Reading};
+use crate::dialect::answers::{
+    AnswerRules, AnswerWarning, Answers, Protection, Protections, Reading,
+};
 use crate::dialect::document::json::{self, Object};
 use crate::dialect::document::readable::readable;
 use crate::event::{DialectId, Event, Moment};
@@ -24,9 +26,10 @@ pub(crate) fn is_safe_code(code: i64) -> bool {
 }
 
 /// Reads an answer.
-pub(crate) fn read(event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading {
+pub(crate) fn read(event: &Event, status: u16, body: &[u8], rules: AnswerRules) -> Reading {
+    let AnswerRules { answers, protect } = rules;
     let info = table::info(event.hook);
-    if info.hook.moment == Moment::After {
+    if event.hook.moment == Moment::After {
         return acknowledgement(status);
     }
     let text = readable(body);
@@ -40,20 +43,27 @@ pub(crate) fn read(event: &Event, status: u16, body: &[u8], answers: Answers) ->
         _ => &CODES[..],
     };
     let codes = Codes::read(&object, known, json::int32);
-    if let Some(reading) = wrong_type(&codes, status, answers) {
+    if let Some(reading) = wrong_type(&codes, status, rules) {
         return reading;
     }
     if refuses(&codes, answers) {
-        return refusal(&codes, status);
+        if !protect.hold(Protection::Refusal) && fields::any_misfit(info, event, &object) {
+            return Reading::invalid(AnswerWarning::WrongType);
+        }
+        return refusal(&codes, status, protect);
     }
     if !is_success(status) {
         return wrong_status(status);
     }
     let warning = contradiction(&codes, answers).or_else(|| unknown(&codes, &object, event));
-    if let Some(reading) = judge(warning, &codes, answers) {
+    if let Some(reading) = judge(warning, &codes, rules) {
         return reading;
     }
-    match fields::read(info, event, &object, |content| content_back(event, content)) {
+    if table::is_other(event.hook) {
+        return answer(whole(&object, event), None);
+    }
+    let back = |content| content_back(event, content);
+    match fields::read(info, event, &object, protect, back) {
         Ok(read) => answer(read.replacement, warning.or(read.warning)),
         Err(warning) => Reading::invalid(warning),
     }
@@ -153,23 +163,14 @@ impl Codes {
         self.action != 0 || self.next == 1 || !matches!(self.err, 0 | 200) || self.next_means_one
     }
 
-    /// The refusal; its code is one that is safe.
-    pub(crate) fn refusal(&self) -> Refusal {
-        let (code, note) = match i32::try_from(self.err) {
-            Ok(code) if is_safe_code(self.err) => (code, String::new()),
-            _ => (
-                REFUSAL_CODE,
-                format!("the answer's errCode was {}", self.err),
-            ),
-        };
-        let between = match (self.detail.as_str(), note.as_str()) {
-            ("", _) | (_, "") => "",
-            _ => "; ",
-        };
+    /// The refusal; its code is one that is safe, unless nobody wants that.
+    pub(crate) fn refusal(&self, protect: Protections) -> Refusal {
+        let is_taken = is_safe_code(self.err) || !protect.hold(Protection::Code);
+        let own = i32::try_from(self.err).ok().filter(|_| is_taken);
         Refusal {
-            code,
+            code: own.unwrap_or(REFUSAL_CODE),
             public: self.message.clone(),
-            detail: format!("{}{between}{note}", self.detail),
+            detail: self.detail.clone(),
         }
     }
 }
@@ -184,27 +185,27 @@ fn set_text(field: &mut String, raw: &str) -> bool {
 }
 
 /// A reading if one of the codes has a wrong type.
-pub(crate) fn wrong_type(codes: &Codes, status: u16, answers: Answers) -> Option<Reading> {
+pub(crate) fn wrong_type(codes: &Codes, status: u16, rules: AnswerRules) -> Option<Reading> {
     if !codes.wrong_type {
         return None;
     }
-    Some(match answers {
+    Some(match rules.answers {
         _ if !is_success(status) => wrong_status(status),
         Answers::Intent if codes.means_refusal() => {
-            block(codes.refusal(), Some(AnswerWarning::WrongType))
+            block(codes.refusal(rules.protect), Some(AnswerWarning::WrongType))
         }
         _ => Reading::invalid(AnswerWarning::WrongType),
     })
 }
 
 /// The reading of a refusal in the dialect's own form, which counts whatever the status.
-fn refusal(codes: &Codes, status: u16) -> Reading {
+fn refusal(codes: &Codes, status: u16, protect: Protections) -> Reading {
     let warning = match () {
         () if !is_safe_code(codes.err) => Some(AnswerWarning::RefusalCode),
         () if !is_success(status) => Some(AnswerWarning::RefusalStatus),
         () => None,
     };
-    block(codes.refusal(), warning)
+    block(codes.refusal(protect), warning)
 }
 
 /// Codes that let the operation go on although they look like a refusal.
@@ -227,6 +228,8 @@ pub(crate) fn unknown(codes: &Codes, object: &Object<'_>, event: &Event) -> Opti
     if codes.any || object.members.is_empty() {
         return None;
     }
+    // Of a command of tomorrow no field is known.
+    let is_other = table::is_other(event.hook);
     let status = object.last("status").and_then(json::int32);
     if object.last("error").is_some() && status.is_some_and(|status| status >= 400) {
         return Some(AnswerWarning::FrameworkError);
@@ -234,7 +237,7 @@ pub(crate) fn unknown(codes: &Codes, object: &Object<'_>, event: &Event) -> Opti
     let is_known = |key: &str| {
         fields::of(table::info(event.hook), event).any(|field| json::same_key(key, field.name))
     };
-    match object.members.iter().any(|member| is_known(&member.key)) {
+    match is_other || object.members.iter().any(|member| is_known(&member.key)) {
         true => None,
         false => Some(AnswerWarning::NothingKnown),
     }
@@ -244,19 +247,37 @@ pub(crate) fn unknown(codes: &Codes, object: &Object<'_>, event: &Event) -> Opti
 pub(crate) fn judge(
     warning: Option<AnswerWarning>,
     codes: &Codes,
-    answers: Answers,
+    rules: AnswerRules,
 ) -> Option<Reading> {
     let warning = warning?;
-    match (answers, warning) {
+    match (rules.answers, warning) {
         (Answers::Strict, _) | (Answers::Intent, AnswerWarning::FrameworkError) => {
             Some(Reading::invalid(warning))
         }
         (Answers::Intent, _) if codes.means_refusal() => {
-            Some(block(codes.refusal(), Some(warning)))
+            Some(block(codes.refusal(rules.protect), Some(warning)))
         }
         // Its `status` is no field of the hook.
         (_, AnswerWarning::FrameworkError) => Some(answer(Replacement::default(), Some(warning))),
         _ => None,
+    }
+}
+
+/// The answer to a command of which nothing is known, as it is: nobody can say what a field of it
+/// leads to.
+fn whole(object: &Object<'_>, event: &Event) -> Replacement {
+    let is_code = |key: &str| CODES.iter().any(|code| json::same_key(key, code));
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for member in object.members.iter().filter(|_| event.can.replace) {
+        if !is_code(&member.key) {
+            // The last of equal ones counts.
+            fields.retain(|(name, _)| *name != *member.key);
+            fields.push((member.key.clone().into_owned(), member.value.to_owned()));
+        }
+    }
+    Replacement {
+        fields,
+        ..Replacement::default()
     }
 }
 

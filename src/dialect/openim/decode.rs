@@ -38,7 +38,11 @@ pub(crate) fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unrea
     let object = Object::parse(&text);
     let command = command_of(in_url, &object)?;
     let Some(info) = table::by_command(&command) else {
-        let event = unknown_event(head, &command, &text, object.as_ref().ok());
+        let dialect = match in_url {
+            Some(_) => DialectId::OpenIm,
+            None => route,
+        };
+        let event = unknown_event(head, &command, &text, object.as_ref().ok(), dialect);
         return Ok(Decoded::UnknownCommand {
             command: command.chars().take(COMMAND_CHARS_MAX).collect(),
             event: event.map(Box::new),
@@ -64,8 +68,8 @@ pub(crate) fn decode(call: &Call<'_>, route: DialectId) -> Result<Decoded, Unrea
     })
     .map_err(unreadable)?;
     event.operation_id = operation_id(head, &object);
-    event.query = query::rest(head.query, names_command);
     event.body = Some(body);
+    let event = query::with_query(event, rest_of_query(head));
     Ok(Decoded::Event(Box::new(event)))
 }
 
@@ -76,37 +80,46 @@ fn operation_id(head: &Head<'_>, object: &Object<'_>) -> String {
     }
 }
 
-/// The event of an after command that this version of callgate has no hook for.
+/// The event of a command that this version of callgate has no hook for.
 ///
-/// Its order is kept as far as its fields tell what it belongs to; equal ones are no repeats.
+/// Its order is kept as far as its fields tell what it belongs to; equal ones are no repeats. It
+/// is of the route's dialect if the URL does not tell, for so it is answered.
 fn unknown_event(
     head: &Head<'_>,
     command: &str,
     body: &str,
     object: Option<&Object<'_>>,
+    dialect: DialectId,
 ) -> Option<Event> {
-    let object = object.filter(|_| table::is_after(command))?;
-    let hook = hooks_of_others()?;
+    let object = object?;
+    let hook = table::other(table::moment_of(command));
     let named = object.text("callbackCommand");
     let body = match named.filter(|named| !named.is_empty()) {
         Some(_) => body.to_owned(),
         None => with_command(body, object, command),
     };
-    Some(Event {
+    let (can, ordering_key) = match hook.moment {
+        Moment::After => (Can::NOTHING, likely_ordering_key(object)),
+        Moment::Before => (can_as_said(dialect), String::new()),
+    };
+    let event = Event {
         operation_id: operation_id(head, object),
-        query: query::rest(head.query, names_command),
-        ordering_key: likely_ordering_key(object),
+        ordering_key,
         recipients: recipients::read(object),
         body: Some(Bytes::from(body)),
-        ..Event::new(hook, DialectId::OpenIm, Can::NOTHING)
-    })
+        ..Event::new(hook, dialect, can)
+    };
+    Some(query::with_query(event, rest_of_query(head)))
 }
 
-fn hooks_of_others() -> Option<Hook> {
-    let others = table::HOOKS
-        .iter()
-        .find(|info| info.hook.name == table::OTHER);
-    others.map(|info| info.hook)
+/// What the answer to a question of which nothing is known can do. That of v2 has its codes alone.
+fn can_as_said(dialect: DialectId) -> Can {
+    Can {
+        block: true,
+        replace: dialect == DialectId::OpenIm,
+        replace_later: false,
+        reply: false,
+    }
 }
 
 fn likely_ordering_key(object: &Object<'_>) -> String {
@@ -434,8 +447,19 @@ fn command_in_pair(pair: &str) -> Option<&str> {
     }
 }
 
-fn names_command(pair: &str) -> bool {
-    command_in_pair(pair).is_some()
+/// The query without the command; whole where the path names it, for then nothing is read here.
+fn rest_of_query(head: &Head<'_>) -> String {
+    if command_in_path(head.path).is_some() {
+        return query::rest(head.query, Some);
+    }
+    query::rest(head.query, |pair| match command_in_pair(pair) {
+        None => Some(pair),
+        // What OpenIM appended to the value of another key.
+        Some(_) => pair
+            .rsplit_once('/')
+            .map(|(own, _)| own)
+            .filter(|own| !own.ends_with('=')),
+    })
 }
 
 /// Both commands mean the same hook, or are the same unknown one.

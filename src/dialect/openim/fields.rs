@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::decision::Replacement;
-use crate::dialect::answers::AnswerWarning;
+use crate::dialect::answers::{AnswerWarning, Protection, Protections};
 use crate::dialect::document::json::{self, Object};
 use crate::dialect::document::readable::body_text;
 use crate::dialect::hooks::{Ability, AnswerField, Effect, HookInfo, Kind};
@@ -49,13 +49,17 @@ pub(crate) fn read(
     info: &HookInfo,
     event: &Event,
     object: &Object<'_>,
+    protect: Protections,
     content_back: impl Fn(String) -> Result<String, AnswerWarning>,
 ) -> Result<Read, AnswerWarning> {
     let mut read = Read {
         replacement: Replacement::default(),
         warning: None,
     };
-    if !of(info, event).any(|field| object.last(field.name).is_some()) {
+    let wipes = info.can == Ability::ReplaceAndEcho
+        && carries(event, "groupID")
+        && !protect.hold(Protection::Echo);
+    if !wipes && !of(info, event).any(|field| object.last(field.name).is_some()) {
         return Ok(read);
     }
     let body = body_text(event);
@@ -64,8 +68,14 @@ pub(crate) fn read(
     let repeats = info.can == Ability::ReplaceAndEcho
         && object.text("groupID").is_some_and(|id| !id.is_empty());
     for field in of(info, event) {
-        let Some(raw) = object.last(field.name) else {
-            continue;
+        let raw = match (object.last(field.name), field.effect) {
+            (Some(raw), _) => raw,
+            // As the server takes it: what is absent is null.
+            (None, Effect::Overwrites { absent }) if wipes => {
+                read.set(field, absent);
+                continue;
+            }
+            (None, _) => continue,
         };
         if !fits(field.kind, raw) {
             return Err(AnswerWarning::WrongType);
@@ -76,31 +86,58 @@ pub(crate) fn read(
         let value = match usable(field, raw, asked, event.body.is_some(), repeats) {
             Usable::Yes(value) if carries(event, field.name) => value,
             Usable::No => continue,
+            Usable::Wipes(value)
+                if carries(event, field.name) && !protect.hold(Protection::Wipe) =>
+            {
+                read.set(field, value);
+                continue;
+            }
             Usable::Wipes(value) => {
                 hold_back(&mut read, event, field, value);
                 continue;
             }
-            Usable::Yes(_) | Usable::Harmful => {
+            Usable::Mended(_) | Usable::Harmful
+                if carries(event, field.name) && !protect.hold(Protection::Panic) =>
+            {
+                Cow::Borrowed(raw)
+            }
+            Usable::Mended(value) if carries(event, field.name) => {
+                hold_back(&mut read, event, field, raw);
+                read.warning = Some(AnswerWarning::UnusableField);
+                Cow::Owned(value)
+            }
+            Usable::Yes(_) | Usable::Mended(_) | Usable::Harmful => {
                 hold_back(&mut read, event, field, raw);
                 read.warning = Some(AnswerWarning::UnusableField);
                 continue;
             }
         };
-        if value.len() != raw.len() {
-            hold_back(&mut read, event, field, raw);
-            read.warning = Some(AnswerWarning::UnusableField);
-        }
         if field.name == "content" {
             let text = json::text(&value).unwrap_or_default().into_owned();
             let content = content_back(text)?;
             let old = event.message.as_ref().map(|message| &message.content);
             read.replacement.content = Some(content).filter(|content| Some(content) != old);
         } else if field.effect == Effect::Sets || !asked.is_some_and(|asked| same(asked, &value)) {
-            let field = (field.name.to_owned(), value.into_owned());
-            read.replacement.fields.push(field);
+            read.set(field, &value);
         }
     }
     Ok(read)
+}
+
+impl Read {
+    fn set(&mut self, field: &AnswerField, raw: &str) {
+        let field = (field.name.to_owned(), raw.to_owned());
+        self.replacement.fields.push(field);
+    }
+}
+
+/// A field of the hook has a type that OpenIM does not read.
+pub(crate) fn any_misfit(info: &HookInfo, event: &Event, object: &Object<'_>) -> bool {
+    let misfits = |field: &AnswerField| {
+        let raw = object.last(field.name);
+        raw.is_some_and(|raw| !fits(field.kind, raw))
+    };
+    of(info, event).any(misfits)
 }
 
 /// Keeps a value for a policy that wants it all the same, where our answer can carry it.
@@ -115,7 +152,9 @@ enum Usable<'a> {
     Yes(Cow<'a, str>),
     No,
     /// It would empty what the request has, in an answer that does not look as if it meant to.
-    Wipes(&'static str),
+    Wipes(&'a str),
+    /// Without the entries that OpenIM would break on.
+    Mended(String),
     /// OpenIM would break on it.
     Harmful,
 }
@@ -136,15 +175,19 @@ fn usable<'a>(
         Effect::ReplacesUnlessEmpty if matches!(raw, "\"\"") || is_empty_list(raw) => Usable::No,
         // As OpenIM takes them, "" and null wipe the value; from an answer that repeats nothing
         // they are an oversight.
-        Effect::Overwrites { absent } if matches!(raw, "null" | "\"\"") => match repeats {
-            true => Usable::Yes(Cow::Borrowed(absent)),
-            false => Usable::Wipes(absent),
-        },
+        Effect::Overwrites { absent } if matches!(raw, "null" | "\"\"") => {
+            let value = if given { raw } else { absent };
+            match repeats {
+                true => Usable::Yes(Cow::Borrowed(value)),
+                false => Usable::Wipes(value),
+            }
+        }
         _ if !given => Usable::No,
+        _ if field.kind == Kind::Members && is_empty_list(raw) => Usable::No,
         _ => match entries(field.kind, raw) {
-            Some(entries) if entries == "[]" => Usable::Harmful,
-            Some(entries) => Usable::Yes(entries),
-            None => Usable::Yes(Cow::Borrowed(raw)),
+            Some(Cow::Owned(entries)) if entries == "[]" => Usable::Harmful,
+            Some(Cow::Owned(entries)) => Usable::Mended(entries),
+            Some(Cow::Borrowed(_)) | None => Usable::Yes(Cow::Borrowed(raw)),
         },
     }
 }

@@ -20,11 +20,15 @@ pub(super) mod table;
 pub(super) mod texts;
 pub(crate) mod v2;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::decision::{Decision, Replacement};
-use crate::dialect::answers::{Answers, Reading};
-use crate::dialect::contract::{Call, Decoded, Dialect, Head, Outgoing, Reply, Unreadable};
+use crate::dialect::answers::{AnswerRules, Reading};
+use crate::dialect::contract::{
+    Call, Decoded, Dialect, Head, Outgoing, Patience, Reply, Unreadable,
+};
 use crate::dialect::hooks::HookInfo;
 use crate::event::{DialectId, Event, Hook};
 
@@ -54,6 +58,17 @@ impl Dialect for OpenIm {
         decode::hook_of(head)
     }
 
+    /// Source: `config/webhooks.yml` of v3.8 has 5 for every before hook; tools
+    /// `utils/httputil/http_client.go` ends every call after 15 s.
+    fn patience(&self, _: Hook) -> Option<Patience> {
+        Some(Patience {
+            server: "OpenIM",
+            usual: Duration::from_secs(5),
+            most: Some(Duration::from_secs(15)),
+            setting: "the hook's `timeout` in OpenIM's webhooks.yml",
+        })
+    }
+
     fn decode_one(&self, hook: Hook, operation_id: &str, body: Bytes) -> Result<Event, Unreadable> {
         decode::decode_one(hook, operation_id, body, DialectId::OpenIm)
     }
@@ -74,8 +89,8 @@ impl Dialect for OpenIm {
         request::request(url, event, replacement)
     }
 
-    fn read_answer(&self, event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading {
-        answer::read(event, status, body, answers)
+    fn read_answer(&self, event: &Event, status: u16, body: &[u8], rules: AnswerRules) -> Reading {
+        answer::read(event, status, body, rules)
     }
 
     fn apply(&self, event: &Event, replacement: &Replacement) -> Event {

@@ -107,6 +107,10 @@ fn push_info(object: &Object<'_>) -> String {
 /// `beforeMsgModify`, change the message but not the body, which keeps the request's form.
 pub(crate) fn apply(event: &Event, replacement: &Replacement) -> Event {
     let mut changed = event.clone();
+    if table::is_other(event.hook) {
+        // Of what is asked nothing is known, so nothing of it is known to change.
+        return changed;
+    }
     if let Some(message) = &mut changed.message {
         for (name, raw) in &replacement.fields {
             // A field of another type is no field of the message.

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::decision::{Decision, Refusal, Replacement, Verdict};
+use crate::decision::{Decider, Decision, Refusal, Replacement, Verdict};
 use crate::dialect::contract::Reply;
 use crate::dialect::document::json::Object;
 use crate::dialect::document::literal;
@@ -29,15 +29,30 @@ const ALLOW: &str =
 /// The answer to an event.
 pub(crate) fn reply(event: &Event, decision: &Decision) -> Reply {
     let body = event.body.as_deref().unwrap_or_default();
-    json(write(table::info(event.hook), body, decision))
+    match &decision.verdict {
+        // Whatever it is: as the business server says it.
+        Verdict::Replace(replacement) if table::is_other(event.hook) => json(said(replacement)),
+        _ => json(write(event.hook, body, decision)),
+    }
+}
+
+/// Our codes, and behind them every field as it is.
+fn said(replacement: &Replacement) -> Bytes {
+    let mut body = codes("").finish("");
+    body.pop();
+    for (name, raw) in &replacement.fields {
+        body.push_str(&format!(",{}:{raw}", literal::encoded(name)));
+    }
+    body.push_str("}\n");
+    body.into()
 }
 
 /// The answer where there is no event.
 pub(crate) fn without_event(hook: Option<Hook>, body: &[u8], decision: &Decision) -> Reply {
     json(match hook {
-        Some(hook) => write(table::info(hook), body, decision),
+        Some(hook) => write(hook, body, decision),
         None => match &decision.verdict {
-            Verdict::Block(refusal) => block(refusal),
+            Verdict::Block(refusal) => block(refusal, decision.decider),
             Verdict::Allow | Verdict::Replace(_) | Verdict::Reply(_) => allow(),
         },
     })
@@ -51,11 +66,12 @@ pub(crate) fn not_stored() -> Reply {
 }
 
 /// `body` is the request, of which the echo is taken.
-fn write(info: &HookInfo, body: &[u8], decision: &Decision) -> Bytes {
+fn write(hook: Hook, body: &[u8], decision: &Decision) -> Bytes {
+    let info = table::info(hook);
     let nothing = Replacement::default();
     let replacement = match &decision.verdict {
-        _ if info.hook.moment == Moment::After => return allow(),
-        Verdict::Block(refusal) => return block(refusal),
+        _ if hook.moment == Moment::After => return allow(),
+        Verdict::Block(refusal) => return block(refusal, decision.decider),
         Verdict::Allow | Verdict::Reply(_) => &nothing,
         Verdict::Replace(replacement) => replacement,
     };
@@ -69,14 +85,10 @@ fn write(info: &HookInfo, body: &[u8], decision: &Decision) -> Bytes {
     };
     let request = Object::parse(&body).ok();
     if echoes && request.is_none() {
-        return block(&cannot(
-            "the request could not be read, and an answer must repeat it",
-        ));
+        return cannot("the request could not be read, and an answer must repeat it");
     }
     if !carries(info, replacement) {
-        return block(&cannot(
-            "the answer to this hook cannot carry the new values",
-        ));
+        return cannot("the answer to this hook cannot carry the new values");
     }
     let mut fields = codes("");
     for field in info.answer {
@@ -127,8 +139,9 @@ fn codes(message: &str) -> Fields {
 }
 
 /// A refusal. It carries nothing else: OpenIM would ignore it, and older versions act on it.
-fn block(refusal: &Refusal) -> Bytes {
-    let is_safe = is_safe_code(refusal.code.into());
+fn block(refusal: &Refusal, decider: Decider) -> Bytes {
+    // What a business server says is safe already, unless an operator wants it as it is.
+    let is_safe = is_safe_code(refusal.code.into()) || decider == Decider::Callback;
     let mut fields = Fields::default();
     fields.raw("actionCode", 0);
     fields.raw("errCode", if is_safe { refusal.code } else { REFUSAL_CODE });
@@ -138,12 +151,13 @@ fn block(refusal: &Refusal) -> Bytes {
     fields.finish("\n").into()
 }
 
-fn cannot(detail: &str) -> Refusal {
-    Refusal {
+fn cannot(detail: &str) -> Bytes {
+    let refusal = Refusal {
         code: REFUSAL_CODE,
         public: "not allowed".to_owned(),
         detail: detail.to_owned(),
-    }
+    };
+    block(&refusal, Decider::Nothing)
 }
 
 fn json(body: Bytes) -> Reply {

@@ -98,9 +98,10 @@ fn command_of<'a>(event: &Event, body: &'a [u8]) -> &'a str {
 /// OpenIM's headers. An operation id that no header can hold is left out.
 fn headers(operation_id: &str) -> Vec<(&'static str, String)> {
     let mut headers = vec![("Content-Type", "application/json; charset=utf-8".to_owned())];
+    // Go writes any UTF-8 into a header, and reads it.
     let fits = operation_id
         .bytes()
-        .all(|byte| (0x20..0x7f).contains(&byte));
+        .all(|byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f));
     if fits && !operation_id.is_empty() {
         headers.push(("operationID", operation_id.to_owned()));
     }

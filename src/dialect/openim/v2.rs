@@ -11,7 +11,9 @@ use bytes::Bytes;
 use crate::decision::{Decision, Replacement, Verdict};
 use crate::event::{DialectId, Event, Hook, Message, Moment};
 
-use crate::dialect::answers::{AnswerWarning, Answers, Reading};
+use crate::dialect::answers::{
+    AnswerRules, AnswerWarning, Answers, Protection, Protections, Reading,
+};
 use crate::dialect::contract::{Call, Decoded, Dialect, Head, Outgoing, Reply, Unreadable};
 use crate::dialect::document::json::{self, Object};
 use crate::dialect::document::literal;
@@ -20,7 +22,7 @@ use crate::dialect::document::writer::Fields;
 use crate::dialect::hooks::HookInfo;
 use crate::dialect::query;
 
-use super::answer::{self, Codes};
+use super::answer::{self, Codes, REFUSAL_CODE};
 use super::table::v2 as table;
 use super::{decode, fields, message, replace, request};
 
@@ -101,8 +103,8 @@ impl Dialect for OpenImV2 {
         }
     }
 
-    fn read_answer(&self, event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading {
-        read_answer(event, status, body, answers)
+    fn read_answer(&self, event: &Event, status: u16, body: &[u8], rules: AnswerRules) -> Reading {
+        read_answer(event, status, body, rules)
     }
 
     fn apply(&self, event: &Event, replacement: &Replacement) -> Event {
@@ -202,7 +204,8 @@ fn wrapped_text<'a>(event: &Event, message: &'a Message) -> Option<(String, &'a 
 }
 
 /// Reads an answer by the rule of v2.0.
-fn read_answer(event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading {
+fn read_answer(event: &Event, status: u16, body: &[u8], rules: AnswerRules) -> Reading {
+    let answers = rules.answers;
     if event.hook.moment == Moment::After {
         return answer::acknowledgement(status);
     }
@@ -212,7 +215,7 @@ fn read_answer(event: &Event, status: u16, body: &[u8], answers: Answers) -> Rea
         Err(reading) => return reading,
     };
     let codes = read_codes(&object);
-    if let Some(reading) = answer::wrong_type(&codes, status, answers) {
+    if let Some(reading) = answer::wrong_type(&codes, status, rules) {
         return reading;
     }
     let refuses = match answers {
@@ -221,10 +224,10 @@ fn read_answer(event: &Event, status: u16, body: &[u8], answers: Answers) -> Rea
     };
     if refuses {
         let warning = (!answer::is_success(status)).then_some(AnswerWarning::RefusalStatus);
-        let mut refusal = codes.refusal();
+        let mut refusal = codes.refusal(rules.protect);
         if codes.err == 0 {
-            // The rule asks for it, so there is nothing to say about it.
-            refusal.detail.clear();
+            // The rule asks for it; what the sender's client gets is for us to say.
+            refusal.code = REFUSAL_CODE;
         }
         return answer::block(refusal, warning);
     }
@@ -237,10 +240,10 @@ fn read_answer(event: &Event, status: u16, body: &[u8], answers: Answers) -> Rea
         next: next.unwrap_or_default(),
         ..codes
     };
-    if let Some(reading) = answer::judge(warning, &meant, answers) {
+    if let Some(reading) = answer::judge(warning, &meant, rules) {
         return reading;
     }
-    let (replacement, missing) = match replacement(event, &object, &meant) {
+    let (replacement, missing) = match replacement(event, &object, &meant, rules.protect) {
         Ok(read) => read,
         Err(warning) => return Reading::invalid(warning),
     };
@@ -275,16 +278,18 @@ fn replacement(
     event: &Event,
     object: &Object<'_>,
     codes: &Codes,
+    protect: Protections,
 ) -> Result<(Replacement, Option<AnswerWarning>), AnswerWarning> {
     if !table::filters_words(event.hook) {
         let info = super::table::info(event.hook);
         let back = |content: String| Ok(content_back(event, content));
-        let read = fields::read(info, event, object, back)?;
+        let read = fields::read(info, event, object, protect, back)?;
         return Ok((read.replacement, read.warning));
     }
     let content = match object.last("content") {
         Some(raw) if raw != "null" => json::text(raw).ok_or(AnswerWarning::WrongType)?,
         // v2.0 empties the message; nobody means that.
+        _ if !protect.hold(Protection::Echo) => "".into(),
         _ => return Ok((Replacement::default(), Some(AnswerWarning::ContentMissing))),
     };
     if codes.err != 0 {

@@ -13,7 +13,7 @@ fn read_with_status(
     status: u16,
     answer: &str,
 ) -> Reading {
-    of(endpoint).read_answer(&event(request), status, answer.as_bytes(), answers)
+    of(endpoint).read_answer(&event(request), status, answer.as_bytes(), answers.into())
 }
 
 /// The outcome as MATRIX.json writes it.
@@ -53,7 +53,7 @@ fn answers_are_read_as_the_matrix_says() {
                 (expected, _) => expected,
             };
             let event = event("before_msg_modify.text");
-            let reading = of(dialect).read_answer(&event, 200, body, answers);
+            let reading = of(dialect).read_answer(&event, 200, body, answers.into());
             let mut found = outcome(&reading, expected.contains("client="));
             // v2.1 to v2.3 pass on the answer's code, where it has one.
             if let Outcome::Answer(Answer::Block(refusal)) = &reading.outcome
@@ -233,31 +233,11 @@ fn refusals_keep_their_words_and_get_a_code_that_works() {
         format!(r#"{{"actionCode":0,"errCode":{code},"errMsg":"m","errDlt":"d","nextCode":1}}"#)
     };
     check_refusal(V3, 200, &with("5001"), (5001, "m", "d"));
-    check_refusal(
-        V3,
-        200,
-        &with("0"),
-        (20001, "m", "d; the answer's errCode was 0"),
-    );
-    check_refusal(
-        V3,
-        200,
-        &with("99"),
-        (20001, "m", "d; the answer's errCode was 99"),
-    );
-    check_refusal(
-        V3,
-        200,
-        &with("-5"),
-        (20001, "m", "d; the answer's errCode was -5"),
-    );
+    check_refusal(V3, 200, &with("0"), (20001, "m", "d"));
+    check_refusal(V3, 200, &with("99"), (20001, "m", "d"));
+    check_refusal(V3, 200, &with("-5"), (20001, "m", "d"));
     check_refusal(V3, 200, &with("100"), (100, "m", "d"));
-    check_refusal(
-        V3,
-        200,
-        r#"{"nextCode":1}"#,
-        (20001, "", "the answer's errCode was 0"),
-    );
+    check_refusal(V3, 200, r#"{"nextCode":1}"#, (20001, "", ""));
     check_refusal(V3, 500, &with("5001"), (5001, "m", "d"));
     // The refusal counts although another field could not be decoded.
     check_refusal(
@@ -512,6 +492,9 @@ fn what_harms_is_held_back_as_it_is() {
     let wipe = r#"{"introduction":null}"#;
     check("before_set_group_info", wipe, "introduction", "\"\"");
     check("before_set_group_info_ex", wipe, "introduction", "null");
+    // To OpenIM "" and null are two things there.
+    let empty = r#"{"introduction":""}"#;
+    check("before_set_group_info_ex", empty, "introduction", "\"\"");
 }
 
 #[test]
@@ -613,7 +596,8 @@ fn what_the_caller_cannot_take_is_left_out() {
     };
     assert!(!one_member.can.replace);
     let answer = br#"{"memberCallbackList":[{"userID":"u"}]}"#;
-    let reading = of(DialectId::OpenIm).read_answer(&one_member, 200, answer, Answers::OpenIm);
+    let reading =
+        of(DialectId::OpenIm).read_answer(&one_member, 200, answer, Answers::OpenIm.into());
     assert_eq!(reading.outcome, Outcome::Answer(Answer::Allow));
     assert_eq!(reading.warning, Some(AnswerWarning::UnusableField));
 }
@@ -626,7 +610,7 @@ fn content_that_never_was_an_object_may_be_replaced_by_any() {
         panic!("not decoded");
     };
     let answer = br#"{"content":"plain"}"#;
-    let reading = of(DialectId::OpenIm).read_answer(&event, 200, answer, Answers::OpenIm);
+    let reading = of(DialectId::OpenIm).read_answer(&event, 200, answer, Answers::OpenIm.into());
     let expected = Answer::Replace(replacement(Some("plain"), &[]));
     assert_eq!(reading.outcome, Outcome::Answer(expected));
 }

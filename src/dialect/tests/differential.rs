@@ -116,6 +116,7 @@ enum Outcome {
 /// The server of a version, after it asked about a request.
 struct Server<'a> {
     answers: Answers,
+    protect: Protections,
     fields: &'a [Field],
     /// The request's value of what each field replaces.
     asked: &'a BTreeMap<&'static str, String>,
@@ -292,8 +293,8 @@ fn with_field(envelope: &str, name: &str, raw: &str) -> Option<String> {
     Some(format!("{{{inside}{comma}\"{name}\":{raw}}}"))
 }
 
-/// The protection that explains another outcome; `None` where nothing does.
-fn protection(straight: &Outcome, ours: &Outcome) -> Option<&'static str> {
+/// The protection that explains another outcome of an answer; `None` where nothing does.
+fn protection(straight: &Outcome, ours: &Outcome, answer: &str) -> Option<&'static str> {
     Some(match (straight, ours) {
         // The server would report it as a success, or as a fault of its own.
         (Outcome::Refused(code), Outcome::Refused(20001)) if *code < 100 => "code",
@@ -310,12 +311,30 @@ fn protection(straight: &Outcome, ours: &Outcome) -> Option<&'static str> {
                 values.retain(|name, _| !wiped.contains(name));
                 values
             };
-            (!wiped.is_empty() && rest(straight) == rest(ours)).then_some("wipe")?
+            let answer = Object::parse(answer).ok();
+            let is_said = |name: &&str| match &answer {
+                Some(answer) => answer.last(name).is_some(),
+                None => false,
+            };
+            let is_kept = |name: &&str| straight.get(name) != ours.get(name);
+            let kept: BTreeSet<bool> = wiped
+                .iter()
+                .filter(|name| is_kept(name))
+                .map(is_said)
+                .collect();
+            (!wiped.is_empty() && rest(straight) == rest(ours)).then_some(())?;
+            match (kept.contains(&false), kept.contains(&true)) {
+                (true, false) => "echo",
+                (false, true) => "wipe",
+                (true, true) => "echo wipe",
+                (false, false) => return None,
+            }
         }
         _ => return None,
     })
 }
 
+#[derive(Default)]
 struct Differential {
     protections: BTreeSet<&'static str>,
     checked: usize,
@@ -324,7 +343,11 @@ struct Differential {
 impl Differential {
     fn check(&mut self, server: &Server<'_>, event: &Event, answer: &str) {
         let straight = server.reads(answer);
-        let reading = of(event.dialect).read_answer(event, 200, answer.as_bytes(), server.answers);
+        let rules = AnswerRules {
+            answers: server.answers,
+            protect: server.protect,
+        };
+        let reading = of(event.dialect).read_answer(event, 200, answer.as_bytes(), rules);
         let verdict = match reading.outcome {
             crate::decision::Outcome::Answer(Answer::Allow) => Verdict::Allow,
             crate::decision::Outcome::Answer(Answer::Block(refusal)) => Verdict::Block(refusal),
@@ -335,53 +358,58 @@ impl Differential {
                 return;
             }
         };
-        let ours = of(event.dialect).reply(event, &decision(verdict));
+        let decision = Decision {
+            decider: Decider::Callback,
+            ..decision(verdict)
+        };
+        let ours = of(event.dialect).reply(event, &decision);
         let ours = std::str::from_utf8(&ours.body).unwrap();
         let through = server.reads(ours);
         self.checked += 1;
         if straight != through {
-            let name = protection(&straight, &through).unwrap_or_else(|| {
+            let names = protection(&straight, &through, answer).unwrap_or_else(|| {
                 let (hook, answers) = (event.hook, server.answers);
                 panic!("{hook} {answers:?}\n{answer}\n{straight:?}\n{ours}\n{through:?}")
             });
-            self.protections.insert(name);
+            self.protections.extend(names.split(' '));
         }
     }
 }
 
-#[test]
-fn an_answer_means_what_it_means_to_the_server() {
+/// Recorded requests of each before hook, with the events that they are.
+fn requests(each: usize) -> BTreeMap<&'static str, Vec<(Event, String)>> {
     let mut requests: BTreeMap<&str, Vec<(Event, String)>> = BTreeMap::new();
     for call in recorded().filter(|call| call.dialect == DialectId::OpenIm) {
         let event = call.events().remove(0);
         let known = requests.entry(event.hook.name).or_default();
-        if event.hook.moment == Moment::Before && known.len() < 2 {
+        if event.hook.moment == Moment::Before && known.len() < each {
             known.push((event, call.body));
         }
     }
-    let mut differential = Differential {
-        protections: BTreeSet::new(),
-        checked: 0,
-    };
-    let generations = [
-        Answers::OpenIm,
-        Answers::OpenIm36,
-        Answers::OpenIm342,
-        Answers::OpenIm30,
-    ];
-    let envelopes = envelopes();
+    requests
+}
+
+/// Every answer to every hook: each envelope alone, and with each state of each field.
+fn compare(
+    differential: &mut Differential,
+    requests: &BTreeMap<&str, Vec<(Event, String)>>,
+    envelopes: &[String],
+    generations: &[Answers],
+    protect: Protections,
+) {
     for (hook, rules) in RULES {
         let fields = fields(rules);
         let requests = requests.get(hook).filter(|requests| !requests.is_empty());
         for (event, request) in requests.unwrap_or_else(|| panic!("no recorded {hook}")) {
             let asked = asked(&fields, request);
-            for answers in generations {
+            for &answers in generations {
                 let server = Server {
                     answers,
+                    protect,
                     fields: &fields,
                     asked: &asked,
                 };
-                for envelope in &envelopes {
+                for envelope in envelopes {
                     differential.check(&server, event, envelope);
                     // Versions differ in what refuses, not in what they do with a field.
                     let fields = match answers {
@@ -400,9 +428,63 @@ fn an_answer_means_what_it_means_to_the_server() {
             }
         }
     }
-    let expected = BTreeSet::from(["code", "panic", "refusal", "wipe"]);
+}
+
+#[test]
+fn an_answer_means_what_it_means_to_the_server() {
+    let mut differential = Differential::default();
+    let generations = [
+        Answers::OpenIm,
+        Answers::OpenIm36,
+        Answers::OpenIm342,
+        Answers::OpenIm30,
+    ];
+    let all = Protections::default();
+    compare(
+        &mut differential,
+        &requests(2),
+        &envelopes(),
+        &generations,
+        all,
+    );
+    let expected = BTreeSet::from(["code", "echo", "panic", "refusal", "wipe"]);
     assert_eq!(differential.protections, expected);
     assert!(differential.checked > 20_000, "{}", differential.checked);
+}
+
+/// Where a protection is taken away the answer means what it says, and the others stay.
+#[test]
+fn each_protection_has_its_switch() {
+    let envelopes = [
+        "{}",
+        r#"{"actionCode":0,"errCode":0,"errMsg":"","errDlt":"","nextCode":0}"#,
+        r#"{"actionCode":0,"errCode":0,"errMsg":"m","errDlt":"d","nextCode":1}"#,
+        r#"{"actionCode":0,"errCode":50,"errMsg":"m","errDlt":"d","nextCode":1}"#,
+        r#"{"actionCode":0,"errCode":20001,"errMsg":"m","errDlt":"d","nextCode":1}"#,
+        r#"{"groupID":"g9"}"#,
+    ];
+    let envelopes = envelopes.map(str::to_owned);
+    let requests = requests(1);
+    let left = |is_on: &dyn Fn(Protection) -> bool| {
+        let mut differential = Differential::default();
+        let protect = Protections::of(is_on);
+        let newest = [Answers::OpenIm];
+        compare(&mut differential, &requests, &envelopes, &newest, protect);
+        differential.protections
+    };
+    // Who gets a message is for the policy to protect, not for the dialect.
+    let of_dialect = Protection::ALL.into_iter();
+    let of_dialect: BTreeSet<_> = of_dialect
+        .filter(|one| *one != Protection::Redirect)
+        .map(Protection::name)
+        .collect();
+    assert_eq!(left(&|_| true), of_dialect);
+    assert_eq!(left(&|_| false), BTreeSet::new());
+    for off in Protection::ALL {
+        let mut expected = of_dialect.clone();
+        expected.remove(off.name());
+        assert_eq!(left(&|one| one != off), expected, "{off:?}");
+    }
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn plain_content_given_directly_is_wrapped_for_the_endpoint_and_comes_back_plain
         "{body}"
     );
     let answer = br#"{"content":"{\"content\":\"hello friend\"}"}"#;
-    let reading = of(DialectId::OpenIm).read_answer(&event, 200, answer, Answers::OpenIm);
+    let reading = of(DialectId::OpenIm).read_answer(&event, 200, answer, Answers::OpenIm.into());
     let expected = Answer::Replace(replacement(Some("hello friend"), &[]));
     assert_eq!(reading.outcome, Outcome::Answer(expected));
 }
@@ -56,7 +56,7 @@ fn content_in_an_answer_counts_for_every_message_given_directly() {
     let read = |endpoint, answer: &str| {
         let answers = Answers::Strict;
         of(endpoint)
-            .read_answer(&event, 200, answer.as_bytes(), answers)
+            .read_answer(&event, 200, answer.as_bytes(), answers.into())
             .outcome
     };
     let replaced = |content| Outcome::Answer(Answer::Replace(replacement(Some(content), &[])));

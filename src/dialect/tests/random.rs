@@ -157,7 +157,7 @@ proptest! {
     ) {
         let event = decoded(request).unwrap();
         for endpoint in OPENIM {
-            let reading = of(endpoint).read_answer(&event, status, &answer, answers);
+            let reading = of(endpoint).read_answer(&event, status, &answer, answers.into());
             if let Outcome::Answer(Answer::Replace(replacement)) = reading.outcome {
                 let dialect = of(event.dialect);
                 let shown = dialect.apply(&event, &replacement);

@@ -36,7 +36,7 @@ pub(crate) fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
         return Ok(Decoded::UnknownCommand {
             command: name.chars().take(EVENT_CHARS_MAX).collect(),
             event: Some(Box::new(Event {
-                query: query::rest(call.head.query, |_| false),
+                query: query::rest(call.head.query, Some),
                 ..unknown_event(call.body.clone())
             })),
         });
@@ -44,7 +44,7 @@ pub(crate) fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
     if info.hook == BEFORE_SEND {
         let operation_id = call.head.operation_id();
         let mut event = decode_one(info.hook, operation_id, call.body.clone())?;
-        event.query = query::rest(call.head.query, names_event);
+        event.query = rest_of(call.head.query);
         return Ok(Decoded::Event(Box::new(event)));
     }
     let body = mended(&call.body);
@@ -66,7 +66,7 @@ pub(crate) fn decode(call: &Call<'_>) -> Result<Decoded, Unreadable> {
     };
     Ok(Decoded::Batch {
         hook: info.hook,
-        query: query::rest(call.head.query, names_event),
+        query: rest_of(call.head.query),
         items,
     })
 }
@@ -175,23 +175,33 @@ fn mended(body: &Bytes) -> Bytes {
     }
 }
 
-/// A part of the query that says no more than the event's name.
-fn names_event(part: &str) -> bool {
-    part.starts_with("event=")
+/// The query without the event's name, wherever it stands.
+fn rest_of(query: &str) -> String {
+    let query = match named_event(query) {
+        Some(_) => query,
+        None => query.rsplit_once(APPENDED).map_or(query, |(own, _)| own),
+    };
+    query::rest(query, |part| {
+        Some(part).filter(|part| !part.starts_with("event="))
+    })
 }
 
-/// The value of `event=`. v1 and v2 append `?event=…` to a URL that has a query already, so it may
-/// also stand at the end of another value.
+/// How v1 and v2 append the event's name to a URL that has a query already: at the end of another
+/// value.
+const APPENDED: &str = "?event=";
+
+/// The value of `event=`.
 fn event_in_query(query: &str) -> Option<&str> {
-    let named = query
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .find(|(key, value)| *key == "event" && !value.is_empty());
-    let appended = || query.rsplit_once("?event=").map(|(_, name)| name);
-    named
-        .map(|(_, name)| name)
+    let appended = || query.rsplit_once(APPENDED).map(|(_, name)| name);
+    named_event(query)
         .or_else(appended)
         .filter(|name| !name.is_empty())
+}
+
+fn named_event(query: &str) -> Option<&str> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let named = pairs.find(|(key, value)| *key == "event" && !value.is_empty());
+    named.map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -208,5 +218,15 @@ mod tests {
         check("", None);
         check("event=", None);
         check("events=msg.notify", None);
+    }
+
+    #[test]
+    fn what_the_operator_put_into_the_query_goes_on_alone() {
+        let check = |query, expected| assert_eq!(rest_of(query), expected, "{query}");
+        check("event=msg.notify", "");
+        check("event=msg.notify&tenant=a", "tenant=a");
+        check("tenant=a?event=msg.notify", "tenant=a");
+        check("tenant=a&b=%27'?event=msg.notify", "tenant=a&b=%27'");
+        check("x=1&event=msg.notify&y=2?event=z", "x=1&y=2?event=z");
     }
 }

@@ -130,27 +130,44 @@ fn message_id(object: &Object<'_>) -> String {
     }
 }
 
-/// The message's id; a push has one for each group of recipients, for every node sends its own.
+/// What tells the pushes of one message apart: every node sends its own, of some recipients each.
+const PUSH_PARTS: [&str; 3] = ["to_uids", "compress_to_uids", "source_id"];
+/// What tells the states of one message apart that is a stream, or that is edited.
+const STREAM_PARTS: [&str; 9] = [
+    "stream_no",
+    "stream_seq",
+    "stream_flag",
+    "streams",
+    "stream_data",
+    "end",
+    "end_reason",
+    "error",
+    "event_meta",
+];
+
+/// The message's id, and where one message is told of several times, what it is told of.
 pub(crate) fn natural_id(hook: Hook, object: &Object<'_>, message: &Message) -> Option<String> {
     let id = &message.server_msg_id;
     if id.is_empty() {
         return None;
     }
-    if hook != OFFLINE {
-        return Some(format!("{hook}:{id}"));
-    }
+    let parts: &[&str] = match hook {
+        hook if hook == OFFLINE => &PUSH_PARTS,
+        _ if STREAM_PARTS.iter().any(|name| object.last(name).is_some()) => &STREAM_PARTS,
+        _ => return Some(format!("{hook}:{id}")),
+    };
     let mut sha = Context::new(&SHA256);
-    for name in ["to_uids", "compress_to_uids", "source_id"] {
+    for name in parts {
         let raw = object.last(name).unwrap_or_default();
         sha.update(&(raw.len() as u64).to_be_bytes());
         sha.update(raw.as_bytes());
     }
     let digest = sha.finish();
-    let recipients: String = digest.as_ref()[..8]
+    let part: String = digest.as_ref()[..8]
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    Some(format!("{hook}:{id}:{recipients}"))
+    Some(format!("{hook}:{id}:{part}"))
 }
 
 #[cfg(test)]

@@ -21,11 +21,15 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::decision::{Decision, Replacement};
-use crate::dialect::answers::{Answers, Reading};
-use crate::dialect::contract::{Call, Decoded, Dialect, Head, Outgoing, Reply, Unreadable};
+use crate::dialect::answers::{AnswerRules, Reading};
+use crate::dialect::contract::{
+    Call, Decoded, Dialect, Head, Outgoing, Patience, Reply, Unreadable,
+};
 use crate::dialect::hooks::HookInfo;
 use crate::event::{DialectId, Event, Hook, Message};
 
@@ -67,6 +71,16 @@ impl Dialect for WukongIm {
 
     fn hook_of(&self, head: &Head<'_>) -> Option<Hook> {
         decode::hook_of(head)
+    }
+
+    /// Source: `[webhook.before_send]` of its settings.
+    fn patience(&self, hook: Hook) -> Option<Patience> {
+        (hook == BEFORE_SEND).then_some(Patience {
+            server: "WuKongIM",
+            usual: Duration::from_millis(500),
+            most: None,
+            setting: "`timeout` below `[webhook.before_send]` of WuKongIM's settings",
+        })
     }
 
     /// Its after events come many at a time.
@@ -129,9 +143,9 @@ impl Dialect for WukongIm {
         request::item_name(event)
     }
 
-    fn read_answer(&self, event: &Event, status: u16, body: &[u8], answers: Answers) -> Reading {
+    fn read_answer(&self, event: &Event, status: u16, body: &[u8], rules: AnswerRules) -> Reading {
         match event.hook {
-            hook if hook == BEFORE_SEND => before_send::read(event, status, body, answers),
+            hook if hook == BEFORE_SEND => before_send::read(event, status, body, rules.answers),
             _ => before_send::acknowledgement(status),
         }
     }

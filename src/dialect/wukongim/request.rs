@@ -28,8 +28,9 @@ pub(crate) fn request(url: &str, event: &Event, replacement: Option<&Replacement
 
 /// Writes the call about several events of one hook that takes batches.
 pub(crate) fn batch(url: &str, events: &[Event]) -> Option<Outgoing> {
-    let hook = events.first()?.hook;
-    if !is_array(hook) || events.iter().any(|event| event.hook != hook) {
+    let first = events.first()?;
+    let fits = |event: &Event| event.hook == first.hook && event.query == first.query;
+    if !is_array(first.hook) || !events.iter().all(fits) {
         return None;
     }
     let items: Vec<Bytes> = events

@@ -329,7 +329,8 @@ fn check_as(
     warning: Option<AnswerWarning>,
 ) {
     let event = before_send();
-    let reading = of(DialectId::WukongIm).read_answer(&event, status, body.as_bytes(), answers);
+    let reading =
+        of(DialectId::WukongIm).read_answer(&event, status, body.as_bytes(), answers.into());
     let read = match reading.outcome {
         Outcome::Answer(Answer::Allow) => "allow".to_owned(),
         Outcome::Answer(Answer::Block(refusal)) => format!("block {}", refusal.code),
@@ -482,7 +483,7 @@ proptest! {
     fn any_answer_is_read(body in damaged(), status in 100..600u16) {
         let event = before_send();
         for answers in Answers::ALL {
-            let _ = of(DialectId::WukongIm).read_answer(&event, status, &body, answers);
+            let _ = of(DialectId::WukongIm).read_answer(&event, status, &body, answers.into());
         }
     }
 }

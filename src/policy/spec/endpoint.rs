@@ -10,7 +10,7 @@ use super::super::endpoint::{
 };
 use super::super::url_address::UrlAddress;
 use super::super::url_prefix::UrlPrefix;
-use crate::dialect::Answers;
+use crate::dialect::{AnswerRules, Answers, Protection, Protections};
 use crate::event::DialectId;
 use crate::settings::{At, Field, Item};
 
@@ -21,6 +21,7 @@ pub(crate) struct EndpointSpec {
     pub address: Option<UrlAddress>,
     pub at: At,
     pub at_url: At,
+    pub at_connect_timeout: At,
     pub at_secret: At,
 }
 
@@ -32,7 +33,12 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
     let url = section.field("url");
     let dialect = read_dialect(&section.field("dialect"));
     let address = read_url(&url, dialect);
+    let answers = AnswerRules {
+        answers: read_answers(&section.field("answers"), dialect),
+        protect: read_protections(&section.field("protect")),
+    };
     let (sign, at_secret) = read_sign(&section.field("sign"));
+    let connect_timeout = section.field("connect_timeout");
     let endpoint = Endpoint {
         name: name.into(),
         url: if url.is_set() {
@@ -41,13 +47,10 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
             String::new()
         },
         dialect,
-        answers: section
-            .field("answers")
-            .choice::<Answers>()
-            .unwrap_or_default(),
+        answers,
         in_flight_max: section.field("in_flight_max").size(1_000_000),
         answer_bytes_max: read_answer_bytes(&section.field("answer_bytes_max")),
-        connect_timeout: section.field("connect_timeout").duration_above_zero(),
+        connect_timeout: connect_timeout.duration_above_zero(),
         pool_idle_max: match section.field("pool_idle_max") {
             // As many as may be in flight: fewer are closed and opened again under load.
             field if !field.is_set() => section.field("in_flight_max").size(1_000_000),
@@ -87,12 +90,44 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
         address,
         at: field.at().clone(),
         at_url: url.at().clone(),
+        at_connect_timeout: connect_timeout.at().clone(),
         at_secret,
     }
 }
 
 fn read_dialect(field: &Field<'_>) -> DialectId {
     field.choice().unwrap_or(DialectId::OpenIm)
+}
+
+/// A way of reading that this dialect does not have would be a word without meaning.
+fn read_answers(field: &Field<'_>, dialect: DialectId) -> Answers {
+    let answers = field.choice::<Answers>().unwrap_or_default();
+    if answers.suits(dialect) {
+        return answers;
+    }
+    let name = answers.name();
+    let suiting = DialectId::ALL.into_iter().filter(|id| answers.suits(*id));
+    let suiting: Vec<&str> = suiting.map(DialectId::name).collect();
+    let what = format!("an endpoint with `dialect: {dialect}` does not answer as `{name}` says");
+    let hint = format!(
+        "remove it, or write `dialect: {}` if that is what it speaks",
+        suiting.join("` or `")
+    );
+    match answers {
+        Answers::Strict | Answers::Intent => field.warning(what, hint),
+        _ => field.error(what, hint),
+    }
+    answers
+}
+
+fn read_protections(field: &Field<'_>) -> Protections {
+    let section = field.section();
+    let on: Vec<Protection> = Protection::ALL
+        .into_iter()
+        .filter(|protection| section.field(protection.name()).flag())
+        .collect();
+    section.finish();
+    Protections::of(|protection| on.contains(&protection))
 }
 
 fn read_answer_bytes(field: &Field<'_>) -> usize {

@@ -36,6 +36,7 @@ pub(crate) struct HookSpec {
     pub at: At,
     pub at_enable: At,
     pub at_timeout: At,
+    pub at_caller_timeout: At,
     pub at_endpoint: At,
 }
 
@@ -61,6 +62,7 @@ pub(super) fn read(name: &str, field: &Field<'_>) -> Option<HookSpec> {
     let section = field.section();
     let enable = section.field("enable");
     let timeout = section.field("timeout");
+    let caller_timeout = section.field("caller_timeout");
     let endpoint = section.field("endpoint");
     let filters = section.field("filters");
     let allowed_types = section.field("allowedTypes");
@@ -70,7 +72,7 @@ pub(super) fn read(name: &str, field: &Field<'_>) -> Option<HookSpec> {
         enable: enable.flag(),
         endpoints: read_endpoints(&endpoint),
         timeout: read_timeout(&timeout),
-        caller_timeout: above_zero(&section.field("caller_timeout")),
+        caller_timeout: above_zero(&caller_timeout),
         failure: read_failure(&section.field("failedContinue")),
         allowed_types: types(&allowed_types.items()),
         denied_types: types(&denied_types.items()),
@@ -84,6 +86,7 @@ pub(super) fn read(name: &str, field: &Field<'_>) -> Option<HookSpec> {
         at: field.at().clone(),
         at_enable: enable.at().clone(),
         at_timeout: timeout.at().clone(),
+        at_caller_timeout: caller_timeout.at().clone(),
         at_endpoint: endpoint.at().clone(),
     };
     section.finish();

@@ -597,3 +597,27 @@ fn a_fixed_text_is_one_that_no_answer_carries() {
         assert_eq!(named, said, "{} in the document", info.hook);
     }
 }
+
+/// Who gets a message an answer changes only where a policy lets it, by field or for all of them.
+#[test]
+fn what_redirects_has_two_switches() {
+    let redirected = Answer::Replace(Replacement {
+        fields: vec![("recvID".to_owned(), "\"u9\"".to_owned())],
+        ..Replacement::default()
+    });
+    let event = text_event("beforeMsgModify", "hello");
+    for (protect, pass, expected) in [
+        ("", "", "allow"),
+        ("protect: {redirect: true}", "", "allow"),
+        ("protect: {wipe: false, panic: false}", "", "allow"),
+        ("protect: {redirect: false}", "", "replace recvID=\"u9\""),
+        ("", "pass_fields: [recvID]", "replace recvID=\"u9\""),
+    ] {
+        let snapshot = snapshot(&format!(
+            "endpoints: {{b: {{url: http://b, {protect}}}}}\nhooks: {{beforeMsgModify: {{endpoint: b, {pass}}}}}"
+        ));
+        let outcome = Outcome::Answer(redirected.clone());
+        let decision = decide_with(&snapshot, &event, &outcome);
+        assert_eq!(in_words(&decision), expected, "{protect} {pass}");
+    }
+}

@@ -3,14 +3,19 @@
 use super::*;
 
 /// Compiles a policy of one file and expects these problems.
-fn check(policy: &str, expected: &[&str]) {
+pub(super) fn check(policy: &str, expected: &[&str]) {
     check_with(policy, &[], &[], expected);
 }
 
-fn check_with(policy: &str, others: &[(&str, &str)], env: &[(&str, &str)], expected: &[&str]) {
+pub(super) fn check_with(
+    policy: &str,
+    others: &[(&str, &str)],
+    env: &[(&str, &str)],
+    expected: &[&str],
+) {
     let compiled = compile(&files(policy, others), &context(env), 1);
     assert_eq!(lines(&compiled), expected, "{policy}");
-    let any_error = expected.iter().any(|line| !line.starts_with("(warning)"));
+    let any_error = expected.iter().any(|line| !line.starts_with('('));
     assert_eq!(compiled.snapshot.is_none(), any_error, "{policy}");
 }
 
@@ -303,6 +308,7 @@ fn what_will_surprise_is_a_warning() {
             "(warning) policies/policy.yaml:4:34: hooks.beforeSendSingleMsg.timeout: the IM server gives up after caller_timeout (5s), so 6s are never used up; make it shorter than caller_timeout",
             "(warning) policies/policy.yaml:4:34: hooks.beforeSendSingleMsg.timeout: with beforeMsgModify a send may take 21s, and clients wait 10s; shorten one of the two, well below 10s together",
             "(warning) policies/policy.yaml:5:30: hooks.beforeMsgModify.timeout: 20s is longer than OpenIM waits for any hook, so 15s is used; use at most 15s",
+            "(warning) policies/policy.yaml:5:63: hooks.beforeMsgModify.caller_timeout: OpenIM gives up on beforeMsgModify after 15s, and callgate may take up to 19s (caller_timeout); make caller_timeout 15s at the most",
             "(warning) policies/policy.yaml:5:67: hooks.beforeMsgModify.deniedTypes: there is no value, so the default counts; write a value or remove the key",
             "(warning) policies/policy.yaml:6:3: hooks.afterUserKickOff: no version of OpenIM ever calls `afterUserKickOff`; remove it or write `enable: false`",
             "(warning) policies/policy.yaml:6:3: hooks.afterUserKickOff: the hook has no endpoint, so nobody is told; name an `endpoint`, or write `enable: false`",

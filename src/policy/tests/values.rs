@@ -70,7 +70,14 @@ fn wrong_values_are_refused_with_a_hint_or_mean_what_is_documented() {
             let root = Section::root(&sources.settings, file.clone(), &problems);
             let spec = spec::read(&root);
             root.finish();
-            review::review(&spec, &files, &context, &file, &problems);
+            review::review(
+                &spec,
+                &files,
+                &context,
+                &file,
+                &sources.overrides,
+                &problems,
+            );
         }
         problems.into_sorted()
     });

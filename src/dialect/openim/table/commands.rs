@@ -1,6 +1,7 @@
 //! Commands on the wire, of every version, and the hooks that they are.
 
 use crate::dialect::hooks::HookInfo;
+use crate::event::Moment;
 
 use super::v3::HOOKS;
 
@@ -48,18 +49,23 @@ pub(crate) fn by_command(command: &str) -> Option<&'static HookInfo> {
     })
 }
 
-/// A command that tells what has happened, by its name.
-pub(crate) fn is_after(command: &str) -> bool {
+/// When a command that is not known is sent, by its name. One that does not say it is taken for a
+/// question: an answer that nobody waits for does no harm, and one that is missing may.
+pub(crate) fn moment_of(command: &str) -> Moment {
     const START: &str = "callbackAfter";
     let start = command.get(..START.len());
-    start.is_some_and(|start| start.eq_ignore_ascii_case(START))
+    match start.is_some_and(|start| start.eq_ignore_ascii_case(START)) {
+        true => Moment::After,
+        false => Moment::Before,
+    }
 }
 
 /// A string that names a command, known or not.
 pub(crate) fn looks_like_command(text: &str) -> bool {
     let has_shape = || {
         let text = text.to_ascii_lowercase();
-        text.starts_with("callback") && text.ends_with("command")
+        // One release candidate has names that go on behind it: `…CommandEX`.
+        text.starts_with("callback") && text.contains("command")
     };
     by_command(text).is_some() || has_shape()
 }
@@ -69,7 +75,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use crate::dialect::hooks::Ability;
-    use crate::event::Moment;
 
     use super::super::v3::OTHER;
     use super::*;
