@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use crate::callback::Callbacks;
 use crate::settings::Problem;
 use crate::tls::{CertificateStatus, PortTls};
 
@@ -15,6 +16,7 @@ pub type PortsTls = Vec<(&'static str, Arc<PortTls>)>;
 #[derive(Debug)]
 pub struct Certificates {
     ports: PortsTls,
+    callbacks: Arc<Callbacks>,
 }
 
 /// What one port or endpoint is served or called with.
@@ -34,8 +36,8 @@ pub(super) struct CertificateJson {
 }
 
 impl Certificates {
-    pub fn new(ports: PortsTls) -> Certificates {
-        Certificates { ports }
+    pub fn new(ports: PortsTls, callbacks: Arc<Callbacks>) -> Certificates {
+        Certificates { ports, callbacks }
     }
 
     pub fn of_port(&self, name: &str) -> Option<Arc<PortTls>> {
@@ -49,10 +51,12 @@ impl Certificates {
         for (_, tls) in &self.ports {
             tls.look();
         }
+        self.callbacks.look_at_certificates();
     }
 
     fn status(&self) -> Vec<CertificateStatus> {
-        self.ports.iter().map(|(_, tls)| tls.status()).collect()
+        let ports = self.ports.iter().map(|(_, tls)| tls.status());
+        ports.chain(self.callbacks.certificates()).collect()
     }
 
     pub(super) fn json(&self) -> Vec<CertificateJson> {

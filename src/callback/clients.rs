@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderValue;
+use rustls::ClientConfig;
 use tokio::runtime;
 
+use super::certificates::Certificates;
 use super::own::OwnAddresses;
 use super::pool::{Pool, PoolSettings};
 use super::trust::Trust;
@@ -16,6 +18,7 @@ use crate::policy::Endpoint;
 pub(super) struct Clients {
     pools: Mutex<HashMap<(runtime::Id, PoolSettings), Arc<Pool>>>,
     trust: Arc<Trust>,
+    certificates: Certificates,
     own: OwnAddresses,
     hop: HeaderValue,
 }
@@ -28,6 +31,7 @@ impl Clients {
         Clients {
             pools: Mutex::default(),
             trust: Arc::default(),
+            certificates: Certificates::default(),
             own,
             hop: HeaderValue::from_str(installation)
                 .unwrap_or(HeaderValue::from_static("callgate")),
@@ -48,8 +52,16 @@ impl Clients {
         pool
     }
 
-    pub(super) fn trust(&self) -> &Arc<Trust> {
-        &self.trust
+    /// What a connection to an endpoint that is made now is made with.
+    pub(super) fn tls(&self, endpoint: &Endpoint) -> Result<Arc<ClientConfig>, Arc<str>> {
+        match Certificates::names(endpoint) {
+            true => self.certificates.config(endpoint),
+            false => self.trust.config(),
+        }
+    }
+
+    pub(super) fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 
     pub(super) fn own(&self) -> &OwnAddresses {

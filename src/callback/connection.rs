@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -23,7 +24,7 @@ use tokio_rustls::TlsConnector;
 
 use super::guard::{BlockedAddress, forbidden};
 use super::own::{OwnAddress, OwnAddresses};
-use super::trust::Trust;
+use crate::tls::Refused;
 
 /// A connection on which no call is in flight.
 #[derive(Debug)]
@@ -45,9 +46,9 @@ pub(super) enum ConnectError {
     Resolve { host: String, why: io::Error },
     #[error("`{address}` cannot be connected to: {why}")]
     Connect { address: SocketAddr, why: io::Error },
-    #[error("TLS with `{host}` failed: {why}")]
+    #[error("TLS with `{host}` failed: {why}{}", way_out(why))]
     Tls { host: String, why: io::Error },
-    #[error("the certificates of this machine cannot be used: {0}")]
+    #[error("the certificates that it is called with cannot be used: {0}")]
     Trust(Arc<str>),
     #[error("no connection to `{host}` within {limit:?}")]
     Timeout { host: String, limit: Duration },
@@ -55,17 +56,38 @@ pub(super) enum ConnectError {
     Http(#[from] hyper::Error),
 }
 
+/// What to do about the failures that happen most.
+fn way_out(why: &io::Error) -> &'static str {
+    match Refused::of(why) {
+        Some(Refused::Untrusted) => {
+            "; name the authority that signed its certificate, or that certificate itself if it \
+             signed itself, in `tls.ca` of the endpoint"
+        }
+        Some(Refused::OtherName) => {
+            "; call it by a name that its certificate is for, or write that name into \
+             `tls.server_name` of the endpoint"
+        }
+        Some(Refused::ByServer) => {
+            "; it refuses our certificate, or wants one: see `tls.client_cert` of the endpoint"
+        }
+        Some(Refused::PlainText) => "; it seems to speak plain text: write http://",
+        None => "",
+    }
+}
+
 /// What a connection is made with.
 #[derive(Debug)]
 pub(super) struct Connector<'a> {
-    pub(super) https: bool,
+    /// `None`: plain text.
+    pub(super) tls: Option<Arc<ClientConfig>>,
+    /// What the certificate must be for, where that is not the host.
+    pub(super) server_name: Option<&'a str>,
     /// A name, or an address without brackets.
     pub(super) host: &'a str,
     pub(super) port: u16,
     pub(super) timeout: Duration,
     pub(super) allowed: &'a [IpNet],
     pub(super) own: &'a OwnAddresses,
-    pub(super) trust: &'a Arc<Trust>,
 }
 
 impl Connector<'_> {
@@ -81,22 +103,21 @@ impl Connector<'_> {
     }
 
     async fn open(&self) -> Result<Connection, ConnectError> {
-        let trust = self.https.then(|| self.trust.config()).transpose();
-        let trust = trust.map_err(ConnectError::Trust)?;
         let stream = self.reach().await?;
         // A connection that cannot be set is closed already.
         let _ = stream.set_nodelay(true);
         let heard = Arc::new(AtomicBool::new(false));
-        match trust {
+        match &self.tls {
             None => Connection::start(stream, heard).await,
             Some(config) => {
                 let tls = |why| ConnectError::Tls {
                     host: self.host.to_owned(),
                     why,
                 };
-                let name = ServerName::try_from(self.host.to_owned())
+                let name = self.server_name.unwrap_or(self.host);
+                let name = ServerName::try_from(name.to_owned())
                     .map_err(|why| tls(io::Error::new(io::ErrorKind::InvalidInput, why)))?;
-                let connecting = TlsConnector::from(config).connect(name, stream);
+                let connecting = TlsConnector::from(Arc::clone(config)).connect(name, stream);
                 Connection::start(connecting.await.map_err(tls)?, heard).await
             }
         }

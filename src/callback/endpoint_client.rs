@@ -96,8 +96,8 @@ impl EndpointClient {
         self.prepared.store(true, Ordering::Relaxed);
         if endpoint.url.starts_with("https:") {
             // Reading the machine's certificates takes long; a call meets them read.
-            if let Err(why) = self.shared.trust().config() {
-                error!(endpoint = %endpoint.name, %why, "the certificates of this machine cannot be used");
+            if let Err(why) = self.shared.tls(endpoint) {
+                error!(endpoint = %endpoint.name, %why, "the certificates that it is called with cannot be used");
             }
         }
         let Some(sign) = &endpoint.sign else {

@@ -9,10 +9,11 @@
 //!
 //! Order, downward: `preview`, `ask`, `deliver`, `readiness`, `registry`, `endpoint_client`,
 //! `cloudevents`, `failed`, `stored`, `delivery`, `secret`, `wire`, `clients`, `destination`, `pool`,
-//! `connection`, `trust`, `own`, `health`, `breaker`, `window`, `source`, `guard`.
+//! `connection`, `certificates`, `trust`, `own`, `health`, `breaker`, `window`, `source`, `guard`.
 
 mod ask;
 mod breaker;
+mod certificates;
 mod clients;
 mod cloudevents;
 mod connection;
@@ -36,6 +37,7 @@ mod window;
 mod wire;
 
 pub use ask::{Asked, TimeBudget};
+pub use certificates::check_tls;
 pub use deliver::{batched_hooks, takes_batches};
 pub use delivery::{Delivery, DeliveryError};
 pub use endpoint_client::EndpointStatus;

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use tokio::time::Instant;
 
 use super::connection::Connection;
-use crate::policy::Endpoint;
+use crate::policy::{Endpoint, EndpointTls};
 
 /// Idle connections to all servers together.
 const IDLE_MAX: usize = 4096;
@@ -32,6 +32,7 @@ pub(super) struct PoolSettings {
     idle_max: usize,
     idle_timeout: Duration,
     age_max: Duration,
+    tls: EndpointTls,
 }
 
 impl PoolSettings {
@@ -42,6 +43,7 @@ impl PoolSettings {
             idle_max: endpoint.pool_idle_max,
             idle_timeout: endpoint.pool_idle_timeout,
             age_max: endpoint.connection_age_max,
+            tls: endpoint.tls.clone(),
         }
     }
 
@@ -52,6 +54,7 @@ impl PoolSettings {
             && self.idle_timeout == endpoint.pool_idle_timeout
             && self.age_max == endpoint.connection_age_max
             && self.allow_addresses == endpoint.allow_addresses
+            && self.tls == endpoint.tls
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::clients::Clients;
 use super::endpoint_client::{EndpointClient, EndpointStatus};
 use crate::policy::Endpoint;
+use crate::tls::CertificateStatus;
 
 /// Endpoints whose state is kept. A policy has few; the rooms of a chat server, each with a bot at
 /// a URL of its own, can be very many.
@@ -82,6 +83,8 @@ impl Callbacks {
     pub fn keep_only<'a>(&self, endpoints: impl Iterator<Item = &'a Endpoint>) {
         let keep: HashSet<_> = endpoints.map(key_of).collect();
         let names: HashSet<_> = keep.iter().map(|(name, _)| name).collect();
+        let certificates = self.shared.certificates();
+        certificates.keep_only(|name| names.iter().any(|known| ***known == *name));
         let mut clients = self.write();
         clients.retain(|key, client| {
             keep.contains(key) || (!client.is_prepared() && names.contains(&key.0))
@@ -91,6 +94,16 @@ impl Callbacks {
     /// Makes the state of an endpoint now, so that operators see it before its first call.
     pub fn prepare(&self, endpoint: &Endpoint) {
         self.client(endpoint).prepare(endpoint);
+    }
+
+    /// Reads certificates of endpoints again that have changed. Blocks while it reads.
+    pub fn look_at_certificates(&self) {
+        self.shared.certificates().look();
+    }
+
+    /// The certificates of all endpoints whose policies name some.
+    pub fn certificates(&self) -> Vec<CertificateStatus> {
+        self.shared.certificates().status()
     }
 
     /// Every endpoint of the policy, and of those at other URLs the ones that fail or were called

@@ -169,14 +169,14 @@ pub(super) async fn post(
 ) -> Result<Answer, WireError> {
     let target = &destination.target;
     let request = || request(&destination, &outgoing, clients.hop());
-    let connector = Connector {
-        https: target.https,
+    let connector = |tls| Connector {
+        tls,
+        server_name: endpoint.tls.server_name.as_deref(),
         host: &target.host,
         port: target.port,
         timeout: endpoint.connect_timeout,
         allowed: &endpoint.allow_addresses,
         own: clients.own(),
-        trust: clients.trust(),
     };
     if let Some(mut reused) = pool.take(target, Instant::now()) {
         match reused.send(request()).await {
@@ -185,10 +185,12 @@ pub(super) async fn post(
             Err(_) => {}
         }
     }
-    let mut fresh = connector.connect().await.map_err(unconnected)?;
+    let tls = target.https.then(|| clients.tls(endpoint)).transpose();
+    let tls = tls.map_err(|why| unconnected(ConnectError::Trust(why)))?;
+    let mut fresh = connector(tls).connect().await.map_err(unconnected)?;
     match fresh.send(request()).await {
         Ok(answer) => came(answer, pool, destination, fresh),
-        Err(error) => Err(broken(&error)),
+        Err(error) => Err(refused(broken(&error))),
     }
 }
 
@@ -322,6 +324,16 @@ fn unconnected(error: ConnectError) -> WireError {
         detail: chain(&error),
         unreachable: class == FailureClass::Connect,
     }
+}
+
+/// In TLS 1.3 a server refuses its caller after the caller has begun.
+fn refused(mut error: WireError) -> WireError {
+    if error.detail.contains("received fatal alert") {
+        error.detail.push_str(
+            "; it refuses our certificate, or wants one: see `tls.client_cert` of the endpoint",
+        );
+    }
+    error
 }
 
 /// Tells an answer that is no HTTP from a broken connection.

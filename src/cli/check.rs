@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::engine_file::{files_problem, load_config, tls_problems};
 use super::exit::EXIT_BAD_INPUT;
 use super::files::Files;
-use crate::callback::check_secret;
+use crate::callback::{check_secret, check_tls};
 use crate::config;
 use crate::decision::FailureClass;
 use crate::dialect;
@@ -100,6 +100,7 @@ fn check(files: &Files, env: &[(String, String)]) -> anyhow::Result<Checked> {
         env: env.to_vec(),
         listeners,
         check_secret: Some(check_secret),
+        check_tls: Some(check_tls),
     };
     let snapshot = match read_files(&files.policies) {
         Ok(files) => {

@@ -119,7 +119,7 @@ impl Engine {
         let connections = fitting_connections(&config);
         let listeners = vec![config.grpc.listen, config.http.listen, config.admin.listen];
         let callbacks = Arc::new(Callbacks::new(&config.installation, listeners));
-        let certificates = Arc::new(Certificates::new(ports));
+        let certificates = Arc::new(Certificates::new(ports, callbacks.clone()));
         let before = Arc::new(Before::new(
             policies.clone(),
             callbacks.clone(),

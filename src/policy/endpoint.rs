@@ -39,6 +39,18 @@ pub struct Endpoint {
     pub events: EventSettings,
     /// `None`: its calls are not signed.
     pub sign: Option<SignSettings>,
+    pub tls: EndpointTls,
+}
+
+/// How an endpoint with TLS is called. The paths are of PEM files, read again when they change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EndpointTls {
+    /// Whom to trust; `None`: whom the machine trusts.
+    pub ca: Option<String>,
+    /// Our certificate and its key, for a server that asks who calls.
+    pub client: Option<(String, String)>,
+    /// What its certificate is for, where that is not the host of its URL.
+    pub server_name: Option<String>,
 }
 
 /// How an endpoint is told of after events.

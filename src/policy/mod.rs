@@ -42,7 +42,8 @@ mod word_lists;
 pub use compile::{Compiled, compile, content_hash};
 pub use decide::{Ask, Scan, Step};
 pub use endpoint::{
-    BreakerSettings, Endpoint, EventFormat, EventSettings, Secret, SecretSource, SignSettings,
+    BreakerSettings, Endpoint, EndpointTls, EventFormat, EventSettings, Secret, SecretSource,
+    SignSettings,
 };
 pub use everyday::{everyday_messages, language_name, messages_of};
 pub use explain::{Draft, ExplainedMatch, ExplainedText, Explanation, Forward, WriteCall};
@@ -53,7 +54,7 @@ pub use openim_config::{Converted, convert_file};
 pub use overrides::Override;
 pub use screen::Found;
 pub use snapshot::{HookRules, ListRules, Snapshot, Version};
-pub use sources::{CompileContext, DEFAULTS, FileSet, SecretCheck};
+pub use sources::{CompileContext, DEFAULTS, FileSet, SecretCheck, TlsCheck};
 pub use times::less_margin;
 pub use type_set::TypeSet;
 pub use unmaskable::Unmaskable;

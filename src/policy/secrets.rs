@@ -1,11 +1,11 @@
-//! Secrets that a policy names: where they are, and whether they can be used.
+//! Secrets and certificates that a policy names: where they are, and whether they can be used.
 
 use super::endpoint::SecretSource;
 use super::sources::{CompileContext, FileSet};
 use super::spec::Spec;
 use crate::settings::Problems;
 
-/// Makes the paths of secrets relative to the policy directory, and reports those that cannot be
+/// Makes the paths of both relative to the policy directory, and reports those that cannot be
 /// used. Returns the files that are outside of the policy, so that their edits are noticed.
 pub(super) fn settle(
     spec: &mut Spec,
@@ -15,6 +15,18 @@ pub(super) fn settle(
 ) -> Vec<String> {
     let mut outside = Vec::new();
     for endpoint in &mut spec.endpoints {
+        let tls = &mut endpoint.endpoint.tls;
+        let client = tls.client.iter_mut().flat_map(|(cert, key)| [cert, key]);
+        for path in tls.ca.iter_mut().chain(client) {
+            *path = files.beside(path);
+            outside.push(path.clone());
+        }
+        if let Some(check) = context.check_tls {
+            for why in check(tls) {
+                let hint = "a path is relative to the policy directory, or begins with `/`";
+                problems.error(&endpoint.at_tls, why, hint);
+            }
+        }
         let Some(sign) = &mut endpoint.endpoint.sign else {
             continue;
         };

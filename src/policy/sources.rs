@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::endpoint::SecretSource;
+use super::endpoint::{EndpointTls, SecretSource};
 use super::openim_config::{self, Converted};
 use super::overrides::{self, Override};
 use super::url_address::UrlAddress;
@@ -77,6 +77,8 @@ pub struct CompileContext {
     pub listeners: Vec<SocketAddr>,
     /// Looks whether a secret can be used, and says why it cannot; `None` does not look.
     pub check_secret: Option<SecretCheck>,
+    /// The same for the files that an endpoint is called with over TLS.
+    pub check_tls: Option<TlsCheck>,
 }
 
 /// The error is one clause, and holds nothing of the secret.
@@ -89,6 +91,9 @@ const DEFAULTS_NAME: &str = "built-in defaults";
 pub(super) fn is_written(at: &At) -> bool {
     &*at.place.file != DEFAULTS_NAME
 }
+
+/// Each clause says what is wrong with a file, and what to do about it.
+pub type TlsCheck = fn(&EndpointTls) -> Vec<String>;
 
 /// A path as the file set has it.
 pub(super) fn inside(path: &str) -> &str {

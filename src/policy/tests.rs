@@ -35,6 +35,7 @@ fn context(env: &[(&str, &str)]) -> CompileContext {
     let env = env.iter();
     CompileContext {
         check_secret: None,
+        check_tls: None,
         env: env
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),

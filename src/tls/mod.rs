@@ -4,7 +4,7 @@
 //! made with.
 //! Leaves alone: connections themselves (`server`, `callback`, `cli`).
 //!
-//! Order, downward: `serving`, `calling`, `identity`, `trusted`, `verify`, `kept`, `shown`,
+//! Order, downward: `serving`, `calling`, `refused`, `identity`, `trusted`, `verify`, `kept`, `shown`,
 //! `certificate`, `pem`, `provider`.
 
 mod calling;
@@ -13,6 +13,7 @@ mod identity;
 mod kept;
 mod pem;
 mod provider;
+mod refused;
 mod serving;
 mod shown;
 mod trusted;
@@ -21,5 +22,6 @@ mod verify;
 pub use calling::{CallingFiles, CallingTls, calling_config};
 pub use certificate::{ClientCertificate, San};
 pub use kept::Watch;
+pub use refused::Refused;
 pub use serving::{PortTls, ServingFiles};
 pub use shown::{CertificateStatus, Shown};

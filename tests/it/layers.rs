@@ -32,6 +32,7 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
             "policy",
             "in_flight",
             "outbox",
+            "settings",
             "tls",
         ],
     ),

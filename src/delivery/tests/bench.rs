@@ -193,6 +193,7 @@ fn endpoint(settings: &str) -> Arc<Endpoint> {
         env: Vec::new(),
         listeners: Vec::new(),
         check_secret: None,
+        check_tls: None,
     };
     let compiled = policy::compile(&files, &context, 1);
     let Some(snapshot) = compiled.snapshot else {

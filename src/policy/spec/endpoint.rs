@@ -3,10 +3,12 @@
 use core::net::IpAddr;
 
 use ipnet::IpNet;
+use rustls::pki_types::ServerName;
 use url::Url;
 
 use super::super::endpoint::{
-    BreakerSettings, Endpoint, EventFormat, EventSettings, Secret, SecretSource, SignSettings,
+    BreakerSettings, Endpoint, EndpointTls, EventFormat, EventSettings, Secret, SecretSource,
+    SignSettings,
 };
 use super::super::url_address::UrlAddress;
 use super::super::url_prefix::UrlPrefix;
@@ -23,6 +25,8 @@ pub(crate) struct EndpointSpec {
     pub at_url: At,
     pub at_connect_timeout: At,
     pub at_secret: At,
+    /// Where `tls` is, or would be.
+    pub at_tls: At,
 }
 
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -83,6 +87,7 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
         },
         events: read_events(&section.field("events")),
         sign,
+        tls: read_tls(&section.field("tls"), &url),
     };
     section.finish();
     EndpointSpec {
@@ -92,6 +97,7 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
         at_url: url.at().clone(),
         at_connect_timeout: connect_timeout.at().clone(),
         at_secret,
+        at_tls: section.field("tls").at().clone(),
     }
 }
 
@@ -214,6 +220,56 @@ fn read_sign(field: &Field<'_>) -> (Option<SignSettings>, At) {
     };
     let before = before.is_set() && before.flag();
     (Some(SignSettings { secret, before }), at)
+}
+
+fn read_tls(field: &Field<'_>, url: &Field<'_>) -> EndpointTls {
+    if !field.is_set() {
+        return EndpointTls::default();
+    }
+    let section = field.section();
+    let text = |name| {
+        let field = section.field(name);
+        let text = match field.is_set() {
+            true => field.text(),
+            false => String::new(),
+        };
+        (!text.is_empty()).then_some(text)
+    };
+    let (ca, server_name) = (text("ca"), text("server_name"));
+    let client = match (text("client_cert"), text("client_key")) {
+        (Some(cert), Some(key)) => Some((cert, key)),
+        (None, None) => None,
+        (cert, _) => {
+            let missing = if cert.is_some() {
+                "client_key"
+            } else {
+                "client_cert"
+            };
+            let what = format!("a certificate of ours needs its key: there is no `{missing}`");
+            field.error(what, "set both, or neither");
+            None
+        }
+    };
+    section.finish();
+    if let Some(name) = &server_name
+        && ServerName::try_from(name.as_str()).is_err()
+    {
+        let what = format!("`{name}` is not a valid name of a server");
+        section
+            .field("server_name")
+            .error(what, "write the name alone: business.example");
+    }
+    if url.is_set() && url.text().starts_with("http://") {
+        field.warning(
+            "the url begins with http://, so nothing of this is used",
+            "write https://",
+        );
+    }
+    EndpointTls {
+        ca,
+        client,
+        server_name,
+    }
 }
 
 fn read_address(item: &Item<'_>) -> Option<IpNet> {

@@ -193,3 +193,63 @@ pub fn exchange<S: Read + Write>(stream: &mut S, request: &[u8]) -> io::Result<S
         }
     }
 }
+
+/// TLS before a server that speaks plain text, as a proxy ends it.
+pub struct Front {
+    pub port: u16,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Front {
+    /// `callers`: who signs the certificates that callers must show; `None` asks for none.
+    pub fn start(server: &Issued, callers: Option<&str>, behind: &str) -> Front {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let builder = match callers {
+            None => builder.with_no_client_auth(),
+            Some(callers) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(certificates(callers).remove(0)).unwrap();
+                let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+                    Arc::new(roots),
+                    provider,
+                );
+                builder.with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
+        let key = PrivateKeyDer::from_pem_slice(server.key.as_bytes()).unwrap();
+        let config = builder
+            .with_single_cert(certificates(&server.cert), key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let behind = behind.trim_start_matches("http://").to_owned();
+        let behind = behind.split('/').next().unwrap().to_owned();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener = runtime
+            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+            .unwrap();
+        let port = listener.local_addr().unwrap().port();
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, behind) = (acceptor.clone(), behind.clone());
+                tokio::spawn(async move {
+                    let Ok(mut front) = acceptor.accept(stream).await else {
+                        return;
+                    };
+                    let mut back = tokio::net::TcpStream::connect(&behind).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut front, &mut back).await;
+                });
+            }
+        });
+        Front {
+            port,
+            _runtime: runtime,
+        }
+    }
+}
