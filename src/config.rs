@@ -4,7 +4,7 @@
 //! defaults < engine.yaml < `CALLGATE_ENGINE__…`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub struct Config {
     pub funtek: Funtek,
     pub admin: Admin,
     pub connections: Connections,
+    /// Where all is kept that outlives the process.
+    pub data: PathBuf,
     pub outbox: outbox::Config,
     pub shutdown_grace: Duration,
     /// What our own calls are known by.
@@ -209,15 +211,17 @@ const CONNECTIONS_MAX: u32 = 1_000_000;
 const LEAST_BODIES: usize = 1 << 20;
 
 fn read(root: &Section<'_>) -> Config {
+    let data = path(&root.field("data"));
     let config = Config {
         grpc: read_grpc(&root.field("grpc")),
         http: read_http(&root.field("http")),
         wukongim: read_wukongim(&root.field("wukongim")),
         chatserver: read_chatserver(&root.field("chatserver")),
-        funtek: read_funtek(&root.field("funtek")),
+        funtek: read_funtek(&root.field("funtek"), &data),
         admin: read_admin(&root.field("admin")),
         connections: read_connections(&root.field("connections")),
-        outbox: read_outbox(&root.field("outbox")),
+        outbox: read_outbox(&root.field("outbox"), &data),
+        data,
         shutdown_grace: root.field("shutdown_grace").duration(),
         installation: read_installation(&root.field("installation")),
         log: read_log(&root.field("log")),
@@ -332,10 +336,10 @@ fn read_chatserver(field: &Field<'_>) -> ChatServer {
     chatserver
 }
 
-fn read_funtek(field: &Field<'_>) -> Funtek {
+fn read_funtek(field: &Field<'_>, data: &Path) -> Funtek {
     let section = field.section();
     let bot = section.field("bot").text();
-    let rooms = path(&section.field("rooms"));
+    let rooms = path_in(data, "rooms.db", &section.field("rooms"));
     let room_waits_max = section.field("room_waits_max").size(1_000_000);
     let waits_max = section.field("waits_max").size(1_000_000);
     section.finish();
@@ -413,7 +417,7 @@ fn total_bytes(field: &Field<'_>) -> usize {
     bytes
 }
 
-fn read_outbox(field: &Field<'_>) -> outbox::Config {
+fn read_outbox(field: &Field<'_>, data: &Path) -> outbox::Config {
     let section = field.section();
     let kinds = [
         ("sqlite", outbox::Kind::Sqlite),
@@ -423,7 +427,7 @@ fn read_outbox(field: &Field<'_>) -> outbox::Config {
     let share = section.field("endpoint_share").number(1, 100) as u64;
     let config = outbox::Config {
         kind: section.field("kind").one_of(&kinds).unwrap_or_default(),
-        path: path(&section.field("path")),
+        path: path_in(data, "outbox.db", &section.field("path")),
         bytes_max,
         endpoint_bytes_max: (u128::from(bytes_max) * u128::from(share) / 100) as u64,
         entries_max: u64::from(section.field("entries_max").count(COUNT_MAX)),
@@ -464,6 +468,14 @@ fn path(field: &Field<'_>) -> PathBuf {
         field.error("the path is empty", "write where the file shall be");
     }
     PathBuf::from(path)
+}
+
+/// A file of this name in the data directory, unless another path is written.
+fn path_in(data: &Path, name: &str, field: &Field<'_>) -> PathBuf {
+    match field.text() {
+        text if text.is_empty() => data.join(name),
+        text => PathBuf::from(text),
+    }
 }
 
 /// A level, or pairs of target and level. Checked here, because a slip such as `infox` would be

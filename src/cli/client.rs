@@ -1,13 +1,24 @@
 //! Connecting to a running server: the same limits and the same words for every command.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
+use tower::service_fn;
 
+use super::reach::Reach;
 use crate::proto::v1::admin_service_client::AdminServiceClient;
 use crate::proto::v1::hook_service_client::HookServiceClient;
+use crate::tls::{Refused, calling_config};
 
 /// How long a command waits for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -17,21 +28,23 @@ pub(super) type AdminClient = AdminServiceClient<Channel>;
 /// The port of a running server that message services call.
 pub(super) type HookClient = HookServiceClient<Channel>;
 
-/// Connects to the operators' port at `url`.
+/// Connects to an operators' port.
 ///
-/// Errors: it is not a valid URL, or no server answers there.
-pub(super) async fn admin(url: &str) -> anyhow::Result<AdminClient> {
-    let channel = connect(url).await.with_context(|| {
+/// Errors: its URL is none, or no server answers there, or one of the two refuses the other.
+pub(super) async fn admin(reach: &Reach) -> anyhow::Result<AdminClient> {
+    let url = &reach.url;
+    let channel = connect(reach).await.with_context(|| {
         format!("no callgate answers at {url}; name its `admin.listen` with --server")
     })?;
     Ok(AdminServiceClient::new(channel))
 }
 
-/// Connects to the gRPC port at `url`.
+/// Connects to a gRPC port.
 ///
-/// Errors: it is not a valid URL, or no server answers there.
-pub(super) async fn hooks(url: &str) -> anyhow::Result<HookClient> {
-    let channel = connect(url).await.with_context(|| {
+/// Errors: its URL is none, or no server answers there, or one of the two refuses the other.
+pub(super) async fn hooks(reach: &Reach) -> anyhow::Result<HookClient> {
+    let url = &reach.url;
+    let channel = connect(reach).await.with_context(|| {
         format!(
             "no callgate answers at {url}; start one with `callgate serve` or name it with --server"
         )
@@ -39,26 +52,99 @@ pub(super) async fn hooks(url: &str) -> anyhow::Result<HookClient> {
     Ok(HookServiceClient::new(channel))
 }
 
-async fn connect(url: &str) -> anyhow::Result<Channel> {
-    let endpoint = Endpoint::from_shared(url.to_owned()).with_context(|| {
-        format!("`{url}` is not a valid URL; write it like http://127.0.0.1:10007")
-    })?;
-    Ok(endpoint.connect_timeout(CONNECT_TIMEOUT).connect().await?)
+async fn connect(reach: &Reach) -> anyhow::Result<Channel> {
+    let url = &reach.url;
+    let invalid = || format!("`{url}` is not a valid URL; write it like http://127.0.0.1:10007");
+    let endpoint = Endpoint::from_shared(url.clone()).with_context(invalid)?;
+    let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
+    let uri: Uri = url.parse().with_context(invalid)?;
+    if uri.scheme_str() != Some("https") {
+        return Ok(endpoint.connect().await?);
+    }
+    let config = match calling_config(&reach.tls, &[b"h2"]) {
+        Ok(config) => config,
+        Err(problems) => {
+            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            bail!("{}", lines.join("\n"));
+        }
+    };
+    let host = uri.host().unwrap_or_default();
+    let host = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
+    let port = uri.port_u16().unwrap_or(443);
+    let first = shake(&host, port, config.clone()).await?;
+    let mut first = Some(first);
+    // TLS is spoken below; the library would want a stack of its own for a URL with https://.
+    let plain = format!(
+        "http://{}",
+        uri.authority().map_or("", |authority| authority.as_str())
+    );
+    let endpoint = Endpoint::from_shared(plain)?.origin(uri);
+    let connector = service_fn(move |_| {
+        let (first, host, config) = (first.take(), host.clone(), config.clone());
+        async move {
+            match first {
+                Some(stream) => Ok(TokioIo::new(stream)),
+                None => shake(&host, port, config).await.map(TokioIo::new),
+            }
+        }
+    });
+    Ok(endpoint.connect_with_connector(connector).await?)
 }
 
-/// The URL at which a listener can be reached from this machine.
-pub(super) fn url_of(listen: SocketAddr) -> String {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
+/// A connection with TLS.
+///
+/// Errors: nobody is there, or what is there is not who was called, with a way out.
+async fn shake(
+    host: &str,
+    port: u16,
+    config: Arc<ClientConfig>,
+) -> io::Result<TlsStream<TcpStream>> {
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let shaking = async {
+        let stream = TcpStream::connect((host, port)).await?;
+        let shaken = TlsConnector::from(config).connect(name, stream).await;
+        shaken.map_err(|why| io::Error::other(format!("TLS failed: {why}{}", way_out(&why))))
     };
-    format!("http://{}", SocketAddr::new(ip, listen.port()))
+    let shaken = tokio::time::timeout(CONNECT_TIMEOUT, shaking).await;
+    shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+fn way_out(why: &io::Error) -> &'static str {
+    match Refused::of(why) {
+        Some(Refused::Untrusted) => "; name the authority that signed its certificate with --ca",
+        Some(Refused::OtherName) => "; call it by a name that its certificate is for",
+        Some(Refused::ByServer) => {
+            "; it wants a certificate of ours: --client-cert and --client-key"
+        }
+        Some(Refused::PlainText) => "; it speaks plain text: write http://",
+        None => "",
+    }
 }
 
 /// What a server said, for the person who asked.
 pub(super) fn said(status: tonic::Status) -> anyhow::Error {
-    anyhow!("{}", status.message())
+    anyhow!("{}", words(&status))
+}
+
+/// What a server said, or why it said nothing.
+pub(super) fn words(status: &tonic::Status) -> String {
+    let mut words = status.message().to_owned();
+    let mut source = std::error::Error::source(status);
+    while let Some(cause) = source {
+        let cause_words = cause.to_string();
+        if !words.contains(&cause_words) {
+            words = format!("{words}: {cause_words}");
+        }
+        source = cause.source();
+    }
+    if words.contains("received fatal alert") {
+        words
+            .push_str("; it refuses our certificate, or wants one: --client-cert and --client-key");
+    }
+    words
 }
 
 /// Runs a command that asks a server.
@@ -69,17 +155,4 @@ pub(super) fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> a
         .enable_all()
         .build()?
         .block_on(command)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_listener_on_every_address_is_reached_over_loopback() {
-        let check = |listen: &str, url: &str| assert_eq!(url_of(listen.parse().unwrap()), url);
-        check("0.0.0.0:10007", "http://127.0.0.1:10007");
-        check("[::]:10007", "http://[::1]:10007");
-        check("10.1.2.3:80", "http://10.1.2.3:80");
-    }
 }

@@ -4,9 +4,10 @@
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
 //! Order, downward: `serve`, `status`, `send`, `check`, `explain`, `fuzz`, `import`, `outbox`,
-//! `defaults`, `dialects`, `rooms`, `recorded`, `explained`, `engine`, `client`, `engine_file`,
-//! `start_text`, `signals`, `files`, `output`, `pipe`, `exit`.
+//! `defaults`, `dialects`, `rooms`, `recorded`, `explained`, `engine`, `client`, `reach`, `engine_file`,
+//! `at_rest`, `start_text`, `signals`, `files`, `output`, `pipe`, `exit`.
 
+mod at_rest;
 mod check;
 mod client;
 mod defaults;
@@ -22,6 +23,7 @@ mod import;
 mod outbox;
 mod output;
 mod pipe;
+mod reach;
 mod recorded;
 mod rooms;
 mod send;
@@ -105,7 +107,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Outbox(args) => outbox::run(&files, args),
         Command::Defaults(args) => defaults::run(args),
         Command::Dialects(args) => dialects::run(args),
-        Command::Rooms(args) => rooms::run(args),
+        Command::Rooms(args) => rooms::run(&files, args),
     };
     done.unwrap_or_else(|error| {
         if output::is_closed(&error) {

@@ -21,7 +21,8 @@ use self::print::print_status;
 use self::which::{Which, WhichPending};
 use super::exit::EXIT_BAD_INPUT;
 use super::files::Files;
-use super::{client, output};
+use super::reach::TlsArgs;
+use super::{at_rest, client, output};
 use crate::admin::outbox as orders;
 use crate::proto::v1;
 
@@ -36,6 +37,8 @@ pub(super) struct Args {
     /// tried, and then the file `outbox.path` is opened.
     #[arg(long, global = true, env = "CALLGATE_ADMIN", value_name = "URL")]
     server: Option<String>,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Print one JSON object, or one a line.
     #[arg(long, global = true)]
     json: bool,
@@ -135,6 +138,7 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
         eprintln!("callgate: say which events are to be tried, or `--all`");
         return Ok(ExitCode::from(EXIT_BAD_INPUT));
     }
+    at_rest::make_private();
     match args.order {
         Order::Check => return care::check(files, args.json),
         Order::Repair => return care::repair(files, args.json),
@@ -142,7 +146,7 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     let done = client::block_on(async {
-        let client = Client::find(files, args.server.as_deref()).await?;
+        let client = Client::find(files, args.server, &args.tls).await?;
         let done = client.run(&args.order, args.json).await;
         if let Client::File(outbox, _) = client {
             outbox.close().await;

@@ -7,22 +7,20 @@ use tonic::Code;
 
 use super::client::{self, AdminClient};
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
+use super::files::Files;
 use super::output;
+use super::reach::{Asked, Reach, TlsArgs};
 use crate::proto::v1;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
     order: Option<Order>,
-    /// Address of the server's operators' port.
-    #[arg(
-        long,
-        global = true,
-        env = "CALLGATE_ADMIN",
-        default_value = "http://127.0.0.1:10007",
-        value_name = "URL"
-    )]
-    server: String,
+    /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
+    #[arg(long, global = true, env = "CALLGATE_ADMIN", value_name = "URL")]
+    server: Option<String>,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Print one JSON object a line.
     #[arg(long, global = true)]
     json: bool,
@@ -49,9 +47,10 @@ enum Order {
     },
 }
 
-pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
+    let reach = Reach::find(Asked::Admin, args.server, &args.tls, files)?;
     client::block_on(async {
-        let admin = client::admin(&args.server).await?;
+        let admin = client::admin(&reach).await?;
         let order = args.order.unwrap_or(Order::List);
         let done = match order {
             Order::List => list(admin, args.json).await?,
@@ -65,7 +64,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
                 Ok(ExitCode::SUCCESS)
             }
             Err(status) => {
-                eprintln!("callgate: {}", status.message());
+                eprintln!("callgate: {}", client::words(&status));
                 Ok(ExitCode::from(match status.code() {
                     Code::InvalidArgument | Code::NotFound | Code::ResourceExhausted => {
                         EXIT_BAD_INPUT

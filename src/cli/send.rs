@@ -6,12 +6,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::client;
-use super::engine_file::load_config;
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
+use super::reach::{Asked, Reach, TlsArgs};
 use crate::proto::v1;
-
-const DEFAULT_SERVER: &str = "http://127.0.0.1:50051";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -20,6 +18,8 @@ pub(super) struct Args {
     /// Address of the server's gRPC port; without it `grpc.listen` of engine.yaml.
     #[arg(long, env = "CALLGATE_SERVER", value_name = "URL")]
     server: Option<String>,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// The hook to ask.
     #[arg(long, default_value = "beforeMsgModify")]
     hook: String,
@@ -44,24 +44,13 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(files: &Files, mut args: Args) -> anyhow::Result<ExitCode> {
-    let url = match args.server.take() {
-        Some(url) => url,
-        None => {
-            let env: Vec<_> = std::env::vars().collect();
-            // The server itself says what is wrong with its settings.
-            let config = load_config(&files.policies, &env)?.ok();
-            config.map_or_else(
-                || DEFAULT_SERVER.to_owned(),
-                |config| client::url_of(config.grpc.listen),
-            )
-        }
-    };
-    client::block_on(send(args, &url))
+    let reach = Reach::find(Asked::Grpc, args.server.take(), &args.tls, files)?;
+    client::block_on(send(args, &reach))
 }
 
-async fn send(args: Args, url: &str) -> anyhow::Result<ExitCode> {
+async fn send(args: Args, reach: &Reach) -> anyhow::Result<ExitCode> {
     let timeout = Duration::from_millis(args.timeout_ms);
-    let mut hooks = client::hooks(url).await?;
+    let mut hooks = client::hooks(reach).await?;
     let mut request = tonic::Request::new(request(&args));
     request.set_timeout(timeout);
     match hooks.before(request).await {
@@ -82,7 +71,7 @@ async fn send(args: Args, url: &str) -> anyhow::Result<ExitCode> {
             eprintln!(
                 "callgate: the server answered {}: {}",
                 status.code(),
-                status.message()
+                client::words(&status)
             );
             Ok(ExitCode::from(EXIT_NO_SERVER))
         }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use super::at_rest;
 use super::engine::{Engine, Listeners};
 use super::engine_file::{differs_from, load_config, open_tls};
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
@@ -18,7 +19,7 @@ use super::files::Files;
 use super::signals;
 use super::start_text::{start_json, start_text};
 use crate::admin::PortsTls;
-use crate::callback::check_secret;
+use crate::callback::{check_secret, check_tls};
 use crate::config::Config;
 use crate::outbox::{self, Outbox};
 use crate::policy::CompileContext;
@@ -31,6 +32,7 @@ use crate::telemetry::{self, LogFormat, Metrics};
 pub(super) struct Args {}
 
 pub(super) fn run(files: &Files, _: Args) -> anyhow::Result<ExitCode> {
+    at_rest::make_private();
     let env: Vec<_> = std::env::vars().collect();
     let mut config = match load_config(&files.policies, &env)? {
         Ok(config) => config,
@@ -63,6 +65,7 @@ fn start(
         env: env.clone(),
         listeners: config.listeners(),
         check_secret: Some(check_secret),
+        check_tls: Some(check_tls),
     };
     let policies = match Policies::start(&files.policies, context, Arc::clone(&metrics)) {
         Ok(policies) => Arc::new(policies),
@@ -94,6 +97,12 @@ async fn serve(
 ) -> anyhow::Result<ExitCode> {
     let listeners = Listeners::open(&config).await?;
     let failed = CancellationToken::new();
+    for line in at_rest::left_behind(&config) {
+        warn!("{line}");
+    }
+    for line in at_rest::keep_private(&config) {
+        warn!("{line}");
+    }
     let outbox = open_outbox(&config, failed.clone())?;
     let rooms = Rooms::open(&config.funtek.rooms)
         .context("the rooms could not be read (`funtek.rooms` in engine.yaml)")?;

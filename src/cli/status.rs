@@ -9,6 +9,7 @@ use super::client::{self, AdminClient, said};
 use super::engine_file::load_config;
 use super::exit::EXIT_BAD_INPUT;
 use super::files::Files;
+use super::reach::{Asked, Reach, TlsArgs};
 use crate::proto::v1;
 
 #[derive(Debug, clap::Args)]
@@ -16,29 +17,26 @@ pub(super) struct Args {
     /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
     #[arg(long, env = "CALLGATE_ADMIN", value_name = "URL")]
     server: Option<String>,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Print the JSON of `/status` as it is.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
-    let url = match args.server {
-        Some(url) => url,
-        None => {
-            let env: Vec<_> = std::env::vars().collect();
-            match load_config(&files.policies, &env)? {
-                Ok(config) => client::url_of(config.admin.listen),
-                Err(problems) => {
-                    for problem in problems {
-                        eprintln!("{problem}");
-                    }
-                    return Ok(ExitCode::from(EXIT_BAD_INPUT));
-                }
+    if args.server.is_none() {
+        let env: Vec<_> = std::env::vars().collect();
+        if let Err(problems) = load_config(&files.policies, &env)? {
+            for problem in problems {
+                eprintln!("{problem}");
             }
+            return Ok(ExitCode::from(EXIT_BAD_INPUT));
         }
-    };
+    }
+    let reach = Reach::find(Asked::Admin, args.server, &args.tls, files)?;
     client::block_on(async {
-        let json = ask(client::admin(&url).await?).await?;
+        let json = ask(client::admin(&reach).await?).await?;
         if args.json {
             println!("{json}");
         } else {
@@ -69,6 +67,9 @@ fn page(status: &Value) -> String {
     for problem in items(&policy["warnings"]) {
         page.push_str(&format!("warning  {}\n", problem_line(problem)));
     }
+    for certificate in items(&status["tls"]) {
+        page.push_str(&certificate_lines(certificate));
+    }
     page.push_str("\nhooks\n");
     for (name, hook) in fields(&status["hooks"]) {
         page.push_str(&hook_line(name, hook));
@@ -79,6 +80,25 @@ fn page(status: &Value) -> String {
     }
     page.push_str(&outbox_lines(&status["outbox"]));
     page
+}
+
+/// What is wrong with a certificate, or will be soon.
+fn certificate_lines(certificate: &Value) -> String {
+    const SOON_DAYS: f64 = 21.0;
+    let used_by = text(&certificate["used_by"]);
+    let problems = items(&certificate["problems"]);
+    let problem = |problem: &Value| {
+        let (file, what) = (text(&problem["file"]), text(&problem["what"]));
+        format!("REJECTED CERTIFICATE  {used_by}: {file}: {what}\n")
+    };
+    let mut lines: String = problems.map(problem).collect();
+    if let Some(days) = certificate["days_left"]
+        .as_f64()
+        .filter(|days| *days < SOON_DAYS)
+    {
+        lines.push_str(&format!("CERTIFICATE  {used_by}: {days:.1} days left\n"));
+    }
+    lines
 }
 
 fn hook_line(name: &str, hook: &Value) -> String {

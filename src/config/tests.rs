@@ -55,6 +55,44 @@ fn without_a_file_the_defaults_hold() {
 }
 
 #[test]
+fn all_that_is_kept_lies_in_the_data_directory_unless_a_path_is_written() {
+    let check = |text: &str, outbox: &str, rooms: &str| {
+        let config = load_with(text, &[]).unwrap();
+        assert_eq!(config.outbox.path, PathBuf::from(outbox), "{text}");
+        assert_eq!(config.funtek.rooms, PathBuf::from(rooms), "{text}");
+    };
+    // As it was before there was one.
+    check("", "data/outbox.db", "data/rooms.db");
+    check(
+        "data: /var/lib/callgate",
+        "/var/lib/callgate/outbox.db",
+        "/var/lib/callgate/rooms.db",
+    );
+    check("data: d\noutbox: {path: o.db}", "o.db", "d/rooms.db");
+    check("funtek: {rooms: r.db}", "data/outbox.db", "r.db");
+}
+
+#[test]
+fn half_a_setting_of_tls_is_refused() {
+    check(
+        "http: {tls: {cert: a.pem}}\ngrpc: {tls: {key: a.key}}\nadmin: {tls: {client_ca: ca.pem}}",
+        &[],
+        &[
+            "policies/engine.yaml:1:19: http.tls.cert: there is no `key` to it; set both, or neither for plain text",
+            "policies/engine.yaml:2:18: grpc.tls.key: there is no `cert` to it; set both, or neither for plain text",
+            "policies/engine.yaml:3:25: admin.tls.client_ca: the port has no certificate of its own, so it speaks plain text; set `cert` and `key` too",
+        ],
+    );
+    check(
+        "http: {tls: {cert: a, key: b, client_required: true}}",
+        &[],
+        &[
+            "policies/engine.yaml:1:48: http.tls.client_required: nothing says which certificates of callers are good; name the file of their authority in `client_ca`",
+        ],
+    );
+}
+
+#[test]
 fn the_file_wins_over_defaults_and_the_environment_over_both() {
     let file = "grpc: {listen: '0.0.0.0:1', in_flight_max: 7}
 log: {format: JSON}";
@@ -150,8 +188,21 @@ const MEANT: &[(&str, &[&str])] = &[
     ("installation", TEXTS),
     ("installation", &["empty"]),
     ("funtek.bot", &["empty"]),
+    ("data", TEXTS),
     ("funtek.rooms", TEXTS),
     ("outbox.path", TEXTS),
+    ("funtek.rooms", &["empty"]),
+    ("outbox.path", &["empty"]),
+    // Without a certificate there is no TLS.
+    ("grpc.tls.cert", &["empty"]),
+    ("grpc.tls.key", &["empty"]),
+    ("grpc.tls.client_ca", &["empty"]),
+    ("http.tls.cert", &["empty"]),
+    ("http.tls.key", &["empty"]),
+    ("http.tls.client_ca", &["empty"]),
+    ("admin.tls.cert", &["empty"]),
+    ("admin.tls.key", &["empty"]),
+    ("admin.tls.client_ca", &["empty"]),
     // Documented beside the setting.
     ("grpc.threads", &["zero"]),
     ("http.threads", &["zero"]),

@@ -3,6 +3,7 @@
 //! Each test starts a program of its own on free ports and in a directory of its own, so they
 //! run side by side. `harness` is the only code that knows how the program is driven.
 
+mod at_rest;
 mod attacks;
 mod breakers;
 mod busy;
@@ -44,6 +45,8 @@ mod reload;
 mod restart;
 mod shutdown;
 mod start;
+mod tls_commands;
+mod tls_endpoints;
 mod tls_ports;
 mod word_tools;
 mod wukongim;

@@ -9,6 +9,7 @@ use crate::admin::outbox as orders;
 use crate::cli::client::{self, AdminClient};
 use crate::cli::engine_file::load_config;
 use crate::cli::files::Files;
+use crate::cli::reach::{Asked, Reach, TlsArgs};
 use crate::config::Config;
 use crate::outbox::{self, Kind, OpenError, Outbox};
 use crate::proto::v1;
@@ -21,20 +22,25 @@ pub(super) enum Client {
 }
 
 impl Client {
-    pub(super) async fn find(files: &Files, server: Option<&str>) -> anyhow::Result<Client> {
-        if let Some(url) = server {
-            return Ok(Client::Server(large(client::admin(url).await?)));
+    pub(super) async fn find(
+        files: &Files,
+        server: Option<String>,
+        tls: &TlsArgs,
+    ) -> anyhow::Result<Client> {
+        if server.is_some() {
+            let reach = Reach::find(Asked::Admin, server, tls, files)?;
+            return Ok(Client::Server(large(client::admin(&reach).await?)));
         }
         let env: Vec<_> = std::env::vars().collect();
         let config = load_config(&files.policies, &env)?.map_err(|problems| {
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
             anyhow!("{}", lines.join("\n"))
         })?;
-        let url = client::url_of(config.admin.listen);
-        if let Ok(admin) = client::admin(&url).await {
+        let reach = Reach::of(Asked::Admin, None, tls, Some(&config))?;
+        if let Ok(admin) = client::admin(&reach).await {
             return Ok(Client::Server(large(admin)));
         }
-        let outbox = open_file(&config, &url)?;
+        let outbox = open_file(&config, &reach.url)?;
         Ok(Client::File(outbox, config.usage_limits()))
     }
 

@@ -1,0 +1,147 @@
+//! Where a running server is, and how it is called when it has TLS.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+
+use super::engine_file::load_config;
+use super::files::Files;
+use crate::config::Config;
+use crate::tls::{CallingFiles, ServingFiles};
+
+/// How a server with TLS is called, as the command line says.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct TlsArgs {
+    /// Whom to trust when the server has TLS, as PEM, instead of those whom this machine trusts.
+    /// The certificate that engine.yaml names for the port is trusted in any case.
+    #[arg(long, global = true, env = "CALLGATE_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Our certificate, for a server that asks who calls; with `--client-key`.
+    #[arg(long, global = true, env = "CALLGATE_CLIENT_CERT", value_name = "FILE")]
+    client_cert: Option<PathBuf>,
+    /// The key of `--client-cert`.
+    #[arg(long, global = true, env = "CALLGATE_CLIENT_KEY", value_name = "FILE")]
+    client_key: Option<PathBuf>,
+}
+
+/// A server, and what it is called with.
+#[derive(Clone, Debug)]
+pub(super) struct Reach {
+    pub(super) url: String,
+    pub(super) tls: CallingFiles,
+}
+
+/// A port that commands ask.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asked {
+    Admin,
+    Grpc,
+}
+
+impl Asked {
+    fn own_url(self, config: &Config) -> String {
+        let (listen, tls) = match self {
+            Asked::Admin => (config.admin.listen, &config.admin.tls),
+            Asked::Grpc => (config.grpc.listen, &config.grpc.tls),
+        };
+        url_of(listen, tls.is_some())
+    }
+
+    fn files(self, config: &Config) -> Option<&ServingFiles> {
+        match self {
+            Asked::Admin => config.admin.tls.as_ref(),
+            Asked::Grpc => config.grpc.tls.as_ref(),
+        }
+    }
+
+    fn default_url(self) -> &'static str {
+        match self {
+            Asked::Admin => "http://127.0.0.1:10007",
+            Asked::Grpc => "http://127.0.0.1:50051",
+        }
+    }
+}
+
+impl Reach {
+    /// The server at `url`; without one that of engine.yaml, or of the defaults when that file
+    /// cannot be read: the server itself says what is wrong with its settings.
+    ///
+    /// Errors: the options do not fit each other.
+    pub(super) fn find(
+        asked: Asked,
+        url: Option<String>,
+        args: &TlsArgs,
+        files: &Files,
+    ) -> anyhow::Result<Reach> {
+        let env: Vec<_> = std::env::vars().collect();
+        let config = load_config(&files.policies, &env);
+        // A server elsewhere is reached without any file of this machine.
+        let config = match url {
+            Some(_) => config.ok().and_then(Result::ok),
+            None => config?.ok(),
+        };
+        Reach::of(asked, url, args, config.as_ref())
+    }
+
+    /// The same with engine.yaml as it was read.
+    pub(super) fn of(
+        asked: Asked,
+        url: Option<String>,
+        args: &TlsArgs,
+        config: Option<&Config>,
+    ) -> anyhow::Result<Reach> {
+        let url = url.unwrap_or_else(|| {
+            let own = config.map(|config| asked.own_url(config));
+            own.unwrap_or_else(|| asked.default_url().to_owned())
+        });
+        let client = match (&args.client_cert, &args.client_key) {
+            (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
+            (None, None) => None,
+            _ => {
+                return Err(anyhow!(
+                    "`--client-cert` and `--client-key` belong together"
+                ));
+            }
+        };
+        let own = config.and_then(|config| asked.files(config));
+        // What this user cannot read is not trusted, and the server may not even be this one.
+        let known = own.map(|files| files.cert.clone());
+        let known = known.filter(|path| std::fs::File::open(path).is_ok());
+        Ok(Reach {
+            url,
+            tls: CallingFiles {
+                ca: args.ca.clone(),
+                client,
+                known: known.into_iter().collect(),
+            },
+        })
+    }
+}
+
+/// The URL at which a listener can be reached from this machine.
+fn url_of(listen: SocketAddr, tls: bool) -> String {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let scheme = if tls { "https" } else { "http" };
+    format!("{scheme}://{}", SocketAddr::new(ip, listen.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_on_every_address_is_reached_over_loopback() {
+        let check =
+            |listen: &str, url: &str| assert_eq!(url_of(listen.parse().unwrap(), false), url);
+        check("0.0.0.0:10007", "http://127.0.0.1:10007");
+        check("[::]:10007", "http://[::1]:10007");
+        check("10.1.2.3:80", "http://10.1.2.3:80");
+        let tls = url_of("[::]:10007".parse().unwrap(), true);
+        assert_eq!(tls, "https://[::1]:10007");
+    }
+}
