@@ -102,12 +102,13 @@ def business():
 class Callgate:
     """The running program with its addresses."""
 
-    def __init__(self, directory, policy):
+    def __init__(self, directory, policy, tls="", channel=grpc.insecure_channel):
         policies = directory / "policies"
         policies.mkdir()
         (policies / "policy.yaml").write_text(policy, encoding="utf-8")
         ports = ["grpc", "http", "admin"]
-        engine = "".join(f'{port}: {{listen: "127.0.0.1:0"}}\n' for port in ports)
+        tls = f", tls: {{{tls}}}" if tls else ""
+        engine = "".join(f'{port}: {{listen: "127.0.0.1:0"{tls}}}\n' for port in ports)
         engine += f"outbox: {{path: {directory / 'outbox.db'}}}\n"
         (policies / "engine.yaml").write_text(engine, encoding="utf-8")
         program = os.environ.get("CALLGATE_BIN", str(ROOT / "target/debug/callgate"))
@@ -130,7 +131,7 @@ class Callgate:
             elif words[0] == "try":
                 break
         assert self.grpc and self.http and self.admin, self.log()
-        self.channel = grpc.insecure_channel(self.grpc)
+        self.channel = channel(self.grpc)
         grpc.channel_ready_future(self.channel).result(timeout=PATIENCE_S)
 
     def log(self):
@@ -163,8 +164,8 @@ def start(tmp_path):
     """Starts the program with a policy; ended with the test, and it must end well."""
     started = []
 
-    def start_with(policy):
-        callgate = Callgate(tmp_path, policy)
+    def start_with(policy, **more):
+        callgate = Callgate(tmp_path, policy, **more)
         started.append(callgate)
         return callgate
 
