@@ -1,10 +1,12 @@
 //! Lists compiled together, and texts read with them.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::budget::Budget;
 use super::entries::{self, Part};
-use super::group::{Group, Rules, Sought, Work};
+use super::group::{Group, Rules, Shared, Sought, Work};
 use super::list::{CompileError, Entry, EntryId, ListId, ListSpec, Match, Role, Spared};
 use super::options::{Mask, Options, SkipClasses};
 use super::result::{Evasion, Hit, Places};
@@ -59,11 +61,7 @@ impl Filter {
             parts,
             lists,
         };
-        for first in 0..filter.lists.len() {
-            if filter.lists[first].role == Role::Match && filter.group_of[first].is_none() {
-                filter.build_group(first, &mut problems);
-            }
-        }
+        filter.build_groups(&mut problems);
         if problems.is_empty() {
             return Ok(filter);
         }
@@ -78,24 +76,25 @@ impl Filter {
         Err(problems)
     }
 
-    /// Builds the group of a list and of those that fold like it.
-    fn build_group(&mut self, first: usize, problems: &mut Vec<CompileError>) {
-        let folding = self.lists[first].options.folding();
-        let members: Vec<bool> = self
-            .lists
-            .iter()
-            .map(|list| list.role == Role::Match && list.options.folding() == folding)
-            .collect();
-        for (group, _) in self
-            .group_of
-            .iter_mut()
-            .zip(&members)
-            .filter(|(_, member)| **member)
-        {
-            *group = Some(self.groups.len());
+    /// Builds a group of all lists that fold alike.
+    fn build_groups(&mut self, problems: &mut Vec<CompileError>) {
+        let mut shared = Shared::of(&self.lists, problems);
+        let mut known: HashMap<Options, usize> = HashMap::new();
+        let mut foldings: Vec<(Options, Vec<bool>)> = Vec::new();
+        for (id, list) in self.lists.iter().enumerate() {
+            if list.role == Role::Match {
+                let folding = list.options.folding();
+                let group = *known.entry(folding).or_insert_with_key(|folding| {
+                    foldings.push((folding.clone(), vec![false; self.lists.len()]));
+                    foldings.len() - 1
+                });
+                foldings[group].1[id] = true;
+                self.group_of[id] = Some(group);
+            }
         }
-        if let Some(group) = Group::build(&folding, &self.lists, &members, problems) {
-            self.groups.push(group);
+        for (folding, members) in foldings {
+            let group = Group::build(&folding, &self.lists, &members, &mut shared, problems);
+            self.groups.extend(group);
         }
     }
 
@@ -126,11 +125,27 @@ impl Filter {
         }
     }
 
-    /// Appends the matches in `text` to `matches`, sorted by start, then by list.
+    /// Appends the matches in `text` to `matches`, sorted by start, then by list, within the
+    /// budget that a text of its length has. False if that did not suffice: there may be more.
     ///
-    /// Time is linear in the text. Texts are shorter than 4 GiB, or it panics.
+    /// Texts are shorter than 4 GiB, or it panics.
     pub fn scan(
         &self,
+        text: &str,
+        lists: &ListSet,
+        scratch: &mut Scratch,
+        matches: &mut Vec<Match>,
+    ) -> bool {
+        let budget = Budget::of_bytes(text.len());
+        self.scan_within(&budget, text, lists, scratch, matches);
+        budget.spent().is_none()
+    }
+
+    /// The same within a budget, of which it takes what the scan costs. Once it is spent, the
+    /// matches are those that were found until then.
+    pub fn scan_within(
+        &self,
+        budget: &Budget,
         text: &str,
         lists: &ListSet,
         scratch: &mut Scratch,
@@ -142,6 +157,7 @@ impl Filter {
             active: &lists.active,
             allow: lists.allow,
             rules: &self.rules,
+            budget,
         };
         scratch.hits.clear();
         for group in &lists.groups {
@@ -152,19 +168,25 @@ impl Filter {
         }
         scratch.places.locate(text, &scratch.hits);
         let already = matches.len();
-        let given = self.lists.len() - self.parts.len();
         matches.extend(scratch.hits.iter().map(|hit| {
-            let part = (hit.list as usize).checked_sub(given);
-            let part = part.map(|part| &self.parts[part]);
+            let (list, entry) = self.written_as(hit.list, hit.entry);
             Match {
-                list: part.map_or(ListId(hit.list), Part::list),
-                entry: part.map_or(EntryId(hit.entry), |part| part.entry(hit.entry)),
+                list,
+                entry,
                 span: scratch.places.span(hit),
             }
         }));
         matches[already..].sort_unstable_by_key(|found| {
             (found.span.bytes.start, found.list, found.span.bytes.end)
         });
+    }
+
+    /// The steps that each byte of a text usually takes, regular expressions included; known
+    /// without a text.
+    pub fn steps_per_byte(&self, lists: &ListSet) -> u64 {
+        let groups = lists.groups.iter();
+        let steps = groups.map(|group| self.groups[*group].steps_per_byte(&lists.active));
+        steps.sum()
     }
 
     /// The matches that are not reported because an allowed phrase spares them, the first `most`
@@ -181,13 +203,14 @@ impl Filter {
         let mut unspared = unspared.iter().peekable();
         all.retain(|found| unspared.next_if(|next| *next == found).is_none());
         all.truncate(most);
-        let sought = Sought {
-            text,
-            active: &lists.active,
-            allow: true,
-            rules: &self.rules,
-        };
         let spared = all.into_iter().filter_map(|found| {
+            let sought = Sought {
+                text,
+                active: &lists.active,
+                allow: true,
+                rules: &self.rules,
+                budget: &Budget::of_bytes(text.len()),
+            };
             let at = self.compiled_as(&found);
             let group = &self.groups[self.group_of[at]?];
             let Span { bytes, .. } = &found.span;
@@ -245,6 +268,17 @@ impl Filter {
         part.map_or(found.list.0 as usize, |part| given + part)
     }
 
+    /// The list and the entry that one of a list that was compiled was written as.
+    pub(super) fn written_as(&self, list: u32, entry: u32) -> (ListId, EntryId) {
+        let given = self.lists.len() - self.parts.len();
+        let part = (list as usize).checked_sub(given);
+        let part = part.map(|part| &self.parts[part]);
+        (
+            part.map_or(ListId(list), Part::list),
+            part.map_or(EntryId(entry), |part| part.entry(entry)),
+        )
+    }
+
     pub fn mask_of(&self, found: &Match) -> &Mask {
         &self.options(found.list, found.entry).mask
     }
@@ -272,7 +306,6 @@ fn rules_of(list: &mut ListSpec) -> Rules {
             blanks: options.skip.contains(SkipClasses::SPACE),
             repeat: options.repeat,
         },
-        skip: options.skip,
         bidi: options.bidi,
         urls: options.urls,
         combined_from,

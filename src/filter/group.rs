@@ -1,30 +1,65 @@
 //! Lists that fold text the same way: one fold table, one pass, and a matcher for each lens that
 //! their entries are looked for through.
 
+use std::cell::OnceCell;
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::entries::{self, Drafts};
+use super::budget::{Budget, Spent};
+use super::entries::{self, Components, Drafts};
 use super::list::{CompileError, ListSpec, Role};
 use super::options::{AllowMode, Mode, Options, SkipClasses, Urls};
 use super::result::{self, Allowed, Clusters, Combos, Evasion, Hit, Hits};
-use super::search::{Candidate, Limits, Matcher, Patterns, Seen, Selfmask, Signs, find_urls};
-use super::text::{self, FoldTable, Lens, Runs, SYMBOL, Sounds, Stream, View, longest_run};
+use super::search::{
+    Candidate, EntryOf, Limits, Matcher, Patterns, Seen, Selfmask, Signs, find_urls,
+};
+use super::text::{
+    self, FoldTable, FoldTables, Lens, Runs, SYMBOL, Sounds, Stream, View, longest_run,
+};
 
+/// Symbols that are folded, seen through a lens or looked at in one step.
+const SYMBOLS_PER_STEP: usize = 2;
 /// Words of combinations that are kept for one text.
 const COMBINED_MAX: usize = 1 << 14;
 
 pub(super) struct Group {
     table: FoldTable,
-    sounds: Sounds,
+    sounds: Arc<Sounds>,
     readings: Vec<Reading>,
     selfmask: Selfmask,
     signs: Signs,
     patterns: Patterns,
     combos: Combos,
     phrases: Vec<Phrases>,
+    /// In how many ways phrases are looked for.
+    ways: Vec<Way>,
+    /// By list, ascending, which of them spares its matches.
+    way_of: Vec<(u32, usize)>,
     /// Patterns in lists of allowed phrases.
-    allowed: Patterns,
+    allowed: Arc<Patterns>,
     bidi: bool,
+}
+
+/// What groups that are compiled together have in common.
+pub(super) struct Shared {
+    tables: FoldTables,
+    components: Components,
+    sounds: OnceCell<Arc<Sounds>>,
+    allowed: Arc<Patterns>,
+}
+
+impl Shared {
+    /// Reports what is wrong with the patterns of allowed phrases.
+    pub(super) fn of(lists: &[ListSpec], problems: &mut Vec<CompileError>) -> Shared {
+        let is_allow = |list: &ListSpec| list.role == Role::Allow;
+        let allow_lists: Vec<bool> = lists.iter().map(is_allow).collect();
+        Shared {
+            tables: FoldTables::default(),
+            components: Components::default(),
+            sounds: OnceCell::new(),
+            allowed: Arc::new(Patterns::build(lists, &allow_lists, problems)),
+        }
+    }
 }
 
 /// Entries that are looked for through one lens.
@@ -36,12 +71,19 @@ struct Reading {
     runs_from: u32,
 }
 
-/// Allowed phrases as the lists with these options read them.
+/// Allowed phrases as lists that skip these read them.
 struct Phrases {
     skip: SkipClasses,
-    max_gap: u32,
     readings: Vec<Reading>,
     signs: Signs,
+}
+
+/// Allowed phrases as lists with the same gaps look for them.
+#[derive(Clone, Copy, PartialEq)]
+struct Way {
+    /// Which of the phrases.
+    phrases: usize,
+    max_gap: u32,
 }
 
 /// What a list says about the text and its matches.
@@ -50,7 +92,6 @@ pub(super) struct Rules {
     pub mode: Mode,
     pub allow_mode: AllowMode,
     pub limits: Limits,
-    pub skip: SkipClasses,
     pub bidi: bool,
     pub urls: Urls,
     /// Entries from here on are words of combinations.
@@ -66,6 +107,8 @@ pub(super) struct Sought<'a> {
     pub allow: bool,
     /// By list.
     pub rules: &'a [Rules],
+    /// What looking for it may cost.
+    pub budget: &'a Budget,
 }
 
 /// What [`Group::find`] works with; kept from text to text.
@@ -77,8 +120,8 @@ pub(super) struct Work {
     hits: Hits,
     /// Words of combinations.
     combined: Vec<Hit>,
-    /// By reading of the phrases.
-    allowed: Vec<Allowed>,
+    /// By way of looking for phrases; `None` where nobody needs to know.
+    allowed: Vec<Option<Allowed>>,
 }
 
 /// What is known about places of a text, once somebody asks.
@@ -123,9 +166,10 @@ impl Group {
         options: &Options,
         lists: &[ListSpec],
         members: &[bool],
+        shared: &mut Shared,
         problems: &mut Vec<CompileError>,
     ) -> Option<Group> {
-        let table = FoldTable::build(options);
+        let table = shared.tables.build(options);
         let table = table.map_err(|wrong| {
             let blamed = lists.iter().zip(members).filter(|(_, member)| **member);
             problems.extend(blamed.flat_map(|(list, _)| {
@@ -134,30 +178,36 @@ impl Group {
             }));
         });
         let table = table.ok()?;
-        let members_of = || lists.iter().zip(members).filter(|(_, member)| **member);
-        let homophone = members_of().any(|(list, _)| list.options.homophone);
-        let sounds = if homophone {
-            Sounds::read()
-        } else {
-            Sounds::default()
+        let members_of = || (0..).zip(lists).filter(|(id, _)| members[*id as usize]);
+        let homophone = members_of().any(|(_, list)| list.options.homophone);
+        let sounds = match homophone {
+            true => Arc::clone(shared.sounds.get_or_init(|| Arc::new(Sounds::read()))),
+            false => Arc::default(),
         };
-        let is_allow = |list: &ListSpec| list.role == Role::Allow;
-        let allow_lists: Vec<bool> = lists.iter().map(is_allow).collect();
-        let mut read = entries::read(&table, lists, members, problems);
-        let mut phrases: Vec<Phrases> = Vec::new();
-        for (list, _) in members_of() {
-            let (skip, max_gap) = (list.options.skip, list.options.max_gap);
-            if !phrases
+        let mut read = entries::read(&table, lists, members, &shared.components, problems);
+        let (mut phrases, mut ways, mut way_of) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, list) in members_of() {
+            let skip = list.options.skip;
+            let known = phrases
                 .iter()
-                .any(|known| (known.skip, known.max_gap) == (skip, max_gap))
-            {
+                .position(|known: &Phrases| known.skip == skip);
+            let at = known.unwrap_or_else(|| {
                 let (drafts, signs) = entries::read_phrases(&table, lists, skip, problems);
                 phrases.push(Phrases {
                     skip,
-                    max_gap,
                     readings: readings(drafts, &sounds),
                     signs,
                 });
+                phrases.len() - 1
+            });
+            let way = Way {
+                phrases: at,
+                max_gap: list.options.max_gap,
+            };
+            let known = ways.iter().position(|known| *known == way);
+            way_of.push((id, known.unwrap_or(ways.len())));
+            if known.is_none() {
+                ways.push(way);
             }
         }
         Some(Group {
@@ -167,11 +217,28 @@ impl Group {
             patterns: Patterns::build(lists, members, problems),
             combos: Combos::of(lists, members),
             phrases,
-            allowed: Patterns::build(lists, &allow_lists, problems),
-            bidi: members_of().any(|(list, _)| list.options.bidi),
+            ways,
+            way_of,
+            allowed: Arc::clone(&shared.allowed),
+            bidi: members_of().any(|(_, list)| list.options.bidi),
             table,
             sounds,
         })
+    }
+
+    /// The steps that each byte of a text usually takes.
+    pub(super) fn steps_per_byte(&self, active: &[bool]) -> u64 {
+        let through = |reading: &Reading| match reading.lens.is_clear() {
+            true => 1,
+            false => 2,
+        };
+        let readings: u64 = self.readings.iter().map(through).sum();
+        1 + readings + self.patterns.steps_per_byte(active)
+    }
+
+    /// What regular expressions take for each byte of a text.
+    pub(super) fn prices(&self) -> impl Iterator<Item = (EntryOf, usize)> {
+        self.patterns.prices()
     }
 
     /// A text as its entries are compared with it.
@@ -192,16 +259,21 @@ impl Group {
         result::between(entry, found, options, &self.table, &self.sounds)
     }
 
-    /// Appends what is reported to `reported`, list by list.
+    /// Appends what is reported to `reported`, list by list. Of a text that costs more than it may
+    /// it is what was found until then.
     pub(super) fn find(&self, sought: &Sought, work: &mut Work, reported: &mut Vec<Hit>) {
+        if !sought.budget.take(sought.text.len() / SYMBOLS_PER_STEP) {
+            return;
+        }
         self.table.fold(sought.text, &mut work.stream);
         work.places.clear();
         work.hits.clear();
         work.combined.clear();
         self.find_unspared(sought, work);
         if !work.combined.is_empty() {
+            let Sought { text, budget, .. } = *sought;
             self.combos
-                .settle(sought.text, &work.combined, &mut work.hits);
+                .settle(text, budget, &mut work.combined, &mut work.hits);
         }
         if !work.hits.is_empty() {
             let mode = |list: u32| sought.rules[list as usize].mode;
@@ -227,26 +299,44 @@ impl Group {
             if sought.is_combined(&hit) {
                 if combined.len() < COMBINED_MAX {
                     combined.push(hit);
+                } else {
+                    sought.budget.give_up(Spent::Steps);
                 }
-            } else if !hits.is_full() {
-                hits.push(hit);
             } else if sought.allow {
-                complete = false;
+                match hits.is_full() {
+                    false => hits.push(hit),
+                    true => complete = false,
+                }
             } else {
-                hits.keep_longest();
-                hits.push(hit);
+                sought.keep(hits, hit);
             }
         });
         if !sought.allow || hits.is_empty() && combined.is_empty() {
             return;
         }
-        allowed.resize_with(self.phrases.len(), Allowed::default);
-        for (phrases, allowed) in self.phrases.iter().zip(&mut *allowed) {
-            self.find_allowed(phrases, sought, stream, (views, places), allowed);
+        allowed.clear();
+        allowed.resize_with(self.ways.len(), || None);
+        let know = |list: u32| {
+            let way = self.way_of(list);
+            if allowed[way].is_none() {
+                let way_allowed =
+                    self.find_allowed(self.ways[way], sought, stream, (views, places));
+                allowed[way] = Some(way_allowed);
+            }
+        };
+        match complete {
+            true => hits.lists().chain(lists_of(combined)).for_each(know),
+            // Any of them may have more hits than were kept.
+            false => {
+                let lists = self.way_of.iter().map(|(list, _)| *list);
+                let active = lists.filter(|list| sought.active[*list as usize]);
+                active.for_each(know);
+            }
         }
         let unspared = |hit: &Hit| {
             let rules = &sought.rules[hit.list as usize];
-            !allowed[self.phrases_for(rules)].spares(hit, rules.allow_mode)
+            let allowed = allowed[self.way_of(hit.list)].as_ref();
+            !allowed.is_some_and(|allowed| allowed.spares(hit, rules.allow_mode))
         };
         combined.retain(unspared);
         if complete {
@@ -257,10 +347,7 @@ impl Group {
         hits.clear();
         self.each_hit(sought, stream, (views, places), |hit| {
             if !sought.is_combined(&hit) && unspared(&hit) {
-                if hits.is_full() {
-                    hits.keep_longest();
-                }
-                hits.push(hit);
+                sought.keep(hits, hit);
             }
         });
     }
@@ -286,11 +373,17 @@ impl Group {
             limits,
             |candidate| keep(located(sought.text, stream, &candidate)),
         );
+        let Sought {
+            text,
+            active,
+            budget,
+            ..
+        } = *sought;
         self.selfmask
-            .find(&stream.symbols, sought.active, |candidate| {
-                keep(located(sought.text, stream, &candidate));
+            .find(&stream.symbols, active, budget, |candidate| {
+                keep(located(text, stream, &candidate));
             });
-        self.signs.find(sought.text, sought.active, &mut keep);
+        self.signs.find(text, active, budget, &mut keep);
         if self.bidi && text::is_overridden(sought.text) {
             let shown = text::as_shown(sought.text, stream);
             self.each_candidate(
@@ -307,8 +400,8 @@ impl Group {
             );
         }
         self.patterns
-            .find(sought.text, sought.active, stream, &mut |hit| {
-                found(places.clusters.with_marks(sought.text, stream, hit));
+            .find(text, active, stream, budget, &mut |hit| {
+                found(places.clusters.with_marks(text, stream, hit));
             });
     }
 
@@ -334,6 +427,9 @@ impl Group {
             }
             for flags in [false, true] {
                 let Views { view, runs } = &mut *views;
+                if !sought.budget.take(stream.len() / SYMBOLS_PER_STEP) {
+                    return;
+                }
                 view.fill(reading.lens, &self.sounds, stream, flags);
                 // Without signs it is the view of the reading before it.
                 if !reading.lens.signs || view.has_signs {
@@ -357,9 +453,8 @@ impl Group {
         let (mut stream, mut views, mut places) = <(Stream, Views, Places)>::default();
         self.table.fold(sought.text, &mut stream);
         let mut sparing = None;
-        let phrases = &self.phrases[self.phrases_for(rules)];
         self.each_phrase(
-            phrases,
+            self.ways[self.way_of(list as u32)],
             sought,
             &stream,
             (&mut views, &mut places),
@@ -378,29 +473,30 @@ impl Group {
 
     fn find_allowed(
         &self,
-        phrases: &Phrases,
+        way: Way,
         sought: &Sought,
         stream: &Stream,
         work: (&mut Views, &mut Places),
-        allowed: &mut Allowed,
-    ) {
-        allowed.clear();
-        self.each_phrase(phrases, sought, stream, work, |phrase| {
+    ) -> Allowed {
+        let mut allowed = Allowed::default();
+        self.each_phrase(way, sought, stream, work, |phrase| {
             allowed.push(phrase.start, phrase.end);
         });
         allowed.seal();
+        allowed
     }
 
     fn each_phrase(
         &self,
-        phrases: &Phrases,
+        way: Way,
         sought: &Sought,
         stream: &Stream,
         (views, places): (&mut Views, &mut Places),
         mut found: impl FnMut(Hit),
     ) {
+        let phrases = &self.phrases[way.phrases];
         let limits = |_| Limits {
-            max_gap: phrases.max_gap,
+            max_gap: way.max_gap,
             blanks: phrases.skip.contains(SkipClasses::SPACE),
             repeat: 0,
         };
@@ -414,22 +510,40 @@ impl Group {
             limits,
             |candidate| found(located(sought.text, stream, &candidate)),
         );
-        phrases.signs.find(sought.text, sought.active, &mut found);
-        self.allowed
-            .find(sought.text, sought.active, stream, &mut found);
+        let Sought {
+            text,
+            active,
+            budget,
+            ..
+        } = *sought;
+        phrases.signs.find(text, active, budget, &mut found);
+        self.allowed.find(text, active, stream, budget, &mut found);
     }
 
-    /// Which of the readings of allowed phrases spares a list's matches.
-    fn phrases_for(&self, rules: &Rules) -> usize {
-        let same = |phrases: &Phrases| {
-            (phrases.skip, phrases.max_gap) == (rules.skip, rules.limits.max_gap)
-        };
-        let found = self.phrases.iter().position(same);
-        found.expect("phrases are read as each list of the group reads")
+    /// Which of the ways to look for allowed phrases spares a list's matches.
+    fn way_of(&self, list: u32) -> usize {
+        let at = self.way_of.binary_search_by_key(&list, |(list, _)| *list);
+        self.way_of[at.expect("the list is of the group")].1
     }
 }
 
+fn lists_of(hits: &[Hit]) -> impl Iterator<Item = u32> {
+    hits.iter().map(|hit| hit.list)
+}
+
 impl Sought<'_> {
+    /// Keeps a hit that nothing spares.
+    #[inline]
+    fn keep(&self, hits: &mut Hits, hit: Hit) {
+        if hits.is_full() {
+            hits.keep_longest();
+        }
+        match self.rules[hit.list as usize].mode {
+            Mode::Longest => hits.push_longest(hit),
+            Mode::All => hits.push(hit),
+        }
+    }
+
     fn is_combined(&self, hit: &Hit) -> bool {
         hit.entry >= self.rules[hit.list as usize].combined_from
     }
@@ -445,12 +559,17 @@ impl Reading {
         limits: impl Fn(u32) -> Limits + Copy,
         found: &mut impl FnMut(Candidate),
     ) {
-        self.plain.find(seen, sought.active, limits, &mut *found);
+        let Sought { active, budget, .. } = *sought;
+        if !budget.take(seen.symbols.len() / SYMBOLS_PER_STEP) {
+            return;
+        }
+        self.plain.find(seen, active, budget, limits, &mut *found);
         if let Some(matcher) = &self.runs
             && longest_run >= self.runs_from.clamp(2, 3)
+            && budget.take(seen.symbols.len() / SYMBOLS_PER_STEP)
         {
             runs.fill(seen.symbols);
-            matcher.find_runs(seen, runs, sought.active, limits, found);
+            matcher.find_runs(seen, runs, active, budget, limits, found);
         }
     }
 }

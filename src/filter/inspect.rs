@@ -3,8 +3,9 @@
 //! Nothing on the way of a message comes here.
 
 use super::compiled::Filter;
+use super::group::Group;
 use super::inside::{Index, hash};
-use super::list::{ListSpec, Role};
+use super::list::{EntryId, ListId, ListSpec, Role};
 use super::options::WholeWord;
 use super::search::is_pattern;
 use super::text::{Script, digit, is_word_letter, script};
@@ -14,6 +15,41 @@ impl Filter {
     pub fn lists(&self) -> &[ListSpec] {
         // Behind them are the parts of those in which entries have options of their own.
         &self.lists[..self.lists.len() - self.parts.len()]
+    }
+
+    /// In how many ways a list reads every text: one, and one more for each way to fold or to skip
+    /// that entries with options of their own ask for.
+    pub fn ways_to_read(&self, list: &str) -> usize {
+        let id = self.lists().iter().position(|known| *known.name == *list);
+        let own = self.parts.iter().enumerate();
+        let parts = own.filter(|(_, part)| Some(part.list().0 as usize) == id);
+        let parts = parts.map(|(part, _)| self.lists().len() + part);
+        let mut ways: Vec<_> = id
+            .into_iter()
+            .chain(parts)
+            .filter_map(|id| {
+                let options = &self.lists[id].options;
+                Some((
+                    self.group_of[id]?,
+                    options.skip,
+                    options.leet,
+                    options.homophone,
+                ))
+            })
+            .collect();
+        ways.sort_unstable();
+        ways.dedup();
+        ways.len()
+    }
+
+    /// What each regular expression takes for a byte of a text, in steps; most take one.
+    pub fn regex_prices(&self) -> Vec<(ListId, EntryId, usize)> {
+        let prices = self.groups.iter().flat_map(Group::prices);
+        let written = prices.map(|(of, price)| {
+            let (list, entry) = self.written_as(of.list, of.entry);
+            (list, entry, price)
+        });
+        written.collect()
     }
 
     /// What the entries of `list` are compared as, in their order, folded with the options of the

@@ -11,8 +11,9 @@
 //! original (`result`). Every step is linear in the text.
 //!
 //! Order, downward: `inspect`, `inside`, `compiled`, `group`, `entries`, `search`, `result`, `text`,
-//! `list`, `options`.
+//! `list`, `options`, `budget`.
 
+mod budget;
 mod compiled;
 mod entries;
 mod group;
@@ -24,6 +25,7 @@ mod result;
 mod search;
 mod text;
 
+pub use self::budget::{Budget, REGEX_STEPS_MAX, STEPS_MAX, STEPS_PER_BYTE, Spent};
 pub use self::compiled::{ENTRIES_MAX, Filter, ListSet, Scratch};
 pub use self::inside::Index;
 pub use self::inspect::{FoldedList, Inside};
@@ -34,6 +36,6 @@ pub use self::options::{
     AllowMode, Choice, Combo, Confusables, Disguised, Locale, Marks, Mask, MaskBy, Mode, OPTIONS,
     OptionDef, Options, Pinyin, SkipClasses, Slot, Urls, WholeWord,
 };
-pub use self::result::{Evasion, mask};
-pub use self::search::{is_pattern, is_regex};
+pub use self::result::{Evasion, mask, mask_within};
+pub use self::search::is_pattern;
 pub use self::text::Variants;

@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::filter::Scratch;
 use crate::policy::{Found, Scan, Snapshot};
 
-/// A search that costs more is not done on a thread that serves calls: about half a millisecond.
-const COST_HERE_MAX: usize = 64 * 1024;
+/// A search that costs more steps is not done on a thread that serves calls: about a millisecond.
+const STEPS_HERE_MAX: u64 = 200_000;
 /// Long searches that are waiting for a thread or running; one more is not made.
 const LONG_SCANS_MAX: usize = 256;
 
@@ -56,8 +56,12 @@ impl LongScans {
         scan: &Scan<'_>,
         deadline: Instant,
     ) -> Found {
-        if scan.cost() <= COST_HERE_MAX {
-            return SCRATCH.with_borrow_mut(|scratch| scan.run(scratch));
+        // What a text costs is seldom more than usual; of one that does the search begins anew.
+        if scan.cost() <= STEPS_HERE_MAX
+            && let Some(found) =
+                SCRATCH.with_borrow_mut(|scratch| scan.run_within(STEPS_HERE_MAX, scratch))
+        {
+            return found;
         }
         let waiting = self.pending.fetch_add(1, Ordering::Relaxed);
         let _pending = Pending(&self.pending);

@@ -247,11 +247,9 @@ impl Compiler<'_> {
             None => default_lists.to_vec(),
         };
         let endpoints = self.endpoints_of(&hook.endpoints, endpoints);
-        let regexes = all_lists.iter().filter(|list| lists.contains(&list.name));
         Resolved {
             hook,
             endpoints,
-            regexes: regexes.map(|list| list.regexes).sum(),
             lists,
         }
     }
@@ -304,7 +302,6 @@ struct Resolved<'h> {
     hook: &'h HookSpec,
     endpoints: Vec<Arc<Endpoint>>,
     lists: Vec<Arc<str>>,
-    regexes: usize,
 }
 
 impl Resolved<'_> {
@@ -323,7 +320,6 @@ impl Resolved<'_> {
             pass_fields: self.hook.pass_fields.clone(),
             lists: self.lists,
             list_set,
-            regexes: self.regexes,
             cannot_replace: self.hook.cannot_replace,
         }
     }
@@ -353,11 +349,6 @@ fn list_rules(list: &ListSpec, read: &Entries) -> ListRules {
         action,
         own_actions: own.collect(),
         entries: read.entries.len(),
-        regexes: read
-            .entries
-            .iter()
-            .filter(|entry| filter::is_regex(&entry.text))
-            .count(),
         code: list.code,
         reason: list.reason.clone(),
     }

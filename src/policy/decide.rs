@@ -138,17 +138,29 @@ impl<'a> Scan<'a> {
         self.replaced.is_none()
     }
 
-    /// What a search costs, counted in bytes that one list of words is run over; known without
-    /// doing it.
-    pub fn cost(&self) -> usize {
-        let bytes = self.case.snapshot.bytes_to_search(self.event());
-        bytes.saturating_mul(1 + self.case.rules.regexes)
+    /// What a search usually costs, in steps; known without doing it.
+    pub fn cost(&self) -> u64 {
+        let Case {
+            snapshot, rules, ..
+        } = self.case;
+        let bytes = snapshot.bytes_to_search(self.event()) as u64;
+        bytes.saturating_mul(snapshot.filter.steps_per_byte(&rules.list_set))
     }
 
     /// Searches the texts.
     pub fn run(&self, scratch: &mut Scratch) -> Found {
         let snapshot = self.case.snapshot;
         snapshot.find(self.case.rules, self.event(), scratch)
+    }
+
+    /// The same, but no further than so many steps; `None` if that is too little for these texts,
+    /// and more may be spent.
+    pub fn run_within(&self, steps: u64, scratch: &mut Scratch) -> Option<Found> {
+        let Case {
+            snapshot, rules, ..
+        } = self.case;
+        let found = snapshot.find_within(rules, self.event(), scratch, steps);
+        found.why_unfiltered().is_none().then_some(found)
     }
 
     /// Goes on with what was found in these texts, or in equal ones under the same snapshot.

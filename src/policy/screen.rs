@@ -1,5 +1,6 @@
 //! Filters over an event's texts: from matches to what the filters alone say.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use super::texts::{CannotReplace, NestedText, ReplaceInSendHook};
 use crate::decision::{Hit, ListAction, Refusal, Replacement, Verdict};
 use crate::dialect::{self, Protection, Protections};
 use crate::event::{Event, Text, TextClass};
-use crate::filter::{self, Evasion, Mask, Match, Scratch};
+use crate::filter::{self, Evasion, ListId, Mask, Match, Scratch};
 
 /// Matches that an answer reports; every match counts for the verdict.
 const HITS_REPORTED_MAX: usize = 256;
@@ -55,27 +56,46 @@ impl Found {
 
 impl Snapshot {
     /// What the hook's word lists find in every text of an event; texts that would cost more than
-    /// may be spent are not searched.
+    /// may be spent are not searched to the end.
     pub fn find(&self, rules: &HookRules, event: &Event, scratch: &mut Scratch) -> Found {
+        self.find_within(rules, event, scratch, u64::MAX)
+    }
+
+    /// The same within so many steps, if the policy allows no fewer.
+    pub(super) fn find_within(
+        &self,
+        rules: &HookRules,
+        event: &Event,
+        scratch: &mut Scratch,
+        steps_max: u64,
+    ) -> Found {
         if rules.lists.is_empty() {
             return Found::default();
         }
+        let costs = &self.texts.costs;
         let bytes = self.bytes_to_search(event);
-        if let Some(why) = self.texts.costs.refuse(bytes, rules.regexes) {
+        if let Some(why) = costs.refuse(bytes) {
             return Found::unfiltered(&why);
         }
-        let find = |text: &Text| {
+        let budget = costs.budget(bytes, steps_max);
+        let mut find = |text: &Text| {
             let mut matches = Vec::new();
             if self.nested_rule(text) != NestedText::Ignore {
-                self.filter
-                    .scan(&text.value, &rules.list_set, scratch, &mut matches);
-                matches.retain(|found| !is_protected(text, &found.span.bytes));
+                self.filter.scan_within(
+                    &budget,
+                    &text.value,
+                    &rules.list_set,
+                    scratch,
+                    &mut matches,
+                );
+                let protected = Protected::of(text);
+                matches.retain(|found| !protected.holds(&found.span.bytes));
             }
             matches
         };
         Found {
-            matches: event.texts.iter().map(find).collect(),
-            unfiltered: None,
+            matches: event.texts.iter().map(&mut find).collect(),
+            unfiltered: budget.spent().map(|what| costs.why(what, bytes).into()),
         }
     }
 
@@ -101,12 +121,18 @@ impl Snapshot {
             deferred: Vec::new(),
             refused: None,
             to_mask: None,
+            known: BTreeMap::new(),
+            mask_left: self.texts.costs.masked_bytes_max,
+            is_too_long: false,
         };
         for (index, (text, matches)) in event.texts.iter().zip(&found.matches).enumerate() {
             pass.judge(index, text, matches);
         }
+        let too_long = pass
+            .is_too_long
+            .then(|| self.texts.costs.why_not_masked().into());
         let mut screening = pass.end();
-        screening.unfiltered.clone_from(&found.unfiltered);
+        screening.unfiltered = found.unfiltered.clone().or(too_long);
         screening
     }
 
@@ -171,6 +197,12 @@ struct Pass<'a> {
     refused: Ranked<'a>,
     /// What is said when the dialect cannot carry the masked texts after all.
     to_mask: Ranked<'a>,
+    /// What is known of the lists, by their number.
+    known: BTreeMap<ListId, Option<(usize, &'a ListRules)>>,
+    /// Bytes that masked texts may still have.
+    mask_left: usize,
+    /// Some masked text would have had more.
+    is_too_long: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -179,10 +211,9 @@ impl<'a> Pass<'a> {
         let is_deferred = !can_mask && self.is_deferred();
         let mut cuts: Vec<(Range<usize>, &Mask)> = Vec::new();
         for found in matches {
-            let Some((mut action, list)) = self.action(text, found) else {
+            let Some((mut action, rank, list)) = self.action(text, found) else {
                 continue;
             };
-            let rank = self.rules.rank(&list.name);
             let line = self.snapshot.filter.entry(found.list, found.entry).line;
             let speaks = (rank, list, line);
             match action {
@@ -206,7 +237,20 @@ impl<'a> Pass<'a> {
             }
         }
         if !cuts.is_empty() && self.refused.is_none() {
-            let value = filter::mask(&text.value, &cuts, &text.protected, text.keep_length);
+            // No text is refused for its own length.
+            let most = self.mask_left.max(text.value.len());
+            let Text {
+                value,
+                protected,
+                keep_length,
+                ..
+            } = text;
+            let Some(value) = filter::mask_within(value, &cuts, protected, *keep_length, most)
+            else {
+                self.is_too_long = true;
+                return;
+            };
+            self.mask_left = self.mask_left.saturating_sub(value.len());
             let masked = if can_mask {
                 &mut self.masked
             } else {
@@ -261,14 +305,19 @@ impl<'a> Pass<'a> {
         dialect::of(event.dialect).replace_texts(&event, &self.deferred)
     }
 
-    /// What a match leads to, and by whose word; `None` for a list that only spares.
-    fn action(&self, text: &Text, found: &Match) -> Option<(ListAction, &'a ListRules)> {
-        let name = self.snapshot.filter.list_name(found.list);
-        let list = self.snapshot.lists.get(name)?;
+    /// What a match leads to, and by the word of which list, with its rank; `None` for a list that
+    /// only spares.
+    fn action(&mut self, text: &Text, found: &Match) -> Option<(ListAction, usize, &'a ListRules)> {
+        let (snapshot, rules) = (self.snapshot, self.rules);
+        let known = self.known.entry(found.list).or_insert_with(|| {
+            let list = snapshot.lists.get(snapshot.filter.list_name(found.list))?;
+            Some((rules.rank(&list.name), list))
+        });
+        let (rank, list) = (*known)?;
         let own = list.own_actions.get(&found.entry).copied();
-        match (own.unwrap_or(list.action?), self.snapshot.nested_rule(text)) {
-            (ListAction::Block, NestedText::Mask) => Some((ListAction::Replace, list)),
-            (action, _) => Some((action, list)),
+        match (own.unwrap_or(list.action?), snapshot.nested_rule(text)) {
+            (ListAction::Block, NestedText::Mask) => Some((ListAction::Replace, rank, list)),
+            (action, _) => Some((action, rank, list)),
         }
     }
 
@@ -327,8 +376,27 @@ impl ListRules {
     }
 }
 
-/// An id inside the text is no word, however it is spelled.
-fn is_protected(text: &Text, found: &Range<usize>) -> bool {
-    let mut protected = text.protected.iter();
-    protected.any(|id| id.start <= found.start && found.end <= id.end)
+/// The ids inside of a text, which are no words, however they are spelled.
+struct Protected {
+    /// Start of each, ascending, with the furthest end of it and those before it.
+    ids: Vec<(usize, usize)>,
+}
+
+impl Protected {
+    fn of(text: &Text) -> Protected {
+        let ids = text.protected.iter().map(|id| (id.start, id.end));
+        let mut ids: Vec<(usize, usize)> = ids.collect();
+        ids.sort_unstable();
+        let mut furthest = 0;
+        for (_, end) in &mut ids {
+            furthest = furthest.max(*end);
+            *end = furthest;
+        }
+        Protected { ids }
+    }
+
+    fn holds(&self, found: &Range<usize>) -> bool {
+        let begun = self.ids.partition_point(|(start, _)| *start <= found.start);
+        begun > 0 && self.ids[begun - 1].1 >= found.end
+    }
 }

@@ -134,8 +134,6 @@ pub struct HookRules {
     /// The word lists in order of rank: the first that blocks gives code and reason.
     pub(super) lists: Vec<Arc<str>>,
     pub(super) list_set: ListSet,
-    /// Regular expressions in its lists.
-    pub(super) regexes: usize,
     pub(super) cannot_replace: CannotReplace,
 }
 
@@ -171,6 +169,4 @@ pub struct ListRules {
     pub(super) own_actions: BTreeMap<EntryId, ListAction>,
     pub(super) code: i32,
     pub(super) reason: String,
-    /// Of its entries.
-    pub(super) regexes: usize,
 }

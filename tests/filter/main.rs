@@ -2,6 +2,7 @@
 //! every text. Nothing here needs a process.
 
 mod cases;
+mod cost;
 mod field;
 mod model;
 mod properties;

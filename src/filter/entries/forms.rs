@@ -1,6 +1,7 @@
 //! The other forms of an entry: characters typed as pinyin, or written as their parts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::filter::options::{Options, Pinyin};
 use crate::filter::search::{PART, SYLLABLE, of_form};
@@ -12,11 +13,31 @@ const FORMS_MAX: usize = 243;
 /// From how many characters on an entry is also matched by its initials.
 const INITIALS_FROM: usize = 3;
 
+/// What characters are made of: read once somebody asks, for all lists that are compiled together.
+#[derive(Default)]
+pub(crate) struct Components(OnceCell<HashMap<char, &'static str>>);
+
+impl Components {
+    fn of(&self, c: char) -> Option<&'static str> {
+        let all = self.0.get_or_init(|| {
+            let lines = include_str!("../text/data/components.txt").lines();
+            let lines = lines.filter(|line| !line.starts_with('#'));
+            let pairs = lines.filter_map(|line| {
+                let mut chars = line.chars();
+                Some((chars.next()?, chars.as_str()))
+            });
+            pairs.collect()
+        });
+        all.get(&c).copied()
+    }
+}
+
 /// Makes the forms of entries under one set of options.
 pub(super) struct Forms<'a> {
     table: &'a FoldTable,
     pinyin: Pinyin,
-    components: BTreeMap<char, &'static str>,
+    /// `None` where characters are not parted.
+    components: Option<&'a Components>,
     stream: Stream,
 }
 
@@ -36,22 +57,15 @@ enum Kind {
 }
 
 impl<'a> Forms<'a> {
-    pub(super) fn new(table: &'a FoldTable, options: &Options) -> Forms<'a> {
-        let components = match options.split {
-            true => include_str!("../text/data/components.txt")
-                .lines()
-                .filter(|line| !line.starts_with('#'))
-                .filter_map(|line| {
-                    let mut chars = line.chars();
-                    Some((chars.next()?, chars.as_str()))
-                })
-                .collect(),
-            false => BTreeMap::new(),
-        };
+    pub(super) fn new(
+        table: &'a FoldTable,
+        options: &Options,
+        components: &'a Components,
+    ) -> Forms<'a> {
         Forms {
             table,
             pinyin: options.pinyin,
-            components,
+            components: options.split.then_some(components),
             stream: Stream::default(),
         }
     }
@@ -59,7 +73,7 @@ impl<'a> Forms<'a> {
     /// Every form of a folded entry but the entry itself; of very many those in which the fewest
     /// characters are changed, after those in which all are changed alike.
     pub(super) fn of(&mut self, entry: &[u32]) -> BTreeSet<Vec<u32>> {
-        if self.pinyin == Pinyin::None && self.components.is_empty() {
+        if self.pinyin == Pinyin::None && self.components.is_none() {
             return BTreeSet::new();
         }
         let ways: Vec<Vec<Way>> = entry
@@ -103,8 +117,8 @@ impl<'a> Forms<'a> {
             self.add(&mut ways, Kind::Sound, sound.as_deref());
             self.add(&mut ways, Kind::Sound, sound::typed_plainly(c).as_deref());
         }
-        let parts = self.components.get(&c).copied().unwrap_or_default();
-        for parts in parts.split_whitespace() {
+        let parts = self.components.and_then(|components| components.of(c));
+        for parts in parts.unwrap_or_default().split_whitespace() {
             self.add(&mut ways, Kind::Parts, Some(parts));
         }
         ways[1..].sort();
@@ -182,7 +196,9 @@ mod tests {
         let table = FoldTable::build(options).unwrap();
         let mut stream = Stream::default();
         table.fold(entry, &mut stream);
-        let forms = Forms::new(&table, options).of(&stream.symbols).into_iter();
+        let components = Components::default();
+        let mut forms = Forms::new(&table, options, &components);
+        let forms = forms.of(&stream.symbols).into_iter();
         let mut forms: Vec<String> = forms
             .map(|form| {
                 let chars = form.iter().map(|symbol| symbol & SYMBOL);

@@ -6,5 +6,6 @@ mod forms;
 mod parts;
 mod reader;
 
+pub(super) use self::forms::Components;
 pub(super) use self::parts::{Part, append as part};
 pub(super) use self::reader::{Drafts, read, read_phrases, without_wildcards};

@@ -1,7 +1,7 @@
 //! From a list's entries to drafts of matchers: folded, checked, in all their forms, and each
 //! where its lens will look for it.
 
-use super::forms::Forms;
+use super::forms::{Components, Forms};
 use crate::filter::list::{CompileError, ENTRY_CHARS_MAX, Entry, ListSpec, Role};
 use crate::filter::options::{Options, SkipClasses, WholeWord};
 use crate::filter::search::signs::{Signs, is_sign};
@@ -36,6 +36,7 @@ pub(crate) fn read(
     table: &FoldTable,
     lists: &[ListSpec],
     members: &[bool],
+    components: &Components,
     problems: &mut Vec<CompileError>,
 ) -> Read {
     let mut read = Read::default();
@@ -44,7 +45,7 @@ pub(crate) fn read(
         stream: Stream::default(),
     };
     for (id, list) in lists.iter().enumerate().filter(|(id, _)| members[*id]) {
-        let mut forms = Forms::new(table, &list.options);
+        let mut forms = Forms::new(table, &list.options, components);
         let mut count = 0;
         let mut outcome = Ok(());
         let combined_from = list.first_combined();

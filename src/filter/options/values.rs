@@ -128,7 +128,7 @@ pub enum AllowMode {
 }
 
 /// Classes of characters, as a set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SkipClasses(u8);
 
 impl SkipClasses {

@@ -62,6 +62,8 @@ fn is_plain(c: char) -> bool {
         '\n' | '\u{A9}' | '\u{AE}' => false,
         c => {
             c < '\u{300}'
+                || ('\u{370}'..='\u{482}').contains(&c)
+                || ('\u{48A}'..='\u{590}').contains(&c)
                 || ('\u{3041}'..='\u{3096}').contains(&c)
                 || ('\u{30A1}'..='\u{9FFF}').contains(&c) && c != '\u{3297}' && c != '\u{3299}'
         }

@@ -2,6 +2,7 @@
 
 use super::hit::Hit;
 use super::hits::Hits;
+use crate::filter::budget::Budget;
 use crate::filter::list::ListSpec;
 
 /// The combinations of a group's lists.
@@ -40,27 +41,37 @@ impl Combos {
     }
 
     /// Moves the words that do stand together to `hits`.
-    pub(crate) fn settle(&self, text: &str, words: &[Hit], hits: &mut Hits) {
+    pub(crate) fn settle(&self, text: &str, budget: &Budget, words: &mut [Hit], hits: &mut Hits) {
+        words.sort_unstable_by_key(|hit| (hit.list, hit.entry, hit.start));
+        let chars = CharsAt::of(text, words);
         for combo in &self.0 {
-            let mut own: Vec<Word> = words
-                .iter()
-                .filter(|hit| hit.list == combo.list)
-                .filter_map(|hit| {
-                    let part = hit.entry.checked_sub(combo.first)?;
-                    (part < combo.all + combo.none).then_some(Word {
-                        hit: *hit,
-                        part,
-                        chars: (0, 0),
-                    })
-                })
-                .collect();
-            count_chars(text, &mut own);
-            for word in combo.together(own) {
+            let first = (combo.list, combo.first);
+            let behind = (combo.list, combo.first + combo.all + combo.none);
+            let place = |at| words.partition_point(|hit| (hit.list, hit.entry) < at);
+            let own = &words[place(first)..place(behind)];
+            // Each word is compared with the latest of every other.
+            if !budget.take(STEPS_FOR_COMBO + own.len() * (combo.all as usize + STEPS_FOR_WORD)) {
+                return;
+            }
+            if own.is_empty() {
+                continue;
+            }
+            let own = own.iter().map(|hit| Word {
+                hit: *hit,
+                part: hit.entry - combo.first,
+                chars: (chars.at(hit.start), chars.at(hit.end)),
+            });
+            for word in combo.together(own.collect()) {
                 hits.push(word.hit);
             }
         }
     }
 }
+
+/// What a combination costs none of whose words is there.
+const STEPS_FOR_COMBO: usize = 4;
+/// What a word costs that is.
+const STEPS_FOR_WORD: usize = 16;
 
 /// A word of a combination in a text.
 #[derive(Clone, Copy)]
@@ -72,26 +83,28 @@ struct Word {
     chars: (u32, u32),
 }
 
-/// Sets `chars` of every word, in one pass over the text.
-fn count_chars(text: &str, words: &mut [Word]) {
-    let mut places: Vec<(u32, u32)> = words
-        .iter()
-        .flat_map(|word| [(word.hit.start, 0), (word.hit.end, 0)])
-        .collect();
-    places.sort_unstable();
-    places.dedup();
-    let (mut byte, mut chars) = (0, 0);
-    for place in &mut places {
-        chars += text[byte..place.0 as usize].chars().count() as u32;
-        byte = place.0 as usize;
-        place.1 = chars;
+/// How many characters stand before the places of some words.
+struct CharsAt(Vec<(u32, u32)>);
+
+impl CharsAt {
+    /// Counts in one pass over the text.
+    fn of(text: &str, words: &[Hit]) -> CharsAt {
+        let places = words.iter().flat_map(|hit| [(hit.start, 0), (hit.end, 0)]);
+        let mut places: Vec<(u32, u32)> = places.collect();
+        places.sort_unstable();
+        places.dedup();
+        let (mut byte, mut chars) = (0, 0);
+        for place in &mut places {
+            chars += text[byte..place.0 as usize].chars().count() as u32;
+            byte = place.0 as usize;
+            place.1 = chars;
+        }
+        CharsAt(places)
     }
-    let chars_at = |byte: u32| {
-        let at = places.binary_search_by_key(&byte, |(byte, _)| *byte);
-        places[at.expect("every place of a word was counted")].1
-    };
-    for word in words {
-        word.chars = (chars_at(word.hit.start), chars_at(word.hit.end));
+
+    fn at(&self, byte: u32) -> u32 {
+        let at = self.0.binary_search_by_key(&byte, |(byte, _)| *byte);
+        self.0[at.expect("every place of a word was counted")].1
     }
 }
 

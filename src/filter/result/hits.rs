@@ -8,11 +8,16 @@ use crate::filter::options::{AllowMode, Mode};
 /// Hits that are kept before those that cannot win are thrown out.
 const HITS_MAX: usize = 1 << 15;
 
+/// Starts that are remembered: more than an entry has bytes of ASCII.
+const LATEST: usize = 256;
+
 /// Hits of one pass, few enough to sort whatever the text.
 pub(crate) struct Hits {
     found: Vec<Hit>,
     /// When the next clearing is due.
     limit: usize,
+    /// By the low bits of a start, where the last hit of [`Self::push_longest`] is in `found`.
+    latest: Box<[u32; LATEST]>,
 }
 
 impl Default for Hits {
@@ -20,6 +25,7 @@ impl Default for Hits {
         Hits {
             found: Vec::new(),
             limit: HITS_MAX,
+            latest: Box::new([u32::MAX; LATEST]),
         }
     }
 }
@@ -34,12 +40,35 @@ impl Hits {
         self.found.is_empty()
     }
 
+    /// The list of each.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = u32> {
+        self.found.iter().map(|hit| hit.list)
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.found.len() >= self.limit
     }
 
     pub(crate) fn push(&mut self, hit: Hit) {
         self.found.push(hit);
+    }
+
+    /// Keeps a hit in place of a shorter one of the same list from the same start, or drops it where
+    /// a longer one is kept: of many endings of one word most never need to be sorted. For lists
+    /// of which the longest counts, and that no phrase spares.
+    pub(crate) fn push_longest(&mut self, hit: Hit) {
+        let latest = &mut self.latest[hit.start as usize % LATEST];
+        match self.found.get_mut(*latest as usize) {
+            Some(known) if (known.list, known.start) == (hit.list, hit.start) => {
+                if hit.rank() < known.rank() {
+                    *known = hit;
+                }
+            }
+            _ => {
+                *latest = self.found.len() as u32;
+                self.push(hit);
+            }
+        }
     }
 
     pub(crate) fn retain(&mut self, keep: impl FnMut(&Hit) -> bool) {
@@ -104,11 +133,6 @@ impl Default for Allowed {
 }
 
 impl Allowed {
-    pub(crate) fn clear(&mut self) {
-        self.phrases.clear();
-        self.limit = HITS_MAX;
-    }
-
     pub(crate) fn push(&mut self, start: u32, end: u32) {
         self.phrases.push((start, end));
         if self.phrases.len() >= self.limit {
@@ -163,8 +187,11 @@ mod tests {
     fn reported(hits: &[Hit], mode: Mode, clear_often: bool) -> Vec<(u32, u32)> {
         let mut all = Hits::default();
         for hit in hits {
-            all.push(*hit);
-            if clear_often {
+            match mode {
+                Mode::Longest if clear_often => all.push_longest(*hit),
+                _ => all.push(*hit),
+            }
+            if clear_often && hit.start % 3 == 0 {
                 all.keep_longest();
             }
         }

@@ -19,6 +19,19 @@ pub fn mask(
     protected: &[Range<usize>],
     keep_length: bool,
 ) -> String {
+    let masked = mask_within(text, cuts, protected, keep_length, usize::MAX);
+    masked.expect("no text has more bytes than can be counted")
+}
+
+/// The same, unless the text would have more than `bytes_max` bytes: a long mask for each of many
+/// matches.
+pub fn mask_within(
+    text: &str,
+    cuts: &[(Range<usize>, &Mask)],
+    protected: &[Range<usize>],
+    keep_length: bool,
+    bytes_max: usize,
+) -> Option<String> {
     let mut masked = String::with_capacity(text.len());
     let mut copied = 0;
     let protected = united(protected);
@@ -27,10 +40,13 @@ pub fn mask(
             masked.push_str(&text[copied..piece.start]);
             copied = piece.end;
             hide(&text[piece], mask, keep_length, &mut masked);
+            if masked.len() > bytes_max {
+                return None;
+            }
         }
     }
     masked.push_str(&text[copied..]);
-    masked
+    (masked.len() <= bytes_max).then_some(masked)
 }
 
 /// The protected ranges in order; those that overlap are one.
@@ -206,6 +222,19 @@ mod tests {
             ..Mask::default()
         };
         check_keeping_length("ab", wide, "**");
+    }
+
+    #[test]
+    fn no_more_bytes_than_may_be_are_written() {
+        let long = Mask {
+            text: "x".repeat(100),
+            ..by(MaskBy::Word)
+        };
+        let cuts: Vec<_> = (0..10).map(|at| (at..at + 1, &long)).collect();
+        let masked = |bytes_max| mask_within("0123456789!", &cuts, &[], false, bytes_max);
+        assert_eq!(masked(1_001).map(|masked| masked.len()), Some(1_001));
+        assert_eq!(masked(1_000), None);
+        assert_eq!(masked(0), None);
     }
 
     proptest! {

@@ -18,5 +18,5 @@ pub use self::evasion::Evasion;
 pub(super) use self::evasion::between;
 pub(super) use self::hit::Hit;
 pub(super) use self::hits::{Allowed, Hits};
-pub use self::mask::mask;
+pub use self::mask::{mask, mask_within};
 pub(super) use self::places::Places;

@@ -5,8 +5,22 @@
 //! it builds faster than a double array, and a step is one look at the memory.
 //! Time is linear in the text: a step back along `fail` undoes a step forward.
 
+use std::ops::ControlFlow;
+
 /// No state, no pattern, no symbol.
 const NONE: u32 = u32::MAX;
+
+/// What to report after a pattern that was reported.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The shorter ones that end there too.
+    Shorter,
+    /// Those that end at another place.
+    Elsewhere,
+    /// No more.
+    Nothing,
+}
+
 const SYMBOL_BITS: u32 = 21;
 /// The bits of a symbol; in a text those above are not looked at.
 const SYMBOL: u32 = (1 << SYMBOL_BITS) - 1;
@@ -69,10 +83,20 @@ impl Automaton {
         (automaton, numbers)
     }
 
-    /// Reports every pattern in the text: its number and the index of its last symbol.
-    pub(super) fn find(&self, stream: &[u32], mut found: impl FnMut(u32, usize)) {
+    /// Reports every pattern in the text: its number and the index of its last symbol. Of those
+    /// that end at one place the longer come first.
+    pub(super) fn find(&self, stream: &[u32], mut found: impl FnMut(u32, usize) -> Next) {
+        // A break says that no more is to be reported.
+        let _ = self.find_longer(stream, &mut found);
+    }
+
+    fn find_longer(
+        &self,
+        stream: &[u32],
+        found: &mut impl FnMut(u32, usize) -> Next,
+    ) -> ControlFlow<()> {
         if !self.singles.is_empty() {
-            self.find_singles(stream, &mut found);
+            self.find_singles(stream, found)?;
         }
         // Before `next` no pattern that begins is new, and before `fresh` none that ends.
         let (mut next, mut fresh) = (0, 0);
@@ -93,16 +117,17 @@ impl Automaton {
                     && at + 1 >= fresh
                     && let Some(slot) = self.slot(pair_at(block, bit))
                 {
-                    self.report(slot, at + 1, &mut found);
+                    self.report(slot, at + 1, found)?;
                 }
                 if triples >> bit & 1 == 1
                     && let Some(state) = self.slot(triple_at(block, bit))
                 {
-                    fresh = self.walk(state, stream, at + 2, &mut found);
+                    fresh = self.walk(state, stream, at + 2, found)?;
                     next = fresh - 2;
                 }
             }
         }
+        ControlFlow::Continue(())
     }
 
     /// Unmarks places whose key has an empty slot. The looks at the memory do not wait for each
@@ -119,15 +144,20 @@ impl Automaton {
         present
     }
 
-    fn find_singles(&self, stream: &[u32], found: &mut impl FnMut(u32, usize)) {
+    fn find_singles(
+        &self,
+        stream: &[u32],
+        found: &mut impl FnMut(u32, usize) -> Next,
+    ) -> ControlFlow<()> {
         for (at, symbol) in stream.iter().enumerate() {
             let symbol = symbol & SYMBOL;
             if self.singles.may_hold_single(symbol)
                 && let Some(slot) = self.slot(single(symbol))
             {
-                self.report(slot, at, found);
+                self.report(slot, at, found)?;
             }
         }
+        ControlFlow::Continue(())
     }
 
     /// Follows the text from a state that the symbol at `at` led to, until less than three symbols
@@ -137,13 +167,13 @@ impl Automaton {
         mut state: u32,
         stream: &[u32],
         mut at: usize,
-        found: &mut impl FnMut(u32, usize),
-    ) -> usize {
+        found: &mut impl FnMut(u32, usize) -> Next,
+    ) -> ControlFlow<(), usize> {
         loop {
-            self.report(state, at, found);
+            self.report(state, at, found)?;
             at += 1;
             let Some(symbol) = stream.get(at) else {
-                return at;
+                return ControlFlow::Continue(at);
             };
             let symbol = symbol & SYMBOL;
             state = loop {
@@ -154,7 +184,7 @@ impl Automaton {
                     break next;
                 }
                 if slot.fail == NONE {
-                    return at;
+                    return ControlFlow::Continue(at);
                 }
                 state = slot.fail;
             };
@@ -162,12 +192,28 @@ impl Automaton {
     }
 
     #[inline]
-    fn report(&self, slot: u32, at: usize, found: &mut impl FnMut(u32, usize)) {
+    fn report(
+        &self,
+        slot: u32,
+        at: usize,
+        found: &mut impl FnMut(u32, usize) -> Next,
+    ) -> ControlFlow<()> {
         let mut pattern = self.slots[slot as usize].ends & PATTERN;
         while let Some(shorter) = self.shorter.get(pattern as usize) {
-            found(pattern, at);
-            pattern = *shorter;
+            match found(pattern, at) {
+                Next::Shorter => pattern = *shorter,
+                Next::Elsewhere => break,
+                Next::Nothing => return ControlFlow::Break(()),
+            }
         }
+        ControlFlow::Continue(())
+    }
+
+    /// The longest proper ending of a pattern that is a pattern too, but for those of one symbol
+    /// behind longer ones.
+    pub(super) fn shorter(&self, pattern: u32) -> Option<u32> {
+        let shorter = *self.shorter.get(pattern as usize)?;
+        (shorter != PATTERN).then_some(shorter)
     }
 
     #[inline]
@@ -459,7 +505,10 @@ mod tests {
             .collect();
         let (automaton, _) = Automaton::build(&symbols, &bounds);
         let mut found = Vec::new();
-        automaton.find(text, |pattern, at| found.push((pattern, at)));
+        automaton.find(text, |pattern, at| {
+            found.push((pattern, at));
+            Next::Shorter
+        });
         found.sort_unstable();
         found
     }

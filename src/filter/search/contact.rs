@@ -8,6 +8,7 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use regex::Regex;
 
@@ -17,7 +18,7 @@ use crate::filter::text::{SYMBOL, Stream};
 /// A detector, by its name in lists.
 pub(super) struct Contact {
     kind: Kind,
-    regexes: Vec<Regex>,
+    regexes: &'static [Regex],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,16 +61,33 @@ impl Contact {
                 known.join(", ")
             ));
         };
-        let regexes = kind.regexes(skip).into_iter();
-        let compile = |regex: String| Regex::new(&regex).expect("a test compiles all of them");
         Ok(Contact {
             kind,
-            regexes: regexes.map(compile).collect(),
+            regexes: kind.compiled(skip),
         })
+    }
+
+    /// What looking for it costs in a text of so many bytes.
+    pub(super) fn steps(&self, bytes: usize) -> usize {
+        bytes.saturating_mul(self.regexes.len())
     }
 }
 
+/// By kind, and by whether blanks are skipped. They are the same for every list and text, and take
+/// longer to compile than most lists.
+static COMPILED: [[OnceLock<Vec<Regex>>; 2]; KINDS.len()] =
+    [const { [const { OnceLock::new() }; 2] }; KINDS.len()];
+
 impl Kind {
+    fn compiled(self, skip: SkipClasses) -> &'static [Regex] {
+        let spaced = skip.contains(SkipClasses::SPACE);
+        COMPILED[self as usize][usize::from(spaced)].get_or_init(|| {
+            let regexes = self.regexes(skip).into_iter();
+            let compile = |regex: String| Regex::new(&regex).expect("a test compiles all of them");
+            regexes.map(compile).collect()
+        })
+    }
+
     fn regexes(self, skip: SkipClasses) -> Vec<String> {
         let path = r#"[^\s，。；！？、“”‘’（）【】《》<>"']"#;
         match self {
@@ -288,7 +306,7 @@ impl<'a> Folded<'a> {
 impl Contact {
     /// Reports every contact, in bytes of the original.
     pub(super) fn find(&self, folded: &Folded, mut found: impl FnMut(usize, usize)) {
-        for regex in &self.regexes {
+        for regex in self.regexes {
             for candidate in regex.find_iter(&folded.text) {
                 if let Some(range) = self.kind.checked(&folded.text, candidate.range())
                     && !range.is_empty()

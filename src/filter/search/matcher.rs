@@ -3,14 +3,20 @@
 
 use std::ops::Range;
 
-use super::automaton::Automaton;
+use super::automaton::{Automaton, Next};
 use super::seen::{self, Seen};
 use super::stretch::Stretch;
 use super::word::{Candidate, EntryOf, JOINT, Limits, PART, SYLLABLE, Word};
-use crate::filter::text::{Lens, Runs, Sounds, leet};
+use crate::filter::budget::Budget;
+use crate::filter::text::{Lens, MORE, REGIONAL, Runs, Sounds, leet};
 
 /// No further owner.
 const LAST: u32 = u32::MAX;
+/// Owners of one pattern that a new one is compared with. It is left out where another finds all
+/// that it would; more of the same only cost time.
+const COMPARED_MAX: usize = 32;
+/// What a candidate costs that is one, beside the look at it: it is located, kept and sorted.
+const STEPS_TO_KEEP: usize = 5;
 
 /// Patterns on their way into a [`Matcher`], one owner for each.
 #[derive(Clone, Default)]
@@ -87,6 +93,9 @@ pub(crate) struct Matcher {
 struct Pattern {
     symbols: u32,
     first_owner: u32,
+    /// What must stand behind neither it nor any shorter pattern that ends with it: of many
+    /// endings of one word all are known to be none by one look.
+    right: u32,
 }
 
 impl Matcher {
@@ -127,12 +136,28 @@ impl Matcher {
                 matcher.patterns.push(Pattern {
                     symbols: (end - start) as u32,
                     first_owner: LAST,
+                    right: u32::MAX,
                 });
             }
+            matcher.patterns[number as usize].right &= matcher.owners[owner].right;
             matcher.own(number as usize, owner as u32);
             start = end;
         }
+        matcher.bar_right();
         matcher
+    }
+
+    /// Lets the shorter patterns have their say in what must not stand behind each, the shortest
+    /// first.
+    fn bar_right(&mut self) {
+        let mut by_length: Vec<u32> = (0..self.patterns.len() as u32).collect();
+        by_length.sort_by_key(|number| self.patterns[*number as usize].symbols);
+        for number in by_length {
+            if let Some(shorter) = self.automaton.shorter(number) {
+                let right = self.patterns[shorter as usize].right;
+                self.patterns[number as usize].right &= right;
+            }
+        }
     }
 
     /// Makes `owner` one of the owners of a pattern, unless an earlier entry of its list matches
@@ -141,7 +166,10 @@ impl Matcher {
         let new = self.owners[owner as usize];
         let first = self.patterns[pattern].first_owner;
         let mut known = first;
-        while let Some(old) = self.owners.get(known as usize) {
+        for _ in 0..COMPARED_MAX {
+            let Some(old) = self.owners.get(known as usize) else {
+                break;
+            };
             let same = (old.entry.list, old.left, old.right, old.mixed)
                 == (new.entry.list, new.left, new.right, new.mixed);
             let hidden = same && !new.combined && !old.combined;
@@ -178,17 +206,27 @@ impl Matcher {
         &self,
         seen: &Seen,
         active: &[bool],
+        budget: &Budget,
         limits: impl Fn(u32) -> Limits,
         mut found: impl FnMut(Candidate),
     ) {
+        let checks_all = seen.at.is_none() && self.forms.is_none();
         self.automaton.find(seen.symbols, |number, last| {
             let pattern = &self.patterns[number as usize];
+            let behind = seen.place(last) + 1;
+            if is_barred(seen.stream, behind, pattern.right) {
+                return going_on(budget.take(1), Next::Elsewhere);
+            }
             let end = last + 1;
             let start = end - pattern.symbols as usize;
-            self.each_owner(pattern, active, |number, owner| {
-                let (first, behind) = (seen.place(start), seen.place(last) + 1);
+            let first = seen.place(start);
+            let steps = if checks_all { 0 } else { (behind - first) / 4 };
+            let goes_on = self.each_owner(pattern, active, |number, owner| {
+                if !budget.take(1 + steps) {
+                    return false;
+                }
                 if seen::stands_free(seen.stream, first, behind, owner.left, owner.right)
-                    && (seen.at.is_none() && self.forms.is_none()
+                    && (checks_all
                         || self.holds(number, seen, start..end, &limits(owner.entry.list)))
                     && (!owner.mixed || seen.is_mixed(start..end))
                 {
@@ -197,8 +235,11 @@ impl Matcher {
                         start: first,
                         end: behind,
                     });
+                    return budget.take(STEPS_TO_KEEP);
                 }
+                true
             });
+            going_on(goes_on, Next::Shorter)
         });
     }
 
@@ -208,13 +249,14 @@ impl Matcher {
         seen: &Seen,
         runs: &Runs,
         active: &[bool],
+        budget: &Budget,
         limits: impl Fn(u32) -> Limits,
         mut found: impl FnMut(Candidate),
     ) {
         self.automaton.find(&runs.symbols, |number, last| {
             let pattern = &self.patterns[number as usize];
             let starts = &runs.starts[last + 1 - pattern.symbols as usize..last + 2];
-            self.each_owner(pattern, active, |number, owner| {
+            let goes_on = self.each_owner(pattern, active, |number, owner| {
                 let first = self.runs[number as usize] as usize;
                 let stretch = Stretch {
                     seen,
@@ -225,6 +267,12 @@ impl Matcher {
                     form: self.form(number),
                     leet: self.leet,
                 };
+                if !stretch.may_be_stretched(starts) {
+                    return budget.take(1 + starts.len() / 8);
+                }
+                if !budget.take(stretch.steps(starts)) {
+                    return false;
+                }
                 stretch.find(starts, |range| {
                     if owner.mixed && !seen.is_mixed(range.clone()) {
                         return;
@@ -235,19 +283,28 @@ impl Matcher {
                         end: seen.place(range.end - 1) + 1,
                     });
                 });
+                true
             });
+            going_on(goes_on, Next::Shorter)
         });
     }
 
+    /// Shows the owners of a pattern in active lists, as long as `see` says to go on.
     #[inline]
-    fn each_owner(&self, pattern: &Pattern, active: &[bool], mut see: impl FnMut(u32, &Owner)) {
+    fn each_owner(
+        &self,
+        pattern: &Pattern,
+        active: &[bool],
+        mut see: impl FnMut(u32, &Owner) -> bool,
+    ) -> bool {
         let mut next = pattern.first_owner;
         while let Some(owner) = self.owners.get(next as usize) {
-            if active[owner.entry.list as usize] {
-                see(next, owner);
+            if active[owner.entry.list as usize] && !see(next, owner) {
+                return false;
             }
             next = owner.next;
         }
+        true
     }
 
     /// What stands there is what the owner's form says, and its gaps are allowed.
@@ -263,6 +320,22 @@ impl Matcher {
             return false;
         }
         seen.gaps_are_small(form, range, limits)
+    }
+}
+
+/// Nothing that bars all of these at its right end may end before `behind`.
+#[inline]
+fn is_barred(stream: &[u32], behind: usize, right: u32) -> bool {
+    let Some(symbol) = stream.get(behind) else {
+        return false;
+    };
+    symbol & MORE != 0 || symbol & right != 0 && symbol & REGIONAL == 0 && !seen::is_parted(*symbol)
+}
+
+fn going_on(goes_on: bool, next: Next) -> Next {
+    match goes_on {
+        true => next,
+        false => Next::Nothing,
     }
 }
 

@@ -1,10 +1,12 @@
 //! Where entries stand in folded text: candidates, and what must hold around and inside of them.
 //!
-//! Order, downward: `patterns`, `contact`, `signs`, `selfmask`, `matcher`, `stretch`, `seen`,
-//! `prefix`, `word`, `automaton`.
+//! Order, downward: `patterns`, `gate`, `expression`, `contact`, `signs`, `selfmask`, `matcher`,
+//! `stretch`, `seen`, `prefix`, `word`, `automaton`.
 
 mod automaton;
 mod contact;
+mod expression;
+mod gate;
 mod matcher;
 mod patterns;
 mod prefix;
@@ -18,7 +20,7 @@ pub(super) use self::automaton::PATTERNS_MAX;
 pub(super) use self::contact::find_urls;
 pub(super) use self::matcher::{Draft, Matcher};
 pub(super) use self::patterns::Patterns;
-pub use self::patterns::{is_pattern, is_regex};
+pub use self::patterns::is_pattern;
 pub(super) use self::seen::Seen;
 pub(super) use self::selfmask::Selfmask;
 pub(super) use self::signs::Signs;

@@ -1,10 +1,11 @@
 //! Entries that are no words: regular expressions (`re:…`) and ready-made detectors of contacts
 //! (`contact:…`).
 
-use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
-
 use super::contact::{Contact, Folded};
+use super::expression::Expression;
+use super::gate::Gate;
 use super::word::EntryOf;
+use crate::filter::budget::Budget;
 use crate::filter::list::{CompileError, ListSpec};
 use crate::filter::options::SkipClasses;
 use crate::filter::result::Hit;
@@ -14,14 +15,8 @@ const REGEX: &str = "re:";
 const CONTACT: &str = "contact:";
 /// Regular expressions of all lists of one folding, at most.
 const REGEXES_MAX: usize = 1_000;
-const REGEX_CHARS_MAX: usize = 1_024;
-/// Bytes of one compiled regular expression, at most.
-const REGEX_SIZE_MAX: usize = 1 << 20;
-/// Bytes of all of them together, at most.
-const SET_SIZE_MAX: usize = 1 << 26;
-/// Matches of one expression in one text. Finding all could take time by the square of the
-/// text's length; past this many the rest of the text is one match.
-const MATCHES_MAX: usize = 256;
+/// Bytes of all of them together, once compiled, at most.
+const BYTES_MAX: usize = 1 << 26;
 
 /// How a list reads what its patterns are looked for in.
 #[derive(Clone, Copy)]
@@ -37,19 +32,17 @@ pub fn is_pattern(text: &str) -> bool {
     text.starts_with(REGEX) || text.starts_with(CONTACT)
 }
 
-/// The entry is a regular expression.
-pub fn is_regex(text: &str) -> bool {
-    text.starts_with(REGEX)
-}
-
 /// The patterns of a group. Regular expressions run on the original text, detectors on the folded
 /// one, where every digit is plain.
 #[derive(Default)]
 pub(crate) struct Patterns {
-    /// Says which of `regexes` match at all.
-    set: RegexSet,
-    /// With whether upper and lower case differ.
-    regexes: Vec<(EntryOf, (Regex, bool))>,
+    /// Where those of `expressions` may match that have literals.
+    gate: Gate,
+    expressions: Vec<(EntryOf, Expression)>,
+    /// Those that may match anywhere.
+    ungated: Vec<usize>,
+    /// Bytes of the expressions.
+    bytes: usize,
     contacts: Vec<(EntryOf, Contact)>,
 }
 
@@ -81,39 +74,55 @@ impl Patterns {
                 }
             }
         }
-        let all = patterns
-            .regexes
-            .iter()
-            .map(|(_, (regex, case))| match case {
-                true => regex.as_str().to_owned(),
-                false => format!("(?i:{})", regex.as_str()),
-            });
-        match RegexSetBuilder::new(all).size_limit(SET_SIZE_MAX).build() {
-            Ok(set) => patterns.set = set,
-            Err(_) => {
-                let blamed = patterns
-                    .regexes
-                    .first()
-                    .map(|(of, _)| &lists[of.list as usize]);
-                problems.extend(blamed.map(|list| {
-                    let what = format!("the regular expressions of all lists together need more than {SET_SIZE_MAX} bytes; write fewer or simpler ones");
-                    CompileError::of_list(list, what)
-                }));
-            }
+        if !patterns.gate.seal() {
+            patterns.ungated = (0..patterns.expressions.len()).collect();
         }
         patterns
     }
 
     fn add(&mut self, of: EntryOf, entry: &str, reads: Reads) -> Result<(), String> {
         if let Some(regex) = entry.strip_prefix(REGEX) {
-            if self.regexes.len() == REGEXES_MAX {
+            if self.expressions.len() == REGEXES_MAX {
                 return Err(format!("more than {REGEXES_MAX} regular expressions"));
             }
-            self.regexes.push((of, compiled(regex, reads.case)?));
+            if self.bytes > BYTES_MAX {
+                return Err(format!(
+                    "this regular expression and those before it need more than {BYTES_MAX} bytes; write fewer or simpler ones"
+                ));
+            }
+            let (expression, literals) = Expression::compile(regex, reads.case)?;
+            self.bytes += expression.bytes();
+            let number = self.expressions.len();
+            match literals {
+                Some(literals) => self.gate.add(number as u32, literals),
+                None => self.ungated.push(number),
+            }
+            self.expressions.push((of, expression));
         } else if let Some(name) = entry.strip_prefix(CONTACT) {
             self.contacts.push((of, Contact::named(name, reads.skip)?));
         }
         Ok(())
+    }
+
+    /// The steps that each byte of a text usually takes: all expressions that begin with a literal
+    /// are sought by it together.
+    pub(crate) fn steps_per_byte(&self, active: &[bool]) -> u64 {
+        let ungated = self
+            .ungated
+            .iter()
+            .map(|number| &self.expressions[*number])
+            .filter(|(of, _)| active[of.list as usize])
+            .map(|(_, expression)| expression.price());
+        let contacts = self.contacts.iter();
+        let contacts = contacts.filter(|(of, _)| active[of.list as usize]);
+        let steps = ungated.chain(contacts.map(|(_, contact)| contact.steps(1)));
+        u64::from(!self.expressions.is_empty()) + steps.map(|steps| steps as u64).sum::<u64>()
+    }
+
+    /// What each regular expression takes for a byte of a text, in steps.
+    pub(crate) fn prices(&self) -> impl Iterator<Item = (EntryOf, usize)> {
+        let all = self.expressions.iter();
+        all.map(|(of, expression)| (*of, expression.price()))
     }
 
     /// Reports every match of the active lists' patterns.
@@ -122,15 +131,11 @@ impl Patterns {
         text: &str,
         active: &[bool],
         stream: &Stream,
+        budget: &Budget,
         found: &mut impl FnMut(Hit),
     ) {
-        if !self.regexes.is_empty() {
-            for number in self.set.matches(text) {
-                let (of, (regex, _)) = &self.regexes[number];
-                if active[of.list as usize] {
-                    find_all(regex, text, |start, end| found(hit(*of, start, end)));
-                }
-            }
+        if !self.expressions.is_empty() {
+            self.find_expressions(text, active, budget, found);
         }
         let contacts = self.contacts.iter();
         let mut contacts = contacts
@@ -139,8 +144,33 @@ impl Patterns {
         if contacts.peek().is_some() {
             let folded = Folded::new(text, stream);
             for (of, contact) in contacts {
+                if !budget.take(contact.steps(text.len())) {
+                    return;
+                }
                 contact.find(&folded, |start, end| found(hit(*of, start, end)));
             }
+        }
+    }
+
+    fn find_expressions(
+        &self,
+        text: &str,
+        active: &[bool],
+        budget: &Budget,
+        found: &mut impl FnMut(Hit),
+    ) {
+        let mut see = |number: usize, starts: Option<&[u32]>| {
+            let (of, expression) = &self.expressions[number];
+            !active[of.list as usize]
+                || expression.find(text, starts, budget, |start, end| {
+                    found(hit(*of, start, end))
+                })
+        };
+        let Some(openings) = self.gate.openings(text, budget) else {
+            return;
+        };
+        if openings.each(&mut see) {
+            let _ = self.ungated.iter().all(|number| see(*number, None));
         }
     }
 }
@@ -152,48 +182,4 @@ fn hit(of: EntryOf, start: usize, end: usize) -> Hit {
         start: start as u32,
         end: end as u32,
     }
-}
-
-fn find_all(regex: &Regex, text: &str, mut found: impl FnMut(usize, usize)) {
-    let matches = regex.find_iter(text).filter(|found| !found.is_empty());
-    for (count, one) in matches.enumerate() {
-        if count == MATCHES_MAX {
-            found(one.start(), text.len());
-            return;
-        }
-        found(one.start(), one.end());
-    }
-}
-
-fn compiled(regex: &str, case: bool) -> Result<(Regex, bool), String> {
-    let length = regex.chars().count();
-    if length > REGEX_CHARS_MAX {
-        return Err(format!(
-            "the regular expression has {length} characters; {REGEX_CHARS_MAX} are the most"
-        ));
-    }
-    let built = RegexBuilder::new(regex)
-        .case_insensitive(!case)
-        .size_limit(REGEX_SIZE_MAX)
-        .build();
-    let built = built.map_err(|error| match error {
-        regex::Error::CompiledTooBig(limit) => {
-            format!("the regular expression needs more than {limit} bytes; write a simpler one")
-        }
-        error => {
-            // The last line says what is wrong; those before it draw where.
-            let shown = error.to_string();
-            let reason = shown.lines().last().unwrap_or_default();
-            format!(
-                "`{REGEX}{regex}` is no regular expression: {}",
-                reason.trim_start_matches("error: ")
-            )
-        }
-    })?;
-    if built.is_match("") {
-        return Err(format!(
-            "`{REGEX}{regex}` matches where nothing is, so everywhere"
-        ));
-    }
-    Ok((built, case))
 }

@@ -8,10 +8,13 @@ use std::collections::HashMap;
 
 use super::seen::stands_free;
 use super::word::{Candidate, EntryOf, Word};
+use crate::filter::budget::Budget;
 use crate::filter::text::{DIGIT, LETTER, SYMBOL, is_sign};
 
 /// Shorter words have no inner letter.
 const LETTERS_MIN: usize = 3;
+/// What a look-up costs.
+const STEPS_FOR_LENGTH: usize = 4;
 
 #[derive(Default)]
 pub(crate) struct Selfmask {
@@ -58,7 +61,13 @@ impl Selfmask {
     }
 
     /// Reports every word of the `active` lists of which at most a third is hidden, or of four letters two.
-    pub(crate) fn find(&self, stream: &[u32], active: &[bool], mut found: impl FnMut(Candidate)) {
+    pub(crate) fn find(
+        &self,
+        stream: &[u32],
+        active: &[bool],
+        budget: &Budget,
+        mut found: impl FnMut(Candidate),
+    ) {
         if self.words.is_empty() || !stream.iter().any(|symbol| is_sign(*symbol)) {
             return;
         }
@@ -72,6 +81,9 @@ impl Selfmask {
                 };
                 let last = token[length - 1] & SYMBOL;
                 let alike = self.alike.get(&(*length, first, last));
+                if !budget.take(STEPS_FOR_LENGTH + alike.map_or(0, Vec::len)) {
+                    return;
+                }
                 for number in alike.into_iter().flatten() {
                     let word = &self.words[*number as usize];
                     if active[word.of.list as usize]

@@ -6,8 +6,12 @@ use std::collections::HashMap;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::word::EntryOf;
+use crate::filter::budget::Budget;
 use crate::filter::result::Hit;
 use crate::filter::text::{FoldTable, is_other_sign};
+
+/// What comparing a sign costs, and keeping it.
+const STEPS_FOR_SIGN: usize = 4;
 
 #[derive(Default)]
 pub(crate) struct Signs {
@@ -44,12 +48,21 @@ impl Signs {
     }
 
     /// Reports every sign of the `active` lists.
-    pub(crate) fn find(&self, text: &str, active: &[bool], mut found: impl FnMut(Hit)) {
-        if self.known.is_empty() {
+    pub(crate) fn find(
+        &self,
+        text: &str,
+        active: &[bool],
+        budget: &Budget,
+        mut found: impl FnMut(Hit),
+    ) {
+        if self.known.is_empty() || !budget.take(text.len()) {
             return;
         }
         for (start, c) in text.char_indices() {
             for (rest, of) in self.known.get(&c).into_iter().flatten() {
+                if !budget.take(STEPS_FOR_SIGN) {
+                    return;
+                }
                 let behind = start + c.len_utf8();
                 let end = end_of(&text[behind..], rest).map(|length| behind + length);
                 if let Some(end) = end.filter(|_| active[of.list as usize]) {

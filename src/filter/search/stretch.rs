@@ -18,6 +18,11 @@ use super::word::{BLANKS_MAX, JOINT, Limits, PART, SYLLABLE, of_form};
 use crate::filter::text::leet::{self, Written};
 use crate::filter::text::{LETTER, SYMBOL, is_blank};
 
+/// What laying an entry over runs costs, however short they are.
+const STEPS_FOR_STRETCH: usize = 64;
+/// What each symbol of the runs costs.
+const STEPS_A_SYMBOL: usize = 8;
+
 /// An entry whose runs, one by one, may stand in a text.
 pub(super) struct Stretch<'a> {
     pub seen: &'a Seen<'a>,
@@ -37,9 +42,6 @@ impl Stretch<'_> {
     /// behind them, as ranges of the view. What stands there in the entry's own length is left to
     /// the matcher that knows no runs.
     pub(super) fn find(&self, starts: &[u32], mut found: impl FnMut(Range<usize>)) {
-        if !self.may_be_stretched(starts) {
-            return;
-        }
         let runs: Vec<Range<usize>> = starts
             .windows(2)
             .map(|bounds| bounds[0] as usize..bounds[1] as usize)
@@ -71,9 +73,25 @@ impl Stretch<'_> {
         }
     }
 
+    /// What [`Self::find`] costs: every symbol of the runs is looked at for each row of the entry
+    /// that is laid over its run.
+    pub(super) fn steps(&self, starts: &[u32]) -> usize {
+        let (Some(first), Some(last)) = (starts.first(), starts.last()) else {
+            return 0;
+        };
+        let (first, last) = (*first as usize, (*last as usize).saturating_sub(1));
+        let symbols = self.seen.place(last) - self.seen.place(first) + 1;
+        let rows = match self.leet || self.form.is_some() {
+            // Each letter of a run may be a row, or be looked at where one begins.
+            true => self.counts.iter().copied().max().map_or(1, usize::from),
+            false => 1,
+        };
+        STEPS_FOR_STRETCH + symbols * STEPS_A_SYMBOL * rows
+    }
+
     /// Some run is longer than the entry's and long enough, and none is too short. Most candidates
-    /// end here.
-    fn may_be_stretched(&self, starts: &[u32]) -> bool {
+    /// end here; only such as pass are for [`Self::find`].
+    pub(super) fn may_be_stretched(&self, starts: &[u32]) -> bool {
         let mut proved = false;
         let mut runs = starts.windows(2).zip(self.counts);
         let fit = runs.all(|(bounds, count)| {

@@ -5,6 +5,7 @@
 //! and is left open.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -63,39 +64,61 @@ impl Folded {
 }
 
 /// Folds one code point after the other while a table is built.
-pub(super) struct Folder<'a> {
-    options: &'a Options,
-    simplified: BTreeMap<char, char>,
-    numerals: BTreeMap<char, char>,
-    lookalikes: BTreeMap<char, Lookalike>,
+#[derive(Clone)]
+pub(super) struct Folder {
+    options: Options,
+    simplified: Arc<BTreeMap<char, char>>,
+    numerals: Arc<BTreeMap<char, char>>,
+    lookalikes: Arc<BTreeMap<char, Lookalike>>,
     aliases: BTreeMap<char, Vec<char>>,
 }
 
-impl<'a> Folder<'a> {
-    pub(super) fn new(options: &'a Options) -> Result<Folder<'a>, Vec<String>> {
+impl Folder {
+    pub(super) fn new(options: &Options) -> Result<Folder, Vec<String>> {
         let mut folder = Folder {
-            options,
-            simplified: BTreeMap::new(),
-            numerals: BTreeMap::new(),
-            lookalikes: BTreeMap::new(),
+            options: options.clone(),
+            simplified: Arc::default(),
+            numerals: Arc::default(),
+            lookalikes: Arc::default(),
             aliases: BTreeMap::new(),
         };
         if options.trad {
             let data = include_str!("data/traditional.txt").lines();
             let data = data.filter(|line| !line.starts_with('#'));
-            folder.simplified = data.flat_map(pairs).collect();
+            folder.simplified = Arc::new(data.flat_map(pairs).collect());
         }
         if options.num_style {
-            folder.numerals = pairs(NUMERALS).collect();
+            folder.numerals = Arc::new(pairs(NUMERALS).collect());
         }
         if options.confusables != Confusables::Off {
-            folder.lookalikes = lookalikes().collect();
+            let mut all: BTreeMap<char, Lookalike> = lookalikes().collect();
             if options.locale == Locale::Tr {
-                folder.lookalikes.remove(&'ı');
+                all.remove(&'ı');
             }
+            folder.lookalikes = Arc::new(all);
         }
+        folder.with_aliases(options)
+    }
+
+    /// The same with the aliases of these options, which are alike in all others.
+    pub(super) fn with_aliases(&self, options: &Options) -> Result<Folder, Vec<String>> {
+        let mut folder = Folder {
+            options: options.clone(),
+            aliases: BTreeMap::new(),
+            ..self.clone()
+        };
         folder.aliases = folder.read_aliases()?;
         Ok(folder)
+    }
+
+    /// What aliases stand for other characters.
+    pub(super) fn aliased(&self) -> impl Iterator<Item = char> {
+        self.aliases.keys().copied()
+    }
+
+    /// Lookalikes are Latin in every text.
+    pub(super) fn confuses_always(&self) -> bool {
+        self.options.confusables == Confusables::Always
     }
 
     /// The Han characters that are not folded to themselves.
@@ -111,7 +134,7 @@ impl<'a> Folder<'a> {
     }
 
     pub(super) fn fold(&self, c: char) -> Folded {
-        let options = self.options;
+        let options = &self.options;
         match c {
             '§' | '\u{3}' if options.codes => return Folded::Code,
             '\u{200C}' if options.invisible => return Folded::Parting,

@@ -4,6 +4,10 @@
 //! the same table, so an entry is always folded like the text. The text itself is never changed:
 //! every symbol knows the byte that it came from.
 
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
 use unicode_normalization::char::{canonical_combining_class, compose};
 
 use super::character::{self, Script};
@@ -15,7 +19,7 @@ use super::stream::{
     CYRILLIC, DIGIT, FOREIGN, GREEK, KIND_SHIFT, LATIN, LETTER, MORE, PARTED, REGIONAL, SYMBOL,
     Stream, WORD,
 };
-use crate::filter::options::{Confusables, Options, SkipClasses};
+use crate::filter::options::{Options, SkipClasses};
 
 /// The kind of an entry of the table that is no symbol: the other bits are an index into the
 /// special cases. No kind is above it.
@@ -76,16 +80,118 @@ const CHANGING: [(u32, u32); 36] = [
 ];
 
 /// What each code point is folded to, under one set of options.
+#[derive(Clone)]
 pub(crate) struct FoldTable {
     /// Which page a block of [`PAGE`] code points has, as an index into `entries` divided by it.
-    pages: Box<[u16]>,
+    pages: Arc<[u16]>,
     /// Flags, and the symbol as a difference (exclusive or) to the code point, so that blocks
     /// without a change share a page.
-    entries: Vec<u32>,
-    special: Vec<Special>,
-    lookalikes: Vec<Settled>,
+    entries: Arc<Vec<u32>>,
+    /// The entries of code points that aliases change, whole.
+    changed: HashMap<u32, u32>,
+    special: Extended<Special>,
+    lookalikes: Extended<Settled>,
     /// Lookalikes are Latin in every text.
     always_latin: bool,
+}
+
+/// What a table has in common with others, and what it has beside that.
+struct Extended<T> {
+    shared: Arc<[T]>,
+    own: Arc<Vec<T>>,
+}
+
+impl<T> Clone for Extended<T> {
+    fn clone(&self) -> Extended<T> {
+        Extended {
+            shared: Arc::clone(&self.shared),
+            own: Arc::clone(&self.own),
+        }
+    }
+}
+
+impl<T> Extended<T> {
+    fn get(&self, number: u32) -> Option<&T> {
+        let number = number as usize;
+        match number.checked_sub(self.shared.len()) {
+            None => self.shared.get(number),
+            Some(own) => self.own.get(own),
+        }
+    }
+}
+
+/// The tables of lists that are compiled together. Those that differ in nothing but aliases have
+/// one table, and each what its aliases change.
+#[derive(Default)]
+pub(crate) struct FoldTables(HashMap<Options, Plain>);
+
+/// A table without aliases, and what it takes to add some.
+struct Plain {
+    table: FoldTable,
+    folder: Folder,
+    /// By symbol, the characters that are folded to it, or to several symbols with it among them.
+    sources: OnceCell<HashMap<u32, Vec<char>>>,
+}
+
+impl FoldTables {
+    /// The table of these options. Errors: every alias that cannot be one, in words.
+    pub(crate) fn build(&mut self, options: &Options) -> Result<FoldTable, Vec<String>> {
+        let plain = Options {
+            aliases: BTreeMap::new(),
+            ..options.clone()
+        };
+        if !self.0.contains_key(&plain) {
+            let folder = Folder::new(&plain)?;
+            let known = Plain {
+                table: FoldTable::of(&folder),
+                folder,
+                sources: OnceCell::new(),
+            };
+            self.0.insert(plain.clone(), known);
+        }
+        let plain = &self.0[&plain];
+        match options.aliases.is_empty() {
+            true => Ok(plain.table.clone()),
+            false => plain.with_aliases(options),
+        }
+    }
+}
+
+impl Plain {
+    fn with_aliases(&self, options: &Options) -> Result<FoldTable, Vec<String>> {
+        let folder = self.folder.with_aliases(options)?;
+        let sources = self.sources.get_or_init(|| self.table.sources());
+        let mut drafted = Draft::beside(&self.table);
+        let mut changed = HashMap::new();
+        for key in folder.aliased() {
+            let others = sources.get(&u32::from(key)).into_iter().flatten().copied();
+            for c in others.chain([key]) {
+                changed.insert(u32::from(c), drafted.entry_of(folder.fold(c)));
+            }
+        }
+        Ok(FoldTable {
+            changed,
+            special: Extended {
+                own: Arc::new(drafted.special),
+                ..self.table.special.clone()
+            },
+            lookalikes: Extended {
+                own: Arc::new(drafted.lookalikes),
+                ..self.table.lookalikes.clone()
+            },
+            ..self.table.clone()
+        })
+    }
+}
+
+/// Special cases and lookalikes of a table that is being built.
+#[derive(Default)]
+struct Draft {
+    special: Vec<Special>,
+    lookalikes: Vec<Settled>,
+    /// How many there are already.
+    special_before: usize,
+    lookalikes_before: usize,
 }
 
 /// The characters that are not folded to exactly one symbol.
@@ -128,30 +234,74 @@ struct Around {
 }
 
 impl FoldTable {
-    /// Builds the table. Errors: every alias that cannot be one, in words.
+    /// Builds a table alone. Errors: every alias that cannot be one, in words.
+    #[cfg(test)]
     pub(crate) fn build(options: &Options) -> Result<FoldTable, Vec<String>> {
-        let folder = Folder::new(options)?;
-        let mut table = FoldTable {
-            pages: vec![0; 0x110000 / PAGE].into(),
-            entries: vec![0; PAGE],
+        FoldTables::default().build(options)
+    }
+
+    fn of(folder: &Folder) -> FoldTable {
+        let mut pages = vec![0; 0x110000 / PAGE];
+        let mut entries = vec![0; PAGE];
+        let mut draft = Draft {
             special: vec![Special::Drop],
-            lookalikes: Vec::new(),
-            always_latin: options.confusables == Confusables::Always,
+            ..Draft::default()
         };
+        let mut set = |c: char, entry: u32| set(&mut pages, &mut entries, c, entry);
+        let mut known = HashSet::new();
         let changing = CHANGING.into_iter().flat_map(|(first, last)| first..=last);
         for c in changing.chain(folder.han()).filter_map(char::from_u32) {
-            let entry = table.entry_of(folder.fold(c));
+            let entry = draft.entry_of(folder.fold(c));
             if entry != u32::from(c) {
-                table.set(c, entry);
+                set(c, entry);
+                known.insert(c);
             }
         }
         let noise = character::noise_ranges().flat_map(|(first, last)| first..=last);
         for c in noise.filter_map(char::from_u32) {
-            if table.entry(c) == u32::from(c) {
-                table.set(c, u32::from(c) | class(c));
+            if !known.contains(&c) {
+                set(c, u32::from(c) | class(c));
             }
         }
-        Ok(table)
+        entries.shrink_to_fit();
+        FoldTable {
+            pages: pages.into(),
+            entries: Arc::new(entries),
+            changed: HashMap::new(),
+            special: Extended {
+                shared: draft.special.into(),
+                own: Arc::default(),
+            },
+            lookalikes: Extended {
+                shared: draft.lookalikes.into(),
+                own: Arc::default(),
+            },
+            always_latin: folder.confuses_always(),
+        }
+    }
+
+    /// By symbol, the characters that are folded to it, or to several symbols with it among them.
+    fn sources(&self) -> HashMap<u32, Vec<char>> {
+        let mut sources: HashMap<u32, Vec<char>> = HashMap::new();
+        let changed = self.pages.iter().zip(0..).filter(|(page, _)| **page > 0);
+        let points = changed.flat_map(|(_, block)| block * PAGE as u32..(block + 1) * PAGE as u32);
+        for c in points.filter_map(char::from_u32) {
+            let entry = self.entry(c);
+            let several = match self.special.get(entry & !SPECIAL) {
+                Some(Special::Unfold(symbols)) if entry >= SPECIAL => &symbols[..],
+                Some(Special::Regional(symbol)) if entry >= SPECIAL => std::slice::from_ref(symbol),
+                _ if entry >= SPECIAL => &[],
+                _ => std::slice::from_ref(&entry),
+            };
+            for symbol in several {
+                let itself = match symbol & !MORE {
+                    lookalike @ LOOKALIKE.. => self.lookalike(lookalike).itself,
+                    symbol => symbol,
+                };
+                sources.entry(itself & SYMBOL).or_default().push(c);
+            }
+        }
+        sources
     }
 
     /// Folds `text` into `stream`, whose content it replaces.
@@ -205,8 +355,24 @@ impl FoldTable {
     #[inline]
     fn entry(&self, c: char) -> u32 {
         let point = u32::from(c);
+        if !self.changed.is_empty()
+            && let Some(entry) = self.changed.get(&point)
+        {
+            return *entry;
+        }
         let page = self.pages[point as usize / PAGE];
         self.entries[usize::from(page) * PAGE + point as usize % PAGE] ^ point
+    }
+
+    fn lookalike(&self, symbol: u32) -> &Settled {
+        let number = symbol & SYMBOL;
+        let settled = self.lookalikes.get(number);
+        settled.expect("its number was given when the table was built")
+    }
+
+    fn special(&self, entry: u32) -> &Special {
+        let special = self.special.get(entry & !SPECIAL);
+        special.expect("its number was given when the table was built")
     }
 
     /// What a character alone is folded to, if that is one symbol; a lookalike is itself, unless
@@ -215,7 +381,7 @@ impl FoldTable {
         match self.entry(c) {
             entry if entry >= SPECIAL => None,
             entry if entry >= LOOKALIKE => {
-                let settled = &self.lookalikes[(entry & SYMBOL) as usize];
+                let settled = self.lookalike(entry);
                 let symbol = if self.always_latin || settled.kind == Kind::Fancy {
                     settled.latin
                 } else {
@@ -245,7 +411,7 @@ impl FoldTable {
             return 0;
         }
         let end = origin + c.len_utf8() as u32;
-        match &self.special[(entry & !SPECIAL) as usize] {
+        match self.special(entry) {
             Special::Drop => 0,
             Special::Parting => {
                 stream.parted.push(stream.symbols.len() as u32);
@@ -281,7 +447,7 @@ impl FoldTable {
                 let first = u32::from('\u{1F1E6}');
                 run.zip(0..).fold(0, |seen, (c, nth)| {
                     let entry = self.entry(c);
-                    let letter = match self.special.get((entry & !SPECIAL) as usize) {
+                    let letter = match self.special.get(entry & !SPECIAL) {
                         Some(Special::Regional(letter)) if entry >= SPECIAL => *letter,
                         _ => *letter - first + u32::from(c),
                     };
@@ -343,7 +509,7 @@ impl FoldTable {
             .zip(places)
             .fold(0, |seen, (c, (start, end))| {
                 let entry = self.entry(c);
-                let special = self.special.get((entry & !SPECIAL) as usize);
+                let special = self.special.get(entry & !SPECIAL);
                 match special.filter(|_| entry >= SPECIAL) {
                     Some(mark @ (Special::Join { .. } | Special::Sign(_))) => {
                         seen | self.push_mark(mark, start, end, stream)
@@ -391,7 +557,7 @@ impl FoldTable {
     fn join(&self, symbol: u32, mark: char) -> Option<u32> {
         let point = match symbol {
             ..LOOKALIKE => symbol & SYMBOL,
-            _ => self.lookalikes[(symbol & SYMBOL) as usize].itself & SYMBOL,
+            _ => self.lookalike(symbol).itself & SYMBOL,
         };
         let entry = self.entry(compose(char::from_u32(point)?, mark)?);
         (entry < SPECIAL).then_some(entry)
@@ -418,11 +584,11 @@ impl FoldTable {
                 };
                 for symbol in run.iter() {
                     around.latin |= symbol & LATIN != 0;
-                    around.fancy |= *symbol >= LOOKALIKE
-                        && self.lookalikes[(symbol & SYMBOL) as usize].kind == Kind::Fancy;
+                    around.fancy |=
+                        *symbol >= LOOKALIKE && self.lookalike(*symbol).kind == Kind::Fancy;
                 }
                 for symbol in run.iter_mut().filter(|symbol| **symbol >= LOOKALIKE) {
-                    let settled = &self.lookalikes[(*symbol & SYMBOL) as usize];
+                    let settled = self.lookalike(*symbol);
                     let latin = match settled.kind {
                         Kind::Fancy => true,
                         Kind::Dotless => around.fancy || self.always_latin,
@@ -440,16 +606,15 @@ impl FoldTable {
             start = end + 1;
         }
     }
+}
 
-    fn set(&mut self, c: char, entry: u32) {
-        let point = u32::from(c);
-        let page = &mut self.pages[point as usize / PAGE];
-        if *page == 0 {
-            *page =
-                u16::try_from(self.entries.len() / PAGE).expect("0x110000 / PAGE pages at most");
-            self.entries.resize(self.entries.len() + PAGE, 0);
+impl Draft {
+    fn beside(table: &FoldTable) -> Draft {
+        Draft {
+            special_before: table.special.shared.len(),
+            lookalikes_before: table.lookalikes.shared.len(),
+            ..Draft::default()
         }
-        self.entries[usize::from(*page) * PAGE + point as usize % PAGE] = entry ^ point;
     }
 
     fn entry_of(&mut self, folded: Folded) -> u32 {
@@ -486,7 +651,7 @@ impl FoldTable {
 
     fn special_entry(&mut self, special: Special) -> u32 {
         self.special.push(special);
-        SPECIAL | (self.special.len() as u32 - 1)
+        SPECIAL | (self.special_before + self.special.len() - 1) as u32
     }
 
     fn symbol_of(&mut self, piece: Piece) -> u32 {
@@ -507,8 +672,18 @@ impl FoldTable {
             Kind::Foreign if latin.close => 0,
             Kind::Foreign => itself & LETTER,
         };
-        LOOKALIKE | script | (self.lookalikes.len() as u32 - 1)
+        LOOKALIKE | script | (self.lookalikes_before + self.lookalikes.len() - 1) as u32
     }
+}
+
+fn set(pages: &mut [u16], entries: &mut Vec<u32>, c: char, entry: u32) {
+    let point = u32::from(c);
+    let page = &mut pages[point as usize / PAGE];
+    if *page == 0 {
+        *page = u16::try_from(entries.len() / PAGE).expect("0x110000 / PAGE pages at most");
+        entries.resize(entries.len() + PAGE, 0);
+    }
+    entries[usize::from(*page) * PAGE + point as usize % PAGE] = entry ^ point;
 }
 
 /// A blank that ends no line.
@@ -622,7 +797,7 @@ pub(crate) fn is_sign(symbol: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::options::Marks;
+    use crate::filter::options::{Confusables, Marks};
 
     fn folded(text: &str) -> String {
         let mut stream = Stream::default();
@@ -649,6 +824,65 @@ mod tests {
         check("ｶﾞか\u{3099}", "ガが");
         check("раypаl", "paypal");
         check("ﷺ", "ﷺ");
+    }
+
+    /// What an entry says, whatever the number of its special case.
+    fn meaning(table: &FoldTable, c: char) -> String {
+        let settled = |symbol: u32| match symbol & !MORE {
+            symbol @ LOOKALIKE..SPECIAL => {
+                let settled = table.lookalike(symbol);
+                format!(
+                    "{:x}/{:x} {:?} {:x}",
+                    settled.itself,
+                    settled.latin,
+                    settled.kind,
+                    symbol & LETTER
+                )
+            }
+            symbol => format!("{symbol:x}"),
+        };
+        match table.entry(c) {
+            entry if entry < SPECIAL => settled(entry),
+            entry => match table.special(entry) {
+                Special::Unfold(symbols) => format!(
+                    "{:?}",
+                    symbols.iter().map(|one| settled(*one)).collect::<Vec<_>>()
+                ),
+                Special::Regional(letter) => format!("regional {letter:x}"),
+                Special::Join { mark, alone } => format!("join {mark:?} {alone:?}"),
+                Special::Sign(sign) | Special::BlackFlag(sign) => format!("sign {sign:x}"),
+                Special::Jamo(letter) => format!("jamo {letter}"),
+                Special::Drop => "drop".to_owned(),
+                Special::Parting => "parting".to_owned(),
+                Special::Code => "code".to_owned(),
+            },
+        }
+    }
+
+    #[test]
+    fn aliases_beside_a_shared_table_are_as_in_one_of_their_own() {
+        for pairs in [
+            &[("薇", "微")][..],
+            &[("v", "微信"), ("機", "鸡")],
+            &[("0", "o"), ("а", "x"), ("が", "a")],
+        ] {
+            for kana in [false, true] {
+                let aliases = pairs
+                    .iter()
+                    .map(|(from, to)| ((*from).to_owned(), (*to).to_owned()));
+                let options = Options {
+                    aliases: aliases.collect(),
+                    kana,
+                    num_style: kana,
+                    ..Options::default()
+                };
+                let shared = FoldTable::build(&options).unwrap();
+                let alone = FoldTable::of(&Folder::new(&options).unwrap());
+                for c in (0..0x11_0000).filter_map(char::from_u32) {
+                    assert_eq!(meaning(&shared, c), meaning(&alone, c), "{c:?} {pairs:?}");
+                }
+            }
+        }
     }
 
     #[test]

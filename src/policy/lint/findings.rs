@@ -76,6 +76,7 @@ pub(super) enum Kind {
     PhoneNumber,
     Spares,
     Everyday,
+    Costly,
 }
 
 impl Kind {
@@ -87,6 +88,7 @@ impl Kind {
             Kind::Covered => format!("{count} more entries are covered by shorter ones"),
             Kind::PhoneNumber => format!("{count} more entries hold a phone number"),
             Kind::Spares => format!("{count} more phrases spare an entry everywhere"),
+            Kind::Costly => format!("{count} more regular expressions cost many steps"),
             Kind::Everyday => format!("{count} more entries are found in everyday messages"),
         }
     }

@@ -3,8 +3,9 @@
 //! Nothing here decides on a message, and nothing keeps a policy from coming into force: a
 //! finding is a warning with file and line, for `callgate check`.
 //!
-//! Order, downward: `spared`, `everyday`, `entries`, `phone`, `findings`, `subject`.
+//! Order, downward: `cost`, `spared`, `everyday`, `entries`, `phone`, `findings`, `subject`.
 
+mod cost;
 mod entries;
 mod everyday;
 mod findings;
@@ -36,6 +37,7 @@ pub fn lint(files: &FileSet, compiled: &Compiled) -> Vec<Problem> {
         let mut findings = Findings::new(&lint.spec.lint, &lint.lists);
         lint.entries(&mut findings);
         lint.everyday(&mut findings);
+        lint.cost(&mut findings);
         findings.report(&problems);
     }
     problems.into_sorted()

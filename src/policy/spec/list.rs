@@ -7,6 +7,9 @@ use crate::decision::ListAction;
 use crate::filter::{Choice, Combo, Mask, OPTIONS, Options, SkipClasses, Slot};
 use crate::settings::{At, Field, Section};
 
+/// The longest text that stands in the place of a match.
+const MASK_BYTES_MAX: usize = 1_024;
+
 /// Limits of word lists.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ListLimits {
@@ -230,6 +233,14 @@ fn read_mask(section: &Section<'_>, mut mask: Mask) -> Mask {
     let text = section.field("text");
     if text.is_set() {
         mask.text = text.text();
+        let length = mask.text.len();
+        if length > MASK_BYTES_MAX {
+            let what = format!("a mask of {length} bytes; {MASK_BYTES_MAX} are the most");
+            text.error(
+                what,
+                "it stands in the place of every match: write a few words",
+            );
+        }
     }
     for (name, number) in [
         ("n", &mut mask.n),

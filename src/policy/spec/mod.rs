@@ -111,7 +111,10 @@ fn read_filters(field: &Field<'_>) -> FiltersSpec {
         costs: TextCosts {
             text_bytes_max: usize::try_from(section.field("text_bytes_max").bytes())
                 .unwrap_or(usize::MAX),
-            regex_work_max: section.field("regex_work_max").size(u32::MAX),
+            scan_steps_max: section.field("scan_steps_max").size(u32::MAX) as u64,
+            regex_work_max: section.field("regex_work_max").size(u32::MAX) as u64,
+            masked_bytes_max: usize::try_from(section.field("masked_bytes_max").bytes())
+                .unwrap_or(usize::MAX),
         },
         tells_list: section.field("tell_list").flag(),
     };

@@ -489,7 +489,8 @@ fn which_list_blocked_is_told_to_the_sender_only_if_the_policy_says_so() {
 fn what_is_too_costly_to_search_blocks_unless_its_own_key_says_else() {
     for (limit, over, within) in [
         ("text_bytes_max: 10", "12 bytes now", "ten bytes!"),
-        ("regex_work_max: 20", "11 bytes of", "ten bytes!"),
+        ("regex_work_max: 10", "11 bytes of", "ten bytes!"),
+        ("scan_steps_max: 12", "ten bytes! and ten", "ten bytes!"),
     ] {
         let with = |key: &str| {
             snapshot(&format!(
@@ -523,6 +524,35 @@ fn what_is_too_costly_to_search_blocks_unless_its_own_key_says_else() {
         let decision = decide_with(&open, &event, &asked);
         assert_eq!(decision.decider, Decider::Callback, "the endpoint is asked");
     }
+}
+
+#[test]
+fn masked_texts_have_a_limit() {
+    let snapshot = snapshot(
+        "lists: {soft: {words: ['*a*'], action: replace, options: {mask: {by: word, text: 0123456789}}}}\n\
+         filters: {masked_bytes_max: 50}\nhooks: {beforeMsgModify: }",
+    );
+    let decision = |text: &str| decide(&snapshot, &text_event("beforeMsgModify", text));
+    assert_eq!(decision("a-a-a-a").verdict.name(), "replace");
+    let refused = decision("a-a-a-a-a");
+    assert_eq!(refused.verdict.name(), "block");
+    assert_eq!(refused.failure, Some(FailureClass::Unfiltered));
+    assert!(
+        refused.why.contains("masked_bytes_max (50)"),
+        "{}",
+        refused.why
+    );
+}
+
+#[test]
+fn ids_in_a_text_are_no_words_wherever_they_stand() {
+    let mut event = text_event("beforeMsgModify", "soft @soft soft @soft");
+    event.texts[0].protected = vec![16..21, 5..10];
+    let snapshot =
+        snapshot("lists: {l: {words: [soft], action: flag}}\nhooks: {beforeMsgModify: }");
+    let hits = decide(&snapshot, &event).hits;
+    let starts: Vec<usize> = hits.iter().map(|hit| hit.span.bytes.start).collect();
+    assert_eq!(starts, [0, 11]);
 }
 
 #[test]

@@ -297,3 +297,63 @@ fn words_of_combinations_are_no_entries() {
         &[],
     );
 }
+
+/// Lints one list; some finding says so.
+fn check_told(settings: &str, words: &str, expected: &[&str]) {
+    let policy = format!("lists: {{l: {{file: l.txt, {settings}}}}}\n{HOOK}{NO_MESSAGES}");
+    let files = files(&policy, &[("l.txt", words)]);
+    let compiled = compile(&files, &context(&[]), 1);
+    let findings: Vec<String> = match compiled.snapshot {
+        Some(_) => lint(&files, &compiled)
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        None => lines(&compiled),
+    };
+    let is_told = findings
+        .iter()
+        .any(|one| expected.iter().all(|part| one.contains(part)));
+    assert!(is_told, "{expected:?}: {findings:#?}");
+}
+
+#[test]
+fn what_costs_much_is_named_with_its_price() {
+    let endings: String = (1..=100).map(|count| "哈".repeat(count) + "\n").collect();
+    check_told(
+        "",
+        &endings,
+        &["a text of its own entries costs", "class `unfiltered`"],
+    );
+    let ways: String = (0..20)
+        .map(|nth: u32| {
+            let alias = char::from_u32(0x4E00 + nth).unwrap();
+            format!("网上赌场{nth}\tx\t{{aliases: {{{alias}: 网}}}}\n")
+        })
+        .collect();
+    check_told("", &ways, &["make it 20 ways to read every text"]);
+    check_told(
+        "",
+        "好的赌场\nre:[ab]*a[ab]{8}c\n",
+        &["policies/l.txt:2:1", "steps for each byte"],
+    );
+    check_told(
+        "",
+        "好的赌场\nre:[ab]*a[ab]{90}c\n",
+        &["policies/l.txt:2:1", "256 are the most"],
+    );
+    check("网上赌场\nre:cas[i1]no\nre:[a-z]+赌\n", &[]);
+}
+
+#[test]
+fn a_long_mask_is_refused() {
+    let mask = "x".repeat(1_025);
+    let policy = format!(
+        "lists: {{l: {{words: [w], action: replace, options: {{mask: {{by: word, text: {mask}}}}}}}}}\n{HOOK}"
+    );
+    let compiled = compile(&files(&policy, &[]), &context(&[]), 1);
+    let problems = lines(&compiled).join("\n");
+    assert!(
+        problems.contains("lists.l.options.mask.text: a mask of 1025 bytes; 1024 are the most"),
+        "{problems}"
+    );
+}
