@@ -14,7 +14,7 @@ use crate::settings::{
     At, Field, Item, Layer, Map, Node, Problem, Problems, Section, Severity, Value,
     from_environment, merge, parse, suggest, without_nulls,
 };
-use crate::telemetry::{LogFormat, LogSettings, UsageLimits};
+use crate::telemetry::{CallerLimits, LogFormat, LogSettings, UsageLimits};
 use crate::tls::ServingFiles;
 
 mod tls;
@@ -140,6 +140,7 @@ pub struct Connections {
     pub head_timeout: Duration,
     pub idle_timeout: Duration,
     pub body_timeout: Duration,
+    pub answer_timeout: Duration,
     pub streams_max: u32,
     /// Bodies in memory, of one connection and of all.
     pub bodies_bytes_max: usize,
@@ -173,10 +174,32 @@ pub fn load(file: Option<(&str, &str)>, env: &[(String, String)]) -> Result<Conf
     Ok(config)
 }
 
+/// How the problems of these settings are to be written, as far as that can be read.
+pub fn log_format(file: Option<(&str, &str)>, env: &[(String, String)]) -> LogFormat {
+    let problems = Problems::default();
+    let name: Arc<str> = "engine.yaml".into();
+    let mut layers = vec![Layer::new("defaults", defaults())];
+    if let Some((_, text)) = file {
+        layers.push(Layer::new("file", read_file(&name, text, &problems)));
+    }
+    layers.push(from_environment("CALLGATE_ENGINE", env, &problems));
+    let merged = merge(&layers);
+    let root = Section::root(&merged, At::file(&name), &problems);
+    let format = root.field("log").section().field("format").choice();
+    format.unwrap_or(LogFormat::Text)
+}
+
 /// The addresses that are listened on when nothing is configured.
 pub fn default_listeners() -> Vec<SocketAddr> {
     let config = load(None, &[]).expect("a test reads the built-in defaults");
     config.listeners()
+}
+
+/// How logs are written when nothing is configured.
+pub fn default_log() -> LogSettings {
+    load(None, &[])
+        .expect("a test reads the built-in defaults")
+        .log
 }
 
 fn defaults() -> Map {
@@ -388,6 +411,7 @@ fn read_connections(field: &Field<'_>) -> Connections {
         head_timeout: wait(&section.field("head_timeout")),
         idle_timeout: wait(&section.field("idle_timeout")),
         body_timeout: wait(&section.field("body_timeout")),
+        answer_timeout: wait(&section.field("answer_timeout")),
         streams_max: section.field("streams_max").size(CONNECTIONS_MAX) as u32,
         bodies_bytes_max: total_bytes(&section.field("bodies_bytes_max")),
         all_bodies_bytes_max: total_bytes(&section.field("all_bodies_bytes_max")),
@@ -450,12 +474,15 @@ const LINES_PER_SECOND_MAX: i64 = 1_000_000;
 
 fn read_log(field: &Field<'_>) -> LogSettings {
     let section = field.section();
+    let lines_max = |key| section.field(key).number(0, LINES_PER_SECOND_MAX) as u32;
     let log = LogSettings {
         format: section.field("format").choice().unwrap_or(LogFormat::Text),
         level: log_level(&section.field("level")),
-        lines_per_second_max: section
-            .field("lines_per_second_max")
-            .number(0, LINES_PER_SECOND_MAX) as u32,
+        lines_per_second_max: lines_max("lines_per_second_max"),
+        callers: CallerLimits {
+            per_sender_max: lines_max("lines_per_sender_max"),
+            per_address_max: lines_max("lines_per_address_max"),
+        },
         queue_bytes_max: body_bytes(&section.field("queue_bytes_max")),
     };
     section.finish();

@@ -101,7 +101,7 @@ impl AdminService for AdminApi {
         _: Request<v1::OutboxStatusRequest>,
     ) -> Result<Response<v1::OutboxStatusResponse>, Status> {
         let limits = self.admin.outbox_limits;
-        let status = outbox::status(&*self.admin.outbox, limits).await?;
+        let status = outbox::status(&*self.admin.outbox, limits, self.admin.clock).await?;
         Ok(Response::new(status))
     }
 
@@ -134,7 +134,11 @@ impl AdminService for AdminApi {
         let request = request.into_inner();
         self.check(request.filter.as_ref()).await?;
         let outbox = self.admin.outbox.clone();
-        Ok(Response::new(outbox::replay(outbox, request)?))
+        Ok(Response::new(outbox::replay(
+            outbox,
+            request,
+            self.admin.clock,
+        )?))
     }
 
     type DiscardEventsStream = BoxStream<'static, Result<v1::OutboxProgress, Status>>;
@@ -146,7 +150,11 @@ impl AdminService for AdminApi {
         let request = request.into_inner();
         self.check(request.filter.as_ref()).await?;
         let outbox = self.admin.outbox.clone();
-        Ok(Response::new(outbox::discard(outbox, request)?))
+        Ok(Response::new(outbox::discard(
+            outbox,
+            request,
+            self.admin.clock,
+        )?))
     }
 
     async fn pending_events(
@@ -168,7 +176,11 @@ impl AdminService for AdminApi {
         let request = request.into_inner();
         self.check(request.filter.as_ref()).await?;
         let outbox = self.admin.outbox.clone();
-        Ok(Response::new(outbox::retry(outbox, request)))
+        Ok(Response::new(outbox::retry(
+            outbox,
+            request,
+            self.admin.clock,
+        )))
     }
 
     async fn rooms(

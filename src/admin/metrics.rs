@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::shown::Admin;
-use super::time::now_ms;
 use crate::outbox::Work;
 use crate::telemetry::{OutboxGauges, OutboxTotals, Spread};
 
@@ -12,12 +11,8 @@ pub(super) async fn text(admin: &Admin) -> String {
     let seen = admin.observed.latest().await;
     admin.metrics.outbox_seen(seen.age());
     if let Some(stats) = &seen.stats {
-        let now = now_ms();
-        let since = |at_ms: Option<u64>| {
-            at_ms.map_or(Duration::ZERO, |at_ms| {
-                Duration::from_millis(now.saturating_sub(at_ms))
-            })
-        };
+        let since =
+            |at_ms: Option<u64>| at_ms.map_or(Duration::ZERO, |at_ms| admin.clock.age_of(at_ms));
         let gauges: Vec<_> = stats
             .endpoints
             .iter()

@@ -3,7 +3,7 @@
 //! Owns: what operators see and the orders they give.
 //! Leaves alone: message traffic (`server`).
 //!
-//! Order, downward: `pages`, `grpc`, `metrics`, `status`, `shown`, `certificates`, `observed`, `outbox`, `time`.
+//! Order, downward: `pages`, `grpc`, `metrics`, `status`, `shown`, `certificates`, `observed`, `outbox`.
 
 mod certificates;
 mod grpc;
@@ -13,7 +13,6 @@ pub mod outbox;
 mod pages;
 mod shown;
 mod status;
-mod time;
 
 pub use certificates::{Certificates, PortsTls};
 pub use observed::Observed;

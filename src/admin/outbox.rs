@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tonic::Status;
 
-use super::time::now_ms;
+use crate::clock::Clock;
 use crate::dialect;
 use crate::outbox::{
     DeadAct, DeadCursor, DeadFilter, DeadLetter, Discarded, EndpointStats, Outbox, OutboxError,
@@ -39,13 +39,13 @@ pub type Progress = BoxStream<'static, Result<v1::OutboxProgress, Status>>;
 pub async fn status(
     outbox: &dyn Outbox,
     limits: UsageLimits,
+    clock: Clock,
 ) -> Result<v1::OutboxStatusResponse, Status> {
     let stats = outbox.stats().await.map_err(failed)?;
     let used = limits.used(stats.bytes, stats.entries);
-    let now_ms = now_ms();
     let endpoints = stats.endpoints.into_iter();
     Ok(v1::OutboxStatusResponse {
-        endpoints: endpoints.map(|stats| endpoint(stats, now_ms)).collect(),
+        endpoints: endpoints.map(|stats| endpoint(stats, clock)).collect(),
         bytes: stats.bytes,
         entries: stats.entries,
         remembered_ids: stats.remembered_ids,
@@ -56,7 +56,7 @@ pub async fn status(
     })
 }
 
-fn endpoint(stats: EndpointStats, now_ms: u64) -> v1::OutboxEndpoint {
+fn endpoint(stats: EndpointStats, clock: Clock) -> v1::OutboxEndpoint {
     let counts = stats.counts;
     let paused = stats.health.paused.unwrap_or_default();
     v1::OutboxEndpoint {
@@ -69,7 +69,7 @@ fn endpoint(stats: EndpointStats, now_ms: u64) -> v1::OutboxEndpoint {
         in_flight: counts.in_flight,
         oldest_pending_age_ms: stats
             .oldest_pending_ms
-            .map_or(0, |oldest| now_ms.saturating_sub(oldest)),
+            .map_or(0, |oldest| clock.age_of(oldest).as_millis() as u64),
         conserved: counts.conserved(),
         failing_since_ms: stats.health.failing_since_ms.unwrap_or(0),
         paused_at_ms: paused.at_ms,
@@ -205,30 +205,33 @@ fn pending_filter(filter: Option<v1::PendingFilter>) -> PendingFilter {
 }
 
 /// Makes retries due now, step by step while the stream is read.
-pub fn retry(outbox: Arc<dyn Outbox>, request: v1::RetryPendingRequest) -> Progress {
+pub fn retry(outbox: Arc<dyn Outbox>, request: v1::RetryPendingRequest, clock: Clock) -> Progress {
     let filter = pending_filter(request.filter);
     let start = At {
         from: Some(DeadCursor::default()),
         done: 0,
     };
-    let steps = stream::try_unfold((outbox, filter, start), |(outbox, filter, at)| async move {
-        let Some(from) = at.from else {
-            return Ok(None);
-        };
-        let step = outbox
-            .retry_now(&filter, from, DISCARD_STEP, now_ms())
-            .await
-            .map_err(failed)?;
-        let at = At {
-            from: step.next,
-            done: at.done + step.done,
-        };
-        let progress = v1::OutboxProgress {
-            done: at.done,
-            ended: at.from.is_none(),
-        };
-        Ok(Some((progress, (outbox, filter, at))))
-    });
+    let steps = stream::try_unfold(
+        (outbox, filter, start),
+        move |(outbox, filter, at)| async move {
+            let Some(from) = at.from else {
+                return Ok(None);
+            };
+            let step = outbox
+                .retry_now(&filter, from, DISCARD_STEP, clock.now_ms())
+                .await
+                .map_err(failed)?;
+            let at = At {
+                from: step.next,
+                done: at.done + step.done,
+            };
+            let progress = v1::OutboxProgress {
+                done: at.done,
+                ended: at.from.is_none(),
+            };
+            Ok(Some((progress, (outbox, filter, at))))
+        },
+    );
     steps.boxed()
 }
 
@@ -296,7 +299,11 @@ where
 }
 
 /// Makes dead letters pending again, step by step while the stream is read.
-pub fn replay(outbox: Arc<dyn Outbox>, request: v1::ReplayDeadRequest) -> Result<Progress, Status> {
+pub fn replay(
+    outbox: Arc<dyn Outbox>,
+    request: v1::ReplayDeadRequest,
+    clock: Clock,
+) -> Result<Progress, Status> {
     let rate = match request.rate {
         0 => REPLAY_RATE,
         rate => rate,
@@ -305,9 +312,10 @@ pub fn replay(outbox: Arc<dyn Outbox>, request: v1::ReplayDeadRequest) -> Result
     let step_letters = (rate / 10).max(1);
     let pause = STEP_TIME.max(Duration::from_secs(1) / rate);
     Ok(match request.dry_run {
-        true => count(outbox, filter(request.filter)),
+        true => count(outbox, filter(request.filter), clock),
         false => over_dead(Walk {
             outbox,
+            clock,
             act: DeadAct::Replay,
             filter: filter(request.filter),
             step_letters: step_letters as usize,
@@ -334,6 +342,7 @@ fn reason(why: &str) -> Result<String, Status> {
 pub fn discard(
     outbox: Arc<dyn Outbox>,
     request: v1::DiscardEventsRequest,
+    clock: Clock,
 ) -> Result<Progress, Status> {
     let why = reason(&request.why)?;
     let filter = filter(request.filter);
@@ -354,13 +363,14 @@ pub fn discard(
         }
         return Ok(match request.dry_run {
             true => count_pending(outbox, endpoint),
-            false => discard_pending(outbox, endpoint, why),
+            false => discard_pending(outbox, endpoint, why, clock),
         });
     }
     Ok(match request.dry_run {
-        true => count(outbox, filter),
+        true => count(outbox, filter, clock),
         false => over_dead(Walk {
             outbox,
+            clock,
             act: DeadAct::Discard { reason: why },
             filter,
             step_letters: DISCARD_STEP,
@@ -372,6 +382,7 @@ pub fn discard(
 /// One order about dead letters.
 struct Walk {
     outbox: Arc<dyn Outbox>,
+    clock: Clock,
     act: DeadAct,
     filter: DeadFilter,
     step_letters: usize,
@@ -384,9 +395,10 @@ struct At {
     done: u64,
 }
 
-fn count(outbox: Arc<dyn Outbox>, filter: DeadFilter) -> Progress {
+fn count(outbox: Arc<dyn Outbox>, filter: DeadFilter, clock: Clock) -> Progress {
     over_dead(Walk {
         outbox,
+        clock,
         act: DeadAct::Count,
         filter,
         step_letters: usize::MAX,
@@ -396,7 +408,7 @@ fn count(outbox: Arc<dyn Outbox>, filter: DeadFilter) -> Progress {
 
 fn over_dead(mut walk: Walk) -> Progress {
     // What dies from now on is not met, however long the walk takes.
-    walk.filter.died_by_ms = Some(now_ms());
+    walk.filter.died_by_ms = Some(walk.clock.now_ms());
     let start = At {
         from: Some(DeadCursor::default()),
         done: 0,
@@ -407,7 +419,13 @@ fn over_dead(mut walk: Walk) -> Progress {
         };
         let step = walk
             .outbox
-            .act_on_dead(&walk.act, &walk.filter, from, walk.step_letters, now_ms())
+            .act_on_dead(
+                &walk.act,
+                &walk.filter,
+                from,
+                walk.step_letters,
+                walk.clock.now_ms(),
+            )
             .await
             .map_err(failed)?;
         let at = At {
@@ -439,7 +457,12 @@ fn count_pending(outbox: Arc<dyn Outbox>, endpoint: String) -> Progress {
     stream::once(counted).boxed()
 }
 
-fn discard_pending(outbox: Arc<dyn Outbox>, endpoint: String, why: String) -> Progress {
+fn discard_pending(
+    outbox: Arc<dyn Outbox>,
+    endpoint: String,
+    why: String,
+    clock: Clock,
+) -> Progress {
     let start = Some(0);
     let steps = stream::try_unfold(start, move |done| {
         let (outbox, endpoint, why) = (outbox.clone(), endpoint.clone(), why.clone());
@@ -448,7 +471,7 @@ fn discard_pending(outbox: Arc<dyn Outbox>, endpoint: String, why: String) -> Pr
                 return Ok(None);
             };
             let step = outbox
-                .discard_pending(&endpoint, &why, None, DISCARD_STEP, now_ms())
+                .discard_pending(&endpoint, &why, None, DISCARD_STEP, clock.now_ms())
                 .await
                 .map_err(failed)?;
             let done = done + step;

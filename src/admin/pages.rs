@@ -31,10 +31,9 @@ callgate, operators' port
 pub fn router(admin: Admin) -> Result<Router, String> {
     let service = grpc::admin_service(admin.clone());
     let orders = server::reflection(Routes::new(service), &["callgate.v1.AdminService"])?;
-    let orders = orders
-        .into_axum_router()
-        .fallback(unknown)
-        .layer(from_fn_with_state(Arc::clone(&admin.hosts), guard));
+    let orders = orders.into_axum_router().fallback(unknown);
+    let orders =
+        server::keep_deadlines(orders).layer(from_fn_with_state(Arc::clone(&admin.hosts), guard));
     Ok(Router::new()
         .route("/", get(|| async { INDEX }))
         .route("/healthz", get(|| async { "ok\n" }))

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use super::certificates::Certificates;
 use super::observed::Observed;
 use crate::callback::Callbacks;
+use crate::clock::Clock;
 use crate::outbox::Outbox;
 use crate::reload::Policies;
 use crate::rooms::Rooms;
@@ -22,6 +23,8 @@ pub struct Admin {
     pub observed: Arc<Observed>,
     pub outbox_limits: UsageLimits,
     pub metrics: Arc<Metrics>,
+    /// What ages are told by.
+    pub clock: Clock,
     pub rooms: Arc<Rooms>,
     /// True from the moment that all ports are open until shutdown begins.
     pub ready: Arc<AtomicBool>,

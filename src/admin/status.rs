@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::certificates::CertificateJson;
 use super::shown::Admin;
-use super::time::now_ms;
 use crate::callback::EndpointStatus;
 use crate::decision::FailureClass;
 use crate::event::{Hook, Moment};
@@ -246,7 +245,6 @@ async fn outbox(admin: &Admin) -> OutboxStatus {
             ..OutboxStatus::default()
         };
     };
-    let now = now_ms();
     let endpoints = stats.endpoints.iter().cloned().map(|endpoint| {
         let counts = endpoint.counts;
         let counts = OutboxCounts {
@@ -265,7 +263,7 @@ async fn outbox(admin: &Admin) -> OutboxStatus {
             }),
             oldest_pending_age_ms: endpoint
                 .oldest_pending_ms
-                .map(|oldest| now.saturating_sub(oldest)),
+                .map(|oldest| admin.clock.age_of(oldest).as_millis() as u64),
         };
         (endpoint.endpoint, counts)
     });

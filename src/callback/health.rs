@@ -118,7 +118,12 @@ impl Health {
         wait
     }
 
-    /// The hooks of a moment that were called since the start.
+    /// Calls of this hook may come; its breaker is there from now on, closed.
+    pub(super) fn expect(&self, hook: Hook) {
+        self.hook(hook);
+    }
+
+    /// The hooks of a moment that were called since the start, or are expected.
     pub(super) fn hooks(&self, moment: Moment) -> Vec<Hook> {
         let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner);
         let hooks = hooks.keys().filter(|hook| hook.moment == moment);

@@ -20,7 +20,8 @@ pub enum Readiness {
 
 impl Callbacks {
     /// Of the endpoint as a whole. It rests when no connection can be made, and when every hook
-    /// that it was told of rests by itself; then as long as the first of them.
+    /// that it is told of rests by itself; then as long as the first of them. A hook that a policy
+    /// tells it of and that was never told yet is one that does not rest.
     pub fn readiness(&self, endpoint: &Endpoint) -> Readiness {
         let hooks = self.client(endpoint).health.hooks(Moment::After);
         let each = hooks
@@ -52,5 +53,78 @@ fn readier(one: Readiness, other: Readiness) -> Readiness {
         (Readiness::Resting(_), ready) | (ready, Readiness::Resting(_)) => ready,
         (Readiness::Trying(_), ready) | (ready, Readiness::Trying(_)) => ready,
         (Readiness::Ready, Readiness::Ready) => Readiness::Ready,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::health::Ending;
+    use super::super::source::Source;
+    use super::*;
+    use crate::policy::{self, CompileContext, FileSet};
+
+    const SENT: Hook = Hook {
+        name: "afterSendSingleMsg",
+        moment: Moment::After,
+    };
+    const ONLINE: Hook = Hook {
+        name: "afterUserOnline",
+        moment: Moment::After,
+    };
+
+    fn endpoint() -> Endpoint {
+        let text = "endpoints: {b: {url: 'http://127.0.0.1:9/x'}}\nhooks: {afterSendSingleMsg: {endpoint: b}}\n";
+        let files = [("policy.yaml".to_owned(), text.as_bytes().into())];
+        let files = FileSet {
+            files: files.into_iter().collect(),
+            ..FileSet::default()
+        };
+        let compiled = policy::compile(&files, &CompileContext::default(), 1);
+        let snapshot = compiled.snapshot.expect("the policy is good");
+        Endpoint::clone(snapshot.endpoint("b").unwrap())
+    }
+
+    fn fail(callbacks: &Callbacks, endpoint: &Endpoint, hook: Hook, ending: Ending) {
+        let (client, settings) = (callbacks.client(endpoint), &endpoint.breaker);
+        for _ in 0..settings.failures {
+            let now = Instant::now();
+            let pass = client.health.enter(hook, Source::any(), settings, now);
+            pass.unwrap().end(ending, settings, now);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_event_of_a_hook_waits_for_no_other_hook() {
+        let callbacks = Callbacks::new("test", Vec::new());
+        let endpoint = endpoint();
+        callbacks.expect(&endpoint, SENT);
+        callbacks.expect(&endpoint, ONLINE);
+        fail(&callbacks, &endpoint, SENT, Ending::BadAnswer);
+        assert!(matches!(
+            callbacks.hook_readiness(&endpoint, SENT),
+            Readiness::Resting(_)
+        ));
+        assert_eq!(callbacks.readiness(&endpoint), Readiness::Ready);
+        assert_eq!(
+            callbacks.hook_readiness(&endpoint, ONLINE),
+            Readiness::Ready
+        );
+        fail(&callbacks, &endpoint, ONLINE, Ending::BadAnswer);
+        assert!(matches!(
+            callbacks.readiness(&endpoint),
+            Readiness::Resting(_)
+        ));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endpoint_that_cannot_be_reached_rests_with_all_its_hooks() {
+        let callbacks = Callbacks::new("test", Vec::new());
+        let endpoint = endpoint();
+        callbacks.expect(&endpoint, ONLINE);
+        fail(&callbacks, &endpoint, SENT, Ending::Unreachable);
+        assert!(matches!(
+            callbacks.readiness(&endpoint),
+            Readiness::Resting(_)
+        ));
     }
 }

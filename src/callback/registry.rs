@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::clients::Clients;
 use super::endpoint_client::{EndpointClient, EndpointStatus};
+use crate::event::Hook;
 use crate::policy::Endpoint;
 use crate::tls::CertificateStatus;
 
@@ -104,6 +105,11 @@ impl Callbacks {
     /// The certificates of all endpoints whose policies name some.
     pub fn certificates(&self) -> Vec<CertificateStatus> {
         self.shared.certificates().status()
+    }
+
+    /// A policy tells the endpoint of this hook, perhaps never yet.
+    pub fn expect(&self, endpoint: &Endpoint, hook: Hook) {
+        self.client(endpoint).health.expect(hook);
     }
 
     /// Every endpoint of the policy, and of those at other URLs the ones that fail or were called

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::engine_file::{files_problem, load_config, tls_problems};
 use super::exit::EXIT_BAD_INPUT;
 use super::files::Files;
+use super::output::{self, plain};
 use crate::callback::{check_secret, check_tls};
 use crate::config;
 use crate::decision::FailureClass;
@@ -72,9 +73,9 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
         unmaskable: snapshot.map(Snapshot::unmaskable).unwrap_or_default(),
     };
     if args.json {
-        println!("{}", serde_json::to_string(&report)?);
+        output::line(&serde_json::to_string(&report)?)?;
     } else {
-        print!("{}", text(&report, &files.policies.display().to_string()));
+        output::page(&text(&report, &files.policies.display().to_string()))?;
     }
     Ok(match ok {
         true => ExitCode::SUCCESS,
@@ -136,10 +137,19 @@ fn failures(snapshot: &Snapshot) -> BTreeMap<&'static str, Actions> {
 }
 
 fn text(report: &Report<'_>, root: &str) -> String {
-    let mut lines: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+    let mut lines: Vec<String> = report
+        .problems
+        .iter()
+        .map(|problem| plain(&problem.to_string()))
+        .collect();
     if !report.overrides.is_empty() {
         lines.push("overridden keys of included files:".to_owned());
-        lines.extend(report.overrides.iter().map(|one| format!("  {one}")));
+        lines.extend(
+            report
+                .overrides
+                .iter()
+                .map(|one| plain(&format!("  {one}"))),
+        );
     }
     lines.extend(failure_lines(&report.failures));
     lines.extend(report.unmaskable.iter().map(unmaskable_line));

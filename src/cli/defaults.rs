@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::output;
 use crate::{config, policy};
 
 #[derive(Debug, clap::Args)]
@@ -24,6 +25,6 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Which::Policy => policy::DEFAULTS,
         Which::Engine => config::DEFAULTS,
     };
-    print!("{text}");
+    output::data(text)?;
     Ok(ExitCode::SUCCESS)
 }

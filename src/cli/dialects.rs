@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::exit::EXIT_BAD_INPUT;
+use super::output;
 use crate::dialect::{self, HookInfo};
 use crate::event::{DialectId, Moment};
 
@@ -27,7 +28,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some((_, Some(id))) => vec![id],
         Some((name, None)) => {
             let names = DialectId::ALL.map(DialectId::name).join("`, `");
-            eprintln!("callgate: no dialect is named `{name}`; the names are `{names}`");
+            output::complain(&format!(
+                "callgate: no dialect is named `{name}`; the names are `{names}`"
+            ));
             return Ok(ExitCode::from(EXIT_BAD_INPUT));
         }
     };
@@ -42,10 +45,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
                 "replace": info.can_replace(),
                 "reply": info.can_reply(),
             });
-            println!("{row}");
+            output::line(&row.to_string())?;
         }
     } else {
-        print!("{}", table(&wanted));
+        output::page(&table(&wanted))?;
     }
     Ok(ExitCode::SUCCESS)
 }

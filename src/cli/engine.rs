@@ -24,9 +24,10 @@ use crate::callback::{Callbacks, HOP_HEADER};
 use crate::clock::Clock;
 use crate::config::{Config, PortConnections};
 use crate::delivery::{Supervisor, watch_usage};
+use crate::event::Moment;
 use crate::hook::{After, Before, WaitLimits};
 use crate::outbox::Outbox;
-use crate::policy::Snapshot;
+use crate::policy::{HookRules, Snapshot};
 use crate::reload::{Policies, Watch};
 use crate::rooms::Rooms;
 use crate::server::{
@@ -34,7 +35,7 @@ use crate::server::{
     Inherited, Listener, OwnCalls, PORT_NAMES, Patience, Port, Routes, Secured, Stack,
     StackSettings, WebhookSettings, Webhooks, Wire,
 };
-use crate::telemetry::Metrics;
+use crate::telemetry::{CallerLines, Metrics};
 use crate::tls;
 
 /// Everything that runs, ready to be stopped in order.
@@ -129,6 +130,7 @@ impl Engine {
                 per_key_max: config.funtek.room_waits_max,
                 all_max: config.funtek.waits_max,
             },
+            CallerLines::new(config.log.callers, metrics.log_losses().caller),
         ));
         let after = Arc::new(After::new(
             policies.clone(),
@@ -290,6 +292,7 @@ impl Engine {
             outbox: self.outbox.clone(),
             observed: self.observed.clone(),
             outbox_limits: self.config.usage_limits(),
+            clock: self.clock,
             metrics: self.metrics.clone(),
             rooms: self.rooms.clone(),
             ready: self.ready.clone(),
@@ -326,11 +329,13 @@ impl Engine {
             patience: Patience {
                 head: connections.head_timeout,
                 idle: connections.idle_timeout,
+                answer: connections.answer_timeout,
             },
             streams_max: connections.streams_max,
             endless,
             bodies: Arc::clone(&self.bodies),
             tls: tls.map(|tls| Secured::new(port, tls, self.metrics.clone())),
+            metrics: self.metrics.port(port),
         };
         Stack::new(settings, routes)
     }
@@ -380,6 +385,12 @@ fn fitting_connections(config: &Config) -> [usize; 3] {
 fn follow_policy(snapshot: &Snapshot, callbacks: &Callbacks, metrics: &Metrics) {
     for endpoint in snapshot.endpoints() {
         callbacks.prepare(endpoint);
+    }
+    let after = |rules: &&HookRules| rules.hook.moment == Moment::After;
+    for rules in snapshot.hooks().filter(after) {
+        for endpoint in &rules.endpoints {
+            callbacks.expect(endpoint, rules.hook);
+        }
     }
     callbacks.keep_only(snapshot.endpoints().map(AsRef::as_ref));
     metrics.keep_only(

@@ -48,7 +48,11 @@ pub(super) fn differs_from(
         Err(error) => {
             let file = directory.join("engine.yaml").display().to_string();
             let hint = "check that it may be read";
-            Err(vec![Problem::of_file(file, format!("{error:#}"), hint)])
+            Err(vec![Problem::of_file(
+                file,
+                format!("cannot be read: {}", error.root_cause()),
+                hint,
+            )])
         }
     }
 }

@@ -10,7 +10,7 @@ use super::engine_file::{load_config, options_of};
 use super::exit::EXIT_BAD_INPUT;
 use super::explained::Explained;
 use super::files::Files;
-use super::recorded;
+use super::{output, recorded};
 use crate::dialect::{self, Options};
 use crate::event::{Event, Hook, Message, Moment};
 use crate::policy::{self, CompileContext, Snapshot};
@@ -60,15 +60,15 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     let explained = match explained {
         Ok(explained) => explained,
         Err(error) => {
-            eprintln!("callgate: {error:#}");
+            output::complain(&format!("callgate: {error:#}"));
             return Ok(ExitCode::from(EXIT_BAD_INPUT));
         }
     };
     for one in explained {
         if args.json {
-            println!("{}", serde_json::to_string(&one)?);
+            output::line(&serde_json::to_string(&one)?)?;
         } else {
-            print!("{}", one.text());
+            output::page(&one.text())?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -80,9 +80,7 @@ fn options(files: &Files) -> anyhow::Result<Option<Options>> {
     match load_config(&files.policies, &env)? {
         Ok(config) => Ok(Some(options_of(&config))),
         Err(problems) => {
-            for problem in problems {
-                eprintln!("{problem}");
-            }
+            output::problems(&problems);
             Ok(None)
         }
     }
@@ -103,9 +101,7 @@ fn load(files: &Files) -> anyhow::Result<Option<Snapshot>> {
     let files = read_files(&files.policies).map_err(|problem| anyhow!("{problem}"))?;
     let compiled = policy::compile(&files, &context, 1);
     if compiled.snapshot.is_none() {
-        for problem in &compiled.problems {
-            eprintln!("{problem}");
-        }
+        output::problems(&compiled.problems);
     }
     Ok(compiled.snapshot)
 }
@@ -124,9 +120,9 @@ fn alone(snapshot: &Snapshot, args: &Args) -> anyhow::Result<Vec<Explained>> {
 }
 
 fn hook_named(name: &str) -> anyhow::Result<Hook> {
-    dialect::hook(name).with_context(|| {
-        let near = dialect::near_names(name).join("`, `");
-        format!("no hook is named `{name}`; did you mean `{near}`?")
+    dialect::hook(name).with_context(|| match dialect::near_names(name).join("`, `").as_str() {
+        "" => format!("no hook is named `{name}`; `callgate dialects` lists every hook"),
+        near => format!("no hook is named `{name}`; did you mean `{near}`?"),
     })
 }
 
@@ -146,7 +142,7 @@ fn events_of_hooks_on(snapshot: &Snapshot, text: &str) -> Vec<Event> {
         ),
     };
     // Not part of the output, which a program may read.
-    eprintln!("callgate: {said}");
+    output::complain(&format!("callgate: {said}"));
     events
 }
 

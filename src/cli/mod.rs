@@ -5,7 +5,7 @@
 //!
 //! Order, downward: `serve`, `status`, `send`, `check`, `explain`, `fuzz`, `import`, `outbox`,
 //! `defaults`, `dialects`, `rooms`, `recorded`, `explained`, `engine`, `client`, `reach`, `engine_file`,
-//! `at_rest`, `start_text`, `signals`, `files`, `output`, `pipe`, `exit`.
+//! `at_rest`, `start_text`, `signals`, `files`, `output`, `exit`.
 
 mod at_rest;
 mod check;
@@ -22,7 +22,6 @@ mod fuzz;
 mod import;
 mod outbox;
 mod output;
-mod pipe;
 mod reach;
 mod recorded;
 mod rooms;
@@ -37,8 +36,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use exit::EXIT_NO_SERVER;
+use exit::{EXIT_NO_SERVER, EXIT_USAGE};
 use files::Files;
+
+use crate::telemetry::is_obeyed;
 
 /// Callback policy engine for instant messaging.
 ///
@@ -91,11 +92,11 @@ pub fn run() -> ExitCode {
 
 /// Runs a command line, the program's name included.
 pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let Cli { files, command } = Cli::parse_from(args);
+    let Cli { files, command } = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     let command = command.unwrap_or_else(|| Command::Serve(serve::Args::default()));
-    if !matches!(command, Command::Serve(_)) {
-        pipe::end_quietly();
-    }
     let done = match command {
         Command::Serve(args) => serve::run(&files, args),
         Command::Status(args) => status::run(&files, args),
@@ -113,7 +114,25 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         if output::is_closed(&error) {
             return ExitCode::SUCCESS;
         }
-        eprintln!("callgate: {error:#}");
+        output::complain(&format!("callgate: {error:#}"));
         ExitCode::from(EXIT_NO_SERVER)
     })
+}
+
+/// What is wrong with the command line; or the help, which was asked for. It repeats arguments,
+/// and those may be names of files.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(EXIT_USAGE));
+    if !error.use_stderr()
+        || error
+            .to_string()
+            .chars()
+            .all(|c| c == '\n' || !is_obeyed(c))
+    {
+        // Nobody reads it: nothing to be done about.
+        let _ = error.print();
+        return code;
+    }
+    output::complain(error.to_string().trim_end());
+    code
 }

@@ -129,13 +129,13 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     } = &args.order
         && which.names_nothing()
     {
-        eprintln!("callgate: say which events are to be discarded, or `--all`");
+        output::complain("callgate: say which events are to be discarded, or `--all`");
         return Ok(ExitCode::from(EXIT_BAD_INPUT));
     }
     if let Order::Retry { which, all: false } = &args.order
         && which.filter() == v1::PendingFilter::default()
     {
-        eprintln!("callgate: say which events are to be tried, or `--all`");
+        output::complain("callgate: say which events are to be tried, or `--all`");
         return Ok(ExitCode::from(EXIT_BAD_INPUT));
     }
     at_rest::make_private();
@@ -155,7 +155,7 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     });
     match done {
         Err(error) if error.is::<Refused>() => {
-            eprintln!("callgate: {error}");
+            output::complain(&format!("callgate: {error}"));
             Ok(ExitCode::from(EXIT_BAD_INPUT))
         }
         done => done,
@@ -229,7 +229,7 @@ async fn report(
         last = step.map_err(said)?;
         if !last.ended && !dry_run && !json && told.elapsed() >= TELL_EVERY {
             told = Instant::now();
-            eprintln!("{} events {done} so far", last.done);
+            output::complain(&format!("{} events {done} so far", last.done));
         }
     }
     let said = match (json, dry_run) {

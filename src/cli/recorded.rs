@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 
 use super::explained::Explained;
+use super::output;
 use crate::decision::Decision;
 use crate::dialect::{self, Call, Decoded, Dialect, Head, Options};
 use crate::event::{DialectId, Event};
@@ -43,7 +44,8 @@ pub(super) fn explain(
                     .filter_map(|item| match dialect.decode_one(hook, "", item) {
                         Ok(event) => Some(Explained::recorded(snapshot, &event, answer)),
                         Err(unreadable) => {
-                            eprintln!("callgate: an event is left out: {}", unreadable.reason);
+                            let why = &unreadable.reason;
+                            output::complain(&format!("callgate: an event is left out: {why}"));
                             None
                         }
                     });

@@ -8,7 +8,7 @@ use tonic::Code;
 use super::client::{self, AdminClient};
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
-use super::output;
+use super::output::{self, plain};
 use super::reach::{Asked, Reach, TlsArgs};
 use crate::proto::v1;
 
@@ -64,7 +64,7 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
                 Ok(ExitCode::SUCCESS)
             }
             Err(status) => {
-                eprintln!("callgate: {}", client::words(&status));
+                output::complain(&format!("callgate: {}", client::words(&status)));
                 Ok(ExitCode::from(match status.code() {
                     Code::InvalidArgument | Code::NotFound | Code::ResourceExhausted => {
                         EXIT_BAD_INPUT
@@ -124,7 +124,10 @@ fn line(room: &v1::Room, as_json: bool) -> String {
     } = room;
     match as_json {
         true => json!({ "id": id, "webhook": webhook, "bot_state": bot_state }).to_string(),
-        false if bot_state.is_empty() => format!("{id} {webhook}"),
-        false => format!("{id} {webhook} in state {bot_state}"),
+        false if bot_state.is_empty() => format!("{} {}", plain(id), plain(webhook)),
+        false => {
+            let (id, webhook, state) = (plain(id), plain(webhook), plain(bot_state));
+            format!("{id} {webhook} in state {state}")
+        }
     }
 }

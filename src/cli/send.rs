@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::client;
+use super::client::{self, HookClient};
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
+use super::output::{self, plain};
 use super::reach::{Asked, Reach, TlsArgs};
+use crate::dialect;
 use crate::proto::v1;
+
+/// What this hook does to a text is what most policies do.
+const USUAL_HOOK: &str = "beforeMsgModify";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -20,9 +25,9 @@ pub(super) struct Args {
     server: Option<String>,
     #[command(flatten)]
     tls: TlsArgs,
-    /// The hook to ask.
-    #[arg(long, default_value = "beforeMsgModify")]
-    hook: String,
+    /// The hook to ask; without it beforeMsgModify, or if that is off the first that is on.
+    #[arg(long)]
+    hook: Option<String>,
     /// Id of the sending user.
     #[arg(long, default_value = "user1", value_name = "ID")]
     from: String,
@@ -36,7 +41,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 101)]
     content_type: i32,
     /// How long to wait, in milliseconds; sent as `grpc-timeout`.
-    #[arg(long, default_value_t = 5000, value_name = "MS")]
+    #[arg(long, default_value_t = 5000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout_ms: u64,
     /// Print one JSON object instead of lines.
     #[arg(long)]
@@ -51,40 +56,71 @@ pub(super) fn run(files: &Files, mut args: Args) -> anyhow::Result<ExitCode> {
 async fn send(args: Args, reach: &Reach) -> anyhow::Result<ExitCode> {
     let timeout = Duration::from_millis(args.timeout_ms);
     let mut hooks = client::hooks(reach).await?;
-    let mut request = tonic::Request::new(request(&args));
+    let hook = match &args.hook {
+        Some(hook) => hook.clone(),
+        None => hook_that_is_on(&mut hooks).await,
+    };
+    let mut request = tonic::Request::new(request(&args, hook));
     request.set_timeout(timeout);
     match hooks.before(request).await {
         Ok(response) => {
             let response = response.into_inner();
             if args.json {
-                println!("{}", json_of(&response));
+                output::line(&json_of(&response).to_string())?;
             } else {
-                print!("{}", text_of(&response));
+                output::page(&text_of(&response))?;
             }
             Ok(ExitCode::SUCCESS)
         }
         Err(status) if status.code() == tonic::Code::InvalidArgument => {
-            eprintln!("callgate: {}", status.message());
+            output::complain(&format!("callgate: {}", status.message()));
             Ok(ExitCode::from(EXIT_BAD_INPUT))
         }
         Err(status) => {
-            eprintln!(
+            output::complain(&format!(
                 "callgate: the server answered {}: {}",
                 status.code(),
                 client::words(&status)
-            );
+            ));
             Ok(ExitCode::from(EXIT_NO_SERVER))
         }
     }
 }
 
-fn request(args: &Args) -> v1::BeforeRequest {
+/// A text is asked about where a policy looks at texts: a hook that is off allows everything.
+async fn hook_that_is_on(hooks: &mut HookClient) -> String {
+    let asked = hooks.capabilities(v1::CapabilitiesRequest {}).await;
+    // Who does not tell is asked all the same, and says why not.
+    let Ok(capabilities) = asked else {
+        return USUAL_HOOK.to_owned();
+    };
+    let on = capabilities.into_inner().hooks.into_iter();
+    let on = on.filter(|one| one.before).map(|one| one.hook);
+    let takes_text =
+        |name: &String| dialect::hook(name).is_some_and(|hook| dialect::info(hook).takes_message());
+    let on: Vec<String> = on.filter(takes_text).collect();
+    if on.iter().any(|name| name == USUAL_HOOK) {
+        return USUAL_HOOK.to_owned();
+    }
+    let Some(first) = on.into_iter().next() else {
+        output::complain(
+            "callgate: no before hook that takes a message is on, so every text passes unseen",
+        );
+        return USUAL_HOOK.to_owned();
+    };
+    output::complain(&format!(
+        "callgate: without --hook, the hook that is on: {first}"
+    ));
+    first
+}
+
+fn request(args: &Args, hook: String) -> v1::BeforeRequest {
     let content = match args.content_type {
         101 => json!({ "content": args.text }).to_string(),
         _ => args.text.clone(),
     };
     v1::BeforeRequest {
-        hook: args.hook.clone(),
+        hook,
         operation_id: "callgate-send".to_owned(),
         message: Some(v1::Message {
             send_id: args.from.clone(),
@@ -104,11 +140,19 @@ fn request(args: &Args) -> v1::BeforeRequest {
 fn text_of(response: &v1::BeforeResponse) -> String {
     let version = response.policy_version.clone().unwrap_or_default();
     let mut text = match response.action() {
-        v1::Action::Block => format!("block {}: {}\n", response.err_code, response.err_msg),
-        v1::Action::Replace => format!("replace: {}\n", response.content()),
+        v1::Action::Block => format!(
+            "block {}: {}\n",
+            response.err_code,
+            plain(&response.err_msg)
+        ),
+        v1::Action::Replace => format!("replace: {}\n", plain(response.content())),
         v1::Action::Reply => {
             let reply = response.reply.clone().unwrap_or_default();
-            format!("reply as {}: {}\n", reply.sender_id, reply.message_json)
+            format!(
+                "reply as {}: {}\n",
+                plain(&reply.sender_id),
+                plain(&reply.message_json)
+            )
         }
         v1::Action::Allow | v1::Action::Unspecified => "allow\n".to_owned(),
     };
@@ -116,7 +160,13 @@ fn text_of(response: &v1::BeforeResponse) -> String {
         let chars = one.chars.unwrap_or_default();
         text.push_str(&format!(
             "  {} `{}` (list {}, line {}) in {}, characters {} to {}\n",
-            one.action, one.entry, one.list, one.line, one.place, chars.start, chars.end
+            one.action,
+            plain(&one.entry),
+            one.list,
+            one.line,
+            one.place,
+            chars.start,
+            chars.end
         ));
     }
     if !response.reviewed {

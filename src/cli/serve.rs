@@ -16,17 +16,18 @@ use super::engine::{Engine, Listeners};
 use super::engine_file::{differs_from, load_config, open_tls};
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
+use super::output;
 use super::signals;
 use super::start_text::{start_json, start_text};
 use crate::admin::PortsTls;
 use crate::callback::{check_secret, check_tls};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::outbox::{self, Outbox};
 use crate::policy::CompileContext;
 use crate::reload::Policies;
 use crate::rooms::Rooms;
 use crate::settings::{Problem, Severity};
-use crate::telemetry::{self, LogFormat, Metrics};
+use crate::telemetry::{self, LogFormat, Losses, Metrics};
 
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Args {}
@@ -34,9 +35,20 @@ pub(super) struct Args {}
 pub(super) fn run(files: &Files, _: Args) -> anyhow::Result<ExitCode> {
     at_rest::make_private();
     let env: Vec<_> = std::env::vars().collect();
-    let mut config = match load_config(&files.policies, &env)? {
-        Ok(config) => config,
-        Err(problems) => return Ok(refuse(&problems)),
+    let mut config = match load_config(&files.policies, &env) {
+        Ok(Ok(config)) => config,
+        Ok(Err(problems)) => return Ok(refuse_settings(files, &env, &problems)),
+        Err(error) => {
+            let file = files.policies.join("engine.yaml").display().to_string();
+            let hint = "check that it may be read";
+            let problem = Problem::of_file(
+                file,
+                format!("cannot be read: {}", error.root_cause()),
+                hint,
+            );
+            refuse_settings(files, &env, &[problem]);
+            return Ok(ExitCode::from(EXIT_NO_SERVER));
+        }
     };
     if config.installation.is_empty() {
         config.installation = uuid::Uuid::now_v7().simple().to_string();
@@ -176,6 +188,22 @@ fn open_outbox(config: &Config, failed: CancellationToken) -> anyhow::Result<Arc
         .context("the outbox could not be opened (`outbox` in engine.yaml)")
 }
 
+/// Before there are logs: in the form that they would have.
+fn refuse_settings(files: &Files, env: &[(String, String)], problems: &[Problem]) -> ExitCode {
+    let text = std::fs::read_to_string(files.policies.join("engine.yaml")).ok();
+    let file = text.as_deref().map(|text| ("engine.yaml", text));
+    if config::log_format(file, env) == LogFormat::Text {
+        return refuse(problems);
+    }
+    let mut settings = config::default_log();
+    settings.format = LogFormat::Json;
+    match telemetry::start_logs(&settings, Losses::default()) {
+        // Dropped at the end, when all lines are written.
+        Ok(_logs) => refuse_as_json(problems),
+        Err(_) => refuse(problems),
+    }
+}
+
 fn refuse_as_json(problems: &[Problem]) -> ExitCode {
     for problem in problems {
         match problem.severity {
@@ -189,16 +217,16 @@ fn refuse_as_json(problems: &[Problem]) -> ExitCode {
 }
 
 fn refuse(problems: &[Problem]) -> ExitCode {
-    for problem in problems {
-        eprintln!("{problem}");
-    }
+    output::problems(problems);
     let errors = problems
         .iter()
         .filter(|problem| problem.severity == Severity::Error)
         .count();
-    eprintln!("callgate: not started, {errors} error(s); `callgate check` lists them too");
+    output::complain(&format!(
+        "callgate: not started, {errors} error(s); `callgate check` lists them too"
+    ));
     if io::stderr().is_terminal() {
-        eprintln!("nothing is in force until they are mended");
+        output::complain("nothing is in force until they are mended");
     }
     ExitCode::from(EXIT_BAD_INPUT)
 }

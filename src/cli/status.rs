@@ -9,6 +9,7 @@ use super::client::{self, AdminClient, said};
 use super::engine_file::load_config;
 use super::exit::EXIT_BAD_INPUT;
 use super::files::Files;
+use super::output::{self, plain};
 use super::reach::{Asked, Reach, TlsArgs};
 use crate::proto::v1;
 
@@ -28,9 +29,7 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     if args.server.is_none() {
         let env: Vec<_> = std::env::vars().collect();
         if let Err(problems) = load_config(&files.policies, &env)? {
-            for problem in problems {
-                eprintln!("{problem}");
-            }
+            output::problems(&problems);
             return Ok(ExitCode::from(EXIT_BAD_INPUT));
         }
     }
@@ -38,10 +37,10 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     client::block_on(async {
         let json = ask(client::admin(&reach).await?).await?;
         if args.json {
-            println!("{json}");
+            output::line(&json)?;
         } else {
             let status = serde_json::from_str(&json).context("the server's answer is not JSON")?;
-            print!("{}", page(&status));
+            output::page(&page(&status))?;
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -61,9 +60,10 @@ fn page(status: &Value) -> String {
         policy["number"],
         text(&policy["hash"]),
     );
-    for problem in items(&policy["rejected"]["problems"]) {
+    for problem in items(&policy["rejected"]["problems"]).filter(|one| one["severity"] == "error") {
         page.push_str(&format!("REJECTED EDIT  {}\n", problem_line(problem)));
     }
+    page.push_str(&engine_lines(&status["engine_file"]));
     for problem in items(&policy["warnings"]) {
         page.push_str(&format!("warning  {}\n", problem_line(problem)));
     }
@@ -99,6 +99,22 @@ fn certificate_lines(certificate: &Value) -> String {
         lines.push_str(&format!("CERTIFICATE  {used_by}: {days:.1} days left\n"));
     }
     lines
+}
+
+/// engine.yaml is read at start alone, and somebody edited it since.
+fn engine_lines(edit: &Value) -> String {
+    match edit["valid"].as_bool() {
+        None => String::new(),
+        Some(true) => {
+            "EDITED  engine.yaml says something else than what runs; a restart takes it\n"
+                .to_owned()
+        }
+        Some(false) => {
+            let problems = items(&edit["problems"]).map(problem_line);
+            let lines = problems.map(|line| format!("NO RESTART WITH  {line}\n"));
+            lines.collect()
+        }
+    }
 }
 
 fn hook_line(name: &str, hook: &Value) -> String {
@@ -153,7 +169,7 @@ fn outbox_lines(outbox: &Value) -> String {
         outbox["bytes"],
     );
     if let Some(error) = outbox["error"].as_str() {
-        lines.push_str(&format!("  DOES NOT ANSWER  {}\n", printable(error)));
+        lines.push_str(&format!("  DOES NOT ANSWER  {}\n", plain(error)));
     }
     let age_ms = outbox["age_ms"].as_u64().unwrap_or_default();
     if age_ms > 1000 {
@@ -166,12 +182,12 @@ fn outbox_lines(outbox: &Value) -> String {
         let oldest = counts["oldest_pending_age_ms"].as_u64();
         let oldest = oldest.map_or_else(String::new, |age| format!(", oldest {} s", age / 1000));
         let paused = match counts["paused"]["reason"].as_str() {
-            Some(reason) => format!(", PAUSED: {}", printable(reason)),
+            Some(reason) => format!(", PAUSED: {}", plain(reason)),
             None => String::new(),
         };
         lines.push_str(&format!(
             "  {:<16} {} pending, {} delivered, {} dead, {} discarded{oldest}{paused}\n",
-            printable(name),
+            plain(name),
             counts["pending"],
             counts["delivered"],
             counts["dead"],
@@ -182,25 +198,19 @@ fn outbox_lines(outbox: &Value) -> String {
 }
 
 fn problem_line(problem: &Value) -> String {
-    format!(
-        "{}:{}: {}",
-        text(&problem["file"]),
-        problem["line"],
-        text(&problem["what"])
-    )
+    let place = match problem["line"].as_u64() {
+        None | Some(0) => text(&problem["file"]),
+        Some(line) => format!("{}:{line}", text(&problem["file"])),
+    };
+    let way_out = match text(&problem["way_out"]).as_str() {
+        "" => String::new(),
+        way_out => format!("; {way_out}"),
+    };
+    format!("{place}: {}{way_out}", text(&problem["what"]))
 }
 
 fn text(value: &Value) -> String {
-    printable(value.as_str().unwrap_or_default())
-}
-
-/// Names and details come from files and from other servers: nothing in them moves the cursor.
-fn printable(text: &str) -> String {
-    let shown = |character: char| match character.is_control() {
-        true => '\u{fffd}',
-        false => character,
-    };
-    text.chars().map(shown).collect()
+    plain(value.as_str().unwrap_or_default())
 }
 
 fn items(value: &Value) -> impl Iterator<Item = &Value> {
@@ -223,7 +233,12 @@ mod tests {
         let page = page(&json!({
             "version": "1", "policy": {"number": 3, "hash": "abc", "warnings": [],
                 "rejected": {"at_ms": 1, "problems": [
-                    {"file": "policy.yaml", "line": 4, "what": "no list named `x`"}]}},
+                    {"file": "policy.yaml", "line": 4, "what": "no list named `x`",
+                        "way_out": "did you mean `y`?", "severity": "error"},
+                    {"file": "policy.yaml", "line": 0, "what": "a warning",
+                        "severity": "warning"}]}},
+            "engine_file": {"valid": false, "problems": [
+                {"file": "engine.yaml", "line": 0, "what": "is no YAML", "severity": "error"}]},
             "hooks": {
                 "beforeSendSingleMsg": {"enabled": true, "calls": 7, "last_outcome": "timeout",
                     "skipped": {"disabled": 2}},
@@ -237,16 +252,17 @@ mod tests {
         }));
         for expected in [
             "callgate 1, policy 3-abc",
-            "REJECTED EDIT  policy.yaml:4: no list named `x`",
+            "REJECTED EDIT  policy.yaml:4: no list named `x`; did you mean `y`?\n",
+            "NO RESTART WITH  engine.yaml: is no YAML\n",
             "beforeSendSingleMsg               7 calls, last timeout, skipped 2 disabled",
             "afterSendSingleMsg                0 calls, not called yet",
-            "NOT ASKED (breaker open)  last connect: refused\u{fffd}[2J",
+            "NOT ASKED (breaker open)  last connect: refused\\u{1b}[2J",
             "outbox high, 75 % used, 9 events, 900 bytes",
             "as it was 61 s ago",
             "business         9 pending, 1 delivered, 0 dead, 0 discarded, oldest 5 s",
         ] {
             assert!(page.contains(expected), "{expected} in {page}");
         }
-        assert!(!page.contains('\u{1b}'));
+        assert!(!page.contains('\u{1b}') && !page.contains("a warning"));
     }
 }

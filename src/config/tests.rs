@@ -207,6 +207,8 @@ const MEANT: &[(&str, &[&str])] = &[
     ("grpc.threads", &["zero"]),
     ("http.threads", &["zero"]),
     ("log.lines_per_second_max", &["zero"]),
+    ("log.lines_per_sender_max", &["zero"]),
+    ("log.lines_per_address_max", &["zero"]),
     ("outbox.commit_wait", &["zero time"]),
     ("outbox.dedupe", &["zero time"]),
     ("outbox.dead_keep", &["zero time"]),

@@ -146,7 +146,7 @@ fn fate(
         Delivery::Delivered => Fate::Delivered,
         Delivery::Failed(_) | Delivery::Retry(_) | Delivery::Gone(_) if history.probe => {
             Fate::Parked {
-                due_at_ms: at(PARKED),
+                due_at_ms: at(PARKED.min(endpoint.events.probe_every)),
             }
         }
         Delivery::NotSent(_) => Fate::Parked {

@@ -145,7 +145,11 @@ impl EndpointHealth {
             reason: reason.to_owned(),
         });
         self.probe_at = Instant::now() + self.probe_wait;
-        self.keep().await
+        self.keep().await?;
+        // What waits for its next attempt, perhaps for a day, is what tries the endpoint, and it
+        // goes as soon as the endpoint answers.
+        let outbox = &self.tools.outbox;
+        outbox.bound_retries(&self.name, vec![now_ms]).await
     }
 
     async fn keep(&self) -> Result<(), OutboxError> {

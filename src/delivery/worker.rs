@@ -194,7 +194,10 @@ impl EndpointWorker {
             let wait = wait.as_millis().max(RETRY_AFTER_MAX.as_millis());
             now_ms.saturating_add(wait as u64)
         });
-        let latest: Vec<u64> = latest.collect();
+        let latest: Vec<u64> = match self.health.is_paused() {
+            true => vec![now_ms],
+            false => latest.collect(),
+        };
         self.tools.outbox.bound_retries(&self.name, latest).await
     }
 

@@ -10,7 +10,7 @@ use crate::event::{Event, Hook};
 use crate::outbox::{AppendError, Appended, NewEntry, Outbox, Series};
 use crate::policy::{HookRules, Version};
 use crate::reload::Policies;
-use crate::telemetry::Metrics;
+use crate::telemetry::{LogThrottle, Metrics};
 
 /// What became of one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub struct After {
     outbox: Arc<dyn Outbox>,
     metrics: Arc<Metrics>,
     clock: Clock,
+    refused_logged: LogThrottle<&'static str>,
 }
 
 impl After {
@@ -48,6 +49,7 @@ impl After {
             outbox,
             metrics,
             clock,
+            refused_logged: LogThrottle::default(),
         }
     }
 
@@ -91,7 +93,9 @@ impl After {
         let appended = match self.outbox.append(entries).await {
             Ok(appended) => appended,
             Err(error) => {
-                warn!(events = places.len(), %error, "after events refused");
+                if let Some(held_back) = self.refused_logged.pass("refused") {
+                    warn!(events = places.len(), %error, held_back, "after events refused");
+                }
                 for place in places {
                     self.metrics.accepted(events[place].hook, "refused");
                 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{Level, debug, enabled, info, warn};
 
 use super::business::{Business, Question};
 use super::keyed_lock::WaitLimits;
@@ -21,7 +21,7 @@ use crate::event::{Event, Hook};
 use crate::policy::{Ask, Found, HookRules, Scan, Snapshot, Step, Version, less_margin};
 use crate::reload::Policies;
 use crate::rooms::Rooms;
-use crate::telemetry::{LogThrottle, Metrics, Stage};
+use crate::telemetry::{CallerLines, LogThrottle, Metrics, Stage};
 
 /// Where nobody says how long the caller waits, it is this much longer than the endpoint may take.
 const GRACE: Duration = Duration::from_secs(1);
@@ -82,6 +82,7 @@ pub struct Before {
     reuse: Reuse,
     long_scans: LongScans,
     room_bots: RoomBots,
+    lines: CallerLines,
     failures_logged: LogThrottle<(Option<Hook>, FailureClass)>,
     warnings_logged: LogThrottle<(Arc<str>, &'static str)>,
 }
@@ -100,12 +101,14 @@ impl Before {
         metrics: Arc<Metrics>,
         rooms: Arc<Rooms>,
         room_waits: WaitLimits,
+        lines: CallerLines,
     ) -> Before {
         Before::asking(
             policies,
             callbacks,
             metrics,
             RoomBots::new(rooms, room_waits),
+            lines,
         )
     }
 
@@ -114,6 +117,7 @@ impl Before {
         business: Arc<dyn Business>,
         metrics: Arc<Metrics>,
         room_bots: RoomBots,
+        lines: CallerLines,
     ) -> Before {
         Before {
             policies,
@@ -122,6 +126,7 @@ impl Before {
             reuse: Reuse::default(),
             long_scans: LongScans::default(),
             room_bots,
+            lines,
             failures_logged: LogThrottle::default(),
             warnings_logged: LogThrottle::default(),
         }
@@ -308,9 +313,7 @@ impl Before {
 
     fn record(&self, subject: Subject<'_>, caller: &Caller, settled: &Settled) {
         let Settled {
-            decision,
-            version,
-            times,
+            decision, times, ..
         } = settled;
         if let Some(hook) = subject.hook {
             self.metrics.decided(hook, decision);
@@ -324,6 +327,25 @@ impl Before {
                 self.metrics.spent(Stage::Callback, times.callback);
             }
         }
+        self.log_decision(subject, caller, settled);
+    }
+
+    /// One line for each refusal, or for each decision at level debug; but no sender and no
+    /// address makes more than its rate of them.
+    fn log_decision(&self, subject: Subject<'_>, caller: &Caller, settled: &Settled) {
+        let Settled {
+            decision,
+            version,
+            times,
+        } = settled;
+        let is_refusal = matches!(decision.verdict, Verdict::Block(_));
+        if !is_refusal && !enabled!(Level::DEBUG) {
+            return;
+        }
+        let sender = subject.event.map(Event::sender).unwrap_or_default();
+        let Some(held_back) = self.lines.pass(caller.address, sender) else {
+            return;
+        };
         let hook = subject.hook.map_or("unknown", |hook| hook.name);
         let operation_id = subject.event.map(|event| event.operation_id.as_str());
         let address = caller.address.map(tracing::field::display);
@@ -331,11 +353,11 @@ impl Before {
         let decider = decision.decider.name();
         match &decision.verdict {
             Verdict::Block(refusal) => {
-                info!(hook, operation_id, action = "block", decider, code = refusal.code, detail = decision.why, caller, address, %version, total_us, "decided");
+                info!(hook, operation_id, action = "block", decider, code = refusal.code, detail = decision.why, caller, address, %version, total_us, held_back, "decided");
             }
             verdict => {
                 let (action, reviewed) = (verdict.name(), decision.reviewed);
-                debug!(hook, operation_id, action, decider, reviewed, caller, address, %version, total_us, "decided");
+                debug!(hook, operation_id, action, decider, reviewed, caller, address, %version, total_us, held_back, "decided");
             }
         }
     }

@@ -271,7 +271,11 @@ impl Policies {
             "policy edit rejected, the last good policy stays in force"
         );
         for problem in &problems {
-            error!("{problem}");
+            match problem.severity {
+                Severity::Error => error!("{problem}"),
+                Severity::Warning => warn!("{problem}"),
+                Severity::Note => info!("{problem}"),
+            }
         }
         self.history().refused(problems.clone());
         Reloaded {

@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
+use http::Version;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Status;
 
-use super::connection::Connection;
+use super::connection::{Connection, Word};
+use super::unread::Waiting as WithPeer;
 
 /// What each call may hold for nothing, so that a flood of long bodies takes no ordinary message
 /// with it. The number of calls has limits of its own.
@@ -24,6 +26,11 @@ const FREE_BYTES: usize = 16 * 1024;
 /// When more bodies than this are under way, each has [`PRESSED`] to arrive: an honest one comes
 /// with its head.
 const CALM_MAX: usize = 4096;
+/// A shorter part of an answer is not counted: ordinary answers are.
+const SMALL_ANSWER: usize = 1024;
+/// What the answers of a connection may hold when all answers together are at their limit: who
+/// takes them holds less, so that the connections which end are those of who does not.
+const ANSWERS_CALM: usize = 64 * 1024;
 const PRESSED: Duration = Duration::from_secs(1);
 
 /// The bodies that are in memory, of all connections of a process.
@@ -31,10 +38,12 @@ const PRESSED: Duration = Duration::from_secs(1);
 pub struct BodyBudget {
     limits: BodyLimits,
     held: AtomicUsize,
+    answers_held: AtomicUsize,
     under_way: AtomicUsize,
 }
 
-/// Bytes beyond the first 16 KiB of each call.
+/// Bytes beyond the first 16 KiB of each call. Answers that their peers have not taken have the
+/// same again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLimits {
     /// From the head of a call until all of its body is there; streams of messages have none.
@@ -48,6 +57,7 @@ impl BodyBudget {
         BodyBudget {
             limits,
             held: AtomicUsize::new(0),
+            answers_held: AtomicUsize::new(0),
             under_way: AtomicUsize::new(0),
         }
     }
@@ -59,6 +69,7 @@ pub(super) struct Call {
     connection: Arc<Connection>,
     budget: Arc<BodyBudget>,
     held: AtomicUsize,
+    answer_held: AtomicUsize,
 }
 
 impl Call {
@@ -68,6 +79,22 @@ impl Call {
             connection,
             budget,
             held: AtomicUsize::new(0),
+            answer_held: AtomicUsize::new(0),
+        }
+    }
+
+    /// Counts a part of the answer until its last byte is written. A connection that holds too
+    /// many is ended: its peer does not take them.
+    fn hold_answer(&self, bytes: usize) {
+        let limits = &self.budget.limits;
+        self.answer_held.fetch_add(bytes, Ordering::Relaxed);
+        let connection = &self.connection.answer_bytes_held;
+        let connection = connection.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let process = self.budget.answers_held.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let is_over = connection > limits.connection_bytes_max
+            || (process > limits.process_bytes_max && connection > ANSWERS_CALM);
+        if is_over {
+            self.connection.tell(Word::Hoards);
         }
     }
 
@@ -102,6 +129,12 @@ impl Drop for Call {
             .bytes_held
             .fetch_sub(held, Ordering::Relaxed);
         self.budget.held.fetch_sub(held, Ordering::Relaxed);
+        let held = self.answer_held.load(Ordering::Relaxed);
+        if held > 0 {
+            let connection = &self.connection.answer_bytes_held;
+            connection.fetch_sub(held, Ordering::Relaxed);
+            self.budget.answers_held.fetch_sub(held, Ordering::Relaxed);
+        }
         self.connection.call_ended();
     }
 }
@@ -313,15 +346,68 @@ pub(super) enum AnswerBody {
     Whole(Bytes),
 }
 
-/// An answer that ends its call when its last byte is on the way.
+/// An answer that ends its call when its last byte is on the way; one that is not short, when it
+/// is written.
 pub(super) struct CountedBody {
     body: AnswerBody,
-    _call: Arc<Call>,
+    is_http2: bool,
+    /// Set while it is the peer's turn, and not ours. Of HTTP/1.1 the connection has one answer at
+    /// a time, and takes it at once.
+    with_peer: Option<WithPeer>,
+    call: Arc<Call>,
 }
 
 impl CountedBody {
-    pub(super) fn new(body: AnswerBody, call: Arc<Call>) -> CountedBody {
-        CountedBody { body, _call: call }
+    pub(super) fn new(body: AnswerBody, call: Arc<Call>, version: Version) -> CountedBody {
+        let is_http2 = version >= Version::HTTP_2;
+        let unread = &call.connection.unread;
+        CountedBody {
+            with_peer: is_http2.then(|| WithPeer::new(unread)),
+            body,
+            is_http2,
+            call,
+        }
+    }
+
+    fn poll_part(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match &mut self.body {
+            AnswerBody::Routed(body) => Pin::new(body).poll_frame(context),
+            AnswerBody::Whole(bytes) => Poll::Ready(match bytes.is_empty() {
+                true => None,
+                false => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            }),
+        }
+    }
+
+    /// A part whose bytes are held until they are written.
+    fn counted(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        frame.map_data(|bytes| match bytes.len() > SMALL_ANSWER {
+            false => bytes,
+            true => {
+                self.call.hold_answer(bytes.len());
+                Bytes::from_owner(Unwritten {
+                    bytes,
+                    _with_peer: WithPeer::new(&self.call.connection.unread),
+                    _call: Arc::clone(&self.call),
+                })
+            }
+        })
+    }
+}
+
+/// A part of an answer on its way through the connection.
+struct Unwritten {
+    bytes: Bytes,
+    _with_peer: WithPeer,
+    _call: Arc<Call>,
+}
+
+impl AsRef<[u8]> for Unwritten {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -333,13 +419,15 @@ impl HttpBody for CountedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        match &mut self.body {
-            AnswerBody::Routed(body) => Pin::new(body).poll_frame(context),
-            AnswerBody::Whole(bytes) => Poll::Ready(match bytes.is_empty() {
-                true => None,
-                false => Some(Ok(Frame::data(std::mem::take(bytes)))),
-            }),
+        let polled = self.poll_part(context);
+        match (polled.is_pending(), self.with_peer.is_some()) {
+            (true, true) => self.with_peer = None,
+            (false, false) if self.is_http2 => {
+                self.with_peer = Some(WithPeer::new(&self.call.connection.unread));
+            }
+            _ => {}
         }
+        polled.map(|part| part.map(|part| part.map(|frame| self.counted(frame))))
     }
 
     fn is_end_stream(&self) -> bool {

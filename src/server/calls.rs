@@ -124,5 +124,5 @@ fn ended(
         let close = HeaderValue::from_static("close");
         answer.headers_mut().insert(header::CONNECTION, close);
     }
-    answer.map(|body| CountedBody::new(body, call))
+    answer.map(|body| CountedBody::new(body, call, version))
 }

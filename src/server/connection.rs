@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::socket::Socket;
+use super::unread::Unread;
 
 /// How an HTTP/2 connection begins; only when all of it is there is it one.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -35,7 +36,12 @@ pub struct Patience {
     pub head: Duration,
     /// Without a call.
     pub idle: Duration,
+    /// Until the peer takes an answer of HTTP/2; it may be twice that.
+    pub answer: Duration,
 }
+
+/// Why a connection is closed whose answers its peer does not take.
+pub(super) const UNREAD: &str = "answers are not taken";
 
 /// The state of one connection, shared by its task, its calls and the table of its port.
 #[derive(Debug)]
@@ -54,6 +60,9 @@ pub(super) struct Connection {
     is_http2: AtomicBool,
     /// Bytes of bodies that are held, beyond what each call may hold for nothing.
     pub bytes_held: AtomicUsize,
+    /// The same of answers that the peer has not taken.
+    pub answer_bytes_held: AtomicUsize,
+    pub unread: Arc<Unread>,
     /// Something was written that has not been handed to the operating system.
     unsent: AtomicBool,
     /// What it was told, as [`Word`]; 0 for nothing.
@@ -69,6 +78,8 @@ pub(super) enum Word {
     Evicted = 1,
     /// The process ends: a call that is answered is the connection's last.
     Stop = 2,
+    /// Its answers take too much memory.
+    Hoards = 3,
 }
 
 /// What is to be done about a connection.
@@ -91,6 +102,8 @@ impl Connection {
             began_as_tls: AtomicBool::new(false),
             is_http2: AtomicBool::new(false),
             bytes_held: AtomicUsize::new(0),
+            answer_bytes_held: AtomicUsize::new(0),
+            unread: Arc::default(),
             unsent: AtomicBool::new(false),
             word: AtomicU8::new(0),
             task: AtomicWaker::new(),
@@ -110,6 +123,7 @@ impl Connection {
         match self.word.load(Ordering::Acquire) {
             1 => Some(Word::Evicted),
             2 => Some(Word::Stop),
+            3 => Some(Word::Hoards),
             _ => None,
         }
     }
@@ -155,7 +169,10 @@ impl Connection {
 
     /// Whether it has been waited for long enough, or when to look again.
     pub(super) fn look(&self, now: Instant, patience: Patience) -> Look {
-        let again = now + patience.head;
+        let again = now + patience.head.min(patience.answer);
+        if self.unread.is_late(self.age_ms(), patience.answer) {
+            return Look::Close(UNREAD);
+        }
         if self.is_busy() {
             return Look::Again(again);
         }
@@ -351,11 +368,13 @@ impl AsyncWrite for Watched {
 
 #[cfg(test)]
 mod tests {
+    use super::super::unread::Waiting;
     use super::*;
 
     const PATIENCE: Patience = Patience {
         head: Duration::from_secs(10),
         idle: Duration::from_secs(300),
+        answer: Duration::from_secs(30),
     };
 
     /// Looks as often as the connection's task does; returns when and why it is closed.
@@ -407,6 +426,20 @@ mod tests {
         tokio::time::advance(Duration::from_secs(100)).await;
         connection.received(b"GET / HT");
         assert_eq!(closed(&connection).await, (10, "half a head"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_no_answer_is_closed_although_its_call_goes_on() {
+        let connection = Connection::new();
+        connection.received(PREFACE);
+        connection.call_began();
+        let waiting = Waiting::new(&connection.unread);
+        let (after, why) = closed(&connection).await;
+        assert!((30..=60).contains(&after), "{after}");
+        assert_eq!(why, UNREAD);
+        drop(waiting);
+        connection.call_ended();
+        assert_eq!(closed(&connection).await.1, "idle");
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::{FutureExt, Stream};
 use tokio::time::Instant;
@@ -12,6 +11,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::codes::documented_status;
 use super::connection::Peer;
+use super::deadline;
 use super::eager::Eager;
 use super::message::{
     Invalid, accepted_response, after_event, before_event, decision_response, version_of,
@@ -153,6 +153,7 @@ impl HookService for Hooks {
             let why = format!("{} calls are in flight already", self.in_flight_max);
             return Err(Status::resource_exhausted(why));
         };
+        let limit = deadline::said(request.metadata().as_ref());
         let told = request.into_inner().events;
         if told.is_empty() || told.len() > EVENTS_MAX {
             let why = format!("{} events; 1 to {EVENTS_MAX} may come at once", told.len());
@@ -164,10 +165,12 @@ impl HookService for Hooks {
             events.push(event);
             ids.push(id);
         }
-        match self.after.accept(&events, &ids).await {
-            Ok((accepted, version)) => Ok(Response::new(accepted_response(accepted, &version))),
-            Err(error) => Err(not_stored(&error.0)),
-        }
+        let storing = async {
+            let stored = self.after.accept(&events, &ids).await;
+            stored.map_err(|error| not_stored(&error.0))
+        };
+        let (accepted, version) = deadline::within(limit, storing).await?;
+        Ok(Response::new(accepted_response(accepted, &version)))
     }
 
     async fn capabilities(
@@ -213,52 +216,11 @@ fn not_stored(error: &AppendError) -> Status {
 }
 
 fn caller_of(metadata: &MetadataMap) -> Caller {
-    let limit = metadata
-        .get("grpc-timeout")
-        .and_then(|value| grpc_timeout(value.to_str().ok()?));
+    let limit = deadline::said(metadata.as_ref());
     Caller::unknown(Instant::now(), CallerLimit::Said(limit))
 }
 
 fn address_of<T>(request: &Request<T>) -> Option<IpAddr> {
     let peer: Option<&Peer> = request.extensions().get();
     peer.map(|peer| peer.0.ip().to_canonical())
-}
-
-/// Reads `grpc-timeout`: at most eight digits and a unit.
-fn grpc_timeout(value: &str) -> Option<Duration> {
-    let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let amount: u64 = digits.parse().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(amount * 3600)),
-        "M" => Some(Duration::from_secs(amount * 60)),
-        "S" => Some(Duration::from_secs(amount)),
-        "m" => Some(Duration::from_millis(amount)),
-        "u" => Some(Duration::from_micros(amount)),
-        "n" => Some(Duration::from_nanos(amount)),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grpc_timeouts_are_read_in_every_unit() {
-        let check = |value: &str, expected: Option<Duration>| {
-            assert_eq!(grpc_timeout(value), expected, "{value}");
-        };
-        check("1S", Some(Duration::from_secs(1)));
-        check("250m", Some(Duration::from_millis(250)));
-        check("99999999u", Some(Duration::from_micros(99_999_999)));
-        check("2H", Some(Duration::from_secs(7200)));
-        check("123456789n", None);
-        check("S", None);
-        check("", None);
-        check("-1S", None);
-        check("1秒", None);
-    }
 }

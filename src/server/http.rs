@@ -128,6 +128,7 @@ impl Listener {
         let origin = Origin {
             received,
             address: Some(peer.0.ip().to_canonical()),
+            waits: None,
         };
         let answered = self.webhooks.take(dialect, &call, body.err(), origin);
         self.response(answered.await)

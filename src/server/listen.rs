@@ -22,7 +22,7 @@ use tracing::{error, warn};
 use super::connection::Peer;
 use super::stack::Stack;
 use super::table::{Admitted, ConnectionLimits, Table};
-use crate::telemetry::LogThrottle;
+use crate::telemetry::{LogThrottle, PortMetrics};
 
 /// Connections that wait for one worker to take them.
 const WAITING_MAX: usize = 128;
@@ -104,7 +104,8 @@ impl Port {
         }
         let door = Door {
             port: self.name,
-            table: Arc::new(Table::new(self.limits)),
+            table: Arc::new(Table::new(self.limits, stack.metrics().clone())),
+            metrics: stack.metrics().clone(),
             workers,
             spare: spare(),
             logged: LogThrottle::default(),
@@ -142,6 +143,7 @@ fn start_thread(name: String, work: Work) -> Result<(), String> {
 struct Door {
     port: &'static str,
     table: Arc<Table>,
+    metrics: PortMetrics,
     workers: Vec<Worker>,
     /// A descriptor to give up when there is no other, so that a connection can be accepted and
     /// the caller told by its end, instead of waiting for what never comes.
@@ -177,6 +179,7 @@ impl Door {
                 }
                 Ok(None) => {}
                 Err(error) => {
+                    self.metrics.refused_descriptors.inc();
                     self.note("accept", &error.to_string());
                     // Out of descriptors, most likely: the spare one serves one caller, and
                     // without it busy waiting would not help.

@@ -5,12 +5,13 @@
 //!
 //! Order, downward: `files`, `inherit`, `listen`, `stack`, `tls`, `exchange`, `calls`, `table`, `http`,
 //! `own_calls`, `bodies`, `guard`, `services`, `wukongim_grpc`, `webhook`, `grpc`, `connection`,
-//! `socket`, `eager`, `codes`, `message`.
+//! `socket`, `unread`, `deadline`, `eager`, `codes`, `message`.
 
 mod bodies;
 mod calls;
 mod codes;
 mod connection;
+mod deadline;
 mod eager;
 mod exchange;
 mod files;
@@ -26,12 +27,14 @@ mod socket;
 mod stack;
 mod table;
 mod tls;
+mod unread;
 mod webhook;
 mod wukongim_grpc;
 
 pub use bodies::{BodyBudget, BodyLimits};
 pub use calls::Routes;
 pub use connection::{Patience, Peer};
+pub use deadline::keep_deadlines;
 pub use files::{Fit, hard_limit, raise_limit};
 pub use grpc::GrpcSettings;
 pub use guard::{Hosts, refuse_browsers, refuse_foreign_orders};

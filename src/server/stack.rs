@@ -11,7 +11,8 @@
 //!    a limit of streams, so that one connection is not many.
 //! 5. The peer's address and its certificate, if one was verified, put beside the call: who asks is
 //!    known to everything below.
-//! 6. The body's limits (`bodies`): time, and memory of the call, the connection and the process.
+//! 6. The body's limits (`bodies`): time, and memory of the call, the connection and the process;
+//!    of the answer (`unread`) too, as long as its caller does not take it.
 //! 7. The end: while the process drains, an answer says that it is its connection's last.
 //! 8. gRPC codes as documented (`codes`).
 //! 9. The port's routes; each refuses pages of strangers in browsers first (`guard`).
@@ -27,11 +28,12 @@ use tracing::debug;
 
 use super::bodies::BodyBudget;
 use super::calls::{Calls, Routes};
-use super::connection::{Connection, Patience, Peer, Watched, Word};
+use super::connection::{Connection, Patience, Peer, UNREAD, Watched, Word};
 use super::exchange::{Exchange, Speakers, Waited, attend};
 use super::socket::Socket;
 use super::table::Admitted;
 use super::tls::{Secured, Shaken};
+use crate::telemetry::PortMetrics;
 
 /// What is answered so late that its connection is to be closed has this time to be sent.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -62,6 +64,8 @@ pub struct StackSettings {
     pub bodies: Arc<BodyBudget>,
     /// `None`: plain text.
     pub tls: Option<Secured>,
+    /// What the port counts.
+    pub metrics: PortMetrics,
 }
 
 /// Everything between a connection and a port's routes.
@@ -78,6 +82,10 @@ impl Stack {
             settings,
             routes,
         }
+    }
+
+    pub(super) fn metrics(&self) -> &PortMetrics {
+        &self.settings.metrics
     }
 
     /// Serves one connection to its end. When it is told to stop, the calls in flight are
@@ -150,7 +158,7 @@ impl Stack {
                 let come = std::future::poll_fn(come);
                 timeout(DRAIN_TIME, come).await.ok().flatten()
             }
-            Waited::Told(Word::Evicted) | Waited::Over(_) | Waited::Rests => None,
+            Waited::Told(Word::Evicted | Word::Hoards) | Waited::Over(_) | Waited::Rests => None,
         }
     }
 
@@ -186,7 +194,16 @@ impl Stack {
                 return None;
             }
             Waited::Told(Word::Evicted) => "its place is needed",
-            Waited::Over(why) => why,
+            Waited::Told(Word::Hoards) => {
+                self.metrics().evicted_memory.inc();
+                "its answers take too much memory"
+            }
+            Waited::Over(why) => {
+                if why == UNREAD {
+                    self.metrics().evicted_unread.inc();
+                }
+                why
+            }
         };
         debug!(peer = %peer.0, why, "a connection is closed");
         exchange.graceful_shutdown();

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::connection::{Connection, Word};
+use crate::telemetry::PortMetrics;
 
 /// How many connections a port has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,7 @@ pub struct ConnectionLimits {
 #[derive(Debug)]
 pub(super) struct Table {
     limits: ConnectionLimits,
+    metrics: PortMetrics,
     open: Mutex<Open>,
 }
 
@@ -48,9 +50,10 @@ pub(super) enum Full {
 }
 
 impl Table {
-    pub(super) fn new(limits: ConnectionLimits) -> Table {
+    pub(super) fn new(limits: ConnectionLimits, metrics: PortMetrics) -> Table {
         Table {
             limits,
+            metrics,
             open: Mutex::default(),
         }
     }
@@ -64,15 +67,18 @@ impl Table {
         } = self.limits;
         let mut open = self.lock();
         let of_peer = open.peers.get(&peer).copied().unwrap_or_default();
-        if of_peer >= per_peer_max && !open.evict(|owner| *owner == peer) {
+        if of_peer >= per_peer_max && !self.evict(&mut open, |owner| *owner == peer) {
+            self.metrics.refused_peer.inc();
             return Err(Full::Peer(per_peer_max));
         }
-        if open.connections.len() >= connections_max && !open.evict(|_| true) {
+        if open.connections.len() >= connections_max && !self.evict(&mut open, |_| true) {
+            self.metrics.refused_port.inc();
             return Err(Full::Port(connections_max));
         }
         let connection = Arc::new(Connection::new());
         let number = open.add(peer, Arc::clone(&connection));
         drop(open);
+        self.metrics.open.inc();
         Ok(Admitted {
             table: Arc::clone(self),
             number,
@@ -85,6 +91,14 @@ impl Table {
         for (_, connection) in self.lock().connections.values() {
             connection.tell(Word::Stop);
         }
+    }
+
+    fn evict(&self, open: &mut Open, of: impl Fn(&IpAddr) -> bool) -> bool {
+        let has_room = open.evict(of);
+        if has_room {
+            self.metrics.evicted_place.inc();
+        }
+        has_room
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -131,6 +145,7 @@ impl Open {
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.table.lock().remove(self.number);
+        self.table.metrics.open.dec();
     }
 }
 
@@ -150,10 +165,11 @@ mod tests {
     use super::*;
 
     fn table(connections_max: usize, per_peer_max: usize) -> Arc<Table> {
-        Arc::new(Table::new(ConnectionLimits {
+        let limits = ConnectionLimits {
             connections_max,
             per_peer_max,
-        }))
+        };
+        Arc::new(Table::new(limits, PortMetrics::default()))
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -181,6 +197,10 @@ mod tests {
         assert_eq!(table.admit(ip("10.0.0.3")).unwrap_err(), Full::Port(3));
         drop(busy);
         assert!(table.admit(ip("10.0.0.3")).is_ok());
+        let (evicted, refused) = (&table.metrics.evicted_place, &table.metrics.refused_port);
+        assert_eq!((evicted.get(), refused.get()), (2, 1));
+        drop((pooled, silent, _first, second));
+        assert_eq!(table.metrics.open.get(), 0);
     }
 
     #[test]

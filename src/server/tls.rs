@@ -75,7 +75,9 @@ impl Secured {
         let shaken = match attend(connection, patience, false, accept).await {
             Waited::Done(shaken) => shaken,
             Waited::Told(Word::Stop) => timeout(DRAIN_TIME, accepting).await.ok()?,
-            Waited::Told(Word::Evicted) => Err(failed("evicted", "its place is needed")),
+            Waited::Told(Word::Evicted | Word::Hoards) => {
+                Err(failed("evicted", "its place is needed"))
+            }
             Waited::Over(_) | Waited::Rests => Err(failed("timeout", TOO_LATE)),
         };
         match shaken {

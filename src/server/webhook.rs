@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -38,6 +39,8 @@ pub struct Webhooks {
     /// Before and after calls have a limit each: a stalled disk must not keep messages out.
     before_calls: InFlightLimit,
     after_calls: InFlightLimit,
+    /// Events that callgate itself makes of before calls, on their way to the disk.
+    follow_ups: Arc<InFlightLimit>,
     before: Arc<Before>,
     after: Arc<After>,
     metrics: Arc<Metrics>,
@@ -51,11 +54,17 @@ pub struct Webhooks {
 pub struct Origin {
     pub received: Instant,
     pub address: Option<IpAddr>,
+    /// How long the caller waits, where it says so.
+    pub waits: Option<Duration>,
 }
 
 impl Origin {
     fn caller(self) -> Caller {
-        let mut caller = Caller::unknown(self.received, CallerLimit::Configured);
+        let limit = match self.waits {
+            Some(limit) => CallerLimit::Said(Some(limit)),
+            None => CallerLimit::Configured,
+        };
+        let mut caller = Caller::unknown(self.received, limit);
         caller.address = self.address;
         caller
     }
@@ -85,6 +94,7 @@ impl Webhooks {
         Webhooks {
             before_calls: InFlightLimit::default(),
             after_calls: InFlightLimit::default(),
+            follow_ups: Arc::default(),
             dialects: DialectId::ALL.map(|id| dialect::heard(id, &settings.options)),
             settings,
             before,
@@ -161,11 +171,7 @@ impl Webhooks {
                     }
                 };
                 if let Some(event) = dialect.follow_up(event, &settled.decision) {
-                    // Nobody waits for it, least of all for a slow disk; that it could not be
-                    // stored is logged and counted.
-                    let after = Arc::clone(&self.after);
-                    self.background
-                        .spawn(async move { after.accept(&[event], &[]).await });
+                    self.store_follow_up(event);
                 }
                 Answered {
                     reply: speaker.reply(event, &settled.decision),
@@ -183,6 +189,20 @@ impl Webhooks {
                 }
             }
         }
+    }
+
+    /// Nobody waits for it, least of all for a slow disk; that it could not be stored is logged and
+    /// counted. As many may wait for the disk as after calls may.
+    fn store_follow_up(&self, event: Event) {
+        let (after, metrics) = (Arc::clone(&self.after), Arc::clone(&self.metrics));
+        let waiting = Arc::clone(&self.follow_ups);
+        let waiting_max = self.settings.in_flight_max;
+        self.background.spawn(async move {
+            match waiting.acquire(waiting_max) {
+                Some(_place) => drop(after.accept(&[event], &[]).await),
+                None => metrics.accepted(event.hook, "refused"),
+            }
+        });
     }
 
     /// Stores the events of one call. One that cannot be read is noted and left out: its

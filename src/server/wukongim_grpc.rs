@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::connection::Peer;
+use super::deadline;
 use super::webhook::{Origin, Webhooks};
 use crate::dialect::{Call, Head};
 use crate::event::DialectId;
@@ -39,6 +40,7 @@ impl WebhookService for WukongIm {
         let origin = Origin {
             received: Instant::now(),
             address: peer.map(|peer| peer.0.ip().to_canonical()),
+            waits: deadline::said(request.metadata().as_ref()),
         };
         let EventReq { event, data } = request.into_inner();
         let query = format!("event={event}");

@@ -25,10 +25,16 @@ pub struct Probe {
     pub value: String,
 }
 
-/// Every probe for every setting of a document of defaults.
+/// Every probe for every setting of a document of defaults, those too that stand there as comments
+/// because they have no default.
 pub fn probes(defaults: &str) -> Vec<Probe> {
+    probes_of(leaves(&uncommented(defaults)))
+}
+
+/// Every probe for these settings, each with a value that it can have.
+pub fn probes_of(settings: impl IntoIterator<Item = (String, Option<String>)>) -> Vec<Probe> {
     let mut probes = Vec::new();
-    for (path, default) in leaves(defaults) {
+    for (path, default) in settings {
         let mut add = |kind, value: String| {
             let path = path.clone();
             probes.push(Probe { path, kind, value });
@@ -42,6 +48,47 @@ pub fn probes(defaults: &str) -> Vec<Probe> {
         }
     }
     probes
+}
+
+/// A document with the settings in its comments: `# key: value` with its explanation below,
+/// indented by two more; and what stands in such a form in the comment of `options: {}`.
+fn uncommented(defaults: &str) -> String {
+    let lines: Vec<&str> = defaults.lines().collect();
+    let mut text = String::new();
+    let mut options = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let comment = line.trim_start().strip_prefix("# ");
+        let next = lines.get(number + 1).copied().unwrap_or_default();
+        match comment.map(|comment| (comment, key_of(comment.trim_start()))) {
+            Some((comment, Some(_)))
+                if !comment.starts_with(' ') && next.starts_with(&format!("{indent}#   ")) =>
+            {
+                text.push_str(&format!("{indent}{comment}\n"));
+            }
+            Some((comment, Some((key, value)))) if comment.starts_with("  ") => {
+                let value = value.split("  ").next().unwrap_or_default();
+                options.push(format!("{indent}  {key}: {value}\n"));
+            }
+            _ if line.trim() == "options: {}" => {
+                text.push_str(&format!("{indent}options:\n{}", options.concat()));
+            }
+            _ => text.push_str(&format!("{line}\n")),
+        }
+        if comment.is_none() {
+            options.clear();
+        }
+    }
+    text
+}
+
+fn key_of(text: &str) -> Option<(&str, &str)> {
+    let (key, value) = text.split_once(": ")?;
+    let is_key = key.starts_with(|first: char| first.is_ascii_lowercase())
+        && key
+            .chars()
+            .all(|character| character.is_ascii_alphabetic() || character == '_');
+    (is_key && !value.is_empty()).then_some((key, value))
 }
 
 /// The settings of a document by their path, with the default of those that are one value.
@@ -165,5 +212,18 @@ pub fn check(
         "{} faults\n{}",
         faults.len(),
         faults.join("\n")
+    );
+}
+
+#[test]
+fn settings_in_comments_are_found() {
+    let found = leaves(&uncommented(
+        "# Times: 5s, 2m\n# include: webhooks.yml\n#   A file.\neach_list:\n  # block: refuse.\n  action: block\n  # As:\n  #   case: true   equal\n  #   skip: []     between\n  options: {}\n",
+    ));
+    let paths: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
+    let options = ["each_list.options.case", "each_list.options.skip"];
+    assert_eq!(
+        paths,
+        [&["each_list.action"], &options[..], &["include"]].concat()
     );
 }

@@ -14,8 +14,11 @@ mod unknown_commands;
 mod usage;
 
 pub use hooks::{HookState, HookStates};
-pub use logs::{LogFormat, LogSettings, LogThrottle, Logs, Losses, say, start_logs};
-pub use metrics::{Metrics, OutboxGauges, OutboxTotals, Stage};
+pub use logs::{
+    CallerLimits, CallerLines, LogFormat, LogSettings, LogThrottle, Logs, Losses, is_obeyed, say,
+    start_logs,
+};
+pub use metrics::{Metrics, OutboxGauges, OutboxTotals, PortMetrics, Stage};
 pub use spread::Spread;
 pub use unknown_commands::UnknownCommands;
 pub use usage::{UsageLevel, UsageLimits};

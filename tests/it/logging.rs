@@ -12,8 +12,15 @@ use crate::harness::{Callgate, Setup, http, wait_for, within};
 const POLICY: &str = "lists: {bad: {words: [forbidden]}}\nhooks: {beforeSendSingleMsg: {}}\n";
 const SOON: Duration = Duration::from_secs(20);
 
+/// One sender may make as many lines as it likes.
+fn unlimited() -> Setup {
+    Setup::new(POLICY)
+        .engine("log.lines_per_sender_max", "0")
+        .engine("log.lines_per_address_max", "0")
+}
+
 fn setup() -> Setup {
-    Setup::new(POLICY).engine("log.queue_bytes_max", "16KiB")
+    unlimited().engine("log.queue_bytes_max", "16KiB")
 }
 
 fn lost(callgate: &Callgate, reason: &str) -> f64 {
@@ -101,7 +108,7 @@ fn a_pipe_that_nobody_reads_costs_no_answer() {
 
 #[test]
 fn nobody_makes_more_than_a_set_rate_of_lines() {
-    let setup = Setup::new(POLICY).engine("log.lines_per_second_max", "5");
+    let setup = unlimited().engine("log.lines_per_second_max", "5");
     let callgate = setup.start();
     let started = std::time::Instant::now();
     check_answers(&callgate, 100);
@@ -116,6 +123,38 @@ fn nobody_makes_more_than_a_set_rate_of_lines() {
             .contains("log lines are missing here")
             .then_some(())
     });
+}
+
+/// A sender that is refused again and again neither floods the log nor hides what others do, and
+/// its next line says what is missing.
+#[test]
+fn one_sender_makes_no_more_than_its_rate_of_lines() {
+    let callgate = Setup::new(POLICY)
+        .engine("log.lines_per_sender_max", "5")
+        .start();
+    let started = std::time::Instant::now();
+    check_answers(&callgate, 100);
+    let answer = callgate.call_from("quiet", SINGLE, "a forbidden word");
+    assert_eq!(answer.json()["nextCode"], 1);
+    let seconds = started.elapsed().as_secs() as usize + 1;
+    let log = wait_for("the quiet one's line", SOON, || {
+        let seen = lost(&callgate, "caller") as usize + lines(&callgate.log()) == 201;
+        seen.then(|| callgate.log())
+    });
+    let made = lines(&log);
+    assert!(made <= 5 * (seconds + 1) + 1, "{made} in {seconds} s");
+    wait_for("a line that says what was held back", SOON, || {
+        callgate.call(SINGLE, "a forbidden word");
+        let log = callgate.log();
+        let mut told = log
+            .lines()
+            .filter_map(|line| line.split("held_back=").nth(1));
+        told.any(|rest| !rest.starts_with('0')).then_some(())
+    });
+}
+
+fn lines(log: &str) -> usize {
+    log.matches("action=\"block\"").count()
 }
 
 #[test]

@@ -19,6 +19,7 @@ use self::report::Report;
 use self::trial::{Effort, Trial};
 use super::exit::EXIT_BAD_INPUT;
 use super::files::Files;
+use super::output;
 use crate::policy::{
     self, CompileContext, WordList, everyday_messages, language_name, messages_of,
 };
@@ -91,7 +92,7 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
         kinds => kinds.to_vec(),
     };
     let Some(name) = &args.list else {
-        print!("{}", table::markdown(&kinds, effort));
+        output::page(&table::markdown(&kinds, effort))?;
         return Ok(ExitCode::SUCCESS);
     };
     let list = match find(files, name)? {
@@ -127,9 +128,9 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
         max_false_hits: args.max_false_hits,
     };
     if args.json {
-        println!("{}", report.json());
+        output::line(&report.json().to_string())?;
     } else {
-        print!("{}", report.text());
+        output::page(&report.text())?;
     }
     Ok(match report.missed() {
         missed if missed.is_empty() => ExitCode::SUCCESS,
@@ -139,7 +140,7 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
 
 fn refuse(problems: &[String]) -> ExitCode {
     for problem in problems {
-        eprintln!("{problem}");
+        output::complain(&output::plain(problem));
     }
     ExitCode::from(EXIT_BAD_INPUT)
 }

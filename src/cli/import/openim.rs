@@ -10,6 +10,7 @@ use anyhow::Context;
 use crate::cli::engine_file::load_config;
 use crate::cli::exit::EXIT_BAD_INPUT;
 use crate::cli::files::Files;
+use crate::cli::output;
 use crate::config;
 use crate::import::{OpenImImport, import_openim};
 use crate::settings::Severity;
@@ -41,9 +42,7 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     let listeners = listeners.map_or_else(|_| config::default_listeners(), |it| it.listeners());
     let import = OpenImImport { listeners, policy };
     let (text, problems) = import_openim(&name, &bytes, &import);
-    for problem in &problems {
-        eprintln!("{problem}");
-    }
+    output::problems(&problems);
     let mut severities = problems.iter().map(|problem| problem.severity);
     match text.filter(|_| severities.all(|one| one != Severity::Error)) {
         None => Ok(ExitCode::from(EXIT_BAD_INPUT)),
@@ -73,7 +72,7 @@ fn old_policy(directory: &Path) -> anyhow::Result<Result<Option<(String, String)
 
 fn write(args: &Args, text: &str) -> anyhow::Result<ExitCode> {
     let Some(output) = &args.output else {
-        print!("{text}");
+        output::data(&text)?;
         return Ok(ExitCode::SUCCESS);
     };
     let name = output.display();
@@ -85,6 +84,6 @@ fn write(args: &Args, text: &str) -> anyhow::Result<ExitCode> {
 }
 
 fn refuse(why: &str) -> ExitCode {
-    eprintln!("callgate: {why}");
+    output::complain(&format!("callgate: {why}"));
     ExitCode::from(EXIT_BAD_INPUT)
 }

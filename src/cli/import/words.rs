@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::cli::exit::EXIT_BAD_INPUT;
+use crate::cli::output::{self, plain};
 use crate::import::{DropReason, ImportedWords, WordFormat, WordImport, import_words};
 
 /// A longer file is no word list but a mistake.
@@ -112,7 +113,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(match import(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("callgate: {why}");
+            output::complain(&format!("callgate: {why}"));
             ExitCode::from(EXIT_BAD_INPUT)
         }
     })
@@ -205,8 +206,8 @@ fn report(args: &Args, file: &str, imported: &ImportedWords) {
         let report = Report { file, imported };
         let json = serde_json::to_string(&report).expect("a report is plain data");
         return match args.output {
-            Some(_) => println!("{json}"),
-            None => eprintln!("{json}"),
+            Some(_) => drop(output::line(&json)),
+            None => output::complain(&json),
         };
     }
     // Comments are no news.
@@ -215,37 +216,43 @@ fn report(args: &Args, file: &str, imported: &ImportedWords) {
         .filter(|one| one.reason != DropReason::Comment)
         .collect();
     for one in told.iter().take(args.report_max) {
-        eprintln!(
+        output::complain(&format!(
             "{file}:{}: `{}` is left out: {}",
-            one.line, one.text, one.reason
-        );
+            one.line,
+            plain(&one.text),
+            one.reason
+        ));
     }
     if let Some(more) = told.len().checked_sub(args.report_max).filter(|n| *n > 0) {
-        eprintln!("{file}: {more} more are left out; --report-max tells more of them");
+        output::complain(&format!(
+            "{file}: {more} more are left out; --report-max tells more of them"
+        ));
     }
     for one in imported.changed.iter().take(args.report_max) {
-        eprintln!(
+        output::complain(&format!(
             "{file}:{}: of `{}` the word is `{}`",
-            one.line, one.text, one.word
-        );
+            one.line,
+            plain(&one.text),
+            plain(&one.word)
+        ));
     }
     if let Some(more) = (imported.changed.len())
         .checked_sub(args.report_max)
         .filter(|n| *n > 0)
     {
-        eprintln!("{file}: of {more} more a part is the word");
+        output::complain(&format!("{file}: of {more} more a part is the word"));
     }
     if imported.open_ended > 0 {
-        eprintln!(
+        output::complain(&format!(
             "{file}: {} entries have `*` at an end, where the word may go on",
             imported.open_ended
-        );
+        ));
     }
     let format = format!("{:?}", imported.format).to_lowercase();
-    eprintln!(
+    output::complain(&format!(
         "{file}: {} entries, {} left out, read as {format} in {}",
         imported.entries,
         told.len(),
         imported.encoding
-    );
+    ));
 }

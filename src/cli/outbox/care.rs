@@ -89,7 +89,8 @@ pub(super) fn export(files: &Files) -> anyhow::Result<ExitCode> {
     })?;
     printed?;
     if !whole {
-        eprintln!("callgate: some of `{}` could not be read", path.display());
+        let path = path.display();
+        output::complain(&format!("callgate: some of `{path}` could not be read"));
         return Ok(ExitCode::from(EXIT_BAD_INPUT));
     }
     Ok(ExitCode::SUCCESS)

@@ -9,7 +9,9 @@ use crate::admin::outbox as orders;
 use crate::cli::client::{self, AdminClient};
 use crate::cli::engine_file::load_config;
 use crate::cli::files::Files;
+use crate::cli::output;
 use crate::cli::reach::{Asked, Reach, TlsArgs};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::outbox::{self, Kind, OpenError, Outbox};
 use crate::proto::v1;
@@ -50,7 +52,9 @@ impl Client {
                 .clone()
                 .outbox_status(v1::OutboxStatusRequest {})
                 .await),
-            Client::File(outbox, limits) => orders::status(&**outbox, *limits).await.map_err(said),
+            Client::File(outbox, limits) => orders::status(&**outbox, *limits, Clock::start())
+                .await
+                .map_err(said),
         }
     }
 
@@ -103,7 +107,7 @@ impl Client {
                 check(outbox, request.filter.as_ref()).await?;
                 // Nothing is sent before the next start, so there is nothing to spare.
                 request.rate = u32::MAX;
-                orders::replay(outbox.clone(), request).map_err(said)
+                orders::replay(outbox.clone(), request, Clock::start()).map_err(said)
             }
         }
     }
@@ -116,7 +120,7 @@ impl Client {
             Client::Server(client) => steps(client.clone().discard_events(request).await),
             Client::File(outbox, _) => {
                 check(outbox, request.filter.as_ref()).await?;
-                orders::discard(outbox.clone(), request).map_err(said)
+                orders::discard(outbox.clone(), request, Clock::start()).map_err(said)
             }
         }
     }
@@ -129,7 +133,7 @@ impl Client {
             Client::Server(client) => steps(client.clone().retry_pending(request).await),
             Client::File(outbox, _) => {
                 check(outbox, request.filter.as_ref()).await?;
-                Ok(orders::retry(outbox.clone(), request))
+                Ok(orders::retry(outbox.clone(), request, Clock::start()))
             }
         }
     }
@@ -169,7 +173,8 @@ fn open_file(config: &Config, url: &str) -> anyhow::Result<Arc<dyn Outbox>> {
     if !config.outbox.path.exists() {
         bail!("no callgate answers at {url}, and there is no outbox at `{path}`");
     }
-    let on_fatal = |why: &str| eprintln!("callgate: the disk of the outbox failed: {why}");
+    let on_fatal =
+        |why: &str| output::complain(&format!("callgate: the disk of the outbox failed: {why}"));
     outbox::open(&config.outbox, Box::new(on_fatal)).map_err(|error| match error {
         OpenError::Locked { .. } => anyhow!(
             "`{path}` is in use by a server that does not answer at {url}; name its `admin.listen` with --server"

@@ -88,7 +88,7 @@ async fn print(
     let mut left = limit;
     loop {
         if left == 0 {
-            eprintln!("there are more; `--limit` prints them");
+            output::complain("there are more; `--limit` prints them");
             return Ok(());
         }
         let asked = PAGE.min(u32::try_from(left).unwrap_or(PAGE));

@@ -63,6 +63,36 @@ async fn an_endpoint_that_fails_for_five_days_is_paused_and_tried_every_half_hou
     assert_eq!(stats.counts.pending, 0);
 }
 
+/// With nothing new to tell, an event that would wait for a day tries the paused endpoint, and
+/// after a restart too.
+#[tokio::test(start_paused = true)]
+async fn a_paused_endpoint_is_tried_every_half_hour_by_what_waits_for_a_day() {
+    let days = ["1d"; 12].join(", ");
+    let mut bench = Bench::new(&format!(
+        "retry_waits: [{days}], events: {{pending_age_max: 0s}}"
+    ));
+    let worker = bench.serve(QUICK, |_| busy(500, None));
+    bench.accept(&["a/k", "b/l", "c"]).await;
+    tokio::time::sleep(7 * DAY).await;
+    assert!(bench.stats().await.health.paused.is_some());
+    let seen = bench.calls().len();
+    tokio::time::sleep(3 * HOUR).await;
+    let tried = bench.calls().len() - seen;
+    assert!((6..=7).contains(&tried), "{tried}");
+    bench.restart(bench.clock.now_ms());
+    worker.await.unwrap();
+    let worker = bench.serve(QUICK, |_| busy(500, None));
+    let seen = bench.calls().len();
+    tokio::time::sleep(3 * HOUR).await;
+    let tried = bench.calls().len() - seen;
+    assert!((6..=20).contains(&tried), "{tried}");
+    bench.restart(bench.clock.now_ms());
+    worker.await.unwrap();
+    let _worker = bench.serve(QUICK, |_| Delivery::Delivered);
+    tokio::time::sleep(HOUR).await;
+    assert_eq!(bench.stats().await.counts.delivered, 3);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_asks_for_time_is_left_alone_for_it() {
     for status in [429, 503] {

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
+use prometheus_client::metrics::counter::Counter;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout_at};
 
@@ -12,10 +13,16 @@ use crate::decision::{Decider, Refusal, Replacement, RoomReply};
 use crate::dialect;
 use crate::event::{DialectId, Message};
 use crate::policy::CompileContext;
+use crate::telemetry::CallerLimits;
 
 const LIMITS: WaitLimits = WaitLimits {
     per_key_max: 3,
     all_max: 100,
+};
+
+const NO_LIMITS: CallerLimits = CallerLimits {
+    per_sender_max: 0,
+    per_address_max: 0,
 };
 
 const HOOK: &str = "beforeSendSingleMsg";
@@ -94,6 +101,7 @@ fn world(policy: &str, business: Fake) -> World {
             Arc::<Fake>::clone(&business),
             Arc::clone(&metrics),
             RoomBots::new(Arc::clone(&rooms), LIMITS),
+            CallerLines::new(NO_LIMITS, Counter::default()),
         ),
         business,
         metrics,

@@ -210,7 +210,8 @@ fn read_combos(field: &Field<'_>) -> Vec<Combo> {
         let combo = Combo {
             id,
             all: texts(&section.field("all")),
-            window: window.is_set().then(|| small(&window, 1_000_000)),
+            // Nothing fits into 0 characters: the combination would never match.
+            window: window.is_set().then(|| window.number(1, 1_000_000) as u32),
             none: texts(&section.field("none")),
         };
         section.finish();

@@ -21,12 +21,12 @@ pub(super) fn clean(line: &str, escape: Escape) -> Cow<'_, str> {
     if line.len() > LINE_BYTES_MAX {
         return shortened(line, escape);
     }
-    if !line.chars().any(is_unsafe) {
+    if !line.chars().any(is_obeyed) {
         return Cow::Borrowed(line);
     }
     let mut text = String::with_capacity(line.len() + 16);
     for character in line.chars() {
-        match (is_unsafe(character), escape) {
+        match (is_obeyed(character), escape) {
             (false, _) => text.push(character),
             (true, Escape::Text) => text.extend(character.escape_unicode()),
             // None of them needs two units of UTF-16; writing into a String cannot fail.
@@ -53,8 +53,9 @@ fn shortened(line: &str, escape: Escape) -> Cow<'_, str> {
     })
 }
 
-/// Controls but the tab, line and paragraph ends, and what changes the direction of text.
-fn is_unsafe(character: char) -> bool {
+/// Whether a terminal or a reader obeys a character: controls but the tab, ends of lines and
+/// paragraphs, and what changes the direction of text.
+pub fn is_obeyed(character: char) -> bool {
     match character {
         '\t' => false,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' => true,
@@ -83,11 +84,11 @@ mod tests {
     fn nothing_that_is_obeyed_is_left() {
         let line: String = (0..0x1_0000)
             .filter_map(char::from_u32)
-            .filter(|character| is_unsafe(*character))
+            .filter(|character| is_obeyed(*character))
             .collect();
         for escape in [Escape::Text, Escape::Json] {
             let clean = clean(&line, escape);
-            assert!(!clean.chars().any(is_unsafe));
+            assert!(!clean.chars().any(is_obeyed));
             assert!(!clean.contains(['\n', '\r', '\u{1b}', '\u{9b}', '\u{202e}']));
         }
         assert_eq!(clean("a\nb\u{1b}[2J", Escape::Text), r"a\u{a}b\u{1b}[2J");

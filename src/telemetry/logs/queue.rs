@@ -29,11 +29,13 @@ pub struct Losses {
     pub write: Counter,
     /// There were too many of their kind.
     pub rate: Counter,
+    /// There were too many of one caller.
+    pub caller: Counter,
 }
 
 impl Losses {
     fn count(&self) -> u64 {
-        self.queue.get() + self.write.get() + self.rate.get()
+        self.queue.get() + self.write.get() + self.rate.get() + self.caller.get()
     }
 }
 
@@ -212,6 +214,7 @@ impl<W: Write> Writer<W> {
             queue = losses.queue.get(),
             write = losses.write.get(),
             rate = losses.rate.get(),
+            caller = losses.caller.get(),
             "log lines are missing here"
         );
     }

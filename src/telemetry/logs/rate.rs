@@ -11,6 +11,8 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
+use super::bucket::Bucket;
+
 /// Lets so many lines of each kind through in a second; what was not used is saved up for one.
 #[derive(Debug)]
 pub(super) struct LineRate {
@@ -18,12 +20,6 @@ pub(super) struct LineRate {
     max: u32,
     held_back: Counter,
     kinds: Mutex<HashMap<Identifier, Bucket>>,
-}
-
-#[derive(Debug)]
-struct Bucket {
-    lines: f64,
-    at: Instant,
 }
 
 impl LineRate {
@@ -39,21 +35,12 @@ impl LineRate {
         if self.max == 0 {
             return true;
         }
-        let max = f64::from(self.max);
         // Bounded: kinds are places in the code.
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = kinds.entry(kind).or_insert(Bucket {
-            lines: max,
-            at: now,
-        });
-        let passed = now.saturating_duration_since(bucket.at).as_secs_f64();
-        bucket.lines = (bucket.lines + passed * max).min(max);
-        bucket.at = now;
-        let passes = bucket.lines >= 1.0;
-        if passes {
-            bucket.lines -= 1.0;
-        }
-        passes
+        let bucket = kinds
+            .entry(kind)
+            .or_insert_with(|| Bucket::new(self.max, now));
+        bucket.take(self.max, now)
     }
 }
 

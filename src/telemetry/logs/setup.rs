@@ -14,6 +14,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt};
 
+use super::callers::CallerLimits;
 use super::clean::Escape;
 use super::queue::{Losses, Queue};
 use super::rate::LineRate;
@@ -39,6 +40,7 @@ pub struct LogSettings {
     pub level: String,
     /// Of one kind, in a second; 0 is no limit.
     pub lines_per_second_max: u32,
+    pub callers: CallerLimits,
     /// Of the lines that wait to be written.
     pub queue_bytes_max: usize,
 }

@@ -4,13 +4,14 @@
 //! longer names is forgotten.
 //!
 //! Order, downward: `registry`, `before`, `after`, `outbox`, `endpoints`, `policy`, `stage`,
-//! `process`, `tls`, `series`.
+//! `process`, `ports`, `tls`, `series`.
 
 mod after;
 mod before;
 mod endpoints;
 mod outbox;
 mod policy;
+mod ports;
 mod process;
 mod registry;
 mod series;
@@ -18,5 +19,6 @@ mod stage;
 mod tls;
 
 pub use outbox::{OutboxGauges, OutboxTotals};
+pub use ports::PortMetrics;
 pub use registry::Metrics;
 pub use stage::Stage;

@@ -32,13 +32,14 @@ impl ProcessMetrics {
                 queue: reason("queue"),
                 write: reason("write"),
                 rate: reason("rate"),
+                caller: reason("caller"),
             },
             files: Gauge::default(),
             files_max: Gauge::default(),
         };
         registry.register(
             "log_lines_lost",
-            "Log lines that were not written: the log is too slow (queue), refuses them (write), or they were too many of a kind (rate)",
+            "Log lines that were not written: the log is too slow (queue), refuses them (write), or they were too many of a kind (rate) or of a sender or address (caller)",
             lost,
         );
         registry.register(

@@ -14,6 +14,7 @@ use super::before::BeforeMetrics;
 use super::endpoints::EndpointMetrics;
 use super::outbox::{OutboxGauges, OutboxMetrics, OutboxTotals};
 use super::policy::PolicyMetrics;
+use super::ports::{PortMetrics, PortsMetrics};
 use super::process::ProcessMetrics;
 use super::stage::{Stage, StageMetrics};
 use super::tls::TlsMetrics;
@@ -34,6 +35,7 @@ pub struct Metrics {
     outbox: OutboxMetrics,
     process: ProcessMetrics,
     tls: TlsMetrics,
+    ports: PortsMetrics,
 }
 
 impl Default for Metrics {
@@ -56,6 +58,7 @@ impl Metrics {
             outbox: OutboxMetrics::register(&mut registry),
             process: ProcessMetrics::register(&mut registry),
             tls: TlsMetrics::register(&mut registry),
+            ports: PortsMetrics::register(&mut registry),
             registry,
         }
     }
@@ -154,6 +157,11 @@ impl Metrics {
     /// whether what is on disk is bad.
     pub fn certificates(&self, certificates: &[(String, Option<f64>, bool)]) {
         self.tls.set(certificates);
+    }
+
+    /// Where a port counts its connections.
+    pub fn port(&self, name: &'static str) -> PortMetrics {
+        self.ports.of(name)
     }
 
     /// Where the log counts the lines that it loses.
