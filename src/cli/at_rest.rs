@@ -25,7 +25,7 @@ pub(super) fn keep_private(config: &Config) -> Vec<String> {
         for path in [&config.outbox.path, &config.funtek.rooms] {
             // Of a folder that is not ours, our files alone.
             for file in with_companions(path) {
-                close(&file, 0o600, &mut left);
+                close(&file, &mut left);
             }
         }
     }
@@ -62,26 +62,29 @@ fn take(directory: &Path, depth: usize, left: &mut Vec<String>) {
     if !directory.is_dir() {
         return;
     }
-    close(directory, 0o700, left);
+    close(directory, left);
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         match entry.file_type() {
             Ok(kind) if kind.is_dir() && depth < DEPTH_MAX => take(&entry.path(), depth + 1, left),
-            Ok(kind) if kind.is_file() => close(&entry.path(), 0o600, left),
+            Ok(kind) if kind.is_file() => close(&entry.path(), left),
             _ => {}
         }
     }
 }
 
 #[cfg(unix)]
-fn close(path: &Path, mode: u32, left: &mut Vec<String>) {
+fn close(path: &Path, left: &mut Vec<String>) {
     use std::fs::{Permissions, metadata, set_permissions};
     use std::os::unix::fs::PermissionsExt;
 
     const OTHERS: u32 = 0o077;
     let Ok(found) = metadata(path) else { return };
-    if found.permissions().mode() & OTHERS == 0 {
+    let mode = found.permissions().mode() & 0o7777;
+    if mode & OTHERS == 0 {
         return;
     }
+    // What its owner may do stays: somebody may keep a program there.
+    let mode = mode & !OTHERS;
     if let Err(error) = set_permissions(path, Permissions::from_mode(mode)) {
         let shown = path.display();
         left.push(format!(

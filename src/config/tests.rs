@@ -78,9 +78,9 @@ fn half_a_setting_of_tls_is_refused() {
         "http: {tls: {cert: a.pem}}\ngrpc: {tls: {key: a.key}}\nadmin: {tls: {client_ca: ca.pem}}",
         &[],
         &[
-            "policies/engine.yaml:1:19: http.tls.cert: there is no `key` to it; set both, or neither for plain text",
-            "policies/engine.yaml:2:18: grpc.tls.key: there is no `cert` to it; set both, or neither for plain text",
-            "policies/engine.yaml:3:25: admin.tls.client_ca: the port has no certificate of its own, so it speaks plain text; set `cert` and `key` too",
+            "policies/engine.yaml:1:20: http.tls.cert: there is no `key` to it; set both, or neither for plain text",
+            "policies/engine.yaml:2:19: grpc.tls.key: there is no `cert` to it; set both, or neither for plain text",
+            "policies/engine.yaml:3:26: admin.tls.client_ca: the port has no certificate of its own, so it speaks plain text; set `cert` and `key` too",
         ],
     );
     check(

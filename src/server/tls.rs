@@ -26,6 +26,8 @@ const DRAIN_TIME: Duration = Duration::from_millis(300);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Most that is read of a call in plain text before it is answered.
 const PLAIN_BYTES_MAX: u64 = 64 * 1024;
+/// Some callers say nothing when they do not like our certificate.
+const GONE: &str = "the caller went away in the middle of it; it may not trust our certificate";
 const TOO_LATE: &str = "it was not done in the time for a head (`connections.head_timeout`)";
 const PLAIN_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\n\
     content-length: 42\r\nconnection: close\r\n\r\nthis port speaks TLS: call it by https://\n";
@@ -117,7 +119,7 @@ impl Secured {
     fn note(&self, peer: Peer, failed: &Failed) {
         let Failed { reason, kind, why } = failed;
         self.metrics.handshake_failed(self.port, reason);
-        if matches!(*reason, "closed" | "evicted" | "timeout") {
+        if matches!(*kind, "closed" | "evicted" | "timeout") {
             return debug!(port = self.port, peer = %peer.0, why, "a TLS handshake came to nothing");
         }
         if let Some(held_back) = self.logged.pass(kind) {
@@ -160,7 +162,11 @@ fn closed(error: io::Error) -> Failed {
 fn explained(error: &io::Error) -> Failed {
     let inner = error.get_ref().and_then(|error| error.downcast_ref());
     let Some(error) = inner else {
-        return failed("closed", error.to_string());
+        return Failed {
+            reason: "closed",
+            kind: GONE,
+            why: format!("{GONE}: {error}"),
+        };
     };
     let (reason, hint) = match error {
         Error::NoCertificatesPresented => (
