@@ -83,6 +83,10 @@ impl Service<Request<Incoming>> for Calls {
 }
 
 /// A call that is being answered.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box for the larger one is an allocation for each call over gRPC"
+)]
 pub(super) enum Answering {
     Routed {
         answer: RouteFuture<Infallible>,

@@ -140,3 +140,104 @@ pub(super) async fn attend<T>(
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::Router;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::server::bodies::{BodyBudget, BodyLimits};
+    use crate::server::calls::Routes;
+    use crate::server::connection::Peer;
+
+    const CALL: &[u8] = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi";
+
+    /// One connection from both sides.
+    struct Both {
+        speakers: Speakers,
+        connection: Arc<Connection>,
+        peer: Peer,
+        client: TcpStream,
+    }
+
+    impl Both {
+        async fn new() -> (Both, Watched) {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap());
+            let (client, accepted) = tokio::join!(client, listener.accept());
+            let (stream, address) = accepted.unwrap();
+            let connection = Arc::new(Connection::new());
+            let watched = Watched::new(stream, Arc::clone(&connection));
+            let both = Both {
+                speakers: Speakers::new(10),
+                connection,
+                peer: Peer(address),
+                client: client.unwrap(),
+            };
+            (both, watched)
+        }
+
+        fn start(&self, stream: Watched) -> Exchange {
+            let limits = BodyLimits {
+                timeout: Duration::from_secs(10),
+                connection_bytes_max: 1000,
+                process_bytes_max: 1000,
+            };
+            let calls = Calls {
+                routes: Routes::Routed(Router::new().fallback(|body: String| async { body })),
+                endless: &[],
+                bodies: Arc::new(BodyBudget::new(limits)),
+                connection: Arc::clone(&self.connection),
+                peer: self.peer,
+            };
+            self.speakers.start(stream, calls, false)
+        }
+
+        /// Sends some bytes and waits for one answer, while the other side is served.
+        async fn answered(&mut self, exchange: &mut Exchange, sent: &[u8]) {
+            self.client.write_all(sent).await.unwrap();
+            let mut came = Vec::new();
+            while !came.ends_with(b"\r\n\r\nhi") {
+                tokio::select! {
+                    read = self.client.read_buf(&mut came) => assert!(read.unwrap() > 0),
+                    ended = &mut *exchange => panic!("{ended:?}"),
+                }
+            }
+        }
+
+        /// Whether the connection could be bare, long after its last call.
+        fn rests(&self) -> bool {
+            self.connection.rests(Instant::now() + 2 * REST, REST)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_rested_is_served_again() {
+        let (mut both, mut stream) = Both::new().await;
+        assert!(!both.rests(), "it never asked");
+        for _ in 0..3 {
+            let mut exchange = both.start(stream);
+            both.answered(&mut exchange, CALL).await;
+            assert!(both.rests());
+            assert!(!both.connection.rests(Instant::now(), REST), "not yet");
+            stream = exchange.rest().expect("it is HTTP/1.1");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_came_of_the_next_call_is_kept_and_has_its_time_for_a_head() {
+        let (mut both, stream) = Both::new().await;
+        let mut exchange = both.start(stream);
+        let (half, other_half) = CALL.split_at(20);
+        both.answered(&mut exchange, &[CALL, half].concat()).await;
+        let stream = exchange.rest().expect("it is HTTP/1.1");
+        assert!(!both.rests(), "half a head has come");
+        let mut exchange = both.start(stream);
+        both.answered(&mut exchange, other_half).await;
+        assert!(both.rests());
+    }
+}
