@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,14 +134,23 @@ impl Before {
     }
 
     /// Decides on one event. Always answers, before the caller's limit; never an error.
-    pub async fn decide(&self, event: &Event, caller: Caller) -> Settled {
-        self.settle(event, caller, None).await
+    pub fn decide<'a>(
+        &'a self,
+        event: &'a Event,
+        caller: Caller,
+    ) -> impl Future<Output = Settled> + Send + use<'a> {
+        self.settle(event, caller, None)
     }
 
     /// Decides on an event whose call was shed: the filters look at it as at any other, and
     /// `failure` is the outcome of asking.
-    pub async fn shed(&self, event: &Event, caller: Caller, failure: &Failure) -> Settled {
-        self.settle(event, caller, Some(failure)).await
+    pub fn shed<'a>(
+        &'a self,
+        event: &'a Event,
+        caller: Caller,
+        failure: &'a Failure,
+    ) -> impl Future<Output = Settled> + Send + use<'a> {
+        self.settle(event, caller, Some(failure))
     }
 
     /// Decides where there is no event to look at: a call that cannot be read.
@@ -170,8 +180,12 @@ impl Before {
         };
         let mut times = Times::default();
         let budget = budget(rules, &caller);
-        let walk = AssertUnwindSafe(self.walk(&snapshot, event, budget, shed, &mut times));
-        let decision = walk.catch_unwind().await.unwrap_or_else(|_| {
+        let walked = {
+            // Pinned here, so that it is not moved again: it has room for every step.
+            let walk = pin!(self.walk(&snapshot, event, budget, shed, &mut times));
+            AssertUnwindSafe(walk).catch_unwind().await
+        };
+        let decision = walked.unwrap_or_else(|_| {
             let failure = Failure::new(FailureClass::Internal, "callgate panicked");
             self.log_failure(Some(event.hook), &failure);
             snapshot.failed(Some(event.hook), &failure)
@@ -241,7 +255,14 @@ impl Before {
         let (found, is_new) = match before {
             Some(found) => (found, false),
             None => {
-                let found = self.long_scans.run(snapshot, scan, budget.deadline).await;
+                let found = match self.long_scans.here(scan) {
+                    Some(found) => found,
+                    // Rare, so that its state is in a box and makes no other decision larger.
+                    None => {
+                        let long = self.long_scans.run(snapshot, scan, budget.deadline);
+                        Box::pin(long).await
+                    }
+                };
                 let found = Arc::new(found);
                 let remember = |key| self.reuse.remember(key, scan.event(), &found);
                 let matters = scan.is_first() && (is_long || found.count() > 0);
@@ -259,9 +280,19 @@ impl Before {
             event: ask.event(),
             replacement: ask.replacement(),
         };
-        if question.event.ordering_key.is_empty() {
-            return self.ask_business(question, budget, times).await;
+        match question.event.ordering_key.is_empty() {
+            true => self.ask_business(question, budget, times).await,
+            // Few events have an order; see above.
+            false => Box::pin(self.ask_in_turn(question, budget, times)).await,
         }
+    }
+
+    async fn ask_in_turn(
+        &self,
+        question: Question<'_>,
+        budget: TimeBudget,
+        times: &mut Times,
+    ) -> Outcome {
         let visit = match self.room_bots.visit(question, budget.deadline).await {
             Ok(visit) => visit,
             Err(failure) => return self.not_asked(question.event.hook, failure),

@@ -48,21 +48,23 @@ impl Drop for Pending<'_> {
 }
 
 impl LongScans {
-    /// Searches the texts of a scan. Those that cannot be before the deadline are not: the answer
-    /// must come, and says so.
+    /// Searches texts that take no time worth speaking of; `None` for others.
+    pub(super) fn here(&self, scan: &Scan<'_>) -> Option<Found> {
+        if scan.cost() > STEPS_HERE_MAX {
+            return None;
+        }
+        // What a text costs is seldom more than usual; of one that does the search begins anew.
+        SCRATCH.with_borrow_mut(|scratch| scan.run_within(STEPS_HERE_MAX, scratch))
+    }
+
+    /// Searches the texts of a scan elsewhere. Those that cannot be before the deadline are not:
+    /// the answer must come, and says so.
     pub(super) async fn run(
         &self,
         snapshot: &Arc<Snapshot>,
         scan: &Scan<'_>,
         deadline: Instant,
     ) -> Found {
-        // What a text costs is seldom more than usual; of one that does the search begins anew.
-        if scan.cost() <= STEPS_HERE_MAX
-            && let Some(found) =
-                SCRATCH.with_borrow_mut(|scratch| scan.run_within(STEPS_HERE_MAX, scratch))
-        {
-            return found;
-        }
         let waiting = self.pending.fetch_add(1, Ordering::Relaxed);
         let _pending = Pending(&self.pending);
         if waiting >= LONG_SCANS_MAX {

@@ -15,7 +15,12 @@ use memchr::{memchr, memchr2};
 /// Half of a surrogate pair becomes U+FFFD, as in Go's decoder.
 pub(crate) fn decode(literal: &str) -> Cow<'_, str> {
     let inner = inside(literal);
-    let Some(run) = memchr(b'\\', inner.as_bytes()) else {
+    let escape = match inner.len() {
+        // Most are keys and ids, too short for a search to pay.
+        ..SHORT => inner.bytes().position(|byte| byte == b'\\'),
+        _ => memchr(b'\\', inner.as_bytes()),
+    };
+    let Some(run) = escape else {
         return Cow::Borrowed(inner);
     };
     let mut out = String::with_capacity(inner.len());
@@ -182,9 +187,13 @@ fn units(inner: &str) -> Vec<(char, Range<usize>)> {
     units
 }
 
+/// What stands between the quotes, as far as there are any.
 fn inside(literal: &str) -> &str {
-    let inner = literal.strip_prefix('"').unwrap_or(literal);
-    inner.strip_suffix('"').unwrap_or(inner)
+    // Bytes are looked at, for this is done with every key and string of a call.
+    let bytes = literal.as_bytes();
+    let from = usize::from(bytes.first() == Some(&b'"'));
+    let quoted = bytes.len() > from && bytes.last() == Some(&b'"');
+    &literal[from..bytes.len() - usize::from(quoted)]
 }
 
 /// The character of the escape that `rest` starts with, and how many bytes it takes.
