@@ -3,10 +3,10 @@
 use std::panic::resume_unwind;
 use std::thread;
 
-/// How nice the thread is: where every core is busy it still gets a quarter of one, so that an edit
+/// How nice the thread is: where every core is busy it still gets half of its share, so that an edit
 /// comes into force.
 #[cfg(target_os = "linux")]
-const NICE: i32 = 5;
+const NICE: i32 = 3;
 
 /// Does the work on a thread of low priority, and waits for it.
 pub(super) fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
