@@ -153,6 +153,7 @@ mod tests {
     use crate::server::bodies::{BodyBudget, BodyLimits};
     use crate::server::calls::Routes;
     use crate::server::connection::Peer;
+    use crate::server::socket::Socket;
 
     const CALL: &[u8] = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi";
 
@@ -171,7 +172,7 @@ mod tests {
             let (client, accepted) = tokio::join!(client, listener.accept());
             let (stream, address) = accepted.unwrap();
             let connection = Arc::new(Connection::new());
-            let watched = Watched::new(stream, Arc::clone(&connection));
+            let watched = Watched::new(Socket::Plain(stream), Arc::clone(&connection));
             let both = Both {
                 speakers: Speakers::new(10),
                 connection,
@@ -193,6 +194,7 @@ mod tests {
                 bodies: Arc::new(BodyBudget::new(limits)),
                 connection: Arc::clone(&self.connection),
                 peer: self.peer,
+                certificate: None,
             };
             self.speakers.start(stream, calls, false)
         }
