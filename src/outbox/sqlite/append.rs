@@ -53,6 +53,9 @@ impl Store {
     /// Of entries that repeat nothing of their series.
     fn append_new(&mut self, entries: &[&NewEntry]) -> Result<Result<Vec<Appended>, AppendError>> {
         let bytes: u64 = entries.iter().map(|entry| entry.bytes()).sum();
+        if self.is_short(bytes, entries) {
+            self.record_delivered()?;
+        }
         if self.room_for(bytes, entries.len() as u64).is_err() {
             // Duplicates need no room; to look for them is worth it only here.
             let (mut bytes, mut events) = (0, 0);
@@ -85,8 +88,8 @@ impl Store {
                 self.ids.accept_ended(digest, forget_at_ms);
                 continue;
             }
-            self.ids.accept(digest);
             let seq = self.counters.add_event(entry);
+            self.ids.accept(seq, digest);
             let pairs = self.counters.add_pairs(seq, entry, &full);
             rows.push(Row { seq, entry, pairs });
         }
@@ -100,6 +103,13 @@ impl Store {
             }
         }
         Ok(Ok(appended))
+    }
+
+    /// Whether there is too little room, unless something was delivered meanwhile.
+    fn is_short(&self, bytes: u64, entries: &[&NewEntry]) -> bool {
+        let max = self.config.endpoint_bytes_max;
+        self.room_for(bytes, entries.len() as u64).is_err()
+            || !without_room(entries.iter().copied(), &self.counters, max).is_empty()
     }
 
     /// The endpoints that have no room for their part of a call. An event for such alone refuses

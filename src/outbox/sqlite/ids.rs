@@ -5,13 +5,14 @@
 //! that keeping an id takes no page of its own, as it would in an index. What is asked is a set in
 //! memory, made from them when the first event comes.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use ring::digest::SHA256;
 use rusqlite::{Connection, OptionalExtension, Params, Result, params};
 
 use super::counters::Counters;
+use super::event::lossy;
 use super::number::{from_sql, to_sql};
 use crate::outbox::rules::SWEEP_MAX;
 
@@ -19,6 +20,9 @@ use crate::outbox::rules::SWEEP_MAX;
 pub(super) type Digest = u128;
 
 const DIGEST_BYTES: usize = size_of::<Digest>();
+/// Ids of events that are here and stand in no row of digests, so that one that is soon delivered
+/// never does. They are few enough to be read from the events at a start.
+const UNHELD_MAX: usize = if cfg!(test) { 5 } else { 1024 };
 /// Ids in a row that is written again with every end of one of its events: less than a page.
 const ROW_IDS_MAX: usize = 128;
 
@@ -27,10 +31,17 @@ const ROW_IDS_MAX: usize = 128;
 pub(super) struct Ids {
     /// `None` until it is asked for.
     known: Option<HashSet<Digest, BuildHasherDefault<Taken>>>,
-    /// Of the events accepted, in their order without gaps.
-    accepted: Vec<Digest>,
-    /// The events that ended.
+    /// Up to this event those that are here stand in rows; `None` until it is read.
+    held_to: Option<i64>,
+    /// Of those that are here behind it, as of the last commit.
+    unheld: BTreeMap<i64, Digest>,
+    /// Of the events accepted.
+    accepted: Vec<(i64, Digest)>,
+    /// Up to this event those that are here stand in rows once the transaction is committed.
+    written_to: Option<i64>,
+    /// The events that ended and stand in rows, and the others.
     gone: Vec<i64>,
+    gone_unheld: Vec<i64>,
     /// Of events that ended, with the times until which they are remembered.
     ended: Vec<(u64, Digest)>,
     /// What the transaction did to the known ones, in its order: each id, and whether it was known
@@ -80,15 +91,18 @@ impl Ids {
         self.undo.clear();
     }
 
-    /// An event that is here now, the next in the order of acceptance.
-    pub(super) fn accept(&mut self, digest: Digest) {
-        self.accepted.push(digest);
+    /// An event that is here now.
+    pub(super) fn accept(&mut self, seq: i64, digest: Digest) {
+        self.accepted.push((seq, digest));
         self.add(digest);
     }
 
     /// An event is not here any more.
     pub(super) fn end(&mut self, seq: i64, digest: Digest, forget_at_ms: u64) {
-        self.gone.push(seq);
+        match self.held_to {
+            Some(held_to) if seq > held_to => self.gone_unheld.push(seq),
+            _ => self.gone.push(seq),
+        }
         self.ended.push((forget_at_ms, digest));
         self.forget_from_ms = self.forget_from_ms.min(forget_at_ms);
     }
@@ -127,8 +141,22 @@ impl Ids {
         }
         *self = Ids {
             known,
+            held_to: self.held_to,
+            unheld: std::mem::take(&mut self.unheld),
             ..Ids::default()
         };
+    }
+
+    /// The transaction is in the file.
+    pub(super) fn committed(&mut self) {
+        self.unheld.extend(self.accepted.drain(..));
+        for seq in self.gone_unheld.drain(..) {
+            self.unheld.remove(&seq);
+        }
+        if let Some(held_to) = self.written_to.take() {
+            self.held_to = Some(held_to);
+            self.unheld = self.unheld.split_off(&(held_to + 1));
+        }
     }
 }
 
@@ -141,7 +169,7 @@ impl Ids {
         counters: &Counters,
     ) -> Result<bool> {
         if self.known.is_none() {
-            self.write(connection, counters.last_seq)?;
+            self.write(connection)?;
             self.load(connection, counters)?;
         }
         let known = self.known.as_ref();
@@ -159,23 +187,70 @@ impl Ids {
                 known.extend(digests(ids).filter(|&digest| digest != 0));
             }
         }
+        // The others stand in their events alone.
+        let held_to = self.open(connection)?;
+        let sql = "SELECT seq, id FROM event WHERE seq > ?1 ORDER BY seq";
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query([held_to])?;
+        while let Some(row) = rows.next()? {
+            let digest = digest(&lossy(row, 1)?);
+            known.insert(digest);
+            self.unheld.insert(row.get(0)?, digest);
+        }
+        known.extend(self.accepted.iter().map(|(_, digest)| *digest));
         self.known = Some(known);
         Ok(())
     }
 
-    /// Writes what the transaction has changed; once for all of its calls.
-    pub(super) fn write(&mut self, connection: &Connection, last_seq: i64) -> Result<()> {
-        let accepted = std::mem::take(&mut self.accepted);
-        let mut first = last_seq - accepted.len() as i64 + 1;
-        for together in accepted.chunks(ROW_IDS_MAX) {
-            let ids = to_bytes(together.iter().copied());
-            execute(
-                connection,
-                "INSERT INTO held VALUES (?1, ?2)",
-                params![first, ids],
-            )?;
-            first += together.len() as i64;
+    /// Up to where events stand in rows; behind the last row none does.
+    pub(super) fn open(&mut self, connection: &Connection) -> Result<i64> {
+        if let Some(held_to) = self.held_to {
+            return Ok(held_to);
         }
+        let sql = "SELECT first, length(ids) FROM held ORDER BY first DESC LIMIT 1";
+        let last: Option<(i64, i64)> = connection
+            .prepare_cached(sql)?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let held_to = last.map_or(0, |(first, bytes)| first + bytes / DIGEST_BYTES as i64 - 1);
+        self.held_to = Some(held_to);
+        Ok(held_to)
+    }
+
+    /// Puts ids into rows when those that stand in none are many; the newest stay without.
+    pub(super) fn write_held(&mut self, connection: &Connection) -> Result<()> {
+        // Until they were read, those of the process before are not known here.
+        if self.known.is_none() || self.unheld.len() <= UNHELD_MAX {
+            return Ok(());
+        }
+        let gone: BTreeSet<i64> = self.gone_unheld.iter().copied().collect();
+        let here: Vec<(i64, Digest)> = self
+            .unheld
+            .iter()
+            .map(|(seq, digest)| (*seq, *digest))
+            .filter(|(seq, _)| !gone.contains(seq))
+            .take(self.unheld.len() - UNHELD_MAX / 2)
+            .collect();
+        let mut left = here.as_slice();
+        while let Some(&(first, _)) = left.first() {
+            let end = first + ROW_IDS_MAX as i64;
+            let (row, rest) = left.split_at(left.partition_point(|(seq, _)| *seq < end));
+            let mut ids = vec![0; (row[row.len() - 1].0 - first + 1) as usize];
+            for (seq, digest) in row {
+                ids[(seq - first) as usize] = *digest;
+            }
+            let sql = "INSERT INTO held VALUES (?1, ?2)";
+            execute(connection, sql, params![first, to_bytes(ids.into_iter())])?;
+            left = rest;
+        }
+        if let Some((last, _)) = here.last() {
+            self.written_to = Some(*last);
+        }
+        Ok(())
+    }
+
+    /// Writes what the transaction has changed; once for all of its calls.
+    pub(super) fn write(&mut self, connection: &Connection) -> Result<()> {
         self.write_gone(connection)?;
         let ended = std::mem::take(&mut self.ended);
         for together in ended.chunk_by(|one, next| one.0 == next.0) {
@@ -228,7 +303,7 @@ impl Ids {
         if too_many(counters) == 0 && now_ms < self.forget_from_ms {
             return Ok(());
         }
-        self.write(connection, counters.last_seq)?;
+        self.write(connection)?;
         let mut room = SWEEP_MAX;
         while room > 0 {
             let sql = "SELECT number, forget_at_ms, ids FROM ended ORDER BY number LIMIT 1";
@@ -284,7 +359,7 @@ mod tests {
         ids.begin();
         for &(change, digest) in changes {
             match change {
-                '+' => ids.accept(digest),
+                '+' => ids.accept(1, digest),
                 _ => ids.forget(digest),
             }
         }

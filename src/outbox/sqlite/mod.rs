@@ -9,7 +9,7 @@
 //!
 //! Order, downward: `repair`, `inspect`, `salvage`, `writer`, `start`, `maintenance`, `append`, `settle`, `claim`,
 //! `deliver`, `sweep`, `latest`, `dead`, `discards`, `pending`, `stats`, `promote`, `order`, `store`, `file`,
-//! `event`, `window`, `ids`, `claims_file`, `counters`, `reserve`, `file_watch`, `number`.
+//! `window`, `ids`, `claims_file`, `counters`, `event`, `reserve`, `file_watch`, `number`.
 
 mod append;
 mod claim;
@@ -241,7 +241,7 @@ impl Outbox for Sqlite {
         let asked = Asked {
             adds: true,
             synced: true,
-            records: true,
+            records: false,
         };
         self.call_that(asked, count, move |store| store.append(&entries))
             .await?

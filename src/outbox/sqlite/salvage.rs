@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
+use super::counters::{UNCOUNTED_MAX, numbers};
 use super::event::{Stored, lossy};
 use super::file;
 use super::number::from_sql;
@@ -103,9 +104,33 @@ impl Frame {
                 frame.torn.push(endpoint);
             }
         }
+        frame.count_events(connection);
         // One that cannot be read is told again, which is no loss.
         let _ = frame.read_done(connection);
         Ok(frame)
+    }
+
+    /// Counts the events in, as far as they can be read, that the counters do not know yet.
+    fn count_events(&mut self, connection: &Connection) {
+        let count = |frame: &mut Frame| -> Result<()> {
+            let sql = "SELECT seq, endpoints FROM event WHERE seq > ?1 ORDER BY seq";
+            let mut statement = connection.prepare(sql)?;
+            let mut rows = statement.query([frame.last_seq])?;
+            while let Some(row) = rows.next()? {
+                frame.last_seq = row.get(0)?;
+                for number in numbers(&lossy(row, 1)?) {
+                    if let Some(endpoint) = frame.endpoints.get_mut(&number) {
+                        endpoint.counts.accepted += 1;
+                        endpoint.counts.pending += 1;
+                    }
+                }
+            }
+            Ok(())
+        };
+        // What is behind one that cannot be read is found by its place.
+        if count(self).is_err() {
+            self.last_seq += UNCOUNTED_MAX;
+        }
     }
 
     fn read_done(&mut self, connection: &Connection) -> Result<()> {

@@ -42,6 +42,8 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn new(connection: Connection, config: &Config) -> Result<Store> {
         let counters = Counters::load(&connection)?;
+        let mut ids = Ids::default();
+        ids.open(&connection)?;
         Ok(Store {
             opened: (None, counters.last_seq),
             committed_seq: counters.last_seq,
@@ -50,7 +52,7 @@ impl Store {
             counters,
             connection,
             config: config.clone(),
-            ids: Ids::default(),
+            ids,
             retire_from_ms: 0,
             latest_from_ms: 0,
             work: Work::default(),
@@ -80,9 +82,11 @@ impl Store {
 
     /// Ends the transaction; synced when this returns, if it is to be.
     pub(super) fn commit(&mut self) -> Result<()> {
-        self.ids.write(&self.connection, self.counters.last_seq)?;
+        self.ids.write(&self.connection)?;
+        self.ids.write_held(&self.connection)?;
         self.counters.save(&self.connection)?;
         self.execute("COMMIT", [])?;
+        self.ids.committed();
         self.committed_seq = self.counters.last_seq;
         self.tell_windows();
         Ok(())

@@ -128,7 +128,7 @@ pub(super) struct Writer {
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long what was delivered may wait for a commit of others.
-const RECORD_AFTER: Duration = Duration::from_millis(100);
+const RECORD_AFTER: Duration = Duration::from_secs(1);
 
 /// The alarm was raised, and the thread must end.
 struct Ended;
@@ -365,7 +365,9 @@ impl Writer {
     /// The fault of that name: whoever waits is answered as if all went well, and a little later
     /// it does.
     fn answer_early(&mut self, batch: &mut Vec<Job>) -> Result<(), Ended> {
-        let done = self.store.begin().and_then(|()| {
+        let begun = self.store.begin();
+        let recorded = begun.and_then(|()| self.store.record_delivered());
+        let done = recorded.and_then(|()| {
             batch
                 .iter_mut()
                 .try_for_each(|job| job.call.run(&mut self.store))
@@ -400,10 +402,11 @@ impl Writer {
                     .try_for_each(|job| job.call.run(&mut self.store))
             })
             .and_then(|()| self.store.commit());
+        if records {
+            // Failed, it is tried again after the same time.
+            self.record_at = None;
+        }
         let Err(error) = done else {
-            if records {
-                self.record_at = None;
-            }
             return Ok(());
         };
         let fate = fate(&error);
