@@ -232,6 +232,24 @@ fn receivers_are_seen_in_whatever_form_they_come() {
         r#""groupID":"g","memberList":[{"userID":"b","ex":""}]"#,
         &["b"],
     );
+    v3(
+        "callbackAfterGroupMsgReadCommand",
+        r#""sendID":"a","receiveID":"b","unreadMsgNum":4,"contentType":3"#,
+        &["a", "b"],
+    );
+    // A conversation is its group, or both of its users, whose ids may have a `_` in them.
+    let revoked = "callbackBeforeAfterMsgCommand";
+    let of = |conversation: &str, user: &str| {
+        format!(r#""conversationID":"{conversation}","seq":1,"userID":"{user}""#)
+    };
+    v3(revoked, &of("sg_g_1", "a"), &["g_1", "a"]);
+    v3(revoked, &of("si_a_b_c", "b_c"), &["a", "b_c"]);
+    v3(revoked, &of("si_a_b_c", "a"), &["a", "b_c"]);
+    v3(
+        "callbackAfterCreateGroupCommand",
+        r#""groupID":"g","ownerUserID":"o","creatorUserID":"c","initMemberList":[{"userID":"m","roleLevel":20}]"#,
+        &["g", "o", "c", "m"],
+    );
 }
 
 #[test]

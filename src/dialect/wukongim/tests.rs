@@ -150,6 +150,32 @@ fn the_same_push_to_other_users_is_no_repeat() {
     assert_ne!(plain, id(fixture!("msg.offline.v3-gzip.request.json")));
 }
 
+/// One message may be told of several times as it grows or is edited.
+#[test]
+fn states_of_one_message_are_no_repeats_of_each_other() {
+    let id = |more: &str| {
+        let body = format!(
+            r#"[{{"message_id":7,"message_idstr":"7","from_uid":"a","channel_id":"g","channel_type":2,"payload":""{more}}}]"#
+        );
+        events("msg.notify", body.as_bytes())[0]
+            .natural_id
+            .clone()
+            .unwrap()
+    };
+    assert_eq!(id(""), "wukongim.msg.notify:7");
+    assert_eq!(id(r#","expire":0"#), id(""));
+    let states = [
+        "",
+        r#","stream_no":"s","stream_seq":1,"stream_flag":0"#,
+        r#","stream_no":"s","stream_seq":2,"stream_flag":1"#,
+        r#","end":1,"end_reason":0,"stream_data":"aGk=""#,
+        r#","event_meta":{"edited":1}"#,
+    ];
+    let ids: std::collections::BTreeSet<String> = states.iter().map(|state| id(state)).collect();
+    assert_eq!(ids.len(), states.len());
+    assert_eq!(id(states[2]), id(states[2]));
+}
+
 #[test]
 fn presence_is_exact() {
     let lines = |body: &[u8]| -> Vec<String> {
