@@ -25,7 +25,7 @@ const SIZE_MAX: usize = 1 << 20;
 /// Bytes that the automaton of one may take beside that; what does not fit is built again.
 const CACHE_BYTES: usize = 1 << 19;
 /// Steps that each byte of a text may cost, at most. Most expressions cost one.
-const PRICE_MAX: usize = 256;
+const PRICE_MAX: usize = 64;
 /// Caches that are kept for one.
 const CACHES_MAX: usize = 16;
 /// Matches of one expression in one text. Finding all could take time by the square of the
@@ -38,6 +38,10 @@ const LITERAL_BYTES_MAX: usize = 8;
 /// new states, or so many in each that it is clear that it never stops; the last one counts.
 const MEASURED_BYTES: usize = 4 << 10;
 const MEASURED_MAX: usize = 8;
+/// Letters that are tried for one that goes on matching.
+const LETTERS_TRIED: usize = 4;
+/// Bytes of the states that are made meanwhile, at most.
+const MEASURED_CACHE_BYTES: usize = 1 << 25;
 
 /// A compiled regular expression.
 pub(super) struct Expression {
@@ -137,54 +141,17 @@ impl Expression {
         self.forward.get_nfa().memory_usage() + self.reverse.get_nfa().memory_usage()
     }
 
-    /// Walks over a text of the expression's own letters, and counts how often the automaton goes
-    /// where it never was: building a state takes far longer than a step.
+    /// Walks over a text of the expression's own letters that goes on matching where it can, and
+    /// counts how often the automaton goes where it never was: building a state takes far longer
+    /// than a step.
     fn measured_price(&self) -> usize {
-        let classes = self.forward.byte_classes();
-        let letters: Vec<u8> = classes
-            .representatives(0..=u8::MAX)
-            .filter_map(|unit| unit.as_u8())
-            .collect();
-        let mut random = fastrand::Rng::with_seed(0);
-        let mut text = || letters[random.usize(0..letters.len())];
-        let mut cache = self.forward.create_cache();
-        let mut read = |bytes: usize| {
-            let text: Vec<u8> = (0..bytes).map(|_| text()).collect();
-            let mut at = 0;
-            while at < text.len() {
-                let from = Begin {
-                    at,
-                    anchored: false,
-                };
-                let mut steps = 0;
-                let end = forward(
-                    &self.forward,
-                    &mut cache,
-                    &text,
-                    from,
-                    usize::MAX,
-                    &mut steps,
-                );
-                at += match end {
-                    Ok(_) => steps.max(1),
-                    Err(_) => steps + 1,
-                };
-            }
-            cache.memory_usage() + cache.clear_count() * CACHE_BYTES
-        };
-        // Each state has a row of the width of the alphabet, and itself beside it.
-        let row = (4 << self.forward.byte_classes().stride2()) + 64;
-        let (mut states, mut before) = (0, 0);
-        for nth in 0..MEASURED_MAX {
-            let after = read(MEASURED_BYTES);
-            states = after.saturating_sub(before) / row;
-            before = after;
-            if states < MEASURED_BYTES / 256 || nth > 0 && states > MEASURED_BYTES / 2 {
-                break;
-            }
-        }
-        let nfa = self.forward.get_nfa().states().len();
-        1 + states * (STEPS_FOR_STATE + nfa) / MEASURED_BYTES
+        let nfa = self.forward.get_nfa();
+        let config = self.forward.get_config().clone();
+        let config = config.cache_capacity(MEASURED_CACHE_BYTES);
+        let dfa = DFA::builder().configure(config).build_from_nfa(nfa.clone());
+        let most = STEPS_FOR_STATE + nfa.states().len();
+        let states = dfa.ok().and_then(|dfa| new_states(&dfa));
+        1 + states.unwrap_or(MEASURED_BYTES) * most / MEASURED_BYTES
     }
 
     /// Reports every match, or, with `starts`, every one that begins at one of these, which
@@ -375,6 +342,45 @@ impl Walk<'_> {
                 .give_back_for_regex((self.text.len() - at).saturating_mul(price));
         }
     }
+}
+
+/// How many states the automaton makes in the last of some texts; `None` if it makes more than can
+/// be kept.
+fn new_states(dfa: &DFA) -> Option<usize> {
+    let classes = dfa.byte_classes();
+    let letters: Vec<u8> = classes
+        .representatives(0..=u8::MAX)
+        .filter_map(|unit| unit.as_u8())
+        .collect();
+    let mut random = fastrand::Rng::with_seed(0);
+    let mut cache = dfa.create_cache();
+    // Each state has a row of the width of the alphabet, and itself beside it.
+    let row = (4 << classes.stride2()) + 64;
+    let start = dfa.start_state_forward(&mut cache, &Input::new("")).ok()?;
+    let (mut state, mut states) = (start, 0);
+    for nth in 0..MEASURED_MAX {
+        let before = cache.memory_usage();
+        for _ in 0..MEASURED_BYTES {
+            let mut next = start;
+            for _ in 0..LETTERS_TRIED {
+                let letter = letters[random.usize(0..letters.len())];
+                next = dfa.next_state(&mut cache, state, letter).ok()?;
+                if cache.clear_count() > 0 {
+                    return None;
+                }
+                if next != start && !next.is_dead() && !next.is_quit() && !next.is_match() {
+                    break;
+                }
+            }
+            let is_over = next.is_dead() || next.is_quit() || next.is_match();
+            state = if is_over { start } else { next };
+        }
+        states = ((cache.memory_usage() - before) / row).min(MEASURED_BYTES);
+        if states < MEASURED_BYTES / 256 || nth > 0 && states > MEASURED_BYTES / 2 {
+            break;
+        }
+    }
+    Some(states)
 }
 
 /// Where the first match from there on ends.
@@ -606,9 +612,9 @@ mod tests {
         ] {
             assert!(price(usual).unwrap() <= 4, "{usual}");
         }
-        let costly = price("[ab]*a[ab]{8}c").unwrap();
+        let costly = price("[ab]*a[ab]{20}c").unwrap();
         assert!(costly > 8, "{costly}");
-        let refused = price("[ab]*a[ab]{90}c").unwrap_err();
+        let refused = price("[ab]*a[ab]{900}c").unwrap_err();
         assert!(refused.contains("steps for each byte"), "{refused}");
     }
 

@@ -333,13 +333,13 @@ fn what_costs_much_is_named_with_its_price() {
     check_told("", &ways, &["make it 20 ways to read every text"]);
     check_told(
         "",
-        "好的赌场\nre:[ab]*a[ab]{8}c\n",
+        "好的赌场\nre:[ab]*a[ab]{20}c\n",
         &["policies/l.txt:2:1", "steps for each byte"],
     );
     check_told(
         "",
-        "好的赌场\nre:[ab]*a[ab]{90}c\n",
-        &["policies/l.txt:2:1", "256 are the most"],
+        "好的赌场\nre:[ab]*a[ab]{250}c\n",
+        &["policies/l.txt:2:1", "64 are the most"],
     );
     check("网上赌场\nre:cas[i1]no\nre:[a-z]+赌\n", &[]);
 }
