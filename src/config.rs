@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::DialectId;
 use crate::outbox;
 use crate::settings::{
     At, Field, Item, Layer, Map, Node, Problem, Problems, Section, Severity, Value,
@@ -17,7 +16,12 @@ use crate::settings::{
 use crate::telemetry::{CallerLimits, LogFormat, LogSettings, UsageLimits};
 use crate::tls::ServingFiles;
 
+mod routes;
 mod tls;
+
+use routes::Paths;
+
+pub use routes::Routes;
 
 /// Every setting of engine.yaml with its default and its explanation.
 pub const DEFAULTS: &str = include_str!("defaults/engine.yaml");
@@ -59,6 +63,34 @@ impl Config {
             .collect()
     }
 
+    /// The ports for IM servers and message services that others than this machine reach.
+    pub fn open_ports(&self) -> Vec<String> {
+        let ports = [("http", self.http.listen), ("grpc", self.grpc.listen)];
+        let open = ports
+            .iter()
+            .filter(|(_, listen)| !listen.ip().to_canonical().is_loopback());
+        open.map(|(name, listen)| format!("{name}.listen {listen}"))
+            .collect()
+    }
+
+    /// What works and is dangerous; `file` is engine.yaml.
+    pub fn warnings(&self, file: &str) -> Vec<Problem> {
+        let mut warnings = Vec::new();
+        if self.admin.unprotected && self.admin.is_reached_by_others() {
+            let listen = self.admin.listen;
+            warnings.push(Problem {
+                path: "admin.unprotected".to_owned(),
+                severity: Severity::Warning,
+                ..Problem::of_file(
+                    file,
+                    format!("whoever reaches {listen} may see everything and give orders"),
+                    "remove it: commands find their token in the data directory, or in CALLGATE_TOKEN",
+                )
+            });
+        }
+        warnings
+    }
+
     /// What counts as a full outbox.
     pub fn usage_limits(&self) -> UsageLimits {
         UsageLimits {
@@ -88,8 +120,7 @@ pub struct Http {
     pub in_flight_max: usize,
     pub connections: PortConnections,
     pub tls: Option<ServingFiles>,
-    /// Path prefix and dialect, the longest prefix first.
-    pub routes: Vec<(String, DialectId)>,
+    pub routes: Routes,
 }
 
 /// What holds for WuKongIM's webhooks alone, over HTTP and gRPC.
@@ -125,6 +156,20 @@ pub struct Admin {
     pub tls: Option<ServingFiles>,
     /// Names under which the port is asked, beside those that no stranger can have.
     pub hosts: Vec<String>,
+    /// Whoever reaches the port may do everything, also from elsewhere.
+    pub unprotected: bool,
+}
+
+impl Admin {
+    /// Others than this machine may reach the port.
+    fn is_reached_by_others(&self) -> bool {
+        !self.listen.ip().to_canonical().is_loopback()
+    }
+
+    /// Nothing but probes and metrics is to be had without a token.
+    pub fn needs_token(&self) -> bool {
+        self.is_reached_by_others() && !self.unprotected
+    }
 }
 
 /// How many connections a port has.
@@ -162,7 +207,8 @@ pub fn load(file: Option<(&str, &str)>, env: &[(String, String)]) -> Result<Conf
     layers.push(from_environment("CALLGATE_ENGINE", env, &problems));
     let merged = merge(&layers);
     let root = Section::root(&merged, At::file(&name), &problems);
-    let config = read(&root);
+    let paths = Paths::of(&layers);
+    let config = read(&root, &paths);
     root.finish();
     let problems = problems.into_sorted();
     if problems
@@ -233,11 +279,11 @@ const COUNT_MAX: u32 = 1_000_000_000;
 const CONNECTIONS_MAX: u32 = 1_000_000;
 const LEAST_BODIES: usize = 1 << 20;
 
-fn read(root: &Section<'_>) -> Config {
+fn read(root: &Section<'_>, paths: &Paths) -> Config {
     let data = path(&root.field("data"));
     let config = Config {
         grpc: read_grpc(&root.field("grpc")),
-        http: read_http(&root.field("http")),
+        http: read_http(&root.field("http"), paths),
         wukongim: read_wukongim(&root.field("wukongim")),
         chatserver: read_chatserver(&root.field("chatserver")),
         funtek: read_funtek(&root.field("funtek"), &data),
@@ -293,7 +339,7 @@ fn read_grpc(field: &Field<'_>) -> Grpc {
     grpc
 }
 
-fn read_http(field: &Field<'_>) -> Http {
+fn read_http(field: &Field<'_>, paths: &Paths) -> Http {
     let section = field.section();
     let http = Http {
         listen: address(&section.field("listen")),
@@ -302,31 +348,10 @@ fn read_http(field: &Field<'_>) -> Http {
         in_flight_max: section.field("in_flight_max").size(IN_FLIGHT_MAX),
         connections: port_connections(&section),
         tls: tls::read(&section.field("tls")),
-        routes: read_routes(&section.field("routes")),
+        routes: routes::read(&section.field("routes"), paths),
     };
     section.finish();
     http
-}
-
-fn read_routes(field: &Field<'_>) -> Vec<(String, DialectId)> {
-    let names = DialectId::ALL.map(|id| (id.name(), Some(id)));
-    let choices: Vec<_> = names.into_iter().chain([("none", None)]).collect();
-    let mut routes = Vec::new();
-    for (prefix, field) in field.section().fields() {
-        let is_path = prefix.starts_with('/') && !prefix.contains(['?', '#', ' ']);
-        if !is_path || (prefix.len() > 1 && prefix.ends_with('/')) {
-            field.error(
-                format!("`{prefix}` is not a valid path"),
-                "write it with a `/` at its beginning and none at its end: /openim",
-            );
-        }
-        if let Some(Some(dialect)) = field.one_of(&choices) {
-            routes.push((prefix, dialect));
-        }
-    }
-    // Of two prefixes that fit, the longer says more.
-    routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-    routes
 }
 
 fn read_wukongim(field: &Field<'_>) -> WukongIm {
@@ -382,6 +407,7 @@ fn read_admin(field: &Field<'_>) -> Admin {
         connections: port_connections(&section),
         tls: tls::read(&section.field("tls")),
         hosts: hosts.iter().map(host).collect(),
+        unprotected: section.field("unprotected").flag(),
     };
     section.finish();
     admin

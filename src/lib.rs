@@ -18,6 +18,7 @@
 //! | [`outbox`] | where accepted events wait until every endpoint has them |
 //! | [`rooms`] | rooms that are kept for a chat server |
 //! | `in_flight` | the limit of calls at the same time, theirs and ours |
+//! | [`callers`] | who calls, and what of it is let in |
 //! | [`callback`] | asking and telling an endpoint |
 //! | [`reload`] | the policies in force |
 //! | [`hook`] | the life of a message; start reading in `hook/before.rs` |
@@ -50,6 +51,7 @@ compile_error!("the feature `faults` breaks callgate on purpose and is for tests
 
 pub mod admin;
 pub mod callback;
+pub mod callers;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -3,8 +3,10 @@
 //! Owns: what operators see and the orders they give.
 //! Leaves alone: message traffic (`server`).
 //!
-//! Order, downward: `pages`, `grpc`, `metrics`, `status`, `shown`, `certificates`, `observed`, `outbox`.
+//! Order, downward: `pages`, `grpc`, `metrics`, `status`, `shown`, `access`, `certificates`,
+//! `observed`, `outbox`.
 
+mod access;
 mod certificates;
 mod grpc;
 mod metrics;
@@ -14,6 +16,7 @@ mod pages;
 mod shown;
 mod status;
 
+pub use access::Access;
 pub use certificates::{Certificates, PortsTls};
 pub use observed::Observed;
 pub use pages::router;

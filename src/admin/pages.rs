@@ -12,7 +12,7 @@ use http::{Method, StatusCode, header};
 use tonic::service::Routes;
 
 use super::shown::Admin;
-use super::{grpc, metrics, status};
+use super::{access, grpc, metrics, status};
 use crate::server::{self, Hosts, refuse_foreign_orders};
 
 /// What `/` shows, and what an unknown path is answered.
@@ -29,6 +29,7 @@ callgate, operators' port
 ///
 /// Errors: the descriptors for reflection cannot be read.
 pub fn router(admin: Admin) -> Result<Router, String> {
+    let access = admin.access;
     let service = grpc::admin_service(admin.clone());
     let orders = server::reflection(Routes::new(service), &["callgate.v1.AdminService"])?;
     let orders = orders.into_axum_router().fallback(unknown);
@@ -42,7 +43,8 @@ pub fn router(admin: Admin) -> Result<Router, String> {
         .route("/metrics", get(metrics_page))
         .route("/status", get(status_page))
         .with_state(admin)
-        .merge(orders))
+        .merge(orders)
+        .layer(from_fn_with_state(access, access::protect)))
 }
 
 /// Lets nobody's page in a browser give orders.

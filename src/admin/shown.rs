@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::access::Access;
 use super::certificates::Certificates;
 use super::observed::Observed;
 use crate::callback::Callbacks;
+use crate::callers::Callers;
 use crate::clock::Clock;
 use crate::outbox::Outbox;
 use crate::reload::Policies;
 use crate::rooms::Rooms;
 use crate::server::Hosts;
+use crate::settings::Problem;
 use crate::telemetry::{Metrics, UsageLimits};
 
 /// All that the operators' port shows.
@@ -26,9 +29,14 @@ pub struct Admin {
     /// What ages are told by.
     pub clock: Clock,
     pub rooms: Arc<Rooms>,
+    pub callers: Arc<Callers>,
     /// True from the moment that all ports are open until shutdown begins.
     pub ready: Arc<AtomicBool>,
     /// Names that the port may be asked under.
     pub hosts: Arc<Hosts>,
     pub certificates: Arc<Certificates>,
+    /// Who may see more than probes and metrics.
+    pub access: Access,
+    /// What of engine.yaml works and is dangerous.
+    pub engine_warnings: Arc<Vec<Problem>>,
 }

@@ -20,7 +20,11 @@ struct Status {
     policy: PolicyStatus,
     /// What a restart would change; `null` when nothing.
     engine_file: Option<EngineStatus>,
+    /// What of engine.yaml works and is dangerous.
+    engine_warnings: Vec<Problem>,
     hooks: BTreeMap<&'static str, HookStatus>,
+    /// By name; empty where whoever reaches a port may call.
+    callers: BTreeMap<String, CallerStatus>,
     /// Calls by command that this version has no hook of its own for, since the start.
     unknown_commands: BTreeMap<String, u64>,
     endpoints: Vec<EndpointJson>,
@@ -69,6 +73,11 @@ struct HookStatus {
     last_call_ms: Option<u64>,
     last_outcome: Option<&'static str>,
     skipped: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct CallerStatus {
+    in_flight: usize,
 }
 
 #[derive(Serialize)]
@@ -140,7 +149,9 @@ pub(super) async fn json(admin: &Admin) -> String {
             valid: edit.problems.is_empty(),
             problems: edit.problems,
         }),
+        engine_warnings: admin.engine_warnings.to_vec(),
         hooks: hooks(admin),
+        callers: callers(admin),
         unknown_commands: admin.metrics.unknown_commands.counts(),
         endpoints: admin.callbacks.status().into_iter().map(endpoint).collect(),
         outbox: outbox(admin).await,
@@ -216,6 +227,15 @@ fn with_calls(admin: &Admin, hook: Hook, mut status: HookStatus) -> HookStatus {
             .collect();
     }
     status
+}
+
+fn callers(admin: &Admin) -> BTreeMap<String, CallerStatus> {
+    let known = admin.callers.known().into_iter();
+    let status = known.map(|known| {
+        let in_flight = known.in_flight();
+        (known.name().to_string(), CallerStatus { in_flight })
+    });
+    status.collect()
 }
 
 fn endpoint(status: EndpointStatus) -> EndpointJson {

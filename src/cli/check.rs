@@ -10,6 +10,7 @@ use super::exit::EXIT_BAD_INPUT;
 use super::files::Files;
 use super::output::{self, plain};
 use crate::callback::{check_secret, check_tls};
+use crate::callers::check_token;
 use crate::config;
 use crate::decision::FailureClass;
 use crate::dialect;
@@ -85,16 +86,17 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
 
 fn check(files: &Files, env: &[(String, String)]) -> anyhow::Result<Checked> {
     let mut problems = Vec::new();
-    let listeners = match load_config(&files.policies, env)? {
+    let (listeners, open_ports) = match load_config(&files.policies, env)? {
         Ok(config) => {
             let engine_yaml = files.policies.join("engine.yaml");
             problems.extend(files_problem(&config, &engine_yaml));
             problems.extend(tls_problems(&config));
-            config.listeners()
+            problems.extend(config.warnings(&engine_yaml.display().to_string()));
+            (config.listeners(), config.open_ports())
         }
         Err(bad) => {
             problems.extend(bad);
-            config::default_listeners()
+            (config::default_listeners(), Vec::new())
         }
     };
     let context = CompileContext {
@@ -102,6 +104,8 @@ fn check(files: &Files, env: &[(String, String)]) -> anyhow::Result<Checked> {
         listeners,
         check_secret: Some(check_secret),
         check_tls: Some(check_tls),
+        check_token: Some(check_token),
+        open_ports,
     };
     let snapshot = match read_files(&files.policies) {
         Ok(files) => {

@@ -12,7 +12,11 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
 use tower::service_fn;
 
 use super::reach::Reach;
@@ -24,9 +28,36 @@ use crate::tls::{Refused, calling_config};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The operators' port of a running server.
-pub(super) type AdminClient = AdminServiceClient<Channel>;
+pub(super) type AdminClient = AdminServiceClient<InterceptedService<Channel, Bearer>>;
 /// The port of a running server that message services call.
-pub(super) type HookClient = HookServiceClient<Channel>;
+pub(super) type HookClient = HookServiceClient<InterceptedService<Channel, Bearer>>;
+
+/// Shows who calls, if there is something to show.
+#[derive(Clone)]
+pub(super) struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Bearer {
+    /// Errors: the token cannot stand in a header.
+    fn new(token: Option<&str>) -> anyhow::Result<Bearer> {
+        let value = token.map(|token| {
+            let mut value = MetadataValue::try_from(format!("Bearer {token}"))
+                .context("the token has characters that no token has")?;
+            value.set_sensitive(true);
+            anyhow::Ok(value)
+        });
+        Ok(Bearer(value.transpose()?))
+    }
+}
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(value) = &self.0 {
+            let metadata = request.metadata_mut();
+            metadata.insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
 
 /// Connects to an operators' port.
 ///
@@ -36,7 +67,8 @@ pub(super) async fn admin(reach: &Reach) -> anyhow::Result<AdminClient> {
     let channel = connect(reach).await.with_context(|| {
         format!("no callgate answers at {url}; name its `admin.listen` with --server")
     })?;
-    Ok(AdminServiceClient::new(channel))
+    let bearer = Bearer::new(reach.token.as_deref())?;
+    Ok(AdminServiceClient::with_interceptor(channel, bearer))
 }
 
 /// Connects to a gRPC port.
@@ -49,7 +81,8 @@ pub(super) async fn hooks(reach: &Reach) -> anyhow::Result<HookClient> {
             "no callgate answers at {url}; start one with `callgate serve` or name it with --server"
         )
     })?;
-    Ok(HookServiceClient::new(channel))
+    let bearer = Bearer::new(reach.token.as_deref())?;
+    Ok(HookServiceClient::with_interceptor(channel, bearer))
 }
 
 async fn connect(reach: &Reach) -> anyhow::Result<Channel> {

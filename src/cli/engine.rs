@@ -19,15 +19,16 @@ use tracing::{error, warn};
 use super::engine_file::{connections_wanted, options_of};
 use super::signals;
 use super::start_text::Addresses;
-use crate::admin::{self, Admin, Certificates, Observed, PortsTls};
+use crate::admin::{self, Access, Admin, Certificates, Observed, PortsTls};
 use crate::callback::{Callbacks, HOP_HEADER};
+use crate::callers::Callers;
 use crate::clock::Clock;
 use crate::config::{Config, PortConnections};
 use crate::delivery::{Supervisor, watch_usage};
 use crate::event::Moment;
 use crate::hook::{After, Before, WaitLimits};
 use crate::outbox::Outbox;
-use crate::policy::{HookRules, Snapshot};
+use crate::policy::{Digest, HookRules, Snapshot};
 use crate::reload::{Policies, Watch};
 use crate::rooms::Rooms;
 use crate::server::{
@@ -35,6 +36,7 @@ use crate::server::{
     Inherited, Listener, OwnCalls, PORT_NAMES, Patience, Port, Routes, Secured, Stack,
     StackSettings, WebhookSettings, Webhooks, Wire,
 };
+use crate::settings::Problem;
 use crate::telemetry::{CallerLines, Metrics};
 use crate::tls;
 
@@ -52,6 +54,11 @@ pub(super) struct Engine {
     webhooks: Arc<Webhooks>,
     rooms: Arc<Rooms>,
     observed: Arc<Observed>,
+    callers: Arc<Callers>,
+    /// Of the command line on this machine.
+    token: Option<Digest>,
+    /// What of engine.yaml works and is dangerous.
+    pub warnings: Arc<Vec<Problem>>,
     bodies: Arc<BodyBudget>,
     /// How many connections the ports have descriptors for: http, grpc, admin.
     connections: [usize; 3],
@@ -114,6 +121,7 @@ impl Engine {
         outbox: Arc<dyn Outbox>,
         rooms: Rooms,
         ports: PortsTls,
+        token: Option<Digest>,
     ) -> Engine {
         let clock = Clock::start();
         let rooms = Arc::new(rooms);
@@ -138,6 +146,7 @@ impl Engine {
             metrics.clone(),
             clock,
         ));
+        let callers = Arc::new(Callers::new(metrics.clone()));
         let webhooks = Webhooks::new(
             WebhookSettings {
                 in_flight_max: config.http.in_flight_max,
@@ -147,6 +156,7 @@ impl Engine {
             before.clone(),
             after.clone(),
             metrics.clone(),
+            callers.clone(),
         );
         let limits = &config.connections;
         let bodies = Arc::new(BodyBudget::new(BodyLimits {
@@ -154,7 +164,13 @@ impl Engine {
             connection_bytes_max: limits.bodies_bytes_max,
             process_bytes_max: limits.all_bodies_bytes_max,
         }));
+        if let Some(token) = token {
+            callers.know_command_line(token);
+        }
         Engine {
+            token,
+            warnings: Arc::default(),
+            callers,
             bodies,
             config,
             policies,
@@ -176,7 +192,11 @@ impl Engine {
     /// Watches the policy files, and keeps the endpoints' state in step with them.
     pub(super) fn watch(&self) -> anyhow::Result<Watch> {
         let (callbacks, metrics) = (self.callbacks.clone(), self.metrics.clone());
-        let follow = move |snapshot: &Snapshot| follow_policy(snapshot, &callbacks, &metrics);
+        let callers = self.callers.clone();
+        let follow = move |snapshot: &Snapshot| {
+            callers.follow(snapshot);
+            follow_policy(snapshot, &callbacks, &metrics);
+        };
         self.policies.follow(follow);
         Watch::start(self.policies.clone())
             .context("the thread that watches the policy files could not be started")
@@ -231,6 +251,15 @@ impl Engine {
         let limits = self.config.usage_limits();
         let usage = watch_usage(self.outbox.clone(), limits, stop.clone());
         run_until_stop(tasks, stop, failed, "usage", usage.map(Ok::<_, Infallible>));
+        let (callers, looking) = (self.callers.clone(), stop.clone());
+        let look_on = async move { callers.look_on(looking).await };
+        run_until_stop(
+            tasks,
+            stop,
+            failed,
+            "callers",
+            look_on.map(Ok::<_, Infallible>),
+        );
         let policies = self.policies.clone();
         let look = move || drop(policies.reload());
         let hangups = signals::on_hangup(stop.clone(), look).map(Ok::<_, Infallible>);
@@ -255,6 +284,7 @@ impl Engine {
             self.before.clone(),
             self.after.clone(),
             self.webhooks.clone(),
+            self.callers.clone(),
         )
         .map_err(anyhow::Error::msg)?;
         tasks.spawn(health.follow(stop.clone()));
@@ -272,7 +302,8 @@ impl Engine {
             body_bytes_max: self.config.http.body_bytes_max,
             large_body_bytes_max: self.config.wukongim.body_bytes_max,
             large_bodies_max: self.config.wukongim.large_bodies_max,
-            routes: self.config.http.routes.clone(),
+            routes: self.config.http.routes.served.clone(),
+            shown_routes: self.config.http.routes.shown(),
         };
         let own = OwnCalls::new(HOP_HEADER, &self.config.installation);
         let listener_of_calls = Listener::new(settings, self.webhooks.clone(), own);
@@ -295,9 +326,15 @@ impl Engine {
             clock: self.clock,
             metrics: self.metrics.clone(),
             rooms: self.rooms.clone(),
+            callers: self.callers.clone(),
             ready: self.ready.clone(),
             hosts: Arc::new(Hosts::new(&self.config.admin.hosts)),
             certificates: self.certificates.clone(),
+            access: match self.config.admin.needs_token() {
+                true => Access::Token(self.token),
+                false => Access::Open,
+            },
+            engine_warnings: self.warnings.clone(),
         })
         .map_err(anyhow::Error::msg)?;
         Ok(Port {

@@ -4,8 +4,8 @@
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
 //! Order, downward: `serve`, `status`, `send`, `check`, `explain`, `fuzz`, `import`, `outbox`,
-//! `defaults`, `dialects`, `rooms`, `recorded`, `explained`, `engine`, `client`, `reach`, `engine_file`,
-//! `at_rest`, `start_text`, `signals`, `files`, `output`, `exit`.
+//! `defaults`, `dialects`, `rooms`, `hash_token`, `recorded`, `explained`, `engine`, `client`, `reach`,
+//! `token`, `engine_file`, `at_rest`, `start_text`, `signals`, `files`, `output`, `exit`.
 
 mod at_rest;
 mod check;
@@ -19,6 +19,7 @@ mod explain;
 mod explained;
 mod files;
 mod fuzz;
+mod hash_token;
 mod import;
 mod outbox;
 mod output;
@@ -30,6 +31,7 @@ mod serve;
 mod signals;
 mod start_text;
 mod status;
+mod token;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -81,6 +83,8 @@ enum Command {
     Import(import::Args),
     /// See what waits in the outbox, and replay or discard dead events.
     Outbox(outbox::Args),
+    /// Print the SHA-256 of a caller's secret, or make a new one.
+    HashToken(hash_token::Args),
     /// Print every setting with its default and its explanation.
     Defaults(defaults::Args),
 }
@@ -109,6 +113,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Defaults(args) => defaults::run(args),
         Command::Dialects(args) => dialects::run(args),
         Command::Rooms(args) => rooms::run(&files, args),
+        Command::HashToken(args) => hash_token::run(args),
     };
     done.unwrap_or_else(|error| {
         if output::is_closed(&error) {

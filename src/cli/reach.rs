@@ -7,6 +7,7 @@ use anyhow::anyhow;
 
 use super::engine_file::load_config;
 use super::files::Files;
+use super::token;
 use crate::config::Config;
 use crate::tls::{CallingFiles, ServingFiles};
 
@@ -30,6 +31,8 @@ pub(super) struct TlsArgs {
 pub(super) struct Reach {
     pub(super) url: String,
     pub(super) tls: CallingFiles,
+    /// What it knows us by, if there is anything.
+    pub(super) token: Option<String>,
 }
 
 /// A port that commands ask.
@@ -108,7 +111,9 @@ impl Reach {
         // What this user cannot read is not trusted, and the server may not even be this one.
         let known = own.map(|files| files.cert.clone());
         let known = known.filter(|path| std::fs::File::open(path).is_ok());
+        let is_own = config.is_some_and(|config| asked.own_url(config) == url);
         Ok(Reach {
+            token: token::for_server(config, &url, is_own),
             url,
             tls: CallingFiles {
                 ca: args.ca.clone(),

@@ -19,11 +19,13 @@ use super::files::Files;
 use super::output;
 use super::signals;
 use super::start_text::{start_json, start_text};
+use super::token;
 use crate::admin::PortsTls;
 use crate::callback::{check_secret, check_tls};
+use crate::callers::check_token;
 use crate::config::{self, Config};
 use crate::outbox::{self, Outbox};
-use crate::policy::CompileContext;
+use crate::policy::{CompileContext, Digest};
 use crate::reload::Policies;
 use crate::rooms::Rooms;
 use crate::settings::{Problem, Severity};
@@ -73,11 +75,14 @@ fn start(
     env: Vec<(String, String)>,
     metrics: Arc<Metrics>,
 ) -> anyhow::Result<ExitCode> {
+    let open_ports = config.open_ports();
     let context = CompileContext {
         env: env.clone(),
         listeners: config.listeners(),
         check_secret: Some(check_secret),
         check_tls: Some(check_tls),
+        check_token: Some(check_token),
+        open_ports,
     };
     let policies = match Policies::start(&files.policies, context, Arc::clone(&metrics)) {
         Ok(policies) => Arc::new(policies),
@@ -95,7 +100,9 @@ fn start(
         .build()
         .context("the runtime could not be started")?;
     let grace = config.shutdown_grace;
-    let code = runtime.block_on(serve(config, policies, metrics, ports));
+    let engine_yaml = files.policies.join("engine.yaml").display().to_string();
+    let warnings = config.warnings(&engine_yaml);
+    let code = runtime.block_on(serve(config, policies, metrics, ports, warnings));
     // Whatever still hangs (a DNS look-up in a system call) must not hold up the end.
     runtime.shutdown_timeout(grace.min(Duration::from_millis(200)));
     code
@@ -106,6 +113,7 @@ async fn serve(
     policies: Arc<Policies>,
     metrics: Arc<Metrics>,
     ports: PortsTls,
+    warnings: Vec<Problem>,
 ) -> anyhow::Result<ExitCode> {
     let listeners = Listeners::open(&config).await?;
     let failed = CancellationToken::new();
@@ -118,7 +126,9 @@ async fn serve(
     let outbox = open_outbox(&config, failed.clone())?;
     let rooms = Rooms::open(&config.funtek.rooms)
         .context("the rooms could not be read (`funtek.rooms` in engine.yaml)")?;
-    let engine = Engine::assemble(config, policies, metrics, outbox, rooms, ports);
+    let token = local_token(&config);
+    let mut engine = Engine::assemble(config, policies, metrics, outbox, rooms, ports, token);
+    engine.warnings = Arc::new(warnings);
     let watch = (engine.watch()?, engine.watch_certificates()?);
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -170,10 +180,24 @@ fn print_start(engine: &Engine, listeners: &Listeners) -> anyhow::Result<()> {
             );
         }
     }
-    for problem in engine.policies.warnings() {
+    for problem in engine.warnings.iter().chain(&engine.policies.warnings()) {
         warn!("{problem}");
     }
     Ok(())
+}
+
+/// The digest of what commands on this machine show. Without it they are strangers, which keeps
+/// nobody's messages from being sent.
+fn local_token(config: &Config) -> Option<Digest> {
+    let file = token::file_of(config);
+    match token::settle(&file) {
+        Ok(token) => Some(Digest::of(token.as_bytes())),
+        Err(error) => {
+            let file = file.display();
+            warn!(%file, %error, "the token of the command line cannot be written, so commands on this machine are strangers to ports that know their callers");
+            None
+        }
+    }
 }
 
 fn open_outbox(config: &Config, failed: CancellationToken) -> anyhow::Result<Arc<dyn Outbox>> {

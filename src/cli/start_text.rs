@@ -20,18 +20,12 @@ pub(super) struct Addresses {
 /// What is in force, for the person who starts it.
 pub(super) fn start_text(snapshot: &Snapshot, addresses: &Addresses, config: &Config) -> String {
     let Addresses { grpc, http, admin } = addresses;
-    let routes: Vec<_> = config
-        .http
-        .routes
-        .iter()
-        .map(|(prefix, dialect)| format!("{prefix} ({dialect})"))
-        .collect();
     let mut text = format!(
         "callgate {}, policy {}\n  gRPC    {grpc}\n  HTTP    {}://{http}  {}\n  status  {}://{admin}/status\nhooks\n",
         env!("CARGO_PKG_VERSION"),
         snapshot.version,
         scheme(config.http.tls.is_some()),
-        routes.join(", "),
+        config.http.routes.shown(),
         scheme(config.admin.tls.is_some()),
     );
     for rules in snapshot.hooks() {

@@ -64,6 +64,9 @@ fn page(status: &Value) -> String {
         page.push_str(&format!("REJECTED EDIT  {}\n", problem_line(problem)));
     }
     page.push_str(&engine_lines(&status["engine_file"]));
+    for problem in items(&status["engine_warnings"]) {
+        page.push_str(&format!("warning  {}\n", problem_line(problem)));
+    }
     for problem in items(&policy["warnings"]) {
         page.push_str(&format!("warning  {}\n", problem_line(problem)));
     }

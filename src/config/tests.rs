@@ -108,28 +108,67 @@ log: {format: JSON}";
 }
 
 #[test]
-fn routes_are_added_and_taken_away_and_the_longest_comes_first() {
-    let routes = "http: {routes: {/callback: none, /hook/secret: openim, /x: openim-v2}}";
-    let config = load_with(routes, &[]).unwrap();
-    let routes: Vec<_> = config
-        .http
-        .routes
-        .iter()
-        .map(|(path, _)| path.as_str())
-        .collect();
-    assert_eq!(
-        routes,
-        [
-            "/callbackExample",
-            "/chatApplication",
-            "/hook/secret",
-            "/chatserver",
-            "/wukongim",
-            "/openim",
-            "/funtek",
-            "/x"
-        ]
+fn an_own_path_closes_the_built_in_ones_of_its_dialect() {
+    let check = |routes: &str, served: &str| {
+        let file = format!("http: {{routes: {{{routes}}}}}");
+        let config = load_with(&file, &[]).unwrap();
+        let paths = config.http.routes.served.iter();
+        let paths: Vec<_> = paths.map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths.join(" "), served, "{routes}");
+    };
+    let others = "/chatApplication /chatserver /wukongim";
+    check(
+        "",
+        "/callbackExample /chatApplication /chatserver /callback /wukongim /openim /funtek",
     );
+    check(
+        "/hook/secret: openim",
+        "/chatApplication /hook/secret /chatserver /wukongim /funtek",
+    );
+    check("/x: openim-v2", &format!("{others} /funtek /x"));
+    // What is written stays, and the longest comes first.
+    check(
+        "/x: openim-v2, /OpenIM: openim, /callback: none, /a/b: funtek",
+        &format!("{others} /OpenIM /a/b /x"),
+    );
+}
+
+#[test]
+fn of_an_own_path_no_more_than_its_first_part_is_shown() {
+    let shown =
+        |file: &str, env: &[(&str, &str)]| load_with(file, env).unwrap().http.routes.shown();
+    let file = "http: {routes: {/hook/s3cret: openim, /s3cret: funtek, /OpenIM: openim}}";
+    assert_eq!(
+        shown(file, &[]),
+        "/chatApplication (chatserver), /hook/… (openim), /chatserver (chatserver), \
+         /wukongim (wukongim), /… (funtek), /OpenIM (openim)"
+    );
+    // Whatever is wrong with it, and wherever it stands.
+    let variable = ("CALLGATE_ENGINE__HTTP__ROUTES__/HOOK/S3CRET", "grpc");
+    for (file, env) in [
+        ("http: {routes: {/hook/s3cret: grpc}}", None),
+        ("http: {routes: {/hook/s3cret/: openim}}", None),
+        ("http: {routes: {hook/s3cret: openim}}", None),
+        ("http: {routes: {/s3cret: grpc}}", None),
+        ("http: {routes: {/s3cret/: openim}}", None),
+        ("http: {routes: {openim: /hook/s3cret}}", None),
+        ("http: {/hook/s3cret: openim}", None),
+        ("/hook/s3cret: openim", None),
+        (
+            "http: {routes: {/hook/s3cret: openim, /hook/s3cret: openim}}",
+            None,
+        ),
+        ("http: {routes: {/hook/s3cret: {openim: 1}}}", None),
+        ("http: {routes: {/hook/s3cret: [openim]}}", None),
+        ("http: {routes: /hook/s3cret}", None),
+        ("", Some(variable)),
+    ] {
+        let problems = load_with(file, env.as_slice()).unwrap_err();
+        for problem in problems {
+            let told = problem.to_string();
+            assert!(!told.to_lowercase().contains("s3cret"), "{file}: {told}");
+        }
+    }
 }
 
 #[test]
@@ -153,8 +192,8 @@ admin: 5
             "policies/engine.yaml:2:3: grpc: there is no setting `listn`; did you mean `listen`?",
             "policies/engine.yaml:4:11: http.listen: `localhost:1` is not a valid address with a port; write numbers such as 127.0.0.1:50051, 0.0.0.0:50051 or [::1]:50051",
             "policies/engine.yaml:5:15: http.routes.x: `x` is not a valid path; write it with a `/` at its beginning and none at its end: /openim",
-            "policies/engine.yaml:5:28: http.routes./y/: `/y/` is not a valid path; write it with a `/` at its beginning and none at its end: /openim",
-            "policies/engine.yaml:5:28: http.routes./y/: `grpc` is not possible here; known are `openim`, `openim-v2`, `wukongim`, `chatserver`, `funtek`, `none`",
+            "policies/engine.yaml:5:28: http.routes./…: `/…` is not a valid path; write it with a `/` at its beginning and none at its end: /openim",
+            "policies/engine.yaml:5:28: http.routes./…: `grpc` is not possible here; known are `openim`, `openim-v2`, `wukongim`, `chatserver`, `funtek`, `none`",
             "policies/engine.yaml:6:15: log.format: `xml` is not possible here; known are `text`, `json`",
             "policies/engine.yaml:7:8: admin: this must be a map of keys; write `key: value` lines below it",
         ],

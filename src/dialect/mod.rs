@@ -5,7 +5,7 @@
 //! Leaves alone: transport (`server`, `callback`) and what is decided (`policy`).
 //! No IO, no clock.
 //!
-//! Order, downward: `registry`, `openim`, `wukongim`, `chatserver`, `funtek`, `contract`,
+//! Order, downward: `refused`, `registry`, `openim`, `wukongim`, `chatserver`, `funtek`, `contract`,
 //! `answers`, `hooks`, `query`, `document`.
 
 mod answers;
@@ -16,6 +16,7 @@ mod funtek;
 mod hooks;
 mod openim;
 mod query;
+mod refused;
 mod registry;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use contract::{Call, Decoded, Dialect, Head, Headers, Outgoing, Patience, Re
 pub use funtek::FuntekOptions;
 pub use hooks::{Ability, AnswerField, BodyText, Effect, Form, HookInfo, Kind, Receiver};
 pub use query::{refuse_query, with_query};
+pub use refused::refused;
 pub use registry::{
     Options, event_from_body, event_from_message, heard, hook, info, native_event_from_message,
     near_names, of, owner, read_stored,

@@ -10,6 +10,7 @@ mod differential;
 mod direct;
 mod random;
 mod recorded;
+mod refused;
 mod replies;
 mod requests;
 

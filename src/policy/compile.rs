@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ring::digest::{Context, SHA256};
 
+use super::callers::CallerRules;
 use super::endpoint::Endpoint;
 use super::lists::{self, Entries, line_of};
 use super::overrides::Override;
@@ -62,6 +63,7 @@ pub fn compile(files: &FileSet, context: &CompileContext, number: u64) -> Compil
         root.finish();
         compiled.outside = secrets::settle(&mut spec, files, context, &problems);
         review::review(&spec, files, context, &file, &overrides, &problems);
+        warn_of_open_ports(&spec, context, &file, &problems);
         let compiler = Compiler {
             files,
             problems: &problems,
@@ -107,6 +109,22 @@ pub fn content_hash(files: &FileSet, context: &CompileContext) -> Arc<str> {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     hex.into()
+}
+
+/// Whoever reaches a port may call, where nobody is named.
+fn warn_of_open_ports(spec: &Spec, context: &CompileContext, file: &At, problems: &Problems) {
+    if spec.callers.is_empty() && !context.open_ports.is_empty() {
+        let ports = context.open_ports.join(" and ");
+        let at = At {
+            path: "callers".to_owned(),
+            ..file.clone()
+        };
+        problems.warning(
+            &at,
+            format!("others reach {ports}, and whoever does may call"),
+            "name who may in `callers`, or listen on 127.0.0.1",
+        );
+    }
 }
 
 struct Compiler<'a> {
@@ -168,6 +186,14 @@ impl Compiler<'_> {
             },
             failure: spec.failure.clone(),
             overrides,
+            callers: Arc::new(CallerRules {
+                callers: spec
+                    .callers
+                    .iter()
+                    .map(|spec| Arc::new(spec.caller.clone()))
+                    .collect(),
+                proxies: spec.proxies.clone(),
+            }),
         })
     }
 

@@ -100,7 +100,7 @@ pub struct SignSettings {
 }
 
 /// Where a secret comes from; never the secret itself.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SecretSource {
     /// The name of an environment variable.
     Env(String),

@@ -10,8 +10,9 @@
 //!
 //! Order, downward: `explain`, `decide`, `conclude`, `screen`, `unmaskable`, `lint`, `everyday`,
 //! `word_lists`, `compile`, `snapshot`, `secrets`, `review`, `times`, `lists`, `spec`, `sources`, `overrides`,
-//! `openim_config`, `texts`, `failure`, `type_set`, `endpoint`, `url_address`, `url_prefix`.
+//! `openim_config`, `texts`, `failure`, `type_set`, `callers`, `endpoint`, `url_address`, `url_prefix`.
 
+mod callers;
 mod compile;
 mod conclude;
 mod decide;
@@ -39,6 +40,7 @@ mod url_address;
 mod url_prefix;
 mod word_lists;
 
+pub use callers::{CallerLimits, CallerRule, CallerRules, CertificateName, Digest, Secrets};
 pub use compile::{Compiled, compile, content_hash};
 pub use decide::{Ask, Scan, Step};
 pub use endpoint::{
@@ -55,6 +57,7 @@ pub use overrides::Override;
 pub use screen::Found;
 pub use snapshot::{HookRules, ListRules, Snapshot, Version};
 pub use sources::{CompileContext, DEFAULTS, FileSet, SecretCheck, TlsCheck};
+pub use spec::LOCAL_NAME;
 pub use times::less_margin;
 pub use type_set::TypeSet;
 pub use unmaskable::Unmaskable;

@@ -13,7 +13,7 @@ pub(super) fn settle(
     context: &CompileContext,
     problems: &Problems,
 ) -> Vec<String> {
-    let mut outside = Vec::new();
+    let mut outside = settle_callers(spec, files, context, problems);
     for endpoint in &mut spec.endpoints {
         let tls = &mut endpoint.endpoint.tls;
         let client = tls.client.iter_mut().flat_map(|(cert, key)| [cert, key]);
@@ -43,6 +43,35 @@ pub(super) fn settle(
         {
             let what = format!("calls cannot be signed: {why}");
             problems.error(&endpoint.at_secret, what, hint);
+        }
+    }
+    outside
+}
+
+/// The same for what callers are known by.
+fn settle_callers(
+    spec: &mut Spec,
+    files: &FileSet,
+    context: &CompileContext,
+    problems: &Problems,
+) -> Vec<String> {
+    let mut outside = Vec::new();
+    for caller in &mut spec.callers {
+        let (tokens, paths) = (&mut caller.caller.tokens, &mut caller.caller.paths);
+        for (secrets, at) in [(tokens, &caller.at_tokens), (paths, &caller.at_paths)] {
+            for source in &mut secrets.sources {
+                if let SecretSource::File(path) = source {
+                    *path = files.beside(path);
+                    outside.push(path.clone());
+                }
+                if let Some(check) = context.check_token
+                    && let Err(why) = check(source)
+                {
+                    let what = format!("nobody could be known by it: {why}");
+                    let hint = "write at least 16 characters there, such as `callgate hash-token --new` makes";
+                    problems.error(at, what, hint);
+                }
+            }
         }
     }
     outside

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::callers::CallerRules;
 use super::endpoint::Endpoint;
 use super::failure::{FailureActions, FailureRefusal};
 use super::overrides::Override;
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub(super) texts: TextRules,
     pub(super) failure: FailureRefusal,
     pub(super) overrides: Vec<Override>,
+    /// Who may call.
+    pub callers: Arc<CallerRules>,
 }
 
 impl fmt::Debug for Snapshot {

@@ -79,6 +79,10 @@ pub struct CompileContext {
     pub check_secret: Option<SecretCheck>,
     /// The same for the files that an endpoint is called with over TLS.
     pub check_tls: Option<TlsCheck>,
+    /// The same for what a caller is known by.
+    pub check_token: Option<SecretCheck>,
+    /// Our ports for IM servers and message services that others reach, in words.
+    pub open_ports: Vec<String>,
 }
 
 /// The error is one clause, and holds nothing of the secret.
@@ -101,7 +105,8 @@ pub(super) fn inside(path: &str) -> &str {
 }
 
 /// Settings whose parts are named by the operator, with what holds for each of them.
-const TEMPLATES: [(&str, &str); 3] = [
+const TEMPLATES: [(&str, &str); 4] = [
+    ("callers", "each_caller"),
     ("endpoints", "each_endpoint"),
     ("lists", "each_list"),
     ("hooks", "each_hook"),

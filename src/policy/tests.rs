@@ -1,5 +1,6 @@
 //! Policies as a whole: what is reported about bad ones, and what good ones decide.
 
+mod callers;
 mod content;
 mod decisions;
 mod failures;
@@ -34,8 +35,6 @@ fn files(policy: &str, others: &[(&str, &str)]) -> FileSet {
 fn context(env: &[(&str, &str)]) -> CompileContext {
     let env = env.iter();
     CompileContext {
-        check_secret: None,
-        check_tls: None,
         env: env
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
@@ -43,6 +42,7 @@ fn context(env: &[(&str, &str)]) -> CompileContext {
             "127.0.0.1:50051".parse().unwrap(),
             "0.0.0.0:10006".parse().unwrap(),
         ],
+        ..CompileContext::default()
     }
 }
 

@@ -2,7 +2,7 @@
 //! hold in memory.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -28,6 +28,12 @@ const FIRST_BYTES: usize = 1024;
 /// Who is at the other end of a connection; an extension of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
+
+impl Peer {
+    pub(super) fn address(&self) -> IpAddr {
+        self.0.ip().to_canonical()
+    }
+}
 
 /// How long a connection may be what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::caller::{forbidden, known_of, past};
 use super::codes::documented_status;
 use super::connection::Peer;
 use super::deadline;
@@ -16,6 +17,7 @@ use super::eager::Eager;
 use super::message::{
     Invalid, accepted_response, after_event, before_event, decision_response, version_of,
 };
+use crate::callers::{Callers, Known};
 use crate::decision::{Failure, FailureClass};
 use crate::dialect;
 use crate::event::{Hook, Moment};
@@ -44,6 +46,7 @@ pub(super) fn hook_service(
     policies: Arc<Policies>,
     before: Arc<Before>,
     after: Arc<After>,
+    callers: Arc<Callers>,
 ) -> HookServiceServer<impl HookService> {
     let service = Hooks {
         policies,
@@ -51,7 +54,9 @@ pub(super) fn hook_service(
             calls: InFlightLimit::default(),
             in_flight_max: settings.in_flight_max,
             before,
+            callers: Arc::clone(&callers),
         }),
+        callers,
         after,
         after_calls: InFlightLimit::default(),
         in_flight_max: settings.in_flight_max,
@@ -65,29 +70,69 @@ struct Hooks {
     after: Arc<After>,
     after_calls: InFlightLimit,
     in_flight_max: usize,
+    callers: Arc<Callers>,
 }
 
 struct Asking {
     calls: InFlightLimit,
     in_flight_max: usize,
     before: Arc<Before>,
+    callers: Arc<Callers>,
+}
+
+/// Why a before request has no decision.
+enum Undecided {
+    Invalid(Invalid),
+    /// Its caller may not call this hook.
+    Forbidden(String),
+}
+
+impl Undecided {
+    fn status(self) -> Status {
+        match self {
+            Undecided::Invalid(invalid) => invalid.status(),
+            Undecided::Forbidden(why) => Status::permission_denied(why),
+        }
+    }
+
+    /// The same for one request of a stream.
+    fn item(self) -> v1::RequestError {
+        match self {
+            Undecided::Invalid(invalid) => invalid.item(),
+            Undecided::Forbidden(why) => v1::RequestError {
+                code: tonic::Code::PermissionDenied as i32,
+                message: why,
+                field: "hook".to_owned(),
+            },
+        }
+    }
 }
 
 impl Asking {
     async fn before(
         &self,
         mut request: v1::BeforeRequest,
-        caller: Caller,
-    ) -> Result<v1::BeforeResponse, (String, Invalid)> {
+        mut caller: Caller,
+        known: Option<&Known>,
+    ) -> Result<v1::BeforeResponse, (String, Undecided)> {
         let request_id = std::mem::take(&mut request.request_id);
         let explain = request.explain();
         let event = match before_event(request) {
             Ok(event) => event,
-            Err(invalid) => return Err((request_id, invalid)),
+            Err(invalid) => return Err((request_id, Undecided::Invalid(invalid))),
         };
-        let settled = match self.calls.acquire(self.in_flight_max) {
-            Some(_permit) => self.before.decide(&event, caller).await,
-            None => {
+        if let Some(why) = forbidden(&self.callers, known, event.hook, caller.address) {
+            return Err((request_id, Undecided::Forbidden(why)));
+        }
+        caller.name = known.map(|known| Arc::clone(known.name()));
+        let own = known.map(|known| (known, self.callers.hold(known)));
+        let settled = match (own, self.calls.acquire(self.in_flight_max)) {
+            (Some((known, Err(limit))), _) => {
+                let failure = past(known, limit);
+                self.before.shed(&event, caller, &failure).await
+            }
+            (_own, Some(_permit)) => self.before.decide(&event, caller).await,
+            (_own, None) => {
                 let why = format!("{} calls are in flight already", self.in_flight_max);
                 let failure = Failure::new(FailureClass::Overloaded, why);
                 self.before.shed(&event, caller, &failure).await
@@ -105,9 +150,13 @@ impl HookService for Hooks {
     ) -> Result<Response<v1::BeforeResponse>, Status> {
         let mut caller = caller_of(request.metadata());
         caller.address = address_of(&request);
-        match self.asking.before(request.into_inner(), caller).await {
+        let known = known_of(&request);
+        let asking = self
+            .asking
+            .before(request.into_inner(), caller, known.as_ref());
+        match asking.await {
             Ok(response) => Ok(Response::new(response)),
-            Err((_, invalid)) => Err(invalid.status()),
+            Err((_, undecided)) => Err(undecided.status()),
         }
     }
 
@@ -122,19 +171,20 @@ impl HookService for Hooks {
         // A stream's `grpc-timeout` is the stream's, not one message's: each message has its
         // hook's own limits.
         let address = address_of(&request);
+        let known = known_of(&request);
         let answers = Eager::new(
             request.into_inner(),
             move |item: Result<v1::BeforeRequest, Status>| {
-                let asking = Arc::clone(&asking);
+                let (asking, known) = (Arc::clone(&asking), known.clone());
                 let answer = async move {
                     let mut caller = Caller::unknown(Instant::now(), CallerLimit::Said(None));
                     caller.address = address;
                     let request = item.map_err(documented_status)?;
-                    match asking.before(request, caller).await {
+                    match asking.before(request, caller, known.as_ref()).await {
                         Ok(response) => Ok(response),
-                        Err((request_id, invalid)) => Ok(v1::BeforeResponse {
+                        Err((request_id, undecided)) => Ok(v1::BeforeResponse {
                             request_id,
-                            error: Some(invalid.item()),
+                            error: Some(undecided.item()),
                             ..v1::BeforeResponse::default()
                         }),
                     }
@@ -149,6 +199,13 @@ impl HookService for Hooks {
         &self,
         request: Request<v1::AfterRequest>,
     ) -> Result<Response<v1::AfterResponse>, Status> {
+        let (known, address) = (known_of(&request), address_of(&request));
+        let own = known
+            .as_ref()
+            .map(|known| (known, self.callers.hold(known)));
+        if let Some((known, Err(limit))) = own {
+            return Err(Status::resource_exhausted(past(known, limit).detail));
+        }
         let Some(_permit) = self.after_calls.acquire(self.in_flight_max) else {
             let why = format!("{} calls are in flight already", self.in_flight_max);
             return Err(Status::resource_exhausted(why));
@@ -162,6 +219,10 @@ impl HookService for Hooks {
         let (mut events, mut ids) = (Vec::new(), Vec::new());
         for (index, event) in told.into_iter().enumerate() {
             let (event, id) = after_event(event, index).map_err(|invalid| invalid.status())?;
+            let forbidden = forbidden(&self.callers, known.as_ref(), event.hook, address);
+            if let Some(why) = forbidden {
+                return Err(Status::permission_denied(why));
+            }
             events.push(event);
             ids.push(id);
         }
@@ -222,5 +283,5 @@ fn caller_of(metadata: &MetadataMap) -> Caller {
 
 fn address_of<T>(request: &Request<T>) -> Option<IpAddr> {
     let peer: Option<&Peer> = request.extensions().get();
-    peer.map(|peer| peer.0.ip().to_canonical())
+    peer.map(Peer::address)
 }

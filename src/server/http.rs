@@ -8,15 +8,18 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::bodies::{LimitedBody, whole};
+use super::caller::evidence;
 use super::connection::Peer;
 use super::guard::refuse_browsers;
 use super::own_calls::OwnCalls;
-use super::webhook::{Answered, Broken, Origin, Webhooks};
-use crate::dialect::{Call, Dialect, Head, Headers};
+use super::webhook::{Answered, Broken, Origin, Webhooks, told};
+use crate::callers::{Known, Refused};
+use crate::dialect::{self, Call, Dialect, Head, Headers};
 use crate::event::{DialectId, Hook};
 use crate::hook::Settled;
 use crate::in_flight::InFlightLimit;
@@ -44,6 +47,8 @@ pub struct HttpSettings {
     pub large_bodies_max: usize,
     /// Path prefix, such as `/openim`, and the dialect that is spoken below it.
     pub routes: Vec<(String, DialectId)>,
+    /// The same for people, without what is secret of a path.
+    pub shown_routes: String,
 }
 
 /// Answers the calls of IM servers over HTTP.
@@ -88,7 +93,15 @@ impl Listener {
         }
         let path = collapse_slashes(parts.uri.path());
         let Some((rest, id)) = self.route(&path) else {
-            return self.no_route(&path);
+            return self.no_route();
+        };
+        let dialect = self.webhooks.dialect(id);
+        let (rest, caller) = match self.admit(&parts, rest, peer) {
+            Ok(admitted) => admitted,
+            Err(_) => {
+                let reply = dialect::refused(dialect, &head_of(&parts, rest), None, 401);
+                return self.response(told(reply));
+            }
         };
         if parts.method != Method::POST {
             let help = "IM servers call this with POST; see the README, \"use it with your \
@@ -101,12 +114,7 @@ impl Listener {
             let help = "webhooks are sent by IM servers, not by pages in browsers\n";
             return plain(StatusCode::FORBIDDEN, help);
         }
-        let dialect = self.webhooks.dialect(id);
-        let head = Head {
-            path: rest,
-            query: parts.uri.query().unwrap_or(""),
-            headers: Headers::of(&parts.headers),
-        };
+        let head = head_of(&parts, rest);
         let hook = dialect.hook_of(&head);
         let bytes_max = self.bytes_max(dialect, hook);
         let large = self
@@ -127,11 +135,35 @@ impl Listener {
         };
         let origin = Origin {
             received,
-            address: Some(peer.0.ip().to_canonical()),
+            address: Some(peer.address()),
             waits: None,
+            caller,
         };
         let answered = self.webhooks.take(dialect, &call, body.err(), origin);
         self.response(answered.await)
+    }
+
+    /// Who calls, and the path below the route without what is a secret of it.
+    fn admit<'a>(
+        &self,
+        parts: &Parts,
+        rest: &'a str,
+        peer: Peer,
+    ) -> Result<(&'a str, Option<Known>), Refused> {
+        let below = rest.trim_start_matches('/');
+        let (first, behind) = match below.find('/') {
+            Some(end) => below.split_at(end),
+            None => (below, ""),
+        };
+        let address = Some(peer.address());
+        let mut brought = evidence(&parts.headers, &parts.extensions, address);
+        brought.path = (!first.is_empty()).then_some(first);
+        let admitted = self.webhooks.callers().admit(&brought)?;
+        let rest = match admitted.path_is_secret {
+            true => behind,
+            false => rest,
+        };
+        Ok((rest, admitted.caller))
     }
 
     /// The dialect says which calls carry many events.
@@ -196,20 +228,12 @@ impl Listener {
         })
     }
 
-    fn no_route(&self, path: &str) -> Response<Bytes> {
-        let prefixes: Vec<_> = self
-            .settings
-            .routes
-            .iter()
-            .map(|(prefix, dialect)| format!("{prefix} ({dialect})"))
-            .collect();
-        let help = format!(
-            "no IM server is expected at this path; the routes are {}\n",
-            prefixes.join(", ")
-        );
-        self.webhooks
-            .note("no_route", &format!("nothing is served at `{path}`"));
-        plain(StatusCode::NOT_FOUND, help)
+    /// A stranger is told nothing. The path is in no log: mistyped, it may hold most of a secret.
+    fn no_route(&self) -> Response<Bytes> {
+        let routes = &self.settings.shown_routes;
+        let what = format!("a path was called that is no route; the routes are {routes}");
+        self.webhooks.note("no_route", &what);
+        plain(StatusCode::NOT_FOUND, "")
     }
 
     /// Over HTTP the body must stay canonical, so what a gRPC caller reads from the answer is in
@@ -254,6 +278,14 @@ impl Listener {
         self.version
             .store(Some(Arc::new((version.clone(), value.clone()))));
         Some(value)
+    }
+}
+
+fn head_of<'a>(parts: &'a Parts, rest: &'a str) -> Head<'a> {
+    Head {
+        path: rest,
+        query: parts.uri.query().unwrap_or(""),
+        headers: Headers::of(&parts.headers),
     }
 }
 

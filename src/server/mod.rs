@@ -4,10 +4,11 @@
 //! Leaves alone: every rule about messages (`hook`, `policy`).
 //!
 //! Order, downward: `files`, `inherit`, `listen`, `stack`, `tls`, `exchange`, `calls`, `table`, `http`,
-//! `own_calls`, `bodies`, `guard`, `services`, `wukongim_grpc`, `webhook`, `grpc`, `connection`,
-//! `socket`, `unread`, `deadline`, `eager`, `codes`, `message`.
+//! `own_calls`, `bodies`, `guard`, `services`, `wukongim_grpc`, `webhook`, `grpc`, `caller`,
+//! `connection`, `socket`, `unread`, `deadline`, `eager`, `codes`, `message`.
 
 mod bodies;
+mod caller;
 mod calls;
 mod codes;
 mod connection;
@@ -32,6 +33,7 @@ mod webhook;
 mod wukongim_grpc;
 
 pub use bodies::{BodyBudget, BodyLimits};
+pub use caller::bearer;
 pub use calls::Routes;
 pub use connection::{Patience, Peer};
 pub use deadline::keep_deadlines;

@@ -8,9 +8,11 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use super::caller::known_callers;
 use super::grpc::{GrpcSettings, hook_service};
 use super::webhook::Webhooks;
 use super::wukongim_grpc::webhook_service;
+use crate::callers::Callers;
 use crate::hook::{After, Before};
 use crate::proto;
 use crate::reload::Policies;
@@ -29,19 +31,27 @@ pub fn grpc_routes(
     before: Arc<Before>,
     after: Arc<After>,
     webhooks: Arc<Webhooks>,
+    callers: Arc<Callers>,
 ) -> Result<(Router, Health), String> {
     let wukongim_bytes_max = settings.wukongim_message_bytes_max;
     let (reporter, health) = tonic_health::server::health_reporter();
-    let routes = Routes::new(hook_service(settings, policies, before, after))
-        .add_service(webhook_service(webhooks, wukongim_bytes_max))
-        .add_service(health);
+    let routes = Routes::new(hook_service(
+        settings,
+        policies,
+        before,
+        after,
+        Arc::clone(&callers),
+    ))
+    .add_service(webhook_service(webhooks, wukongim_bytes_max))
+    .add_service(health);
     let served = [
         HOOK_SERVICE,
         "wkhook.WebhookService",
         "grpc.health.v1.Health",
     ];
     let routes = reflection(routes, &served)?;
-    Ok((routes.into_axum_router(), Health(reporter)))
+    let routes = known_callers(routes.into_axum_router(), callers);
+    Ok((routes, Health(reporter)))
 }
 
 /// Adds reflection to what a port serves. It lists what is `served` there, and knows the messages

@@ -12,11 +12,13 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::caller::{self, past};
+use crate::callers::{Callers, Held, Known};
 use crate::decision::{Decision, Failure, FailureClass};
-use crate::dialect::{self, Call, Decoded, Dialect, Options, Reply};
+use crate::dialect::{self, Call, Decoded, Dialect, Head, Options, Reply};
 use crate::event::{DialectId, Event, Hook, Moment};
 use crate::hook::{After, Before, Caller, CallerLimit, Settled};
-use crate::in_flight::InFlightLimit;
+use crate::in_flight::{InFlightLimit, InFlightPermit};
 use crate::telemetry::{LogThrottle, Metrics, Stage};
 
 /// Events of one call that are stored together. A longer call is cut: when a piece cannot be
@@ -44,28 +46,32 @@ pub struct Webhooks {
     before: Arc<Before>,
     after: Arc<After>,
     metrics: Arc<Metrics>,
+    callers: Arc<Callers>,
     odd_logged: LogThrottle<&'static str>,
     /// Outlives the threads that serve connections: what nobody waits for is done here.
     background: Handle,
 }
 
 /// When a call came, and from where.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Origin {
     pub received: Instant,
     pub address: Option<IpAddr>,
     /// How long the caller waits, where it says so.
     pub waits: Option<Duration>,
+    /// `None` where callers are not told apart.
+    pub caller: Option<Known>,
 }
 
 impl Origin {
-    fn caller(self) -> Caller {
+    fn caller(&self) -> Caller {
         let limit = match self.waits {
             Some(limit) => CallerLimit::Said(Some(limit)),
             None => CallerLimit::Configured,
         };
         let mut caller = Caller::unknown(self.received, limit);
         caller.address = self.address;
+        caller.name = self.caller.as_ref().map(|known| Arc::clone(known.name()));
         caller
     }
 }
@@ -90,6 +96,7 @@ impl Webhooks {
         before: Arc<Before>,
         after: Arc<After>,
         metrics: Arc<Metrics>,
+        callers: Arc<Callers>,
     ) -> Webhooks {
         Webhooks {
             before_calls: InFlightLimit::default(),
@@ -100,6 +107,7 @@ impl Webhooks {
             before,
             after,
             metrics,
+            callers,
             odd_logged: LogThrottle::default(),
             background: Handle::current(),
         }
@@ -109,6 +117,10 @@ impl Webhooks {
     pub fn dialect(&self, id: DialectId) -> &dyn Dialect {
         let heard = self.dialects.iter().find(|dialect| dialect.id() == id);
         heard.map_or_else(|| dialect::of(id), |dialect| &**dialect)
+    }
+
+    pub(super) fn callers(&self) -> &Callers {
+        &self.callers
     }
 
     pub fn before(&self) -> &Before {
@@ -123,14 +135,13 @@ impl Webhooks {
         broken: Option<Broken>,
         origin: Origin,
     ) -> Answered {
-        let Origin { received, .. } = origin;
         let decoded = dialect.decode(call);
-        self.metrics.spent(Stage::Decode, received.elapsed());
+        self.metrics.spent(Stage::Decode, origin.received.elapsed());
         match (decoded, broken) {
             (Ok(Decoded::Event(event)), None) => self.answer(dialect, &event, origin).await,
             (Ok(Decoded::Batch { hook, query, items }), None) => {
                 let batch = Batch { hook, query, items };
-                self.store(dialect, batch, call).await
+                self.store(dialect, batch, call, &origin).await
             }
             (Ok(Decoded::UnknownCommand { command, event }), None) => {
                 let what = format!("`{command}` is no command of {}", dialect.id());
@@ -138,6 +149,10 @@ impl Webhooks {
                 self.metrics.unknown_commands.add(&command);
                 if let Some(event) = event {
                     return self.answer(dialect, &event, origin).await;
+                }
+                if let Some(caller) = origin.caller.filter(|caller| !caller.may_call_all()) {
+                    self.callers.note(&caller.refused(), origin.address);
+                    return told(dialect::refused(dialect, &call.head, None, 403));
                 }
                 let allow = Decision::acknowledged();
                 told(dialect.reply_without_event(None, &call.body, &allow))
@@ -159,16 +174,16 @@ impl Webhooks {
             true => dialect,
             false => self.dialect(event.dialect),
         };
-        let in_flight_max = self.settings.in_flight_max;
+        let body = event.body.as_deref().unwrap_or_default();
+        if let Some(refusal) = self.forbidden(speaker, event.hook, body, &origin) {
+            return refusal;
+        }
         match event.hook.moment {
             Moment::Before => {
                 let caller = origin.caller();
-                let settled = match self.before_calls.acquire(in_flight_max) {
-                    Some(_permit) => self.before.decide(event, caller).await,
-                    None => {
-                        let failure = shed(in_flight_max);
-                        self.before.shed(event, caller, &failure).await
-                    }
+                let settled = match self.place(&self.before_calls, origin.caller.as_ref()) {
+                    Ok(_place) => self.before.decide(event, caller).await,
+                    Err(failure) => self.before.shed(event, caller, &failure).await,
                 };
                 if let Some(event) = dialect.follow_up(event, &settled.decision) {
                     self.store_follow_up(event);
@@ -179,7 +194,7 @@ impl Webhooks {
                 }
             }
             Moment::After => {
-                let Some(_permit) = self.after_calls.acquire(in_flight_max) else {
+                let Ok(_place) = self.place(&self.after_calls, origin.caller.as_ref()) else {
                     self.metrics.accepted(event.hook, "refused");
                     return told(speaker.not_stored(event));
                 };
@@ -207,11 +222,20 @@ impl Webhooks {
 
     /// Stores the events of one call. One that cannot be read is noted and left out: its
     /// neighbours did nothing wrong, and a repeat would bring it again.
-    async fn store(&self, dialect: &dyn Dialect, batch: Batch, call: &Call<'_>) -> Answered {
+    async fn store(
+        &self,
+        dialect: &dyn Dialect,
+        batch: Batch,
+        call: &Call<'_>,
+        origin: &Origin,
+    ) -> Answered {
         let Batch { hook, query, items } = batch;
+        if let Some(refusal) = self.forbidden(dialect, hook, &call.body, origin) {
+            return refusal;
+        }
         let mut reply =
             dialect.reply_without_event(Some(hook), &call.body, &Decision::acknowledged());
-        let Some(_permit) = self.after_calls.acquire(self.settings.in_flight_max) else {
+        let Ok(_place) = self.place(&self.after_calls, origin.caller.as_ref()) else {
             self.metrics.accepted(hook, "refused");
             reply.status = 503;
             return told(reply);
@@ -265,6 +289,11 @@ impl Webhooks {
             for_want_of_room,
         } = broken;
         self.note("unreadable_call", &why);
+        if let Some(hook) = hook
+            && let Some(refusal) = self.forbidden(dialect, hook, body, &origin)
+        {
+            return refusal;
+        }
         if let Some(after) = hook.filter(|hook| hook.moment == Moment::After) {
             let mut canonical = dialect.reply_without_event(hook, body, &Decision::acknowledged());
             if self.after.wants(after) {
@@ -282,6 +311,42 @@ impl Webhooks {
             reply: dialect.reply_without_event(hook, body, &settled.decision),
             settled: Some(settled),
         }
+    }
+
+    /// The answer to a caller that may not call a hook; `None` when it may.
+    fn forbidden(
+        &self,
+        dialect: &dyn Dialect,
+        hook: Hook,
+        body: &[u8],
+        origin: &Origin,
+    ) -> Option<Answered> {
+        caller::forbidden(&self.callers, origin.caller.as_ref(), hook, origin.address)?;
+        let read = Some((hook, body));
+        Some(told(dialect::refused(dialect, &Head::default(), read, 403)))
+    }
+
+    /// A place among the calls in flight, first of the caller's own, or why there is none.
+    fn place<'a>(
+        &self,
+        calls: &'a InFlightLimit,
+        caller: Option<&'a Known>,
+    ) -> Result<Place<'a>, Failure> {
+        let own = match caller {
+            Some(caller) => Some(
+                self.callers
+                    .hold(caller)
+                    .map_err(|limit| past(caller, limit))?,
+            ),
+            None => None,
+        };
+        let in_flight_max = self.settings.in_flight_max;
+        let all = calls.acquire(in_flight_max);
+        all.map(|all| Place {
+            _own: own,
+            _all: all,
+        })
+        .ok_or_else(|| shed(in_flight_max))
     }
 
     /// What is wanted and cannot be read is answered with a failure, where that helps.
@@ -313,7 +378,13 @@ fn bytes_beside_body(event: &Event) -> usize {
     recipients.map(|id| id.len() + TEXT).sum()
 }
 
-fn told(reply: Reply) -> Answered {
+/// One call in flight, until it is dropped.
+struct Place<'a> {
+    _own: Option<Held<'a>>,
+    _all: InFlightPermit<'a>,
+}
+
+pub(super) fn told(reply: Reply) -> Answered {
     Answered {
         reply,
         settled: None,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
+use super::caller::known_of;
 use super::connection::Peer;
 use super::deadline;
 use super::webhook::{Origin, Webhooks};
@@ -39,8 +40,9 @@ impl WebhookService for WukongIm {
         let peer: Option<&Peer> = request.extensions().get();
         let origin = Origin {
             received: Instant::now(),
-            address: peer.map(|peer| peer.0.ip().to_canonical()),
+            address: peer.map(Peer::address),
             waits: deadline::said(request.metadata().as_ref()),
+            caller: known_of(&request),
         };
         let EventReq { event, data } = request.into_inner();
         let query = format!("event={event}");
@@ -51,6 +53,11 @@ impl WebhookService for WukongIm {
         let dialect = self.webhooks.dialect(DialectId::WukongIm);
         let answered = self.webhooks.take(dialect, &call, None, origin).await;
         let status = match answered.reply.status {
+            403 => {
+                return Err(Status::permission_denied(
+                    "this caller may not call this hook",
+                ));
+            }
             200 => EventStatus::Success,
             _ => EventStatus::Error,
         };

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::problem::{At, Place, Problems};
+use super::shown::shown_key;
 
 /// A file larger than this is no policy; word lists have a limit of their own.
 const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -292,16 +293,11 @@ impl<'a> Builder<'a> {
 
     fn add(&self, map: &mut Map, key: String, key_place: Place, node: Node) {
         if let Some(first) = map.get(&key.to_lowercase()) {
-            let what = if first.key == key {
-                format!(
-                    "the key `{key}` is already at line {}",
-                    first.key_place.line
-                )
-            } else {
-                format!(
-                    "`{key}` is the same key as `{}` at line {}",
-                    first.key, first.key_place.line
-                )
+            let (shown, first_shown) = (shown_key(&key), shown_key(&first.key));
+            let line = first.key_place.line;
+            let what = match first.key == key {
+                true => format!("the key `{shown}` is already at line {line}"),
+                false => format!("`{shown}` is the same key as `{first_shown}` at line {line}"),
             };
             let at = At {
                 place: key_place,

@@ -10,6 +10,7 @@ use figment::{Error, Figment, Metadata, Profile, Provider};
 
 use super::document::{Entry, Map, Node, Value, parse};
 use super::problem::{At, Place, Problems};
+use super::shown::shown_key;
 
 /// One source of settings.
 #[derive(Clone, Debug)]
@@ -145,7 +146,8 @@ pub fn from_environment(prefix: &str, env: &[(String, String)], problems: &Probl
         let Some(path) = lower.strip_prefix(&prefix) else {
             continue;
         };
-        let file: Arc<str> = name.as_str().into();
+        let shown: Vec<_> = name.split("__").map(shown_key).collect();
+        let file: Arc<str> = shown.join("__").into();
         let Some(node) = environment_value(&file, value, problems) else {
             continue;
         };

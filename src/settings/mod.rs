@@ -6,7 +6,8 @@
 //! (`reload`).
 //! No IO, no clock.
 //!
-//! Order, downward: `probes` (tests alone), `layers`, `reader`, `document`, `problem`.
+//! Order, downward: `probes` (tests alone), `layers`, `reader`, `document`, `problem`,
+//! `shown`.
 
 mod document;
 mod layers;
@@ -14,8 +15,10 @@ mod layers;
 pub(crate) mod probes;
 mod problem;
 mod reader;
+mod shown;
 
 pub use document::{Entry, Map, Node, Value, in_file_order, parse, place_of_byte};
 pub use layers::{Layer, from_environment, merge, without_nulls};
 pub use problem::{At, Place, Problem, Problems, Severity, suggest};
 pub use reader::{Field, Item, Section};
+pub use shown::shown_key;

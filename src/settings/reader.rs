@@ -10,6 +10,7 @@ use strum::VariantArray;
 
 use super::document::{Entry, Map, Node, Value, in_file_order};
 use super::problem::{At, Problems, suggest};
+use super::shown::shown_key;
 
 /// A map whose keys we know.
 pub struct Section<'a> {
@@ -65,7 +66,7 @@ impl<'a> Section<'a> {
                 place: entry.key_place.clone(),
                 path: self.at.path.clone(),
             };
-            let what = format!("there is no setting `{}`", entry.key);
+            let what = format!("there is no setting `{}`", shown_key(&entry.key));
             let hint = suggest(&entry.key, known.iter().copied());
             self.problems.error(&at, what, hint);
         }
@@ -73,8 +74,8 @@ impl<'a> Section<'a> {
 
     fn child(&self, name: &str, entry: Option<&'a Entry>) -> Field<'a> {
         let path = match self.at.path.as_str() {
-            "" => name.to_owned(),
-            path => format!("{path}.{name}"),
+            "" => shown_key(name).into_owned(),
+            path => format!("{path}.{}", shown_key(name)),
         };
         let place = match entry {
             Some(entry) if matches!(entry.node.value, Value::Scalar(_)) => &entry.node.place,
@@ -401,7 +402,7 @@ impl Item<'_> {
         if found.is_none() {
             let names = choices.iter().map(|(name, _)| *name);
             self.error(
-                format!("`{}` is not possible here", self.text),
+                format!("`{}` is not possible here", shown_key(&self.text)),
                 suggest(&self.text, names),
             );
         }

@@ -189,12 +189,7 @@ fn endpoint(settings: &str) -> Arc<Endpoint> {
         root: "policies".to_owned(),
         files: [("policy.yaml".to_owned(), Arc::from(text.as_bytes()))].into(),
     };
-    let context = CompileContext {
-        env: Vec::new(),
-        listeners: Vec::new(),
-        check_secret: None,
-        check_tls: None,
-    };
+    let context = CompileContext::default();
     let compiled = policy::compile(&files, &context, 1);
     let Some(snapshot) = compiled.snapshot else {
         panic!("{:?}", compiled.problems);

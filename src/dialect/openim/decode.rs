@@ -142,6 +142,13 @@ pub(crate) fn hook_of(head: &Head<'_>) -> Option<Hook> {
     table::by_command(command).map(|info| info.hook)
 }
 
+/// Whether the URL of a call names a command, as every version since v3.0 does.
+pub(crate) fn url_names_command(head: &Head<'_>) -> bool {
+    command_in_path(head.path)
+        .or_else(|| command_in_query(head.query))
+        .is_some()
+}
+
 /// Reads an event that was stored with the body of its call.
 pub(crate) fn decode_one(
     hook: Hook,

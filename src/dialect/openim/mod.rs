@@ -32,7 +32,7 @@ use crate::dialect::contract::{
 use crate::dialect::hooks::HookInfo;
 use crate::event::{DialectId, Event, Hook};
 
-pub(crate) use decode::{event_from_body, event_from_message};
+pub(crate) use decode::{event_from_body, event_from_message, url_names_command};
 
 /// The dialect of OpenIM v3.
 ///

@@ -1,18 +1,24 @@
 //! What the policy files say, read but not yet checked against each other.
 //!
-//! Order, downward: `endpoint`, `hook`, `list`, `parts`.
+//! Order, downward: `callers`, `endpoint`, `hook`, `list`, `parts`.
 
+mod callers;
 mod endpoint;
 mod hook;
 mod list;
 mod parts;
 
+use ipnet::IpNet;
+
+use super::callers::CALLERS_MAX;
 use super::failure::FailureRefusal;
 use super::texts::{NestedText, ReplaceInSendHook, TextCosts};
 use super::type_set::TypeSet;
 use crate::settings::{At, Field, Section};
 use parts::{code, names, types_or_all};
 
+pub(super) use callers::CallerSpec;
+pub use callers::LOCAL_NAME;
 pub(super) use endpoint::EndpointSpec;
 pub(super) use hook::{AskWhom, HookSpec};
 pub(super) use list::{ListDoes, ListLimits, ListSpec, OwnSettings, read_own};
@@ -26,6 +32,8 @@ pub(super) struct Spec {
     pub failure: FailureRefusal,
     pub lint: LintSpec,
     pub hooks: Vec<HookSpec>,
+    pub callers: Vec<CallerSpec>,
+    pub proxies: Vec<IpNet>,
 }
 
 #[derive(Debug)]
@@ -73,7 +81,26 @@ pub(super) fn read(root: &Section<'_>) -> Spec {
             .into_iter()
             .filter_map(|(name, field)| hook::read(&name, &field))
             .collect(),
+        callers: read_callers(&root.field("callers")),
+        proxies: {
+            let proxies = root.field("trusted_proxies").items();
+            proxies.iter().filter_map(callers::read_net).collect()
+        },
     }
+}
+
+fn read_callers(field: &Field<'_>) -> Vec<CallerSpec> {
+    let named = named(field);
+    if named.len() > CALLERS_MAX {
+        let what = format!("{} callers are too many", named.len());
+        field.error(what, format!("name at most {CALLERS_MAX}"));
+    }
+    let read = named.into_iter();
+    let read: Vec<_> = read
+        .map(|(name, field)| callers::read(name, &field))
+        .collect();
+    callers::tell_apart(&read, field);
+    read
 }
 
 const NAME_CHARS_MAX: usize = 64;

@@ -6,7 +6,8 @@ use crate::policy::{DEFAULTS, review, sources, spec};
 use crate::settings::probes::{Probe, check, probes, probes_of};
 use crate::settings::{At, Problems, Section};
 
-const BASE: &str = "endpoints: {b: {url: 'http://b'}}\n\
+const BASE: &str = "callers: {c: {addresses: [10.0.0.1]}}\n\
+                    endpoints: {b: {url: 'http://b'}}\n\
                     lists: {l: {words: [some phrase]}}\n\
                     hooks: {beforeMsgModify: {endpoint: b}}\n";
 
@@ -34,6 +35,12 @@ const MEANT: &[(&str, &[&str])] = &[
     // Off, as by default; and nothing may be skipped.
     ("lists.l.options.repeat", &["zero"]),
     ("lists.l.options.max_gap", &["zero"]),
+    // 0 is no limit.
+    ("callers.c.in_flight_max", &["zero"]),
+    ("callers.c.calls_per_second", &["zero"]),
+    ("callers.c.burst", &["zero"]),
+    // Names that a certificate may have.
+    ("callers.c.certificates", TEXTS),
     // Ids and tags that somebody chose.
     ("hooks.beforeMsgModify.attentionIds", TEXTS),
     ("lists.l.tags", TEXTS),
@@ -135,7 +142,8 @@ fn hooks_with_a_dot_in_their_name_refuse_the_same_values() {
 #[test]
 fn wrong_values_are_refused_with_a_hint_or_mean_what_is_documented() {
     let concrete = |path: String| {
-        path.replace("each_endpoint.", "endpoints.b.")
+        path.replace("each_caller.", "callers.c.")
+            .replace("each_endpoint.", "endpoints.b.")
             .replace("each_list.", "lists.l.")
             .replace("each_hook.", "hooks.beforeMsgModify.")
     };

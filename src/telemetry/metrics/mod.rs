@@ -3,11 +3,12 @@
 //! Labels are hooks, endpoints, lists and closed sets: never ids, never text. What a policy no
 //! longer names is forgotten.
 //!
-//! Order, downward: `registry`, `before`, `after`, `outbox`, `endpoints`, `policy`, `stage`,
+//! Order, downward: `registry`, `callers`, `before`, `after`, `outbox`, `endpoints`, `policy`, `stage`,
 //! `process`, `ports`, `tls`, `series`.
 
 mod after;
 mod before;
+mod callers;
 mod endpoints;
 mod outbox;
 mod policy;

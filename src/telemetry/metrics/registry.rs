@@ -11,6 +11,7 @@ use super::super::logs::Losses;
 use super::super::unknown_commands::UnknownCommands;
 use super::after::AfterMetrics;
 use super::before::BeforeMetrics;
+use super::callers::CallerMetrics;
 use super::endpoints::EndpointMetrics;
 use super::outbox::{OutboxGauges, OutboxMetrics, OutboxTotals};
 use super::policy::PolicyMetrics;
@@ -27,6 +28,7 @@ pub struct Metrics {
     registry: Registry,
     pub hooks: HookStates,
     pub unknown_commands: UnknownCommands,
+    pub callers: CallerMetrics,
     before: BeforeMetrics,
     endpoints: EndpointMetrics,
     policy: PolicyMetrics,
@@ -50,6 +52,7 @@ impl Metrics {
         Metrics {
             hooks: HookStates::default(),
             unknown_commands: UnknownCommands::default(),
+            callers: CallerMetrics::register(&mut registry),
             before: BeforeMetrics::register(&mut registry),
             endpoints: EndpointMetrics::register(&mut registry),
             policy: PolicyMetrics::register(&mut registry),

@@ -79,7 +79,7 @@ impl Grpc {
 }
 
 /// Messages as they are on the wire.
-struct Raw;
+pub struct Raw;
 
 impl Codec for Raw {
     type Encode = Vec<u8>;

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use business::{Behaviour, Business, Request};
-pub use grpc::Grpc;
+pub use grpc::{Grpc, Raw};
 pub use metronome::{Metronome, within};
 pub use program::{Callgate, Setup};
 pub use random::Random;
