@@ -9,9 +9,9 @@ use super::budget::{Budget, Spent};
 use super::entries::{self, Components, Drafts};
 use super::list::{CompileError, ListSpec, Role};
 use super::options::{AllowMode, Mode, Options, SkipClasses, Urls};
-use super::result::{self, Allowed, Clusters, Combos, Evasion, Hit, Hits};
+use super::result::{self, Allowed, Clusters, Combos, Evasion, Hit, Hits, Segments};
 use super::search::{
-    Candidate, EntryOf, Limits, Matcher, Patterns, Seen, Selfmask, Signs, find_urls,
+    self, Candidate, EntryOf, Limits, Matcher, Patterns, Seen, Selfmask, Signs, find_urls,
 };
 use super::text::{
     self, FoldTable, FoldTables, Lens, Runs, SYMBOL, Sounds, Stream, View, longest_run,
@@ -128,6 +128,7 @@ pub(super) struct Work {
 #[derive(Default)]
 struct Places {
     clusters: Clusters,
+    segments: Segments,
     /// Where URLs stand, in bytes, ascending; `None` as long as nobody asked.
     urls: Option<Vec<(u32, u32)>>,
 }
@@ -135,6 +136,7 @@ struct Places {
 impl Places {
     fn clear(&mut self) {
         self.clusters.clear();
+        self.segments.clear();
         self.urls = None;
     }
 
@@ -253,6 +255,11 @@ impl Group {
         written.collect()
     }
 
+    /// An entry of these lists that is sought as the sign that it is.
+    pub(super) fn is_sign(&self, entry: &str) -> bool {
+        search::is_sign(entry.trim(), &self.table)
+    }
+
     /// What an entry of these lists was seen through where it was found so.
     pub(super) fn evasions(&self, entry: &str, found: &str, options: &Options) -> Vec<Evasion> {
         let (entry, _) = entries::without_wildcards(entry);
@@ -360,8 +367,11 @@ impl Group {
         mut found: impl FnMut(Hit),
     ) {
         let limits = |list: u32| sought.rules[list as usize].limits;
-        let mut keep = |hit: Hit| {
-            if let Some(hit) = places.kept(sought, stream, hit) {
+        let mut keep = |hit: Hit, candidate: Option<&Candidate>| {
+            let segments = &mut places.segments;
+            if candidate.is_none_or(|candidate| are_words(segments, &stream.symbols, candidate))
+                && let Some(hit) = places.kept(sought, stream, hit)
+            {
                 found(hit);
             }
         };
@@ -371,7 +381,7 @@ impl Group {
             &stream.symbols,
             views,
             limits,
-            |candidate| keep(located(sought.text, stream, &candidate)),
+            |candidate| keep(located(sought.text, stream, &candidate), Some(&candidate)),
         );
         let Sought {
             text,
@@ -381,11 +391,13 @@ impl Group {
         } = *sought;
         self.selfmask
             .find(&stream.symbols, active, budget, |candidate| {
-                keep(located(text, stream, &candidate));
+                keep(located(text, stream, &candidate), None);
             });
-        self.signs.find(text, active, budget, &mut keep);
+        self.signs
+            .find(text, active, budget, |hit| keep(hit, None));
         if self.bidi && text::is_overridden(sought.text) {
             let shown = text::as_shown(sought.text, stream);
+            let mut words = Segments::default();
             self.each_candidate(
                 &self.readings,
                 sought,
@@ -393,8 +405,9 @@ impl Group {
                 views,
                 limits,
                 |candidate| {
-                    if sought.rules[candidate.of.list as usize].bidi {
-                        keep(located_in_disorder(sought.text, &shown, &candidate));
+                    let reads = sought.rules[candidate.of.list as usize].bidi;
+                    if reads && are_words(&mut words, &shown.symbols, &candidate) {
+                        keep(located_in_disorder(sought.text, &shown, &candidate), None);
                     }
                 },
             );
@@ -585,6 +598,18 @@ fn readings(drafts: Drafts, sounds: &Sounds) -> Vec<Reading> {
             runs_from: drafts.runs_from,
         })
         .collect()
+}
+
+/// The ends of a candidate are those of words, where its list asks a segmenter.
+#[inline]
+fn are_words(segments: &mut Segments, stream: &[u32], candidate: &Candidate) -> bool {
+    let Candidate {
+        start,
+        end,
+        segmented,
+        ..
+    } = *candidate;
+    segmented == [false; 2] || segments.are_ends(stream, start..end, segmented)
 }
 
 /// Where a candidate stands in the original.

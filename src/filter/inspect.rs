@@ -68,13 +68,13 @@ impl Filter {
         };
         let mut forms = FoldedList::default();
         for (number, entry) in list.written().iter().enumerate() {
-            if is_pattern(&entry.text) {
+            if is_pattern(&entry.text) || group.is_sign(&entry.text) {
                 forms.push_alone(&entry.text);
             } else if entry.options.is_some() {
                 forms.push_alone(&format!("\0{number}"));
             } else {
                 let (bare, open) = without_stars(&entry.text);
-                forms.push(bare, &group.folded(bare), open, whole_word);
+                forms.push(bare, group.folded(bare).trim(), open, whole_word);
             }
         }
         Some(forms)
@@ -263,7 +263,7 @@ fn barred_beside(end: char, whole_word: WholeWord) -> Side {
     let counts = is_letter(end) || is_digit(end);
     Side {
         letter: counts && whole_word != WholeWord::Off,
-        digit: counts && whole_word == WholeWord::Alnum,
+        digit: counts && matches!(whole_word, WholeWord::Alnum | WholeWord::Segment),
     }
 }
 

@@ -78,7 +78,11 @@ fn by_filter(case: &Case) -> Option<Reading> {
 fn by_model(case: &Case) -> Option<Reading> {
     let options = options_from_json(&case.options).unwrap();
     let mut words = case.words.iter().chain(&case.allow);
-    let is_pattern = |word: &String| word.starts_with("re:") || word.starts_with("contact:");
+    let is_pattern = |word: &String| {
+        ["re:", "contact:"]
+            .iter()
+            .any(|kind| word.trim().starts_with(kind))
+    };
     let combined = options
         .combos
         .iter()
@@ -95,6 +99,16 @@ fn the_filter_reads_field_cases() {
 #[test]
 fn the_filter_reads_every_script() {
     check("scripts.jsonl", by_filter);
+}
+
+#[test]
+fn the_filter_reads_variants_of_what_people_complained_of() {
+    check("variants.jsonl", by_filter);
+}
+
+#[test]
+fn the_model_reads_variants_of_what_people_complained_of() {
+    check("variants.jsonl", by_model);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::cases::{Finding, Words, options_from_json};
 use crate::model::random::{Batch, seed};
@@ -53,6 +54,8 @@ fn masked_text_has_no_matches() {
             options.insert(name.to_owned(), json!(false));
         }
         options.remove("combos");
+        // Nor does a mask leave the words beside it what they were.
+        options.remove("whole_word");
         options.insert("mask".to_owned(), json!({"char": MASK}));
     };
     for_random_texts(change, false, |words, options, text| {
@@ -246,5 +249,34 @@ fn time_is_linear_in_the_worst_texts() {
         check_linear(&mut words, "\u{e49}", "casino");
         check_linear(&mut words, "\u{3a3}\u{323}\u{301}", "badword");
         check_linear(&mut words, "\u{200d}", "赌");
+    }
+}
+
+/// Precomposed or not, in any canonical order, singletons and exclusions too: for every character
+/// that Unicode has another spelling of.
+#[test]
+fn what_unicode_calls_the_same_is_found_in_each_other() {
+    let around = |c: char| format!("一{c}一");
+    let differs = |c: &char| {
+        let spelled = around(*c);
+        !spelled.nfd().eq(spelled.chars())
+    };
+    // Of the Hangul syllables, which are made by a rule, some.
+    let is_one_of_many = |c: &char| ('\u{AC00}'..='\u{D7A3}').contains(c) && u32::from(*c) % 97 > 0;
+    let all = ('\u{80}'..=char::MAX).filter(|c| !is_one_of_many(c) && differs(c));
+    let raw: Vec<String> = all.map(around).collect();
+    assert!(raw.len() > 2_000, "{}", raw.len());
+    let composed: Vec<String> = raw.iter().map(|text| text.nfc().collect()).collect();
+    let parted: Vec<String> = raw.iter().map(|text| text.nfd().collect()).collect();
+    for marks in ["on", "zalgo", "off"] {
+        let options = options_from_json(json!({"marks": marks}).as_object().unwrap()).unwrap();
+        for entries in [&raw, &composed, &parted] {
+            let mut words = Words::new(entries, &[], &options).unwrap();
+            for text in raw.iter().chain(&composed).chain(&parted) {
+                let found = words.run(text).found;
+                let whole = found.iter().any(|one| one.bytes == [0, text.len()]);
+                assert!(whole, "marks {marks}: {text:?}: {found:?}");
+            }
+        }
     }
 }

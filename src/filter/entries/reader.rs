@@ -4,9 +4,12 @@
 use super::forms::{Components, Forms};
 use crate::filter::list::{CompileError, ENTRY_CHARS_MAX, Entry, ListSpec, Role};
 use crate::filter::options::{Options, SkipClasses, WholeWord};
-use crate::filter::search::signs::{Signs, is_sign};
-use crate::filter::search::{Draft, Ends, EntryOf, JOINT, Selfmask, Word, is_pattern, of_form};
-use crate::filter::text::{FoldTable, LETTER, Lens, Noise, SYMBOL, Stream, is_space, leet};
+use crate::filter::search::{
+    Draft, Ends, EntryOf, JOINT, Selfmask, Signs, Word, is_pattern, is_sign, of_form,
+};
+use crate::filter::text::{
+    FoldTable, LETTER, Lens, Noise, SYMBOL, Stream, is_blank, is_space, leet,
+};
 
 /// The most forms that pinyin and split may make of one list's entries: about a gigabyte.
 const FORMS_MAX: usize = 4_000_000;
@@ -189,7 +192,7 @@ impl Reader<'_> {
             ends.prefixes = list.options.prefixes;
         }
         self.table.fold(text, &mut self.stream);
-        checked(&self.stream)?;
+        checked(trimmed(&self.stream.symbols))?;
         Ok(ends)
     }
 
@@ -197,7 +200,7 @@ impl Reader<'_> {
     /// itself in a text of its own script. The folded entry is the last.
     fn readings(&mut self, entry: &str) -> Vec<Reading> {
         let reading = |symbols: &[u32], mixed| Reading {
-            symbols: symbols.to_vec(),
+            symbols: trimmed(symbols).to_vec(),
             mixed,
         };
         let folded = reading(&self.stream.symbols, false);
@@ -343,13 +346,23 @@ pub(crate) fn without_wildcards(text: &str) -> (&str, Ends) {
     (bare.trim(), ends)
 }
 
+/// A folded entry without blanks at its ends: what folding drops hides them from trimming.
+fn trimmed(folded: &[u32]) -> &[u32] {
+    let is_word = |symbol: &u32| !is_blank(*symbol);
+    let start = folded.iter().position(is_word).unwrap_or(folded.len());
+    let end = folded
+        .iter()
+        .rposition(is_word)
+        .map_or(start, |last| last + 1);
+    &folded[start..end]
+}
+
 /// Refuses what can never match or would match everywhere.
-fn checked(folded: &Stream) -> Result<(), String> {
-    let blank = u32::from(' ');
-    if folded.symbols.iter().all(|symbol| symbol & SYMBOL == blank) {
+fn checked(folded: &[u32]) -> Result<(), String> {
+    if folded.is_empty() {
         return Err("the entry is nothing but blanks and what the options drop".to_owned());
     }
-    let length = folded.symbols.len();
+    let length = folded.len();
     if length > ENTRY_CHARS_MAX {
         return Err(format!(
             "the entry has {length} characters; {ENTRY_CHARS_MAX} are the most"

@@ -224,7 +224,7 @@ pub static OPTIONS: [OptionDef; 29] = [
     ),
     option(
         "whole_word",
-        "no letter or digit beside a word; alpha: no letter; off",
+        "no letter or digit beside a word; alpha: no letter; segment: Thai, Lao, Khmer and Burmese words too, as a segmenter parts them; off",
         |of| Slot::Choice(&mut of.whole_word),
         &[],
     ),

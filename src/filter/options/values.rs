@@ -18,7 +18,7 @@ macro_rules! named {
 named!(Locale: "none" None, "tr" Tr);
 named!(Marks: "off" Off, "false" Off, "zalgo" Zalgo, "on" On, "true" On);
 named!(Confusables: "off" Off, "false" Off, "auto" Auto, "always" Always, "true" Always);
-named!(WholeWord: "off" Off, "false" Off, "alpha" Alpha, "alnum" Alnum, "true" Alnum);
+named!(WholeWord: "off" Off, "false" Off, "alpha" Alpha, "alnum" Alnum, "true" Alnum, "segment" Segment);
 named!(Urls: "match" Match, "skip" Skip);
 named!(Pinyin: "none" None, "full" Full, "initials" Initials);
 named!(Mode: "longest" Longest, "all" All);
@@ -79,6 +79,9 @@ pub enum WholeWord {
     Alpha,
     /// Entries match inside words.
     Off,
+    /// Neither a letter nor a digit, and Thai, Lao, Khmer and Burmese entries begin and end where a
+    /// segmenter knows of the end of a word.
+    Segment,
 }
 
 /// How a Han character may be typed in Latin letters.

@@ -1,6 +1,7 @@
 //! What a reader sees as one character: a match begins and ends with one, and takes the marks
 //! behind it along.
 
+use unicode_normalization::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::hit::Hit;
@@ -38,12 +39,21 @@ impl Clusters {
     fn begins(&mut self, text: &str, start: u32) -> bool {
         let (before, rest) = text.split_at(start as usize);
         let prepended = before.chars().next_back().is_some_and(is_prepended);
-        prepended || rest.chars().next().is_none_or(is_plain) || self.is_bound(text, start)
+        prepended || self.is_between(text, rest.chars().next(), start)
     }
 
     fn ends(&mut self, text: &str, end: u32) -> bool {
-        let rest = &text[end as usize..];
-        rest.chars().next().is_none_or(is_plain) || self.is_bound(text, end)
+        self.is_between(text, text[end as usize..].chars().next(), end)
+    }
+
+    /// No mark goes on with what stands before it, whatever Unicode counts as a cluster: the vowels
+    /// of Burmese begin one there.
+    fn is_between(&mut self, text: &str, next: Option<char>, byte: u32) -> bool {
+        match next {
+            None => true,
+            Some(next) if is_plain(next) => true,
+            Some(next) => (byte == 0 || !is_combining_mark(next)) && self.is_bound(text, byte),
+        }
     }
 
     fn is_bound(&mut self, text: &str, byte: u32) -> bool {

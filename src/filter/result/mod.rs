@@ -1,6 +1,6 @@
 //! From everything that was found to what is reported, and what a mask makes of it.
 //!
-//! Order, downward: `evasion`, `mask`, `combos`, `hits`, `clusters`,
+//! Order, downward: `evasion`, `mask`, `combos`, `hits`, `clusters`, `segments`,
 //! `trailing`, `places`, `hit`.
 
 mod clusters;
@@ -10,6 +10,7 @@ mod hit;
 mod hits;
 mod mask;
 mod places;
+mod segments;
 mod trailing;
 
 pub(super) use self::clusters::Clusters;
@@ -20,3 +21,4 @@ pub(super) use self::hit::Hit;
 pub(super) use self::hits::{Allowed, Hits};
 pub use self::mask::{mask, mask_within};
 pub(super) use self::places::Places;
+pub(super) use self::segments::Segments;

@@ -11,9 +11,10 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use regex::Regex;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::filter::options::SkipClasses;
-use crate::filter::text::{SYMBOL, Stream};
+use crate::filter::text::{SYMBOL, Stream, is_invisible};
 
 /// A detector, by its name in lists.
 pub(super) struct Contact {
@@ -42,6 +43,9 @@ const KINDS: [(&str, Kind); 5] = [
 /// endings of file names (`sh`, `py`, `md`) are not among them; behind them a path must stand.
 const DOMAINS: &str = " com net org cn io cc tv vip top xyz club shop site online link live app dev ai info biz pro \
     ltd store tech icu wang hk tw jp kr uk ru de fr eu gg casino bet poker loan click website space fun asia mobi ";
+
+/// Chinese top-level domains that hardly ever stand alone behind a dot.
+const HAN_DOMAINS: &str = " 中国 中國 网络 網絡 网址 中文网 香港 台湾 台灣 商城 集团 ";
 
 /// Short links, which always have a path.
 const SHORT_LINKS: &str =
@@ -91,25 +95,32 @@ impl Kind {
     fn regexes(self, skip: SkipClasses) -> Vec<String> {
         let path = r#"[^\s，。；！？、“”‘’（）【】《》<>"']"#;
         match self {
-            Kind::Phone if skip.contains(SkipClasses::SPACE) => {
+            Kind::Phone if !between(skip).is_empty() => {
                 let mut regexes = Kind::Phone.regexes(SkipClasses::NONE);
-                regexes.push(r"(?:(?:\+|0 0 ?)? ?8 6[- ]{1,2})?1 [3-9](?: [0-9]){9}".to_owned());
+                let gap = between(skip);
+                let prefix = format!("(?:(?:\\+|0{gap}0){gap}?)?8{gap}6{gap}");
+                regexes.push(format!("(?:{prefix})?1{gap}[3-9](?:{gap}[0-9]){{9}}"));
                 regexes
             }
             Kind::Phone => vec![
                 r"(?:(?:\+|00)?86[- ]{0,2})?1[3-9][0-9][-. ]{0,2}[0-9]{4}[-. ]{0,2}[0-9]{4}".to_owned(),
                 r"\(?0[1-9][0-9]{1,2}\)?[- ]{1,2}[1-9][0-9]{6,7}".to_owned(),
                 r"\+[1-9][0-9]{0,2}(?:[-. ]?\(?[0-9]{1,4}\)?){2,5}".to_owned(),
+                // The prefix of a call abroad. Numbers of orders begin so too, but are shorter.
+                r"00[1-9][0-9]{10,13}".to_owned(),
+                r"00[1-9][0-9]{0,2}[-. ]\(?[0-9]{1,4}\)?(?:[-. ]?[0-9]{2,4}){2,4}".to_owned(),
                 r"\(?[2-9][0-9]{2}\)?[-. ][2-9][0-9]{2}[-. ][0-9]{4}".to_owned(),
             ],
             Kind::Email => vec![
                 r"[a-zA-Z0-9][a-zA-Z0-9._%+-]{0,63}(?: ?@ ?| ?[(\[]at[)\]] ?)(?:[a-zA-Z0-9-]+(?:\.| ?[(\[]dot[)\]] ?)){1,5}[a-zA-Z]{2,24}".to_owned(),
             ],
             Kind::Url => vec![
-                format!("(?i)(?:https?|ftp)://{path}+"),
+                format!("(?i)[a-z][a-z0-9+.-]{{1,15}}://{path}+"),
                 format!(r"(?i)www\.[a-z0-9-]+\.{path}+"),
                 format!(r"(?i)(?:{SHORT_LINKS})/{path}+"),
-format!(r"[\pL\pN][\pL\pM\pN-]*(?:{DOT}[\pL\pN][\pL\pM\pN-]*)+(?::[0-9]{{1,5}})?(?:/{path}*)?"),
+                format!(
+                    r"[\pL\pN][\pL\pM\pN-]*(?:{DOT}[\pL\pN][\pL\pM\pN-]*)+(?::[0-9]{{1,5}})?(?:/{path}*|[?#][A-Za-z0-9_]{path}*)?"
+                ),
             ],
             Kind::Ip => vec![
                 r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}".to_owned(),
@@ -124,7 +135,8 @@ format!(r"[\pL\pN][\pL\pM\pN-]*(?:{DOT}[\pL\pN][\pL\pM\pN-]*)+(?::[0-9]{{1,5}})?
     }
 
     /// The part of a candidate that is a contact; `None` if it only looks like one.
-    fn checked(self, text: &str, candidate: Range<usize>) -> Option<Range<usize>> {
+    fn checked(self, folded: &Folded, candidate: Range<usize>) -> Option<Range<usize>> {
+        let text = &folded.text[..];
         let found = &text[candidate.clone()];
         let before = text[..candidate.start].chars().next_back();
         let behind = text[candidate.end..].chars().next();
@@ -143,12 +155,12 @@ format!(r"[\pL\pN][\pL\pM\pN-]*(?:{DOT}[\pL\pN][\pL\pM\pN-]*)+(?::[0-9]{{1,5}})?
             Kind::Url => {
                 let trimmed =
                     found.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '}', '|']);
-                let end = candidate.start + trimmed.len();
+                let end = candidate.start + end_of_name(trimmed).unwrap_or(trimmed.len());
                 let joined = before.is_some_and(|c| matches!(c, '@' | '.' | '-' | '_' | '/'));
                 let goes_on = before_word && !trimmed.contains('/');
                 let start = candidate.start + start_of_name(trimmed);
                 (!after_word && !joined && !goes_on)
-                    .then(|| url_in(text, start..end))
+                    .then(|| url_in(folded, start..end))
                     .flatten()
                     .filter(|url| !is_of_this_net(&text[url.clone()]))
             }
@@ -171,11 +183,26 @@ format!(r"[\pL\pN][\pL\pM\pN-]*(?:{DOT}[\pL\pN][\pL\pM\pN-]*)+(?::[0-9]{{1,5}})?
     }
 }
 
+/// What may stand between digits that are spelled out, as a regular expression; empty for nothing.
+fn between(skip: SkipClasses) -> String {
+    let signs = [
+        (SkipClasses::SPACE, " "),
+        (SkipClasses::PUNCT, "-._,、·*/"),
+        (SkipClasses::SYMBOL, "~+|^=★☆"),
+    ];
+    let signs = signs.iter().filter(|(class, _)| skip.contains(*class));
+    let signs: String = signs.map(|(_, signs)| regex::escape(signs)).collect();
+    match signs.is_empty() {
+        true => signs,
+        false => format!("[{signs}]{{1,2}}"),
+    }
+}
+
 /// Where the part of a candidate begins that may be a name: behind words of a script without
 /// blanks that stand before a Latin one.
 fn start_of_name(candidate: &str) -> usize {
     let name = candidate
-        .split(['.', '。', '｡', '/', ':'])
+        .split(['.', '。', '｡', '/', ':', '?', '#'])
         .next()
         .unwrap_or_default();
     let latin = name.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '-');
@@ -185,32 +212,59 @@ fn start_of_name(candidate: &str) -> usize {
     }
 }
 
+/// Where a Latin name ends that words of a script without blanks follow: `evil.com吧`.
+fn end_of_name(candidate: &str) -> Option<usize> {
+    let name = &candidate[..candidate.find(ENDS_OF_NAME).unwrap_or(candidate.len())];
+    let (before, label) = name.rsplit_once(['.', '。', '｡'])?;
+    let is_latin = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let length = label.find(|c| !is_latin(c))?;
+    let next = label[length..].chars().next()?;
+    let start = name.len() - label.len();
+    (length > 0 && next >= '\u{E00}' && !before.is_empty()).then_some(start + length)
+}
+
+/// What ends the name in an address.
+const ENDS_OF_NAME: [char; 4] = ['/', ':', '?', '#'];
+
 /// The part of a candidate that is a URL: all of it if it has a scheme or says `www`; else a name
 /// whose last labels are a public suffix that leaves no doubt, or have a path.
-fn url_in(text: &str, candidate: Range<usize>) -> Option<Range<usize>> {
-    let found = &text[candidate.clone()];
+fn url_in(folded: &Folded, candidate: Range<usize>) -> Option<Range<usize>> {
+    let found = &folded.text[candidate.clone()];
     let lower = found.to_lowercase();
     if lower.contains("://") || lower.starts_with("www.") {
         return Some(candidate);
     }
-    let name_end = found.find(['/', ':']).unwrap_or(found.len());
-    let path = found[name_end..].starts_with('/') || found[name_end..].contains('/');
-    let name: String =
-        lower[..lower.find(['/', ':']).unwrap_or(lower.len())].replace(['。', '｡'], ".");
-    let (labels, last) = name.rsplit_once('.')?;
-    let suffix = psl::suffix(name.as_bytes()).filter(psl::Suffix::is_known)?;
+    let length = found.find(ENDS_OF_NAME).unwrap_or(found.len());
+    let path = found[length..].contains('/');
+    let name = candidate.start..candidate.start + length;
+    // Folding drops marks and forms of letters, which a public suffix may need.
+    let written = folded.written(name.clone());
+    let is_name = |name: &str| is_name(&name.to_lowercase(), path);
+    (is_name(&found[..length]) || is_name(&written)).then_some(candidate)
+}
+
+/// These labels, in small letters, end in a public suffix that leaves no doubt, or have a path
+/// behind them.
+fn is_name(name: &str, path: bool) -> bool {
+    // Behind a full stop of Chinese a sentence may begin, so all must be a Latin name.
+    let stops = name.contains(['。', '｡']);
+    let name = name.replace(['。', '｡'], ".");
+    let suffix = psl::suffix(name.as_bytes()).filter(psl::Suffix::is_known);
+    let (Some((labels, last)), Some(suffix)) = (name.rsplit_once('.'), suffix) else {
+        return false;
+    };
     let of_itself = suffix.as_bytes().len() == name.len();
     let several = suffix.as_bytes().contains(&b'.') && suffix.typ() == Some(psl::Type::Icann);
     let is_plain = DOMAINS.split_whitespace().any(|known| known == last);
-    // Chinese top-level domains are everyday words.
-    let is_han = last.contains(|c: char| ('\u{2E80}'..='\u{9FFF}').contains(&c));
-    let foreign = !last.is_ascii() && !is_han && !labels.is_ascii();
-    let plain = is_plain || several || last.starts_with("xn--");
-    let doubtless = path || foreign || plain;
-    // Behind a full stop of Chinese a sentence may begin, so all must be a Latin name.
-    let stops = found[..name_end].contains(['。', '｡']);
+    // Chinese top-level domains are everyday words, apart from some.
+    let is_han = last.contains(|c: char| {
+        ('\u{2E80}'..='\u{9FFF}').contains(&c) && !('\u{3040}'..='\u{30FF}').contains(&c)
+    });
+    let sure_han = HAN_DOMAINS.split_whitespace().any(|known| known == last);
+    let foreign = !last.is_ascii() && (!is_han || sure_han) && !labels.is_ascii();
+    let doubtless = path || foreign || is_plain || several || last.starts_with("xn--");
     let fits = !stops || (labels.is_ascii() && last.is_ascii());
-    (!of_itself && doubtless && fits).then_some(candidate)
+    !of_itself && doubtless && fits
 }
 
 /// A number goes on behind a sign: `.5`, `-3`.
@@ -291,6 +345,13 @@ impl<'a> Folded<'a> {
         }
     }
 
+    /// The characters of the original from which a part was folded, of usual width and composed.
+    fn written(&self, range: Range<usize>) -> String {
+        let (start, end) = self.origin(range);
+        let shown = self.original[start..end].chars();
+        shown.filter(|c| !is_invisible(*c)).nfkc().collect()
+    }
+
     /// The bytes of the original from which a part was folded.
     fn origin(&self, range: Range<usize>) -> (usize, usize) {
         let origin = |byte: usize| self.origins[self.symbols[byte] as usize] as usize;
@@ -308,7 +369,7 @@ impl Contact {
     pub(super) fn find(&self, folded: &Folded, mut found: impl FnMut(usize, usize)) {
         for regex in self.regexes {
             for candidate in regex.find_iter(&folded.text) {
-                if let Some(range) = self.kind.checked(&folded.text, candidate.range())
+                if let Some(range) = self.kind.checked(folded, candidate.range())
                     && !range.is_empty()
                 {
                     let (start, end) = folded.origin(range);

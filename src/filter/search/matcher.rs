@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::automaton::{Automaton, Next};
 use super::seen::{self, Seen};
 use super::stretch::Stretch;
-use super::word::{Candidate, EntryOf, JOINT, Limits, PART, SYLLABLE, Word};
+use super::word::{Candidate, EntryOf, JOINT, Limits, PART, SYLLABLE, Word, segmented};
 use crate::filter::budget::Budget;
 use crate::filter::text::{Lens, MORE, REGIONAL, Runs, Sounds, leet};
 
@@ -234,6 +234,7 @@ impl Matcher {
                         of: owner.entry,
                         start: first,
                         end: behind,
+                        segmented: segmented(owner.left, owner.right),
                     });
                     return budget.take(STEPS_TO_KEEP);
                 }
@@ -281,6 +282,7 @@ impl Matcher {
                         of: owner.entry,
                         start: seen.place(range.start),
                         end: seen.place(range.end - 1) + 1,
+                        segmented: segmented(owner.left, owner.right),
                     });
                 });
                 true

@@ -12,7 +12,7 @@ mod patterns;
 mod prefix;
 mod seen;
 mod selfmask;
-pub(super) mod signs;
+mod signs;
 mod stretch;
 mod word;
 
@@ -23,7 +23,7 @@ pub(super) use self::patterns::Patterns;
 pub use self::patterns::is_pattern;
 pub(super) use self::seen::Seen;
 pub(super) use self::selfmask::Selfmask;
-pub(super) use self::signs::Signs;
+pub(super) use self::signs::{Signs, is_sign};
 pub(super) use self::word::{
     Candidate, Ends, EntryOf, JOINT, Limits, PART, SYLLABLE, Word, of_form,
 };

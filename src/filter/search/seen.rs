@@ -3,13 +3,17 @@
 use std::ops::Range;
 
 use super::prefix;
-use super::word::{BLANKS_MAX, JOINT, Limits, PART, PREFIXES, SYLLABLE};
+use super::word::{BARRED, BLANKS_MAX, JOINT, Limits, PART, PREFIXES, SYLLABLE};
 use crate::filter::text::{
     DIGIT, FOREIGN, KIND_SHIFT, LETTER, MORE, PARTED, REGIONAL, SYMBOL, is_blank, is_space,
 };
 
-/// Signs that stand between the digits of numbers, dates and times.
-const NUMERIC: &str = ".,:/-'’ ";
+/// Signs that stand between the digits of numbers, dates, times and ranges, Arabic ones too.
+const NUMERIC: &str = ".,:/-'’ ٫٬‐–—−~";
+/// So many of them at most: `13. 12. 2024`, `13 - 12`.
+const NUMERIC_MAX: usize = 3;
+/// What people type for an apostrophe.
+const APOSTROPHES: &str = "'’‘‛`´′";
 /// What stands behind the apostrophe of a contraction.
 const CONTRACTED: [&str; 7] = ["s", "t", "d", "m", "ll", "re", "ve"];
 
@@ -41,6 +45,7 @@ impl Seen<'_> {
     pub(crate) fn is_right_free(&self, index: usize, barred: u32) -> bool {
         let last = self.place(index - 1);
         let behind = self.stream.get(last + 1).copied().unwrap_or(0);
+        let barred = barred & BARRED;
         behind & MORE == 0 && (is_parted(behind) || is_boundary(behind, self.stream[last], barred))
     }
 
@@ -108,29 +113,42 @@ impl Seen<'_> {
             }
         }
         let is_bounded = blank && closed;
-        !is_bounded && !self.is_number_or_contraction(range)
+        let is_joint = |at: usize| {
+            let own = form.and_then(|form| form.get(at - range.start));
+            own.is_some_and(|own| own & JOINT != 0)
+        };
+        !is_bounded && !self.is_number_or_contraction(range.clone(), is_joint)
     }
 
     /// The gaps of a match are those of a number, a date or a time, or that of `he'll`.
-    pub(crate) fn is_number_or_contraction(&self, range: Range<usize>) -> bool {
+    ///
+    /// `is_joint`: what stands before this symbol is a blank of the entry, and no gap.
+    pub(crate) fn is_number_or_contraction(
+        &self,
+        range: Range<usize>,
+        is_joint: impl Fn(usize) -> bool,
+    ) -> bool {
         let (mut gaps, mut digits) = (0, 0);
         let (mut numeric, mut together, mut apostrophe) = (false, false, None);
         for at in range.clone() {
             let own = self.stream[self.place(at)];
             digits += usize::from(own & DIGIT != 0);
-            if at == range.start {
+            if at == range.start || is_joint(at) {
                 continue;
             }
             let before = self.stream[self.place(at - 1)];
-            let mut gap = self.gap(at);
-            gaps += usize::from(gap.len() > 0);
-            let sign = gap.next().filter(|_| gap.len() == 0);
-            let sign = sign.and_then(|symbol| char::from_u32(symbol & SYMBOL));
+            let gap = self.gap(at);
+            let length = gap.len();
+            gaps += usize::from(length > 0);
+            let mut signs = gap.map(|symbol| char::from_u32(symbol & SYMBOL));
+            let mut all_of = |known: &str| {
+                let is_known = |sign: Option<char>| sign.is_some_and(|sign| known.contains(sign));
+                length > 0 && signs.all(is_known)
+            };
             if before & own & DIGIT != 0 {
-                together |= self.gap_before(at) == 0;
-                numeric |= sign.is_some_and(|sign| NUMERIC.contains(sign));
-            }
-            if before & own & LETTER != 0 && matches!(sign, Some('\'' | '’')) {
+                together |= length == 0;
+                numeric |= length <= NUMERIC_MAX && all_of(NUMERIC);
+            } else if before & own & LETTER != 0 && length == 1 && all_of(APOSTROPHES) {
                 apostrophe = Some(at);
             }
         }
@@ -160,10 +178,10 @@ pub(super) fn stands_free(stream: &[u32], start: usize, end: usize, left: u32, r
     let behind = stream.get(end).copied().unwrap_or(0);
     !flag
         && (stream[start] | behind) & MORE == 0
-        && (is_boundary(before, stream[start], left & !PREFIXES)
+        && (is_boundary(before, stream[start], left & BARRED)
             || is_parted(stream[start])
             || left & PREFIXES != 0 && prefix::stands_before(stream, start))
-        && (is_boundary(behind, stream[end - 1], right) || is_parted(behind))
+        && (is_boundary(behind, stream[end - 1], right & BARRED) || is_parted(behind))
 }
 
 /// A flag is no part of the word beside it, though its letters are.

@@ -94,6 +94,7 @@ impl Selfmask {
                             of: word.of,
                             start,
                             end,
+                            segmented: [false; 2],
                         });
                     }
                 }

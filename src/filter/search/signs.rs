@@ -24,7 +24,7 @@ fn is_look(c: char) -> bool {
     matches!(c, '\u{FE0E}' | '\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}')
 }
 
-/// The entry is one sign that folding would make letters or digits of.
+/// The entry is one sign that folding would make letters or digits of, or would take apart.
 pub(crate) fn is_sign(entry: &str, table: &FoldTable) -> bool {
     let mut clusters = entry.graphemes(true);
     let one = clusters.next().is_some() && clusters.next().is_none();
@@ -32,7 +32,8 @@ pub(crate) fn is_sign(entry: &str, table: &FoldTable) -> bool {
         return false;
     };
     let keycap = entry.ends_with('\u{20E3}');
-    keycap || is_other_sign(first) && table.symbol(first) != Some(u32::from(first))
+    let joined = entry.contains('\u{200D}') && is_other_sign(first);
+    keycap || joined || is_other_sign(first) && table.symbol(first) != Some(u32::from(first))
 }
 
 impl Signs {
@@ -65,7 +66,12 @@ impl Signs {
                 }
                 let behind = start + c.len_utf8();
                 let end = end_of(&text[behind..], rest).map(|length| behind + length);
-                if let Some(end) = end.filter(|_| active[of.list as usize]) {
+                // With tags behind it a black flag is that of a part of a country.
+                let is_it = |end: &usize| {
+                    c != '🏴'
+                        || !text[*end..].starts_with(|c| ('\u{E0020}'..='\u{E007F}').contains(&c))
+                };
+                if let Some(end) = end.filter(is_it).filter(|_| active[of.list as usize]) {
                     found(Hit {
                         list: of.list,
                         entry: of.entry,

@@ -66,7 +66,9 @@ impl Stretch<'_> {
         for range in all {
             if range.end > reach {
                 reach = range.end;
-                if !self.seen.is_number_or_contraction(range.clone()) {
+                let joints = self.joints(&own, &runs, range.start);
+                let is_joint = |at: usize| joints.contains(&at);
+                if !self.seen.is_number_or_contraction(range.clone(), is_joint) {
                     found(range);
                 }
             }
@@ -113,6 +115,20 @@ impl Stretch<'_> {
             std::iter::repeat_n(of_form(symbol), usize::from(*count))
         });
         symbols.collect()
+    }
+
+    /// The symbols of the view behind a blank of the entry, where a match begins at `start`.
+    fn joints(&self, own: &[u32], runs: &[Range<usize>], start: usize) -> Vec<usize> {
+        let mut joints = Vec::new();
+        let mut before = 0;
+        for (nth, (run, count)) in runs.iter().zip(self.counts).enumerate() {
+            let first = if nth == 0 { start } else { run.start };
+            let row = own[before..before + usize::from(*count)].iter();
+            let of_row = row.enumerate().filter(|(_, own)| **own & JOINT != 0);
+            joints.extend(of_row.map(|(place, _)| first + place));
+            before += usize::from(*count);
+        }
+        joints
     }
 
     fn has_blanks(&self, runs: &[Range<usize>]) -> bool {

@@ -1,7 +1,7 @@
 //! A word that is looked for: which entry it is, and what must hold at its ends.
 
 use crate::filter::options::WholeWord;
-use crate::filter::text::{DIGIT, KIND_SHIFT, LETTER, SYMBOL};
+use crate::filter::text::{DIGIT, KIND_SHIFT, LETTER, SYMBOL, is_unspaced};
 
 /// In a form of an entry: begins what is typed for one character of it.
 pub(crate) const SYLLABLE: u32 = 1 << 30;
@@ -14,6 +14,13 @@ pub(crate) const JOINT: u32 = 1 << 31;
 
 /// In what must not stand before an entry: prefixes may.
 pub(super) const PREFIXES: u32 = 1 << 31;
+
+/// In what must not stand before or behind an entry: nothing that goes on with its word, as far as
+/// a segmenter knows.
+const SEGMENTED: u32 = 1 << 30;
+
+/// Flags of symbols in what must not stand beside an entry.
+pub(super) const BARRED: u32 = LETTER | DIGIT;
 
 /// The most symbols that may stand for a blank of an entry.
 pub(super) const BLANKS_MAX: usize = 256;
@@ -59,7 +66,7 @@ impl Ends {
         };
         let prefixes = self.prefixes && has_prefixes(*first & SYMBOL);
         (
-            barred(*first, self.whole_word, self.left_open) | (u32::from(prefixes) * PREFIXES),
+            barred(*first, self.whole_word, self.left_open) | u32::from(prefixes) * PREFIXES,
             barred(*last, self.whole_word, self.right_open),
         )
     }
@@ -80,13 +87,21 @@ pub(crate) struct Candidate {
     pub of: EntryOf,
     pub start: usize,
     pub end: usize,
+    /// At its start and at its end a segmenter must know of a word's end.
+    pub segmented: [bool; 2],
+}
+
+/// Whether ends that must not have these beside them are to be those of words.
+pub(super) fn segmented(left: u32, right: u32) -> [bool; 2] {
+    [left, right].map(|barred| barred & SEGMENTED != 0)
 }
 
 /// What must not stand beside an end with this symbol.
 fn barred(symbol: u32, whole_word: WholeWord, open: bool) -> u32 {
     match whole_word {
+        WholeWord::Segment if !open && is_unspaced(symbol) => SEGMENTED,
         _ if open || symbol & (LETTER | DIGIT) == 0 => 0,
-        WholeWord::Alnum => LETTER | DIGIT,
+        WholeWord::Alnum | WholeWord::Segment => LETTER | DIGIT,
         WholeWord::Alpha => LETTER,
         WholeWord::Off => 0,
     }

@@ -63,7 +63,7 @@ const CYRILLIC_BLOCKS: [(u32, u32); 7] = [
 const WORD_BLOCKS: [(u32, u32); 27] = [
     (0x0530, 0x07FF),
     (0x0800, 0x0963),
-    (0x0966, 0x0DDF),
+    (0x0966, 0x0DFF),
     (0x10A0, 0x10FF),
     (0x1200, 0x139F),
     (0x13A0, 0x16FF),
@@ -158,7 +158,7 @@ const INVISIBLE: [(u32, u32); 29] = [
     (0xFEFF, 0xFEFF),
     (0xFFA0, 0xFFA0),
     (0xFFF0, 0xFFFB),
-    (0x13440, 0x13440),
+    (0x13430, 0x13440),
     (0x1BCA0, 0x1BCA3),
     (0x1D173, 0x1D17A),
     (0x1F3FB, 0x1F3FF),
@@ -205,6 +205,23 @@ pub(crate) fn script(c: char) -> Option<Script> {
 /// A letter, or a mark that is one, of another script that writes blanks between words.
 pub(crate) fn is_word_letter(c: char) -> bool {
     c >= '\u{530}' && within(&WORD_BLOCKS, c) && (c.is_alphabetic() || is_combining_mark(c))
+}
+
+/// A letter of Arabic script, ligatures too, if it is a letter.
+pub(super) fn is_arabic(point: u32) -> bool {
+    const BLOCKS: [(u32, u32); 8] = [
+        (0x0600, 0x06FF),
+        (0x0750, 0x077F),
+        (0x0870, 0x08FF),
+        (0xFB50, 0xFDFF),
+        (0xFE70, 0xFEFE),
+        (0x10E60, 0x10E7F),
+        (0x10EC0, 0x10EFF),
+        (0x1EE00, 0x1EEFF),
+    ];
+    BLOCKS
+        .iter()
+        .any(|(first, last)| (*first..=*last).contains(&point))
 }
 
 /// The number of the script that a character is of, if marks are letters in that script.
@@ -264,7 +281,9 @@ pub(super) fn noise(c: char) -> Option<Noise> {
 /// A sign, emoji, flags and decorated numbers among them, that is none of the ASCII ones.
 pub(crate) fn is_other_sign(c: char) -> bool {
     let is_number = || c.is_numeric() && !c.is_alphabetic() && digit(c).is_none();
-    !c.is_ascii() && (within(&unicode::SYMBOLS, c) || is_number())
+    // The only emoji that Unicode counts as a letter.
+    let is_letter = c == 'ℹ';
+    !c.is_ascii() && (is_letter || within(&unicode::SYMBOLS, c) || is_number())
 }
 
 /// The blocks of punctuation and symbols, as closed ranges.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfd_quick};
 
 use super::character;
 use super::lookalike::{Kind, Lookalike, lookalikes};
@@ -136,7 +136,7 @@ impl Folder {
     pub(super) fn fold(&self, c: char) -> Folded {
         let options = &self.options;
         match c {
-            '§' | '\u{3}' if options.codes => return Folded::Code,
+            '§' | '\u{3}' | '\u{4}' if options.codes => return Folded::Code,
             '\u{200C}' if options.invisible => return Folded::Parting,
             c if options.invisible && character::is_invisible(c) => return Folded::Drop,
             _ => {}
@@ -355,10 +355,13 @@ fn canonical(c: char) -> char {
     }
 }
 
-/// The characters of a letter with marks that are letters, or of a Hebrew one with points.
+/// The characters that another is made of, where nothing else keeps the two spellings equal: accents
+/// of Latin, Greek and Cyrillic fall away, and Arabic letters, kana and Hangul are composed.
 fn marked(c: char) -> Option<impl Iterator<Item = char>> {
-    let hebrew = matches!(c, '\u{FB1D}'..='\u{FB4E}');
-    if character::sign_script(c).is_none() && !hebrew {
+    let composed =
+        matches!(c, '\u{622}'..='\u{6D3}' | '\u{3040}'..='\u{30FF}' | '\u{AC00}'..='\u{D7A3}');
+    let is_plain = || is_nfd_quick(std::iter::once(c)) == IsNormalized::Yes;
+    if composed || is_plain() || character::script(c).is_some() {
         return None;
     }
     let parts = std::iter::once(c).nfd();

@@ -41,10 +41,10 @@ const PAGE: usize = 256;
 /// Left out: the Han characters that [`Folder::han`] knows, and punctuation and symbols that only
 /// have a kind of noise.
 const CHANGING: [(u32, u32); 36] = [
-    (0x0000, 0x2188),
-    (0x2329, 0x232A),
+    (0x0000, 0x232A),
     (0x2460, 0x24FF),
     (0x2776, 0x2800),
+    (0x2ADC, 0x2ADC),
     (0x2C00, 0x33FF),
     (0xA4D0, 0xABF9),
     (0xF900, 0xFFFB),
@@ -56,7 +56,7 @@ const CHANGING: [(u32, u32); 36] = [
     (0x10780, 0x107BF),
     (0x10A00, 0x10AE6),
     (0x10C80, 0x11FB0),
-    (0x13440, 0x13455),
+    (0x13430, 0x13455),
     (0x1611E, 0x16139),
     (0x16A60, 0x16B59),
     (0x16D70, 0x16FE4),
@@ -559,7 +559,12 @@ impl FoldTable {
             ..LOOKALIKE => symbol & SYMBOL,
             _ => self.lookalike(symbol).itself & SYMBOL,
         };
-        let entry = self.entry(compose(char::from_u32(point)?, mark)?);
+        let joined = match (point, mark) {
+            // The heh that joins it was folded to the other one.
+            (0x647, '\u{654}') => 'ۀ',
+            _ => compose(char::from_u32(point)?, mark)?,
+        };
+        let entry = self.entry(joined);
         (entry < SPECIAL).then_some(entry)
     }
 
@@ -691,11 +696,26 @@ pub(crate) fn is_space(symbol: Option<&u32>) -> bool {
     symbol.is_some_and(|symbol| symbol >> KIND_SHIFT == SPACE >> KIND_SHIFT)
 }
 
+/// A symbol of a script that writes no blanks between words, and no characters for words either:
+/// Thai, Lao, Burmese or Khmer.
+pub(crate) fn is_unspaced(symbol: u32) -> bool {
+    matches!(
+        symbol & SYMBOL,
+        0xE01..=0xE3A
+            | 0xE40..=0xE5B
+            | 0xE81..=0xEFF
+            | 0x1000..=0x109F
+            | 0x1780..=0x17FF
+            | 0xA9E0..=0xA9FF
+            | 0xAA60..=0xAA7F
+    )
+}
+
 /// Marks the letters behind what parts words of Arabic script.
 fn mark_parted(stream: &mut Stream) {
     for at in stream.parted.drain(..) {
         if let Some(symbol) = stream.symbols.get_mut(at as usize)
-            && matches!(*symbol & SYMBOL, 0x600..=0x6FF | 0x750..=0x77F | 0x8A0..=0x8FF)
+            && character::is_arabic(*symbol & SYMBOL)
             && *symbol & WORD != 0
         {
             *symbol |= PARTED << KIND_SHIFT;
@@ -717,13 +737,27 @@ fn code_length(first: char, rest: &str) -> u32 {
                     0
                 }) as u32
         }
+        '\u{4}' => {
+            let color = hex_color(rest);
+            let ground = rest[color..].strip_prefix(',').map_or(0, hex_color);
+            match (color, ground) {
+                (0, _) | (_, 0) => color as u32,
+                _ => (color + 1 + ground) as u32,
+            }
+        }
         _ => {
             let code = rest.bytes().next().map(|byte| byte.to_ascii_lowercase());
-            u32::from(matches!(
-                code,
-                Some(b'0'..=b'9' | b'a'..=b'f' | b'k'..=b'o' | b'r' | b'x')
-            ))
+            u32::from(matches!(code, Some(b'0'..=b'9' | b'a'..=b'v' | b'x')))
         }
+    }
+}
+
+/// The six digits of a colour that a text begins with, or none.
+fn hex_color(text: &str) -> usize {
+    let digits = text.bytes().take(6).take_while(u8::is_ascii_hexdigit);
+    match digits.count() {
+        6 => 6,
+        _ => 0,
     }
 }
 

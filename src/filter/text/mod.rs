@@ -24,7 +24,9 @@ pub(super) use self::character::{
 };
 pub(super) use self::code_point::is_numeral;
 pub(super) use self::flag::written as flag_written;
-pub(super) use self::fold::{FoldTable, FoldTables, Noise, is_blank, is_sign, is_space};
+pub(super) use self::fold::{
+    FoldTable, FoldTables, Noise, is_blank, is_sign, is_space, is_unspaced,
+};
 pub(super) use self::sound::Sounds;
 pub(super) use self::stream::{
     DIGIT, FOREIGN, KIND_SHIFT, LETTER, MORE, PARTED, REGIONAL, SYMBOL, Stream, WORD,

@@ -2,6 +2,7 @@
 
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 use unicode_script::{Script, UnicodeScript};
+use unicode_segmentation::UnicodeSegmentation;
 
 use callgate::filter::SkipClasses;
 
@@ -90,6 +91,13 @@ pub fn sign_script(c: char) -> Option<Script> {
     .then_some(script)
 }
 
+/// Of a script that writes no blanks between words, and no characters for words either.
+pub fn is_unspaced(c: char) -> bool {
+    use Script as S;
+    matches!(c.script(), S::Thai | S::Lao | S::Khmer | S::Myanmar)
+        && !matches!(c, '\u{19E0}'..='\u{19FF}' | '\u{116D0}'..='\u{116FF}')
+}
+
 /// A mark that is a letter, or takes room like one.
 pub fn is_letter_mark(c: char) -> bool {
     is_mark(c) && sign_script(c).is_some() || c.general_category() == GeneralCategory::SpacingMark
@@ -97,10 +105,7 @@ pub fn is_letter_mark(c: char) -> bool {
 
 /// Stands before a character and is of one cluster with it.
 pub fn is_prepended(c: char) -> bool {
-    matches!(
-        c,
-        '\u{600}'..='\u{605}' | '\u{6DD}' | '\u{70F}' | '\u{890}' | '\u{891}' | '\u{8E2}'
-    )
+    format!("{c}a").graphemes(true).count() == 1
 }
 
 pub fn is_han(c: char) -> bool {
@@ -119,6 +124,11 @@ pub fn is_mark(c: char) -> bool {
     )
 }
 
+/// A mark, with room of its own or without.
+pub fn is_combining(c: char) -> bool {
+    is_mark(c) || c.general_category() == GeneralCategory::SpacingMark
+}
+
 /// Default-ignorable code points, annotations and the blank braille pattern.
 pub fn is_invisible(c: char) -> bool {
     matches!(
@@ -133,7 +143,7 @@ pub fn is_invisible(c: char) -> bool {
             // Zero width, and the order of reading.
             | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
             // Annotations, hieroglyphs, shorthand, music.
-            | '\u{FFF0}'..='\u{FFFB}' | '\u{13440}' | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{FFF0}'..='\u{FFFB}' | '\u{13430}'..='\u{13440}' | '\u{1BCA0}'..='\u{1BCA3}'
             | '\u{1D173}'..='\u{1D17A}'
             // Tags, and everything else in the plane for such characters.
             | '\u{E0000}'..='\u{E0FFF}'

@@ -85,8 +85,13 @@ impl CodePoints {
     pub fn fold(&self, c: char) -> Vec<Piece> {
         let c = canonical(c);
         let parts: Vec<char> = [c].into_iter().nfd().collect();
-        let hebrew = matches!(c, '\u{FB1D}'..='\u{FB4E}');
-        if parts[0] != c && (sign_script(c).is_some() || hebrew) {
+        let composed = match c.script() {
+            Script::Arabic => !matches!(c, '\u{FB00}'..),
+            Script::Hiragana | Script::Katakana | Script::Hangul => true,
+            // These lose their accents, or keep them as they are.
+            _ => is_letter(c) && !is_word_letter(c),
+        };
+        if parts[0] != c && !composed {
             let parts = parts.into_iter().filter(|part| self.keeps(*part));
             return parts.flat_map(|part| self.fold_plain(part)).collect();
         }

@@ -109,7 +109,7 @@ fn fold_letters(text: &str, points: &CodePoints, options: &Options) -> Vec<Symbo
 }
 
 /// The characters, with marks that do not touch each other in their canonical order.
-fn ordered(text: &str) -> Vec<char> {
+pub fn ordered(text: &str) -> Vec<char> {
     let mut chars: Vec<char> = text.chars().collect();
     let class = |c: &char| canonical_combining_class(*c);
     for run in chars.chunk_by_mut(|one, next| class(one) != 0 && class(next) != 0) {
@@ -138,11 +138,14 @@ fn step(
     match effect(c, options) {
         Effect::Drop => {}
         Effect::Join { mark, alone } => {
-            let joined = symbols.last().and_then(|last| compose(last.c, mark));
-            match (joined, symbols.last_mut()) {
-                (Some(joined), Some(last)) => {
+            let joined = symbols.last().and_then(|last| match (last.c, mark) {
+                ('ه', '\u{654}') => Some('ۀ'),
+                (last, mark) => compose(last, mark),
+            });
+            let pieces = joined.map(|joined| points.fold(joined));
+            match (pieces.as_deref(), symbols.last_mut()) {
+                (Some([piece]), Some(last)) => {
                     // What they make may fold to something else, or look like it.
-                    let piece = &points.fold(joined)[0];
                     (last.c, last.looks) = (piece.c, piece.looks);
                     last.to = at + 1;
                 }
@@ -195,7 +198,7 @@ fn regional(
             push(symbols, c, at + 2 * nth, vec![(c, None)]);
             let last = symbols.last_mut().expect("it was pushed");
             last.to += 1;
-            last.flag = true;
+            (last.flag, last.regional) = (true, false);
         }
         return;
     }
@@ -232,7 +235,9 @@ fn code(chars: &[char]) -> Option<usize> {
         digits.take_while(|c| c.is_ascii_digit()).count()
     };
     match chars {
-        ['§', next, ..] if "0123456789abcdefklmnorx".contains(next.to_ascii_lowercase()) => {
+        ['§', next, ..]
+            if "0123456789abcdefghijklmnopqrstuvx".contains(next.to_ascii_lowercase()) =>
+        {
             Some(2)
         }
         ['§', ..] => Some(1),
@@ -243,6 +248,19 @@ fn code(chars: &[char]) -> Option<usize> {
                 _ => 0,
             };
             Some(1 + color + if ground > 0 { ground + 1 } else { 0 })
+        }
+        ['\u{4}', rest @ ..] => {
+            let hex = |chars: &[char]| {
+                let color = chars.get(..6);
+                color.is_some_and(|color| color.iter().all(char::is_ascii_hexdigit))
+            };
+            match rest {
+                rest if !hex(rest) => Some(1),
+                [color @ .., _] if color.len() >= 6 && rest[6] == ',' && hex(&rest[7..]) => {
+                    Some(14)
+                }
+                _ => Some(7),
+            }
         }
         _ => None,
     }
@@ -260,21 +278,35 @@ fn syllables(symbols: Vec<Symbol>) -> Vec<Symbol> {
         let symbol = symbols.get(at).filter(|symbol| symbol.jamo)?;
         u32::from(symbol.c).checked_sub(0x314F)
     };
+    // What two letters make that are typed for one.
+    let double = |at: usize| -> Option<char> {
+        let letters = symbols.get(at..at + 2)?;
+        let typed: String = letters.iter().map(|symbol| symbol.c).collect();
+        let mut doubles = "ㄳㄱㅅ ㄵㄴㅈ ㄶㄴㅎ ㄺㄹㄱ ㄻㄹㅁ ㄼㄹㅂ ㄽㄹㅅ ㄾㄹㅌ ㄿㄹㅍ ㅀㄹㅎ \
+            ㅄㅂㅅ ㅘㅗㅏ ㅙㅗㅐ ㅚㅗㅣ ㅝㅜㅓ ㅞㅜㅔ ㅟㅜㅣ ㅢㅡㅣ"
+            .split(' ');
+        let all_typed = letters.iter().all(|symbol| symbol.jamo);
+        let both = doubles.find(|double| double.ends_with(&typed) && all_typed)?;
+        both.chars().next()
+    };
     let mut joined: Vec<Symbol> = Vec::new();
     let mut at = 0;
     while at < symbols.len() {
         let mut symbol = symbols[at].clone();
         at += 1;
         if let (Some(first), Some(middle)) = (place(FIRST, at - 1), vowel(at)) {
+            let both = double(at);
+            let middle = both.map_or(middle, |both| u32::from(both) - 0x314F);
+            at += 1 + usize::from(both.is_some());
             let mut code = 0xAC00 + first * 588 + middle * 28;
-            symbol.to = symbols[at].to;
-            at += 1;
-            let begins_next = place(FIRST, at).is_some() && vowel(at + 1).is_some();
-            if let Some(last) = place(LAST, at).filter(|_| !begins_next) {
-                code += last + 1;
-                symbol.to = symbols[at].to;
-                at += 1;
+            let begins_next = |at: usize| place(FIRST, at).is_some() && vowel(at + 1).is_some();
+            if let Some(last) = place(LAST, at).filter(|_| !begins_next(at)) {
+                let both = double(at).filter(|_| !begins_next(at + 1));
+                let both = both.and_then(|both| LAST.chars().position(|c| c == both));
+                code += both.map_or(last, |both| both as u32) + 1;
+                at += 1 + usize::from(both.is_some());
             }
+            symbol.to = symbols[at - 1].to;
             symbol.c = char::from_u32(code).expect("a syllable");
         }
         joined.push(symbol);

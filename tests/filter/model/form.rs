@@ -61,6 +61,17 @@ impl Entry {
         let bare = bare.trim();
         let mut forms = BTreeSet::new();
         let chars = |symbols: Vec<super::fold::Symbol>| -> Vec<char> {
+            let is_blank = |symbol: &super::fold::Symbol| {
+                matches!(
+                    symbol.noise(),
+                    Some(SkipClasses::SPACE | SkipClasses::NEWLINE)
+                )
+            };
+            let symbols = symbols.iter().skip_while(|symbol| is_blank(symbol));
+            let mut symbols: Vec<_> = symbols.collect();
+            while symbols.last().is_some_and(|symbol| is_blank(symbol)) {
+                symbols.pop();
+            }
             symbols.iter().map(|symbol| symbol.c).collect()
         };
         let alone = chars(fold(bare, points, options));

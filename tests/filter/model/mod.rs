@@ -28,7 +28,7 @@ use callgate::filter::{AllowMode, Mode, Options, Pinyin, WholeWord};
 use self::align::Page;
 use unicode_segmentation::UnicodeSegmentation;
 
-use self::character::{is_letter_mark, is_prepended, is_trailing};
+use self::character::{is_combining, is_letter_mark, is_prepended, is_trailing};
 use self::code_point::CodePoints;
 use self::fold::Symbol;
 use self::form::{Entry, Form};
@@ -163,7 +163,11 @@ impl Model {
         let mut hits = self.spans(text, entries, options);
         hits.retain(|hit| {
             let prepended = hit.start > 0 && is_prepended(chars[hit.start - 1]);
-            (prepended || bounds.contains(&hit.start)) && bounds.contains(&hit.end)
+            let is_between = |at: usize| {
+                let goes_on = at > 0 && chars.get(at).is_some_and(|c| is_combining(*c));
+                bounds.contains(&at) && !goes_on
+            };
+            (prepended || is_between(hit.start)) && is_between(hit.end)
         });
         hits
     }
@@ -177,7 +181,8 @@ impl Model {
             readings.push(fold::turned(&readings[0], &bidi::turned(text)));
         }
         let mut hits = BTreeSet::new();
-        let chars: Vec<char> = text.chars().collect();
+        // A mark that was put in its canonical place is what stands there.
+        let chars = fold::ordered(text);
         let first = &readings[0];
         let with_trailing = |end: usize| {
             let is_letter = |at: usize| first.iter().any(|symbol| symbol.from == at);
@@ -241,10 +246,15 @@ fn phrases(options: &Options) -> Options {
 /// The first and last symbol of every occurrence of an entry.
 fn places(entry: &Entry, symbols: &[Symbol], options: &Options) -> Vec<[usize; 2]> {
     let forms = entry.forms.iter();
+    let breaks = match options.whole_word {
+        WholeWord::Segment => rules::breaks(symbols),
+        _ => Vec::new(),
+    };
     let places = forms.flat_map(|form| {
         let ends = [form.letters[0].c, form.letters[form.letters.len() - 1].c];
-        let is_free =
-            |place: &[usize; 2]| rules::is_whole_word(symbols, *place, ends, entry.open, options);
+        let is_free = |place: &[usize; 2]| {
+            rules::is_whole_word(symbols, *place, ends, entry.open, options, &breaks)
+        };
         places_of(form, symbols, options, &is_free)
     });
     places.collect()

@@ -19,7 +19,7 @@ pub struct RandomCase {
 }
 
 /// What words are built from; short, so that words overlap.
-const ALPHABETS: [&[&str]; 23] = [
+const ALPHABETS: [&[&str]; 25] = [
     &["a", "b"],
     &["a", "s", "i", "l"],
     &["b", "a", "d", "o"],
@@ -38,6 +38,8 @@ const ALPHABETS: [&[&str]; 23] = [
     &["ك", "ل", "أ", "ة", "ي", "و"],
     &["ש", "ל", "ה", "ו", "\u{5c1}"],
     &["시", "바", "ㅅ", "ㅣ", "ㅂ"],
+    &["과", "없", "ㄱ", "ㅗ", "ㅏ", "ㅂ", "ㅅ"],
+    &["4", "2", "0", " ", "a"],
     &["a", "b", " ", "c"],
     &["赌", " ", "b", "."],
     &["1", "4", "2", "0"],
@@ -96,7 +98,7 @@ const WORDS: [&str; 44] = [
 const COMBINED: [&str; 5] = ["赌博", "ass", "刷单", "ba", "哈"];
 
 /// What stands between and inside words.
-const NOISE: [&str; 98] = [
+const NOISE: [&str; 112] = [
     " ",
     " ",
     "  ",
@@ -195,6 +197,20 @@ const NOISE: [&str; 98] = [
     "و",
     "ال",
     "ה",
+    "\u{4}ff0000",
+    "\u{3}04",
+    "§l",
+    "`",
+    "´",
+    " - ",
+    ". ",
+    "–",
+    "ㅗ",
+    "ㅏ",
+    "ㄱ",
+    "ㅎ",
+    "\u{d4e}",
+    "\u{df3}",
 ];
 
 /// Characters that are something else under some option.
@@ -258,7 +274,7 @@ const OTHERS: [&str; 56] = [
 ];
 
 /// A character and what disguises it, under one option or another.
-const DISGUISES: [(&str, &[&str]); 58] = [
+const DISGUISES: [(&str, &[&str]); 60] = [
     (
         "a",
         &[
@@ -332,6 +348,8 @@ const DISGUISES: [(&str, &[&str]); 58] = [
     ("ש", &["ש\u{5c1}", "\u{fb2a}"]),
     ("시", &["ㅅㅣ", "ㅅㅣㅂ"]),
     ("바", &["ㅂㅏ", "밥"]),
+    ("과", &["ㄱㅗㅏ", "ㄱㅘ", "고ㅏ"]),
+    ("없", &["ㅇㅓㅂㅅ", "ㅇㅓㅄ", "업ㅅ"]),
     ("발", &["ㅂㅏㄹ", "바ㄹ"]),
     ("ß", &["ss", "ẞ", "SS"]),
     ("u", &["*", "uuu", "ʋ"]),
@@ -553,9 +571,10 @@ fn options(rng: &mut Rng) -> Map<String, Value> {
     if rng.u8(0..8) == 0 {
         set("max_gap", json!(rng.u8(0..4)));
     }
-    match rng.u8(0..6) {
+    match rng.u8(0..7) {
         0 => drop(set("whole_word", json!(false))),
         1 => drop(set("whole_word", json!("alpha"))),
+        2 => drop(set("whole_word", json!("segment"))),
         _ => {}
     }
     match rng.u8(0..12) {

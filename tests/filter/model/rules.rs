@@ -1,9 +1,12 @@
 //! What must hold for a form that was laid over a text to be an occurrence of its entry.
 
+use icu_segmenter::WordSegmenter;
+use icu_segmenter::options::WordBreakInvariantOptions;
+
 use callgate::filter::{Options, WholeWord};
 
 use super::align::{Page, Step, leet};
-use super::character::{is_digit, is_letter, is_word_letter};
+use super::character::{is_digit, is_letter, is_unspaced, is_word_letter};
 use super::fold::Symbol;
 use super::form::How;
 
@@ -97,8 +100,24 @@ pub fn is_whole_word(
     letters: [char; 2],
     open: [bool; 2],
     options: &Options,
+    breaks: &[usize],
 ) -> bool {
     let whole = options.whole_word;
+    let ends_word = |nth: usize, at: usize| {
+        let unspaced_at = |at: usize| {
+            let symbol = symbols.get(at);
+            symbol.is_some_and(|symbol| !symbol.flag && is_unspaced(symbol.c))
+        };
+        let within = at > 0 && unspaced_at(at - 1) && unspaced_at(at);
+        whole != WholeWord::Segment
+            || open[nth]
+            || !is_unspaced(letters[nth])
+            || !within
+            || breaks.contains(&at)
+    };
+    if !ends_word(0, first) || !ends_word(1, last + 1) {
+        return false;
+    }
     let before = first.checked_sub(1).map(|at| &symbols[at]);
     let after = symbols.get(last + 1);
     let free = |letter: char, end: &Symbol, neighbour: Option<&Symbol>, open: bool| {
@@ -107,7 +126,7 @@ pub fn is_whole_word(
         let neighbour = neighbour.filter(|beside| !beside.regional || end.regional);
         open || !is_word
             || !neighbour.is_some_and(|beside| match whole {
-                WholeWord::Alnum => is_letter(beside.c) || is_digit(beside.c),
+                WholeWord::Alnum | WholeWord::Segment => is_letter(beside.c) || is_digit(beside.c),
                 WholeWord::Alpha => is_letter(beside.c),
                 WholeWord::Off => false,
             })
@@ -132,6 +151,18 @@ pub fn is_whole_word(
     let right = free(letters[1], &symbols[last], after, open[1]);
     (left || symbols[first].parted || prefixed())
         && (right || after.is_some_and(|after| after.parted))
+}
+
+/// Where words begin and end, as a segmenter parts the folded text.
+pub fn breaks(symbols: &[Symbol]) -> Vec<usize> {
+    let shown = |symbol: &Symbol| match is_unspaced(symbol.c) {
+        true => symbol.c,
+        false => ' ',
+    };
+    let text: String = symbols.iter().map(shown).collect();
+    let segmenter = WordSegmenter::new_lstm(WordBreakInvariantOptions::default());
+    let bytes = segmenter.segment_str(&text);
+    bytes.map(|at| text[..at].chars().count()).collect()
 }
 
 /// Every prefix of one-letter words and the article.
@@ -164,7 +195,12 @@ fn prefixes() -> Vec<String> {
 /// The gaps are those of a number, a date or a time, or that of `he'll`.
 pub fn is_number_or_contraction(page: &Page, steps: &[Step]) -> bool {
     let symbol = |step: &Step| page.symbols[step.symbol].c;
-    let between = |pair: &[Step]| &page.symbols[pair[0].symbol + 1..pair[1].symbol];
+    let is_joint = |pair: &[Step]| page.letter(pair[1]).joint && pair[1].letter > pair[0].letter;
+    // A blank of the entry is no gap.
+    let between = |pair: &[Step]| match is_joint(pair) {
+        true => &[],
+        false => &page.symbols[pair[0].symbol + 1..pair[1].symbol],
+    };
     let sign = |pair: &[Step]| match between(pair) {
         [sign] => Some(sign.c),
         _ => None,
@@ -178,13 +214,15 @@ pub fn is_number_or_contraction(page: &Page, steps: &[Step]) -> bool {
     let together = steps
         .windows(2)
         .filter(of_digits)
-        .any(|pair| between(pair).is_empty());
-    let numeric = steps
-        .windows(2)
-        .filter(of_digits)
-        .any(|pair| sign(pair).is_some_and(|sign| ".,:/-'’ ".contains(sign)));
+        .any(|pair| between(pair).is_empty() && !is_joint(pair));
+    let numeric = steps.windows(2).filter(of_digits).any(|pair| {
+        let mut signs = between(pair).iter();
+        let count = between(pair).len();
+        (1..=3).contains(&count) && signs.all(|sign| ".,:/-'’ ٫٬‐–—−~".contains(sign.c))
+    });
     let apostrophe = steps.windows(2).position(|pair| {
-        matches!(sign(pair), Some('\'' | '’')) && pair.iter().all(|step| is_letter(symbol(step)))
+        sign(pair).is_some_and(|sign| "'’‘‛`´′".contains(sign))
+            && pair.iter().all(|step| is_letter(symbol(step)))
     });
     let contracted = apostrophe.filter(|_| gaps == 1).is_some_and(|at| {
         let rest: String = steps[at + 1..].iter().map(symbol).collect();

@@ -11,13 +11,14 @@ pub fn of_entry(entry: &str, points: &CodePoints) -> Option<Vec<char>> {
     let first = entry.chars().next()?;
     let symbol = first.general_category_group() == GeneralCategoryGroup::Symbol;
     let number = first.is_numeric() && !first.is_alphabetic() && !is_digit(first);
-    let sign = !first.is_ascii() && (symbol || number);
+    let sign = !first.is_ascii() && (symbol || number || first == 'ℹ');
+    let joined = sign && entry.contains('\u{200D}');
     let is_itself = || {
         let pieces = points.fold(first);
         pieces.len() == 1 && pieces[0].c == first && !is_regional(first) && first != '🏴'
     };
     let is_one = entry.graphemes(true).count() == 1;
-    let is_sign = entry.ends_with('\u{20E3}') || sign && !is_itself();
+    let is_sign = entry.ends_with('\u{20E3}') || joined || sign && !is_itself();
     (is_one && is_sign).then(|| entry.chars().filter(|c| !is_look(*c)).collect())
 }
 
@@ -38,7 +39,10 @@ pub fn places(sign: &[char], text: &[char]) -> Vec<[usize; 2]> {
             }
             end += 1;
         }
-        Some([start, end])
+        let tag = text
+            .get(end)
+            .is_some_and(|c| ('\u{E0020}'..='\u{E007F}').contains(c));
+        (sign[0] != '🏴' || !tag).then_some([start, end])
     };
     starts.filter_map(place).collect()
 }
