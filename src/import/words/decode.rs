@@ -41,7 +41,12 @@ fn decoded(text: &str, encoding: &'static str) -> Decoded {
     let lines = text.split('\n').map(|line| line.trim_end_matches('\0'));
     let lines = lines.collect::<Vec<_>>().join("\n");
     Decoded {
-        text: lines.replace(['\0', '\u{2028}', '\u{2029}'], "\n"),
+        text: lines
+            .replace(
+                ['\0', '\u{B}', '\u{C}', '\u{85}', '\u{2028}', '\u{2029}'],
+                "\n",
+            )
+            .replace('\u{FEFF}', ""),
         encoding,
     }
 }
@@ -90,8 +95,8 @@ fn guess(bytes: &[u8]) -> Result<&'static Encoding, String> {
     let found = detector.guess(None, Utf8Detection::Allow);
     let has_faults = found.decode_without_bom_handling(bytes).1;
     let high = bytes.iter().filter(|byte| **byte >= 0x80).count();
-    // A few letters beyond ASCII fit any of the one-byte encodings.
-    let is_short = found.is_single_byte() && high < SURE_BYTES;
+    // A few letters beyond ASCII fit several encodings.
+    let is_short = high < SURE_BYTES;
     match !has_faults && !is_short && is_plausible(bytes, found) {
         true => Ok(gb18030_for_gbk(found)),
         false => Err(format!(
@@ -101,7 +106,7 @@ fn guess(bytes: &[u8]) -> Result<&'static Encoding, String> {
     }
 }
 
-/// Fewer bytes beyond ASCII than this tell no one-byte encoding from another.
+/// Fewer bytes beyond ASCII than this tell no encoding from another.
 const SURE_BYTES: usize = 12;
 
 /// Whether bytes read in an encoding are what people write: mostly common characters where there
@@ -115,6 +120,9 @@ fn is_plausible(bytes: &[u8], encoding: &'static Encoding) -> bool {
     let odd = text.chars().filter(|c| is_odd(*c)).count();
     let beyond = text.chars().filter(|c| !c.is_ascii()).count();
     if odd * 20 > beyond {
+        return false;
+    }
+    if !has_ends_of_words(&text) || encoding.name() == "IBM866" && is_no_russian(&text) {
         return false;
     }
     let common = match common_leads(encoding) {
@@ -151,6 +159,38 @@ fn leads(bytes: &[u8]) -> Vec<u8> {
         }
     }
     leads
+}
+
+/// Hebrew words hold their last forms at their ends alone, and few Greek ones end in a mute.
+fn has_ends_of_words(text: &str) -> bool {
+    let is_hebrew = |c: &char| ('\u{5D0}'..='\u{5EA}').contains(c);
+    let is_greek = |c: &char| ('\u{370}'..='\u{3FF}').contains(c);
+    let mut pairs = text.chars().zip(text.chars().skip(1));
+    let torn = pairs.any(|(one, next)| "ךםןףץ".contains(one) && is_hebrew(&next));
+    let ends = text
+        .split_whitespace()
+        .filter_map(|word| word.chars().next_back())
+        .filter(is_greek);
+    let (all, mute) = ends.fold((0, 0), |(all, mute), end| {
+        (all + 1, mute + usize::from("βγδζθκλμπτφχσ".contains(end)))
+    });
+    !torn && mute * 4 <= all && !is_one_letter(text)
+}
+
+/// One letter is far too many of all: the first byte of each Japanese one, read as Thai.
+fn is_one_letter(text: &str) -> bool {
+    let letters = text.chars().filter(|c| ('\u{E01}'..='\u{E2E}').contains(c));
+    let ko_kwai = letters.clone().filter(|c| *c == 'ค').count();
+    let count = letters.count();
+    count > 5 && ko_kwai * 5 > count * 2
+}
+
+/// What IBM866 has beside Russian other programs have elsewhere, and Hebrew of their time is its
+/// capital letters.
+fn is_no_russian(text: &str) -> bool {
+    let capitals = text.chars().filter(|c| c.is_uppercase()).count();
+    let small = text.chars().filter(|c| c.is_lowercase()).count();
+    text.contains(['Є', 'є', 'Ї', 'ї', 'Ў', 'ў']) || capitals > small
 }
 
 fn is_mark(c: char) -> bool {

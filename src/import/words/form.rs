@@ -31,6 +31,13 @@ pub enum WordFormat {
     Discord,
 }
 
+impl WordFormat {
+    /// It says itself where a word begins and ends.
+    pub(super) fn has_a_grammar(self) -> bool {
+        matches!(self, WordFormat::Json | WordFormat::Xml | WordFormat::Code)
+    }
+}
+
 /// What is known about a file, beside its bytes.
 #[derive(Clone, Debug, Default)]
 pub struct WordImport {

@@ -9,8 +9,8 @@ use super::lines::discord_word;
 use super::word::{Reason, Words, no_word};
 
 /// Keys that hold the word of an object.
-const WORD_KEYS: [&str; 10] = [
-    "word", "keyword", "text", "term", "phrase", "match", "value", "name", "entry", "id",
+const WORD_KEYS: [&str; 9] = [
+    "word", "keyword", "text", "term", "phrase", "match", "value", "name", "entry",
 ];
 /// Keys that hold its tags.
 const TAG_KEYS: [&str; 9] = [
@@ -107,6 +107,11 @@ impl<'a> Reading<'a, '_> {
             word.get()
                 .starts_with('"')
                 .then(|| parsed::<String>(word.get()))
+        });
+        let word = word.or_else(|| the_only_text(&fields)).or_else(|| {
+            let id = find(&fields, "id")?;
+            let is_text = id.get().starts_with('"');
+            is_text.then(|| parsed::<String>(id.get()))
         });
         let holds_list = fields.keys().any(|key| is_list_key(key));
         // In an array an object is one word with what is said of it.
@@ -210,7 +215,23 @@ fn has_words_as_keys(fields: &BTreeMap<String, &RawValue>, named: bool) -> bool 
         return true;
     }
     if all(Value::is_string) {
-        return !named && fields.len() > 1;
+        // Words and what they are masked as; anything else may be a record, or a name and its word.
+        let is_masked = |value: &&Value| {
+            let text = value.as_str().unwrap_or_default();
+            text.contains(['*', '#', '█', '•'])
+        };
+        return !named && values.iter().filter(is_masked).count() * 2 > values.len();
+    }
+    if all(Value::is_object) {
+        // A word and what is said of it; a list in it is one of words.
+        let is_plain = |value: &Value| {
+            let fields = value.as_object().into_iter().flatten();
+            let mut fields = fields.map(|(key, value)| (key.to_lowercase(), value));
+            fields.all(|(key, value)| {
+                !value.is_array() && !value.is_object() && !WORD_KEYS.contains(&key.as_str())
+            })
+        };
+        return !named && fields.len() > 1 && values.iter().all(is_plain);
     }
     let tags: Option<Vec<&str>> = values
         .iter()
@@ -224,6 +245,17 @@ fn has_words_as_keys(fields: &BTreeMap<String, &RawValue>, named: bool) -> bool 
         && fields.len() > 2
         && distinct.len() < fields.len()
         && distinct.len() < count
+}
+
+/// The text of an object that has one beside its number and its tags.
+fn the_only_text(fields: &BTreeMap<String, &RawValue>) -> Option<String> {
+    let is_other = |key: &str| key != "id" && !TAG_KEYS.contains(&key);
+    let mut texts = fields
+        .iter()
+        .filter(|(key, raw)| raw.get().starts_with('"') && is_other(&key.to_lowercase()));
+    let (_, text) = texts.next()?;
+    let alone = texts.next().is_none() && fields.keys().any(|key| key.eq_ignore_ascii_case("id"));
+    alone.then(|| parsed(text.get()))
 }
 
 fn is_list_key(key: &str) -> bool {

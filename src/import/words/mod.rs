@@ -4,12 +4,13 @@
 //! become a list file of ours (`write`). Nothing is lost in silence: what is left out is told
 //! with its line and the reason.
 //!
-//! Order, downward: `nonsense`, `write`, `detect`, `table`, `json`, `sql`, `code`, `xml`,
+//! Order, downward: `nonsense`, `write`, `detect`, `dress`, `table`, `json`, `sql`, `code`, `xml`,
 //! `lines`, `decode`, `word`, `form`.
 
 mod code;
 mod decode;
 mod detect;
+mod dress;
 mod form;
 mod json;
 mod lines;
@@ -53,11 +54,20 @@ pub fn import_words(
     bytes: &[u8],
     import: &WordImport,
 ) -> Result<ImportedWords, String> {
-    let decoded = decode::decode(bytes, import.encoding.as_deref())?;
-    let format = import
+    let mut decoded = decode::decode(bytes, import.encoding.as_deref())?;
+    let mut format = import
         .format
         .unwrap_or_else(|| detect::format(name, &decoded.text));
     let mut words = Words::default();
+    if import.format.is_none()
+        && !format.has_a_grammar()
+        && !table::heads(&decoded.text)
+        && let Some(bare) = dress::undressed(&decoded.text)
+    {
+        words.were_dressed(&decoded.text, &bare);
+        format = detect::format(name, &bare);
+        decoded.text = bare;
+    }
     match format {
         WordFormat::Plain => lines::plain(&decoded.text, &mut words),
         WordFormat::Tags => lines::tags(&decoded.text, &mut words),

@@ -25,7 +25,8 @@ const WORD_HEADERS: [&str; 16] = [
     "内容",
 ];
 /// And columns of tags.
-const TAG_HEADERS: [&str; 16] = [
+const TAG_HEADERS: [&str; 17] = [
+    "class",
     "tag",
     "tags",
     "category",
@@ -43,6 +44,9 @@ const TAG_HEADERS: [&str; 16] = [
     "类型",
     "标签",
 ];
+
+/// And columns of numbers, which say nothing of a word.
+const NUMBER_HEADERS: [&str; 7] = ["id", "no", "nr", "index", "#", "编号", "序号"];
 
 /// Which columns count, from 0.
 struct Columns {
@@ -151,12 +155,23 @@ fn delimiter_of(text: &str) -> u8 {
     most.unwrap_or(b',')
 }
 
+/// A text begins with the headers of its columns.
+pub(super) fn heads(text: &str) -> bool {
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty());
+    first.is_some_and(|line| has_header(&[line]))
+}
+
+/// A line that is nothing but the header of words.
+pub(super) fn is_header(line: &str) -> bool {
+    WORD_HEADERS.contains(&normal(line).as_str())
+}
+
 /// The first line holds the header of words and that of tags.
 pub(super) fn has_header(lines: &[&str]) -> bool {
     let header = lines.first().copied().unwrap_or_default();
     let header: Vec<String> = header.split([',', ';', '\t']).map(normal).collect();
     let has = |names: &[&str]| header.iter().any(|field| names.contains(&field.as_str()));
-    has(&WORD_HEADERS) && has(&TAG_HEADERS)
+    has(&WORD_HEADERS) && (has(&TAG_HEADERS) || has(&NUMBER_HEADERS))
 }
 
 /// There are several lines, and every one has the same number of commas, without a blank behind.

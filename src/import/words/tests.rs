@@ -532,6 +532,13 @@ fn lists_in_any_shape_are_read_or_refused() {
     check_files(include_str!("../../../tests/fixtures/import/shapes.jsonl"));
 }
 
+#[test]
+fn variants_of_these_lists_are_read_or_refused() {
+    check_files(include_str!(
+        "../../../tests/fixtures/import/variants.jsonl"
+    ));
+}
+
 fn check_files(cases: &str) {
     use base64::prelude::{BASE64_STANDARD, Engine};
     let mut wrong = Vec::new();

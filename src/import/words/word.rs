@@ -22,9 +22,21 @@ pub(super) struct Words {
     by_text: HashMap<String, usize>,
     pub dropped: Vec<Dropped>,
     pub changed: Vec<Changed>,
+    /// Lines as they stood in the file, where something was taken off them.
+    dressed: HashMap<u32, String>,
 }
 
 impl Words {
+    /// Remembers the lines off which something was taken.
+    pub(super) fn were_dressed(&mut self, text: &str, bare: &str) {
+        let lines = (1..).zip(text.lines().zip(bare.lines()));
+        let lines = lines.filter(|(_, (line, bare))| line.trim() != *bare);
+        let lines = lines.filter(|(_, (_, bare))| !bare.starts_with("# "));
+        self.dressed = lines
+            .map(|(number, (line, _))| (number, line.to_owned()))
+            .collect();
+    }
+
     /// Takes a word, unless it cannot be one.
     pub(super) fn add(&mut self, line: u32, text: &str, tags: &[&str]) {
         let text = text.trim();
@@ -53,6 +65,13 @@ impl Words {
                 tags: Vec::new(),
             };
             word.tag(tags);
+            if let Some(dressed) = self.dressed.get(&line) {
+                self.changed.push(Changed {
+                    line,
+                    text: told(dressed),
+                    word: text.to_owned(),
+                });
+            }
             return self.entries.push(word);
         };
         self.drop(line, text, reason);
@@ -62,7 +81,7 @@ impl Words {
     pub(super) fn add_read_as(&mut self, line: u32, text: &str, word: &str) {
         let before = self.entries.len();
         self.add(line, word, &[]);
-        if self.entries.len() > before {
+        if self.entries.len() > before && !self.dressed.contains_key(&line) {
             self.changed.push(Changed {
                 line,
                 text: told(text),

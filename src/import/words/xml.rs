@@ -49,7 +49,7 @@ pub(super) fn read(text: &str, words: &mut Words) -> Result<(), String> {
         false if is_page => {
             Err("this is a web page without a list; get the list itself".to_owned())
         }
-        false => Err("no element of this XML holds a text; turn it into lines first".to_owned()),
+        false => Err("no element of this XML holds a text; turn it into lines first, or name another --format".to_owned()),
     }
 }
 
