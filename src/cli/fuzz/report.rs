@@ -85,6 +85,17 @@ impl Report<'_> {
                 "{name:<12} {option:<18} {on:<4} {tried:>6} {found:>6} {recall:>7}"
             )?;
         }
+        for tally in self
+            .tallies
+            .iter()
+            .filter(|tally| tally.phrases_left_out > 0)
+        {
+            let (name, count) = (tally.kind.name(), tally.phrases_left_out);
+            writeln!(
+                out,
+                "left out, {name}: {count} phrases, which it does not fit"
+            )?;
+        }
         let missed = self.tallies.iter().filter(|tally| tally.on);
         for tally in missed {
             for Miss { line, entry, text } in &tally.misses {
@@ -131,6 +142,7 @@ impl Report<'_> {
                 "on": tally.on,
                 "tried": tally.tried,
                 "found": tally.found,
+                "phrases_left_out": tally.phrases_left_out,
                 "recall": tally.recall(),
                 "misses": tally.misses.iter().map(miss).collect::<Vec<_>>(),
             })

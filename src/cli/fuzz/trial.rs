@@ -31,6 +31,8 @@ pub(super) struct Tally {
     pub on: bool,
     pub tried: usize,
     pub found: usize,
+    /// Phrases that this kind does not fit, so that they were left out.
+    pub phrases_left_out: usize,
     /// The first disguise that was tried.
     pub example: Option<String>,
     /// The first ones that were not found.
@@ -132,6 +134,7 @@ impl Trial {
             on: kind.is_on(&self.words.options),
             tried: 0,
             found: 0,
+            phrases_left_out: 0,
             example: None,
             misses: Vec::new(),
         };
@@ -140,6 +143,7 @@ impl Trial {
             if kind.is_on(options) != tally.on {
                 continue;
             }
+            let before = tally.tried;
             for _ in 0..variants {
                 let Some(dressed) = mutator.mutate(kind, entry) else {
                     continue;
@@ -157,6 +161,8 @@ impl Trial {
                     });
                 }
             }
+            let is_phrase = entry.trim().contains(char::is_whitespace);
+            tally.phrases_left_out += usize::from(is_phrase && tally.tried == before);
         }
         tally
     }
