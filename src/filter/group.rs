@@ -393,8 +393,7 @@ impl Group {
             .find(&stream.symbols, active, budget, |candidate| {
                 keep(located(text, stream, &candidate), None);
             });
-        self.signs
-            .find(text, active, budget, |hit| keep(hit, None));
+        self.signs.find(text, active, budget, |hit| keep(hit, None));
         if self.bidi && text::is_overridden(sought.text) {
             let shown = text::as_shown(sought.text, stream);
             let mut words = Segments::default();

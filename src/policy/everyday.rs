@@ -33,9 +33,26 @@ pub fn everyday_messages() -> impl Iterator<Item = Everyday> {
     first.chain(others)
 }
 
+/// Some of the commonest words of each language, for what is one word.
+pub(super) fn everyday_words() -> impl Iterator<Item = Everyday> {
+    let mut language = "";
+    let lines = include_str!("data/everyday-words.txt").lines().skip(1);
+    let words = lines.map(move |line| match line.strip_prefix("# ") {
+        Some(name) => {
+            language = name;
+            (name, "")
+        }
+        None => (language, line),
+    });
+    words.flat_map(|(language, words)| {
+        let words = words.split(' ').filter(|word| !word.is_empty());
+        words.map(move |text| Everyday { language, text })
+    })
+}
+
 /// What people call a language, in English.
 pub fn language_name(code: &str) -> &str {
-    const NAMES: [(&str, &str); 16] = [
+    const NAMES: [(&str, &str); 32] = [
         ("zh", "Chinese"),
         ("en", "English"),
         ("th", "Thai"),
@@ -52,6 +69,22 @@ pub fn language_name(code: &str) -> &str {
         ("de", "German"),
         ("id", "Indonesian"),
         ("bn", "Bengali"),
+        ("fr", "French"),
+        ("it", "Italian"),
+        ("nl", "Dutch"),
+        ("sv", "Swedish"),
+        ("da", "Danish"),
+        ("pl", "Polish"),
+        ("cs", "Czech"),
+        ("ro", "Romanian"),
+        ("hu", "Hungarian"),
+        ("fi", "Finnish"),
+        ("uk", "Ukrainian"),
+        ("el", "Greek"),
+        ("ur", "Urdu"),
+        ("he", "Hebrew"),
+        ("sw", "Swahili"),
+        ("tl", "Tagalog"),
     ];
     let known = NAMES.iter().find(|(known, _)| *known == code);
     known.map_or(code, |(_, name)| name)
@@ -78,6 +111,20 @@ mod tests {
         let han = |message: &&&str| message.chars().any(|c| ('一'..='鿿').contains(&c));
         let chinese = all.iter().filter(han).count();
         assert!((200..all.len() - 200).contains(&chinese), "{chinese}");
+    }
+
+    #[test]
+    fn there_are_words_of_many_languages_and_each_has_a_name() {
+        let mut counts = std::collections::BTreeMap::new();
+        for word in everyday_words() {
+            assert!(word.text.chars().count() > 1, "{word:?}");
+            *counts.entry(word.language).or_insert(0) += 1;
+        }
+        assert!(counts.len() >= 30, "{counts:?}");
+        for (language, count) in counts {
+            assert!(count >= 20, "{language}: {count}");
+            assert_ne!(language_name(language), language);
+        }
     }
 
     #[test]

@@ -75,6 +75,11 @@ pub(super) enum Kind {
     Covered,
     PhoneNumber,
     Spares,
+    NoComment,
+    SeveralWords,
+    Untabbed,
+    NeverFound,
+    EverydayWord,
     Everyday,
     Costly,
 }
@@ -89,6 +94,11 @@ impl Kind {
             Kind::PhoneNumber => format!("{count} more entries hold a phone number"),
             Kind::Spares => format!("{count} more phrases spare an entry everywhere"),
             Kind::Costly => format!("{count} more regular expressions cost many steps"),
+            Kind::NoComment => format!("{count} more entries look like comments"),
+            Kind::SeveralWords => format!("{count} more entries look like several words"),
+            Kind::Untabbed => format!("{count} more entries look like a word and its tag"),
+            Kind::NeverFound => format!("{count} more entries are never found"),
+            Kind::EverydayWord => format!("{count} more entries are everyday words"),
             Kind::Everyday => format!("{count} more entries are found in everyday messages"),
         }
     }

@@ -3,15 +3,18 @@
 //! Nothing here decides on a message, and nothing keeps a policy from coming into force: a
 //! finding is a warning with file and line, for `callgate check`.
 //!
-//! Order, downward: `cost`, `spared`, `everyday`, `entries`, `phone`, `findings`, `subject`.
+//! Order, downward: `cost`, `spared`, `everyday`, `words`, `shape`, `entries`, `phone`,
+//! `findings`, `subject`.
 
 mod cost;
 mod entries;
 mod everyday;
 mod findings;
 mod phone;
+mod shape;
 mod spared;
 mod subject;
+mod words;
 
 use super::compile::Compiled;
 use super::sources::FileSet;
@@ -36,6 +39,8 @@ pub fn lint(files: &FileSet, compiled: &Compiled) -> Vec<Problem> {
         };
         let mut findings = Findings::new(&lint.spec.lint, &lint.lists);
         lint.entries(&mut findings);
+        lint.shapes(&mut findings);
+        lint.everyday_words(&mut findings);
         lint.everyday(&mut findings);
         lint.cost(&mut findings);
         findings.report(&problems);

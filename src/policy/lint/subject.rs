@@ -46,6 +46,11 @@ impl<'a> List<'a> {
         }
     }
 
+    /// Stands in the list's file, where a TAB parts a word from its tags.
+    pub(super) fn is_of_file(&self, entry: usize) -> bool {
+        entry < self.words.written().len() - self.spec.words.len()
+    }
+
     /// Where an entry was written, for a sentence about one that stands at `here`.
     pub(super) fn place_in_words(&self, entry: usize, here: &At) -> String {
         let place = self.at(entry).place;
