@@ -268,15 +268,20 @@ fn what_unicode_calls_the_same_is_found_in_each_other() {
     assert!(raw.len() > 2_000, "{}", raw.len());
     let composed: Vec<String> = raw.iter().map(|text| text.nfc().collect()).collect();
     let parted: Vec<String> = raw.iter().map(|text| text.nfd().collect()).collect();
+    let mut wrong = Vec::new();
     for marks in ["on", "zalgo", "off"] {
         let options = options_from_json(json!({"marks": marks}).as_object().unwrap()).unwrap();
         for entries in [&raw, &composed, &parted] {
             let mut words = Words::new(entries, &[], &options).unwrap();
             for text in raw.iter().chain(&composed).chain(&parted) {
                 let found = words.run(text).found;
-                let whole = found.iter().any(|one| one.bytes == [0, text.len()]);
-                assert!(whole, "marks {marks}: {text:?}: {found:?}");
+                if !found.iter().any(|one| one.bytes == [0, text.len()]) {
+                    wrong.push(format!("marks {marks}: {text:?}: {found:?}"));
+                }
             }
         }
     }
+    let count = wrong.len();
+    wrong.truncate(40);
+    assert!(wrong.is_empty(), "{count} wrong\n{}", wrong.join("\n"));
 }

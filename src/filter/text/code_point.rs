@@ -31,6 +31,8 @@ pub(super) enum Folded {
     },
     /// A mark that is a letter on a letter of its script.
     Sign(char),
+    /// Several marks in one character, of which the first is a [`Folded::Sign`].
+    Signs(Vec<Piece>),
     /// A Korean letter that joins others to a syllable.
     Jamo(char),
     /// One half of a flag, or a letter.
@@ -58,7 +60,7 @@ impl Folded {
                 vec![Piece { c, latin: None }]
             }
             Folded::One(piece) | Folded::Regional(piece) => vec![piece],
-            Folded::Several(pieces) => pieces,
+            Folded::Several(pieces) | Folded::Signs(pieces) => pieces,
         }
     }
 }
@@ -153,8 +155,13 @@ impl Folder {
         if character::is_mark(c) {
             return self.fold_mark(c);
         }
-        if let Some(parts) = marked(c) {
-            return Folded::Several(parts.flat_map(|c| self.fold_part(c)).collect());
+        if let Some(mut parts) = marked(c) {
+            let all = parts.clone().flat_map(|c| self.fold_part(c)).collect();
+            let on_marks = self.options.marks != Marks::Off;
+            return match on_marks && parts.next().is_some_and(is_light_sign) {
+                true => Folded::Signs(all),
+                false => Folded::Several(all),
+            };
         }
         let wide = matches!(c, '\u{FF01}'..='\u{FFEF}');
         let blank = c.is_whitespace() && !c.is_ascii() || c == '\t';
@@ -355,9 +362,14 @@ fn canonical(c: char) -> char {
     }
 }
 
+/// A sign without room of its own, which falls away on a letter of another script.
+fn is_light_sign(c: char) -> bool {
+    character::is_mark(c) && character::is_sign_mark(c)
+}
+
 /// The characters that another is made of, where nothing else keeps the two spellings equal: accents
 /// of Latin, Greek and Cyrillic fall away, and Arabic letters, kana and Hangul are composed.
-fn marked(c: char) -> Option<impl Iterator<Item = char>> {
+fn marked(c: char) -> Option<impl Iterator<Item = char> + Clone> {
     let composed =
         matches!(c, '\u{622}'..='\u{6D3}' | '\u{3040}'..='\u{30FF}' | '\u{AC00}'..='\u{D7A3}');
     let is_plain = || is_nfd_quick(std::iter::once(c)) == IsNormalized::Yes;

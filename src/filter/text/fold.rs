@@ -52,14 +52,14 @@ const CHANGING: [(u32, u32); 36] = [
     (0x101FD, 0x101FD),
     (0x102E0, 0x102E0),
     (0x10376, 0x1037A),
-    (0x10400, 0x105BC),
+    (0x10400, 0x105E4),
     (0x10780, 0x107BF),
     (0x10A00, 0x10AE6),
     (0x10C80, 0x11FB0),
     (0x13430, 0x13455),
     (0x1611E, 0x16139),
     (0x16A60, 0x16B59),
-    (0x16D70, 0x16FE4),
+    (0x16D68, 0x16FE4),
     (0x1B123, 0x1B126),
     (0x1BC9D, 0x1BCA3),
     (0x1CCD6, 0x1CCF9),
@@ -208,6 +208,8 @@ enum Special {
     },
     /// A mark that is a letter behind one of its script, unless that stands there already.
     Sign(u32),
+    /// A sign, and what follows it in the same character.
+    Signs(Box<[u32]>),
     /// A Korean letter.
     Jamo(char),
     /// Half a flag, or this letter.
@@ -421,6 +423,16 @@ impl FoldTable {
                 stream.push(*symbol, origin);
                 seen | symbol & FLAGS | u32::from(*symbol >= LOOKALIKE)
             }),
+            Special::Signs(symbols) => {
+                let count = stream.symbols.len();
+                let sign = Special::Sign(symbols[0]);
+                let seen = self.push_mark(&sign, origin, end, stream);
+                let more = u32::from(stream.symbols.len() > count) * MORE;
+                symbols[1..].iter().fold(seen, |seen, symbol| {
+                    stream.push(symbol | more, origin);
+                    seen | symbol & FLAGS
+                })
+            }
             Special::Join { .. } | Special::Sign(_) if origin >= stream.marks_to => {
                 self.push_marks(origin, text, stream)
             }
@@ -632,6 +644,10 @@ impl Draft {
                 self.special_entry(Special::Join { mark, alone })
             }
             Folded::Sign(c) => self.special_entry(Special::Sign(u32::from(c) | class(c))),
+            Folded::Signs(pieces) => {
+                let symbols = pieces.iter().map(|piece| self.symbol_of(*piece)).collect();
+                self.special_entry(Special::Signs(symbols))
+            }
             Folded::Jamo(c) => self.special_entry(Special::Jamo(c)),
             Folded::Regional(piece) => {
                 let letter = u32::from(piece.c) | class(piece.c) | REGIONAL;

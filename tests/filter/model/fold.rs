@@ -165,7 +165,21 @@ fn step(
         }
         Effect::Fold => {
             let pieces = points.fold(c).into_iter();
-            let pieces: Vec<_> = pieces.map(|piece| (piece.c, piece.looks)).collect();
+            let mut pieces: Vec<_> = pieces.map(|piece| (piece.c, piece.looks)).collect();
+            // Of several signs in one character the first falls away like any other.
+            let sign = pieces.first().map(|piece| piece.0);
+            let sign = sign.filter(|sign| pieces.len() > 1 && is_mark(*sign));
+            let last = symbols.last().filter(|last| last.looks.is_none());
+            let falls = sign.is_some_and(|sign| {
+                options.marks != Marks::Off
+                    && sign_script(sign).is_some()
+                    && !last.is_some_and(|last| {
+                        last.c != sign && sign_script(last.c) == sign_script(sign)
+                    })
+            });
+            if falls {
+                pieces.remove(0);
+            }
             let is_blank = |c: Option<char>| c.and_then(noise) == Some(SkipClasses::SPACE);
             let blank = is_blank(pieces.first().map(|piece| piece.0));
             if !(blank && is_blank(symbols.last().map(|last| last.c))) {

@@ -138,8 +138,13 @@ fn forms_of(folded: &[char], points: &CodePoints, options: &Options) -> Vec<Form
             })
             .collect();
     }
+    let class = |c: char| match c {
+        // A flag.
+        '\u{F0000}'..='\u{F0FFF}' => Some(SkipClasses::SYMBOL),
+        c => noise(c),
+    };
     let skipped =
-        |letter: &Letter| noise(letter.c).is_some_and(|class| options.skip.contains(class));
+        |letter: &Letter| class(letter.c).is_some_and(|class| options.skip.contains(class));
     let is_blank = |letter: &Letter| noise(letter.c) == Some(SkipClasses::SPACE);
     let forms = forms.into_iter().map(|letters| {
         let literal = letters
