@@ -894,7 +894,7 @@ mod tests {
         match table.entry(c) {
             entry if entry < SPECIAL => settled(entry),
             entry => match table.special(entry) {
-                Special::Unfold(symbols) => format!(
+                Special::Unfold(symbols) | Special::Signs(symbols) => format!(
                     "{:?}",
                     symbols.iter().map(|one| settled(*one)).collect::<Vec<_>>()
                 ),
