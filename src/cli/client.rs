@@ -173,6 +173,10 @@ pub(super) fn words(status: &tonic::Status) -> String {
         }
         source = cause.source();
     }
+    // How HTTP/2 reads what a port with TLS answers to plain text.
+    if words.contains("frame with invalid size") {
+        words.push_str("; it seems to have TLS: write https://");
+    }
     if words.contains("received fatal alert") {
         words
             .push_str("; it refuses our certificate, or wants one: --client-cert and --client-key");

@@ -55,6 +55,18 @@ fn commands_trust_the_certificate_of_engine_yaml_whatever_name_it_is_for() {
         let output = gate.setup().run(args);
         assert!(output.status.success(), "{args:?}: {}", text(&output));
     }
+    for (command, address) in [("status", gate.admin), ("send", gate.grpc)] {
+        let plain = format!("http://{address}");
+        let mut args = vec![command, "--server", &plain];
+        args.extend((command == "send").then_some("hello"));
+        let output = gate.setup().run(&args);
+        assert_eq!(output.status.code(), Some(3));
+        let said = text(&output);
+        assert!(
+            said.contains("it seems to have TLS: write https://"),
+            "{said}"
+        );
+    }
     assert!(
         gate.started.contains("--server https://"),
         "{}",
