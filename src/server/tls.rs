@@ -100,7 +100,16 @@ impl Secured {
             ));
         }
         let accepting = TlsAcceptor::from(self.tls.config()).accept(stream);
-        let stream = accepting.await.map_err(|error| explained(&error))?;
+        let stream = match accepting.into_fallible().await {
+            Ok(stream) => stream,
+            Err((error, stream)) => {
+                let failed = explained(&error);
+                if failed.reason != "closed" {
+                    let _ = timeout(LAST_WORDS, leave(stream)).await;
+                }
+                return Err(failed);
+            }
+        };
         let shown = stream.get_ref().1.peer_certificates();
         let Some(der) = shown.and_then(<[_]>::first) else {
             return Ok((Socket::Secured(Box::new(stream)), None));
@@ -139,8 +148,13 @@ async fn speaks_plain_text(stream: &TcpStream) -> io::Result<bool> {
 
 async fn answer_plainly(mut stream: TcpStream) -> io::Result<()> {
     stream.write_all(PLAIN_ANSWER).await?;
+    leave(stream).await
+}
+
+/// Ends a connection so that what was said last is heard: what was not read would make the system
+/// reset it, and the answer or the alert with it.
+async fn leave(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
-    // What was not read would make the system reset the connection, and the answer with it.
     let mut rest = stream.take(PLAIN_BYTES_MAX);
     tokio::io::copy(&mut rest, &mut tokio::io::sink()).await?;
     Ok(())
