@@ -43,6 +43,9 @@ const LETTERS_TRIED: usize = 4;
 /// Bytes of the states that are made meanwhile, at most.
 const MEASURED_CACHE_BYTES: usize = 1 << 25;
 
+/// The literals of which one begins every match; `None` if it may begin with anything.
+pub(super) type Literals = Option<Vec<Vec<u8>>>;
+
 /// A compiled regular expression.
 pub(super) struct Expression {
     forward: DFA,
@@ -79,10 +82,7 @@ struct Begin {
 impl Expression {
     /// Compiles an expression, and tells the literals of which one begins every match, if it is
     /// known. Errors: what is wrong with it, in words.
-    pub(super) fn compile(
-        written: &str,
-        case: bool,
-    ) -> Result<(Expression, Option<Vec<Vec<u8>>>), String> {
+    pub(super) fn compile(written: &str, case: bool) -> Result<(Expression, Literals), String> {
         let regex = checked(written, case)?;
         let too_big = || {
             format!("the regular expression needs more than {SIZE_MAX} bytes; write a simpler one")
@@ -470,7 +470,7 @@ fn backward(
 
 /// The literals of which one begins every match; `None` if there are too many, or if it may begin
 /// with anything.
-fn literals(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+fn literals(hir: &Hir) -> Literals {
     let mut seq: Seq = Extractor::new().limit_total(LITERALS_MAX).extract(hir);
     seq.keep_first_bytes(LITERAL_BYTES_MAX);
     seq.dedup();
