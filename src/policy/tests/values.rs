@@ -154,6 +154,8 @@ fn wrong_values_are_refused_with_a_hint_or_mean_what_is_documented() {
         path: concrete(probe.path),
         ..probe
     });
+    // Files of certificates and names in them, which their own tests try with real ones.
+    let all = all.filter(|probe| !probe.path.starts_with("endpoints.b.tls."));
     let (names, all): (Vec<Probe>, Vec<Probe>) =
         all.partition(|probe| NAMES.contains(&probe.path.as_str()));
     // What a name leads to is found out when all is put together.
