@@ -43,7 +43,7 @@ fn a_secret_in_clear_is_refused_with_a_hint_how_to_hash_it() {
     ] {
         let lines = told(&caller, &[]);
         assert!(
-            lines.iter().all(|line| line.contains(key)),
+            lines.iter().any(|line| line.contains(key)),
             "{caller}: {lines:?}"
         );
         assert!(!lines.is_empty(), "{caller}");
