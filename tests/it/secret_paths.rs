@@ -23,7 +23,7 @@ fn an_unknown_path_is_told_nothing() {
             let mut headers: Vec<_> = answer.headers.iter().map(|(name, _)| name).collect();
             headers.sort();
             let seen = (answer.status, answer.text(), headers);
-            let bare = vec!["content-length", "date"];
+            let bare = ["content-length", "date"];
             assert_eq!(
                 seen,
                 (

@@ -72,7 +72,7 @@ fn old_policy(directory: &Path) -> anyhow::Result<Result<Option<(String, String)
 
 fn write(args: &Args, text: &str) -> anyhow::Result<ExitCode> {
     let Some(output) = &args.output else {
-        output::data(&text)?;
+        output::data(text)?;
         return Ok(ExitCode::SUCCESS);
     };
     let name = output.display();

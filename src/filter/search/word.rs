@@ -66,7 +66,7 @@ impl Ends {
         };
         let prefixes = self.prefixes && has_prefixes(*first & SYMBOL);
         (
-            barred(*first, self.whole_word, self.left_open) | u32::from(prefixes) * PREFIXES,
+            barred(*first, self.whole_word, self.left_open) | (u32::from(prefixes) * PREFIXES),
             barred(*last, self.whole_word, self.right_open),
         )
     }

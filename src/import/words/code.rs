@@ -76,11 +76,9 @@ fn chosen(pieces: Vec<(u32, Piece)>) -> Vec<(u32, Piece)> {
     for (nth, found) in pieces.into_iter().enumerate() {
         let place = &places[nth];
         let is_value = nth > 0 && places[nth - 1].is_key && !place.is_key;
-        let fits = !place.is_import
-            && !place.names_list
-            && !(is_table && is_value)
-            && (!has_records || is_word(place));
-        if fits {
+        let is_another = has_records && !is_word(place);
+        let is_beside = place.is_import || place.names_list || (is_table && is_value);
+        if !is_beside && !is_another {
             kept.push(found);
         }
     }
@@ -102,10 +100,9 @@ fn bare_words(text: &str) -> Vec<(u32, &str)> {
             };
             let start = at + sign.len() + 1;
             let body = text[start..].split(close).next().unwrap_or_default();
-            let mut line = 1 + text[..start].matches('\n').count() as u32;
-            for row in body.split('\n') {
+            let line = 1 + text[..start].matches('\n').count() as u32;
+            for (line, row) in (line..).zip(body.split('\n')) {
                 found.extend(row.split_whitespace().map(|word| (line, word)));
-                line += 1;
             }
         }
     }
