@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::automaton::{Automaton, Next};
 use super::seen::{self, Seen};
 use super::stretch::Stretch;
-use super::word::{Candidate, EntryOf, JOINT, Limits, PART, SYLLABLE, Word, segmented};
+use super::word::{BARRED, Candidate, EntryOf, JOINT, Limits, PART, SYLLABLE, Word, segmented};
 use crate::filter::budget::Budget;
 use crate::filter::text::{Lens, MORE, REGIONAL, Runs, Sounds, leet};
 
@@ -214,7 +214,7 @@ impl Matcher {
         self.automaton.find(seen.symbols, |number, last| {
             let pattern = &self.patterns[number as usize];
             let behind = seen.place(last) + 1;
-            if is_barred(seen.stream, behind, pattern.right) {
+            if is_barred(seen.stream, behind, pattern.right & BARRED) {
                 return going_on(budget.take(1), Next::Elsewhere);
             }
             let end = last + 1;
