@@ -77,15 +77,20 @@ impl Contact {
     }
 }
 
-/// By kind, and by whether blanks are skipped. They are the same for every list and text, and take
+/// What a list skips that may stand between spelled-out digits.
+const BETWEEN: [SkipClasses; 3] = [SkipClasses::SPACE, SkipClasses::PUNCT, SkipClasses::SYMBOL];
+
+/// By kind, and by which of [`BETWEEN`] are skipped. They are the same for every list and text, and take
 /// longer to compile than most lists.
-static COMPILED: [[OnceLock<Vec<Regex>>; 2]; KINDS.len()] =
-    [const { [const { OnceLock::new() }; 2] }; KINDS.len()];
+static COMPILED: [[OnceLock<Vec<Regex>>; 1 << BETWEEN.len()]; KINDS.len()] =
+    [const { [const { OnceLock::new() }; 1 << BETWEEN.len()] }; KINDS.len()];
 
 impl Kind {
     fn compiled(self, skip: SkipClasses) -> &'static [Regex] {
-        let spaced = skip.contains(SkipClasses::SPACE);
-        COMPILED[self as usize][usize::from(spaced)].get_or_init(|| {
+        let skipped = BETWEEN.iter().enumerate();
+        let skipped = skipped.filter(|(_, class)| skip.contains(**class));
+        let skipped = skipped.fold(0, |all, (nth, _)| all | 1 << nth);
+        COMPILED[self as usize][skipped].get_or_init(|| {
             let regexes = self.regexes(skip).into_iter();
             let compile = |regex: String| Regex::new(&regex).expect("a test compiles all of them");
             regexes.map(compile).collect()
