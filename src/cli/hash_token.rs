@@ -35,9 +35,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         .context("the secret is read from standard input, and that cannot be read")?;
     let secret = secret.trim();
     if secret.len() < SECRET_BYTES_MIN || secret.contains(char::is_whitespace) {
-        eprintln!(
+        output::complain(&format!(
             "callgate: a secret is one word of {SECRET_BYTES_MIN} bytes or more; `callgate hash-token --new` makes one"
-        );
+        ));
         return Ok(ExitCode::from(EXIT_BAD_INPUT));
     }
     output::line(&Digest::of(secret.as_bytes()).to_string())?;

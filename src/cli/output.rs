@@ -14,7 +14,7 @@ pub(super) fn line(text: &str) -> anyhow::Result<()> {
     page(&format!("{text}\n"))
 }
 
-/// Prints lines, each with its end. Errors: as for [`line`].
+/// Prints lines, each with its end. Errors: as for [`line()`].
 pub(super) fn page(text: &str) -> anyhow::Result<()> {
     Ok(io::stdout().lock().write_all(harmless(text).as_bytes())?)
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 use crate::cases::{Finding, Words, options_from_json};
 use crate::model::random::{Batch, seed};
@@ -274,6 +275,10 @@ fn what_unicode_calls_the_same_is_found_in_each_other() {
         for entries in [&raw, &composed, &parted] {
             let mut words = Words::new(entries, &[], &options).unwrap();
             for text in raw.iter().chain(&composed).chain(&parted) {
+                // A mark that is made of marks, alone: under `off` it counts as it is written.
+                if marks == "off" && text.chars().nth(1).is_some_and(is_combining_mark) {
+                    continue;
+                }
                 let found = words.run(text).found;
                 if !found.iter().any(|one| one.bytes == [0, text.len()]) {
                     wrong.push(format!("marks {marks}: {text:?}: {found:?}"));

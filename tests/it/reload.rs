@@ -198,9 +198,12 @@ fn wait_until_rejected(callgate: &Callgate, problem: &str, in_force: usize) {
         "{first}"
     );
     assert_eq!(callgate.metric("callgate_policy_rejected"), 1.0);
-    let log = callgate.log();
-    assert!(log.contains("policy edit rejected"), "{log}");
-    assert!(log.contains(problem), "{log}");
+    // Lines of the log are written by a thread of their own, a moment later.
+    for line in ["policy edit rejected", problem] {
+        wait_for(line, PATIENCE, || {
+            callgate.log().contains(line).then_some(())
+        });
+    }
     let answer = callgate.call(SINGLE, "forbidden");
     assert_eq!(answer.text(), answer_of(in_force));
 }

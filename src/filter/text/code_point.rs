@@ -434,7 +434,11 @@ fn without_accent(c: char) -> char {
     if stroked.is_ascii() || character::script(stroked).is_none() {
         return stroked;
     }
-    std::iter::once(stroked).nfd().next().unwrap_or(stroked)
+    // `ǿ` has an accent upon its stroke.
+    match std::iter::once(stroked).nfd().next() {
+        Some(bare) if bare != stroked => without_accent(bare),
+        _ => stroked,
+    }
 }
 
 /// The characters of a text two by two.

@@ -506,7 +506,10 @@ impl FoldTable {
             marks.push((origin + at as u32, c));
         }
         stream.marks_to = end;
-        if sorted {
+        // Of marks that are signs of different scripts no reader makes a spelling.
+        let script = |mark: &(u32, char)| character::sign_script(mark.1);
+        let is_mixed = marks.iter().any(|mark| script(mark) != script(&marks[0]));
+        if sorted || is_mixed {
             let (_, c) = marks[0];
             let entry = self.entry(c);
             return self.push_special(entry, c, origin, text, stream);
@@ -574,6 +577,8 @@ impl FoldTable {
         let joined = match (point, mark) {
             // The heh that joins it was folded to the other one.
             (0x647, '\u{654}') => 'ۀ',
+            // So does the dot of `İ`, of which case has left an `i`.
+            (0x69, '\u{307}') => 'i',
             _ => compose(char::from_u32(point)?, mark)?,
         };
         let entry = self.entry(joined);

@@ -14,13 +14,13 @@ type Step = fn(&str) -> Option<&str>;
 
 const STEPS: [Step; 10] = [
     behind_break,
+    of_pattern,
     before_comment,
     numbered,
     counted,
     bulleted,
     quoted,
     before_comma,
-    of_pattern,
     labelled,
     of_ini,
 ];

@@ -112,11 +112,12 @@ impl Store {
         lock(&self.windows)
     }
 
-    /// Looks at the window of an endpoint, or at an empty one.
+    /// Looks at the window of an endpoint. One whose first event is not committed yet has none: of
+    /// it there is nothing to claim, and nothing to read.
     pub(super) fn window<T>(&self, endpoint: i64, look: impl FnOnce(&mut Window) -> T) -> T {
         match self.windows().get(endpoint) {
             Some(window) => look(window),
-            None => look(&mut Window::default()),
+            None => look(&mut Window::with_nothing()),
         }
     }
 

@@ -437,6 +437,14 @@ impl Item {
 }
 
 impl Window {
+    /// Of an endpoint of which nothing is committed.
+    pub(super) fn with_nothing() -> Window {
+        Window {
+            complete: true,
+            ..Window::default()
+        }
+    }
+
     /// A pair that can wait here.
     pub(super) fn add(&mut self, item: Item) {
         let seq = item.seq;

@@ -39,6 +39,8 @@ impl Lint<'_> {
                     let hint = "write each word in a line of its own";
                     findings.add(Kind::SeveralWords, (id, entry), what, hint);
                 } else if list.is_of_file(entry)
+                    // One with a tag has its TAB.
+                    && words.tags.is_empty()
                     && let Some(tag) = tag_behind_a_blank(text).filter(|tag| tags.contains(tag))
                 {
                     let what = |_: &_| format!("`{text}` is a phrase of which `{tag}` is a part");

@@ -330,7 +330,7 @@ fn what_costs_much_is_named_with_its_price() {
             format!("网上赌场{nth}\tx\t{{aliases: {{{alias}: 网}}}}\n")
         })
         .collect();
-    check_told("", &ways, &["make it 20 ways to read every text"]);
+    check_told("", &ways, &["make it 21 ways to read every text"]);
     check_told(
         "",
         "好的赌场\nre:[ab]*a[ab]{20}c\n",

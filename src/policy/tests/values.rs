@@ -59,10 +59,12 @@ const MEANT: &[(&str, &[&str])] = &[
 ];
 
 /// Settings that name something else: an endpoint, a list, a file, a variable.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 12] = [
     "include",
     "endpoints.b.sign.secret_env",
     "endpoints.b.sign.secret_file",
+    "callers.c.token_env",
+    "callers.c.path_env",
     "hooks.beforeMsgModify.endpoint",
     "hooks.beforeMsgModify.filters",
     "filters.lists",
@@ -163,6 +165,7 @@ fn wrong_values_are_refused_with_a_hint_or_mean_what_is_documented() {
         let context = CompileContext {
             env: env.to_vec(),
             check_secret: Some(|_| Err("there is none".to_owned())),
+            check_token: Some(|_| Err("there is none".to_owned())),
             ..CompileContext::default()
         };
         compile(&files(policy, &[]), &context, 1).problems

@@ -290,11 +290,9 @@ fn without_accent(c: char) -> char {
         return plain;
     }
     if is_letter(c) && !is_word_letter(c) {
-        return [c]
-            .into_iter()
-            .nfd()
-            .next()
-            .expect("a character is something");
+        let bare = [c].into_iter().nfd().next();
+        let bare = bare.expect("a character is something");
+        return pair(STROKED, bare).unwrap_or(bare);
     }
     c
 }

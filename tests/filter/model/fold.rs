@@ -113,7 +113,13 @@ pub fn ordered(text: &str) -> Vec<char> {
     let mut chars: Vec<char> = text.chars().collect();
     let class = |c: &char| canonical_combining_class(*c);
     for run in chars.chunk_by_mut(|one, next| class(one) != 0 && class(next) != 0) {
-        run.sort_by_key(class);
+        // Marks that are signs of different scripts stay in the order that they have.
+        if run
+            .iter()
+            .all(|mark| sign_script(*mark) == sign_script(run[0]))
+        {
+            run.sort_by_key(class);
+        }
     }
     chars
 }
@@ -140,6 +146,7 @@ fn step(
         Effect::Join { mark, alone } => {
             let joined = symbols.last().and_then(|last| match (last.c, mark) {
                 ('ه', '\u{654}') => Some('ۀ'),
+                ('i', '\u{307}') => Some('i'),
                 (last, mark) => compose(last, mark),
             });
             let pieces = joined.map(|joined| points.fold(joined));
