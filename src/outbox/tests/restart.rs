@@ -128,6 +128,30 @@ async fn a_waiting_task_hears_of_what_became_ready() {
     }
 }
 
+/// An endpoint that nothing was accepted for before: both in one transaction, most likely.
+#[tokio::test]
+async fn a_first_event_that_is_claimed_at_once_hangs_nothing() {
+    for kind in [Kind::Memory, Kind::Sqlite] {
+        let bench = Bench::new(kind, |_| {});
+        for n in 0..50 {
+            let endpoint = format!("E{n}");
+            let (accepted, claimed) = tokio::join!(
+                bench
+                    .outbox
+                    .append(vec![entry(&format!("{n}/k"), &endpoint, 0)]),
+                bench.outbox.claim(&endpoint, 100, Capacity::of(7)),
+            );
+            accepted.unwrap();
+            let mut claimed = claimed.unwrap();
+            if claimed.is_empty() {
+                let later = bench.outbox.claim(&endpoint, 100, Capacity::of(7));
+                claimed = later.await.unwrap();
+            }
+            assert_eq!(claimed.len(), 1, "{endpoint}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_callers_at_once_lose_nothing() {
     for kind in [Kind::Memory, Kind::Sqlite] {
