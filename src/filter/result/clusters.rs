@@ -43,7 +43,12 @@ impl Clusters {
     }
 
     fn ends(&mut self, text: &str, end: u32) -> bool {
-        self.is_between(text, text[end as usize..].chars().next(), end)
+        let (before, rest) = text.split_at(end as usize);
+        // What stands in front of a cluster is one with it, however plain that begins.
+        if !rest.is_empty() && before.chars().next_back().is_some_and(is_prepended) {
+            return self.is_bound(text, end);
+        }
+        self.is_between(text, rest.chars().next(), end)
     }
 
     /// No mark goes on with what stands before it, whatever Unicode counts as a cluster: the vowels
