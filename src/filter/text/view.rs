@@ -3,10 +3,10 @@
 //! Noise is left out, signs become the letters that they may stand for, Han characters their
 //! sound. Entries pass through the same view. In a second step runs of one symbol become one.
 
-use super::fold::Noise;
 use super::leet;
 use super::sound::Sounds;
 use super::stream::{REGIONAL, SYMBOL};
+use super::symbol::Noise;
 use crate::filter::options::{Options, SkipClasses};
 
 /// What a view changes. Lists that look through the same lens share a view and an automaton.
