@@ -163,39 +163,38 @@ impl FoldTable {
         }
     }
 
-    /// Marks, of which the first stands there, in their canonical order: those that do not touch
-    /// each other may be written in any.
+    /// Marks, of which the first stands there, in their canonical order: those of one script that
+    /// do not touch each other may be written in any. Signs of several scripts upon each other
+    /// spell nothing, and those of each stand where they are.
     fn push_marks(&self, origin: u32, text: &str, stream: &mut Stream) -> u32 {
-        let rest = text[origin as usize..].char_indices();
         let class = |c: char| canonical_combining_class(c);
-        let run = rest.take_while(|(at, c)| *at == 0 || class(*c) != 0);
-        let mut marks: Vec<(u32, char)> = Vec::new();
-        let mut end = origin;
+        let rest = &text[origin as usize..];
+        let mut marks = rest.chars();
+        let first = marks.next().expect("a mark stands there");
+        let script = character::sign_script(first);
+        let goes_on = |c: &char| class(*c) != 0 && character::sign_script(*c) == script;
+        let (mut length, mut last, mut sorted) = (first.len_utf8(), class(first), true);
         // A mark of no class stays where it is, and so does what follows it.
-        let mut sorted = true;
-        for (at, c) in run {
-            if at > 0 && marks.first().is_some_and(|(_, first)| class(*first) == 0) {
-                break;
+        if last != 0 {
+            for c in marks.take_while(goes_on) {
+                sorted &= last <= class(c);
+                last = class(c);
+                length += c.len_utf8();
             }
-            let last = marks.last().map_or(0, |(_, last)| class(*last));
-            sorted &= last <= class(c);
-            end = origin + at as u32 + c.len_utf8() as u32;
-            marks.push((origin + at as u32, c));
         }
+        let end = origin + length as u32;
         stream.marks_to = end;
-        // Of marks that are signs of different scripts no reader makes a spelling.
-        let script = |mark: &(u32, char)| character::sign_script(mark.1);
-        let is_mixed = marks.iter().any(|mark| script(mark) != script(&marks[0]));
-        if sorted || is_mixed {
-            let (_, c) = marks[0];
-            let entry = self.entry(c);
-            return self.push_special(entry, c, origin, text, stream);
+        if sorted {
+            return self.push_special(self.entry(first), first, origin, text, stream);
         }
         stream.read_to = end;
-        let mut ordered: Vec<char> = marks.iter().map(|(_, c)| *c).collect();
+        let run = &rest[..length];
+        let mut ordered: Vec<char> = run.chars().collect();
         ordered.sort_by_key(|c| class(*c));
-        let ends = marks.iter().skip(1).map(|(at, _)| *at).chain([end]);
-        let places: Vec<(u32, u32)> = marks.iter().map(|(at, _)| *at).zip(ends).collect();
+        let places = run.char_indices().map(|(at, c)| {
+            let start = origin + at as u32;
+            (start, start + c.len_utf8() as u32)
+        });
         ordered
             .into_iter()
             .zip(places)

@@ -108,18 +108,15 @@ fn fold_letters(text: &str, points: &CodePoints, options: &Options) -> Vec<Symbo
     }
 }
 
-/// The characters, with marks that do not touch each other in their canonical order.
+/// The characters, with marks of one script that do not touch each other in their canonical order.
 pub fn ordered(text: &str) -> Vec<char> {
     let mut chars: Vec<char> = text.chars().collect();
     let class = |c: &char| canonical_combining_class(*c);
-    for run in chars.chunk_by_mut(|one, next| class(one) != 0 && class(next) != 0) {
-        // Marks that are signs of different scripts stay in the order that they have.
-        if run
-            .iter()
-            .all(|mark| sign_script(*mark) == sign_script(run[0]))
-        {
-            run.sort_by_key(class);
-        }
+    let go_together = |one: &char, next: &char| {
+        class(one) != 0 && class(next) != 0 && sign_script(*one) == sign_script(*next)
+    };
+    for run in chars.chunk_by_mut(go_together) {
+        run.sort_by_key(class);
     }
     chars
 }
