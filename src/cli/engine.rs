@@ -293,7 +293,15 @@ impl Engine {
             listener,
             threads: threads(self.config.grpc.threads),
             limits: limits(&self.config.grpc.connections, self.connections[1]),
-            stack: self.stack("grpc", Wire::Http2, &GRPC_STREAMS, Routes::Routed(routes)),
+            stack: self.stack(
+                "grpc",
+                Wire::Http2,
+                &GRPC_STREAMS,
+                Routes::Routed {
+                    routes,
+                    callers: Some(self.callers.clone()),
+                },
+            ),
         })
     }
 
@@ -347,7 +355,10 @@ impl Engine {
                 "admin",
                 Wire::Any,
                 &REFLECTION_STREAMS,
-                Routes::Routed(routes),
+                Routes::Routed {
+                    routes,
+                    callers: None,
+                },
             ),
         })
     }

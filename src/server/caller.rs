@@ -4,11 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
-use http::{Extensions, HeaderMap, header};
+use http::{Extensions, HeaderMap, Request, header};
 use tonic::Status;
 
 use super::connection::Peer;
@@ -62,14 +58,12 @@ fn forwarded_for(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     Some(all.join(",").into())
 }
 
-/// Lets those calls of a gRPC port through that somebody may make; each has its caller beside it.
-pub(super) fn known_callers(routes: Router, callers: Arc<Callers>) -> Router {
-    routes.layer(from_fn_with_state(callers, admit))
-}
-
-async fn admit(State(callers): State<Arc<Callers>>, mut request: Request, next: Next) -> Response {
+/// Lets a call of the gRPC port through if somebody makes it who may, and puts the caller beside it.
+///
+/// Errors: `UNAUTHENTICATED`.
+pub(super) fn admit<T>(callers: &Callers, request: &mut Request<T>) -> Result<(), Status> {
     if request.uri().path().starts_with(HEALTH) {
-        return next.run(request).await;
+        return Ok(());
     }
     let address = request.extensions().get().map(Peer::address);
     let brought = evidence(request.headers(), request.extensions(), address);
@@ -78,12 +72,12 @@ async fn admit(State(callers): State<Arc<Callers>>, mut request: Request, next: 
             if let Some(caller) = caller {
                 request.extensions_mut().insert(caller);
             }
-            next.run(request).await
+            Ok(())
         }
-        Err(_) => {
-            let why = "this call brings nothing that callgate knows a caller by; send `authorization: Bearer TOKEN`";
-            Status::unauthenticated(why).into_http()
-        }
+        Err(_) => Err(Status::unauthenticated(
+            "this call brings nothing that callgate knows a caller by; send \
+             `authorization: Bearer TOKEN`",
+        )),
     }
 }
 

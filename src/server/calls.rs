@@ -3,29 +3,34 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{self, Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
 use axum::routing::future::RouteFuture;
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use tower::Service as _;
 
 use super::bodies::{AnswerBody, BodyBudget, Call, CountedBody, LimitedBody};
+use super::caller::admit;
 use super::codes;
 use super::connection::{Connection, Peer, Word};
 use super::http::Listener;
+use crate::callers::Callers;
 use crate::tls::ClientCertificate;
 
 /// What answers the calls of a port.
 #[derive(Clone)]
 pub enum Routes {
-    /// Message services and operators.
-    Routed(Router),
+    /// Message services and operators; with callers, who is none of them is refused.
+    Routed {
+        routes: Router,
+        callers: Option<Arc<Callers>>,
+    },
     /// IM servers: one handler, so nothing stands between it and the connection.
     Webhooks(Arc<Listener>),
 }
@@ -47,24 +52,28 @@ impl Service<Request<Incoming>> for Calls {
     type Error = Infallible;
     type Future = Answering;
 
-    fn call(&self, request: Request<Incoming>) -> Answering {
+    fn call(&self, mut request: Request<Incoming>) -> Answering {
         let call = Arc::new(Call::new(
             Arc::clone(&self.connection),
             Arc::clone(&self.bodies),
         ));
         let version = request.version();
-        let mut request = request;
         if let Some(certificate) = &self.certificate {
             request.extensions_mut().insert(Arc::clone(certificate));
         }
         match &self.routes {
-            Routes::Routed(routes) => {
+            Routes::Routed { routes, callers } => {
+                request.extensions_mut().insert(self.peer);
+                if let Some(callers) = callers
+                    && let Err(status) = admit(callers, &mut request)
+                {
+                    let answer = answer_of(status.into_http(), call, version);
+                    return Answering::Boxed(ready(answer).boxed());
+                }
                 let endless = self.endless.contains(&request.uri().path());
                 let limited = |body| Body::new(LimitedBody::new(body, Arc::clone(&call), endless));
-                let mut request = request.map(limited);
-                request.extensions_mut().insert(self.peer);
                 Answering::Routed {
-                    answer: routes.clone().call(request),
+                    answer: routes.clone().call(request.map(limited)),
                     call: Some(call),
                     version,
                 }
@@ -76,7 +85,7 @@ impl Service<Request<Incoming>> for Calls {
                     let answer = listener.handle(request, peer).await;
                     ended(answer.map(AnswerBody::Whole), call, version)
                 };
-                Answering::Webhook(answer.boxed())
+                Answering::Boxed(answer.boxed())
             }
         }
     }
@@ -94,7 +103,7 @@ pub(super) enum Answering {
         version: Version,
     },
     /// In a box, so that a connection without a call holds no room for it.
-    Webhook(BoxFuture<'static, Response<CountedBody>>),
+    Boxed(BoxFuture<'static, Response<CountedBody>>),
 }
 
 impl Future for Answering {
@@ -102,20 +111,28 @@ impl Future for Answering {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
-            Answering::Webhook(answer) => answer.as_mut().poll(context).map(Ok),
+            Answering::Boxed(answer) => answer.as_mut().poll(context).map(Ok),
             Answering::Routed {
                 answer,
                 call,
                 version,
             } => {
-                let Ok(mut answer) = ready!(Pin::new(answer).poll(context));
+                let Ok(answer) = task::ready!(Pin::new(answer).poll(context));
                 let call = call.take().expect("a future is not polled again");
-                codes::document(answer.headers_mut());
-                let answer = answer.map(AnswerBody::Routed);
-                Poll::Ready(Ok(ended(answer, call, *version)))
+                Poll::Ready(Ok(answer_of(answer, call, *version)))
             }
         }
     }
+}
+
+/// An answer of a router's.
+fn answer_of(
+    mut answer: Response<Body>,
+    call: Arc<Call>,
+    version: Version,
+) -> Response<CountedBody> {
+    codes::document(answer.headers_mut());
+    ended(answer.map(AnswerBody::Routed), call, version)
 }
 
 /// The answer to a call, which says so if it is its connection's last.

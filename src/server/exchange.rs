@@ -189,7 +189,10 @@ mod tests {
                 process_bytes_max: 1000,
             };
             let calls = Calls {
-                routes: Routes::Routed(Router::new().fallback(|body: String| async { body })),
+                routes: Routes::Routed {
+                    routes: Router::new().fallback(|body: String| async { body }),
+                    callers: None,
+                },
                 endless: &[],
                 bodies: Arc::new(BodyBudget::new(limits)),
                 connection: Arc::clone(&self.connection),

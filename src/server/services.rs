@@ -8,7 +8,6 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use super::caller::known_callers;
 use super::grpc::{GrpcSettings, hook_service};
 use super::webhook::Webhooks;
 use super::wukongim_grpc::webhook_service;
@@ -35,23 +34,16 @@ pub fn grpc_routes(
 ) -> Result<(Router, Health), String> {
     let wukongim_bytes_max = settings.wukongim_message_bytes_max;
     let (reporter, health) = tonic_health::server::health_reporter();
-    let routes = Routes::new(hook_service(
-        settings,
-        policies,
-        before,
-        after,
-        Arc::clone(&callers),
-    ))
-    .add_service(webhook_service(webhooks, wukongim_bytes_max))
-    .add_service(health);
+    let routes = Routes::new(hook_service(settings, policies, before, after, callers))
+        .add_service(webhook_service(webhooks, wukongim_bytes_max))
+        .add_service(health);
     let served = [
         HOOK_SERVICE,
         "wkhook.WebhookService",
         "grpc.health.v1.Health",
     ];
     let routes = reflection(routes, &served)?;
-    let routes = known_callers(routes.into_axum_router(), callers);
-    Ok((routes, Health(reporter)))
+    Ok((routes.into_axum_router(), Health(reporter)))
 }
 
 /// Adds reflection to what a port serves. It lists what is `served` there, and knows the messages

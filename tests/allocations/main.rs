@@ -120,8 +120,8 @@ fn no_path_allocates_more_than_it_did() {
     of_a_call("OpenIM over HTTP, forwarded", 58, |calls| {
         http::calls(http, single, calls);
     });
-    of_a_call("gRPC", 62, |calls| grpc::calls(grpc, group, calls));
-    of_a_call("gRPC, forwarded", 97, |calls| {
+    of_a_call("gRPC", 54, |calls| grpc::calls(grpc, group, calls));
+    of_a_call("gRPC, forwarded", 88, |calls| {
         grpc::calls(grpc, single, calls);
     });
 }
