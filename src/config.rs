@@ -158,6 +158,8 @@ pub struct Admin {
     pub hosts: Vec<String>,
     /// Whoever reaches the port may do everything, also from elsewhere.
     pub unprotected: bool,
+    /// `/metrics` is for everybody.
+    pub metrics_open: bool,
 }
 
 impl Admin {
@@ -408,6 +410,7 @@ fn read_admin(field: &Field<'_>) -> Admin {
         tls: tls::read(&section.field("tls")),
         hosts: hosts.iter().map(host).collect(),
         unprotected: section.field("unprotected").flag(),
+        metrics_open: section.field("metrics_open").flag(),
     };
     section.finish();
     admin

@@ -24,6 +24,7 @@
 //! | [`hook`] | the life of a message; start reading in `hook/before.rs` |
 //! | [`delivery`] | accepted events on their way to the endpoints |
 //! | [`server`] | where IM servers connect |
+//! | [`operators`] | who may do what at the operators' port |
 //! | [`admin`] | where operators connect |
 //! | [`config`] | engine settings |
 //! | [`cli`] | one file per command |
@@ -63,6 +64,7 @@ pub mod filter;
 pub mod hook;
 pub mod import;
 mod in_flight;
+pub mod operators;
 pub mod outbox;
 pub mod policy;
 pub mod proto;

@@ -12,6 +12,8 @@ pub mod wkhook {
     tonic::include_proto!("wkhook");
 }
 
+include!(concat!(env!("OUT_DIR"), "/admin_methods.rs"));
+
 /// All of `proto/` as a `FileDescriptorSet`, for the reflection service.
 pub const DESCRIPTORS: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/callgate_descriptors.bin"));

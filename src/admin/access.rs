@@ -1,58 +1,140 @@
-//! Who may see more of the operators' port than probes and metrics.
+//! The one check before everything at the operators' port: who asks, and what that is enough for.
+
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
-use tonic::Status;
+use axum::response::Response;
+use http::{HeaderMap, Method, header};
 
+use super::acts::{self, Act};
+use super::doors::Door;
+use super::refusal::Refusal;
+use super::who::Who;
+use crate::operators::Capability;
 use crate::policy::Digest;
-use crate::server::bearer;
+use crate::server::{
+    Hosts, Peer, bearer, refuse_foreign_forms, refuse_foreign_host, refuse_foreign_orders,
+};
 
-/// What those see who watch, whoever they are.
-const FREE: [&str; 4] = ["/healthz", "/readyz", "/readyz/after", "/metrics"];
-
-/// Who may see the rest, and give orders.
-#[derive(Clone, Copy, Debug)]
-pub enum Access {
-    /// Whoever reaches the port.
-    Open,
-    /// Whoever has the token; nobody where there is none.
-    Token(Option<Digest>),
+/// Who is let in without having shown anything, and what commands show.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Whoever reaches the port may do everything.
+    pub open: bool,
+    /// What `cli.token` holds; `None` where it could not be written.
+    pub command_line: Option<Digest>,
 }
 
-impl Access {
-    fn lets(self, request: &Request) -> bool {
-        match self {
-            Access::Open => true,
-            Access::Token(_) if FREE.contains(&request.uri().path()) => true,
-            Access::Token(token) => {
-                let shown = request.headers().get(header::AUTHORIZATION);
-                let shown = shown.and_then(|value| bearer(value.as_bytes()));
-                match (token, shown) {
-                    (Some(token), Some(shown)) => token.is(&Digest::of(shown)).into(),
-                    _ => false,
-                }
+/// Stands before all routes.
+pub(super) struct Guard {
+    pub(super) doors: Vec<Door>,
+    pub(super) hosts: Arc<Hosts>,
+    pub(super) access: Access,
+}
+
+/// Lets a request through to its route, or answers it.
+pub(super) async fn admit(
+    State(guard): State<Arc<Guard>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let from = request.extensions().get().map(Peer::address);
+    let (parts, body) = request.into_parts();
+    let judged = guard.judge(&parts, from);
+    match judged {
+        Ok(who) => {
+            request = Request::from_parts(parts, body);
+            request.extensions_mut().insert(who);
+            next.run(request).await
+        }
+        Err(refusal) => refusal.answer(&parts),
+    }
+}
+
+impl Guard {
+    /// Who asks, where it may do what it asks for.
+    fn judge(&self, parts: &http::request::Parts, from: Option<IpAddr>) -> Result<Who, Refusal> {
+        let path = parts.uri.path();
+        let door = self.find(&parts.method, path)?;
+        // A path that leads nowhere is told to those alone who may see what there is.
+        let capability = door.map_or(Capability::View, |door| door.capability);
+        let who = match capability {
+            Capability::Watch => return Ok(Who::Nobody),
+            _ => self.who(parts, door)?,
+        };
+        if !who.may(capability) {
+            return Err(match who {
+                Who::Nobody => Refusal::Unknown,
+                who => Refusal::Forbidden(who, capability),
+            });
+        }
+        let Some(door) = door else {
+            return Err(Refusal::Nothing);
+        };
+        if door.changes() {
+            let what = door.path;
+            let who = &who;
+            acts::record(&Act { who, from, what }).map_err(Refusal::Unkept)?;
+        }
+        Ok(who)
+    }
+
+    /// The line of the table; `None` for a path that leads nowhere. What stands in the table is
+    /// asked for with its own method or not at all: behind it, not everybody looks at the method.
+    fn find(&self, method: &Method, path: &str) -> Result<Option<&Door>, Refusal> {
+        let asked = match *method {
+            Method::HEAD => &Method::GET,
+            _ => method,
+        };
+        let mut of_path = self
+            .doors
+            .iter()
+            .filter(|door| door.path == path)
+            .peekable();
+        if of_path.peek().is_none() {
+            return Ok(None);
+        }
+        let door = of_path.find(|door| door.method == asked);
+        door.map(Some).ok_or(Refusal::Method)
+    }
+
+    /// Who asks. Browsers send what pages of strangers tell them to, so who shows no token of a
+    /// command must ask under our own name, and orders must come from our own pages.
+    fn who(&self, parts: &http::request::Parts, door: Option<&Door>) -> Result<Who, Refusal> {
+        let headers = &parts.headers;
+        if let Some(token) = shown_token(headers) {
+            return Ok(self.known_by(token));
+        }
+        if let Some(why) = refuse_foreign_host(parts, &self.hosts) {
+            return Err(Refusal::Host(why));
+        }
+        if !matches!(parts.method, Method::GET | Method::HEAD) {
+            let foreign = match door {
+                Some(door) if !door.is_order => refuse_foreign_forms(parts),
+                _ => refuse_foreign_orders(parts),
+            };
+            if let Some(why) = foreign {
+                return Err(Refusal::Foreign(why));
             }
+        }
+        Ok(match self.access.open {
+            true => Who::Anyone,
+            false => Who::Nobody,
+        })
+    }
+
+    fn known_by(&self, token: &[u8]) -> Who {
+        let shown = Digest::of(token);
+        let command_line = self.access.command_line;
+        match command_line.is_some_and(|token| token.is(&shown).into()) {
+            true => Who::CommandLine,
+            false => Who::Nobody,
         }
     }
 }
 
-/// Keeps everybody else out, whatever is asked for.
-pub(super) async fn protect(
-    State(access): State<Access>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if access.lets(&request) {
-        return next.run(request).await;
-    }
-    let why = "show the token that lies in cli.token, beside the outbox of the server: set \
-               CALLGATE_TOKEN, or send `authorization: Bearer TOKEN`";
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    if content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
-        return Status::unauthenticated(why).into_http();
-    }
-    let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-    (StatusCode::UNAUTHORIZED, challenge, format!("{why}\n")).into_response()
+fn shown_token(headers: &HeaderMap) -> Option<&[u8]> {
+    bearer(headers.get(header::AUTHORIZATION)?.as_bytes())
 }

@@ -4,71 +4,52 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::State;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodFilter, MethodRouter, on};
 use http::{Method, StatusCode, header};
+use strum::VariantArray;
 use tonic::service::Routes;
 
+use super::access::Guard;
+use super::doors::{INDEX, Page, doors};
 use super::shown::Admin;
 use super::{access, grpc, metrics, status};
-use crate::server::{self, Hosts, refuse_foreign_orders};
+use crate::server;
 
-/// What `/` shows, and what an unknown path is answered.
-const INDEX: &str = "\
-callgate, operators' port
-  /status   what is in force, as JSON; `callgate status` prints it for people
-  /metrics  for Prometheus
-  /healthz  200 while the process runs
-  /readyz   200 while calls are taken, and whether after hooks are; /readyz/after for those alone
-  gRPC      callgate.v1.AdminService and reflection: `callgate outbox`, `callgate rooms`, grpcurl
-";
-
-/// The routes of the operators' port.
+/// The routes of the operators' port: those of the table alone, behind the one check.
 ///
 /// Errors: the descriptors for reflection cannot be read.
 pub fn router(admin: Admin) -> Result<Router, String> {
-    let access = admin.access;
+    let guard = Guard {
+        doors: doors(admin.metrics_open),
+        hosts: Arc::clone(&admin.hosts),
+        access: admin.access.clone(),
+    };
     let service = grpc::admin_service(admin.clone());
     let orders = server::reflection(Routes::new(service), &["callgate.v1.AdminService"])?;
-    let orders = orders.into_axum_router().fallback(unknown);
-    let orders =
-        server::keep_deadlines(orders).layer(from_fn_with_state(Arc::clone(&admin.hosts), guard));
-    Ok(Router::new()
-        .route("/", get(|| async { INDEX }))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/readyz/after", get(ready_after))
-        .route("/metrics", get(metrics_page))
-        .route("/status", get(status_page))
-        .with_state(admin)
-        .merge(orders)
-        .layer(from_fn_with_state(access, access::protect)))
+    let orders = server::keep_deadlines(orders.into_axum_router());
+    let mut pages = Router::new();
+    for page in Page::VARIANTS {
+        let (method, path, _) = page.door(admin.metrics_open);
+        pages = pages.route(path, route(*page, method));
+    }
+    let guard = from_fn_with_state(Arc::new(guard), access::admit);
+    Ok(pages.with_state(admin).merge(orders).layer(guard))
 }
 
-/// Lets nobody's page in a browser give orders.
-async fn guard(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
-    if request.method() != Method::POST {
-        return next.run(request).await;
+/// What answers for a page.
+fn route(page: Page, method: Method) -> MethodRouter<Admin> {
+    let method = MethodFilter::try_from(method).expect("the table has methods of HTTP");
+    match page {
+        Page::Index => on(method, async || INDEX),
+        Page::Alive => on(method, async || "ok\n"),
+        Page::Ready => on(method, ready),
+        Page::ReadyAfter => on(method, ready_after),
+        Page::Metrics => on(method, metrics_page),
+        Page::Status => on(method, status_page),
     }
-    let (parts, body) = request.into_parts();
-    match refuse_foreign_orders(&parts, &hosts) {
-        Some(why) => (StatusCode::FORBIDDEN, format!("{why}\n")).into_response(),
-        None => next.run(Request::from_parts(parts, body)).await,
-    }
-}
-
-/// A gRPC caller reads a status, everybody else a page.
-async fn unknown(request: Request) -> Response {
-    let path = request.uri().path();
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    if content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
-        let status = tonic::Status::unimplemented(format!("nothing is served at {path}"));
-        return status.into_http();
-    }
-    let page = format!("nothing is served at {path}; this is\n\n{INDEX}");
-    (StatusCode::NOT_FOUND, page).into_response()
 }
 
 /// Ready for before hooks, which decide alone; what the outbox refuses is told beside it.

@@ -37,6 +37,8 @@ pub struct Admin {
     pub certificates: Arc<Certificates>,
     /// Who may see more than probes and metrics.
     pub access: Access,
+    /// `/metrics` is for everybody.
+    pub metrics_open: bool,
     /// What of engine.yaml works and is dangerous.
     pub engine_warnings: Arc<Vec<Problem>>,
 }

@@ -338,10 +338,11 @@ impl Engine {
             ready: self.ready.clone(),
             hosts: Arc::new(Hosts::new(&self.config.admin.hosts)),
             certificates: self.certificates.clone(),
-            access: match self.config.admin.needs_token() {
-                true => Access::Token(self.token),
-                false => Access::Open,
+            access: Access {
+                open: !self.config.admin.needs_token(),
+                command_line: self.token,
             },
+            metrics_open: self.config.admin.metrics_open,
             engine_warnings: self.warnings.clone(),
         })
         .map_err(anyhow::Error::msg)?;
@@ -354,7 +355,7 @@ impl Engine {
             stack: self.stack(
                 "admin",
                 Wire::Any,
-                &REFLECTION_STREAMS,
+                &admin::REFLECTION,
                 Routes::Routed {
                     routes,
                     callers: None,
@@ -392,12 +393,8 @@ impl Engine {
 /// Streams of requests, which end when their callers like.
 const GRPC_STREAMS: [&str; 3] = [
     "/callgate.v1.HookService/BeforeStream",
-    REFLECTION_STREAMS[0],
-    REFLECTION_STREAMS[1],
-];
-const REFLECTION_STREAMS: [&str; 2] = [
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    admin::REFLECTION[0],
+    admin::REFLECTION[1],
 ];
 
 fn limits(configured: &PortConnections, fitting: usize) -> ConnectionLimits {

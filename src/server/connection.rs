@@ -30,7 +30,7 @@ const FIRST_BYTES: usize = 1024;
 pub struct Peer(pub SocketAddr);
 
 impl Peer {
-    pub(super) fn address(&self) -> IpAddr {
+    pub fn address(&self) -> IpAddr {
         self.0.ip().to_canonical()
     }
 }

@@ -39,30 +39,54 @@ impl Hosts {
     }
 }
 
-/// Why a request for the operators' port may be a stranger's order; `None` when it is none.
-pub fn refuse_foreign_orders(parts: &Parts, hosts: &Hosts) -> Option<String> {
+/// Why a request may be asked for under a stranger's name; `None` when it is not.
+pub fn refuse_foreign_host(parts: &Parts, hosts: &Hosts) -> Option<String> {
     let asked = asked_host(parts);
-    let content_type = text(&parts.headers, header::CONTENT_TYPE);
-    // A page cannot send this type without asking first, and nobody gives it leave.
-    if !content_type.starts_with("application/grpc") {
-        return Some("orders are gRPC: send `content-type: application/grpc`".to_owned());
-    }
-    if let Some(origin) = parts.headers.get(header::ORIGIN) {
-        let origin = origin
-            .to_str()
-            .ok()
-            .and_then(|text| text.parse::<Uri>().ok());
-        let own = origin.as_ref().and_then(Uri::authority);
-        if own.is_none_or(|own| Some(own.as_str()) != asked.as_deref()) {
-            return Some("orders are not taken from a page of another origin".to_owned());
-        }
-    }
-    if is_cross_site(&parts.headers) {
-        return Some("orders are not taken from a page of another site".to_owned());
-    }
     let host = asked.as_deref().map(without_port).unwrap_or_default();
     (!hosts.knows(host)).then(|| {
         format!("`{host}` is not a known name of this port; add it to `admin.hosts` in engine.yaml")
+    })
+}
+
+/// Why an order over gRPC may be a stranger's; `None` when it is none.
+pub fn refuse_foreign_orders(parts: &Parts) -> Option<&'static str> {
+    let content_type = text(&parts.headers, header::CONTENT_TYPE);
+    // A page cannot send this type without asking first, and nobody gives it leave.
+    if !content_type.starts_with("application/grpc") {
+        return Some("orders are gRPC: send `content-type: application/grpc`");
+    }
+    if parts.headers.contains_key(header::ORIGIN) && !is_own_origin(parts) {
+        return Some(OTHER_ORIGIN);
+    }
+    is_cross_site(&parts.headers).then_some(OTHER_SITE)
+}
+
+/// Why a form may be a stranger's; `None` when one of our own pages sent it: a browser says so.
+pub fn refuse_foreign_forms(parts: &Parts) -> Option<&'static str> {
+    if !is_own_origin(parts) {
+        return Some(OTHER_ORIGIN);
+    }
+    let site = parts.headers.get("sec-fetch-site");
+    let is_other = site.is_some_and(|site| site.as_bytes() != b"same-origin");
+    is_other.then_some(OTHER_SITE)
+}
+
+const OTHER_ORIGIN: &str = "orders are not taken from a page of another origin: `Origin` must be \
+                            there in a form, and name the host that is asked, as `Host` does";
+const OTHER_SITE: &str = "orders are not taken from a page of another site";
+
+/// There is one `Origin`, and it is the host that is asked.
+fn is_own_origin(parts: &Parts) -> bool {
+    let mut origins = parts.headers.get_all(header::ORIGIN).iter();
+    let (Some(origin), None) = (origins.next(), origins.next()) else {
+        return false;
+    };
+    let origin = origin.to_str().ok();
+    let origin = origin.and_then(|text| text.parse::<Uri>().ok());
+    let own = origin.as_ref().and_then(Uri::authority);
+    own.is_some_and(|own| {
+        let asked = asked_host(parts);
+        asked.is_some_and(|asked| own.as_str().eq_ignore_ascii_case(&asked))
     })
 }
 
@@ -111,13 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn orders_of_strangers_are_refused() {
+    fn names_that_a_stranger_can_have_are_refused() {
         let hosts = Hosts::new(&["ops.example".to_owned()]);
-        let check = |headers: &[(&str, &str)], taken: bool| {
-            let refused = refuse_foreign_orders(&parts(headers), &hosts);
-            assert_eq!(refused.is_none(), taken, "{headers:?}: {refused:?}");
+        let check = |host: &str, taken: bool| {
+            let refused = refuse_foreign_host(&parts(&[("host", host)]), &hosts);
+            assert_eq!(refused.is_none(), taken, "{host}: {refused:?}");
         };
-        let grpc = ("content-type", "application/grpc");
         for host in [
             "127.0.0.1:10007",
             "[::1]:10007",
@@ -127,12 +150,28 @@ mod tests {
             "callgate.svc.cluster.local:10007",
             "OPS.example:443",
         ] {
-            check(&[grpc, ("host", host)], true);
+            check(host, true);
         }
-        for host in ["evil.example", "127.0.0.1.evil.example:10007", ""] {
-            check(&[grpc, ("host", host)], false);
+        for host in [
+            "evil.example",
+            "127.0.0.1.evil.example:10007",
+            "ops.example.evil.example",
+            "localhost.evil.example",
+            "",
+        ] {
+            check(host, false);
         }
+    }
+
+    #[test]
+    fn orders_of_strangers_are_refused() {
+        let check = |headers: &[(&str, &str)], taken: bool| {
+            let refused = refuse_foreign_orders(&parts(headers));
+            assert_eq!(refused.is_none(), taken, "{headers:?}: {refused:?}");
+        };
+        let grpc = ("content-type", "application/grpc");
         let here = ("host", "127.0.0.1:10007");
+        check(&[grpc, here], true);
         check(&[("content-type", "text/plain"), here], false);
         check(&[here], false);
         check(&[grpc, here, ("origin", "http://evil.example")], false);
@@ -145,6 +184,29 @@ mod tests {
             &[grpc, ("content-type", "application/grpc+proto"), here],
             true,
         );
+    }
+
+    #[test]
+    fn forms_of_strangers_are_refused() {
+        let check = |headers: &[(&str, &str)], taken: bool| {
+            let refused = refuse_foreign_forms(&parts(headers));
+            assert_eq!(refused.is_none(), taken, "{headers:?}: {refused:?}");
+        };
+        let (here, own) = (("host", "ops:10007"), ("origin", "http://ops:10007"));
+        check(&[here, own], true);
+        check(&[here, own, ("sec-fetch-site", "same-origin")], true);
+        check(&[here, ("origin", "https://OPS:10007")], true);
+        // No browser leaves it out.
+        check(&[here], false);
+        check(&[own], false);
+        check(&[here, ("origin", "null")], false);
+        check(&[here, ("origin", "http://ops")], false);
+        check(&[here, ("origin", "http://ops:10007.evil.example")], false);
+        check(&[here, ("origin", "http://evil.example")], false);
+        check(&[here, own, ("origin", "http://evil.example")], false);
+        for site in ["cross-site", "same-site", "none"] {
+            check(&[here, own, ("sec-fetch-site", site)], false);
+        }
     }
 
     #[test]

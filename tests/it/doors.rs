@@ -4,9 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 
+use callgate::admin::doors;
+use callgate::operators::Capability;
 use callgate::policy::Digest;
+use callgate::proto::DESCRIPTORS;
+use prost::Message;
+use prost_types::FileDescriptorSet;
 use serde_json::Value;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::{MetadataKey, MetadataValue};
@@ -29,15 +33,8 @@ enum Door {
 }
 use Door::{Callers, CommandLine, Everybody};
 
-/// The pages of the operators' port.
-const PAGES: [(&str, Door); 6] = [
-    ("/", CommandLine),
-    ("/healthz", Everybody),
-    ("/metrics", Everybody),
-    ("/readyz", Everybody),
-    ("/readyz/after", Everybody),
-    ("/status", CommandLine),
-];
+/// What of the operators' port is for everybody; the rest of its table takes something.
+const OPEN_PAGES: [&str; 4] = ["/healthz", "/metrics", "/readyz", "/readyz/after"];
 
 /// The services of the gRPC port and of the operators' port: whoever may call one of its methods
 /// may call each.
@@ -82,24 +79,19 @@ fn gets_in(door: Door, token: &str, command_line: &str, at_grpc_port: bool) -> b
     }
 }
 
-/// Methods by service, of our own proto files and of those that come with the libraries.
+/// Methods by service, of our own descriptors and of those that come with the libraries.
 fn methods() -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut files = Vec::new();
-    protos(&root().join("proto"), &mut files);
-    for file in files {
-        let text = fs::read_to_string(file).unwrap();
-        let (mut package, mut service) = ("", String::new());
-        for line in text.lines().map(str::trim) {
-            let words: Vec<&str> = line.split([' ', ';', '(', '{']).collect();
-            match words[..] {
-                ["package", name, ..] => package = name,
-                ["service", name, ..] => service = format!("{package}.{name}"),
-                ["rpc", name, ..] => found
-                    .entry(service.clone())
-                    .or_default()
-                    .push(name.to_owned()),
-                _ => {}
+    for bytes in [DESCRIPTORS, tonic_health::pb::FILE_DESCRIPTOR_SET] {
+        let descriptors = FileDescriptorSet::decode(bytes).unwrap();
+        for file in &descriptors.file {
+            for service in &file.service {
+                let name = format!("{}.{}", file.package(), service.name());
+                let methods = service.method.iter();
+                // Who watches waits for what never comes.
+                let methods = methods.filter(|method| method.name() != "Watch");
+                let methods = methods.map(|method| method.name().to_owned());
+                found.entry(name).or_default().extend(methods);
             }
         }
     }
@@ -107,23 +99,7 @@ fn methods() -> BTreeMap<String, Vec<String>> {
         let service = format!("grpc.reflection.{version}.ServerReflection");
         found.insert(service, vec!["ServerReflectionInfo".to_owned()]);
     }
-    let health = vec!["Check".to_owned(), "List".to_owned()];
-    found.insert("grpc.health.v1.Health".to_owned(), health);
     found
-}
-
-fn protos(directory: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => protos(&path, files),
-            false => files.push(path),
-        }
-    }
-}
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Calls a method with an empty message; the error, if there is one.
@@ -192,71 +168,173 @@ fn every_method_of_the_grpc_port_has_its_door() {
     assert_eq!(served(callgate.grpc, TOKEN), names(&GRPC_SERVICES));
 }
 
-#[test]
-fn every_page_and_method_of_the_operators_port_has_its_door() {
-    let (callgate, command_line) = start();
-    let port = callgate.admin.port();
-    let here = format!("127.0.0.1:{port}");
-    let ask = |head: String, token: &str, origin: &str, host: &str| {
-        let mut lines = format!("{head} HTTP/1.1\r\nHost: {host}\r\n");
-        if token != NOBODY {
-            lines.push_str(&format!("Authorization: Bearer {token}\r\n"));
-        }
-        if !origin.is_empty() {
-            lines.push_str(&format!("Origin: {origin}\r\n"));
-        }
-        lines
-    };
-    let everybody = [NOBODY, WRONG, TOKEN, LIMITED, &command_line];
-    for (page, door) in PAGES {
-        for token in everybody {
-            for (origin, host) in [
-                ("", &*here),
-                ("http://evil.example", &*here),
-                ("", "evil.example"),
-            ] {
-                let get = ask(format!("GET {page}"), token, origin, host) + "\r\n";
-                let status = http::send(callgate.admin, get.as_bytes()).status;
-                let expected = gets_in(door, token, &command_line, false);
-                assert_eq!(status == 200, expected, "{page} with `{token}`: {status}");
-                assert!(
-                    status == 200 || status == 401,
-                    "{page} with `{token}`: {status}"
-                );
-            }
-        }
-    }
-    let methods = methods();
-    for (service, door) in ADMIN_SERVICES {
-        for method in &methods[service] {
-            let path = format!("/{service}/{method}");
-            for token in everybody {
-                for (origin, host) in [
-                    ("", &*here),
-                    ("http://evil.example", &*here),
-                    ("", "evil.example"),
-                ] {
-                    let code = call_as(callgate.admin, &path, token, origin, host);
-                    let expected = gets_in(door, token, &command_line, false);
-                    let who =
-                        format!("{path} with `{token}` from `{origin}` at `{host}`: {code:?}");
-                    assert_eq!(code != Some(Code::Unauthenticated), expected, "{who}");
-                    // Not even with the token does a page of a stranger give orders.
-                    let foreign = !origin.is_empty() || host == "evil.example";
-                    // The answer is no gRPC, so its client reads one or the other from it.
-                    let denied = matches!(code, Some(Code::PermissionDenied | Code::Internal));
-                    assert_eq!(denied, expected && foreign, "{who}");
+/// Somebody at the operators' port: what it shows, where it comes from, and as what it asks for it.
+#[derive(Clone, Copy, Debug)]
+struct Asking<'a> {
+    token: &'a str,
+    origin: &'a str,
+    host: &'a str,
+}
+
+impl Asking<'_> {
+    /// Everybody with each origin and each host, of its own port and of strangers.
+    fn all<'a>(tokens: &[&'a str], here: &'a str, own: &'a str) -> Vec<Asking<'a>> {
+        let mut all = Vec::new();
+        for token in tokens {
+            for origin in ["", own, "http://evil.example", "null"] {
+                for host in [here, "evil.example"] {
+                    all.push(Asking {
+                        token,
+                        origin,
+                        host,
+                    });
                 }
             }
         }
+        all
     }
-    // Nothing is said of what there is.
-    let unknown = http::get(callgate.admin, "/nothing");
-    assert_eq!(unknown.status, 401);
+
+    /// A page of a stranger may have sent it: whoever shows a token is no page.
+    fn is_foreign(&self, here: &str) -> bool {
+        let own = format!("http://{}", self.host);
+        self.token == NOBODY && (self.host != here || !self.origin.is_empty() && self.origin != own)
+    }
+}
+
+/// Asks for a line of the table, and says with which status it was answered.
+fn knock(address: SocketAddr, door: &doors::Door, asking: Asking<'_>) -> u16 {
+    let Asking {
+        token,
+        origin,
+        host,
+    } = asking;
+    let mut head = format!("{} {} HTTP/1.1\r\nHost: {host}\r\n", door.method, door.path);
+    if token != NOBODY {
+        head.push_str(&format!("Authorization: Bearer {token}\r\n"));
+    }
+    if !origin.is_empty() {
+        head.push_str(&format!("Origin: {origin}\r\n"));
+    }
+    if door.is_order {
+        head.push_str("Content-Type: application/grpc\r\n");
+    }
+    if door.method == "POST" {
+        head.push_str("Content-Length: 0\r\n");
+    }
+    let answer = http::send(address, format!("{head}\r\n").as_bytes());
+    match answer.header("grpc-status") {
+        "7" => 403,
+        "16" => 401,
+        _ => answer.status,
+    }
+}
+
+#[test]
+fn every_page_and_method_of_the_operators_port_has_its_door() {
+    let (callgate, command_line) = start();
+    let here = format!("127.0.0.1:{}", callgate.admin.port());
+    let own = format!("http://{here}");
+    let tokens = [NOBODY, WRONG, TOKEN, LIMITED, &command_line];
+    for door in doors::doors(true) {
+        for asking in Asking::all(&tokens, &here, &own) {
+            let status = knock(callgate.admin, &door, asking);
+            let expected = match door.capability {
+                Capability::Watch => Some(200),
+                _ if asking.is_foreign(&here) && (asking.host != here || door.method == "POST") => {
+                    let code = if asking.host != here { 421 } else { 403 };
+                    Some(code)
+                }
+                _ if asking.token != command_line => Some(401),
+                _ => None,
+            };
+            let who = format!("{} {} by {asking:?}: {status}", door.method, door.path);
+            match expected {
+                Some(expected) => assert_eq!(status, expected, "{who}"),
+                None => assert!(![401, 403, 404, 405, 421].contains(&status), "{who}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_table_of_the_operators_port_is_whole() {
+    let table = doors::doors(true);
+    let paths = |capability: Capability| -> BTreeSet<&str> {
+        let of_it = table.iter().filter(|door| door.capability == capability);
+        of_it.map(|door| door.path).collect()
+    };
+    assert_eq!(paths(Capability::Watch), OPEN_PAGES.into());
+    let closed = doors::doors(false);
+    let metrics = closed.iter().find(|door| door.path == "/metrics").unwrap();
+    assert_eq!(metrics.capability, Capability::View);
+    let methods = methods();
+    let served = ADMIN_SERVICES.iter().flat_map(|(service, _)| {
+        let methods = methods[*service].iter();
+        methods.map(move |method| format!("/{service}/{method}"))
+    });
+    let orders = table.iter().filter(|door| door.is_order);
+    let orders: BTreeSet<String> = orders.map(|door| door.path.to_owned()).collect();
+    assert_eq!(orders, served.collect());
+    let (callgate, command_line) = start();
     assert_eq!(
-        routes_in_the_code(),
-        PAGES.map(|(page, _)| page.to_owned()).into()
+        self::served(callgate.admin, &command_line),
+        names(&ADMIN_SERVICES)
     );
+}
+
+#[test]
+fn what_is_in_no_table_is_answered_by_nothing() {
+    let (callgate, command_line) = start();
+    // Nothing is said of what there is.
+    assert_eq!(http::get(callgate.admin, "/nothing").status, 401);
+    let ask = |head: &str, token: &str| {
+        let head = format!(
+            "{head} HTTP/1.1\r\nHost: im\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/grpc\r\nContent-Length: 0\r\n\r\n"
+        );
+        http::send(callgate.admin, head.as_bytes())
+    };
+    let discard = "/callgate.v1.AdminService/DiscardEvents";
+    // A table that looked at one method alone would let the others by.
+    for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"] {
+        for path in ["/status", discard] {
+            let expected = match (method, path) {
+                ("GET", "/status") => 200,
+                _ => 405,
+            };
+            let answer = ask(&format!("{method} {path}"), &command_line);
+            assert_eq!(answer.status, expected, "{method} {path}");
+        }
+    }
+    for path in [
+        "/nothing",
+        "//status",
+        "/status/",
+        "/%73tatus",
+        "/callgate.v1.AdminService/DiscardEvents/",
+        "/callgate.v1.AdminService/Discard%45vents",
+        "/callgate.v1.HookService/Before",
+    ] {
+        let refused = ask(&format!("POST {path}"), WRONG);
+        assert_eq!(refused.header("grpc-status"), "16", "{path}: {refused:?}");
+        let unknown = ask(&format!("POST {path}"), &command_line);
+        assert_eq!(unknown.header("grpc-status"), "12", "{path}: {unknown:?}");
+    }
+}
+
+#[test]
+fn metrics_can_be_closed() {
+    let callgate = Setup::new("hooks: {}\n")
+        .engine("admin.listen", "0.0.0.0:0")
+        .engine("admin.metrics_open", "false")
+        .start();
+    let file = callgate.setup().policies().join("../data/cli.token");
+    let token = fs::read_to_string(file).unwrap().trim().to_owned();
+    assert_eq!(http::get(callgate.admin, "/metrics").status, 401);
+    assert_eq!(http::get(callgate.admin, "/healthz").status, 200);
+    let head =
+        format!("GET /metrics HTTP/1.1\r\nHost: im\r\nAuthorization: Bearer {token}\r\n\r\n");
+    assert_eq!(http::send(callgate.admin, head.as_bytes()).status, 200);
 }
 
 #[test]
@@ -415,20 +493,4 @@ fn served(address: SocketAddr, token: &str) -> BTreeSet<String> {
             other => panic!("{other:?}"),
         }
     })
-}
-
-/// The pages that the code of the operators' port has.
-fn routes_in_the_code() -> BTreeSet<String> {
-    let mut routes = BTreeSet::new();
-    for entry in fs::read_dir(root().join("src/admin")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_file() {
-            let text = fs::read_to_string(path).unwrap();
-            for rest in text.split(".route(").skip(1) {
-                let route = rest.trim_start().strip_prefix('"').unwrap();
-                routes.insert(route.split('"').next().unwrap().to_owned());
-            }
-        }
-    }
-    routes
 }

@@ -51,12 +51,31 @@ fn pages_of_strangers_give_no_orders_and_send_no_webhooks() {
         ),
         format!("Host: 127.0.0.1:{port}\r\nContent-Type: application/x-www-form-urlencoded\r\n"),
         format!("Host: 127.0.0.1:{port}\r\n"),
+    ] {
+        assert_eq!(order(&callgate, &headers), 403, "{headers}");
+    }
+    for headers in [
         format!("Host: evil.example:{port}\r\nContent-Type: application/grpc\r\n"),
         format!(
             "Host: evil.example:{port}\r\nOrigin: http://evil.example:{port}\r\nContent-Type: application/grpc\r\n"
         ),
     ] {
-        assert_eq!(order(&callgate, &headers), 403, "{headers}");
+        assert_eq!(order(&callgate, &headers), 421, "{headers}");
+    }
+    // Nor does it see anything; who watches does, whatever it calls us.
+    for (page, status) in [
+        ("/status", 421),
+        ("/", 421),
+        ("/metrics", 200),
+        ("/readyz", 200),
+    ] {
+        let head = format!("GET {page} HTTP/1.1\r\nHost: evil.example:{port}\r\n\r\n");
+        let answer = http::send(callgate.admin, head.as_bytes());
+        assert_eq!(answer.status, status, "{page}");
+        assert!(
+            status == 200 || answer.text().contains("admin.hosts"),
+            "{answer:?}"
+        );
     }
     let path = calls::path(SINGLE);
     let body = calls::body(SINGLE, "hello");

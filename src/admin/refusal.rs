@@ -1,0 +1,108 @@
+//! How a request that is not let in is answered, to machines and to people.
+
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{StatusCode, header};
+use tonic::Status;
+
+use super::doors::INDEX;
+use super::who::Who;
+use crate::operators::Capability;
+
+/// Why a request is not let in.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// It is asked for under a name that a stranger can have.
+    Host(String),
+    /// A page of a stranger may have sent it.
+    Foreign(&'static str),
+    /// Nobody is known by what was shown.
+    Unknown,
+    /// Somebody is, and may not do this.
+    Forbidden(Who, Capability),
+    /// There is such a path, but not for this method.
+    Method,
+    /// There is no such path.
+    Nothing,
+    /// What cannot be kept is not done.
+    Unkept(String),
+}
+
+impl Refusal {
+    pub(super) fn answer(&self, asked: &Parts) -> Response {
+        let why = self.why(asked.uri.path());
+        let status = self.status();
+        // Who is refused for its name or its page gets a plain answer: gRPC itself would be one
+        // that a page could read.
+        let is_plain = matches!(
+            self,
+            Refusal::Host(_) | Refusal::Foreign(_) | Refusal::Method
+        );
+        if is_grpc(asked) && !is_plain {
+            return self.grpc(why).into_http();
+        }
+        let page = format!("{why}\n");
+        match self {
+            Refusal::Nothing => (status, format!("{why}; this is\n\n{INDEX}")).into_response(),
+            Refusal::Unknown => {
+                (status, [(header::WWW_AUTHENTICATE, "Bearer")], page).into_response()
+            }
+            _ => (status, page).into_response(),
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Refusal::Host(_) => StatusCode::MISDIRECTED_REQUEST,
+            Refusal::Foreign(_) | Refusal::Forbidden(..) => StatusCode::FORBIDDEN,
+            Refusal::Unknown => StatusCode::UNAUTHORIZED,
+            Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::Nothing => StatusCode::NOT_FOUND,
+            Refusal::Unkept(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn grpc(&self, why: String) -> Status {
+        match self {
+            Refusal::Host(_) | Refusal::Foreign(_) | Refusal::Forbidden(..) => {
+                Status::permission_denied(why)
+            }
+            Refusal::Unknown => Status::unauthenticated(why),
+            Refusal::Method | Refusal::Nothing => Status::unimplemented(why),
+            Refusal::Unkept(_) => Status::unavailable(why),
+        }
+    }
+
+    fn why(&self, path: &str) -> String {
+        match self {
+            Refusal::Host(why) => why.clone(),
+            Refusal::Foreign(why) => (*why).to_owned(),
+            Refusal::Unknown => "show the token that lies in cli.token, beside the outbox of the \
+                                 server: set CALLGATE_TOKEN, or send `authorization: Bearer TOKEN`"
+                .to_owned(),
+            Refusal::Forbidden(who, capability) => {
+                format!("`{who}` may not do this: it takes {}", needed(*capability))
+            }
+            Refusal::Method => format!("{path} is not asked for with this method"),
+            Refusal::Nothing => format!("nothing is served at {path}"),
+            Refusal::Unkept(why) => format!("nothing was done, because it cannot be kept: {why}"),
+        }
+    }
+}
+
+fn needed(capability: Capability) -> &'static str {
+    match capability {
+        Capability::Watch | Capability::Enter => "nothing",
+        Capability::Account => "an account, and to be logged in to it",
+        Capability::View => "the role `viewer`",
+        Capability::Moderate => "the role `moderator`",
+        Capability::Operate => "the role `operator`",
+        Capability::Text => "the right `text`",
+        Capability::Audit => "the right `audit`",
+    }
+}
+
+fn is_grpc(asked: &Parts) -> bool {
+    let content_type = asked.headers.get(header::CONTENT_TYPE);
+    content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
