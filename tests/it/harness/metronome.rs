@@ -50,6 +50,17 @@ impl Metronome {
             .iter()
             .any(|(start, end)| *start < to && *end > from)
     }
+
+    /// Panics: `limit` has passed since `from`, and the machine did not stand still meanwhile.
+    #[track_caller]
+    pub fn on_time(&self, from: Instant, limit: Duration, what: &str) {
+        let now = Instant::now();
+        let took = now - from;
+        assert!(
+            took < limit || self.stood_still(from, now),
+            "{what} took {took:?}, the limit is {limit:?}"
+        );
+    }
 }
 
 impl Shared {
