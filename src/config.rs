@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audit;
 use crate::outbox;
 use crate::settings::{
     At, Field, Item, Layer, Map, Node, Problem, Problems, Section, Severity, Value,
@@ -38,6 +39,7 @@ pub struct Config {
     /// Where all is kept that outlives the process.
     pub data: PathBuf,
     pub outbox: outbox::Config,
+    pub audit: audit::Settings,
     pub shutdown_grace: Duration,
     /// What our own calls are known by.
     pub installation: String,
@@ -292,6 +294,7 @@ fn read(root: &Section<'_>, paths: &Paths) -> Config {
         admin: read_admin(&root.field("admin")),
         connections: read_connections(&root.field("connections")),
         outbox: read_outbox(&root.field("outbox"), &data),
+        audit: read_audit(&root.field("audit"), &data),
         data,
         shutdown_grace: root.field("shutdown_grace").duration(),
         installation: read_installation(&root.field("installation")),
@@ -496,6 +499,27 @@ fn read_outbox(field: &Field<'_>, data: &Path) -> outbox::Config {
     };
     section.finish();
     config
+}
+
+/// Records that are cut off sooner answer nobody's question.
+const AUDIT_KEEP_MIN: Duration = Duration::from_secs(24 * 3600);
+
+fn read_audit(field: &Field<'_>, data: &Path) -> audit::Settings {
+    let section = field.section();
+    let (keep, bytes_max) = (section.field("keep"), section.field("bytes_max"));
+    let settings = audit::Settings {
+        folder: data.join("audit"),
+        keep: keep.duration(),
+        bytes_max: bytes_max.bytes(),
+    };
+    if settings.keep < AUDIT_KEEP_MIN {
+        keep.error("what was done would be forgotten at once", "use 1d or more");
+    }
+    if settings.bytes_max < LEAST_BODIES as u64 {
+        bytes_max.error("no room for what is done in a day", "use 1MiB or more");
+    }
+    section.finish();
+    settings
 }
 
 /// More lines a second than this are no limit.

@@ -15,6 +15,7 @@
 //! | [`import`] | foreign configuration and word lists to ours |
 //! | [`telemetry`] | every metric and the log setup |
 //! | [`tls`] | certificates, keys and authorities in files |
+//! | [`audit`] | what was done here, by whom, in a chain that shows what is missing |
 //! | [`outbox`] | where accepted events wait until every endpoint has them |
 //! | [`rooms`] | rooms that are kept for a chat server |
 //! | `in_flight` | the limit of calls at the same time, theirs and ours |
@@ -51,6 +52,7 @@
 compile_error!("the feature `faults` breaks callgate on purpose and is for tests alone");
 
 pub mod admin;
+pub mod audit;
 pub mod callback;
 pub mod callers;
 pub mod cli;

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use super::access::Access;
 use super::certificates::Certificates;
 use super::observed::Observed;
+use crate::audit::Audit;
 use crate::callback::Callbacks;
 use crate::callers::Callers;
 use crate::clock::Clock;
@@ -35,6 +36,8 @@ pub struct Admin {
     /// Names that the port may be asked under.
     pub hosts: Arc<Hosts>,
     pub certificates: Arc<Certificates>,
+    /// Where acts are recorded before they are done.
+    pub audit: Arc<Audit>,
     /// Who may see more than probes and metrics.
     pub access: Access,
     /// `/metrics` is for everybody.

@@ -29,6 +29,7 @@ struct Status {
     unknown_commands: BTreeMap<String, u64>,
     endpoints: Vec<EndpointJson>,
     outbox: OutboxStatus,
+    audit: AuditStatus,
     /// Every port and endpoint with files for TLS.
     tls: Vec<CertificateJson>,
 }
@@ -115,6 +116,14 @@ struct OutboxStatus {
 }
 
 #[derive(Serialize)]
+struct AuditStatus {
+    /// Number and hash of the last record, for `callgate audit verify --head`; `null` without any.
+    head: Option<String>,
+    /// Why acts are refused; `null` while they can be recorded.
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
 struct OutboxCounts {
     accepted: u64,
     pending: u64,
@@ -155,6 +164,10 @@ pub(super) async fn json(admin: &Admin) -> String {
         unknown_commands: admin.metrics.unknown_commands.counts(),
         endpoints: admin.callbacks.status().into_iter().map(endpoint).collect(),
         outbox: outbox(admin).await,
+        audit: AuditStatus {
+            head: admin.audit.head().map(|head| head.to_string()),
+            error: admin.audit.error(),
+        },
         tls: admin.certificates.json(),
     };
     // Plain maps and strings: serialising them cannot fail.

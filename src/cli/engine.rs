@@ -20,6 +20,7 @@ use super::engine_file::{connections_wanted, options_of};
 use super::signals;
 use super::start_text::Addresses;
 use crate::admin::{self, Access, Admin, Certificates, Observed, PortsTls};
+use crate::audit::Audit;
 use crate::callback::{Callbacks, HOP_HEADER};
 use crate::callers::Callers;
 use crate::clock::Clock;
@@ -59,6 +60,7 @@ pub(super) struct Engine {
     token: Option<Digest>,
     /// What of engine.yaml works and is dangerous.
     pub warnings: Arc<Vec<Problem>>,
+    audit: Arc<Audit>,
     bodies: Arc<BodyBudget>,
     /// How many connections the ports have descriptors for: http, grpc, admin.
     connections: [usize; 3],
@@ -169,6 +171,7 @@ impl Engine {
         }
         Engine {
             token,
+            audit: Arc::new(Audit::open(config.audit.clone(), metrics.clone())),
             warnings: Arc::default(),
             callers,
             bodies,
@@ -260,6 +263,14 @@ impl Engine {
             "callers",
             look_on.map(Ok::<_, Infallible>),
         );
+        let cutting = self.audit.clone().keep_short(stop.clone());
+        run_until_stop(
+            tasks,
+            stop,
+            failed,
+            "audit",
+            cutting.map(Ok::<_, Infallible>),
+        );
         let policies = self.policies.clone();
         let look = move || drop(policies.reload());
         let hangups = signals::on_hangup(stop.clone(), look).map(Ok::<_, Infallible>);
@@ -338,6 +349,7 @@ impl Engine {
             ready: self.ready.clone(),
             hosts: Arc::new(Hosts::new(&self.config.admin.hosts)),
             certificates: self.certificates.clone(),
+            audit: self.audit.clone(),
             access: Access {
                 open: !self.config.admin.needs_token(),
                 command_line: self.token,

@@ -309,7 +309,8 @@ impl<'a> Field<'a> {
     }
 }
 
-const DURATION_SECONDS_MAX: f64 = 366.0 * 86_400.0;
+/// Ten years.
+const DURATION_SECONDS_MAX: f64 = 3660.0 * 86_400.0;
 
 /// One single value and where it stands.
 #[derive(Clone)]

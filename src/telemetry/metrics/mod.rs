@@ -4,9 +4,10 @@
 //! longer names is forgotten.
 //!
 //! Order, downward: `registry`, `callers`, `before`, `after`, `outbox`, `endpoints`, `policy`, `stage`,
-//! `process`, `ports`, `tls`, `series`.
+//! `process`, `ports`, `tls`, `audit`, `series`.
 
 mod after;
+mod audit;
 mod before;
 mod callers;
 mod endpoints;

@@ -10,6 +10,7 @@ use super::super::hooks::HookStates;
 use super::super::logs::Losses;
 use super::super::unknown_commands::UnknownCommands;
 use super::after::AfterMetrics;
+use super::audit::AuditMetrics;
 use super::before::BeforeMetrics;
 use super::callers::CallerMetrics;
 use super::endpoints::EndpointMetrics;
@@ -29,6 +30,7 @@ pub struct Metrics {
     pub hooks: HookStates,
     pub unknown_commands: UnknownCommands,
     pub callers: CallerMetrics,
+    pub audit: AuditMetrics,
     before: BeforeMetrics,
     endpoints: EndpointMetrics,
     policy: PolicyMetrics,
@@ -53,6 +55,7 @@ impl Metrics {
             hooks: HookStates::default(),
             unknown_commands: UnknownCommands::default(),
             callers: CallerMetrics::register(&mut registry),
+            audit: AuditMetrics::register(&mut registry),
             before: BeforeMetrics::register(&mut registry),
             endpoints: EndpointMetrics::register(&mut registry),
             policy: PolicyMetrics::register(&mut registry),

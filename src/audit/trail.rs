@@ -1,0 +1,228 @@
+//! The front door: what is to be recorded, and what then may be done.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::act::Act;
+use super::journal::{AuditError, Journal, Settings};
+use super::record::{Head, Outcome, Record};
+use super::refusals::Refusals;
+use crate::telemetry::Metrics;
+
+/// How often old records are looked for; whole files of them are cut off.
+const CUT_EVERY: Duration = Duration::from_secs(3600);
+
+/// Where acts are recorded before they are done.
+#[derive(Debug)]
+pub struct Audit {
+    journal: Mutex<Journal>,
+    refusals: Mutex<Refusals>,
+    /// Why the last act could not be recorded; `None` once one could.
+    error: Mutex<Option<String>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Audit {
+    /// Looks at what was recorded before. A folder that cannot be read is told, and refuses acts
+    /// until it can.
+    pub fn open(settings: Settings, metrics: Arc<Metrics>) -> Audit {
+        let (journal, opened) = Journal::open(settings);
+        let audit = Audit {
+            journal: Mutex::new(journal),
+            refusals: Mutex::default(),
+            error: Mutex::default(),
+            metrics,
+        };
+        if let Err(error) = opened {
+            audit.fail(&error);
+        }
+        audit
+    }
+
+    /// Records an act that is done at once, right after this: it is on disk when this returns.
+    /// Blocks for the disk.
+    ///
+    /// Errors: it could not be recorded, and must not be done.
+    pub fn record(&self, act: Act) -> Result<Head, AuditError> {
+        self.add(act, Outcome::Done, "", None)
+    }
+
+    /// As [`Audit::record`], away from the server's workers.
+    pub async fn recorded(self: &Arc<Self>, act: Act) -> Result<Head, AuditError> {
+        let audit = Arc::clone(self);
+        let recording = tokio::task::spawn_blocking(move || audit.record(act));
+        recording.await.unwrap_or(Err(AuditError::Ending))
+    }
+
+    /// Records that an act begins whose end is recorded too: one that may fail, or whose extent is
+    /// known afterwards. Blocks for the disk.
+    ///
+    /// Errors: it could not be recorded, and must not begin.
+    pub fn begin(self: &Arc<Self>, act: Act) -> Result<Begun, AuditError> {
+        let head = self.add(act.clone(), Outcome::Begun, "", None)?;
+        Ok(Begun {
+            audit: Arc::clone(self),
+            act: Some(act),
+            number: head.number,
+        })
+    }
+
+    /// As [`Audit::begin`], away from the server's workers.
+    pub async fn begun(self: &Arc<Self>, act: Act) -> Result<Begun, AuditError> {
+        let audit = Arc::clone(self);
+        let recording = tokio::task::spawn_blocking(move || audit.begin(act));
+        recording.await.unwrap_or(Err(AuditError::Ending))
+    }
+
+    /// Records that somebody was refused, unless too many were a moment ago: those are counted, and
+    /// the next record has their number (`held_back`). A refusal stays one if it cannot be recorded.
+    /// Blocks for the disk.
+    pub fn refused(&self, act: Act, why: &str) {
+        let passed = self.lock_refusals().pass(&act.what, Instant::now());
+        let Some(held_back) = passed else { return };
+        let act = match held_back {
+            0 => act,
+            held_back => act.count("held_back", held_back),
+        };
+        // It was told and counted where it failed.
+        let _ = self.add(act, Outcome::Refused, why, None);
+    }
+
+    /// As [`Audit::refused`], and does not wait for it.
+    pub fn refuse(self: &Arc<Self>, act: Act, why: impl Into<String>) {
+        let (audit, why) = (Arc::clone(self), why.into());
+        tokio::task::spawn_blocking(move || audit.refused(act, &why));
+    }
+
+    /// Cuts off what is older than it must be kept, now and then, until `stop`.
+    pub async fn keep_short(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            let audit = Arc::clone(&self);
+            let _ = tokio::task::spawn_blocking(move || audit.cut()).await;
+            let rest = tokio::time::sleep(CUT_EVERY);
+            if stop.run_until_cancelled(rest).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    fn cut(&self) {
+        match self.lock_journal().cut(SystemTime::now()) {
+            Ok(0) => {}
+            Ok(records) => info!(records, "old records of the audit were cut off"),
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// The last record.
+    pub fn head(&self) -> Option<Head> {
+        let journal = self.lock_journal();
+        journal.head().filter(|head| head.number > 0).cloned()
+    }
+
+    /// Why acts are refused.
+    pub fn error(&self) -> Option<String> {
+        self.lock_error().clone()
+    }
+
+    pub fn settings(&self) -> Settings {
+        self.lock_journal().settings().clone()
+    }
+
+    fn add(
+        &self,
+        act: Act,
+        result: Outcome,
+        why: &str,
+        of: Option<u64>,
+    ) -> Result<Head, AuditError> {
+        let now = SystemTime::now();
+        let (what, who) = (act.what.clone(), act.who.to_string());
+        let recorded = self.lock_journal().append(now, |before| {
+            let record = Record::new(before, now, act, result);
+            record.because(why).ends(of)
+        });
+        match &recorded {
+            Ok(head) => {
+                self.metrics.audit.recorded(result.name());
+                *self.lock_error() = None;
+                // Whoever keeps the log elsewhere has a copy of the chain's heads.
+                info!(%what, %who, result = result.name(), record = %head, "recorded in the audit");
+            }
+            Err(error) => self.fail(error),
+        }
+        recorded
+    }
+
+    fn fail(&self, error: &AuditError) {
+        self.metrics.audit.failed();
+        let error = error.to_string();
+        error!(%error, "the audit cannot be written, acts of operators are refused");
+        *self.lock_error() = Some(error);
+    }
+
+    fn lock_journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_error(&self) -> MutexGuard<'_, Option<String>> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An act that began. Dropped without an end, it is recorded as broken off.
+#[derive(Debug)]
+#[must_use = "say how it ended"]
+pub struct Begun {
+    audit: Arc<Audit>,
+    act: Option<Act>,
+    number: u64,
+}
+
+impl Begun {
+    /// Counts what was done so far.
+    pub fn counted(&mut self, of: &'static str, count: u64) {
+        if let Some(act) = &mut self.act {
+            act.counts.insert(of.into(), count);
+        }
+    }
+
+    /// It was done. Blocks for the disk; what was done stays done if that fails.
+    pub fn done(mut self) {
+        self.end(Outcome::Done, "");
+    }
+
+    /// It failed. Blocks for the disk.
+    pub fn failed(mut self, why: &str) {
+        self.end(Outcome::Failed, why);
+    }
+
+    fn end(&mut self, result: Outcome, why: &str) {
+        if let Some(act) = self.act.take() {
+            let _ = self.audit.add(act, result, why, Some(self.number));
+        }
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let Some(act) = self.act.take() else { return };
+        let broken_off = Begun {
+            audit: Arc::clone(&self.audit),
+            act: Some(act),
+            number: self.number,
+        };
+        let record = move || broken_off.failed("broken off");
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(record)),
+            Err(_) => record(),
+        }
+    }
+}
