@@ -128,7 +128,6 @@ pub(super) struct Work {
 #[derive(Default)]
 struct Places {
     clusters: Clusters,
-    segments: Segments,
     /// Where URLs stand, in bytes, ascending; `None` as long as nobody asked.
     urls: Option<Vec<(u32, u32)>>,
 }
@@ -136,7 +135,6 @@ struct Places {
 impl Places {
     fn clear(&mut self) {
         self.clusters.clear();
-        self.segments.clear();
         self.urls = None;
     }
 
@@ -155,10 +153,12 @@ impl Places {
     }
 }
 
+/// What is made of one folded text.
 #[derive(Default)]
 struct Views {
     view: View,
     runs: Runs,
+    segments: Segments,
 }
 
 impl Group {
@@ -273,6 +273,7 @@ impl Group {
             return;
         }
         self.table.fold(sought.text, &mut work.stream);
+        work.views.segments.clear();
         work.places.clear();
         work.hits.clear();
         work.combined.clear();
@@ -367,11 +368,8 @@ impl Group {
         mut found: impl FnMut(Hit),
     ) {
         let limits = |list: u32| sought.rules[list as usize].limits;
-        let mut keep = |hit: Hit, candidate: Option<&Candidate>| {
-            let segments = &mut places.segments;
-            if candidate.is_none_or(|candidate| are_words(segments, &stream.symbols, candidate))
-                && let Some(hit) = places.kept(sought, stream, hit)
-            {
+        let mut keep = |hit: Hit| {
+            if let Some(hit) = places.kept(sought, stream, hit) {
                 found(hit);
             }
         };
@@ -381,7 +379,7 @@ impl Group {
             &stream.symbols,
             views,
             limits,
-            |candidate| keep(located(sought.text, stream, &candidate), Some(&candidate)),
+            |candidate| keep(located(sought.text, stream, &candidate)),
         );
         let Sought {
             text,
@@ -391,22 +389,20 @@ impl Group {
         } = *sought;
         self.selfmask
             .find(&stream.symbols, active, budget, |candidate| {
-                keep(located(text, stream, &candidate), None);
+                keep(located(text, stream, &candidate));
             });
-        self.signs.find(text, active, budget, |hit| keep(hit, None));
+        self.signs.find(text, active, budget, &mut keep);
         if self.bidi && text::is_overridden(sought.text) {
             let shown = text::as_shown(sought.text, stream);
-            let mut words = Segments::default();
             self.each_candidate(
                 &self.readings,
                 sought,
                 &shown.symbols,
-                views,
+                &mut Views::default(),
                 limits,
                 |candidate| {
-                    let reads = sought.rules[candidate.of.list as usize].bidi;
-                    if reads && are_words(&mut words, &shown.symbols, &candidate) {
-                        keep(located_in_disorder(sought.text, &shown, &candidate), None);
+                    if sought.rules[candidate.of.list as usize].bidi {
+                        keep(located_in_disorder(sought.text, &shown, &candidate));
                     }
                 },
             );
@@ -426,19 +422,24 @@ impl Group {
         limits: impl Fn(u32) -> Limits + Copy,
         mut found: impl FnMut(Candidate),
     ) {
+        let Views {
+            view,
+            runs,
+            segments,
+        } = views;
         for reading in readings {
             if reading.lens.is_clear() {
                 let seen = Seen {
                     stream,
                     symbols: stream,
                     at: None,
+                    segments,
                 };
                 let longest = reading.runs.as_ref().map_or(0, |_| longest_run(stream));
-                reading.find(&seen, longest, sought, &mut views.runs, limits, &mut found);
+                reading.find(&seen, longest, sought, runs, limits, &mut found);
                 continue;
             }
             for flags in [false, true] {
-                let Views { view, runs } = &mut *views;
                 if !sought.budget.take(stream.len() / SYMBOLS_PER_STEP) {
                     return;
                 }
@@ -449,6 +450,7 @@ impl Group {
                         stream,
                         symbols: &view.symbols,
                         at: Some(&view.at),
+                        segments,
                     };
                     reading.find(&seen, view.longest_run, sought, runs, limits, &mut found);
                 }
@@ -597,18 +599,6 @@ fn readings(drafts: Drafts, sounds: &Sounds) -> Vec<Reading> {
             runs_from: drafts.runs_from,
         })
         .collect()
-}
-
-/// The ends of a candidate are those of words, where its list asks a segmenter.
-#[inline]
-fn are_words(segments: &mut Segments, stream: &[u32], candidate: &Candidate) -> bool {
-    let Candidate {
-        start,
-        end,
-        segmented,
-        ..
-    } = *candidate;
-    segmented == [false; 2] || segments.are_ends(stream, start..end, segmented)
 }
 
 /// Where a candidate stands in the original.

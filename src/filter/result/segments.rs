@@ -1,7 +1,7 @@
 //! Where words begin and end in scripts that write no blanks between them: Thai, Lao, Khmer and
 //! Burmese. Only a list that says so asks, and only where there is a candidate.
 
-use std::ops::Range;
+use std::cell::OnceCell;
 
 use icu_segmenter::WordSegmenter;
 use icu_segmenter::options::WordBreakInvariantOptions;
@@ -11,35 +11,21 @@ use crate::filter::text::{SYMBOL, is_unspaced};
 /// The words of one folded text, known once somebody asks.
 #[derive(Default)]
 pub(crate) struct Segments {
-    /// Where words begin and end, as numbers of symbols, ascending; empty as long as nobody asked.
-    breaks: Vec<usize>,
+    /// Where words begin and end, as numbers of symbols, ascending.
+    breaks: OnceCell<Vec<usize>>,
 }
 
 impl Segments {
     pub(crate) fn clear(&mut self) {
-        self.breaks.clear();
+        self.breaks.take();
     }
 
-    /// Whether the ends of a range of symbols are those of words, where they must be.
-    pub(crate) fn are_ends(
-        &mut self,
-        stream: &[u32],
-        range: Range<usize>,
-        [start, end]: [bool; 2],
-    ) -> bool {
-        (!start || self.is_end(stream, range.start)) && (!end || self.is_end(stream, range.end))
-    }
-
-    fn is_end(&mut self, stream: &[u32], at: usize) -> bool {
+    /// Whether a word begins or ends before the symbol at `at` of the text that this is about.
+    pub(crate) fn is_end(&self, stream: &[u32], at: usize) -> bool {
         let beside = stream.get(at.wrapping_sub(1)..=at);
         let inside = beside.is_some_and(|beside| beside.iter().all(|c| is_unspaced(*c)));
-        if !inside {
-            return true;
-        }
-        if self.breaks.is_empty() {
-            self.breaks = breaks(stream);
-        }
-        self.breaks.binary_search(&at).is_ok()
+        let breaks = || self.breaks.get_or_init(|| breaks(stream));
+        !inside || breaks().binary_search(&at).is_ok()
     }
 }
 

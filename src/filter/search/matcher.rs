@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::automaton::{Automaton, Next};
 use super::seen::{self, Seen};
 use super::stretch::Stretch;
-use super::word::{BARRED, Candidate, EntryOf, JOINT, Limits, PART, SYLLABLE, Word, segmented};
+use super::word::{BARRED, Candidate, EntryOf, JOINT, Limits, PART, SYLLABLE, Word};
 use crate::filter::budget::Budget;
 use crate::filter::text::{Lens, MORE, REGIONAL, Runs, Sounds, leet};
 
@@ -229,12 +229,12 @@ impl Matcher {
                     && (checks_all
                         || self.holds(number, seen, start..end, &limits(owner.entry.list)))
                     && (!owner.mixed || seen.is_mixed(start..end))
+                    && seen.are_words(first..behind, owner.left, owner.right)
                 {
                     found(Candidate {
                         of: owner.entry,
                         start: first,
                         end: behind,
-                        segmented: segmented(owner.left, owner.right),
                     });
                     return budget.take(STEPS_TO_KEEP);
                 }
@@ -282,7 +282,6 @@ impl Matcher {
                         of: owner.entry,
                         start: seen.place(range.start),
                         end: seen.place(range.end - 1) + 1,
-                        segmented: segmented(owner.left, owner.right),
                     });
                 });
                 true

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use super::prefix;
-use super::word::{BARRED, BLANKS_MAX, JOINT, Limits, PART, PREFIXES, SYLLABLE};
+use super::word::{BARRED, BLANKS_MAX, JOINT, Limits, PART, PREFIXES, SEGMENTED, SYLLABLE};
+use crate::filter::result::Segments;
 use crate::filter::text::{
-    DIGIT, FOREIGN, KIND_SHIFT, LETTER, MORE, PARTED, REGIONAL, SYMBOL, is_blank, is_space,
+    DIGIT, FOREIGN, KIND_SHIFT, MORE, PARTED, REGIONAL, SYMBOL, are_letters, is_blank, is_space,
 };
 
 /// Signs that stand between the digits of numbers, dates, times and ranges, Arabic ones too.
@@ -24,6 +25,8 @@ pub(crate) struct Seen<'a> {
     pub symbols: &'a [u32],
     /// Where in `stream` each of `symbols` stands; `None` when they are the same.
     pub at: Option<&'a [u32]>,
+    /// Where the words of `stream` end that no blanks part.
+    pub segments: &'a Segments,
 }
 
 impl Seen<'_> {
@@ -47,6 +50,15 @@ impl Seen<'_> {
         let behind = self.stream.get(last + 1).copied().unwrap_or(0);
         let barred = barred & BARRED;
         behind & MORE == 0 && (is_parted(behind) || is_boundary(behind, self.stream[last], barred))
+    }
+
+    /// Words begin and end at these places of the stream, as far as what must not stand beside an
+    /// entry asks a segmenter.
+    #[inline]
+    pub(super) fn are_words(&self, place: Range<usize>, left: u32, right: u32) -> bool {
+        let is_end =
+            |barred: u32, at| barred & SEGMENTED == 0 || self.segments.is_end(self.stream, at);
+        (left | right) & SEGMENTED == 0 || is_end(left, place.start) && is_end(right, place.end)
     }
 
     /// A blank was left out before a symbol that is not the first.
@@ -107,7 +119,7 @@ impl Seen<'_> {
             if part && gap > 0 {
                 return false;
             }
-            if before & behind & LETTER != 0 && !syllable {
+            if are_letters(before, behind) && !syllable {
                 closed |= gap == 0;
                 blank |= self.is_parted_before(at);
             }
@@ -148,7 +160,7 @@ impl Seen<'_> {
             if before & own & DIGIT != 0 {
                 together |= length == 0;
                 numeric |= length <= NUMERIC_MAX && all_of(NUMERIC);
-            } else if before & own & LETTER != 0 && length == 1 && all_of(APOSTROPHES) {
+            } else if are_letters(before, own) && length == 1 && all_of(APOSTROPHES) {
                 apostrophe = Some(at);
             }
         }

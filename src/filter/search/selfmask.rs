@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::seen::stands_free;
 use super::word::{Candidate, EntryOf, Word};
 use crate::filter::budget::Budget;
-use crate::filter::text::{DIGIT, LETTER, SYMBOL, is_sign};
+use crate::filter::text::{DIGIT, LETTER, SYMBOL, are_letters, is_sign};
 
 /// Shorter words have no inner letter.
 const LETTERS_MIN: usize = 3;
@@ -40,7 +40,7 @@ impl Selfmask {
             return;
         };
         let is_word = folded.iter().all(|symbol| symbol & (LETTER | DIGIT) != 0);
-        if folded.len() < LETTERS_MIN || !is_word || first & last & LETTER == 0 {
+        if folded.len() < LETTERS_MIN || !is_word || !are_letters(*first, *last) {
             return;
         }
         let (left, right) = word.ends.barred(folded);
@@ -94,7 +94,6 @@ impl Selfmask {
                             of: word.of,
                             start,
                             end,
-                            segmented: [false; 2],
                         });
                     }
                 }

@@ -16,7 +16,7 @@ use std::ops::Range;
 use super::seen::{Seen, stands_free};
 use super::word::{BLANKS_MAX, JOINT, Limits, PART, SYLLABLE, of_form};
 use crate::filter::text::leet::{self, Written};
-use crate::filter::text::{LETTER, SYMBOL, is_blank};
+use crate::filter::text::{LETTER, SYMBOL, are_letters, is_blank};
 
 /// What laying an entry over runs costs, however short they are.
 const STEPS_FOR_STRETCH: usize = 64;
@@ -427,7 +427,7 @@ impl Laid<'_> {
         let (before, behind) = (self.own[index], self.own[next]);
         let one = index == next;
         let of_one = one && self.own.get(next + 1).is_some_and(|own| own & PART != 0);
-        let letters = before & behind & LETTER != 0 && (one || behind & SYLLABLE == 0);
+        let letters = are_letters(before, behind) && (one || behind & SYLLABLE == 0);
         let gap = self.seen().gap_before(at);
         if !one && behind & JOINT != 0 {
             return (1..=BLANKS_MAX).contains(&gap);
@@ -450,7 +450,9 @@ impl Laid<'_> {
     }
 
     fn may_end(&self, end: usize) -> bool {
-        self.seen().is_right_free(end, self.stretch.right)
+        let Stretch { seen, right, .. } = self.stretch;
+        let behind = || seen.place(end - 1) + 1;
+        seen.is_right_free(end, *right) && seen.are_words(0..behind(), 0, *right)
     }
 
     fn stands_free(&self, range: Range<usize>) -> bool {
@@ -460,6 +462,7 @@ impl Laid<'_> {
         );
         let Stretch { left, right, .. } = *self.stretch;
         stands_free(self.seen().stream, first, behind, left, right)
+            && self.seen().are_words(first..behind, left, right)
     }
 
     /// Half of the letters at least are no signs.

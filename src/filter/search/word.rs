@@ -17,7 +17,7 @@ pub(super) const PREFIXES: u32 = 1 << 31;
 
 /// In what must not stand before or behind an entry: nothing that goes on with its word, as far as
 /// a segmenter knows.
-const SEGMENTED: u32 = 1 << 30;
+pub(super) const SEGMENTED: u32 = 1 << 30;
 
 /// Flags of symbols in what must not stand beside an entry.
 pub(super) const BARRED: u32 = LETTER | DIGIT;
@@ -87,13 +87,6 @@ pub(crate) struct Candidate {
     pub of: EntryOf,
     pub start: usize,
     pub end: usize,
-    /// At its start and at its end a segmenter must know of a word's end.
-    pub segmented: [bool; 2],
-}
-
-/// Whether ends that must not have these beside them are to be those of words.
-pub(super) fn segmented(left: u32, right: u32) -> [bool; 2] {
-    [left, right].map(|barred| barred & SEGMENTED != 0)
 }
 
 /// What must not stand beside an end with this symbol.

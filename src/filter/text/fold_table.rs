@@ -315,7 +315,10 @@ impl FoldTable {
     /// it is always Latin.
     pub(crate) fn symbol(&self, c: char) -> Option<u32> {
         match self.entry(c) {
-            entry if entry >= SPECIAL => None,
+            entry if entry >= SPECIAL => match self.special(entry) {
+                Some(Special::Join { alone, .. }) => alone.map(|alone| alone & SYMBOL),
+                _ => None,
+            },
             entry if entry >= LOOKALIKE => {
                 let settled = self.lookalike(entry);
                 let symbol = if self.always_latin || settled.kind == Kind::Fancy {

@@ -32,6 +32,6 @@ pub(super) use self::stream::{
     DIGIT, FOREIGN, KIND_SHIFT, LETTER, MORE, PARTED, REGIONAL, SYMBOL, Stream, WORD,
 };
 pub(super) use self::style::plain;
-pub(super) use self::symbol::{Noise, is_blank, is_sign, is_space, is_unspaced};
+pub(super) use self::symbol::{Noise, are_letters, is_blank, is_sign, is_space, is_unspaced};
 pub use self::variants::Variants;
 pub(super) use self::view::{Lens, Runs, View, longest_run};

@@ -1,7 +1,7 @@
 //! What is asked about a symbol: whether it is a blank, a sign, or may be passed over.
 
 use super::character;
-use super::stream::{DIGIT, KIND_SHIFT, LATIN, SYMBOL};
+use super::stream::{DIGIT, KIND_SHIFT, LATIN, LETTER, SYMBOL};
 use crate::filter::options::SkipClasses;
 
 const SPACE: u32 = character::Noise::Space as u32 + 1;
@@ -67,6 +67,12 @@ impl Noise {
     pub(crate) fn holds(self, symbol: u32) -> bool {
         self.kinds >> (symbol >> KIND_SHIFT) & 1 != 0 || symbol & self.flags != 0
     }
+}
+
+/// Two letters, of one script or of two.
+#[inline]
+pub(crate) fn are_letters(one: u32, other: u32) -> bool {
+    one & LETTER != 0 && other & LETTER != 0
 }
 
 /// A blank or the end of a line.
