@@ -1,10 +1,28 @@
-//! Who may do what at the operators' port.
+//! Who may do what at the operators' port, and how they are known there.
 //!
-//! Owns: roles, rights, and what each is enough for.
-//! Leaves alone: which page or method takes what (`admin`).
+//! Owns: operators with their roles, rights and passwords; invitations, sessions, tokens; their
+//! file; how fast passwords can be guessed.
+//! Leaves alone: which page or method takes what, and what is shown (`admin`).
 //!
-//! Order, downward: `grant`.
+//! Nothing that lets somebody in is kept: of links, sessions and tokens the SHA-256, of passwords
+//! what Argon2id makes of them. Everything is in memory too, so that nobody who only looks waits
+//! for a disk.
+//!
+//! Order, downward: `register`, `file`, `known`, `passwords`, `throttle`, `error`, `secret`, `grant`.
 
+mod error;
+mod file;
 mod grant;
+mod known;
+mod passwords;
+mod register;
+mod secret;
+#[cfg(test)]
+mod tests;
+mod throttle;
 
+pub use error::OperatorsError;
 pub use grant::{Capability, Grant, Rights, Role};
+pub use known::{By, Identity, Operator, Session, Token};
+pub use register::{Invited, Operators};
+pub use secret::Secret;
