@@ -16,7 +16,7 @@ use bytes::Bytes;
 use callgate::outbox::{self, Capacity, Config, NewEntry, Outbox, Settlement};
 use tokio::sync::oneshot;
 
-use super::{Row, load, median};
+use super::{Row, load, median, servers};
 
 const TIME: Duration = Duration::from_secs(2);
 /// The body of an OpenIM after hook has about so many bytes.
@@ -208,8 +208,15 @@ async fn accepted(rounds: usize, what: &'static str, producers: usize, together:
         let in_file = kept(file, producers, together).await;
         let outbox = open(&folder);
         let in_outbox = kept(Arc::new(InOutbox(outbox.clone())), producers, together).await;
+        let writer_us = writer_cpu_us();
+        let stats = outbox.stats().await.expect("it answers");
         outbox.close().await;
-        eprintln!("round {round}: {what}: file {in_file:.0}/s, outbox {in_outbox:.0}/s");
+        let (accepted, commits) = (stats.work.accepted as f64, stats.work.commits as f64);
+        eprintln!(
+            "round {round}: {what}: file {in_file:.0}/s, outbox {in_outbox:.0}/s, {:.1} a commit, {:.2} us of the writer's CPU an event",
+            accepted / commits,
+            writer_us / accepted
+        );
         if round > 0 {
             plain.push(in_file);
             ours.push(in_outbox);
@@ -223,6 +230,18 @@ async fn accepted(rounds: usize, what: &'static str, producers: usize, together:
         ratios,
         goal: if together > 1 { "at least 0.7" } else { "-" },
     }
+}
+
+/// CPU time of the thread that writes the outbox, in this process, in microseconds.
+fn writer_cpu_us() -> f64 {
+    let threads = fs::read_dir("/proc/self/task").expect("Linux has /proc");
+    let of = |thread: fs::DirEntry| {
+        let name = fs::read_to_string(thread.path().join("comm")).ok()?;
+        let times = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        let nanoseconds: f64 = times.split(' ').next()?.parse().ok()?;
+        (name.trim() == "outbox").then_some(nanoseconds / 1e3)
+    };
+    threads.flatten().filter_map(of).sum()
 }
 
 /// A program of ours with an outbox on disk.
@@ -254,7 +273,7 @@ impl Callgate {
         };
         write("policy.yaml", &policy);
         write("engine.yaml", &engine);
-        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_callgate"))
+        let mut child = std::process::Command::new(servers::program())
             .arg("serve")
             .arg("--policies")
             .arg(folder.path())

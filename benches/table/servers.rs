@@ -1,6 +1,7 @@
 //! The processes that are measured: callgate, a bare tonic echo, a bare axum server, which is the
 //! business server too. `CALLGATE=/another/callgate` measures another build.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,6 +18,12 @@ use tonic::{Request, Response, Status, Streaming};
 
 /// Words in the list that every decision is checked against.
 pub const WORDS: usize = 100_000;
+
+/// The callgate that is measured.
+pub fn program() -> OsString {
+    let other = std::env::var_os("CALLGATE");
+    other.unwrap_or_else(|| env!("CARGO_BIN_EXE_callgate").into())
+}
 
 /// A server process; killed when dropped.
 pub struct Process {
@@ -40,9 +47,7 @@ impl Process {
     pub fn callgate(business: Option<SocketAddr>) -> Process {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         write_policy(directory.path(), business);
-        let program = std::env::var_os("CALLGATE");
-        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_callgate").into());
-        let mut command = Command::new(program);
+        let mut command = Command::new(program());
         command.arg("serve").arg("--policies").arg(directory.path());
         let lines = ["  gRPC    ", "  HTTP    http://"];
         Process::start(command, lines, Some(directory))

@@ -12,9 +12,11 @@ use super::entry::{NewEntry, Series};
 const LINES_MAX: usize = 32;
 
 /// The places of a call's entries, by their series, in their order.
-pub(super) fn by_series(entries: &[NewEntry]) -> BTreeMap<&str, Vec<(usize, &Series)>> {
+pub(super) fn by_series<'a>(
+    entries: impl IntoIterator<Item = &'a NewEntry>,
+) -> BTreeMap<&'a str, Vec<(usize, &'a Series)>> {
     let mut series: BTreeMap<&str, Vec<(usize, &Series)>> = BTreeMap::new();
-    for (place, entry) in entries.iter().enumerate() {
+    for (place, entry) in entries.into_iter().enumerate() {
         if let Some(of) = &entry.series {
             series.entry(&of.name).or_default().push((place, of));
         }

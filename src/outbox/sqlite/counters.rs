@@ -1,6 +1,7 @@
 //! The counters of the file: kept in memory, written with the change that they count.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write;
 
 use rusqlite::{Connection, Result, params};
 
@@ -181,15 +182,21 @@ impl Counters {
     }
 
     /// Counts an event in; its place in the order of acceptance.
-    pub(super) fn add_event(&mut self, entry: &NewEntry) -> i64 {
+    pub(super) fn add_event(&mut self, bytes: u64) -> i64 {
         self.last_seq += 1;
-        self.bytes += entry.bytes();
+        self.bytes += bytes;
         self.events += 1;
         self.last_seq
     }
 
     /// Counts the pairs of an event in, but for those endpoints that have no room for it.
-    pub(super) fn add_pairs(&mut self, seq: i64, entry: &NewEntry, full: &BTreeSet<&str>) -> Pairs {
+    pub(super) fn add_pairs(
+        &mut self,
+        seq: i64,
+        entry: &NewEntry,
+        bytes: u64,
+        full: &BTreeSet<&str>,
+    ) -> Pairs {
         let mut pairs = Pairs::default();
         for name in &entry.endpoints {
             let number = self.number_or_new(name);
@@ -204,9 +211,10 @@ impl Counters {
                 endpoint.promoted.to = seq - 1;
             }
             endpoint.counts.pending += 1;
-            endpoint.bytes += entry.bytes();
+            endpoint.bytes += bytes;
             pairs.count += 1;
-            pairs.endpoints += &format!(" {number} ");
+            // Writing to a string cannot fail.
+            let _ = write!(pairs.endpoints, " {number} ");
         }
         pairs
     }

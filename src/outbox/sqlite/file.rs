@@ -13,12 +13,13 @@ use crate::outbox::error::OpenError;
 use crate::outbox::faults::{Fault, asked};
 
 /// Step n brings a file from schema n to n + 1. Never changed once released, only added to.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("v1.sql"),
     include_str!("v2.sql"),
     include_str!("v3.sql"),
     include_str!("v4.sql"),
     include_str!("v5.sql"),
+    include_str!("v6.sql"),
 ];
 
 /// Marks a SQLite file as an outbox of ours: `cgOB`.

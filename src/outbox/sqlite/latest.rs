@@ -1,20 +1,23 @@
 //! The latest entries of series, which alone can be repeated.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, Result, params};
 
 use super::ids::{Digest, digest, digests, to_bytes};
+use super::incoming::Incoming;
 use super::number::{from_sql, to_sql};
 use super::store::Store;
-use crate::outbox::entry::{NewEntry, Series};
+use crate::outbox::entry::Series;
 use crate::outbox::rules::{SWEEP_MAX, forget_at_ms};
 use crate::outbox::series;
 
 impl Store {
     /// For each entry, whether it repeats the latest ones of its series.
-    pub(super) fn repeats(&self, entries: &[NewEntry]) -> Result<Vec<bool>> {
+    pub(super) fn repeats(&self, entries: &[Incoming]) -> Result<Vec<bool>> {
         let mut repeats = vec![false; entries.len()];
-        for (name, of) in series::by_series(entries) {
-            let latest = self.latest(name, entries[of[0].0].accepted_at_ms)?;
+        for (name, of) in by_series(entries) {
+            let latest = self.latest(name, entries[of[0].0].entry.accepted_at_ms)?;
             let again = series::repeats(&latest, &lines(&of));
             for ((place, _), again) in of.into_iter().zip(again) {
                 repeats[place] = again;
@@ -34,13 +37,13 @@ impl Store {
     }
 
     /// Notes what the entries of an accepted call say; one that only repeats says nothing.
-    pub(super) fn note_latest(&mut self, entries: &[NewEntry], repeats: &[bool]) -> Result<()> {
-        for (name, of) in series::by_series(entries) {
+    pub(super) fn note_latest(&mut self, entries: &[Incoming], repeats: &[bool]) -> Result<()> {
+        for (name, of) in by_series(entries) {
             if of.iter().all(|(place, _)| repeats[*place]) {
                 continue;
             }
             let (place, last) = of[of.len() - 1];
-            let forget_at_ms = forget_at_ms(entries[place].accepted_at_ms, last.within);
+            let forget_at_ms = forget_at_ms(entries[place].entry.accepted_at_ms, last.within);
             self.latest_from_ms = self.latest_from_ms.min(forget_at_ms);
             let lines = to_bytes(series::kept(lines(&of)).into_iter());
             self.execute(
@@ -67,6 +70,10 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn by_series(entries: &[Incoming]) -> BTreeMap<&str, Vec<(usize, &Series)>> {
+    series::by_series(entries.iter().map(|new| &*new.entry))
 }
 
 fn lines(of: &[(usize, &Series)]) -> Vec<Digest> {

@@ -9,7 +9,7 @@
 //!
 //! Order, downward: `repair`, `inspect`, `salvage`, `writer`, `start`, `maintenance`, `append`, `settle`, `claim`,
 //! `deliver`, `sweep`, `latest`, `dead`, `discards`, `pending`, `stats`, `promote`, `order`, `store`, `file`,
-//! `window`, `ids`, `claims_file`, `counters`, `event`, `reserve`, `file_watch`, `number`.
+//! `window`, `incoming`, `ids`, `claims_file`, `counters`, `event`, `reserve`, `file_watch`, `number`.
 
 mod append;
 mod claim;
@@ -22,6 +22,7 @@ mod event;
 mod file;
 mod file_watch;
 mod ids;
+mod incoming;
 mod inspect;
 mod latest;
 mod maintenance;
@@ -55,6 +56,7 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use self::file_watch::FileWatch;
+use self::incoming::Incoming;
 use self::reserve::Reserve;
 use self::store::{Store, lock};
 use self::window::{ENDED_MAX, Windows};
@@ -237,13 +239,14 @@ impl Outbox for Sqlite {
         for entry in &mut entries {
             entry.admit(&self.config)?;
         }
-        let count = entries.len();
+        let entries: Arc<[Incoming]> = entries.into_iter().map(Incoming::from).collect();
+        let (count, incoming) = (entries.len(), Arc::clone(&entries));
         let asked = Asked {
             adds: true,
             synced: true,
             records: false,
         };
-        self.call_that(asked, count, move |store| store.append(&entries))
+        self.call_that(asked, count, move |store| store.append(&incoming))
             .await?
     }
 

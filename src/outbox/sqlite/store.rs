@@ -136,8 +136,8 @@ impl Store {
     }
 
     /// Whether an event with this id is here, or ended not long ago.
-    pub(super) fn knows(&mut self, id: &str) -> Result<bool> {
-        self.ids.knows(digest(id), &self.connection, &self.counters)
+    pub(super) fn knows(&mut self, id: Digest) -> Result<bool> {
+        self.ids.knows(id, &self.connection, &self.counters)
     }
 
     /// One pair of the event has ended for good; the last one takes the event with it.

@@ -72,7 +72,9 @@ impl<T: Send, F: FnMut(&mut Store) -> rusqlite::Result<T> + Send> Work for Call<
     }
 
     fn answer(self: Box<Self>, committed: Result<(), OutboxError>) {
-        let Call { value, answer, .. } = *self;
+        let Call { run, value, answer } = *self;
+        // What only the caller needs is freed by the caller.
+        drop(run);
         let value = committed.map(|()| value.expect("what is committed was run"));
         // The caller may have gone; what it asked for is done all the same.
         let _ = answer.send(value);

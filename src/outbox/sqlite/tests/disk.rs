@@ -80,7 +80,7 @@ async fn a_full_disk_gives_the_reserve_to_the_backlog_alone() {
 async fn after_a_failed_sync_nothing_is_acknowledged_and_the_alarm_is_raised_first() {
     let bench = bench();
     let hold = bench.hold().await;
-    let innocent = bench.start(|store| store.append(&[entry("a", "A", 10)]));
+    let innocent = bench.start(|store| store.append(&[entry("a", "A", 10).into()]));
     let broken = bench.start(|_| Err::<(), _>(error(ffi::SQLITE_IOERR_FSYNC)));
     while bench.outbox.room.available_permits() > bench.config.queue_max - 3 {
         tokio::task::yield_now().await;

@@ -21,7 +21,7 @@ async fn durability_stands_on_wal_full_and_exclusive() {
         ("locking_mode", "exclusive"),
         ("auto_vacuum", "2"),
         ("wal_autocheckpoint", "0"),
-        ("user_version", "5"),
+        ("user_version", "6"),
     ] {
         let found = bench.start(move |store| file::read(&store.connection, pragma));
         assert_eq!(found.await.unwrap().unwrap(), wanted, "{pragma}");
@@ -73,7 +73,7 @@ async fn a_file_of_a_newer_callgate_is_refused() {
     drop(file);
     check_open(
         &bench.config.path,
-        "`PATH` was written by a newer callgate (schema 9, this one knows 5): start that version, or set another file in `outbox.path`",
+        "`PATH` was written by a newer callgate (schema 9, this one knows 6): start that version, or set another file in `outbox.path`",
     );
 }
 
@@ -91,7 +91,7 @@ const FIRST: &str = "INSERT INTO endpoint VALUES (1, 'A', 3, 0, 1, 0, 2, 0);
 
 #[tokio::test]
 async fn a_file_of_every_earlier_schema_is_brought_to_the_newest() {
-    for schema in 1..=4 {
+    for schema in 1..=5 {
         check_earlier(schema).await;
     }
 }

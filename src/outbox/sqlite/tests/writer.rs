@@ -8,7 +8,7 @@ async fn what_waits_is_one_commit() {
     let commits = bench.outbox.wakeups();
     let hold = bench.hold().await;
     let waiting: Vec<_> = (0..10)
-        .map(|n| bench.start(move |store| store.append(&[entry(&n.to_string(), "A", 10)])))
+        .map(|n| bench.start(move |store| store.append(&[entry(&n.to_string(), "A", 10).into()])))
         .collect();
     // Once the queue has them all.
     while bench.outbox.room.available_permits() > bench.config.queue_max - 11 {
@@ -92,12 +92,12 @@ async fn only_producers_are_waited_for() {
 async fn a_call_that_fails_fails_alone() {
     let bench = bench();
     let hold = bench.hold().await;
-    let before = bench.start(|store| store.append(&[entry("before", "A", 10)]));
+    let before = bench.start(|store| store.append(&[entry("before", "A", 10).into()]));
     let broken = bench.start(|store| {
-        store.append(&[entry("broken", "A", 10)])?.unwrap();
+        store.append(&[entry("broken", "A", 10).into()])?.unwrap();
         Err::<(), _>(error(ffi::SQLITE_CONSTRAINT))
     });
-    let after = bench.start(|store| store.append(&[entry("after", "A", 10)]));
+    let after = bench.start(|store| store.append(&[entry("after", "A", 10).into()]));
     while bench.outbox.room.available_permits() > bench.config.queue_max - 4 {
         tokio::task::yield_now().await;
     }

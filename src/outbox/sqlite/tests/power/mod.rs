@@ -120,7 +120,8 @@ fn apply(
             store.claim("A", now_ms, &Capacity::of(*limit))?;
         }
         Step::Append(ids) => {
-            let entries: Vec<_> = ids.iter().map(|id| entry(id, "A", now_ms)).collect();
+            let entries = ids.iter().map(|id| entry(id, "A", now_ms).into());
+            let entries: Vec<_> = entries.collect();
             store.append(&entries)?.unwrap();
             for id in ids {
                 let id = id.split('/').next().unwrap().to_owned();
@@ -357,7 +358,7 @@ fn a_disk_without_room_refuses_and_recovers() {
         let mut large = entry(&id, "A", 10);
         large.body = vec![7; 10_000].into();
         store.begin().unwrap();
-        let done = store.append(&[large]).and_then(|appended| {
+        let done = store.append(&[large.into()]).and_then(|appended| {
             appended.unwrap();
             store.commit()
         });
@@ -376,7 +377,10 @@ fn a_disk_without_room_refuses_and_recovers() {
     assert_eq!(expected.accepted, stored.len() as u64);
     disk.set_room(None);
     store.begin().unwrap();
-    store.append(&[entry("later", "A", 10)]).unwrap().unwrap();
+    store
+        .append(&[entry("later", "A", 10).into()])
+        .unwrap()
+        .unwrap();
     store.commit().unwrap();
     assert_eq!(read(&store).unwrap().accepted, stored.len() as u64 + 1);
 }

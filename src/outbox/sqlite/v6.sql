@@ -1,0 +1,2 @@
+-- Schema 6: the checksum of an event is one of its parts first, then of its place and its endpoints.
+-- Those that are here keep theirs; a callgate of schema 5 would take new ones for damaged.
