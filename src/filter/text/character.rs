@@ -60,14 +60,14 @@ const CYRILLIC_BLOCKS: [(u32, u32); 7] = [
 ];
 
 /// Blocks of the other scripts that write blanks between words.
-const WORD_BLOCKS: [(u32, u32); 27] = [
+const WORD_BLOCKS: [(u32, u32); 30] = [
     (0x0530, 0x07FF),
     (0x0800, 0x0963),
     (0x0966, 0x0DFF),
     (0x10A0, 0x10FF),
     (0x1200, 0x139F),
     (0x13A0, 0x16FF),
-    (0x1820, 0x18AF),
+    (0x1800, 0x18FF),
     (0x1C50, 0x1C7F),
     (0x1C90, 0x1CBF),
     (0x1CD0, 0x1CFF),
@@ -86,13 +86,16 @@ const WORD_BLOCKS: [(u32, u32); 27] = [
     (0x10570, 0x105BF),
     (0x10A00, 0x10AFF),
     (0x10C80, 0x10DFF),
+    (0x10EC0, 0x10EFF),
     (0x11000, 0x11FFF),
+    (0x1E000, 0x1E02F),
+    (0x1E7E0, 0x1E7FF),
     (0x1E900, 0x1EEFF),
 ];
 
 /// The scripts whose marks are letters (vowels, tones, the sign that silences a vowel), as blocks.
 /// A script has one number, however many blocks it has.
-const SIGN_BLOCKS: [(u32, u32, u8); 38] = [
+const SIGN_BLOCKS: [(u32, u32, u8); 68] = [
     (0x0780, 0x07BF, 1),
     (0x07C0, 0x07FF, 2),
     (0x0900, 0x0950, 3),
@@ -124,6 +127,7 @@ const SIGN_BLOCKS: [(u32, u32, u8); 38] = [
     (0x1C00, 0x1C4F, 28),
     (0xA800, 0xA82F, 29),
     (0xA880, 0xA8DF, 30),
+    (0xA8E0, 0xA8FF, 3),
     (0xA900, 0xA92D, 31),
     (0xA930, 0xA95F, 32),
     (0xA980, 0xA9DF, 33),
@@ -131,6 +135,35 @@ const SIGN_BLOCKS: [(u32, u32, u8); 38] = [
     (0xAA00, 0xAA5F, 34),
     (0xAA60, 0xAA7F, 16),
     (0xAA80, 0xAADF, 35),
+    (0x11000, 0x1107F, 36),
+    (0x11080, 0x110CF, 37),
+    (0x11100, 0x1114F, 38),
+    (0x11150, 0x1117F, 39),
+    (0x11180, 0x111DF, 40),
+    (0x11200, 0x1124F, 41),
+    (0x11280, 0x112AF, 42),
+    (0x112B0, 0x112FF, 43),
+    (0x11300, 0x1137F, 44),
+    (0x11380, 0x113FF, 45),
+    (0x11400, 0x1147F, 46),
+    (0x11480, 0x114DF, 47),
+    (0x11580, 0x115FF, 48),
+    (0x11600, 0x1165F, 49),
+    (0x11680, 0x116CF, 50),
+    (0x11700, 0x1174F, 51),
+    (0x11800, 0x1184F, 52),
+    (0x11900, 0x1195F, 53),
+    (0x119A0, 0x119FF, 54),
+    (0x11A00, 0x11A4F, 55),
+    (0x11A50, 0x11AAF, 56),
+    (0x11B00, 0x11B5F, 3),
+    (0x11B60, 0x11B7F, 40),
+    (0x11C00, 0x11C6F, 57),
+    (0x11C70, 0x11CBF, 58),
+    (0x11D00, 0x11D5F, 59),
+    (0x11D60, 0x11DAF, 60),
+    (0x11EE0, 0x11EFF, 61),
+    (0x11F00, 0x11F5F, 62),
 ];
 
 /// Characters that take no room on the screen, or nothing but room: control characters but TAB
@@ -230,9 +263,6 @@ pub(super) fn sign_script(c: char) -> Option<u8> {
     if point < 0x780 {
         return None;
     }
-    if (0x11000..=0x11FFF).contains(&point) {
-        return Some(99);
-    }
     let after = SIGN_BLOCKS.partition_point(|(start, _, _)| *start <= point);
     let (_, last, script) = SIGN_BLOCKS[after.checked_sub(1)?];
     (point <= last).then_some(script)
@@ -241,6 +271,12 @@ pub(super) fn sign_script(c: char) -> Option<u8> {
 /// A mark that is a letter where it stands on a letter of its own script.
 pub(super) fn is_sign_mark(c: char) -> bool {
     is_combining_mark(c) && sign_script(c).is_some()
+}
+
+/// A letter, or a mark, on which a mark of its script is a letter too; digits, punctuation and what
+/// Unicode has not given out bear none.
+pub(super) fn bears_signs(c: char) -> bool {
+    c.is_alphabetic() || is_combining_mark(c)
 }
 
 /// A mark that is a letter, or takes room like one.

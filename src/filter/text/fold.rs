@@ -232,7 +232,8 @@ impl FoldTable {
                 let script = letter.and_then(character::sign_script);
                 let fits = script.is_some()
                     && letter != sign_char
-                    && script == sign_char.and_then(character::sign_script);
+                    && script == sign_char.and_then(character::sign_script)
+                    && letter.is_some_and(character::bears_signs);
                 if !fits {
                     return 0;
                 }

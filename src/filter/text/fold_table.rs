@@ -27,7 +27,7 @@ const PAGE: usize = 256;
 ///
 /// Left out: the Han characters that [`Folder::han`] knows, and punctuation and symbols that only
 /// have a kind of noise.
-const CHANGING: [(u32, u32); 36] = [
+const CHANGING: [(u32, u32); 37] = [
     (0x0000, 0x232A),
     (0x2460, 0x24FF),
     (0x2776, 0x2800),
@@ -57,6 +57,7 @@ const CHANGING: [(u32, u32); 36] = [
     (0x1DF00, 0x1E149),
     (0x1E2AE, 0x1E2F9),
     (0x1E4EC, 0x1E6F5),
+    (0x1E7E0, 0x1E7FE),
     (0x1E8D0, 0x1E959),
     (0x1EE00, 0x1EEBB),
     (0x1F100, 0x1F251),

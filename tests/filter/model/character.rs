@@ -27,7 +27,8 @@ pub fn is_word_letter(c: char) -> bool {
     let script = match c {
         // Marks that several scripts share.
         '\u{61A}' | '\u{640}' | '\u{64B}'..='\u{655}' | '\u{670}' => S::Arabic,
-        '\u{951}'..='\u{954}' => S::Devanagari,
+        '\u{951}'..='\u{954}' | '\u{1CD0}'..='\u{1CFF}' => S::Devanagari,
+        '\u{1133B}' => S::Grantha,
         _ => c.script(),
     };
     let writes_blanks = matches!(
@@ -56,6 +57,60 @@ pub fn is_word_letter(c: char) -> bool {
             | S::Glagolitic
             | S::Canadian_Aboriginal
             | S::Tifinagh
+            | S::Adlam
+            | S::Ahom
+            | S::Bhaiksuki
+            | S::Brahmi
+            | S::Chakma
+            | S::Deseret
+            | S::Dives_Akuru
+            | S::Dogra
+            | S::Garay
+            | S::Grantha
+            | S::Gunjala_Gondi
+            | S::Hanifi_Rohingya
+            | S::Kaithi
+            | S::Kawi
+            | S::Kharoshthi
+            | S::Khojki
+            | S::Khudawadi
+            | S::Mahajani
+            | S::Makasar
+            | S::Mandaic
+            | S::Manichaean
+            | S::Marchen
+            | S::Masaram_Gondi
+            | S::Meetei_Mayek
+            | S::Modi
+            | S::Mongolian
+            | S::Multani
+            | S::Nandinagari
+            | S::Newa
+            | S::Ogham
+            | S::Ol_Chiki
+            | S::Old_Hungarian
+            | S::Old_North_Arabian
+            | S::Old_South_Arabian
+            | S::Osage
+            | S::Osmanya
+            | S::Pau_Cin_Hau
+            | S::Phags_Pa
+            | S::Runic
+            | S::Samaritan
+            | S::Sharada
+            | S::Shavian
+            | S::Siddham
+            | S::Sora_Sompeng
+            | S::Soyombo
+            | S::Sunuwar
+            | S::Syloti_Nagri
+            | S::Takri
+            | S::Tirhuta
+            | S::Tolong_Siki
+            | S::Tulu_Tigalari
+            | S::Vithkuqi
+            | S::Warang_Citi
+            | S::Zanabazar_Square
     );
     let of_room = c.general_category() == GeneralCategory::SpacingMark;
     let greek = matches!(c, '\u{3E2}'..='\u{3EF}');
@@ -65,7 +120,10 @@ pub fn is_word_letter(c: char) -> bool {
 /// The script of a character, if marks are letters in that script.
 pub fn sign_script(c: char) -> Option<Script> {
     use Script as S;
-    let script = c.script();
+    let script = match c {
+        '\u{A9CF}' => S::Javanese,
+        _ => c.script(),
+    };
     matches!(
         script,
         S::Thaana
@@ -87,6 +145,49 @@ pub fn sign_script(c: char) -> Option<Script> {
             | S::Khmer
             | S::Balinese
             | S::Javanese
+            | S::Tagalog
+            | S::Hanunoo
+            | S::Buhid
+            | S::Tagbanwa
+            | S::Limbu
+            | S::Buginese
+            | S::Tai_Tham
+            | S::Sundanese
+            | S::Batak
+            | S::Lepcha
+            | S::Syloti_Nagri
+            | S::Saurashtra
+            | S::Kayah_Li
+            | S::Rejang
+            | S::Cham
+            | S::Tai_Viet
+            | S::Brahmi
+            | S::Kaithi
+            | S::Chakma
+            | S::Mahajani
+            | S::Sharada
+            | S::Khojki
+            | S::Multani
+            | S::Khudawadi
+            | S::Grantha
+            | S::Tulu_Tigalari
+            | S::Newa
+            | S::Tirhuta
+            | S::Siddham
+            | S::Modi
+            | S::Takri
+            | S::Ahom
+            | S::Dogra
+            | S::Dives_Akuru
+            | S::Nandinagari
+            | S::Zanabazar_Square
+            | S::Soyombo
+            | S::Bhaiksuki
+            | S::Marchen
+            | S::Masaram_Gondi
+            | S::Gunjala_Gondi
+            | S::Makasar
+            | S::Kawi
     )
     .then_some(script)
 }

@@ -8,7 +8,8 @@ use unicode_script::{Script, UnicodeScript};
 use callgate::filter::{Confusables, Marks, Options, SkipClasses};
 
 use super::character::{
-    is_invisible, is_latin, is_letter, is_mark, is_regional, is_word_letter, noise, sign_script,
+    is_combining, is_invisible, is_latin, is_letter, is_mark, is_regional, is_word_letter, noise,
+    sign_script,
 };
 use super::code_point::{CodePoints, Kind, Lookalike, is_nukta};
 
@@ -161,8 +162,7 @@ fn step(
         }
         Effect::Sign => {
             let last = symbols.last().filter(|last| last.looks.is_none());
-            let fits =
-                last.is_some_and(|last| last.c != c && sign_script(last.c) == sign_script(c));
+            let fits = last.is_some_and(|last| bears(last.c, c));
             if fits {
                 push(symbols, c, at, vec![(c, None)]);
             }
@@ -177,9 +177,7 @@ fn step(
             let falls = sign.is_some_and(|sign| {
                 options.marks != Marks::Off
                     && sign_script(sign).is_some()
-                    && !last.is_some_and(|last| {
-                        last.c != sign && sign_script(last.c) == sign_script(sign)
-                    })
+                    && !last.is_some_and(|last| bears(last.c, sign))
             });
             if falls {
                 pieces.remove(0);
@@ -192,6 +190,13 @@ fn step(
         }
     }
     1
+}
+
+/// A sign is one on this letter, or on this mark, of its script; another of it is a pile.
+fn bears(last: char, sign: char) -> bool {
+    last != sign
+        && sign_script(last) == sign_script(sign)
+        && (last.is_alphabetic() || is_combining(last))
 }
 
 /// A run of regional indicators: a row of flags, or letters.

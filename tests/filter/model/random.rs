@@ -424,17 +424,12 @@ impl RandomList {
     }
 }
 
-/// Any character but the letters of scripts of which the model knows nothing.
-fn known(rng: &mut Rng) -> char {
-    loop {
-        let c = match rng.bool() {
-            true => rng.char('\0'..'\u{3100}'),
-            false => rng.char(..),
-        };
-        let odd = matches!(c, '\u{700}'..='\u{8FF}' | '\u{1680}'..='\u{1CFF}' | '\u{A000}'..='\u{ABFF}' | '\u{10000}'..='\u{1D0FF}' | '\u{1DF00}'..='\u{1EFFF}');
-        if !odd {
-            return c;
-        }
+/// Any character, those of the plane that most texts keep to more often.
+fn any(rng: &mut Rng) -> char {
+    match rng.u8(0..4) {
+        0 | 1 => rng.char('\0'..'\u{3100}'),
+        2 => rng.char('\u{A000}'..'\u{12000}'),
+        _ => rng.char(..),
     }
 }
 
@@ -446,6 +441,9 @@ fn word(rng: &mut Rng) -> String {
     if rng.u8(0..3) == 0 {
         return one(rng, &WORDS).to_owned();
     }
+    if rng.u8(0..12) == 0 {
+        return of_one_block(rng);
+    }
     let alphabet = ALPHABETS[rng.usize(0..ALPHABETS.len())];
     let letters = (0..rng.usize(1..=4)).map(|_| one(rng, alphabet));
     let word: String = letters.collect();
@@ -456,6 +454,13 @@ fn word(rng: &mut Rng) -> String {
         2 => disguised(rng, &word),
         _ => word,
     }
+}
+
+/// Characters that stand beside each other in Unicode: letters, vowels and digits of one script.
+fn of_one_block(rng: &mut Rng) -> String {
+    let first = u32::from(any(rng)) & !0x3F;
+    let chars = (0..rng.usize(1..=3)).map(|_| first + rng.u32(0..0x40));
+    chars.filter_map(char::from_u32).collect()
 }
 
 /// A phrase around one of the words, or a piece of one.
@@ -475,7 +480,7 @@ fn text(rng: &mut Rng, words: &[String]) -> String {
         match rng.u8(0..8) {
             0 => text.push_str(one(rng, &OTHERS)),
             1 => text.push_str(one(rng, &NOISE)),
-            2 => text.push(known(rng)),
+            2 => text.push(any(rng)),
             3 => {
                 let hidden = disguised(rng, &rng.clone().choice(words).expect("words").clone());
                 let turned: String = hidden.chars().rev().collect();
