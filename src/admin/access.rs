@@ -8,10 +8,11 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, Method, header};
 
-use super::acts::{self, Act};
+use super::acts::{self, Asked};
 use super::doors::Door;
 use super::refusal::Refusal;
 use super::who::Who;
+use crate::audit::Audit;
 use crate::operators::Capability;
 use crate::policy::Digest;
 use crate::server::{
@@ -32,6 +33,7 @@ pub(super) struct Guard {
     pub(super) doors: Vec<Door>,
     pub(super) hosts: Arc<Hosts>,
     pub(super) access: Access,
+    pub(super) audit: Arc<Audit>,
 }
 
 /// Lets a request through to its route, or answers it.
@@ -42,26 +44,34 @@ pub(super) async fn admit(
 ) -> Response {
     let from = request.extensions().get().map(Peer::address);
     let (parts, body) = request.into_parts();
-    let judged = guard.judge(&parts, from);
+    let judged = guard.judge(&parts);
     match judged {
-        Ok(who) => {
+        Ok((who, capability)) => {
             request = Request::from_parts(parts, body);
-            request.extensions_mut().insert(who);
+            request.extensions_mut().insert(Asked {
+                audit: Arc::clone(&guard.audit),
+                who,
+                from,
+                capability,
+            });
             next.run(request).await
         }
-        Err(refusal) => refusal.answer(&parts),
+        Err(refusal) => {
+            guard.note(&refusal, &parts, from);
+            refusal.answer(&parts)
+        }
     }
 }
 
 impl Guard {
-    /// Who asks, where it may do what it asks for.
-    fn judge(&self, parts: &http::request::Parts, from: Option<IpAddr>) -> Result<Who, Refusal> {
+    /// Who asks, where it may do what it asks for, and what that takes.
+    fn judge(&self, parts: &http::request::Parts) -> Result<(Who, Capability), Refusal> {
         let path = parts.uri.path();
         let door = self.find(&parts.method, path)?;
         // A path that leads nowhere is told to those alone who may see what there is.
         let capability = door.map_or(Capability::View, |door| door.capability);
         let who = match capability {
-            Capability::Watch => return Ok(Who::Nobody),
+            Capability::Watch => return Ok((Who::Nobody, capability)),
             _ => self.who(parts, door)?,
         };
         if !who.may(capability) {
@@ -70,15 +80,26 @@ impl Guard {
                 who => Refusal::Forbidden(who, capability),
             });
         }
-        let Some(door) = door else {
-            return Err(Refusal::Nothing);
-        };
-        if door.changes() {
-            let what = door.path;
-            let who = &who;
-            acts::record(&Act { who, from, what }).map_err(Refusal::Unkept)?;
+        match door {
+            Some(_) => Ok((who, capability)),
+            None => Err(Refusal::Nothing),
         }
-        Ok(who)
+    }
+
+    /// Records who was not let in. What is not there is nobody's act.
+    fn note(&self, refusal: &Refusal, parts: &http::request::Parts, from: Option<IpAddr>) {
+        let path = parts.uri.path();
+        let who = match refusal {
+            Refusal::Method | Refusal::Nothing => return,
+            Refusal::Forbidden(who, _) => who,
+            _ => &Who::Nobody,
+        };
+        // Of a path that leads nowhere nothing is kept: it may be a secret at the wrong port.
+        let door = self.doors.iter().find(|door| door.path == path);
+        let target = door.map_or("a path that leads nowhere", |door| door.path);
+        let capability = door.map(|door| door.capability);
+        let why = refusal.why(target);
+        acts::refused(&self.audit, who, from, capability, target, &why);
     }
 
     /// The line of the table; `None` for a path that leads nowhere. What stands in the table is

@@ -47,16 +47,6 @@ pub struct Door {
     pub is_order: bool,
 }
 
-impl Door {
-    /// Whether it is for more than looking at something.
-    pub(super) fn changes(&self) -> bool {
-        match self.is_order {
-            true => !matches!(self.capability, Capability::View | Capability::Text),
-            false => self.method != Method::GET,
-        }
-    }
-}
-
 /// The whole table; `/metrics` is one of the pages that take nothing, or not.
 pub fn doors(metrics_open: bool) -> Vec<Door> {
     let pages = Page::VARIANTS.iter().map(|page| {

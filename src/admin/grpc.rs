@@ -3,9 +3,12 @@
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
+use super::acts::Asked;
 use super::shown::Admin;
-use super::{outbox, status};
+use super::{orders, outbox, status};
+use crate::audit::{Act, Begun};
 use crate::callback::preview;
+use crate::operators::Capability;
 use crate::policy::Version;
 use crate::proto::v1;
 use crate::proto::v1::admin_service_server::{AdminService, AdminServiceServer};
@@ -49,11 +52,26 @@ impl AdminService for AdminApi {
 
     async fn reload(
         &self,
-        _: Request<v1::ReloadRequest>,
+        request: Request<v1::ReloadRequest>,
     ) -> Result<Response<v1::ReloadResponse>, Status> {
+        let asked = Asked::of(&request)?;
+        let begun = asked.begin(Act::new("policy.reload", asked.who())).await?;
         let policies = self.admin.policies.clone();
         // Reading and compiling block; a worker of the server must not.
-        let reloaded = tokio::task::spawn_blocking(move || policies.reload())
+        let reload = move || {
+            let reloaded = policies.reload();
+            match reloaded
+                .problems
+                .iter()
+                .filter(|problem| problem.severity == Severity::Error)
+                .count()
+            {
+                0 => begun.done(),
+                errors => begun.failed(&format!("the files have {errors} error(s)")),
+            }
+            reloaded
+        };
+        let reloaded = tokio::task::spawn_blocking(reload)
             .await
             .map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(v1::ReloadResponse {
@@ -109,9 +127,21 @@ impl AdminService for AdminApi {
         &self,
         request: Request<v1::DeadLettersRequest>,
     ) -> Result<Response<v1::DeadLettersResponse>, Status> {
+        let asked = Asked::of(&request)?;
         let request = request.into_inner();
         self.check(request.filter.as_ref()).await?;
+        let shown = request
+            .show
+            .then(|| orders::show_dead(asked.who(), &request));
+        if let Some(act) = &shown {
+            asked.must(Capability::Text, act.clone())?;
+        }
         let page = outbox::dead(&*self.admin.outbox, request).await?;
+        if let Some(act) = shown.filter(|_| !page.letters.is_empty()) {
+            asked
+                .record(act.count("events", page.letters.len() as u64))
+                .await?;
+        }
         Ok(Response::new(page))
     }
 
@@ -131,14 +161,18 @@ impl AdminService for AdminApi {
         &self,
         request: Request<v1::ReplayDeadRequest>,
     ) -> Result<Response<Self::ReplayDeadStream>, Status> {
+        let asked = Asked::of(&request)?;
         let request = request.into_inner();
         self.check(request.filter.as_ref()).await?;
+        let act = orders::replay(asked.who(), &request);
+        let counts_only = request.dry_run;
         let outbox = self.admin.outbox.clone();
-        Ok(Response::new(outbox::replay(
-            outbox,
-            request,
-            self.admin.clock,
-        )?))
+        let progress = outbox::replay(outbox, request, self.admin.clock)?;
+        if counts_only {
+            return Ok(Response::new(progress));
+        }
+        let begun = asked.begin(act).await?;
+        Ok(Response::new(orders::audited(progress, begun)))
     }
 
     type DiscardEventsStream = BoxStream<'static, Result<v1::OutboxProgress, Status>>;
@@ -147,23 +181,39 @@ impl AdminService for AdminApi {
         &self,
         request: Request<v1::DiscardEventsRequest>,
     ) -> Result<Response<Self::DiscardEventsStream>, Status> {
+        let asked = Asked::of(&request)?;
         let request = request.into_inner();
         self.check(request.filter.as_ref()).await?;
+        let act = orders::discard(asked.who(), &request);
+        let counts_only = request.dry_run;
         let outbox = self.admin.outbox.clone();
-        Ok(Response::new(outbox::discard(
-            outbox,
-            request,
-            self.admin.clock,
-        )?))
+        let progress = outbox::discard(outbox, request, self.admin.clock)?;
+        if counts_only {
+            return Ok(Response::new(progress));
+        }
+        let begun = asked.begin(act).await?;
+        Ok(Response::new(orders::audited(progress, begun)))
     }
 
     async fn pending_events(
         &self,
         request: Request<v1::PendingEventsRequest>,
     ) -> Result<Response<v1::PendingEventsResponse>, Status> {
+        let asked = Asked::of(&request)?;
         let request = request.into_inner();
         self.check(request.filter.as_ref()).await?;
+        let shown = request
+            .show
+            .then(|| orders::show_pending(asked.who(), &request));
+        if let Some(act) = &shown {
+            asked.must(Capability::Text, act.clone())?;
+        }
         let page = outbox::pending(&*self.admin.outbox, request).await?;
+        if let Some(act) = shown.filter(|_| !page.events.is_empty()) {
+            asked
+                .record(act.count("events", page.events.len() as u64))
+                .await?;
+        }
         Ok(Response::new(page))
     }
 
@@ -173,14 +223,13 @@ impl AdminService for AdminApi {
         &self,
         request: Request<v1::RetryPendingRequest>,
     ) -> Result<Response<Self::RetryPendingStream>, Status> {
+        let asked = Asked::of(&request)?;
         let request = request.into_inner();
         self.check(request.filter.as_ref()).await?;
+        let begun = asked.begin(orders::retry(asked.who(), &request)).await?;
         let outbox = self.admin.outbox.clone();
-        Ok(Response::new(outbox::retry(
-            outbox,
-            request,
-            self.admin.clock,
-        )))
+        let progress = outbox::retry(outbox, request, self.admin.clock);
+        Ok(Response::new(orders::audited(progress, begun)))
     }
 
     async fn rooms(
@@ -204,35 +253,51 @@ impl AdminService for AdminApi {
         &self,
         request: Request<v1::SetRoomRequest>,
     ) -> Result<Response<v1::Room>, Status> {
+        let asked = Asked::of(&request)?;
         let v1::SetRoomRequest {
             id,
             webhook,
             bot_state,
         } = request.into_inner();
+        // Not the URL: whoever has it can often speak for the bot.
+        let act = Act::new("rooms.set", asked.who()).on(format!("room `{id}`"));
+        let begun = asked.begin(act).await?;
         let rooms = self.admin.rooms.clone();
         let set = move || rooms.set(&id, &webhook, bot_state.as_deref());
-        Ok(Response::new(room(on_disk(set).await?)))
+        Ok(Response::new(room(on_disk(begun, set).await?)))
     }
 
     async fn remove_room(
         &self,
         request: Request<v1::RemoveRoomRequest>,
     ) -> Result<Response<v1::RemoveRoomResponse>, Status> {
+        let asked = Asked::of(&request)?;
         let id = request.into_inner().id;
+        let act = Act::new("rooms.remove", asked.who()).on(format!("room `{id}`"));
+        let begun = asked.begin(act).await?;
         let rooms = self.admin.rooms.clone();
         let removing = id.clone();
-        match on_disk(move || rooms.remove(&removing)).await? {
+        match on_disk(begun, move || rooms.remove(&removing)).await? {
             true => Ok(Response::new(v1::RemoveRoomResponse {})),
             false => Err(Status::not_found(format!("no room `{id}` is kept"))),
         }
     }
 }
 
-/// Runs what writes to the rooms' file away from the server's workers.
+/// Runs what writes to the rooms' file away from the server's workers, and records how it ended.
 async fn on_disk<T: Send + 'static>(
+    begun: Begun,
     order: impl FnOnce() -> Result<T, RoomsError> + Send + 'static,
 ) -> Result<T, Status> {
-    let done = tokio::task::spawn_blocking(order)
+    let recorded = move || {
+        let done = order();
+        match &done {
+            Ok(_) => begun.done(),
+            Err(error) => begun.failed(&error.to_string()),
+        }
+        done
+    };
+    let done = tokio::task::spawn_blocking(recorded)
         .await
         .map_err(|error| Status::internal(error.to_string()))?;
     done.map_err(|error| match error {

@@ -4,7 +4,7 @@
 //! Leaves alone: message traffic (`server`).
 //!
 //! Order, downward: `pages`, `grpc`, `metrics`, `status`, `shown`, `access`, `refusal`, `acts`, `doors`,
-//! `who`, `certificates`, `observed`, `outbox`.
+//! `who`, `certificates`, `observed`, `orders`, `outbox`.
 
 mod access;
 mod acts;
@@ -13,6 +13,7 @@ pub mod doors;
 mod grpc;
 mod metrics;
 mod observed;
+pub mod orders;
 pub mod outbox;
 mod pages;
 mod refusal;

@@ -26,6 +26,7 @@ pub fn router(admin: Admin) -> Result<Router, String> {
         doors: doors(admin.metrics_open),
         hosts: Arc::clone(&admin.hosts),
         access: admin.access.clone(),
+        audit: Arc::clone(&admin.audit),
     };
     let service = grpc::admin_service(admin.clone());
     let orders = server::reflection(Routes::new(service), &["callgate.v1.AdminService"])?;

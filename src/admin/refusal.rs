@@ -24,8 +24,6 @@ pub(super) enum Refusal {
     Method,
     /// There is no such path.
     Nothing,
-    /// What cannot be kept is not done.
-    Unkept(String),
 }
 
 impl Refusal {
@@ -58,7 +56,6 @@ impl Refusal {
             Refusal::Unknown => StatusCode::UNAUTHORIZED,
             Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::Nothing => StatusCode::NOT_FOUND,
-            Refusal::Unkept(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -69,11 +66,10 @@ impl Refusal {
             }
             Refusal::Unknown => Status::unauthenticated(why),
             Refusal::Method | Refusal::Nothing => Status::unimplemented(why),
-            Refusal::Unkept(_) => Status::unavailable(why),
         }
     }
 
-    fn why(&self, path: &str) -> String {
+    pub(super) fn why(&self, path: &str) -> String {
         match self {
             Refusal::Host(why) => why.clone(),
             Refusal::Foreign(why) => (*why).to_owned(),
@@ -85,7 +81,6 @@ impl Refusal {
             }
             Refusal::Method => format!("{path} is not asked for with this method"),
             Refusal::Nothing => format!("nothing is served at {path}"),
-            Refusal::Unkept(why) => format!("nothing was done, because it cannot be kept: {why}"),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Who asks at the operators' port.
 
 use std::fmt;
+use std::net::IpAddr;
 
+use crate::audit;
 use crate::operators::{Capability, Grant};
 
 /// Who asks, as far as it is known. It stands beside every request that is let in.
@@ -20,6 +22,17 @@ impl Who {
             || matches!(capability, Capability::Watch | Capability::Enter),
             |grant| grant.allows(capability),
         )
+    }
+
+    /// As what it stands in the audit.
+    pub(super) fn in_audit(&self, from: Option<IpAddr>) -> audit::Who {
+        let is_here = from.is_some_and(|from| from.to_canonical().is_loopback());
+        match self {
+            Who::Nobody => audit::Who::Nobody,
+            Who::Anyone if is_here => audit::Who::Loopback,
+            Who::Anyone => audit::Who::Anyone,
+            Who::CommandLine => audit::Who::Cli { uid: None },
+        }
     }
 
     /// `None`: it may nothing that somebody must be known for.

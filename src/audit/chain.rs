@@ -48,11 +48,11 @@ pub fn read(folder: &Path, mut each: impl FnMut(Record)) -> io::Result<Vec<Strin
     Ok(unreadable)
 }
 
-/// Checks a chain from end to end. `noted` is a head that was seen elsewhere: its record must be
-/// there.
+/// Checks a chain from end to end. `noted` are heads that were seen elsewhere, with who says so:
+/// their records must be there.
 ///
 /// Errors: a file cannot be read.
-pub fn verify(folder: &Path, noted: Option<&Head>) -> io::Result<Found> {
+pub fn verify(folder: &Path, noted: &[(Head, &str)]) -> io::Result<Found> {
     let mut checks = Checks::default();
     let mut locked = Locked::for_reading(folder)?;
     let file = folder.join("head");
@@ -61,8 +61,8 @@ pub fn verify(folder: &Path, noted: Option<&Head>) -> io::Result<Found> {
         Some(locked) => locked.head()?,
     };
     let file = file.display();
-    if let Some(noted) = noted {
-        checks.expect(noted.clone(), "the head that was noted".to_owned());
+    for (head, says) in noted {
+        checks.expect(head.clone(), (*says).to_owned());
     }
     if let Some(head) = &head {
         checks.expect(head.clone(), format!("`{file}`"));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// Records at once, after a rest.
 const BURST: u32 = 20;
 /// Then one in this time.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_secs(600);
 /// Kinds of acts that are told apart; there are fewer.
 const KINDS_MAX: usize = 64;
 

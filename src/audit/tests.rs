@@ -54,7 +54,7 @@ fn only_segment(folder: &Path) -> PathBuf {
 }
 
 fn problems(folder: &Path) -> Vec<String> {
-    verify(folder, None).unwrap().problems
+    verify(folder, &[]).unwrap().problems
 }
 
 /// The lines of a chain of six after an edit, and a part of what is said of them.
@@ -73,7 +73,7 @@ fn check(edit: impl FnOnce(&mut Vec<String>), expected: &str) {
 #[test]
 fn a_chain_that_nobody_touched_is_whole_and_says_what_was_done() {
     let (_directory, folder, head) = chain(6);
-    let found = verify(&folder, Some(&head)).unwrap();
+    let found = verify(&folder, &[(head.clone(), "a note")]).unwrap();
     assert!(found.problems.is_empty() && found.notes.is_empty());
     assert_eq!((found.records, found.first), (6, Some(1)));
     assert_eq!(found.last, Some(head));
@@ -201,7 +201,12 @@ fn what_is_missing_stays_missing_however_much_is_recorded_after() {
     drop(locked);
     assert!(problems(&folder).is_empty());
     let noted = running.head().unwrap();
-    assert!(!verify(&folder, Some(&noted)).unwrap().problems.is_empty());
+    assert!(
+        !verify(&folder, &[(noted, "a note")])
+            .unwrap()
+            .problems
+            .is_empty()
+    );
     running.record(act(7)).unwrap();
     let all = problems(&folder).join("\n");
     assert!(
@@ -241,7 +246,7 @@ fn half_a_record_of_a_process_that_ended_is_taken_away() {
     let file = only_segment(&folder);
     let good = fs::read_to_string(&file).unwrap();
     fs::write(&file, good.clone() + "{\"number\":4,\"at\"").unwrap();
-    let found = verify(&folder, None).unwrap();
+    let found = verify(&folder, &[]).unwrap();
     assert_eq!((found.problems.len(), found.notes.len()), (0, 1));
     audit(directory.path()).record(act(4)).unwrap();
     assert!(problems(&folder).is_empty());
@@ -258,7 +263,7 @@ fn several_processes_add_to_one_chain() {
                 .spawn(move || (0..20).for_each(|number| drop(audit.record(act(number)).unwrap())));
         }
     });
-    let found = verify(&settings(directory.path()).folder, None).unwrap();
+    let found = verify(&settings(directory.path()).folder, &[]).unwrap();
     assert!(found.problems.is_empty(), "{:?}", found.problems);
     assert_eq!(found.records, 40);
 }
@@ -282,7 +287,7 @@ fn old_records_are_cut_off_in_whole_segments_and_the_rest_is_whole() {
     let cut = journal.cut(today).unwrap();
     assert!((75..=100).contains(&cut), "{cut}");
     assert_eq!(segments(&folder).unwrap().len(), count - 3);
-    let found = verify(&folder, None).unwrap();
+    let found = verify(&folder, &[]).unwrap();
     assert!(found.problems.is_empty(), "{:?}", found.problems);
     assert_eq!(found.first, Some(cut + 1));
     assert_eq!(journal.cut(today).unwrap(), 0);
@@ -381,7 +386,7 @@ fn long_texts_and_details_are_cut_and_the_line_is_whole() {
         .record(act.with(serde_json::json!({ "names": long })))
         .unwrap();
     audit.record(self::act(2)).unwrap();
-    let found = verify(&settings(directory.path()).folder, None).unwrap();
+    let found = verify(&settings(directory.path()).folder, &[]).unwrap();
     assert_eq!((found.records, found.problems.len()), (2, 0));
 }
 

@@ -1,12 +1,16 @@
 //! The front door: what is to be recorded, and what then may be done.
 
+use std::io;
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::act::Act;
+use super::edits::{Edited, Kept};
 use super::journal::{AuditError, Journal, Settings};
 use super::record::{Head, Outcome, Record};
 use super::refusals::Refusals;
@@ -14,6 +18,9 @@ use crate::telemetry::Metrics;
 
 /// How often old records are looked for; whole files of them are cut off.
 const CUT_EVERY: Duration = Duration::from_secs(3600);
+
+/// When an edit that could not be recorded is tried again.
+const EDIT_AGAIN: Duration = Duration::from_secs(60);
 
 /// Where acts are recorded before they are done.
 #[derive(Debug)]
@@ -81,20 +88,24 @@ impl Audit {
     /// the next record has their number (`held_back`). A refusal stays one if it cannot be recorded.
     /// Blocks for the disk.
     pub fn refused(&self, act: Act, why: &str) {
-        let passed = self.lock_refusals().pass(&act.what, Instant::now());
-        let Some(held_back) = passed else { return };
-        let act = match held_back {
-            0 => act,
-            held_back => act.count("held_back", held_back),
-        };
-        // It was told and counted where it failed.
-        let _ = self.add(act, Outcome::Refused, why, None);
+        if let Some(act) = self.pass(act) {
+            // It was told and counted where it failed.
+            let _ = self.add(act, Outcome::Refused, why, None);
+        }
     }
 
     /// As [`Audit::refused`], and does not wait for it.
     pub fn refuse(self: &Arc<Self>, act: Act, why: impl Into<String>) {
+        let Some(act) = self.pass(act) else { return };
         let (audit, why) = (Arc::clone(self), why.into());
-        tokio::task::spawn_blocking(move || audit.refused(act, &why));
+        tokio::task::spawn_blocking(move || audit.add(act, Outcome::Refused, &why, None));
+    }
+
+    fn pass(&self, act: Act) -> Option<Act> {
+        match self.lock_refusals().pass(&act.what, Instant::now())? {
+            0 => Some(act),
+            held_back => Some(act.count("held_back", held_back)),
+        }
     }
 
     /// Cuts off what is older than it must be kept, now and then, until `stop`.
@@ -115,6 +126,43 @@ impl Audit {
             Ok(records) => info!(records, "old records of the audit were cut off"),
             Err(error) => self.fail(&error),
         }
+    }
+
+    /// Starts a thread that records the policies that it is told of, and ends when nobody can tell
+    /// it any more.
+    ///
+    /// Errors: the operating system gives no thread.
+    pub fn follow_policies(self: &Arc<Self>) -> io::Result<PolicyEdits> {
+        let (wake, woken) = mpsc::sync_channel(1);
+        let latest: Arc<Mutex<Option<Edited>>> = Arc::default();
+        let (audit, told) = (Arc::clone(self), Arc::clone(&latest));
+        let follow = move || {
+            let mut left = None;
+            while woken.recv_timeout(EDIT_AGAIN) != Err(RecvTimeoutError::Disconnected) {
+                let edited = told.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let Some(edited) = edited.or(left.take()) else {
+                    continue;
+                };
+                left = audit.edited(&edited).is_err().then_some(edited);
+            }
+        };
+        let thread = thread::Builder::new().name("audit-policy".to_owned());
+        thread.spawn(follow)?;
+        Ok(PolicyEdits { latest, wake })
+    }
+
+    fn edited(&self, edited: &Edited) -> Result<(), AuditError> {
+        let folder = self.settings().folder;
+        let now = Kept::of(edited);
+        let Some(act) = Kept::read(&folder).act(edited, &now) else {
+            return Ok(());
+        };
+        self.record(act)?;
+        now.write(&folder).map_err(|error| {
+            let error = AuditError::File { folder, error };
+            self.fail(&error);
+            error
+        })
     }
 
     /// The last record.
@@ -174,6 +222,23 @@ impl Audit {
 
     fn lock_error(&self) -> MutexGuard<'_, Option<String>> {
         self.error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Has each policy recorded that comes into force. What cannot be recorded now is recorded later: a
+/// policy is in force by its files alone.
+#[derive(Debug)]
+pub struct PolicyEdits {
+    latest: Arc<Mutex<Option<Edited>>>,
+    wake: SyncSender<()>,
+}
+
+impl PolicyEdits {
+    /// Waits for nothing. Of several in a moment the last is recorded, with all that changed.
+    pub fn tell(&self, edited: Edited) {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(edited);
+        // One that was woken already looks once more.
+        let _ = self.wake.try_send(());
     }
 }
 

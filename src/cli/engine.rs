@@ -6,6 +6,7 @@ use std::future::Future;
 use std::net::TcpListener;
 use std::num::NonZero;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -20,7 +21,7 @@ use super::engine_file::{connections_wanted, options_of};
 use super::signals;
 use super::start_text::Addresses;
 use crate::admin::{self, Access, Admin, Certificates, Observed, PortsTls};
-use crate::audit::Audit;
+use crate::audit::{Audit, Edited};
 use crate::callback::{Callbacks, HOP_HEADER};
 use crate::callers::Callers;
 use crate::clock::Clock;
@@ -201,8 +202,24 @@ impl Engine {
             follow_policy(snapshot, &callbacks, &metrics);
         };
         self.policies.follow(follow);
+        self.record_policies()?;
         Watch::start(self.policies.clone())
             .context("the thread that watches the policy files could not be started")
+    }
+
+    /// Has each policy that comes into force recorded, whoever edited it.
+    fn record_policies(&self) -> anyhow::Result<()> {
+        let edits = self.audit.follow_policies();
+        let edits = edits.context("the thread that records edits could not be started")?;
+        self.policies.follow_files(move |files, version| {
+            edits.tell(Edited {
+                folder: PathBuf::from(&files.root),
+                version: version.to_string(),
+                hash: version.hash.to_string(),
+                files: files.files.clone(),
+            });
+        });
+        Ok(())
     }
 
     /// Reads certificates again when they change.

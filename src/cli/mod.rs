@@ -3,11 +3,13 @@
 //! Exit codes are part of the contract: 0 done, 1 the input has errors or the answer is no,
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
-//! Order, downward: `serve`, `status`, `send`, `check`, `explain`, `fuzz`, `import`, `outbox`,
+//! Order, downward: `serve`, `status`, `send`, `check`, `explain`, `fuzz`, `import`, `outbox`, `audit`,
 //! `defaults`, `dialects`, `rooms`, `hash_token`, `recorded`, `explained`, `engine`, `client`, `reach`,
-//! `token`, `engine_file`, `at_rest`, `start_text`, `signals`, `files`, `output`, `exit`.
+//! `token`, `audited`, `engine_file`, `at_rest`, `start_text`, `signals`, `files`, `output`, `exit`.
 
 mod at_rest;
+mod audit;
+mod audited;
 mod check;
 mod client;
 mod defaults;
@@ -83,6 +85,8 @@ enum Command {
     Import(import::Args),
     /// See what waits in the outbox, and replay or discard dead events.
     Outbox(outbox::Args),
+    /// Who did what here, and whether any record of it was changed or taken away.
+    Audit(audit::Args),
     /// Print the SHA-256 of a caller's secret, or make a new one.
     HashToken(hash_token::Args),
     /// Print every setting with its default and its explanation.
@@ -110,6 +114,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Fuzz(args) => fuzz::run(&files, args),
         Command::Import(args) => import::run(&files, args),
         Command::Outbox(args) => outbox::run(&files, args),
+        Command::Audit(args) => audit::run(&files, args),
         Command::Defaults(args) => defaults::run(args),
         Command::Dialects(args) => dialects::run(args),
         Command::Rooms(args) => rooms::run(&files, args),

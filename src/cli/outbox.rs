@@ -148,8 +148,8 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     let done = client::block_on(async {
         let client = Client::find(files, args.server, &args.tls).await?;
         let done = client.run(&args.order, args.json).await;
-        if let Client::File(outbox, _) = client {
-            outbox.close().await;
+        if let Client::File(held) = client {
+            held.outbox.close().await;
         }
         done
     });

@@ -63,9 +63,11 @@ impl fmt::Debug for EngineCheck {
 
 type Follower = Box<dyn Fn(&Snapshot) + Send>;
 
-/// What must happen whenever another policy comes into force.
+type FilesFollower = Box<dyn Fn(&FileSet, &Version) + Send>;
+
+/// What must happen whenever another policy comes into force; and who is told of its files.
 #[derive(Default)]
-struct Followers(Vec<Follower>);
+struct Followers(Vec<Follower>, Option<FilesFollower>);
 
 impl fmt::Debug for Followers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,6 +118,20 @@ impl Policies {
         followers.0.push(Box::new(follower));
     }
 
+    /// Tells `follower` of the files of the policy in force, now and whenever another one comes into
+    /// force. It must neither reload nor wait for anything.
+    pub fn follow_files(&self, follower: impl Fn(&FileSet, &Version) + Send + 'static) {
+        let mut followers = self.lock_followers();
+        let version = &self.current().version;
+        // Files that were edited since are looked at soon.
+        if let Ok(files) = self.read_whole()
+            && policy::content_hash(&files, &self.context) == version.hash
+        {
+            follower(&files, version);
+        }
+        followers.1 = Some(Box::new(follower));
+    }
+
     /// Looks at the files now. Blocks while it reads and compiles: not for an async task.
     pub fn reload(&self) -> Reloaded {
         let followers = self.lock_followers();
@@ -133,7 +149,12 @@ impl Policies {
         let compiled = aside(|| policy::compile(&files, &self.context, number));
         *self.lock_outside() = paths(compiled.outside);
         match compiled.snapshot {
-            Some(snapshot) => self.take(snapshot, compiled.problems, &followers),
+            Some(snapshot) => {
+                if let Some(follower) = &followers.1 {
+                    follower(&files, &snapshot.version);
+                }
+                self.take(snapshot, compiled.problems, &followers)
+            }
             None => self.reject(&current.version, compiled.problems),
         }
     }

@@ -103,7 +103,7 @@ fn methods() -> BTreeMap<String, Vec<String>> {
 }
 
 /// Calls a method with an empty message; the error, if there is one.
-fn call(address: SocketAddr, path: &str, lines: &[(&str, &str)], host: &str) -> Option<Status> {
+pub fn call(address: SocketAddr, path: &str, lines: &[(&str, &str)], host: &str) -> Option<Status> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

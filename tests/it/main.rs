@@ -5,6 +5,7 @@
 
 mod at_rest;
 mod attacks;
+mod audit;
 mod breakers;
 mod busy;
 mod callers;

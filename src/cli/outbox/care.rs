@@ -1,6 +1,6 @@
 //! What is done with the file itself, damaged or not, while no server has it open.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,10 +8,13 @@ use anyhow::{anyhow, bail};
 use serde_json::json;
 
 use super::print::add_body;
+use crate::audit::{Act, Begun};
+use crate::cli::audited;
 use crate::cli::engine_file::load_config;
 use crate::cli::exit::EXIT_BAD_INPUT;
 use crate::cli::files::Files;
 use crate::cli::output::{self, plain};
+use crate::config::Config;
 use crate::outbox::{self, Exported, Inspection, Kind};
 
 /// Exit code 1 when something is damaged.
@@ -53,7 +56,17 @@ fn print_findings(seen: &Inspection) -> anyhow::Result<()> {
 pub(super) fn repair(files: &Files, json: bool) -> anyhow::Result<ExitCode> {
     let path = path(files)?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let done = outbox::repair_file(&path, since.as_millis() as u64)?;
+    let mut begun = begin(files, "outbox.repair", &path)?;
+    let done = match outbox::repair_file(&path, since.as_millis() as u64) {
+        Ok(done) => done,
+        Err(error) => {
+            begun.failed(&error.to_string());
+            return Err(error.into());
+        }
+    };
+    begun.counted("events", done.kept);
+    begun.counted("lost", done.lost);
+    begun.done();
     let old = done.old.as_ref().map(|old| old.display().to_string());
     if json {
         let line = json!({
@@ -81,12 +94,20 @@ pub(super) fn repair(files: &Files, json: bool) -> anyhow::Result<ExitCode> {
 
 pub(super) fn export(files: &Files) -> anyhow::Result<ExitCode> {
     let path = path(files)?;
-    let mut printed = Ok(());
+    let mut begun = begin(files, "outbox.export", &path)?;
+    let (mut printed, mut events) = (Ok(()), 0);
     let whole = outbox::export_file(&path, |event| {
         if printed.is_ok() {
+            events += 1;
             printed = output::line(&exported(&event));
         }
-    })?;
+    });
+    begun.counted("events", events);
+    match &whole {
+        Ok(_) => begun.done(),
+        Err(error) => begun.failed(&error.to_string()),
+    }
+    let whole = whole?;
     printed?;
     if !whole {
         let path = path.display();
@@ -107,12 +128,21 @@ fn exported(event: &Exported) -> String {
     line.to_string()
 }
 
-fn path(files: &Files) -> anyhow::Result<PathBuf> {
+fn begin(files: &Files, what: &'static str, path: &Path) -> anyhow::Result<Begun> {
+    let act = Act::new(what, audited::who()).on(path.display().to_string());
+    Ok(audited::open(&config(files)?).begin(act)?)
+}
+
+fn config(files: &Files) -> anyhow::Result<Config> {
     let env: Vec<_> = std::env::vars().collect();
-    let config = load_config(&files.policies, &env)?.map_err(|problems| {
+    load_config(&files.policies, &env)?.map_err(|problems| {
         let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
         anyhow!("{}", lines.join("\n"))
-    })?;
+    })
+}
+
+fn path(files: &Files) -> anyhow::Result<PathBuf> {
+    let config = config(files)?;
     if config.outbox.kind == Kind::Memory {
         bail!("`outbox.kind` is memory, so there is no file");
     }

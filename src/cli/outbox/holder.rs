@@ -5,7 +5,10 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 use futures_util::StreamExt;
 
+use crate::admin::orders as acts;
 use crate::admin::outbox as orders;
+use crate::audit::{Act, Audit, Begun};
+use crate::cli::audited;
 use crate::cli::client::{self, AdminClient};
 use crate::cli::engine_file::load_config;
 use crate::cli::files::Files;
@@ -20,7 +23,20 @@ use crate::telemetry::UsageLimits;
 /// Whoever has the outbox open: a server, or this command itself.
 pub(super) enum Client {
     Server(AdminClient),
-    File(Arc<dyn Outbox>, UsageLimits),
+    File(Held),
+}
+
+/// The file, opened by this command, and where it records what it does.
+pub(super) struct Held {
+    pub(super) outbox: Arc<dyn Outbox>,
+    limits: UsageLimits,
+    audit: Arc<Audit>,
+}
+
+impl Held {
+    async fn begin(&self, act: Act) -> anyhow::Result<Begun> {
+        Ok(self.audit.begun(act).await?)
+    }
 }
 
 impl Client {
@@ -43,7 +59,11 @@ impl Client {
             return Ok(Client::Server(large(admin)));
         }
         let outbox = open_file(&config, &reach.url)?;
-        Ok(Client::File(outbox, config.usage_limits()))
+        Ok(Client::File(Held {
+            outbox,
+            limits: config.usage_limits(),
+            audit: audited::open(&config),
+        }))
     }
 
     pub(super) async fn status(&self) -> anyhow::Result<v1::OutboxStatusResponse> {
@@ -52,7 +72,7 @@ impl Client {
                 .clone()
                 .outbox_status(v1::OutboxStatusRequest {})
                 .await),
-            Client::File(outbox, limits) => orders::status(&**outbox, *limits, Clock::start())
+            Client::File(held) => orders::status(&*held.outbox, held.limits, Clock::start())
                 .await
                 .map_err(said),
         }
@@ -64,9 +84,16 @@ impl Client {
     ) -> anyhow::Result<v1::DeadLettersResponse> {
         match self {
             Client::Server(client) => one(client.clone().dead_letters(request).await),
-            Client::File(outbox, _) => {
-                check(outbox, request.filter.as_ref()).await?;
-                orders::dead(&**outbox, request).await.map_err(said)
+            Client::File(held) => {
+                check(&held.outbox, request.filter.as_ref()).await?;
+                let act = acts::show_dead(audited::who(), &request);
+                let shown = request.show.then_some(act);
+                let page = orders::dead(&*held.outbox, request).await.map_err(said)?;
+                if let Some(act) = shown.filter(|_| !page.letters.is_empty()) {
+                    let act = act.count("events", page.letters.len() as u64);
+                    held.audit.recorded(act).await?;
+                }
+                Ok(page)
             }
         }
     }
@@ -77,9 +104,11 @@ impl Client {
     ) -> anyhow::Result<v1::DiscardedEventsResponse> {
         match self {
             Client::Server(client) => one(client.clone().discarded_events(request).await),
-            Client::File(outbox, _) => {
-                check(outbox, request.filter.as_ref()).await?;
-                orders::discarded(&**outbox, request).await.map_err(said)
+            Client::File(held) => {
+                check(&held.outbox, request.filter.as_ref()).await?;
+                orders::discarded(&*held.outbox, request)
+                    .await
+                    .map_err(said)
             }
         }
     }
@@ -90,9 +119,18 @@ impl Client {
     ) -> anyhow::Result<v1::PendingEventsResponse> {
         match self {
             Client::Server(client) => one(client.clone().pending_events(request).await),
-            Client::File(outbox, _) => {
-                check(outbox, request.filter.as_ref()).await?;
-                orders::pending(&**outbox, request).await.map_err(said)
+            Client::File(held) => {
+                check(&held.outbox, request.filter.as_ref()).await?;
+                let act = acts::show_pending(audited::who(), &request);
+                let shown = request.show.then_some(act);
+                let page = orders::pending(&*held.outbox, request)
+                    .await
+                    .map_err(said)?;
+                if let Some(act) = shown.filter(|_| !page.events.is_empty()) {
+                    let act = act.count("events", page.events.len() as u64);
+                    held.audit.recorded(act).await?;
+                }
+                Ok(page)
             }
         }
     }
@@ -103,11 +141,18 @@ impl Client {
     ) -> anyhow::Result<orders::Progress> {
         match self {
             Client::Server(client) => steps(client.clone().replay_dead(request).await),
-            Client::File(outbox, _) => {
-                check(outbox, request.filter.as_ref()).await?;
+            Client::File(held) => {
+                check(&held.outbox, request.filter.as_ref()).await?;
                 // Nothing is sent before the next start, so there is nothing to spare.
                 request.rate = u32::MAX;
-                orders::replay(outbox.clone(), request, Clock::start()).map_err(said)
+                let act = acts::replay(audited::who(), &request);
+                let counts_only = request.dry_run;
+                let progress = orders::replay(held.outbox.clone(), request, Clock::start());
+                let progress = progress.map_err(said)?;
+                match counts_only {
+                    true => Ok(progress),
+                    false => Ok(acts::audited(progress, held.begin(act).await?)),
+                }
             }
         }
     }
@@ -118,9 +163,16 @@ impl Client {
     ) -> anyhow::Result<orders::Progress> {
         match self {
             Client::Server(client) => steps(client.clone().discard_events(request).await),
-            Client::File(outbox, _) => {
-                check(outbox, request.filter.as_ref()).await?;
-                orders::discard(outbox.clone(), request, Clock::start()).map_err(said)
+            Client::File(held) => {
+                check(&held.outbox, request.filter.as_ref()).await?;
+                let act = acts::discard(audited::who(), &request);
+                let counts_only = request.dry_run;
+                let progress = orders::discard(held.outbox.clone(), request, Clock::start());
+                let progress = progress.map_err(said)?;
+                match counts_only {
+                    true => Ok(progress),
+                    false => Ok(acts::audited(progress, held.begin(act).await?)),
+                }
             }
         }
     }
@@ -131,9 +183,11 @@ impl Client {
     ) -> anyhow::Result<orders::Progress> {
         match self {
             Client::Server(client) => steps(client.clone().retry_pending(request).await),
-            Client::File(outbox, _) => {
-                check(outbox, request.filter.as_ref()).await?;
-                Ok(orders::retry(outbox.clone(), request, Clock::start()))
+            Client::File(held) => {
+                check(&held.outbox, request.filter.as_ref()).await?;
+                let begun = held.begin(acts::retry(audited::who(), &request)).await?;
+                let progress = orders::retry(held.outbox.clone(), request, Clock::start());
+                Ok(acts::audited(progress, begun))
             }
         }
     }
