@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::budget::Budget;
 use super::entries::{self, Part};
+use super::entry_table::EntryRef;
 use super::group::{Group, Rules, Shared, Sought, Work};
-use super::list::{CompileError, Entry, EntryId, ListId, ListSpec, Match, Role, Spared};
+use super::list::{CompileError, EntryId, ListId, ListSpec, Match, Role, Spared};
 use super::options::{Mask, Options, SkipClasses};
 use super::result::{Evasion, Hit, Places};
 use super::search::{Limits, PATTERNS_MAX, is_pattern};
@@ -62,6 +63,9 @@ impl Filter {
             lists,
         };
         filter.build_groups(&mut problems);
+        for list in &mut filter.lists {
+            list.entries.shrink();
+        }
         if problems.is_empty() {
             return Ok(filter);
         }
@@ -236,19 +240,19 @@ impl Filter {
         &self.lists[id.0 as usize].name
     }
 
-    pub fn entry(&self, list: ListId, entry: EntryId) -> &Entry {
-        &self.lists[list.0 as usize].entries[entry.0 as usize]
+    pub fn entry(&self, list: ListId, entry: EntryId) -> EntryRef<'_> {
+        self.lists[list.0 as usize].entries.get(entry.0 as usize)
     }
 
     /// The options that an entry is looked for with.
     pub fn options(&self, list: ListId, entry: EntryId) -> &Options {
-        let own = self.entry(list, entry).options.as_deref();
-        own.unwrap_or(&self.lists[list.0 as usize].options)
+        let own = self.entry(list, entry).options;
+        own.map_or(&self.lists[list.0 as usize].options, |own| own)
     }
 
     /// What a match in `text` was seen through; nothing for a pattern.
     pub fn evasions(&self, text: &str, found: &Match) -> Vec<Evasion> {
-        let entry = &self.entry(found.list, found.entry).text;
+        let entry = self.entry(found.list, found.entry).text;
         let group = self.group_of[self.compiled_as(found)];
         let (Some(group), false) = (group, is_pattern(entry)) else {
             return Vec::new();

@@ -67,13 +67,13 @@ impl Filter {
             Role::Allow => WholeWord::Off,
         };
         let mut forms = FoldedList::default();
-        for (number, entry) in list.written().iter().enumerate() {
-            if is_pattern(&entry.text) || group.is_sign(&entry.text) {
-                forms.push_alone(&entry.text);
+        for (number, entry) in list.written().enumerate() {
+            if is_pattern(entry.text) || group.is_sign(entry.text) {
+                forms.push_alone(entry.text);
             } else if entry.options.is_some() {
                 forms.push_alone(&format!("\0{number}"));
             } else {
-                let (bare, open) = without_stars(&entry.text);
+                let (bare, open) = without_stars(entry.text);
                 forms.push(bare, group.folded(bare).trim(), open, whole_word);
             }
         }
@@ -284,7 +284,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::filter::list::Entry;
+    use crate::filter::entry_table::Entry;
     use crate::filter::options::Options;
 
     fn filter(words: &[&str]) -> Filter {

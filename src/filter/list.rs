@@ -2,27 +2,13 @@
 
 use std::sync::Arc;
 
+use super::entry_table::{Entry, EntryRef, EntryTable};
 use super::options::{Combo, Options};
 use crate::event::Span;
 
 /// The longest entry, in characters after folding: time per character of text grows with it in
 /// the worst case, lists of words that are endings of each other.
 pub const ENTRY_CHARS_MAX: usize = 128;
-
-/// One entry of a word list.
-///
-/// A Latin, Greek or Cyrillic letter or a digit at an end of `text` must not have another beside
-/// it ([`Options::whole_word`]), unless the entry has a `*` there: `cat*`, `*cat`, `*cat*`.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    pub text: String,
-    /// The line in the list's file, from 1; 0 when there is none.
-    pub line: u32,
-    pub tags: Arc<[String]>,
-    /// Instead of the list's, with its `combos` left out. Counts in lists of role
-    /// [`Role::Match`] alone, and not for combinations.
-    pub options: Option<Arc<Options>>,
-}
 
 /// What an occurrence of a list's entry means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +27,7 @@ pub struct ListSpec {
     pub name: Arc<str>,
     pub role: Role,
     pub options: Options,
-    pub entries: Vec<Entry>,
+    pub entries: EntryTable,
 }
 
 /// What is wrong with one entry, or, with `line` 0, with a list as a whole.
@@ -105,8 +91,10 @@ impl EntryId {
 
 impl ListSpec {
     /// The entries as they were given, without the words of combinations, which come after them.
-    pub fn written(&self) -> &[Entry] {
-        &self.entries[..self.first_combined() as usize]
+    pub fn written(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = EntryRef<'_>> + ExactSizeIterator + Clone {
+        self.entries.range(0..self.first_combined() as usize)
     }
 
     /// The number of the first word of the list's combinations, which were appended.

@@ -11,11 +11,12 @@
 //! original (`result`). Every step is linear in the text.
 //!
 //! Order, downward: `inspect`, `inside`, `compiled`, `group`, `entries`, `search`, `result`, `text`,
-//! `list`, `options`, `budget`.
+//! `list`, `entry_table`, `options`, `budget`.
 
 mod budget;
 mod compiled;
 mod entries;
+mod entry_table;
 mod group;
 mod inside;
 mod inspect;
@@ -27,10 +28,11 @@ mod text;
 
 pub use self::budget::{Budget, REGEX_STEPS_MAX, STEPS_MAX, STEPS_PER_BYTE, Spent};
 pub use self::compiled::{ENTRIES_MAX, Filter, ListSet, Scratch};
+pub use self::entry_table::{Entry, EntryRef, EntryTable};
 pub use self::inside::Index;
 pub use self::inspect::{FoldedList, Inside};
 pub use self::list::{
-    CompileError, ENTRY_CHARS_MAX, Entry, EntryId, ListId, ListSpec, Match, Role, Spared,
+    CompileError, ENTRY_CHARS_MAX, EntryId, ListId, ListSpec, Match, Role, Spared,
 };
 pub use self::options::{
     AllowMode, Choice, Combo, Confusables, Disguised, Locale, Marks, Mask, MaskBy, Mode, OPTIONS,

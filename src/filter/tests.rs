@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::filter::{
-    Combo, ENTRY_CHARS_MAX, Marks, MaskBy, Mode, OptionDef, Pinyin, SkipClasses, Slot, WholeWord,
-    mask,
+    Combo, ENTRY_CHARS_MAX, Entry, EntryRef, Marks, MaskBy, Mode, OptionDef, Pinyin, SkipClasses,
+    Slot, WholeWord, mask,
 };
 
 const CASES: &str = include_str!("../../tests/fixtures/filter/cases.jsonl");
@@ -252,8 +252,8 @@ fn recorded_evasions_are_found_where_they_are() {
             .find(text)
             .into_iter()
             .map(|found| {
-                let word = &words.filter.entry(found.list, found.entry).text;
-                (word.clone(), found.span.chars)
+                let word = words.filter.entry(found.list, found.entry).text;
+                (word.to_owned(), found.span.chars)
             })
             .collect();
         let expected = [(case["word"].as_str().unwrap().to_owned(), chars)];
@@ -664,7 +664,14 @@ fn entry_with_options_of_its_own_is_read_by_them() {
         },
         ..strict()
     };
-    words.entries[1].options = Some(Arc::new(own));
+    let own = Arc::new(own);
+    let entries = words.entries.iter().enumerate();
+    words.entries = entries
+        .map(|(number, entry)| EntryRef {
+            options: (number == 1).then_some(&own),
+            ..entry
+        })
+        .collect();
     let filter = Filter::compile(vec![
         words,
         list("other", Role::Match, Options::default(), &["other"]),

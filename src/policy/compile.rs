@@ -363,7 +363,7 @@ fn list_rules(list: &ListSpec, read: &Entries) -> ListRules {
     let tags = read
         .entries
         .iter()
-        .map(|entry| &*entry.tags)
+        .map(|entry| &**entry.tags)
         .chain(combined);
     let own = (0..).zip(tags).filter_map(|(number, tags)| {
         let said = read.actions.get(&number).copied();

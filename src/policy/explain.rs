@@ -271,10 +271,10 @@ impl Snapshot {
         let entry = |list, entry| self.filter.entry(list, entry);
         let explain = |spared: Spared| ExplainedSparing {
             list: self.filter.list_name(spared.found.list).to_string(),
-            entry: entry(spared.found.list, spared.found.entry).text.clone(),
+            entry: entry(spared.found.list, spared.found.entry).text.to_owned(),
             matched: shortened(&text.value[spared.found.span.bytes], MATCHED_BYTES_MAX),
             by_list: self.filter.list_name(spared.list).to_string(),
-            by_phrase: entry(spared.list, spared.phrase).text.clone(),
+            by_phrase: entry(spared.list, spared.phrase).text.to_owned(),
             by_line: entry(spared.list, spared.phrase).line,
         };
         spared.into_iter().map(explain).collect()

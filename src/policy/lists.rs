@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::spec::{ListLimits, OwnSettings, read_own};
 use crate::decision::ListAction;
-use crate::filter::{Entry, Options};
+use crate::filter::{EntryRef, EntryTable, Options};
 use crate::settings::{
     At, Place, Problem, Problems, Section, Severity, Value, parse, place_of_byte,
 };
@@ -30,7 +30,7 @@ pub(super) struct Defaults<'a> {
 /// The entries of a list.
 #[derive(Debug, Default)]
 pub struct Entries {
-    pub entries: Vec<Entry>,
+    pub entries: EntryTable,
     /// What entries lead to by their own word, by their number.
     pub actions: BTreeMap<u32, ListAction>,
 }
@@ -136,15 +136,16 @@ impl Reading<'_> {
             "" => Own::default(),
             own => self.own(line, (text.len() - own.len(), text), own),
         };
+        let tags = self.tags(tags);
         let number = self.read.entries.len() as u32;
         self.read
             .actions
             .extend(own.action.map(|action| (number, action)));
-        self.read.entries.push(Entry {
-            text: entry.to_owned(),
+        self.read.entries.push(EntryRef {
+            text: entry,
             line,
-            tags: self.tags(tags),
-            options: own.options,
+            tags: &tags,
+            options: own.options.as_ref(),
         });
     }
 
@@ -272,7 +273,7 @@ mod tests {
             options: &options,
         };
         let read = read(&"l".into(), bytes, list, &limits, &problems);
-        let own = |number: u32, entry: &Entry| {
+        let own = |number: u32, entry: EntryRef<'_>| {
             let action = read.actions.get(&number).map(|action| action.name());
             let leet = entry.options.as_ref().map(|options| options.leet);
             match (action, leet) {
@@ -281,7 +282,7 @@ mod tests {
             }
         };
         let mut lines: Vec<String> = (0..)
-            .zip(&read.entries)
+            .zip(read.entries.iter())
             .map(|(number, entry)| {
                 let own = own(number, entry);
                 format!(

@@ -327,7 +327,7 @@ impl<'a> Pass<'a> {
         let evasions = filter.evasions(&text.value, found);
         Hit {
             list: list.name.clone(),
-            entry: entry.text.as_str().into(),
+            entry: entry.text.into(),
             line: entry.line,
             tags: entry.tags.clone(),
             evasions: evasions.into_iter().map(Evasion::name).collect(),

@@ -49,7 +49,7 @@ impl WordList {
         Ok(WordList {
             words: filter::ListSpec {
                 // Compiling appends the words of combinations again.
-                entries: words.written().to_vec(),
+                entries: words.written().collect(),
                 ..words.clone()
             },
             file: file_of(&words.name, files, compiled),
@@ -115,7 +115,7 @@ mod tests {
     fn a_file_is_read_with_the_default_limits() {
         let list = WordList::of_file("l.txt", "赌博\tx\n".as_bytes()).unwrap();
         assert_eq!(list.words.entries.len(), 1);
-        assert_eq!(list.words.entries[0].text, "赌博");
+        assert_eq!(list.words.entries.get(0).text, "赌博");
         let long = "x".repeat(129);
         let problems = WordList::of_file("l.txt", long.as_bytes()).unwrap_err();
         assert_eq!(

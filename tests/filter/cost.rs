@@ -221,7 +221,7 @@ fn ordinary_regular_expressions_are_one_pass() {
 fn found(entries: Vec<Entry>, allow: &[&str], text: &str) -> Vec<usize> {
     let allow: Vec<String> = allow.iter().map(|phrase| (*phrase).to_owned()).collect();
     let words = ListSpec {
-        entries,
+        entries: entries.into_iter().collect(),
         ..list("w", Role::Match, Options::default(), &[])
     };
     let filter = Filter::compile(vec![

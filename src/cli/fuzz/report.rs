@@ -59,7 +59,7 @@ impl Report<'_> {
         let entries = &self.list.words.entries;
         let patterns = entries
             .iter()
-            .filter(|entry| is_pattern(&entry.text))
+            .filter(|entry| is_pattern(entry.text))
             .count();
         let words = entries.len() - patterns;
         write!(out, "{}: {words} words", self.place(0))?;

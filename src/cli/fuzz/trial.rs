@@ -106,7 +106,7 @@ impl Trial {
     /// Words, no patterns, without the `*` that says that they may go on.
     fn chosen(&self, effort: Effort) -> Vec<(u32, String, Options)> {
         let words = self.words.entries.iter();
-        let mut words: Vec<_> = words.filter(|entry| !is_pattern(&entry.text)).collect();
+        let mut words: Vec<_> = words.filter(|entry| !is_pattern(entry.text)).collect();
         if words.len() > effort.entries_max {
             Rng::with_seed(effort.seed).shuffle(&mut words);
             words.truncate(effort.entries_max);
@@ -114,9 +114,8 @@ impl Trial {
         }
         let words = words.into_iter().map(|entry| {
             let bare = entry.text.trim_matches('*');
-            let text = if bare.is_empty() { &entry.text } else { bare };
-            let own = entry.options.as_deref();
-            let options = own.unwrap_or(&self.words.options).clone();
+            let text = if bare.is_empty() { entry.text } else { bare };
+            let options = entry.options.map_or(&self.words.options, |own| own).clone();
             (entry.line, text.to_owned(), options)
         });
         words.collect()
@@ -194,7 +193,7 @@ impl Trial {
             let mut guilty = BTreeMap::new();
             for found in self.matches(message) {
                 let entry = self.filter.entry(found.list, found.entry);
-                guilty.insert((entry.line, entry.text.clone()), ());
+                guilty.insert((entry.line, entry.text.to_owned()), ());
             }
             hits.extend(guilty.into_keys().map(|(line, entry)| FalseHit {
                 language,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::filter::entry_table::{EntryRef, EntryTable};
 use crate::filter::list::{EntryId, ListId, ListSpec, Role};
 use crate::filter::options::Options;
 
@@ -39,7 +40,7 @@ pub(crate) fn append(lists: &mut Vec<ListSpec>) -> Vec<Part> {
         let first = parts.len();
         let mut known: HashMap<&Options, usize> = HashMap::new();
         for (number, entry) in lists[id].entries.iter().enumerate() {
-            let Some(options) = &entry.options else {
+            let Some(options) = entry.options else {
                 continue;
             };
             let at = *known.entry(options).or_insert_with(|| {
@@ -50,7 +51,7 @@ pub(crate) fn append(lists: &mut Vec<ListSpec>) -> Vec<Part> {
                         combos: Vec::new(),
                         ..Options::clone(options)
                     },
-                    entries: Vec::new(),
+                    entries: EntryTable::default(),
                 });
                 parts.push(Part {
                     list: id as u32,
@@ -58,9 +59,10 @@ pub(crate) fn append(lists: &mut Vec<ListSpec>) -> Vec<Part> {
                 });
                 own.len() - 1
             });
-            let mut entry = entry.clone();
-            entry.options = None;
-            own[at].entries.push(entry);
+            own[at].entries.push(EntryRef {
+                options: None,
+                ..entry
+            });
             parts[first + at].entries.push(number as u32);
         }
         lists.extend(own);

@@ -2,7 +2,8 @@
 //! where its lens will look for it.
 
 use super::forms::{Components, Forms};
-use crate::filter::list::{CompileError, ENTRY_CHARS_MAX, Entry, ListSpec, Role};
+use crate::filter::entry_table::EntryRef;
+use crate::filter::list::{CompileError, ENTRY_CHARS_MAX, ListSpec, Role};
 use crate::filter::options::{Options, SkipClasses, WholeWord};
 use crate::filter::search::{
     Draft, Ends, EntryOf, JOINT, Selfmask, Signs, Word, is_pattern, is_sign, of_form,
@@ -67,7 +68,7 @@ pub(crate) fn read(
                 combined: number >= combined_from,
                 mixed: false,
             };
-            let readings = reader.readings(&entry.text);
+            let readings = reader.readings(entry.text);
             for reading in &readings {
                 let word = Word {
                     mixed: reading.mixed,
@@ -135,7 +136,7 @@ pub(crate) fn read_phrases(
                     combined: false,
                     mixed: false,
                 };
-                for reading in reader.readings(&phrase.text) {
+                for reading in reader.readings(phrase.text) {
                     let word = Word {
                         mixed: reading.mixed,
                         ..word
@@ -154,10 +155,10 @@ pub(crate) fn read_phrases(
 fn each_word(
     list: &ListSpec,
     problems: &mut Vec<CompileError>,
-    mut read: impl FnMut(u32, &Entry) -> Result<(), String>,
+    mut read: impl FnMut(u32, EntryRef<'_>) -> Result<(), String>,
 ) {
     for (number, entry) in list.entries.iter().enumerate() {
-        let is_pattern = is_pattern(&entry.text);
+        let is_pattern = is_pattern(entry.text);
         let outcome = match list.role {
             Role::Allow if entry.options.is_some() => Err(
                 "an allowed phrase has no options: it is read as the list that it spares"
@@ -185,8 +186,8 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Folds an entry into `stream`.
-    fn fold(&mut self, entry: &Entry, list: &ListSpec) -> Result<Ends, String> {
-        let (text, mut ends) = without_wildcards(&entry.text);
+    fn fold(&mut self, entry: EntryRef<'_>, list: &ListSpec) -> Result<Ends, String> {
+        let (text, mut ends) = without_wildcards(entry.text);
         if list.role == Role::Match {
             ends.whole_word = list.options.whole_word;
             ends.prefixes = list.options.prefixes;

@@ -144,7 +144,16 @@ impl Matcher {
             start = end;
         }
         matcher.bar_right();
+        matcher.shrink();
         matcher
+    }
+
+    /// Gives back what was kept for patterns that did not come.
+    fn shrink(&mut self) {
+        self.patterns.shrink_to_fit();
+        self.owners.shrink_to_fit();
+        self.runs.shrink_to_fit();
+        self.counts.shrink_to_fit();
     }
 
     /// Lets the shorter patterns have their say in what must not stand behind each, the shortest

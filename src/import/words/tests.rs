@@ -10,7 +10,7 @@ fn read_back(list: &str) -> Vec<String> {
     let read = read_list("list", list.as_bytes(), &problems);
     assert_eq!(problems.into_sorted(), []);
     let entries = read.entries.iter().map(|entry| match entry.tags[..] {
-        [] => entry.text.clone(),
+        [] => entry.text.to_owned(),
         _ => format!("{} [{}]", entry.text, entry.tags.join(",")),
     });
     entries.collect()

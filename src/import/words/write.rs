@@ -47,7 +47,7 @@ fn unread(words: &[Word]) -> Vec<bool> {
         let number = entry.line as usize - 1;
         let word = &words[number];
         let has_settings = entry.options.is_some() || read.actions.contains_key(&place);
-        unread[number] = entry.text != word.text || *entry.tags != *word.tags || has_settings;
+        unread[number] = entry.text != word.text || **entry.tags != *word.tags || has_settings;
     }
     unread
 }

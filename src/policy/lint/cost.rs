@@ -88,7 +88,7 @@ impl Lint<'_> {
 
 /// A text of a list's own entries, from the first on and again.
 fn sample_of(list: &List, between: &str) -> String {
-    let entries = list.words.written().iter();
+    let entries = list.words.written();
     let words = entries.map(|entry| entry.text.trim().trim_matches('*'));
     let words: Vec<&str> = words
         .filter(|word| !word.is_empty() && !is_pattern(word))

@@ -65,7 +65,7 @@ impl Lint<'_> {
             return;
         }
         let shielded = self.shielded(list, (folded, index));
-        let entries = list.words.written();
+        let entries = &list.words.entries;
         let mut cover: Vec<Option<usize>> = vec![None; folded.count()];
         folded.each_inside(index, folded, |holder, inside| {
             let shorter = inside.entry;
@@ -79,7 +79,7 @@ impl Lint<'_> {
             let hides_more = inside.shorter && (self.masks(action) || shielded[shorter]);
             let matters = hides_more
                 || action != self.action_of(list, shorter)
-                || entries[holder].tags != entries[shorter].tags;
+                || entries.get(holder).tags != entries.get(shorter).tags;
             let is_original = repeated[shorter].is_none() && repeated[holder] != Some(shorter);
             if !matters && is_original {
                 cover[holder] = Some(shorter);
@@ -143,8 +143,8 @@ pub(super) fn spares(lint: &Lint, allow: &List, list: &List) -> bool {
 }
 
 fn phone_numbers((id, list): (usize, &List), findings: &mut Findings) {
-    for (entry, words) in list.words.written().iter().enumerate() {
-        if let Some(hint) = phone::find(&words.text) {
+    for (entry, words) in list.words.written().enumerate() {
+        if let Some(hint) = phone::find(words.text) {
             let what = |_: &_| format!("the entry holds what looks like a phone number ({hint})");
             let hint = "keep nobody's number in a list that others read";
             findings.add(Kind::PhoneNumber, (id, entry), what, hint);
@@ -174,7 +174,7 @@ fn tell_repeated((id, list): (usize, &List), repeated: &[Option<usize>], finding
                 format!("`{text}` is the same as `{original}` ({place}) once both are folded")
             }
         };
-        let tags = |entry: usize| &list.words.written()[entry].tags;
+        let tags = |entry: usize| list.words.entries.get(entry).tags;
         let hint = if tags(entry) == tags(first) {
             "remove one of the two"
         } else {

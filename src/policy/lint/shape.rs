@@ -22,7 +22,7 @@ impl Lint<'_> {
     pub(super) fn shapes(&self, findings: &mut Findings) {
         for (id, list) in self.lists.iter().enumerate() {
             let tags = tags_in(list);
-            for (entry, words) in list.words.written().iter().enumerate() {
+            for (entry, words) in list.words.written().enumerate() {
                 let text = words.text.trim();
                 if is_pattern(text) {
                     continue;
@@ -63,7 +63,7 @@ impl Lint<'_> {
             self.filter().scan(text, &set, &mut scratch, &mut matches);
             !matches.is_empty()
         };
-        for (entry, words) in list.words.written().iter().enumerate() {
+        for (entry, words) in list.words.written().enumerate() {
             let text = words.text.trim();
             if is_pattern(text) || finds(text) || finds(text.trim_matches('*').trim()) {
                 continue;
@@ -107,14 +107,14 @@ fn tags_in<'a>(list: &'a List) -> BTreeSet<&'a str> {
     let mut tags: BTreeSet<&str> = CLASSES.split_whitespace().collect();
     tags.extend(
         entries
-            .iter()
+            .clone()
             .flat_map(|entry| entry.tags.iter())
             .map(String::as_str),
     );
     tags.extend(list.spec.tag_actions.iter().map(|(tag, _)| tag.as_str()));
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let ends = entries
-        .iter()
+        .clone()
         .filter_map(|entry| tag_behind_a_blank(entry.text.trim()));
     for end in ends {
         *counts.entry(end).or_default() += 1;

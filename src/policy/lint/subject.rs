@@ -41,7 +41,7 @@ impl<'a> List<'a> {
         let from_file = self.words.written().len() - self.spec.words.len();
         match (&self.file, entry.checked_sub(from_file)) {
             (_, Some(word)) => self.spec.words[word].at.clone(),
-            (Some(file), None) => line_of(file, self.words.written()[entry].line),
+            (Some(file), None) => line_of(file, self.words.entries.get(entry).line),
             (None, None) => self.spec.at.clone(),
         }
     }
@@ -62,7 +62,7 @@ impl<'a> List<'a> {
     }
 
     pub(super) fn text(&self, entry: usize) -> &'a str {
-        &self.words.written()[entry].text
+        self.words.entries.get(entry).text
     }
 }
 

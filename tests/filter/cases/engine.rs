@@ -74,7 +74,7 @@ impl Words {
             .map(|found| (found.span.bytes.clone(), self.filter.mask_of(found)))
             .collect();
         let found = matches.iter().map(|found| Finding {
-            word: self.filter.entry(found.list, found.entry).text.clone(),
+            word: self.filter.entry(found.list, found.entry).text.to_owned(),
             matched: text[found.span.bytes.clone()].to_owned(),
             chars: [found.span.chars.start, found.span.chars.end],
             bytes: [found.span.bytes.start, found.span.bytes.end],
