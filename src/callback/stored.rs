@@ -3,7 +3,7 @@
 use crate::decision::{Failure, FailureClass};
 use crate::dialect;
 use crate::event::Event;
-use crate::outbox::StoredEvent;
+use crate::outbox::{NewEntry, StoredEvent};
 
 use super::delivery::DeliveryError;
 
@@ -30,12 +30,12 @@ impl ReadEvent {
 }
 
 fn event_of(stored: &StoredEvent) -> Result<Event, String> {
-    let StoredEvent {
+    let NewEntry {
         dialect: form,
         hook,
         operation_id,
         body,
         ..
-    } = stored;
+    } = &*stored.entry;
     dialect::read_stored(form, hook, operation_id, body.clone())
 }

@@ -6,6 +6,7 @@
 //! The time is an argument.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 /// When a batch is cut.
 #[derive(Clone, Copy, Debug)]
@@ -19,11 +20,11 @@ pub(super) struct Cut {
 #[derive(Debug)]
 pub(super) struct Batches<T> {
     /// By hook.
-    queues: BTreeMap<String, VecDeque<Waiting<T>>>,
+    queues: BTreeMap<&'static str, VecDeque<Waiting<T>>>,
     /// Ordering keys of events that are under way.
-    busy: HashSet<String>,
+    busy: HashSet<Arc<str>>,
     /// Requests under way, by hook.
-    under_way: HashMap<String, usize>,
+    under_way: HashMap<&'static str, usize>,
 }
 
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub(super) struct Waiting<T> {
     /// When it has waited long enough.
     pub until_ms: u64,
     /// Empty where its order does not matter.
-    pub ordering_key: String,
+    pub ordering_key: Arc<str>,
     /// The query that its request has; empty where the request itself has none of an event.
     pub query: String,
     pub item: T,
@@ -41,8 +42,8 @@ pub(super) struct Waiting<T> {
 /// What is sent together, and has to be [taken back](Batches::end) by its hook and keys.
 #[derive(Debug)]
 pub(super) struct Batch<T> {
-    pub hook: String,
-    pub ordering_keys: Vec<String>,
+    pub hook: &'static str,
+    pub ordering_keys: Vec<Arc<str>>,
     pub items: Vec<T>,
 }
 
@@ -57,9 +58,8 @@ impl<T> Default for Batches<T> {
 }
 
 impl<T> Batches<T> {
-    pub(super) fn add(&mut self, hook: &str, waiting: Waiting<T>) {
-        let queue = self.queues.entry(hook.to_owned()).or_default();
-        queue.push_back(waiting);
+    pub(super) fn add(&mut self, hook: &'static str, waiting: Waiting<T>) {
+        self.queues.entry(hook).or_default().push_back(waiting);
     }
 
     /// How many events wait.
@@ -70,34 +70,43 @@ impl<T> Batches<T> {
     /// The next batch that may be sent: full, or its first event has waited long enough, or
     /// nothing of its hook is under way.
     pub(super) fn take(&mut self, now_ms: u64, cut: impl Fn(&str) -> Cut) -> Option<Batch<T>> {
-        for (hook, queue) in &mut self.queues {
+        for (&hook, queue) in &mut self.queues {
             let idle = self.under_way.get(hook).is_none_or(|count| *count == 0);
             let Some(places) = ready(queue, &self.busy, cut(hook), |places, full| {
                 full || idle || places.iter().any(|&place| queue[place].until_ms <= now_ms)
             }) else {
                 continue;
             };
-            let mut taken = Vec::with_capacity(places.len());
+            let mut batch = Batch {
+                hook,
+                ordering_keys: Vec::new(),
+                items: Vec::with_capacity(places.len()),
+            };
             for place in places.into_iter().rev() {
-                taken.extend(queue.remove(place));
+                let Some(waiting) = queue.remove(place) else {
+                    continue;
+                };
+                let key = waiting.ordering_key;
+                if !key.is_empty() && self.busy.insert(Arc::clone(&key)) {
+                    batch.ordering_keys.push(key);
+                }
+                batch.items.push(waiting.item);
             }
-            taken.reverse();
-            let keys = taken.iter().map(|waiting| &waiting.ordering_key);
-            let keys: HashSet<String> = keys.filter(|key| !key.is_empty()).cloned().collect();
-            self.busy.extend(keys.iter().cloned());
-            *self.under_way.entry(hook.clone()).or_default() += 1;
-            return Some(Batch {
-                hook: hook.clone(),
-                ordering_keys: keys.into_iter().collect(),
-                items: taken.into_iter().map(|waiting| waiting.item).collect(),
-            });
+            batch.items.reverse();
+            *self.under_way.entry(hook).or_default() += 1;
+            return Some(batch);
         }
         None
     }
 
     /// A batch has ended. Gives out what waits behind an event that is tried again: its turn
     /// comes after that one's.
-    pub(super) fn end(&mut self, hook: &str, ordering_keys: &[String], held: &[String]) -> Vec<T> {
+    pub(super) fn end(
+        &mut self,
+        hook: &str,
+        ordering_keys: &[Arc<str>],
+        held: &[Arc<str>],
+    ) -> Vec<T> {
         if let Some(count) = self.under_way.get_mut(hook) {
             *count = count.saturating_sub(1);
         }
@@ -117,6 +126,12 @@ impl<T> Batches<T> {
             }
         }
         behind
+    }
+
+    /// The first that waits of each hook.
+    pub(super) fn firsts(&self) -> impl Iterator<Item = &T> {
+        let firsts = self.queues.values().filter_map(VecDeque::front);
+        firsts.map(|waiting| &waiting.item)
     }
 
     /// What waits.
@@ -143,7 +158,7 @@ impl<T> Batches<T> {
             let mut first: HashMap<&str, &str> = HashMap::new();
             let mut soonest: Option<u64> = None;
             for waiting in queue {
-                let (key, query) = (waiting.ordering_key.as_str(), waiting.query.as_str());
+                let (key, query) = (&*waiting.ordering_key, waiting.query.as_str());
                 let is_behind = !key.is_empty() && *first.entry(key).or_insert(query) != query;
                 if !is_behind && !self.busy.contains(key) {
                     soonest = Some(soonest.map_or(waiting.until_ms, |at| at.min(waiting.until_ms)));
@@ -166,19 +181,20 @@ impl<T> Batches<T> {
 /// batch to look at for each query of those that wait.
 fn ready<T>(
     queue: &VecDeque<Waiting<T>>,
-    busy: &HashSet<String>,
+    busy: &HashSet<Arc<str>>,
     cut: Cut,
     may_be_sent: impl Fn(&[usize], bool) -> bool,
 ) -> Option<Vec<usize>> {
     let mut seen: HashSet<&str> = HashSet::new();
     for waiting in queue {
-        if !seen.insert(&waiting.query) {
+        if seen.contains(&*waiting.query) {
             continue;
         }
         let (places, full) = fitting(queue, busy, cut, &waiting.query);
         if !places.is_empty() && may_be_sent(&places, full) {
             return Some(places);
         }
+        seen.insert(&waiting.query);
     }
     None
 }
@@ -187,7 +203,7 @@ fn ready<T>(
 /// What stands behind an event of another query in order waits for that one.
 fn fitting<T>(
     queue: &VecDeque<Waiting<T>>,
-    busy: &HashSet<String>,
+    busy: &HashSet<Arc<str>>,
     cut: Cut,
     query: &str,
 ) -> (Vec<usize>, bool) {
@@ -195,7 +211,7 @@ fn fitting<T>(
     let mut bytes = 0;
     let mut behind: HashSet<&str> = HashSet::new();
     for (place, waiting) in queue.iter().enumerate() {
-        let key = waiting.ordering_key.as_str();
+        let key = &*waiting.ordering_key;
         if busy.contains(key) || behind.contains(key) {
             continue;
         }
@@ -222,7 +238,7 @@ mod tests {
 
     /// `name:bytes@until`, in a queue of its first letter, with the ordering key after a slash and
     /// the query after a question mark.
-    fn batches(events: &[&str]) -> Batches<String> {
+    fn batches(events: &[&'static str]) -> Batches<String> {
         let mut batches = Batches::default();
         for event in events {
             let (name, rest) = event.split_once(':').unwrap();
@@ -232,7 +248,7 @@ mod tests {
             let waiting = Waiting {
                 bytes: bytes.parse().unwrap(),
                 until_ms: until.parse().unwrap(),
-                ordering_key: key.to_owned(),
+                ordering_key: key.into(),
                 query: query.to_owned(),
                 item: name.to_owned(),
             };
@@ -249,10 +265,15 @@ mod tests {
     }
 
     /// What is cut at each time, while a request of each hook is under way.
-    fn check(events: &[&str], events_max: usize, bytes_max: usize, expected: &[(u64, &str)]) {
+    fn check(
+        events: &[&'static str],
+        events_max: usize,
+        bytes_max: usize,
+        expected: &[(u64, &str)],
+    ) {
         let mut batches = batches(events);
         for hook in ["a", "b"] {
-            batches.under_way.insert(hook.to_owned(), 1);
+            batches.under_way.insert(hook, 1);
         }
         for &(now_ms, wanted) in expected {
             let mut found = Vec::new();
@@ -306,7 +327,7 @@ mod tests {
         for expected in [vec!["a1"], vec!["a2", "a3"], vec!["a4"]] {
             let batch = batches.take(0, cut(9, 100)).unwrap();
             assert_eq!(batch.items, expected);
-            batches.end(&batch.hook, &batch.ordering_keys, &[]);
+            batches.end(batch.hook, &batch.ordering_keys, &[]);
         }
         assert_eq!(batches.len(), 0);
     }
@@ -320,7 +341,7 @@ mod tests {
             let waiting = Waiting {
                 bytes: 1,
                 until_ms: 500,
-                ordering_key: String::new(),
+                ordering_key: Arc::default(),
                 query: String::new(),
                 item: name.to_owned(),
             };
@@ -329,7 +350,7 @@ mod tests {
         assert!(batches.take(1, cut(9, 100)).is_none());
         assert!(
             batches
-                .end(&first.hook, &first.ordering_keys, &[])
+                .end(first.hook, &first.ordering_keys, &[])
                 .is_empty()
         );
         assert_eq!(batches.take(1, cut(9, 100)).unwrap().items, ["a2", "a3"]);
@@ -343,7 +364,7 @@ mod tests {
         assert_eq!(first.items, ["a1", "a2"]);
         assert_eq!(batches.take(0, cut(2, 100)).unwrap().items, ["a4"]);
         assert!(batches.take(0, cut(2, 100)).is_none());
-        let held = ["k".to_owned()];
+        let held = ["k".into()];
         assert_eq!(batches.end("a", &first.ordering_keys, &held), ["a3"]);
         assert_eq!(batches.len(), 0);
     }

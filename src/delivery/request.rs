@@ -31,7 +31,7 @@ pub(super) struct Ended {
     pub detail: String,
     pub hold_until_ms: Option<u64>,
     /// Ordering keys of which an event is tried again: what follows it waits.
-    pub held: Vec<String>,
+    pub held: Vec<Arc<str>>,
 }
 
 /// The ordering key of an event that keeps to it; empty for others.
@@ -64,10 +64,9 @@ impl Request {
         // Ordering keys of events that died in this request: a gap for those behind.
         let mut dead: Vec<String> = Vec::new();
         while let Some(part) = parts.pop() {
-            let (behind, mut part): (Vec<_>, Vec<_>) = part
-                .into_iter()
-                .partition(|event| ended.held.iter().any(|key| key == key_of(event)));
-            unsent.extend(behind);
+            let mut part = part;
+            let is_behind = |event: &mut ReadEvent| ended.holds(key_of(event));
+            unsent.extend(part.extract_if(.., is_behind));
             if part.is_empty() {
                 continue;
             }
@@ -81,9 +80,19 @@ impl Request {
                     .settle(keys.map(|key| (key, Settlement::Delivered)).collect())
                     .await;
             }
-            let borrowed: Vec<&ReadEvent> = part.iter().collect();
+            let (one, several);
+            let borrowed: &[&ReadEvent] = match &part[..] {
+                [event] => {
+                    one = [event];
+                    &one
+                }
+                events => {
+                    several = events.iter().collect::<Vec<_>>();
+                    &several
+                }
+            };
             let outcome = tokio::select! {
-                outcome = tools.transport.deliver(&endpoint, &borrowed) => outcome,
+                outcome = tools.transport.deliver(&endpoint, borrowed) => outcome,
                 () = out_of_time(&stop, tools.grace) => {
                     unsent.extend(part);
                     break;
@@ -121,6 +130,11 @@ impl Request {
 }
 
 impl Ended {
+    /// Whether what is of this ordering key waits for an event before it.
+    fn holds(&self, key: &str) -> bool {
+        self.held.iter().any(|held| **held == *key)
+    }
+
     fn note(&mut self, events: &[ReadEvent], outcome: &Delivery, verdict: Verdict) {
         self.endpoint = verdict.endpoint;
         self.detail = outcome
@@ -130,7 +144,7 @@ impl Ended {
         for (event, fate) in events.iter().zip(verdict.events) {
             let waits = matches!(fate, Fate::Retry { .. } | Fate::Parked { .. });
             if waits && !key_of(event).is_empty() {
-                self.held.push(key_of(event).to_owned());
+                self.held.push(key_of(event).into());
             }
         }
     }

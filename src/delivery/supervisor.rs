@@ -15,6 +15,9 @@ use crate::outbox::Outbox;
 use crate::reload::Policies;
 use crate::telemetry::{LogThrottle, Metrics};
 
+/// Endpoints without a worker are not looked for more often than this.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// Delivers events until it is told to stop.
 pub struct Supervisor {
     tools: Arc<Tools>,
@@ -51,6 +54,7 @@ impl Supervisor {
         let mut workers: HashMap<String, JoinHandle<()>> = HashMap::new();
         while !stop.is_cancelled() {
             workers.retain(|_, worker| !worker.is_finished());
+            let mut wakeups = tools.outbox.wakeups();
             match tools.outbox.endpoints().await {
                 Ok(endpoints) => {
                     for endpoint in endpoints {
@@ -62,9 +66,11 @@ impl Supervisor {
                 }
                 Err(error) => tools.outbox_failed(&error),
             }
+            // Workers see what is new of their endpoints themselves, so nothing is lost by a pause.
+            tokio::time::sleep(PAUSE).await;
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = tools.outbox.appended() => {}
+                _ = wakeups.changed() => {}
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
             }
         }

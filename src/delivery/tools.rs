@@ -123,9 +123,9 @@ impl Tools {
     pub(super) async fn park(&self, events: Vec<ReadEvent>, due_at_ms: u64, reason: &str) {
         let mut held = HashSet::new();
         let mut settlements = Vec::with_capacity(events.len());
-        for ReadEvent { stored, .. } in events {
+        for ReadEvent { stored, .. } in &events {
             let in_order = !stored.out_of_order && !stored.ordering_key.is_empty();
-            let settlement = match in_order && !held.insert(stored.ordering_key) {
+            let settlement = match in_order && !held.insert(&stored.ordering_key) {
                 true => Settlement::Release,
                 false => Settlement::Retry {
                     due_at_ms,

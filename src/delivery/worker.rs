@@ -5,7 +5,7 @@
 //! attempts. What cannot be sent now is not even claimed, so a backlog costs nothing while its
 //! endpoint is down.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::health::EndpointHealth;
 use super::pace::Pace;
 use super::request::{Ended, Request, key_of};
 use super::tools::Tools;
-use crate::callback::{ReadEvent, Readiness, batched_hooks, takes_batches};
+use crate::callback::{ReadEvent, Readiness, batched_hooks};
 use crate::event::Hook;
 use crate::outbox::{Capacity, OutboxError};
 use crate::policy::{Endpoint, EventFormat};
@@ -63,6 +63,7 @@ pub(super) async fn serve(tools: Arc<Tools>, name: String, stop: CancellationTok
         health,
         pace: Pace::full(),
         batches: Batches::default(),
+        batched: None,
         requests: JoinSet::new(),
         sent: HashMap::new(),
         is_bounded: false,
@@ -115,8 +116,8 @@ struct Opening {
 
 /// What is known of a request until it ends.
 struct Sent {
-    hook: String,
-    ordering_keys: Vec<String>,
+    hook: &'static str,
+    ordering_keys: Vec<Arc<str>>,
     retries: usize,
 }
 
@@ -126,6 +127,8 @@ struct EndpointWorker {
     health: EndpointHealth,
     pace: Pace,
     batches: Batches<ReadEvent>,
+    /// The hooks that share requests, of the endpoint as it was last seen.
+    batched: Option<(Arc<Endpoint>, Arc<[&'static str]>)>,
     requests: JoinSet<Ended>,
     sent: HashMap<Id, Sent>,
     /// Retries of an earlier process are not due later than they can be.
@@ -172,7 +175,8 @@ impl EndpointWorker {
         }
         self.park_blocked(&endpoint).await;
         let now_ms = self.tools.clock.now_ms();
-        let cut = |hook: &str| cut_of(&endpoint, hook, opening);
+        let batched = self.batched(&endpoint);
+        let cut = |hook: &str| cut_of(&endpoint, batched.contains(&hook), opening);
         if let Some(batch) = self.batches.take(now_ms, cut) {
             self.send(&endpoint, batch, opening);
             return Ok(Next::Step);
@@ -292,15 +296,14 @@ impl EndpointWorker {
         }
         let wait_ms = endpoint.events.batch_wait.as_millis() as u64;
         for event in claimed {
-            let hook = event.stored.hook.clone();
             let waiting = Waiting {
                 bytes: event.stored.body.len(),
                 until_ms: event.stored.accepted_at_ms.saturating_add(wait_ms),
-                ordering_key: key_of(&event).to_owned(),
+                ordering_key: key_of(&event).into(),
                 query: query_of(endpoint, &event).to_owned(),
                 item: event,
             };
-            self.batches.add(&hook, waiting);
+            self.batches.add(waiting.item.event.hook.name, waiting);
         }
         self.park_blocked(endpoint).await;
         Ok(self.batches.len() > 0)
@@ -309,14 +312,20 @@ impl EndpointWorker {
     /// Puts the events away of hooks whose handler is broken, until it is tried again: those of
     /// other hooks must not wait behind them.
     async fn park_blocked(&mut self, endpoint: &Endpoint) {
-        let hooks: BTreeSet<Hook> = self.batches.items().map(|event| event.event.hook).collect();
-        for hook in hooks {
+        let waits = |event: &ReadEvent| {
+            let hook = event.event.hook;
             let wait = match self.tools.transport.hook_readiness(endpoint, hook) {
-                Readiness::Ready => continue,
-                Readiness::Trying(probes) if self.batches.under_way(hook.name) < probes => continue,
+                Readiness::Ready => return None,
+                Readiness::Trying(probes) if self.batches.under_way(hook.name) < probes => {
+                    return None;
+                }
                 Readiness::Trying(_) => TRYING_WAIT,
                 Readiness::Resting(left) => left.clamp(TRYING_WAIT, PARKED_MAX),
             };
+            Some((hook, wait))
+        };
+        let blocked: Vec<(Hook, Duration)> = self.batches.firsts().filter_map(waits).collect();
+        for (hook, wait) in blocked {
             let due_at_ms = self.tools.clock.now_ms() + to_ms(wait);
             let parked = self.batches.take_hook(hook.name);
             let reason = format!("breaker_open: `{}` fails for its hook", endpoint.name);
@@ -332,11 +341,11 @@ impl EndpointWorker {
 
     /// Half of the capacity is for first attempts, so that slow failures never take all of it.
     /// What no request can carry yet is not claimed, but for one batch that fills.
-    fn capacity(&self, endpoint: &Endpoint, opening: Opening) -> Capacity {
+    fn capacity(&mut self, endpoint: &Arc<Endpoint>, opening: Opening) -> Capacity {
         if opening.probe {
             return Capacity::of(usize::from(self.batches.len() == 0));
         }
-        let hooks = batched_hooks(endpoint);
+        let hooks = self.batched(endpoint);
         let in_one = match hooks.is_empty() {
             true => 1,
             false => endpoint.events.batch_events_max,
@@ -350,6 +359,18 @@ impl EndpointWorker {
             retries: retries_max.min(pairs.div_ceil(2)),
             in_a_row: in_one,
             in_a_row_of: hooks,
+        }
+    }
+
+    /// The hooks whose events share requests; found once for each version of the endpoint.
+    fn batched(&mut self, endpoint: &Arc<Endpoint>) -> Arc<[&'static str]> {
+        match &self.batched {
+            Some((of, hooks)) if Arc::ptr_eq(of, endpoint) => Arc::clone(hooks),
+            _ => {
+                let hooks = batched_hooks(endpoint);
+                self.batched = Some((Arc::clone(endpoint), Arc::clone(&hooks)));
+                hooks
+            }
         }
     }
 
@@ -445,7 +466,7 @@ impl EndpointWorker {
                 Some(ended) => &ended.held,
                 None => &sent.ordering_keys,
             };
-            let behind = self.batches.end(&sent.hook, &sent.ordering_keys, held);
+            let behind = self.batches.end(sent.hook, &sent.ordering_keys, held);
             self.tools.release(behind).await;
         }
         let (Some(ended), Some(endpoint)) = (ended, (self.tools.endpoints)(&self.name)) else {
@@ -473,9 +494,9 @@ fn query_of<'a>(endpoint: &Endpoint, event: &'a ReadEvent) -> &'a str {
     }
 }
 
-fn cut_of(endpoint: &Endpoint, hook: &str, opening: Opening) -> Cut {
+fn cut_of(endpoint: &Endpoint, is_batched: bool, opening: Opening) -> Cut {
     Cut {
-        events_max: match !opening.probe && takes_batches(endpoint, hook) {
+        events_max: match !opening.probe && is_batched {
             true => endpoint.events.batch_events_max,
             false => 1,
         },

@@ -1,5 +1,6 @@
 //! What goes into the outbox, what comes out, and what is counted.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,13 +107,9 @@ pub struct EntryKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEvent {
     pub key: EntryKey,
-    pub id: String,
-    pub hook: String,
-    pub dialect: String,
-    pub ordering_key: String,
-    pub operation_id: String,
-    pub body: Bytes,
-    pub endpoint: String,
+    /// What was accepted, as far as it is told on; its fields are read as this one's.
+    pub entry: Arc<NewEntry>,
+    pub endpoint: Arc<str>,
     /// Number of this attempt, from 1.
     pub attempt: u32,
     /// How many unclean ends of the process found this pair in flight.
@@ -125,7 +122,14 @@ pub struct StoredEvent {
     pub gap: u64,
     /// Its ordering key went on without it.
     pub out_of_order: bool,
-    pub accepted_at_ms: u64,
+}
+
+impl Deref for StoredEvent {
+    type Target = NewEntry;
+
+    fn deref(&self) -> &NewEntry {
+        &self.entry
+    }
 }
 
 /// How many pairs a claim may take.

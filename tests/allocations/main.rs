@@ -87,10 +87,13 @@ fn start(directory: &Path, business: SocketAddr) -> [SocketAddr; 2] {
     let policy = format!(
         "endpoints: {{b: {{url: \"http://{business}/callback\"}}}}\n\
          lists: {{words: {{words: [casino, 赌博]}}}}\n\
-         hooks: {{beforeSendGroupMsg: {{}}, beforeSendSingleMsg: {{timeout: 2s, endpoint: b}}}}\n"
+         hooks: {{beforeSendGroupMsg: {{}}, beforeSendSingleMsg: {{timeout: 2s, endpoint: b}}, \
+         afterSendSingleMsg: {{endpoint: b}}}}\n"
     );
+    let outbox = directory.join("outbox.db");
     let engine = format!(
-        "grpc: {{listen: \"{grpc}\"}}\nhttp: {{listen: \"{http}\"}}\nadmin: {{listen: \"{admin}\"}}\noutbox: {{kind: memory}}\nlog: {{level: error}}\n"
+        "grpc: {{listen: \"{grpc}\"}}\nhttp: {{listen: \"{http}\"}}\nadmin: {{listen: \"{admin}\"}}\noutbox: {{path: {}}}\nlog: {{level: error}}\n",
+        outbox.display()
     );
     std::fs::write(directory.join("policy.yaml"), policy).unwrap();
     std::fs::write(directory.join("engine.yaml"), engine).unwrap();
@@ -119,6 +122,9 @@ fn no_path_allocates_more_than_it_did() {
     });
     of_a_call("OpenIM over HTTP, forwarded", 58, |calls| {
         http::calls(http, single, calls);
+    });
+    of_a_call("an event accepted over HTTP and delivered", 165, |calls| {
+        http::events(http, calls);
     });
     of_a_call("gRPC", 54, |calls| grpc::calls(grpc, group, calls));
     of_a_call("gRPC, forwarded", 88, |calls| {

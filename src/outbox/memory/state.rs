@@ -1,6 +1,7 @@
 //! What the outbox in memory holds, and every change to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 use super::endpoint::{Endpoint, Pair, Place};
 use super::latest::Latest;
@@ -33,7 +34,7 @@ pub(super) struct State {
 }
 
 pub(super) struct Event {
-    pub entry: NewEntry,
+    pub entry: Arc<NewEntry>,
     /// Pairs that are pending or dead.
     pairs: usize,
 }
@@ -155,6 +156,7 @@ impl State {
         }
         self.bytes += entry.bytes();
         self.ids.insert(entry.id.clone(), None);
+        let entry = Arc::new(entry);
         self.events.insert(seq, Event { entry, pairs });
         Appended::Stored
     }
@@ -207,20 +209,14 @@ impl State {
                 seq,
                 claim: pair.claims,
             },
-            id: entry.id.clone(),
-            hook: entry.hook.clone(),
-            dialect: entry.dialect.clone(),
-            ordering_key: entry.ordering_key.clone(),
-            operation_id: entry.operation_id.clone(),
-            body: entry.body.clone(),
-            endpoint: name,
+            entry: Arc::clone(entry),
+            endpoint: name.into(),
             attempt: pair.attempts,
             crashes: 0,
             replays: pair.replays,
             number: seq as u64,
             gap,
             out_of_order: pair.out_of_order && !entry.ordering_key.is_empty(),
-            accepted_at_ms: entry.accepted_at_ms,
         }
     }
 
@@ -388,7 +384,7 @@ impl State {
         }
         let event = self.events.remove(&seq).expect("found above");
         self.bytes -= event.entry.bytes();
-        self.remember(event.entry.id, now_ms, config);
+        self.remember(event.entry.id.clone(), now_ms, config);
     }
 
     fn remember(&mut self, id: String, now_ms: u64, config: &Config) {

@@ -1,6 +1,7 @@
 //! Taking pairs in flight: those that have a row, and those that the endpoint has yet to look at.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Result, params};
 
@@ -291,15 +292,9 @@ impl Store {
                 seq,
                 claim,
             },
-            id: entry.id,
-            accepted_at_ms: entry.accepted_at_ms,
-            hook: entry.hook,
-            dialect: entry.dialect,
             out_of_order: ordering_key != entry.ordering_key,
-            ordering_key: entry.ordering_key,
-            operation_id: entry.operation_id,
-            body: entry.body,
-            endpoint: name.to_owned(),
+            entry: Arc::new(entry),
+            endpoint: name.into(),
             attempt,
             crashes,
             replays,

@@ -9,7 +9,7 @@ use super::event::lossy;
 use super::ids::{Digest, digest};
 use super::number::from_sql;
 use super::store::Store;
-use super::window::Ended;
+use super::windows::Ended;
 
 /// A pair without a row that was delivered.
 struct Delivered {

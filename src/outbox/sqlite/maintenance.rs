@@ -6,6 +6,9 @@ use super::store::Store;
 
 /// The log is written back into the file when it holds so many pages, 16 MiB.
 const LOG_PAGES_MAX: i64 = 4096;
+/// After so many commits it is asked how long the log is: asking costs half of what a small commit
+/// takes beside the disk.
+const LOOK_EVERY: u32 = if cfg!(test) { 1 } else { 16 };
 /// Free pages that are not worth giving back.
 const FREE_PAGES_MIN: i64 = 256;
 /// Pages that one step gives back, so that a caller who comes meanwhile waits little.
@@ -13,7 +16,12 @@ const GIVE_BACK_PAGES: i64 = 256;
 
 impl Store {
     /// Writes the log back into the file when it is long; outside of transactions.
-    pub(super) fn keep_log_short(&self) -> Result<()> {
+    pub(super) fn keep_log_short(&mut self) -> Result<()> {
+        self.commits_since_look += 1;
+        if self.commits_since_look < LOOK_EVERY {
+            return Ok(());
+        }
+        self.commits_since_look = 0;
         if self.log_pages()? < LOG_PAGES_MAX {
             return Ok(());
         }
@@ -34,7 +42,10 @@ impl Store {
     }
 
     /// Gives some free pages back to the file system; says whether there is more to do.
-    pub(super) fn give_back(&self) -> Result<bool> {
+    pub(super) fn give_back(&mut self) -> Result<bool> {
+        if !self.has_freed {
+            return Ok(false);
+        }
         let count = |pragma| {
             let mut statement = self.connection.prepare_cached(pragma)?;
             statement.query_row([], |row| row.get::<_, i64>(0))
@@ -42,6 +53,7 @@ impl Store {
         let free = count("PRAGMA freelist_count")?;
         // Below half of the file they are soon used again.
         if free < FREE_PAGES_MIN || free * 2 < count("PRAGMA page_count")? {
+            self.has_freed = false;
             return Ok(false);
         }
         let sql = format!("PRAGMA incremental_vacuum({GIVE_BACK_PAGES})");

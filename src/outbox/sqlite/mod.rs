@@ -4,12 +4,12 @@
 //! Calls become jobs for that thread; it does many in one transaction and answers when the
 //! transaction is on disk, so one sync pays for all of them.
 //!
-//! What an endpoint is told next stands in memory (`window`), and is claimed and settled there by
+//! What an endpoint is told next stands in memory (`windows`), and is claimed and settled there by
 //! whoever asks; the thread reads more into it, and records what was delivered with its commits.
 //!
 //! Order, downward: `repair`, `inspect`, `salvage`, `writer`, `start`, `maintenance`, `append`, `settle`, `claim`,
 //! `deliver`, `sweep`, `latest`, `dead`, `discards`, `pending`, `stats`, `promote`, `order`, `store`, `file`,
-//! `window`, `incoming`, `ids`, `claims_file`, `counters`, `event`, `reserve`, `file_watch`, `number`.
+//! `windows`, `window`, `incoming`, `ids`, `claims_file`, `counters`, `event`, `reserve`, `file_watch`, `number`.
 
 mod append;
 mod claim;
@@ -39,6 +39,7 @@ mod stats;
 mod store;
 mod sweep;
 mod window;
+mod windows;
 mod writer;
 
 #[cfg(test)]
@@ -59,7 +60,7 @@ use self::file_watch::FileWatch;
 use self::incoming::Incoming;
 use self::reserve::Reserve;
 use self::store::{Store, lock};
-use self::window::{ENDED_MAX, Windows};
+use self::windows::{ENDED_MAX, Windows};
 use self::writer::{Alarm, Call, Job, Message, Writer};
 use super::config::Config;
 use super::entry::{

@@ -9,7 +9,8 @@ use super::counters::Counters;
 use super::event::lossy;
 use super::ids::{Digest, Ids, digest};
 use super::number::from_sql;
-use super::window::{Item, Window, Windows};
+use super::window::{Item, Window};
+use super::windows::Windows;
 use crate::outbox::config::Config;
 use crate::outbox::entry::{Health, Work};
 use crate::outbox::faults::{Fault, asked};
@@ -35,6 +36,10 @@ pub(super) struct Store {
     pub committed_seq: i64,
     /// A pair became ready since [`Store::begin`].
     pub woke: bool,
+    /// Commits since the length of the log was asked for.
+    pub commits_since_look: u32,
+    /// Events were deleted, and there may be pages to give back.
+    pub has_freed: bool,
     /// Commits wait for the disk.
     synced: bool,
 }
@@ -57,6 +62,8 @@ impl Store {
             latest_from_ms: 0,
             work: Work::default(),
             woke: false,
+            commits_since_look: 0,
+            has_freed: true,
             synced: true,
         })
     }
@@ -158,6 +165,7 @@ impl Store {
 
     /// Counts an event out that is not in the file any more.
     pub(super) fn end_event(&mut self, seq: i64, digest: Digest, bytes: u64, now_ms: u64) {
+        self.has_freed = true;
         // Damaged, it may be any number.
         self.counters.bytes = self.counters.bytes.saturating_sub(bytes);
         self.counters.events -= 1;

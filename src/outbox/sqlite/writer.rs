@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use super::file_watch::FileWatch;
 use super::reserve::Reserve;
 use super::store::{Store, lock};
-use super::window::{ENDED_MAX, Windows};
+use super::windows::{ENDED_MAX, Windows};
 use crate::outbox::error::OutboxError;
 use crate::outbox::faults::{Fault, asked};
 use crate::outbox::interface::{Broken, OnFatal};

@@ -71,9 +71,10 @@ impl Bench {
                 let mut names = Vec::new();
                 for due in claimed.unwrap() {
                     assert_eq!(due.body, body(&due.id));
-                    assert_eq!(due.endpoint, endpoint);
+                    assert_eq!(&*due.endpoint, endpoint);
                     names.push(format!("{}#{}", due.id, due.attempt));
-                    self.keys.insert((due.id, due.endpoint), due.key);
+                    self.keys
+                        .insert((due.id.clone(), due.endpoint.to_string()), due.key);
                 }
                 names.join(" ")
             }
@@ -88,7 +89,8 @@ impl Bench {
                 let mut names = Vec::new();
                 for due in claimed.unwrap() {
                     names.push(due.id.clone());
-                    self.keys.insert((due.id, due.endpoint), due.key);
+                    self.keys
+                        .insert((due.id.clone(), due.endpoint.to_string()), due.key);
                 }
                 names.join(" ")
             }
@@ -113,7 +115,7 @@ impl Bench {
                     retries: retries.parse().unwrap(),
                 };
                 let claimed = self.outbox.claim(endpoint, time(at), capacity).await;
-                let names = claimed.unwrap().into_iter().map(|due| due.id);
+                let names = claimed.unwrap().into_iter().map(|due| due.id.clone());
                 names.collect::<Vec<_>>().join(" ")
             }
             // dead <filter>,… : id@endpoint#attempts*replays, and the reason
@@ -197,7 +199,8 @@ impl Bench {
                 for due in claimed.unwrap() {
                     let out_of_order = if due.out_of_order { "!" } else { "" };
                     names.push(format!("{}{out_of_order}-{}", due.id, due.gap));
-                    self.keys.insert((due.id, due.endpoint), due.key);
+                    self.keys
+                        .insert((due.id.clone(), due.endpoint.to_string()), due.key);
                 }
                 names.join(" ")
             }

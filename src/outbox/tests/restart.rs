@@ -173,7 +173,7 @@ async fn many_callers_at_once_lose_nothing() {
                     let claimed = outbox.claim(endpoint, 100, Capacity::of(7)).await.unwrap();
                     let keys = claimed.iter().map(|due| (due.key, Settlement::Delivered));
                     outbox.settle(keys.collect(), 100).await.unwrap();
-                    ids.extend(claimed.into_iter().map(|due| due.id));
+                    ids.extend(claimed.into_iter().map(|due| due.id.clone()));
                     tokio::task::yield_now().await;
                 }
                 ids

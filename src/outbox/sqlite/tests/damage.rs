@@ -32,7 +32,7 @@ async fn a_flipped_byte_of_a_body_is_never_told_and_holds_nobody_up() {
                 assert_eq!(due.body, BODY);
                 let delivered = vec![(due.key, Settlement::Delivered)];
                 outbox.settle(delivered, 20).await.unwrap();
-                told.push(due.id);
+                told.push(due.id.clone());
             }
         }
         told

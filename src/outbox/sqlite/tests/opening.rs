@@ -136,7 +136,7 @@ async fn check_earlier(schema: usize) {
         .unwrap();
     let mut order = Vec::new();
     while let Some(due) = outbox.claim("A", 50, Capacity::of(9)).await.unwrap().pop() {
-        order.push(due.id);
+        order.push(due.id.clone());
         let delivered = vec![(due.key, Settlement::Delivered)];
         outbox.settle(delivered, 50).await.unwrap();
     }

@@ -52,7 +52,7 @@ async fn told(outbox: &Sqlite) -> Vec<(String, String)> {
             for event in claimed {
                 let number = event.id.trim_start_matches('e');
                 assert_eq!(event.body, format!("body {number} ").repeat(40));
-                told.push((endpoint.to_owned(), event.id));
+                told.push((endpoint.to_owned(), event.id.clone()));
             }
         }
     }

@@ -127,9 +127,9 @@ async fn check(kind: Kind, steps: Vec<Step>) {
                     assert_eq!(due.body, body(&due.id));
                     assert_eq!(
                         (
-                            due.id,
-                            due.ordering_key,
-                            due.endpoint.as_str(),
+                            due.id.clone(),
+                            due.ordering_key.clone(),
+                            &*due.endpoint,
                             due.attempt,
                             due.crashes,
                             due.replays,

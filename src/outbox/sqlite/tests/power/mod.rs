@@ -144,7 +144,7 @@ fn apply(
                         }
                         2 => {
                             after.pending.remove(&due.id);
-                            after.dead.insert(due.id);
+                            after.dead.insert(due.id.clone());
                             let answer = "no".to_owned();
                             Settlement::Dead { reason, answer }
                         }
