@@ -65,6 +65,25 @@ impl Config {
             .collect()
     }
 
+    /// Those of them that speak plain text.
+    pub fn plain_ports(&self) -> Vec<String> {
+        let with_tls = self.tls();
+        let has_tls = |port: &String| with_tls.iter().any(|(name, _)| port.starts_with(name));
+        let mut ports = self.open_ports();
+        ports.retain(|port| !has_tls(port));
+        ports
+    }
+
+    /// Whether named proxies say at a port whom they speak for.
+    pub fn proxied(&self, port: &str) -> bool {
+        match port {
+            "http" => self.http.proxy_protocol,
+            "grpc" => self.grpc.proxy_protocol,
+            "admin" => self.admin.proxy_protocol,
+            _ => false,
+        }
+    }
+
     /// The ports for IM servers and message services that others than this machine reach.
     pub fn open_ports(&self) -> Vec<String> {
         let ports = [("http", self.http.listen), ("grpc", self.grpc.listen)];
@@ -110,6 +129,7 @@ pub struct Grpc {
     pub message_bytes_max: usize,
     pub in_flight_max: usize,
     pub connections: PortConnections,
+    pub proxy_protocol: bool,
     pub tls: Option<ServingFiles>,
 }
 
@@ -121,6 +141,7 @@ pub struct Http {
     pub body_bytes_max: usize,
     pub in_flight_max: usize,
     pub connections: PortConnections,
+    pub proxy_protocol: bool,
     pub tls: Option<ServingFiles>,
     pub routes: Routes,
 }
@@ -155,6 +176,7 @@ pub struct Funtek {
 pub struct Admin {
     pub listen: SocketAddr,
     pub connections: PortConnections,
+    pub proxy_protocol: bool,
     pub tls: Option<ServingFiles>,
     /// Names under which the port is asked, beside those that no stranger can have.
     pub hosts: Vec<String>,
@@ -338,6 +360,7 @@ fn read_grpc(field: &Field<'_>) -> Grpc {
         message_bytes_max: body_bytes(&section.field("message_bytes_max")),
         in_flight_max: section.field("in_flight_max").size(IN_FLIGHT_MAX),
         connections: port_connections(&section),
+        proxy_protocol: section.field("proxy_protocol").flag(),
         tls: tls::read(&section.field("tls")),
     };
     section.finish();
@@ -352,6 +375,7 @@ fn read_http(field: &Field<'_>, paths: &Paths) -> Http {
         body_bytes_max: body_bytes(&section.field("body_bytes_max")),
         in_flight_max: section.field("in_flight_max").size(IN_FLIGHT_MAX),
         connections: port_connections(&section),
+        proxy_protocol: section.field("proxy_protocol").flag(),
         tls: tls::read(&section.field("tls")),
         routes: routes::read(&section.field("routes"), paths),
     };
@@ -410,6 +434,7 @@ fn read_admin(field: &Field<'_>) -> Admin {
     let admin = Admin {
         listen: address(&section.field("listen")),
         connections: port_connections(&section),
+        proxy_protocol: section.field("proxy_protocol").flag(),
         tls: tls::read(&section.field("tls")),
         hosts: hosts.iter().map(host).collect(),
         unprotected: section.field("unprotected").flag(),

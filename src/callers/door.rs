@@ -97,6 +97,11 @@ impl Callers {
         self.table.load().is_open()
     }
 
+    /// A proxy that the policy names: what it says of others is believed.
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
+        self.table.load().is_proxy(&address)
+    }
+
     /// The callers, by name.
     pub fn known(&self) -> Vec<Known> {
         self.table.load().callers().to_vec()

@@ -144,18 +144,25 @@ impl Table {
         })
     }
 
+    pub(super) fn is_proxy(&self, address: &IpAddr) -> bool {
+        self.proxies.iter().any(|net| net.contains(address))
+    }
+
     /// Whom a call comes from: behind named proxies, the nearest address that is none of theirs.
     fn address(&self, evidence: &Evidence<'_>) -> Option<IpAddr> {
-        let is_proxy = |address: &IpAddr| self.proxies.iter().any(|net| net.contains(address));
         let peer = evidence.address?.to_canonical();
-        let Some(forwarded) = evidence.forwarded_for.as_ref().filter(|_| is_proxy(&peer)) else {
+        let Some(forwarded) = evidence
+            .forwarded_for
+            .as_ref()
+            .filter(|_| self.is_proxy(&peer))
+        else {
             return Some(peer);
         };
         let mut last = peer;
         for hop in forwarded.rsplit(',') {
             // What a proxy wrote and we cannot read is nobody's address.
             last = hop.trim().parse::<IpAddr>().ok()?.to_canonical();
-            if !is_proxy(&last) {
+            if !self.is_proxy(&last) {
                 break;
             }
         }

@@ -86,17 +86,18 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
 
 fn check(files: &Files, env: &[(String, String)]) -> anyhow::Result<Checked> {
     let mut problems = Vec::new();
-    let (listeners, open_ports) = match load_config(&files.policies, env)? {
+    let (listeners, [open_ports, plain_ports]) = match load_config(&files.policies, env)? {
         Ok(config) => {
             let engine_yaml = files.policies.join("engine.yaml");
             problems.extend(files_problem(&config, &engine_yaml));
             problems.extend(tls_problems(&config));
             problems.extend(config.warnings(&engine_yaml.display().to_string()));
-            (config.listeners(), config.open_ports())
+            let ports = [config.open_ports(), config.plain_ports()];
+            (config.listeners(), ports)
         }
         Err(bad) => {
             problems.extend(bad);
-            (config::default_listeners(), Vec::new())
+            (config::default_listeners(), Default::default())
         }
     };
     let context = CompileContext {
@@ -106,6 +107,7 @@ fn check(files: &Files, env: &[(String, String)]) -> anyhow::Result<Checked> {
         check_tls: Some(check_tls),
         check_token: Some(check_token),
         open_ports,
+        plain_ports,
     };
     let snapshot = match read_files(&files.policies) {
         Ok(files) => {

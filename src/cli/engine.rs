@@ -35,7 +35,7 @@ use crate::reload::{Policies, Watch};
 use crate::rooms::Rooms;
 use crate::server::{
     self, BodyBudget, BodyLimits, ConnectionLimits, Fit, GrpcSettings, Hosts, HttpSettings,
-    Inherited, Listener, OwnCalls, PORT_NAMES, Patience, Port, Routes, Secured, Stack,
+    Inherited, Listener, OwnCalls, PORT_NAMES, Patience, Port, Proxied, Routes, Secured, Stack,
     StackSettings, WebhookSettings, Webhooks, Wire,
 };
 use crate::settings::Problem;
@@ -402,6 +402,7 @@ impl Engine {
     ) -> Stack {
         let tls = self.certificates.of_port(port);
         let connections = &self.config.connections;
+        let proxied = self.config.proxied(port);
         let settings = StackSettings {
             wire,
             patience: Patience {
@@ -412,6 +413,8 @@ impl Engine {
             streams_max: connections.streams_max,
             endless,
             bodies: Arc::clone(&self.bodies),
+            proxied: proxied
+                .then(|| Proxied::new(port, self.callers.clone(), self.metrics.port(port))),
             tls: tls.map(|tls| Secured::new(port, tls, self.metrics.clone())),
             metrics: self.metrics.port(port),
         };

@@ -83,6 +83,7 @@ fn start(
         check_tls: Some(check_tls),
         check_token: Some(check_token),
         open_ports,
+        plain_ports: config.plain_ports(),
     };
     let policies = match Policies::start(&files.policies, context, Arc::clone(&metrics)) {
         Ok(policies) => Arc::new(policies),

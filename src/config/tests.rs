@@ -273,3 +273,15 @@ fn wrong_values_are_refused_with_a_hint_or_mean_what_is_documented() {
         loaded.err().unwrap_or_default()
     });
 }
+
+#[test]
+fn a_port_that_others_reach_without_tls_speaks_plain_text() {
+    let check = |text: &str, plain: &[&str]| {
+        let config = load_with(text, &[]).unwrap();
+        assert_eq!(config.plain_ports(), plain, "{text}");
+    };
+    check("", &[]);
+    check("grpc: {listen: '0.0.0.0:1'}", &["grpc.listen 0.0.0.0:1"]);
+    let tls = "grpc: {listen: '0.0.0.0:1', tls: {cert: c, key: k}}\nhttp: {listen: '[::]:2'}";
+    check(tls, &["http.listen [::]:2"]);
+}

@@ -64,6 +64,7 @@ pub fn compile(files: &FileSet, context: &CompileContext, number: u64) -> Compil
         compiled.outside = secrets::settle(&mut spec, files, context, &problems);
         review::review(&spec, files, context, &file, &overrides, &problems);
         warn_of_open_ports(&spec, context, &file, &problems);
+        warn_of_plain_tokens(&spec, context, &problems);
         let compiler = Compiler {
             files,
             problems: &problems,
@@ -123,6 +124,28 @@ fn warn_of_open_ports(spec: &Spec, context: &CompileContext, file: &At, problems
             &at,
             format!("others reach {ports}, and whoever does may call"),
             "name who may in `callers`, or listen on 127.0.0.1",
+        );
+    }
+}
+
+/// A token goes over the wire with every call.
+fn warn_of_plain_tokens(spec: &Spec, context: &CompileContext, problems: &Problems) {
+    if context.plain_ports.is_empty() {
+        return;
+    }
+    let ports = context.plain_ports.join(" and ");
+    for caller in &spec.callers {
+        if caller.caller.tokens.is_empty() {
+            continue;
+        }
+        let at = At {
+            path: format!("callers.{}", caller.caller.name),
+            ..caller.at_tokens.clone()
+        };
+        problems.warning(
+            &at,
+            format!("its token can be read on the way: others reach {ports}, which speaks plain text"),
+            "set `tls` of the port in engine.yaml, or listen on 127.0.0.1 behind a proxy that ends TLS",
         );
     }
 }

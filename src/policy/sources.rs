@@ -83,6 +83,8 @@ pub struct CompileContext {
     pub check_token: Option<SecretCheck>,
     /// Our ports for IM servers and message services that others reach, in words.
     pub open_ports: Vec<String>,
+    /// Those of them that speak plain text.
+    pub plain_ports: Vec<String>,
 }
 
 /// The error is one clause, and holds nothing of the secret.

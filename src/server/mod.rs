@@ -3,7 +3,7 @@
 //! Owns: listening, limits of what comes in, and the translation between the wire and events.
 //! Leaves alone: every rule about messages (`hook`, `policy`).
 //!
-//! Order, downward: `files`, `inherit`, `listen`, `stack`, `tls`, `exchange`, `calls`, `table`, `http`,
+//! Order, downward: `files`, `inherit`, `listen`, `stack`, `proxied`, `tls`, `exchange`, `calls`, `table`, `http`,
 //! `own_calls`, `bodies`, `guard`, `services`, `wukongim_grpc`, `webhook`, `grpc`, `caller`,
 //! `connection`, `socket`, `unread`, `deadline`, `eager`, `codes`, `message`.
 
@@ -23,6 +23,7 @@ mod inherit;
 mod listen;
 mod message;
 mod own_calls;
+mod proxied;
 mod services;
 mod socket;
 mod stack;
@@ -47,6 +48,7 @@ pub use inherit::{Inherited, PORT_NAMES};
 pub use listen::{Port, listen};
 pub use message::{before_event, decision_response};
 pub use own_calls::OwnCalls;
+pub use proxied::Proxied;
 pub use services::{Health, grpc_routes, reflection};
 pub use stack::{Stack, StackSettings, Wire};
 pub use table::ConnectionLimits;

@@ -3,19 +3,21 @@
 //! Outermost first:
 //! 1. Admission (`listen`, `table`): a connection has a place on its port, or is closed at once;
 //!    descriptors are left for callbacks and the outbox.
-//! 2. TLS (`tls`), where the port has it: around the bare connection, so that all below sees plain
+//! 2. The PROXY protocol (`proxied`), where the port has it: whom a named proxy speaks for is who
+//!    comes, for everything below.
+//! 3. TLS (`tls`), where the port has it: around the bare connection, so that all below sees plain
 //!    bytes. A handshake has the patience for a head, and no more.
-//! 3. Patience (`connection`): silence, half a head and idleness end a connection, so that no
+//! 4. Patience (`connection`): silence, half a head and idleness end a connection, so that no
 //!    place is held by what asks nothing.
-//! 4. HTTP in the versions that the port speaks; pings, so that a peer that is gone is noticed;
+//! 5. HTTP in the versions that the port speaks; pings, so that a peer that is gone is noticed;
 //!    a limit of streams, so that one connection is not many.
-//! 5. The peer's address and its certificate, if one was verified, put beside the call: who asks is
+//! 6. The peer's address and its certificate, if one was verified, put beside the call: who asks is
 //!    known to everything below.
-//! 6. The body's limits (`bodies`): time, and memory of the call, the connection and the process;
+//! 7. The body's limits (`bodies`): time, and memory of the call, the connection and the process;
 //!    of the answer (`unread`) too, as long as its caller does not take it.
-//! 7. The end: while the process drains, an answer says that it is its connection's last.
-//! 8. gRPC codes as documented (`codes`).
-//! 9. The port's routes; each refuses pages of strangers in browsers first (`guard`).
+//! 8. The end: while the process drains, an answer says that it is its connection's last.
+//! 9. gRPC codes as documented (`codes`).
+//! 10. The port's routes; each refuses pages of strangers in browsers first (`guard`).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use super::bodies::BodyBudget;
 use super::calls::{Calls, Routes};
 use super::connection::{Connection, Patience, Peer, UNREAD, Watched, Word};
 use super::exchange::{Exchange, Speakers, Waited, attend};
+use super::proxied::Proxied;
 use super::socket::Socket;
 use super::table::Admitted;
 use super::tls::{Secured, Shaken};
@@ -62,6 +65,8 @@ pub struct StackSettings {
     /// Paths whose calls are streams of messages and have no end of their own.
     pub endless: &'static [&'static str],
     pub bodies: Arc<BodyBudget>,
+    /// `None`: who comes is who the socket says.
+    pub proxied: Option<Proxied>,
     /// `None`: plain text.
     pub tls: Option<Secured>,
     /// What the port counts.
@@ -93,8 +98,20 @@ impl Stack {
     ///
     /// A connection of HTTP/1.1 without calls is bare again after a while: most of an IM server's
     /// connections are open for the one moment when all are needed.
-    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: Peer, admitted: Admitted) {
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        mut stream: TcpStream,
+        mut peer: Peer,
+        admitted: Admitted,
+    ) {
         let connection = &admitted.connection;
+        if let Some(proxied) = &self.settings.proxied {
+            let told = proxied.peer(&mut stream, peer, connection, self.settings.patience);
+            match Box::pin(told).await {
+                Some(told) => peer = told,
+                None => return,
+            }
+        }
         let Some((socket, certificate)) = self.secure(stream, peer, connection).await else {
             return;
         };

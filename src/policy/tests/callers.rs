@@ -105,3 +105,23 @@ fn an_open_port_is_warned_about_until_somebody_is_named() {
     check("hooks: {}\n", true);
     check("callers: {im: {addresses: [10.0.0.1]}}\nhooks: {}\n", false);
 }
+
+#[test]
+fn a_token_on_a_port_without_tls_is_warned_about() {
+    let digest = "ab".repeat(32);
+    let check = |caller: &str, ports: &[&str], warned: bool| {
+        let mut context = context(&[]);
+        context.plain_ports = ports.iter().map(|port| (*port).to_owned()).collect();
+        let policy = format!("callers:\n  im: {caller}\nhooks: {{}}\n");
+        let compiled = compile(&files(&policy, &[]), &context, 1);
+        let lines = lines(&compiled).join("\n");
+        let told = lines.contains("callers.im: its token can be read on the way");
+        assert_eq!(told, warned, "{lines}");
+        assert!(compiled.snapshot.is_some(), "{lines}");
+    };
+    let port = ["grpc.listen 0.0.0.0:50051"];
+    check(&format!("{{token_sha256: {digest}}}"), &port, true);
+    check(&format!("{{token_sha256: {digest}}}"), &[], false);
+    check("{addresses: [10.0.0.1]}", &port, false);
+    check("{certificates: [im.example]}", &port, false);
+}

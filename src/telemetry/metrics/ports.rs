@@ -35,6 +35,8 @@ pub struct PortMetrics {
     pub refused_port: Counter,
     pub refused_peer: Counter,
     pub refused_descriptors: Counter,
+    /// Closed: what a proxy must say first was missing or bad, or somebody else said it.
+    pub refused_proxy: Counter,
     /// Closed: a newcomer needed the place, answers took too much memory, or were not taken.
     pub evicted_place: Counter,
     pub evicted_memory: Counter,
@@ -51,7 +53,7 @@ impl PortsMetrics {
         );
         registry.register(
             "connections_refused",
-            "Connections that were closed at once: all places of the port are busy (port), all of the peer's are (peer), or no file can be opened (descriptors)",
+            "Connections that were closed at once: all places of the port are busy (port), all of the peer's are (peer), no file can be opened (descriptors), or a PROXY header is missing, bad or nobody's to send (proxy)",
             metrics.refused.clone(),
         );
         registry.register(
@@ -70,6 +72,7 @@ impl PortsMetrics {
             refused_port: refused("port"),
             refused_peer: refused("peer"),
             refused_descriptors: refused("descriptors"),
+            refused_proxy: refused("proxy"),
             evicted_place: evicted("place"),
             evicted_memory: evicted("memory"),
             evicted_unread: evicted("unread"),
