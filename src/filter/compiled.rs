@@ -1,6 +1,6 @@
 //! Lists compiled together, and texts read with them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,6 +17,9 @@ use crate::event::Span;
 
 /// The most entries of all lists that are compiled together; each is up to two patterns.
 pub const ENTRIES_MAX: usize = PATTERNS_MAX / 2;
+
+/// The most allowed phrases, times the ways to read them if these are several: about a gigabyte.
+const PHRASES_READ_MAX: usize = 4_000_000;
 
 /// Some lists of a [`Filter`], to scan with; allowed phrases count only where their list is one
 /// of them.
@@ -55,6 +58,7 @@ impl Filter {
         let parts = entries::part(&mut lists);
         let rules = lists.iter_mut().map(rules_of).collect();
         check_count(&lists)?;
+        check_phrases(&lists)?;
         let mut filter = Filter {
             rules,
             group_of: vec![None; lists.len()],
@@ -82,22 +86,23 @@ impl Filter {
 
     /// Builds a group of all lists that fold alike.
     fn build_groups(&mut self, problems: &mut Vec<CompileError>) {
-        let mut shared = Shared::of(&self.lists, problems);
         let mut known: HashMap<Options, usize> = HashMap::new();
-        let mut foldings: Vec<(Options, Vec<bool>)> = Vec::new();
+        let (mut foldings, mut members): (Vec<Options>, Vec<Vec<bool>>) = Default::default();
         for (id, list) in self.lists.iter().enumerate() {
             if list.role == Role::Match {
                 let folding = list.options.folding();
                 let group = *known.entry(folding).or_insert_with_key(|folding| {
-                    foldings.push((folding.clone(), vec![false; self.lists.len()]));
+                    foldings.push(folding.clone());
+                    members.push(vec![false; self.lists.len()]);
                     foldings.len() - 1
                 });
-                foldings[group].1[id] = true;
+                members[group][id] = true;
                 self.group_of[id] = Some(group);
             }
         }
-        for (folding, members) in foldings {
-            let group = Group::build(&folding, &self.lists, &members, &mut shared, problems);
+        let shared = Shared::of(&self.lists, &foldings, problems);
+        for (folding, members) in foldings.iter().zip(&members) {
+            let group = Group::build(folding, &self.lists, members, &shared, problems);
             self.groups.extend(group);
         }
     }
@@ -323,6 +328,25 @@ fn check_count(lists: &[ListSpec]) -> Result<(), Vec<CompileError>> {
         count += list.entries.len();
         if count > ENTRIES_MAX {
             let what = format!("more than {ENTRIES_MAX} entries in this list and those before it");
+            return Err(vec![CompileError::of_list(list, what)]);
+        }
+    }
+    Ok(())
+}
+
+/// Refuses more copies of allowed phrases than memory has room for: each way to fold and to skip has
+/// one of all phrases.
+fn check_phrases(lists: &[ListSpec]) -> Result<(), Vec<CompileError>> {
+    let of_role = |role| lists.iter().filter(move |list| list.role == role);
+    let phrases: usize = of_role(Role::Allow).map(|list| list.entries.len()).sum();
+    let mut ways = HashSet::new();
+    for list in of_role(Role::Match) {
+        let is_new = ways.insert((list.options.folding(), list.options.skip));
+        if is_new && ways.len() > 1 && phrases * ways.len() > PHRASES_READ_MAX {
+            let what = format!(
+                "lists and entries with options of their own read {phrases} allowed phrases in more than {} ways; let them share their options, or allow fewer phrases",
+                ways.len() - 1
+            );
             return Err(vec![CompileError::of_list(list, what)]);
         }
     }

@@ -49,12 +49,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Reports what is wrong with the patterns of allowed phrases.
-    pub(super) fn of(lists: &[ListSpec], problems: &mut Vec<CompileError>) -> Shared {
+    /// Of groups that fold like these options. Reports what is wrong with the patterns of allowed
+    /// phrases.
+    pub(super) fn of(
+        lists: &[ListSpec],
+        foldings: &[Options],
+        problems: &mut Vec<CompileError>,
+    ) -> Shared {
         let is_allow = |list: &ListSpec| list.role == Role::Allow;
         let allow_lists: Vec<bool> = lists.iter().map(is_allow).collect();
         Shared {
-            tables: FoldTables::default(),
+            tables: FoldTables::of(foldings),
             components: Components::default(),
             sounds: OnceCell::new(),
             allowed: Arc::new(Patterns::build(lists, &allow_lists, problems)),
@@ -168,10 +173,10 @@ impl Group {
         options: &Options,
         lists: &[ListSpec],
         members: &[bool],
-        shared: &mut Shared,
+        shared: &Shared,
         problems: &mut Vec<CompileError>,
     ) -> Option<Group> {
-        let table = shared.tables.build(options);
+        let table = shared.tables.get(options);
         let table = table.map_err(|wrong| {
             let blamed = lists.iter().zip(members).filter(|(_, member)| **member);
             problems.extend(blamed.flat_map(|(list, _)| {

@@ -746,6 +746,41 @@ fn everything_wrong_with_a_list_is_reported_at_once() {
 }
 
 #[test]
+fn copies_of_allowed_phrases_have_a_limit() {
+    let classes = |number: usize| {
+        let named = SkipClasses::NAMED.iter().enumerate();
+        let chosen = named.filter(|(bit, _)| number >> bit & 1 == 1);
+        chosen.fold(SkipClasses::NONE, |all, (_, (_, class))| all.with(*class))
+    };
+    let own = |number: usize| Entry {
+        text: format!("word{number}"),
+        line: 1 + number as u32,
+        tags: Arc::new([]),
+        options: Some(Arc::new(Options {
+            case: number.is_multiple_of(2),
+            kana: number / 2 % 2 == 0,
+            skip: classes(number / 4),
+            ..Options::default()
+        })),
+    };
+    let phrases: Vec<String> = (0..9_000).map(|number| format!("phrase{number}")).collect();
+    let phrases: Vec<&str> = phrases.iter().map(String::as_str).collect();
+    let compile = |ways: usize, phrases: &[&str]| {
+        let mut words = list("words", Role::Match, Options::default(), &[]);
+        words.entries = (0..ways).map(own).collect();
+        let allow = list("allow", Role::Allow, Options::default(), phrases);
+        Filter::compile(vec![words, allow])
+    };
+    let problems = compile(500, &phrases).unwrap_err();
+    assert_eq!(
+        problems[0].to_string(),
+        "list `words`, line 0: lists and entries with options of their own read 9000 allowed phrases in more than 444 ways; let them share their options, or allow fewer phrases"
+    );
+    assert!(compile(500, &phrases[..100]).is_ok());
+    assert!(compile(4, &phrases).is_ok());
+}
+
+#[test]
 fn wrong_allowed_phrase_is_reported_once_whatever_reads_it() {
     let off = Options {
         case: false,

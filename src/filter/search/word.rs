@@ -91,12 +91,15 @@ pub(crate) struct Candidate {
 
 /// What must not stand beside an end with this symbol.
 fn barred(symbol: u32, whole_word: WholeWord, open: bool) -> u32 {
-    match whole_word {
-        WholeWord::Segment if !open && is_unspaced(symbol) => SEGMENTED,
+    let beside = match whole_word {
         _ if open || symbol & (LETTER | DIGIT) == 0 => 0,
         WholeWord::Alnum | WholeWord::Segment => LETTER | DIGIT,
         WholeWord::Alpha => LETTER,
         WholeWord::Off => 0,
+    };
+    match whole_word == WholeWord::Segment && !open && is_unspaced(symbol) {
+        true => beside | SEGMENTED,
+        false => beside,
     }
 }
 

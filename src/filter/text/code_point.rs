@@ -5,14 +5,14 @@
 //! and is left open.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfd_quick};
 
 use super::character;
+use super::folding::Folding;
 use super::lookalike::{Kind, Lookalike, lookalikes};
 use super::style;
-use crate::filter::options::{Confusables, Locale, Marks, Options};
+use crate::filter::options::{Marks, Options};
 
 /// The longest text that an alias stands for.
 const ALIAS_CHARS_MAX: usize = 4;
@@ -65,51 +65,51 @@ impl Folded {
     }
 }
 
+/// What characters are under some options, whatever the others: read once for all tables.
+pub(super) struct Tables {
+    simplified: BTreeMap<char, char>,
+    numerals: BTreeMap<char, char>,
+    lookalikes: BTreeMap<char, Lookalike>,
+}
+
+impl Tables {
+    pub(super) fn read() -> Tables {
+        let data = include_str!("data/traditional.txt").lines();
+        let data = data.filter(|line| !line.starts_with('#'));
+        Tables {
+            simplified: data.flat_map(pairs).collect(),
+            numerals: pairs(NUMERALS).collect(),
+            lookalikes: lookalikes().collect(),
+        }
+    }
+
+    /// The Han characters that are not folded to themselves under some options.
+    pub(super) fn han(&self) -> impl Iterator<Item = char> {
+        self.simplified.keys().chain(self.numerals.keys()).copied()
+    }
+}
+
 /// Folds one code point after the other while a table is built.
-#[derive(Clone)]
-pub(super) struct Folder {
-    options: Options,
-    simplified: Arc<BTreeMap<char, char>>,
-    numerals: Arc<BTreeMap<char, char>>,
-    lookalikes: Arc<BTreeMap<char, Lookalike>>,
+pub(super) struct Folder<'a> {
+    pub(super) options: Folding,
+    tables: &'a Tables,
     aliases: BTreeMap<char, Vec<char>>,
 }
 
-impl Folder {
-    pub(super) fn new(options: &Options) -> Result<Folder, Vec<String>> {
-        let mut folder = Folder {
-            options: options.clone(),
-            simplified: Arc::default(),
-            numerals: Arc::default(),
-            lookalikes: Arc::default(),
+impl<'a> Folder<'a> {
+    /// Folds by these options, but for their aliases.
+    pub(super) fn without_aliases(options: &Options, tables: &'a Tables) -> Folder<'a> {
+        Folder {
+            options: Folding::of(options),
+            tables,
             aliases: BTreeMap::new(),
-        };
-        if options.trad {
-            let data = include_str!("data/traditional.txt").lines();
-            let data = data.filter(|line| !line.starts_with('#'));
-            folder.simplified = Arc::new(data.flat_map(pairs).collect());
         }
-        if options.num_style {
-            folder.numerals = Arc::new(pairs(NUMERALS).collect());
-        }
-        if options.confusables != Confusables::Off {
-            let mut all: BTreeMap<char, Lookalike> = lookalikes().collect();
-            if options.locale == Locale::Tr {
-                all.remove(&'ı');
-            }
-            folder.lookalikes = Arc::new(all);
-        }
-        folder.with_aliases(options)
     }
 
-    /// The same with the aliases of these options, which are alike in all others.
-    pub(super) fn with_aliases(&self, options: &Options) -> Result<Folder, Vec<String>> {
-        let mut folder = Folder {
-            options: options.clone(),
-            aliases: BTreeMap::new(),
-            ..self.clone()
-        };
-        folder.aliases = folder.read_aliases()?;
+    /// Folds by these options. Errors: every alias that cannot be one, in words.
+    pub(super) fn new(options: &Options, tables: &'a Tables) -> Result<Folder<'a>, Vec<String>> {
+        let mut folder = Folder::without_aliases(options, tables);
+        folder.aliases = folder.read_aliases(&options.aliases)?;
         Ok(folder)
     }
 
@@ -118,36 +118,19 @@ impl Folder {
         self.aliases.keys().copied()
     }
 
-    /// Lookalikes are Latin in every text.
-    pub(super) fn confuses_always(&self) -> bool {
-        self.options.confusables == Confusables::Always
-    }
-
-    /// The Han characters that are not folded to themselves.
-    pub(super) fn han(&self) -> impl Iterator<Item = u32> {
-        let changed = self.simplified.keys().chain(self.numerals.keys());
-        let aliased = self.aliases.keys().chain(
-            self.simplified
-                .iter()
-                .filter(|(_, simple)| self.aliases.contains_key(simple))
-                .map(|(traditional, _)| traditional),
-        );
-        changed.chain(aliased).map(|c| u32::from(*c))
-    }
-
     pub(super) fn fold(&self, c: char) -> Folded {
         let options = &self.options;
         match c {
-            '§' | '\u{3}' | '\u{4}' if options.codes => return Folded::Code,
-            '\u{200C}' if options.invisible => return Folded::Parting,
-            c if options.invisible && character::is_invisible(c) => return Folded::Drop,
+            '§' | '\u{3}' | '\u{4}' if options.codes() => return Folded::Code,
+            '\u{200C}' if options.invisible() => return Folded::Parting,
+            c if character::is_invisible(c) && options.invisible() => return Folded::Drop,
             _ => {}
         }
         let c = canonical(c);
         match c {
             '\u{3099}' | '\u{309A}' => return joining(c, None),
-            '\u{FF9E}' | '\u{309B}' if options.width => return joining('\u{3099}', Some('゛')),
-            '\u{FF9F}' | '\u{309C}' if options.width => return joining('\u{309A}', Some('゜')),
+            '\u{FF9E}' | '\u{309B}' if options.width() => return joining('\u{3099}', Some('゛')),
+            '\u{FF9F}' | '\u{309C}' if options.width() => return joining('\u{309A}', Some('゜')),
             // The second and third letter of a Hangul syllable.
             '\u{1161}'..='\u{1175}' | '\u{11A8}'..='\u{11C2}' => return joining(c, Some(c)),
             _ => {}
@@ -157,19 +140,19 @@ impl Folder {
         }
         if let Some(mut parts) = marked(c) {
             let all = parts.clone().flat_map(|c| self.fold_part(c)).collect();
-            let on_marks = self.options.marks != Marks::Off;
-            return match on_marks && parts.next().is_some_and(is_light_sign) {
+            let light = parts.next().is_some_and(is_light_sign);
+            return match light && options.marks() != Marks::Off {
                 true => Folded::Signs(all),
                 false => Folded::Several(all),
             };
         }
         let wide = matches!(c, '\u{FF01}'..='\u{FFEF}');
         let blank = c.is_whitespace() && !c.is_ascii() || c == '\t';
-        if options.width && (wide || blank) {
+        if (wide || blank) && options.width() {
             return self.fold_shown(narrow(c));
         }
         if character::is_regional(c) {
-            let plain = style::plain(c).filter(|_| options.style);
+            let plain = style::plain(c).filter(|_| options.style());
             let plain = plain.and_then(|plain| plain.chars().next()).unwrap_or(c);
             let pieces = self.fold_shown(plain).into_pieces();
             return match pieces[..] {
@@ -181,7 +164,7 @@ impl Folder {
             return Folded::BlackFlag(c);
         }
         match style::plain(c) {
-            Some(plain) if options.style && !wide => Folded::Several(
+            Some(plain) if !wide && options.style() => Folded::Several(
                 plain
                     .chars()
                     .flat_map(|c| self.fold_shown(c).into_pieces())
@@ -192,7 +175,7 @@ impl Folder {
     }
 
     fn fold_mark(&self, c: char) -> Folded {
-        match self.options.marks {
+        match self.options.marks() {
             Marks::Off => joining(c, Some(c)),
             Marks::On if character::is_nukta(c) => Folded::Drop,
             _ if character::is_sign_mark(c) => Folded::Sign(c),
@@ -218,14 +201,16 @@ impl Folder {
 
     /// Folds a character of usual width and style.
     fn fold_shown(&self, c: char) -> Folded {
-        let c = match (c, self.options.locale) {
-            ('I', Locale::Tr) if self.options.case => 'ı',
-            ('İ', Locale::Tr) if self.options.case => 'i',
+        let options = &self.options;
+        let c = match c {
+            'I' if options.turkish() && options.case() => 'ı',
+            'İ' if options.turkish() && options.case() => 'i',
             _ => c,
         };
-        let bare = match self.options.marks {
-            Marks::On => without_accent(c),
-            Marks::Zalgo | Marks::Off => c,
+        let plain = without_accent(c);
+        let bare = match plain != c && options.marks() == Marks::On {
+            true => plain,
+            false => c,
         };
         let bare = self.without_hamza(bare);
         if let Some(letters) = self.spelled_out(bare) {
@@ -234,7 +219,7 @@ impl Folder {
                 .flat_map(|c| self.fold_shown(c).into_pieces());
             return Folded::Several(pieces.collect());
         }
-        if self.options.style && matches!(bare, '\u{3131}'..='\u{3163}') {
+        if matches!(bare, '\u{3131}'..='\u{3163}') && options.style() {
             return Folded::Jamo(bare);
         }
         let c = self.fold_plain(bare);
@@ -242,12 +227,14 @@ impl Folder {
             let pieces = alias.iter().map(|c| Piece { c: *c, latin: None });
             return Folded::Several(pieces.collect());
         }
-        let looks = self.lookalikes.get(&bare);
+        let lookalikes = &self.tables.lookalikes;
+        let looks = lookalikes.get(&bare);
         // A fancy capital is known by its small letter.
         let looks = looks.or_else(|| {
-            let small = self.lookalikes.get(&small(bare));
+            let small = lookalikes.get(&small(bare));
             small.filter(|looks| looks.kind == Kind::Fancy && bare.is_uppercase())
         });
+        let looks = looks.filter(|_| options.confusables() && !(bare == 'ı' && options.turkish()));
         let latin = looks.map(|latin| Lookalike {
             c: match latin.kind {
                 Kind::Fancy if bare.is_uppercase() => self.fold_case(latin.c.to_ascii_uppercase()),
@@ -260,18 +247,19 @@ impl Folder {
 
     /// The Arabic letter that another is a form of, with a hamza or without.
     fn without_hamza(&self, c: char) -> char {
-        let (style, hamza) = (self.options.style, self.options.hamza);
+        let style = || self.options.style();
+        let hamza = || self.options.hamza();
         match c {
-            'أ' | 'إ' | 'آ' | 'ٱ' | 'ٲ' | 'ٳ' if hamza => 'ا',
-            'ؤ' if hamza => 'و',
-            'ئ' if hamza => 'ي',
-            'ة' | 'ۃ' if hamza => 'ه',
+            'أ' | 'إ' | 'آ' | 'ٱ' | 'ٲ' | 'ٳ' if hamza() => 'ا',
+            'ؤ' if hamza() => 'و',
+            'ئ' if hamza() => 'ي',
+            'ة' | 'ۃ' if hamza() => 'ه',
             // What is written in two characters has lost its hamza too.
-            'ۀ' | 'ۂ' if hamza || style => 'ه',
-            'ۓ' if hamza => 'ے',
-            'ک' | 'ڪ' if style => 'ك',
-            'ی' | 'ى' if style => 'ي',
-            'ہ' | 'ھ' | 'ە' if style => 'ه',
+            'ۀ' | 'ۂ' if hamza() || style() => 'ه',
+            'ۓ' if hamza() => 'ے',
+            'ک' | 'ڪ' if style() => 'ك',
+            'ی' | 'ى' if style() => 'ي',
+            'ہ' | 'ھ' | 'ە' if style() => 'ه',
             c => c,
         }
     }
@@ -279,16 +267,16 @@ impl Folder {
     /// A letter that is written as two where a keyboard lacks it.
     fn spelled_out(&self, c: char) -> Option<&'static str> {
         Some(match c {
-            'ß' | 'ẞ' if self.options.case => "ss",
-            'և' if self.options.case => "եւ",
-            'œ' if self.options.style => "oe",
-            'Œ' if self.options.style => "OE",
-            'æ' if self.options.style => "ae",
-            'Æ' if self.options.style => "AE",
-            'ǽ' if self.options.style => "aé",
-            'Ǽ' if self.options.style => "AÉ",
-            'ǣ' if self.options.style => "aē",
-            'Ǣ' if self.options.style => "AĒ",
+            'ß' | 'ẞ' if self.options.case() => "ss",
+            'և' if self.options.case() => "եւ",
+            'œ' if self.options.style() => "oe",
+            'Œ' if self.options.style() => "OE",
+            'æ' if self.options.style() => "ae",
+            'Æ' if self.options.style() => "AE",
+            'ǽ' if self.options.style() => "aé",
+            'Ǽ' if self.options.style() => "AÉ",
+            'ǣ' if self.options.style() => "aē",
+            'Ǣ' if self.options.style() => "AĒ",
             _ => return None,
         })
     }
@@ -299,25 +287,38 @@ impl Folder {
         if c < '\u{3000}' {
             return c;
         }
-        if self.options.kana && matches!(c, 'ァ'..='ヶ' | 'ヽ' | 'ヾ') {
+        if matches!(c, 'ァ'..='ヶ' | 'ヽ' | 'ヾ') && self.options.kana() {
             return char::from_u32(u32::from(c) - 0x60).unwrap_or(c);
         }
-        let c = self.simplified.get(&c).copied().unwrap_or(c);
-        self.numerals.get(&c).copied().unwrap_or(c)
+        let Tables {
+            simplified,
+            numerals,
+            ..
+        } = self.tables;
+        let simple = simplified.get(&c).filter(|_| self.options.trad());
+        let c = simple.copied().unwrap_or(c);
+        let digit = numerals.get(&c).filter(|_| self.options.num_style());
+        digit.copied().unwrap_or(c)
     }
 
     fn fold_case(&self, c: char) -> char {
-        match c {
-            _ if !self.options.case => c,
+        let small = match c {
             'ς' => 'σ',
             c => small(c),
+        };
+        match small != c && self.options.case() {
+            true => small,
+            false => c,
         }
     }
 
-    fn read_aliases(&self) -> Result<BTreeMap<char, Vec<char>>, Vec<String>> {
+    fn read_aliases(
+        &self,
+        written: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<char, Vec<char>>, Vec<String>> {
         let mut aliases = BTreeMap::new();
         let mut problems = Vec::new();
-        for (from, to) in &self.options.aliases {
+        for (from, to) in written {
             let (folded, target) = (self.fold_text(from), self.fold_text(to));
             match folded[..] {
                 [folded] if (1..=ALIAS_CHARS_MAX).contains(&target.len()) => {

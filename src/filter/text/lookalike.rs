@@ -21,7 +21,7 @@ pub(super) struct Lookalike {
 }
 
 /// What a letter that looks Latin is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// A letter of another script.
     Foreign,

@@ -1,7 +1,8 @@
 //! From a text to symbols in which equal means "the same to a reader", and the views of them.
 //!
 //! Order, downward: `bidi`, `view`, `leet`, `variants`, `sound`, `fold`, `jamo`, `flag`,
-//! `fold_table`, `symbol`, `stream`, `code_point`, `style`, `lookalike`, `character`.
+//! `fold_tables`, `fold_table`, `symbol`, `stream`, `code_point`, `folding`, `style`, `lookalike`,
+//! `character`.
 
 mod bidi;
 mod character;
@@ -9,6 +10,8 @@ mod code_point;
 mod flag;
 mod fold;
 mod fold_table;
+mod fold_tables;
+mod folding;
 mod jamo;
 pub(super) mod leet;
 mod lookalike;
@@ -26,7 +29,8 @@ pub(super) use self::character::{
 };
 pub(super) use self::code_point::is_numeral;
 pub(super) use self::flag::written as flag_written;
-pub(super) use self::fold_table::{FoldTable, FoldTables};
+pub(super) use self::fold_table::FoldTable;
+pub(super) use self::fold_tables::FoldTables;
 pub(super) use self::sound::Sounds;
 pub(super) use self::stream::{
     DIGIT, FOREIGN, KIND_SHIFT, LETTER, MORE, PARTED, REGIONAL, SYMBOL, Stream, WORD,
