@@ -9,11 +9,12 @@ use axum::response::Response;
 use http::{HeaderMap, Method, header};
 
 use super::acts::{self, Asked};
+use super::browser;
 use super::doors::Door;
 use super::refusal::Refusal;
 use super::who::Who;
 use crate::audit::Audit;
-use crate::operators::Capability;
+use crate::operators::{Capability, Operators};
 use crate::policy::Digest;
 use crate::server::{
     Hosts, Peer, bearer, refuse_foreign_forms, refuse_foreign_host, refuse_foreign_orders,
@@ -22,7 +23,7 @@ use crate::server::{
 /// Who is let in without having shown anything, and what commands show.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// Whoever reaches the port may do everything.
+    /// Whoever reaches the port may do everything, until the first operator is there.
     pub open: bool,
     /// What `cli.token` holds; `None` where it could not be written.
     pub command_line: Option<Digest>,
@@ -34,6 +35,9 @@ pub(super) struct Guard {
     pub(super) hosts: Arc<Hosts>,
     pub(super) access: Access,
     pub(super) audit: Arc<Audit>,
+    pub(super) operators: Arc<Operators>,
+    /// The port has TLS of its own.
+    pub(super) tls: bool,
 }
 
 /// Lets a request through to its route, or answers it.
@@ -54,11 +58,15 @@ pub(super) async fn admit(
                 from,
                 capability,
             });
-            next.run(request).await
+            let mut answer = next.run(request).await;
+            browser::keep_strangers_out(&mut answer);
+            answer
         }
         Err(refusal) => {
             guard.note(&refusal, &parts, from);
-            refusal.answer(&parts)
+            let mut answer = refusal.answer(&parts, guard.operators.is_set_up());
+            browser::keep_strangers_out(&mut answer);
+            answer
         }
     }
 }
@@ -140,9 +148,12 @@ impl Guard {
                 return Err(Refusal::Foreign(why));
             }
         }
-        Ok(match self.access.open {
-            true => Who::Anyone,
-            false => Who::Nobody,
+        let session = browser::session(headers, self.tls);
+        let known = session.and_then(|secret| self.operators.by_session(secret.as_bytes()));
+        Ok(match known {
+            Some(identity) => Who::Known(identity),
+            None if self.access.open && !self.operators.is_set_up() => Who::Anyone,
+            None => Who::Nobody,
         })
     }
 
@@ -151,7 +162,10 @@ impl Guard {
         let command_line = self.access.command_line;
         match command_line.is_some_and(|token| token.is(&shown).into()) {
             true => Who::CommandLine,
-            false => Who::Nobody,
+            false => self
+                .operators
+                .by_token(token)
+                .map_or(Who::Nobody, Who::Known),
         }
     }
 }

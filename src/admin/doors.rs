@@ -15,9 +15,11 @@ pub(super) const INDEX: &str = "\
 callgate, operators' port
   /status   what is in force, as JSON; `callgate status` prints it for people
   /metrics  for Prometheus
+  /account  one's own password, tokens and sessions; /login before that
   /healthz  200 while the process runs
   /readyz   200 while calls are taken, and whether after hooks are; /readyz/after for those alone
-  gRPC      callgate.v1.AdminService and reflection: `callgate outbox`, `callgate rooms`, grpcurl
+  gRPC      callgate.v1.AdminService and reflection: `callgate outbox`, `callgate rooms`,
+            `callgate operators`, grpcurl
 ";
 
 /// Services that tell what services there are; both have one method.
@@ -35,6 +37,18 @@ pub(super) enum Page {
     ReadyAfter,
     Metrics,
     Status,
+    SetUp,
+    SetUpForm,
+    LogIn,
+    LogInForm,
+    LogOutForm,
+    Account,
+    PasswordForm,
+    TokenForm,
+    RemoveTokenForm,
+    EndSessionsForm,
+    Style,
+    SetUpScript,
 }
 
 /// One line of the table.
@@ -72,7 +86,7 @@ pub fn doors(metrics_open: bool) -> Vec<Door> {
 
 impl Page {
     pub(super) fn door(self, metrics_open: bool) -> (Method, &'static str, Capability) {
-        use Capability::{View, Watch};
+        use Capability::{Account, Enter, View, Watch};
 
         let metrics = match metrics_open {
             true => Watch,
@@ -85,6 +99,18 @@ impl Page {
             Page::ReadyAfter => (Method::GET, "/readyz/after", Watch),
             Page::Metrics => (Method::GET, "/metrics", metrics),
             Page::Status => (Method::GET, "/status", View),
+            Page::SetUp => (Method::GET, "/setup", Enter),
+            Page::SetUpForm => (Method::POST, "/setup", Enter),
+            Page::LogIn => (Method::GET, "/login", Enter),
+            Page::LogInForm => (Method::POST, "/login", Enter),
+            Page::LogOutForm => (Method::POST, "/logout", Account),
+            Page::Account => (Method::GET, "/account", Account),
+            Page::PasswordForm => (Method::POST, "/account/password", Account),
+            Page::TokenForm => (Method::POST, "/account/tokens", Account),
+            Page::RemoveTokenForm => (Method::POST, "/account/tokens/remove", Account),
+            Page::EndSessionsForm => (Method::POST, "/account/sessions/end", Account),
+            Page::Style => (Method::GET, "/console/style.css", Enter),
+            Page::SetUpScript => (Method::GET, "/console/setup.js", Enter),
         }
     }
 }
@@ -105,7 +131,12 @@ fn capability(method: AdminMethod) -> Capability {
         | AdminMethod::DiscardEvents
         | AdminMethod::RetryPending
         | AdminMethod::SetRoom
-        | AdminMethod::RemoveRoom => Operate,
+        | AdminMethod::RemoveRoom
+        | AdminMethod::Operators
+        | AdminMethod::InviteOperator
+        | AdminMethod::SetOperator
+        | AdminMethod::MakeToken
+        | AdminMethod::RemoveToken => Operate,
         // The URL of a bot is often its secret too.
         AdminMethod::Rooms => Operate,
     }

@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 
 use super::acts::Asked;
 use super::shown::Admin;
-use super::{orders, outbox, status};
+use super::{operators, orders, outbox, status};
 use crate::audit::{Act, Begun};
 use crate::callback::preview;
 use crate::operators::Capability;
@@ -281,6 +281,53 @@ impl AdminService for AdminApi {
             true => Ok(Response::new(v1::RemoveRoomResponse {})),
             false => Err(Status::not_found(format!("no room `{id}` is kept"))),
         }
+    }
+
+    async fn operators(
+        &self,
+        _: Request<v1::OperatorsRequest>,
+    ) -> Result<Response<v1::OperatorsResponse>, Status> {
+        Ok(Response::new(operators::list(&self.admin.operators)))
+    }
+
+    async fn invite_operator(
+        &self,
+        request: Request<v1::InviteOperatorRequest>,
+    ) -> Result<Response<v1::InviteOperatorResponse>, Status> {
+        let asked = Asked::of(&request)?;
+        let known = &self.admin.operators;
+        let invited = operators::invite(known, &asked, request.into_inner()).await?;
+        Ok(Response::new(invited))
+    }
+
+    async fn set_operator(
+        &self,
+        request: Request<v1::SetOperatorRequest>,
+    ) -> Result<Response<v1::Operator>, Status> {
+        let asked = Asked::of(&request)?;
+        let known = &self.admin.operators;
+        let set = operators::set(known, &asked, request.into_inner()).await?;
+        Ok(Response::new(set))
+    }
+
+    async fn make_token(
+        &self,
+        request: Request<v1::MakeTokenRequest>,
+    ) -> Result<Response<v1::MakeTokenResponse>, Status> {
+        let asked = Asked::of(&request)?;
+        let known = &self.admin.operators;
+        let made = operators::make_token(known, &asked, request.into_inner()).await?;
+        Ok(Response::new(made))
+    }
+
+    async fn remove_token(
+        &self,
+        request: Request<v1::RemoveTokenRequest>,
+    ) -> Result<Response<v1::RemoveTokenResponse>, Status> {
+        let asked = Asked::of(&request)?;
+        let id = request.into_inner().id;
+        operators::remove_token(&self.admin.operators, &asked, id).await?;
+        Ok(Response::new(v1::RemoveTokenResponse {}))
     }
 }
 

@@ -1,18 +1,22 @@
-//! Where operators connect: `/metrics`, `/healthz`, `/readyz`, `/status` and `AdminService`.
+//! Where operators connect: `/metrics`, `/healthz`, `/readyz`, `/status`, the way in and
+//! `AdminService`.
 //!
 //! Owns: what operators see and the orders they give.
 //! Leaves alone: message traffic (`server`).
 //!
-//! Order, downward: `pages`, `grpc`, `metrics`, `status`, `shown`, `access`, `refusal`, `acts`, `doors`,
-//! `who`, `certificates`, `observed`, `orders`, `outbox`.
+//! Order, downward: `pages`, `console`, `grpc`, `operators`, `metrics`, `status`, `shown`, `access`,
+//! `browser`, `refusal`, `acts`, `doors`, `who`, `certificates`, `observed`, `orders`, `outbox`.
 
 mod access;
 mod acts;
+mod browser;
 mod certificates;
+mod console;
 pub mod doors;
 mod grpc;
 mod metrics;
 mod observed;
+mod operators;
 pub mod orders;
 pub mod outbox;
 mod pages;

@@ -15,7 +15,7 @@ use tonic::service::Routes;
 use super::access::Guard;
 use super::doors::{INDEX, Page, doors};
 use super::shown::Admin;
-use super::{access, grpc, metrics, status};
+use super::{access, console, grpc, metrics, status};
 use crate::server;
 
 /// The routes of the operators' port: those of the table alone, behind the one check.
@@ -27,6 +27,8 @@ pub fn router(admin: Admin) -> Result<Router, String> {
         hosts: Arc::clone(&admin.hosts),
         access: admin.access.clone(),
         audit: Arc::clone(&admin.audit),
+        operators: Arc::clone(&admin.operators),
+        tls: admin.tls,
     };
     let service = grpc::admin_service(admin.clone());
     let orders = server::reflection(Routes::new(service), &["callgate.v1.AdminService"])?;
@@ -50,6 +52,18 @@ fn route(page: Page, method: Method) -> MethodRouter<Admin> {
         Page::ReadyAfter => on(method, ready_after),
         Page::Metrics => on(method, metrics_page),
         Page::Status => on(method, status_page),
+        Page::SetUp => on(method, console::setup_page),
+        Page::SetUpForm => on(method, console::set_up),
+        Page::LogIn => on(method, console::login_page),
+        Page::LogInForm => on(method, console::log_in),
+        Page::LogOutForm => on(method, console::log_out),
+        Page::Account => on(method, console::account_page),
+        Page::PasswordForm => on(method, console::change_password),
+        Page::TokenForm => on(method, console::make_token),
+        Page::RemoveTokenForm => on(method, console::remove_token),
+        Page::EndSessionsForm => on(method, console::end_sessions),
+        Page::Style => on(method, console::style),
+        Page::SetUpScript => on(method, console::script),
     }
 }
 

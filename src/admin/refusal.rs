@@ -27,7 +27,11 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    pub(super) fn answer(&self, asked: &Parts) -> Response {
+    /// `is_set_up`: there are operators, so a person who is not known can log in.
+    pub(super) fn answer(&self, asked: &Parts, is_set_up: bool) -> Response {
+        if is_set_up && matches!(self, Refusal::Unknown) && wants_page(asked) {
+            return (StatusCode::SEE_OTHER, [(header::LOCATION, "/login")]).into_response();
+        }
         let why = self.why(asked.uri.path());
         let status = self.status();
         // Who is refused for its name or its page gets a plain answer: gRPC itself would be one
@@ -74,7 +78,10 @@ impl Refusal {
             Refusal::Host(why) => why.clone(),
             Refusal::Foreign(why) => (*why).to_owned(),
             Refusal::Unknown => "show the token that lies in cli.token, beside the outbox of the \
-                                 server: set CALLGATE_TOKEN, or send `authorization: Bearer TOKEN`"
+                                 server, or one of your own: set CALLGATE_TOKEN, or send \
+                                 `authorization: Bearer TOKEN`; people log in at /login, or, \
+                                 before there is an operator, follow the link that `callgate \
+                                 operators invite` prints"
                 .to_owned(),
             Refusal::Forbidden(who, capability) => {
                 format!("`{who}` may not do this: it takes {}", needed(*capability))
@@ -95,6 +102,13 @@ fn needed(capability: Capability) -> &'static str {
         Capability::Text => "the right `text`",
         Capability::Audit => "the right `audit`",
     }
+}
+
+/// A person's browser asks, and not a program.
+fn wants_page(asked: &Parts) -> bool {
+    let accept = asked.headers.get(header::ACCEPT);
+    let accept = accept.and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 fn is_grpc(asked: &Parts) -> bool {

@@ -10,6 +10,7 @@ use crate::audit::Audit;
 use crate::callback::Callbacks;
 use crate::callers::Callers;
 use crate::clock::Clock;
+use crate::operators::Operators;
 use crate::outbox::Outbox;
 use crate::reload::Policies;
 use crate::rooms::Rooms;
@@ -38,6 +39,9 @@ pub struct Admin {
     pub certificates: Arc<Certificates>,
     /// Where acts are recorded before they are done.
     pub audit: Arc<Audit>,
+    pub operators: Arc<Operators>,
+    /// The port has TLS of its own.
+    pub tls: bool,
     /// Who may see more than probes and metrics.
     pub access: Access,
     /// `/metrics` is for everybody.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::audit;
-use crate::operators::{Capability, Grant};
+use crate::operators::{By, Capability, Grant, Identity};
 
 /// Who asks, as far as it is known. It stands beside every request that is let in.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,10 +14,16 @@ pub(super) enum Who {
     Anyone,
     /// A command that shows `cli.token`.
     CommandLine,
+    /// An operator, or a token.
+    Known(Identity),
 }
 
 impl Who {
     pub(super) fn may(&self, capability: Capability) -> bool {
+        // What belongs to an account is for who is logged in to it, not for a token of it.
+        if let (Capability::Account, Who::Known(identity)) = (capability, self) {
+            return matches!(identity.by, By::Session { .. });
+        }
         self.grant().map_or_else(
             || matches!(capability, Capability::Watch | Capability::Enter),
             |grant| grant.allows(capability),
@@ -32,6 +38,13 @@ impl Who {
             Who::Anyone if is_here => audit::Who::Loopback,
             Who::Anyone => audit::Who::Anyone,
             Who::CommandLine => audit::Who::Cli { uid: None },
+            Who::Known(identity) => audit::Who::Operator {
+                name: identity.name.clone(),
+                token: match &identity.by {
+                    By::Session { .. } => None,
+                    By::Token { id } => Some(id.clone()),
+                },
+            },
         }
     }
 
@@ -40,6 +53,7 @@ impl Who {
         match self {
             Who::Nobody => None,
             Who::Anyone | Who::CommandLine => Some(Grant::ALL),
+            Who::Known(identity) => Some(identity.grant),
         }
     }
 }
@@ -50,6 +64,7 @@ impl fmt::Display for Who {
             Who::Nobody => "nobody",
             Who::Anyone => "anyone",
             Who::CommandLine => "cli",
+            Who::Known(identity) => &identity.name,
         })
     }
 }

@@ -29,6 +29,7 @@ use crate::config::{Config, PortConnections};
 use crate::delivery::{Supervisor, watch_usage};
 use crate::event::Moment;
 use crate::hook::{After, Before, WaitLimits};
+use crate::operators::Operators;
 use crate::outbox::Outbox;
 use crate::policy::{Digest, HookRules, Snapshot};
 use crate::reload::{Policies, Watch};
@@ -57,6 +58,7 @@ pub(super) struct Engine {
     rooms: Arc<Rooms>,
     observed: Arc<Observed>,
     callers: Arc<Callers>,
+    operators: Arc<Operators>,
     /// Of the command line on this machine.
     token: Option<Digest>,
     /// What of engine.yaml works and is dangerous.
@@ -66,6 +68,13 @@ pub(super) struct Engine {
     /// How many connections the ports have descriptors for: http, grpc, admin.
     connections: [usize; 3],
     certificates: Arc<Certificates>,
+}
+
+/// What lets people and commands in at the operators' port.
+pub(super) struct Entry {
+    pub operators: Arc<Operators>,
+    /// Of the command line on this machine.
+    pub token: Option<Digest>,
 }
 
 /// The three ports, open.
@@ -124,8 +133,9 @@ impl Engine {
         outbox: Arc<dyn Outbox>,
         rooms: Rooms,
         ports: PortsTls,
-        token: Option<Digest>,
+        entry: Entry,
     ) -> Engine {
+        let Entry { operators, token } = entry;
         let clock = Clock::start();
         let rooms = Arc::new(rooms);
         let connections = fitting_connections(&config);
@@ -172,6 +182,7 @@ impl Engine {
         }
         Engine {
             token,
+            operators,
             audit: Arc::new(Audit::open(config.audit.clone(), metrics.clone())),
             warnings: Arc::default(),
             callers,
@@ -280,6 +291,14 @@ impl Engine {
             "callers",
             look_on.map(Ok::<_, Infallible>),
         );
+        let using = self.operators.clone().keep_on(stop.clone());
+        run_until_stop(
+            tasks,
+            stop,
+            failed,
+            "operators",
+            using.map(Ok::<_, Infallible>),
+        );
         let cutting = self.audit.clone().keep_short(stop.clone());
         run_until_stop(
             tasks,
@@ -367,6 +386,8 @@ impl Engine {
             hosts: Arc::new(Hosts::new(&self.config.admin.hosts)),
             certificates: self.certificates.clone(),
             audit: self.audit.clone(),
+            operators: self.operators.clone(),
+            tls: self.config.admin.tls.is_some(),
             access: Access {
                 open: !self.config.admin.needs_token(),
                 command_line: self.token,

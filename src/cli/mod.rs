@@ -4,7 +4,7 @@
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
 //! Order, downward: `serve`, `status`, `send`, `check`, `explain`, `fuzz`, `import`, `outbox`, `audit`,
-//! `defaults`, `dialects`, `rooms`, `hash_token`, `recorded`, `explained`, `engine`, `client`, `reach`,
+//! `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `client`, `reach`,
 //! `token`, `audited`, `engine_file`, `at_rest`, `start_text`, `signals`, `files`, `output`, `exit`.
 
 mod at_rest;
@@ -23,6 +23,7 @@ mod files;
 mod fuzz;
 mod hash_token;
 mod import;
+mod operators;
 mod outbox;
 mod output;
 mod reach;
@@ -83,6 +84,8 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Turn a foreign configuration or word list into callgate's own.
     Import(import::Args),
+    /// Who may do what at the operators' port: invitations, roles, tokens.
+    Operators(operators::Args),
     /// See what waits in the outbox, and replay or discard dead events.
     Outbox(outbox::Args),
     /// Who did what here, and whether any record of it was changed or taken away.
@@ -113,6 +116,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(args) => explain::run(&files, args),
         Command::Fuzz(args) => fuzz::run(&files, args),
         Command::Import(args) => import::run(&files, args),
+        Command::Operators(args) => operators::run(&files, args),
         Command::Outbox(args) => outbox::run(&files, args),
         Command::Audit(args) => audit::run(&files, args),
         Command::Defaults(args) => defaults::run(args),

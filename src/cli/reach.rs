@@ -125,7 +125,7 @@ impl Reach {
 }
 
 /// The URL at which a listener can be reached from this machine.
-fn url_of(listen: SocketAddr, tls: bool) -> String {
+pub(super) fn url_of(listen: SocketAddr, tls: bool) -> String {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use super::at_rest;
-use super::engine::{Engine, Listeners};
+use super::engine::{Engine, Entry, Listeners};
 use super::engine_file::{differs_from, load_config, open_tls};
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
@@ -20,10 +20,13 @@ use super::output;
 use super::signals;
 use super::start_text::{start_json, start_text};
 use super::token;
+use super::{operators, reach};
 use crate::admin::PortsTls;
 use crate::callback::{check_secret, check_tls};
 use crate::callers::check_token;
+use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::operators::Operators;
 use crate::outbox::{self, Outbox};
 use crate::policy::{CompileContext, Digest};
 use crate::reload::Policies;
@@ -127,13 +130,28 @@ async fn serve(
     let outbox = open_outbox(&config, failed.clone())?;
     let rooms = Rooms::open(&config.funtek.rooms)
         .context("the rooms could not be read (`funtek.rooms` in engine.yaml)")?;
+    let operators = Operators::open(&config.data.join("operators.db"), Clock::start())
+        .context("the operators could not be read (operators.db in `data` of engine.yaml)")?;
+    let operators = Arc::new(operators);
     let token = local_token(&config);
-    let mut engine = Engine::assemble(config, policies, metrics, outbox, rooms, ports, token);
+    let mut engine = Engine::assemble(
+        config,
+        policies,
+        metrics,
+        outbox,
+        rooms,
+        ports,
+        Entry {
+            operators: Arc::clone(&operators),
+            token,
+        },
+    );
     engine.warnings = Arc::new(warnings);
     let watch = (engine.watch()?, engine.watch_certificates()?);
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     print_start(&engine, &listeners)?;
+    invite_first(&engine.config, &operators, &listeners)?;
     engine.start(listeners, &stop, &failed, &tasks)?;
     engine.ready.store(true, Ordering::Relaxed);
     let broken = tokio::select! {
@@ -183,6 +201,30 @@ fn print_start(engine: &Engine, listeners: &Listeners) -> anyhow::Result<()> {
     }
     for problem in engine.warnings.iter().chain(&engine.policies.warnings()) {
         warn!("{problem}");
+    }
+    Ok(())
+}
+
+/// Until there is an operator, the link to become the first one, for the person who starts it.
+fn invite_first(
+    config: &Config,
+    operators: &Operators,
+    listeners: &Listeners,
+) -> anyhow::Result<()> {
+    let invited = match operators.invite_first() {
+        Ok(None) => return Ok(()),
+        Ok(Some(invited)) => invited,
+        Err(error) => {
+            warn!(%error, "no link for the first operator was made");
+            return Ok(());
+        }
+    };
+    let url = reach::url_of(listeners.addresses()?.admin, config.admin.tls.is_some());
+    let link = operators::link(&url, invited.secret.text());
+    let hint = "good once and for an hour; `callgate operators invite` prints another";
+    match config.log.format {
+        LogFormat::Text => output::complain(&format!("become the first operator: {link} ({hint})")),
+        LogFormat::Json => info!(link, "become the first operator: {hint}"),
     }
     Ok(())
 }

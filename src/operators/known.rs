@@ -91,6 +91,11 @@ impl Session {
         self.seen_ms.load(Ordering::Relaxed)
     }
 
+    /// Whether this is the secret that a browser shows.
+    pub fn is(&self, shown: &str) -> bool {
+        self.secret.is(&Digest::of(shown.as_bytes())).into()
+    }
+
     fn lives(&self, now_ms: u64) -> bool {
         now_ms < self.made_ms.saturating_add(SESSION_MAX_MS)
             && now_ms < self.seen_ms().saturating_add(SESSION_IDLE_MS)

@@ -8,7 +8,7 @@
 //! what Argon2id makes of them. Everything is in memory too, so that nobody who only looks waits
 //! for a disk.
 //!
-//! Order, downward: `register`, `file`, `known`, `passwords`, `throttle`, `error`, `secret`, `grant`.
+//! Order, downward: `register`, `file`, `known`, `passwords`, `throttle`, `secret`, `error`, `grant`.
 
 mod error;
 mod file;
@@ -24,5 +24,5 @@ mod throttle;
 pub use error::OperatorsError;
 pub use grant::{Capability, Grant, Rights, Role};
 pub use known::{By, Identity, Operator, Session, Token};
-pub use register::{Invited, Operators};
+pub use register::{Change, Invited, Operators};
 pub use secret::Secret;

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::error::OperatorsError;
 use super::file::File;
-use super::grant::Grant;
+use super::grant::{Grant, Rights, Role};
 use super::known::{INVITATION_MS, Identity, Invitation, Known, Operator, Session, Token, is_name};
 use super::passwords::{Hashed, Passwords};
 use super::secret::{Secret, random};
@@ -45,6 +45,14 @@ pub struct Operators {
 pub struct Invited {
     pub secret: Secret,
     pub expires_ms: u64,
+}
+
+/// What becomes of an operator; `None` stays as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Change {
+    pub role: Option<Role>,
+    pub rights: Option<Rights>,
+    pub disabled: Option<bool>,
 }
 
 impl Operators {
@@ -186,6 +194,12 @@ impl Operators {
             this.begin_session(known, operator, from)
         })
         .await
+    }
+
+    /// Whether a link would be taken from somebody of this name.
+    pub fn check_invitation(&self, shown: &str, name: &str) -> Result<(), OperatorsError> {
+        let shown = Digest::of(shown.as_bytes());
+        self.invitation(&self.known.load(), &shown, name).map(drop)
     }
 
     fn invitation(
@@ -346,22 +360,18 @@ impl Operators {
     /// write to disk.
     ///
     /// Errors: nobody has this name, or `by` may less than the operator or the new grant.
-    pub fn set(
-        &self,
-        name: &str,
-        grant: Option<Grant>,
-        disabled: Option<bool>,
-        by: Grant,
-    ) -> Result<Operator, OperatorsError> {
+    pub fn set(&self, name: &str, change: Change, by: Grant) -> Result<Operator, OperatorsError> {
         self.change(|known| {
             let unknown = || OperatorsError::Unknown(name.to_owned());
             let operator = known.named_mut(name).ok_or_else(unknown)?;
             allow(by, operator.grant)?;
-            if let Some(grant) = grant {
-                allow(by, grant)?;
-                operator.grant = grant;
-            }
-            operator.disabled = disabled.unwrap_or(operator.disabled);
+            let grant = Grant {
+                role: change.role.unwrap_or(operator.grant.role),
+                rights: change.rights.unwrap_or(operator.grant.rights),
+            };
+            allow(by, grant)?;
+            operator.grant = grant;
+            operator.disabled = change.disabled.unwrap_or(operator.disabled);
             let operator = operator.clone();
             known.end_sessions_of(operator.id);
             // A link that was for this name would undo it.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::*;
@@ -10,12 +11,16 @@ use crate::clock::Clock;
 const PASSWORD: &str = "a long password";
 const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
 
+const OFF: Change = Change {
+    role: None,
+    rights: None,
+    disabled: Some(true),
+};
+
 struct Bench {
     folder: tempfile::TempDir,
     operators: Arc<Operators>,
 }
-
-use std::sync::Arc;
 
 impl Bench {
     fn new() -> Bench {
@@ -196,7 +201,17 @@ async fn a_change_of_password_or_role_ends_what_was_stolen() {
     let by = Grant::ALL;
     for (role, disabled) in [(Some(Role::Viewer), None), (None, Some(true))] {
         let session = bench.log_in("bob", PASSWORD).await.unwrap();
-        operators.set("Bob", role.map(grant), disabled, by).unwrap();
+        operators
+            .set(
+                "Bob",
+                Change {
+                    role,
+                    disabled,
+                    ..Change::default()
+                },
+                by,
+            )
+            .unwrap();
         assert!(!bench.knows(&session));
     }
     assert!(matches!(
@@ -210,7 +225,7 @@ async fn a_change_of_password_or_role_ends_what_was_stolen() {
     assert_eq!(bob.grant, grant(Role::Viewer));
     // A link that was sent before he was shut out is none.
     let link = operators.invite("bob", None, by).unwrap();
-    operators.set("bob", None, Some(true), by).unwrap();
+    operators.set("bob", OFF, by).unwrap();
     assert!(is_used_up(bench.accept(&link, "bob", PASSWORD).await));
 }
 
@@ -232,12 +247,28 @@ async fn a_token_does_what_its_owner_may_and_no_more() {
     assert_eq!(shown().unwrap().name, "bob");
     assert!(operators.tokens(Some(2))[0].used_ms() > 0);
     operators
-        .set("bob", Some(grant(Role::Viewer)), None, Grant::ALL)
+        .set(
+            "bob",
+            Change {
+                role: Some(Role::Viewer),
+                ..Change::default()
+            },
+            Grant::ALL,
+        )
         .unwrap();
     assert_eq!(shown().unwrap().grant.role, Role::Viewer);
-    operators.set("bob", None, Some(true), Grant::ALL).unwrap();
+    operators.set("bob", OFF, Grant::ALL).unwrap();
     assert_eq!(shown(), None);
-    operators.set("bob", None, Some(false), Grant::ALL).unwrap();
+    operators
+        .set(
+            "bob",
+            Change {
+                disabled: Some(false),
+                ..OFF
+            },
+            Grant::ALL,
+        )
+        .unwrap();
     assert!(shown().is_some());
     // Not another operator's to take away.
     assert!(operators.remove_token(&token.id, Some(1)).is_err());
@@ -256,11 +287,7 @@ async fn a_token_does_what_its_owner_may_and_no_more() {
     // No operator lets himself have what he has not.
     let without_text = grant(Role::Operator);
     assert!(operators.invite("ann", None, without_text).is_err());
-    assert!(
-        operators
-            .set("ann", None, Some(true), without_text)
-            .is_err()
-    );
+    assert!(operators.set("ann", OFF, without_text).is_err());
     assert!(
         operators
             .invite("new", Some(Grant::ALL), without_text)

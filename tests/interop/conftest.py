@@ -109,6 +109,7 @@ class Callgate:
         ports = ["grpc", "http", "admin"]
         tls = f", tls: {{{tls}}}" if tls else ""
         engine = "".join(f'{port}: {{listen: "127.0.0.1:0"{tls}}}\n' for port in ports)
+        engine += f"data: {directory / 'data'}\n"
         engine += f"outbox: {{path: {directory / 'outbox.db'}}}\n"
         (policies / "engine.yaml").write_text(engine, encoding="utf-8")
         program = os.environ.get("CALLGATE_BIN", str(ROOT / "target/debug/callgate"))

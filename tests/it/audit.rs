@@ -166,7 +166,7 @@ fn every_order_leaves_a_record() {
     let mut changing = 0;
     for door in orders.filter(|door| format!("{:?}", door.capability) == "Operate") {
         // Looking takes as much here, and changes nothing.
-        if door.path.ends_with("/Rooms") {
+        if door.path.ends_with("/Rooms") || door.path.ends_with("/Operators") {
             continue;
         }
         let before = last();

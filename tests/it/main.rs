@@ -31,6 +31,7 @@ mod list_names;
 mod logging;
 mod metrics;
 mod openim_http;
+mod operators;
 mod operators_port;
 mod outbox_batches;
 mod outbox_damage;
