@@ -15,8 +15,8 @@ use crate::import::{DropReason, ImportedWords, WordFormat, WordImport, import_wo
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Reads plain lines, `word tag1,tag2`, `word=replacement`, `word 123`, words between signs, CSV,
-/// JSON, XML, strings in program text and Discord's AutoMod keywords, in UTF-8, UTF-16, UTF-32,
-/// GBK, Big5, Shift_JIS and other encodings. What cannot be told is refused, never guessed.
+/// JSON, YAML, XML, web pages, SQL, strings in program text and Discord's AutoMod keywords, in
+/// UTF-8, UTF-16, UTF-32, GBK, Big5, Shift_JIS and other encodings. What cannot be told is refused, never guessed.
 ///
 /// Prints the list on standard output, or writes it to OUT, and says on standard error what was
 /// left out and why, with line numbers.
@@ -42,10 +42,10 @@ pub(super) struct Args {
     /// Tags that every entry gets.
     #[arg(long, value_name = "TAG,TAG", value_delimiter = ',')]
     tags: Vec<String>,
-    /// CSV: the column of the words, by its header or its number from 1.
+    /// Of a table: the column of the words, by its header or its number from 1.
     #[arg(long, value_name = "COLUMN")]
     column: Option<String>,
-    /// CSV: the column of the tags.
+    /// Of a table: the column of the tags.
     #[arg(long, value_name = "COLUMN")]
     tags_column: Option<String>,
     /// CSV: the sign between columns.
@@ -72,20 +72,22 @@ enum Format {
     Tags,
     /// Words between `|`.
     Pipe,
-    /// Words between `，`, `、`, `；` or `;`.
+    /// Words between `，`, `、`, `；`, `;` or `•`.
     Separated,
     /// `word=replacement`; the word is taken.
     Replacements,
     /// `word 123`, as dictionaries have it; the word is taken.
     Frequencies,
-    /// Program text; its strings are the words.
+    /// Program text and SQL; its strings are the words.
     Code,
-    /// XML; the text of each element that holds no other.
+    /// XML, a property list or a web page; the texts of the elements that hold the words.
     Xml,
     /// Columns between commas, semicolons or tabs.
     Csv,
     /// An array of strings or objects, or an object of arrays.
     Json,
+    /// The same in YAML.
+    Yaml,
     /// Discord's AutoMod keywords: `cat, cat*, *cat*`.
     Discord,
 }
@@ -104,6 +106,7 @@ impl Format {
             Format::Xml => WordFormat::Xml,
             Format::Csv => WordFormat::Csv,
             Format::Json => WordFormat::Json,
+            Format::Yaml => WordFormat::Yaml,
             Format::Discord => WordFormat::Discord,
         })
     }

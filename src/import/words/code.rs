@@ -1,33 +1,78 @@
 //! Program text: the strings in it are the words.
 
+use std::collections::BTreeMap;
+
+use super::form::WordImport;
 use super::lines;
-use super::word::{Reason, Words};
+use super::strings::{Piece, Place, pieces};
+use super::table::{self, Row};
+use super::word::{Reason, Words, no_word};
 
 /// Takes every string between quotes, and every regular expression that is a word, in the order of
 /// the file.
 ///
 /// `\` makes the next character one of the string; comments (`//`, `#`, `/* */`) are passed over.
-pub(super) fn read(text: &str, words: &mut Words) {
+/// Errors: lists in a list, of which nobody knows which column holds the words.
+pub(super) fn read(text: &str, import: &WordImport, words: &mut Words) -> Result<(), String> {
     for (line, word) in bare_words(text) {
         words.add(line, word, &[]);
     }
-    for (line, piece) in chosen(pieces(text)) {
+    let Chosen { kept, outside } = chosen(pieces(text));
+    for (line, string) in outside {
+        words.drop(line, &string, no_word("it stands outside of the lists"));
+    }
+    if let Some(rows) = rows_of(&kept) {
+        return table::take(&rows, None, import, words);
+    }
+    let is_alone = kept.len() == 1;
+    for (line, piece) in kept {
         match piece {
-            Piece::String(string, place) if place.is_parted => {
-                for word in string
-                    .split([' ', ',', '\n'])
-                    .filter(|word| !word.is_empty())
-                {
-                    words.add(line, word, &[]);
-                }
+            Piece::String(string, _) if is_alone && string.matches(',').count() > 1 => {
+                let listed = string.split(',').filter(|word| !word.trim().is_empty());
+                listed.for_each(|word| words.add(line, word, &[]));
             }
-            Piece::String(string, _) => words.add(line, &string, &[]),
+            Piece::String(string, place) if place.is_parted => {
+                let signs: &[char] = match string.contains('\n') {
+                    true => &['\n'],
+                    false => &[' ', ','],
+                };
+                let rows = string.split(signs).filter(|word| !word.trim().is_empty());
+                rows.for_each(|word| words.add(line, word, &[]));
+            }
+            Piece::String(string, _) => match lines::regex_literal(&string) {
+                Some(Some(word)) if string.starts_with("\\b") => {
+                    words.add_read_as(line, &string, &word);
+                }
+                _ => words.add(line, &string, &[]),
+            },
             Piece::Regex(literal) => match lines::regex_literal(&literal) {
                 Some(Some(word)) => words.add_read_as(line, &literal, &word),
                 _ => words.drop(line, &literal, Reason::Pattern),
             },
         }
     }
+    Ok(())
+}
+
+/// The strings as rows, if there are several lists of the same length in one: `[["a", "b"], …]`.
+fn rows_of(pieces: &[(u32, Piece)]) -> Option<Vec<Row>> {
+    let mut rows: Vec<(usize, Row)> = Vec::new();
+    for (line, piece) in pieces {
+        let Piece::String(string, place) = piece else {
+            return None;
+        };
+        if place.label.is_some() || place.is_key || place.is_named || place.around == 0 {
+            return None;
+        }
+        match rows.last_mut() {
+            Some((around, (_, cells))) if *around == place.around => cells.push(string.clone()),
+            _ => rows.push((place.around, (*line, vec![string.clone()]))),
+        }
+    }
+    let width = rows.first().map_or(0, |(_, (_, cells))| cells.len());
+    let is_table = rows.len() > 1 && width > 1;
+    let all_alike = rows.iter().all(|(_, (_, cells))| cells.len() == width);
+    (is_table && all_alike).then(|| rows.into_iter().map(|(_, row)| row).collect())
 }
 
 /// A line that is one string, with a comma behind it or not.
@@ -37,30 +82,14 @@ pub(super) fn is_quoted(line: &str) -> bool {
     quote.is_some_and(|quote| line.len() > 1 && line.ends_with(quote))
 }
 
-/// What may be a word in program text.
-enum Piece {
-    String(String, Place),
-    /// `/word/i`
-    Regex(String),
+/// The pieces that are words, and the texts that stand outside of the lists, with their lines.
+struct Chosen {
+    kept: Vec<(u32, Piece)>,
+    outside: Vec<(u32, String)>,
 }
 
-/// What stands beside a string.
-#[derive(Clone, Default)]
-struct Place {
-    /// `"word": …`, with what is not a list behind it.
-    is_key: bool,
-    /// `"name": [`
-    names_list: bool,
-    /// `name: "…"`
-    label: Option<String>,
-    /// `require("…")`, `from "…"`
-    is_import: bool,
-    /// `"one two".split()`
-    is_parted: bool,
-}
-
-/// The pieces that are words: of tables the keys, of records the field that holds the word.
-fn chosen(pieces: Vec<(u32, Piece)>) -> Vec<(u32, Piece)> {
+/// Chooses of tables the keys, of records the field that holds the word.
+fn chosen(pieces: Vec<(u32, Piece)>) -> Chosen {
     let place = |piece: &Piece| match piece {
         Piece::String(_, place) => place.clone(),
         Piece::Regex(_) => Place::default(),
@@ -71,18 +100,43 @@ fn chosen(pieces: Vec<(u32, Piece)>) -> Vec<(u32, Piece)> {
         let label = place.label.as_deref();
         label.is_some_and(|label| LABELS.contains(&label.to_lowercase().as_str()))
     };
-    let has_records = places.iter().any(is_word);
-    let mut kept = Vec::new();
+    let records = places.iter().filter(|place| is_word(place)).count();
+    let alone = places.iter().filter(|place| place.label.is_none()).count();
+    // A list may have a name and a version beside it.
+    let has_records = records > 0 && records >= alone;
+    let left = left_out(&places);
+    let (mut kept, mut outside) = (Vec::new(), Vec::new());
     for (nth, found) in pieces.into_iter().enumerate() {
         let place = &places[nth];
         let is_value = nth > 0 && places[nth - 1].is_key && !place.is_key;
         let is_another = has_records && !is_word(place);
         let is_beside = place.is_import || place.names_list || (is_table && is_value);
-        if !is_beside && !is_another {
-            kept.push(found);
+        match found {
+            (line, Piece::String(string, _)) if left[nth] && !has_records => {
+                outside.push((line, string));
+            }
+            _ if is_beside || is_another => {}
+            found => kept.push(found),
         }
     }
-    kept
+    Chosen { kept, outside }
+}
+
+/// Where a list stands, the texts outside of it: versions, names, what is printed.
+fn left_out(places: &[Place]) -> Vec<bool> {
+    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+    for place in places {
+        *counts.entry(place.around).or_default() += 1;
+    }
+    let is_listed = |place: &Place| place.around > 0 && counts[&place.around] > 1;
+    let has_list = places
+        .iter()
+        .any(|place| is_listed(place) && place.label.is_none());
+    let is_outside = |place: &Place| {
+        let is_only = counts[&place.around] == 1 || place.around == 0 || place.label.is_some();
+        has_list && is_only && !place.is_item && !place.is_import && !place.names_list
+    };
+    places.iter().map(is_outside).collect()
 }
 
 /// The words of `%w[one two]`, `qw(one two)` and `~w(one two)`, with their lines.
@@ -169,8 +223,9 @@ pub(super) fn is_code(text: &str) -> bool {
     let assigns = arrow
         .or_else(|| start.split_once('='))
         .is_some_and(|(name, list)| {
-            let is_name = |c: char| c.is_alphanumeric() || "_$@.: []<>".contains(c);
+            let is_name = |c: char| c.is_alphanumeric() || "_$@.: []<>()".contains(c);
             let opens = list.trim_start_matches([':', '=']).trim_start();
+            let opens = opens.strip_prefix('@').unwrap_or(opens);
             let opens = opens.trim_start_matches("new ").trim_start_matches('&');
             let is_string = opens.starts_with(['"', '\'']) && list.contains(".split(");
             let opens =
@@ -180,137 +235,25 @@ pub(super) fn is_code(text: &str) -> bool {
             }
             name.trim().chars().all(is_name) && opens.starts_with(['[', '{', '(', '%'])
         });
+    let is_toml = start
+        .lines()
+        .any(|line| line.starts_with("[[") && line.trim_end().ends_with("]]"));
+    let is_call = start.split_once('(').is_some_and(|(name, list)| {
+        let is_name = |c: char| c.is_alphanumeric() || "_$.".contains(c);
+        !name.is_empty() && name.chars().all(is_name) && list.trim_start().starts_with(['[', '{'])
+    });
     let is_list =
         start.starts_with(['[', '{', '(']) && text.trim_end().ends_with([']', '}', ')', ';']);
     let begins = STARTS.iter().any(|word| start.starts_with(word));
     let strings = pieces(text);
     let is_parted = |piece: &Piece| matches!(piece, Piece::String(_, place) if place.is_parted);
-    (begins || assigns || is_list)
+    if start.starts_with("<?php") {
+        return true;
+    }
+    let is_regex = |piece: &Piece| matches!(piece, Piece::Regex(_));
+    if begins && strings.iter().any(|(_, piece)| is_regex(piece)) {
+        return true;
+    }
+    (begins || assigns || is_list || is_toml || is_call)
         && (strings.len() > 1 || strings.iter().any(|(_, piece)| is_parted(piece)))
-}
-
-/// The strings and regular expressions with their lines, from 1.
-fn pieces(text: &str) -> Vec<(u32, Piece)> {
-    let mut found = Vec::new();
-    let mut line = 1;
-    // The last character that is no blank.
-    let mut last_sign = '\n';
-    let mut characters = text.chars().peekable();
-    let mut before = '\n';
-    // What stands in this line outside of strings.
-    let mut outside = String::new();
-    while let Some(character) = characters.next() {
-        outside.push(character);
-        match character {
-            '\n' => {
-                line += 1;
-                outside.clear();
-            }
-            // A text that describes the file.
-            '"' if outside.trim() == "\"" && characters.clone().take(2).eq("\"\"".chars()) => {
-                let (mut quotes, mut rest) = (0, characters.by_ref().skip(2));
-                while quotes < 3
-                    && let Some(next) = rest.next()
-                {
-                    line += u32::from(next == '\n');
-                    quotes = if next == '"' { quotes + 1 } else { 0 };
-                }
-                outside.clear();
-            }
-            // `don't` opens no string.
-            '"' | '\'' | '`' if !before.is_alphanumeric() => {
-                let start = line;
-                let mut string = String::new();
-                while let Some(next) = characters.next() {
-                    match next {
-                        '\\' => string.extend(characters.next()),
-                        '\n' => {
-                            line += 1;
-                            break;
-                        }
-                        next if next == character => {
-                            let mut place = place_before(&outside);
-                            see_behind(characters.clone(), &mut place);
-                            let string = std::mem::take(&mut string);
-                            // `"""` opens no list of empty strings.
-                            if !string.is_empty() && string != "use strict" {
-                                found.push((start, Piece::String(string, place)));
-                            }
-                            break;
-                        }
-                        next => string.push(next),
-                    }
-                }
-            }
-            '#' => skip_line(&mut characters),
-            '/' if characters.peek() == Some(&'/') => skip_line(&mut characters),
-            '/' if characters.peek() == Some(&'*') => {
-                let mut last = ' ';
-                for next in characters.by_ref() {
-                    line += u32::from(next == '\n');
-                    if (last, next) == ('*', '/') {
-                        break;
-                    }
-                    last = next;
-                }
-            }
-            '/' if "[(,=:{".contains(last_sign) => {
-                let mut rest = String::new();
-                while let Some(next) = characters.next_if(|next| !",])}\n".contains(*next)) {
-                    rest.push(next);
-                }
-                found.push((line, Piece::Regex(format!("/{}", rest.trim_end()))));
-            }
-            _ => {}
-        }
-        before = character;
-        if !character.is_whitespace() {
-            last_sign = character;
-        }
-    }
-    found
-}
-
-/// What the line before a string says about it; its last character is the quote.
-fn place_before(outside: &str) -> Place {
-    let before = outside.trim_end_matches(['"', '\'', '`']).trim_end();
-    let label = before.strip_suffix(':').map(|name| {
-        let start = name.rfind(|c: char| !(c.is_alphanumeric() || c == '_'));
-        name[start.map_or(0, |at| at + 1)..].to_owned()
-    });
-    let line = before.trim_start();
-    Place {
-        label: label.filter(|label| !label.is_empty()),
-        is_import: before.ends_with("require(")
-            || before.ends_with(" from")
-            || line.starts_with("from ")
-            || line == "import"
-            || line == "use",
-        ..Place::default()
-    }
-}
-
-/// What stands behind a string.
-fn see_behind(mut rest: std::iter::Peekable<std::str::Chars<'_>>, place: &mut Place) {
-    let skip = |rest: &mut std::iter::Peekable<std::str::Chars<'_>>| {
-        while rest.next_if(|c| c.is_whitespace() && *c != '\n').is_some() {}
-    };
-    skip(&mut rest);
-    match rest.next() {
-        Some(':') => {}
-        Some('=') if rest.next_if_eq(&'>').is_some() => {}
-        Some('.') => {
-            place.is_parted = rest.take(5).collect::<String>() == "split";
-            return;
-        }
-        _ => return,
-    }
-    skip(&mut rest);
-    place.names_list = matches!(rest.peek(), Some('[' | '(' | '{'));
-    place.is_key = !place.names_list;
-}
-
-/// Up to the end of the line, which stays.
-fn skip_line(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) {
-    while characters.next_if(|next| *next != '\n').is_some() {}
 }

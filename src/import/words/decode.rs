@@ -63,11 +63,21 @@ pub(super) fn read_wrongly(text: &str) -> Option<&'static str> {
         .zip(text.chars().skip(1))
         .filter(is_pair)
         .count();
+    if is_utf8_of_latin(text) {
+        return Some("UTF-8");
+    }
     // Letters with accents stand alone, bytes of a character side by side.
     if all < SURE || pairs * 5 < all * 2 {
         return None;
     }
-    let byte = |c: char| match u8::try_from(u32::from(c)) {
+    let bytes = text.chars().map(latin).collect::<Option<Vec<u8>>>()?;
+    let found = guess(&bytes).ok()?;
+    (!found.is_single_byte()).then(|| found.name())
+}
+
+/// The byte that Latin-1 or Windows reads as this character.
+fn latin(c: char) -> Option<u8> {
+    match u8::try_from(u32::from(c)) {
         Ok(byte) => Some(byte),
         // Windows has signs for some of the bytes that are controls in Latin-1.
         Err(_) => match &*encoding_rs::WINDOWS_1252
@@ -77,10 +87,22 @@ pub(super) fn read_wrongly(text: &str) -> Option<&'static str> {
             [byte] => Some(*byte),
             _ => None,
         },
+    }
+}
+
+/// Every line beyond ASCII is UTF-8 whose bytes were taken for characters; nobody writes `Ã¼` and
+/// the like on purpose.
+fn is_utf8_of_latin(text: &str) -> bool {
+    let is_torn = |line: &str| {
+        let bytes = line.chars().map(latin).collect::<Option<Vec<u8>>>();
+        bytes.is_some_and(|bytes| std::str::from_utf8(&bytes).is_ok())
     };
-    let bytes = text.chars().map(byte).collect::<Option<Vec<u8>>>()?;
-    let found = guess(&bytes).ok()?;
-    (!found.is_single_byte()).then(|| found.name())
+    // Some bytes are no character of Windows.
+    let lines = text
+        .lines()
+        .filter(|line| !line.is_ascii() && !line.contains('\u{FFFD}'));
+    let mut lines = lines.peekable();
+    lines.peek().is_some() && lines.all(is_torn)
 }
 
 fn guess(bytes: &[u8]) -> Result<&'static Encoding, String> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::form::WordFormat;
 use super::lines::{self, is_comment};
-use super::{code, json, sql, table};
+use super::{code, json, sql, table, yaml};
 
 /// Lines that are looked at.
 const SAMPLE: usize = 2_000;
@@ -13,17 +13,36 @@ const SAMPLE: usize = 2_000;
 pub(super) fn format(name: &str, text: &str) -> WordFormat {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
     match extension.map(str::to_ascii_lowercase).as_deref() {
-        Some("json") => return WordFormat::Json,
+        // With comments and commas at the ends it is program text.
+        Some("json") if json::roots(text).is_ok() || !code::is_code(text) => {
+            return WordFormat::Json;
+        }
         Some("csv" | "tsv") => return WordFormat::Csv,
-        Some("xml" | "plist" | "html") => return WordFormat::Xml,
+        Some("xml" | "plist" | "html" | "htm") => return WordFormat::Xml,
+        Some("yml" | "yaml") if yaml::as_json(text).is_ok() => return WordFormat::Yaml,
         _ => {}
     }
     let start = text.trim_start();
-    if start.starts_with(['[', '{']) && json::roots(text).is_ok() {
+    let is_json = start.starts_with(['[', '{']) || start.starts_with('"') && start.contains("\\n");
+    if is_json && json::roots(text).is_ok() {
         return WordFormat::Json;
     }
-    if start.starts_with('<') && !start.starts_with("<?php") {
+    let mut tags = start;
+    while let Some((_, behind)) = tags
+        .strip_prefix("<!--")
+        .and_then(|rest| rest.split_once("-->"))
+    {
+        tags = behind.trim_start();
+    }
+    // `badger<br>ferret`
+    let is_broken = ["<br>", "<br/>", "<br />", "<BR>"]
+        .iter()
+        .any(|tag| start.contains(tag));
+    if tags.starts_with('<') && !tags.starts_with("<?php") || is_broken && !code::is_code(text) {
         return WordFormat::Xml;
+    }
+    if yaml::is_yaml(text) {
+        return WordFormat::Yaml;
     }
     if sql::is_sql(text) || code::is_code(text) {
         return WordFormat::Code;
@@ -46,8 +65,8 @@ fn format_of_lines(lines: &[&str]) -> WordFormat {
         let count = lines.iter().filter(|line| holds(line)).count();
         count > 0 && count * 10 >= lines.len() * 9
     };
-    let has_sign = |line: &str| line.contains(['，', '、', '；']);
-    if most(&|line| line.contains('|')) {
+    let has_sign = |line: &str| line.contains(['，', '、', '；', '،', '؛', '፣', '፤']);
+    if most(&|line| line.contains(['|', '｜'])) {
         WordFormat::Pipe
     } else if lines::has_marks(lines.iter().copied()) {
         WordFormat::Plain
@@ -83,7 +102,8 @@ fn is_one_line(lines: &[&str]) -> bool {
     let [line] = lines else { return false };
     let is_slashed = line.matches(['/', '／']).count() > 1 && !line.contains("//");
     let is_literal = line.starts_with('/');
-    line.matches('\t').count() > 1 || is_slashed && !is_literal
+    let is_dotted = line.matches('•').count() > 1 || line.matches(" · ").count() > 1;
+    line.matches('\t').count() > 1 || is_dotted || is_slashed && !is_literal
 }
 
 /// The lines end in more different numbers than there are classes of words.

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::lines::is_comment;
-use super::table::is_header;
+use super::escape::written_out;
+use super::heads::{of_words, take_heads_off};
+use super::quotes::{between, in_quotes};
 
 /// One thing after another is taken off, so many at most.
 const ROUNDS_MAX: usize = 4;
@@ -12,7 +13,7 @@ const ROUNDS_MAX: usize = 4;
 /// A way to take something off a line; `None` where it is not there.
 type Step = fn(&str) -> Option<&str>;
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 12] = [
     behind_break,
     of_pattern,
     before_comment,
@@ -22,6 +23,8 @@ const STEPS: [Step; 10] = [
     quoted,
     before_comma,
     labelled,
+    of_label,
+    of_hosts,
     of_ini,
 ];
 
@@ -29,22 +32,21 @@ const STEPS: [Step; 10] = [
 /// taken off. Lines keep their numbers, and what only heads a list becomes a comment.
 pub(super) fn undressed(text: &str) -> Option<String> {
     let mut lines: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
-    let mut changed = open_table(&mut lines) | comment_out_heads(&mut lines);
+    let mut changed = take_heads_off(&mut lines);
     for _ in 0..ROUNDS_MAX {
         let round = STEPS.iter().any(|step| take_off(&mut lines, *step));
-        let round = round || take_column_off(&mut lines) || take_key_off(&mut lines);
+        let round = round
+            || take_letters_off(&mut lines)
+            || take_column_off(&mut lines)
+            || take_key_off(&mut lines)
+            || take_pattern_off(&mut lines)
+            || write_out(&mut lines);
         changed |= round;
         if !round {
             break;
         }
     }
     changed.then(|| lines.join("\n"))
-}
-
-/// The numbers of the lines with words.
-fn of_words(lines: &[String]) -> Vec<usize> {
-    let is_word = |line: &String| !line.is_empty() && !is_comment(line);
-    (0..lines.len()).filter(|at| is_word(&lines[*at])).collect()
 }
 
 fn take_off(lines: &mut [String], step: Step) -> bool {
@@ -69,13 +71,18 @@ fn behind_break(line: &str) -> Option<&str> {
 }
 
 fn before_comment(line: &str) -> Option<&str> {
-    let signs = [" # ", "\t# ", "\t#", " // ", "\t//", " -- "];
-    let at = signs.iter().filter_map(|sign| line.find(sign)).min()?;
+    let at = line.find(" -- ")?;
     Some(&line[..at])
 }
 
 /// What stands behind a number that counts the lines or the uses of a word.
 fn numbered(line: &str) -> Option<&str> {
+    if let Some(rest) = line.strip_prefix(|c| ('\u{2460}'..='\u{249B}').contains(&c)) {
+        return Some(rest);
+    }
+    if let Some(rest) = of_chinese_number(line) {
+        return Some(rest);
+    }
     let open = ["No.", "#", "(", "（", "[", "【"];
     let opened = open.iter().find_map(|sign| line.strip_prefix(sign));
     let inner = opened.unwrap_or(line);
@@ -90,6 +97,22 @@ fn numbered(line: &str) -> Option<&str> {
     let rest = signs.iter().find_map(|sign| rest.strip_prefix(sign))?;
     let word = rest.trim_start().chars().next()?;
     (word.is_alphabetic() || "\"'“‘「*".contains(word)).then_some(rest)
+}
+
+/// What stands behind `一、` or `第1条`.
+fn of_chinese_number(line: &str) -> Option<&str> {
+    let is_number = |c: char| "一二三四五六七八九十百〇零".contains(c) || c.is_ascii_digit();
+    let (inner, marks): (&str, &[char]) = match line.strip_prefix('第') {
+        Some(inner) => (
+            inner,
+            &['条', '條', '项', '項', '个', '個', '号', '號', '章', '节'],
+        ),
+        None => (line, &['、', '．', '，', '：']),
+    };
+    let rest = inner.trim_start_matches(is_number);
+    (rest.len() < inner.len())
+        .then(|| rest.strip_prefix(marks))
+        .flatten()
 }
 
 /// What stands before how often it occurs: `word (4711)`, `word|7`.
@@ -120,39 +143,43 @@ fn bulleted(line: &str) -> Option<&str> {
         let rest = &line[mark.len_utf8()..];
         let is_word = |c: char| c.is_alphanumeric();
         let close = "•●○■□▪▸▶►※★☆◆◇–—+~%^".contains(mark) && rest.trim_start().starts_with(is_word);
-        let apart = "-+*>·".contains(mark) && rest.starts_with(' ');
+        let apart = "-+*>·".contains(mark) && rest.trim_start_matches(mark).starts_with(' ');
+        let rest = if apart {
+            rest.trim_start_matches(mark)
+        } else {
+            rest
+        };
         // That is how UTF-7 begins what it codes.
         let coded = mark == '+' && rest.contains(|c: char| c.is_ascii_uppercase());
         let close = close && !coded;
         (close || apart).then_some(rest)
     };
-    ticked.or_else(marked)
+    // Arrows, ticks and pictures.
+    let drawn = || {
+        let (mark, rest) = line.split_once(' ')?;
+        let is_drawn = |c: char| !c.is_ascii() && !c.is_alphanumeric();
+        (mark.chars().count() < 4 && mark.chars().all(is_drawn)).then_some(rest)
+    };
+    ticked.or_else(marked).or_else(drawn)
 }
 
 /// What stands between quotes, and signs that are put around a word like quotes.
 fn quoted(line: &str) -> Option<&str> {
-    const PAIRS: [[char; 2]; 11] = [
-        ['"', '"'],
-        ['\'', '\''],
-        ['`', '`'],
-        ['“', '”'],
-        ['‘', '’'],
-        ['「', '」'],
-        ['『', '』'],
-        ['《', '》'],
-        ['«', '»'],
-        ['%', '%'],
-        ['/', '/'],
+    let signs = [
+        ["%", "%"],
+        ["/", "/"],
+        ["**", "**"],
+        ["__", "__"],
+        ["~~", "~~"],
+        ["``", "``"],
     ];
-    PAIRS.iter().find_map(|[open, close]| {
-        let inner = line.strip_prefix(*open)?.strip_suffix(*close)?;
-        (!inner.is_empty() && !inner.contains([*open, *close])).then_some(inner)
-    })
+    between(line, &signs).or_else(|| in_quotes(line))
 }
 
 fn before_comma(line: &str) -> Option<&str> {
-    let ends = [',', ';', '，', '、', '；'];
-    let word = line.strip_suffix(ends).or_else(|| line.strip_suffix('%'))?;
+    let ends = [',', ';', '，', '、', '；', '。', '،', '؛', '।', '።', '፣'];
+    let ended = line.strip_suffix(ends).or_else(|| line.strip_suffix('%'));
+    let word = ended.or_else(|| line.strip_prefix(','))?;
     (!word.contains(ends)).then_some(word)
 }
 
@@ -168,6 +195,39 @@ fn of_pattern(line: &str) -> Option<&str> {
 fn labelled(line: &str) -> Option<&str> {
     let (word, label) = line.strip_suffix(']')?.rsplit_once('[')?;
     (!label.contains(',') && word.ends_with(' ')).then_some(word)
+}
+
+/// `__label__bad badger`
+fn of_label(line: &str) -> Option<&str> {
+    let (_, word) = line.strip_prefix("__label__")?.split_once(' ')?;
+    Some(word)
+}
+
+/// `0.0.0.0 bad.example`, as lists of names that go nowhere have it.
+fn of_hosts(line: &str) -> Option<&str> {
+    let (address, name) = line.split_once([' ', '\t'])?;
+    let is_sign = |c: char| c.is_ascii_hexdigit() || c == '.' || c == ':';
+    let is_address = address.matches('.').count() == 3 || address.contains("::");
+    (is_address && address.chars().all(is_sign)).then_some(name)
+}
+
+/// `\b(one|two)\b` and `/(one|two)/i`
+fn of_alternation(line: &str) -> Option<&str> {
+    let body = match line
+        .strip_prefix('/')
+        .and_then(|rest| rest.rsplit_once('/'))
+    {
+        Some((body, flags)) if flags.chars().all(|flag| "gimsuyx".contains(flag)) => body,
+        _ => line,
+    };
+    let body = body.strip_prefix("\\b").unwrap_or(body);
+    let body = body.strip_suffix("\\b").unwrap_or(body);
+    let body = match body.strip_prefix("(?:").or_else(|| body.strip_prefix('(')) {
+        Some(rest) => rest.strip_suffix(')')?,
+        None => body,
+    };
+    let are_words = body.contains('|') && !body.contains(|c| "\\^$.?*+()[]{}".contains(c));
+    (are_words && body.len() < line.len()).then_some(body)
 }
 
 /// `word1=badger`: the value of a numbered name.
@@ -216,6 +276,62 @@ fn take_column_off(lines: &mut [String]) -> bool {
     true
 }
 
+/// Takes `a)`, `b)`, `c)` off, and `i.`, `ii.`, `iii.`.
+fn take_letters_off(lines: &mut [String]) -> bool {
+    const ROMAN: [&str; 10] = ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"];
+    let words = of_words(lines);
+    let mark = |nth: usize, line: &str| -> Option<String> {
+        let (mark, rest) = line.trim_start_matches('(').split_once([')', '.'])?;
+        let letter = char::from(b'a' + u8::try_from(nth).ok().filter(|nth| *nth < 26)?);
+        let mark = mark.to_lowercase();
+        let is_next = mark == letter.to_string() || ROMAN.get(nth) == Some(&mark.as_str());
+        is_next
+            .then(|| rest.trim().to_owned())
+            .filter(|rest| !rest.is_empty())
+    };
+    let marked = words
+        .iter()
+        .enumerate()
+        .map(|(nth, at)| mark(nth, &lines[*at]));
+    let Some(taken) = marked
+        .collect::<Option<Vec<String>>>()
+        .filter(|all| all.len() > 2)
+    else {
+        return false;
+    };
+    for (at, word) in words.into_iter().zip(taken) {
+        lines[at] = word;
+    }
+    true
+}
+
+/// Opens a whole list in one pattern, `(one|two)`.
+fn take_pattern_off(lines: &mut [String]) -> bool {
+    let [at] = of_words(lines)[..] else {
+        return false;
+    };
+    let Some(words) = of_alternation(&lines[at]).map(str::to_owned) else {
+        return false;
+    };
+    lines[at] = words;
+    true
+}
+
+/// Writes `\u8d4c` out where nearly every line has such.
+fn write_out(lines: &mut [String]) -> bool {
+    let words = of_words(lines);
+    let written = words.iter().map(|at| written_out(&lines[*at]));
+    let written: Vec<Option<String>> = written.collect();
+    let count = written.iter().flatten().count();
+    if count == 0 || count * 10 < words.len() * 9 {
+        return false;
+    }
+    for (at, word) in words.into_iter().zip(written) {
+        lines[at] = word.unwrap_or_else(|| std::mem::take(&mut lines[at]));
+    }
+    true
+}
+
 /// Takes the name off a whole list in one line: `words: [one, two, three]`, `words=one,two,three`.
 fn take_key_off(lines: &mut [String]) -> bool {
     let words = of_words(lines);
@@ -225,77 +341,22 @@ fn take_key_off(lines: &mut [String]) -> bool {
     };
     let is_name = |c: char| c.is_alphanumeric() || "_-. ".contains(c);
     let list = list.trim();
-    let inner = list
-        .strip_prefix('[')
-        .and_then(|list| list.strip_suffix(']'));
-    let inner = inner.unwrap_or(list);
+    let inner = between(list, &[["[", "]"], ["\"", "\""], ["'", "'"]]).unwrap_or(list);
     let is_list = inner.matches(',').count() > 1 && !inner.contains(['"', '\'', '(', '{']);
-    let fits = !name.trim().is_empty() && name.chars().all(is_name) && is_list;
-    if fits {
-        lines[at] = inner.to_owned();
-    }
-    fits
-}
-
-/// Makes columns with tabs of a table of Markdown, `| one | two |`.
-fn open_table(lines: &mut [String]) -> bool {
-    let words = of_words(lines);
-    let is_row = |line: &String| line.len() > 2 && line.starts_with('|') && line.ends_with('|');
-    if words.len() < 3 || !words.iter().all(|at| is_row(&lines[*at])) {
-        return false;
-    }
-    for at in words {
-        let cells = lines[at].trim_matches('|').split('|').map(str::trim);
-        let row = cells.collect::<Vec<_>>().join("\t");
-        let is_rule = row.chars().all(|c| matches!(c, '-' | ':' | '\t' | ' '));
-        lines[at] = if is_rule { format!("# {row}") } else { row };
-    }
-    true
-}
-
-/// Makes comments of what heads a list: its first line if that is a comment elsewhere, or the
-/// header of a column, lines of signs with a title between or above, and names in brackets.
-fn comment_out_heads(lines: &mut [String]) -> bool {
-    let words = of_words(lines);
-    let mut heads: BTreeSet<usize> = BTreeSet::new();
-    for at in &words {
-        let line = &lines[*at];
-        let mut chars = line.chars();
-        let rule = chars.next().filter(|c| "=-~#`_".contains(*c));
-        let same = |c: char| Some(c) == rule;
-        if rule.is_some() && line.len() > 2 && line.chars().all(same) {
-            heads.insert(*at);
-            // What is underlined is a title.
-            if line.starts_with('=') && *at > 0 && words.contains(&(at - 1)) {
-                heads.insert(at - 1);
-            }
-        } else if line.len() > 6 && line.starts_with("==") && line.ends_with("==")
-            || line.starts_with('【') && line.ends_with('】')
-        {
-            heads.insert(*at);
+    let is_named = !name.trim().is_empty() && name.chars().all(is_name);
+    // A shell has blanks between its words.
+    let array = between(list, &[["(", ")"]]).filter(|inner| !inner.contains([',', '"', '\'']));
+    let taken = match array {
+        Some(inner) if lines[at].contains("=(") => {
+            inner.split_whitespace().collect::<Vec<_>>().join(",")
         }
+        _ if is_list => inner.to_owned(),
+        _ => return false,
+    };
+    if is_named {
+        lines[at] = taken;
     }
-    if let Some(first) = words.first().filter(|_| words.len() > 2) {
-        let line = &lines[*first];
-        let signs = ["--", "//", "%", "!", "REM ", "' ", "<!--"];
-        let sign = signs.iter().find(|sign| line.starts_with(**sign));
-        let alone = |sign: &str| words[1..].iter().all(|at| !lines[*at].starts_with(sign));
-        let hash = line.starts_with('#') && line.contains([' ', ':', '：']);
-        if sign.is_some_and(|sign| line.len() > sign.len() && alone(sign))
-            || hash && alone("#")
-            || is_header(line)
-        {
-            heads.insert(*first);
-        }
-    }
-    // A list of nothing but such lines is one of such words.
-    if heads.is_empty() || heads.len() * 2 > words.len() {
-        return false;
-    }
-    for at in heads {
-        lines[at] = format!("# {}", lines[at]);
-    }
-    true
+    is_named
 }
 
 #[cfg(test)]

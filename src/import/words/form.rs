@@ -27,6 +27,8 @@ pub enum WordFormat {
     /// An array of strings or objects, an object of such arrays, an object whose keys are the
     /// words, or one of these a line.
     Json,
+    /// The same in YAML.
+    Yaml,
     /// Discord's AutoMod: `cat, cat*, *cat*`.
     Discord,
 }
@@ -34,7 +36,8 @@ pub enum WordFormat {
 impl WordFormat {
     /// It says itself where a word begins and ends.
     pub(super) fn has_a_grammar(self) -> bool {
-        matches!(self, WordFormat::Json | WordFormat::Xml | WordFormat::Code)
+        use WordFormat::{Code, Json, Xml, Yaml};
+        matches!(self, Json | Yaml | Xml | Code)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Formats that are read line by line.
 
+use super::quotes::in_quotes;
 use super::word::{Reason, Words, no_word};
 
 /// One word a line, behind a number or the mark of a list where most lines have one.
@@ -28,7 +29,7 @@ pub(super) fn has_marks<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
 
 /// `words:` above the items, and the line between documents of YAML.
 fn is_heading(line: &str) -> bool {
-    line.trim().ends_with([':', '：']) || line.trim() == "---"
+    line.trim().ends_with([':', '：']) || ["---", "..."].contains(&line.trim())
 }
 
 /// What stands behind `- `, `* `, `• `, `1. ` or `1) `.
@@ -153,9 +154,10 @@ fn is_number(text: &str) -> bool {
 /// What stands between the words of a text that has no line for each: the first of these that
 /// occurs in it.
 pub(super) fn signs_of(text: &str) -> &'static [char] {
-    const SIGNS: [&[char]; 4] = [
-        &['，', '、', '；', ';', ','],
+    const SIGNS: [&[char]; 5] = [
+        &['，', '、', '；', '،', '؛', '፣', '፤', ';', ','],
         &['\t'],
+        &['•', '·'],
         &['/', '／'],
         &[' ', '\u{3000}'],
     ];
@@ -167,7 +169,10 @@ pub(super) fn signs_of(text: &str) -> &'static [char] {
 pub(super) fn separated(text: &str, signs: &[char], words: &mut Words) {
     each(text, words, |line, text, words| {
         for word in text.split(signs).filter(|word| !word.trim().is_empty()) {
-            words.add(line, word, &[]);
+            match in_quotes(word.trim()) {
+                Some(inner) => words.add_read_as(line, word, inner),
+                None => words.add(line, word, &[]),
+            }
         }
     });
 }
@@ -187,6 +192,9 @@ pub(super) fn discord_word(line: u32, item: &str, words: &mut Words) {
     let item = item.trim();
     if item.is_empty() {
         return;
+    }
+    if let Some(inner) = in_quotes(item) {
+        return words.add_read_as(line, item, inner);
     }
     let bare = item.trim_matches('*').trim();
     if bare.is_empty() {

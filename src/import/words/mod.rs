@@ -1,25 +1,34 @@
 //! Word lists of other programs, turned into our form.
 //!
-//! Bytes become text (`decode`), the text words with tags (`lines`, `table`, `json`), and those
+//! Bytes become text (`decode`), the text words with tags (`lines`, `table`, `json`, …), and those
 //! become a list file of ours (`write`). Nothing is lost in silence: what is left out is told
 //! with its line and the reason.
 //!
-//! Order, downward: `nonsense`, `write`, `detect`, `dress`, `table`, `json`, `sql`, `code`, `xml`,
-//! `lines`, `decode`, `word`, `form`.
+//! Order, downward: `nonsense`, `unclear`, `write`, `detect`, `yaml`, `json`, `sql`, `xml`,
+//! `markup`, `code`, `strings`, `dress`, `heads`, `table`, `lines`, `columns`, `escape`, `quotes`,
+//! `decode`, `word`, `form`.
 
 mod code;
+mod columns;
 mod decode;
 mod detect;
 mod dress;
+mod escape;
 mod form;
+mod heads;
 mod json;
 mod lines;
+mod markup;
 mod nonsense;
+mod quotes;
 mod sql;
+mod strings;
 mod table;
+mod unclear;
 mod word;
 mod write;
 mod xml;
+mod yaml;
 
 use serde::Serialize;
 
@@ -70,19 +79,27 @@ pub fn import_words(
     }
     match format {
         WordFormat::Plain => lines::plain(&decoded.text, &mut words),
+        WordFormat::Tags if import.format.is_none() && decoded.text.contains('\t') => {
+            table::read_tabs(&decoded.text, import, &mut words)?;
+        }
         WordFormat::Tags => lines::tags(&decoded.text, &mut words),
-        WordFormat::Pipe => lines::separated(&decoded.text, &['|'], &mut words),
+        WordFormat::Pipe => lines::separated(&decoded.text, &['|', '｜'], &mut words),
         WordFormat::Separated => {
             lines::separated(&decoded.text, lines::signs_of(&decoded.text), &mut words)
         }
         WordFormat::Replacements => lines::replacements(&decoded.text, &mut words),
         WordFormat::Frequencies => lines::frequencies(&decoded.text, &mut words),
-        WordFormat::Code if sql::is_sql(&decoded.text) => sql::read(&decoded.text, &mut words)?,
-        WordFormat::Code => code::read(&decoded.text, &mut words),
-        WordFormat::Xml => xml::read(&decoded.text, &mut words)?,
+        WordFormat::Code if sql::is_sql(&decoded.text) => {
+            sql::read(&decoded.text, import, &mut words)?
+        }
+        WordFormat::Code => code::read(&decoded.text, import, &mut words)?,
+        WordFormat::Xml => xml::read(&decoded.text, import, &mut words)?,
         WordFormat::Discord => lines::discord(&decoded.text, &mut words),
         WordFormat::Csv => table::read(&decoded.text, import, &mut words)?,
-        WordFormat::Json => json::read(&decoded.text, &mut words)?,
+        WordFormat::Yaml => {
+            json::read(&yaml::as_json(&decoded.text)?, import, &mut words)?;
+        }
+        WordFormat::Json => json::read(&decoded.text, import, &mut words)?,
     }
     if import.format.is_none() {
         nonsense::refuse(&decoded.text, &words.entries, format)?;

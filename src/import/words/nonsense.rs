@@ -1,13 +1,14 @@
 //! Whether what was found out about a file can be true.
 
-use base64::prelude::{BASE64_STANDARD, Engine};
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine};
 
 use super::decode;
 use super::form::WordFormat;
+use super::unclear;
 use super::word::Word;
 
 /// Blanks of a single entry from which it is a whole list in one line.
-const BLANKS_MAX: usize = 4;
+const BLANKS_MAX: usize = 3;
 
 /// Refuses words that look like anything but words: what was found out is wrong then, and a list of
 /// them would block nothing, or everything.
@@ -21,8 +22,12 @@ pub(super) fn refuse(text: &str, words: &[Word], format: WordFormat) -> Result<(
              get the file as it was"
         ));
     }
+    if let Some(why) = unclear::why(text, words, format) {
+        return Err(why);
+    }
     if let [word] = words
-        && word.text.matches([' ', '\u{3000}']).count() > BLANKS_MAX
+        && (word.text.matches([' ', '\u{3000}']).count() > BLANKS_MAX
+            || word.text.split_whitespace().count() > 2 && unclear::is_without_blanks(&word.text))
     {
         return Err(
             "its one line may be a phrase or many words; say which with --format plain or \
@@ -47,20 +52,10 @@ pub(super) fn refuse(text: &str, words: &[Word], format: WordFormat) -> Result<(
             words[0].text
         ));
     }
-    if let [word] = words
-        && word.text.split_whitespace().count() > 2
-        && word
-            .text
-            .split_whitespace()
-            .all(|part| part.chars().all(is_han))
-    {
-        return Err(
-            "its one line may be a phrase or many words; say which with --format plain or \
-             --format separated"
-                .to_owned(),
-        );
-    }
-    if words.iter().filter(|word| is_utf7(&word.text)).count() * 2 > words.len() {
+    let coded = words.iter().filter(|word| is_utf7(&word.text)).count();
+    let decodes = |word: &&Word| holds_utf7(&word.text);
+    let decoded = words.iter().filter(decodes).count();
+    if coded * 2 > words.len() || decoded > 1 || decoded * 5 > words.len() {
         return Err(
             "its words look like UTF-7, which is not read; save it as UTF-8, or say that they are \
              words with --format plain"
@@ -152,6 +147,29 @@ fn is_utf7(word: &str) -> bool {
     coded && mixed && body.len() > 3 && body.chars().all(is_sign)
 }
 
+/// A part of it is a letter beyond ASCII as UTF-7 codes it: `+UqBfrk/h`, `Gl+APw-cksspiel`.
+fn holds_utf7(word: &str) -> bool {
+    let is_sign = |c: char| c.is_ascii_alphanumeric() || c == '+' || c == '/';
+    word.match_indices('+').any(|(at, _)| {
+        let rest = &word[at + 1..];
+        let coded = &rest[..rest.find(|c| !is_sign(c)).unwrap_or(rest.len())];
+        let ends = rest[coded.len()..].starts_with('-') || coded.len() == rest.len();
+        let mixed = coded.contains(|c: char| c.is_ascii_uppercase());
+        let decoded = BASE64_STANDARD_NO_PAD.decode(coded).ok();
+        let units = decoded.filter(|bytes| bytes.len() > 1 && bytes.len() % 2 == 0);
+        let text = units.and_then(|bytes| {
+            let units = bytes
+                .chunks(2)
+                .map(|unit| u16::from_be_bytes([unit[0], unit[1]]));
+            char::decode_utf16(units)
+                .collect::<Result<String, _>>()
+                .ok()
+        });
+        let is_text = |text: &str| text.chars().all(|c| !c.is_ascii() && c.is_alphanumeric());
+        ends && mixed && text.is_some_and(|text| is_text(&text))
+    })
+}
+
 fn is_han(c: char) -> bool {
     ('\u{3400}'..='\u{9FFF}').contains(&c)
 }
@@ -194,7 +212,11 @@ fn are_of_another_encoding(words: &[Word]) -> bool {
 fn is_odd(word: &str) -> bool {
     let is_torn = word.contains(char::is_alphabetic)
         && word.matches(['(', '（']).count() != word.matches([')', '）']).count();
-    if is_torn {
+    let is_sentence = word.matches(' ').count() > 4 && (word.ends_with('.') || word.contains(". "));
+    // What all kinds of masks of names on a chat of IRC end in.
+    let is_host_mask = word.contains("!*@") || word.contains("@*");
+    let is_titled = word.starts_with('【') && word.contains('】');
+    if is_torn || is_sentence || is_host_mask || is_titled {
         return true;
     }
     let is_pattern = word.contains(['\\', '^'])

@@ -39,7 +39,7 @@ impl Words {
 
     /// Takes a word, unless it cannot be one.
     pub(super) fn add(&mut self, line: u32, text: &str, tags: &[&str]) {
-        let text = text.trim();
+        let text = bare(text);
         let chars = text.chars().count();
         let reason = if text.is_empty() {
             no_word("there is no word")
@@ -120,6 +120,13 @@ impl Word {
     }
 }
 
+/// Without blanks around, and without what nobody sees there: marks of direction and of width.
+fn bare(text: &str) -> &str {
+    let is_unseen = |c: char| matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}');
+    let inner = text.trim_matches(|c: char| c.is_whitespace() || is_unseen(c));
+    if inner.is_empty() { text.trim() } else { inner }
+}
+
 /// The beginning of a text, for a report.
 fn told(text: &str) -> String {
     const TOLD_CHARS_MAX: usize = 40;
@@ -173,6 +180,8 @@ pub enum Reason {
     TooLong {
         chars: usize,
     },
+    /// The names of the columns.
+    Header,
     /// A pattern, which is no word.
     Pattern,
     /// A word that is allowed and not looked for.
@@ -186,7 +195,10 @@ pub enum Reason {
 impl Reason {
     /// Nothing that the file looks for is missing.
     pub fn is_harmless(&self) -> bool {
-        matches!(self, Reason::Comment | Reason::Repeated { .. })
+        matches!(
+            self,
+            Reason::Comment | Reason::Header | Reason::Repeated { .. }
+        )
     }
 }
 
@@ -199,6 +211,7 @@ impl fmt::Display for Reason {
             Reason::TooLong { chars } => {
                 write!(f, "{chars} characters; {ENTRY_CHARS_MAX} are the most")
             }
+            Reason::Header => write!(f, "it names the columns"),
             Reason::Pattern => write!(f, "a pattern, which is no word"),
             Reason::Allowed => write!(
                 f,
