@@ -231,10 +231,6 @@ impl Compiler<'_> {
                 options: &list.options,
             };
             read = lists::read(&file, content, defaults, limits, self.problems);
-            if read.entries.is_empty() && !self.problems.any_error() {
-                let what = "the list is empty, so it never finds anything";
-                self.problems.warning(&At::file(&file), what, "");
-            }
         }
         let tags: Arc<[String]> = list.tags.as_slice().into();
         read.entries.extend(list.words.iter().map(|word| Entry {
@@ -243,6 +239,20 @@ impl Compiler<'_> {
             tags: Arc::clone(&tags),
             options: None,
         }));
+        let is_empty = read.entries.is_empty() && list.options.combos.is_empty();
+        if is_empty && !self.problems.any_error() {
+            let file = list
+                .file
+                .as_ref()
+                .map(|file| self.files.shown(sources::inside(&file.name)));
+            let at = file.map_or_else(|| list.at.clone(), |file| At::file(&file));
+            let what = match list.does {
+                ListDoes::Act(_) => "the list is empty, so it never finds anything",
+                ListDoes::Allow => "the list is empty, so it spares nothing",
+            };
+            let hint = "write words in it, or remove it below `lists:`";
+            self.problems.warning(&at, what, hint);
+        }
         read
     }
 

@@ -64,7 +64,8 @@ impl<'a> Review<'a> {
             }
             if !self.enabled().any(|hook| uses_endpoint(hook, name)) {
                 let what = format!("no enabled hook uses the endpoint `{name}`");
-                self.problems.warning(&endpoint.at, what, "");
+                let hint = "name it as the `endpoint` of a hook, or remove it";
+                self.problems.warning(&endpoint.at, what, hint);
             }
         }
     }
@@ -191,7 +192,7 @@ impl<'a> Review<'a> {
                 let tagged = list
                     .tag_actions
                     .iter()
-                    .any(|(_, does)| *does == ListAction::Replace);
+                    .any(|tagged| tagged.action == ListAction::Replace);
                 list.name.to_lowercase() == name
                     && (tagged || list.does == ListDoes::Act(ListAction::Replace))
             })

@@ -23,6 +23,18 @@ impl TypeSet {
         self.0.iter().any(|range| range.contains(&content_type))
     }
 
+    /// Every type of the other is in this one; of an empty other, every type there is.
+    pub fn covers(&self, other: &TypeSet) -> bool {
+        let holds = |range: &RangeInclusive<i32>| {
+            let mut ranges = self.0.iter();
+            ranges.any(|own| own.contains(range.start()) && own.contains(range.end()))
+        };
+        match other.is_empty() {
+            true => holds(&(i32::MIN..=i32::MAX)),
+            false => other.0.iter().all(holds),
+        }
+    }
+
     /// Reads `101` or `200-500`.
     pub fn range_of(text: &str) -> Option<RangeInclusive<i32>> {
         let text = text.trim();

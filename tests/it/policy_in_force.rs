@@ -120,7 +120,7 @@ fn a_pipeline_may_refuse_warnings() {
     assert_eq!(denied.status.code(), Some(1));
     let text = String::from_utf8_lossy(&denied.stdout).into_owned();
     assert!(
-        text.contains("1 warning(s), which --deny-warnings refuses"),
+        text.contains("2 warning(s), which --deny-warnings refuses"),
         "{text}"
     );
 }

@@ -317,4 +317,14 @@ fn fuzz_prints_a_table_for_documentation() {
         traditional.contains("| `trad: true` | yes | 100.0% of "),
         "{traditional}"
     );
+    // And the documentation has it as it is.
+    let page = include_str!("../../docs/operator/word-lists.md");
+    for line in said.lines() {
+        assert!(
+            page.lines().any(|known| known == line),
+            "docs/operator/word-lists.md lacks what `callgate fuzz --table` prints: {line}"
+        );
+    }
+    let rows = |text: &str| text.lines().filter(|line| line.contains("% of ")).count();
+    assert_eq!(rows(page), rows(said), "the page has rows of its own");
 }

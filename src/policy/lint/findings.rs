@@ -1,5 +1,6 @@
 //! Findings: told up to a limit, then only counted.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::subject::List;
@@ -10,7 +11,7 @@ use crate::settings::{At, Problems};
 pub(super) struct Findings<'a> {
     limits: &'a LintSpec,
     lists: &'a [List<'a>],
-    told: Vec<(At, String, &'static str)>,
+    told: Vec<(At, String, Cow<'static, str>)>,
     /// By list and kind.
     counts: BTreeMap<(usize, Kind), usize>,
 }
@@ -37,13 +38,18 @@ impl<'a> Findings<'a> {
         *count += 1;
         if *count <= self.limits.warnings_max {
             let at = self.lists[list].at(entry);
-            self.told.push((at.clone(), what(&at), hint));
+            self.told.push((at.clone(), what(&at), hint.into()));
         }
     }
 
     pub(super) fn add_about_list(&mut self, list: usize, what: String, hint: &'static str) {
-        self.told
-            .push((self.lists[list].spec.at.clone(), what, hint));
+        let at = self.lists[list].spec.at.clone();
+        self.told.push((at, what, hint.into()));
+    }
+
+    /// Adds a finding about another place of the policy.
+    pub(super) fn add_at(&mut self, at: &At, what: String, hint: impl Into<Cow<'static, str>>) {
+        self.told.push((at.clone(), what, hint.into()));
     }
 
     pub(super) fn report(self, problems: &Problems) {

@@ -3,13 +3,14 @@
 //! Nothing here decides on a message, and nothing keeps a policy from coming into force: a
 //! finding is a warning with file and line, for `callgate check`.
 //!
-//! Order, downward: `cost`, `spared`, `everyday`, `words`, `shape`, `entries`, `phone`,
+//! Order, downward: `cost`, `idle`, `spared`, `everyday`, `words`, `shape`, `entries`, `phone`,
 //! `findings`, `subject`.
 
 mod cost;
 mod entries;
 mod everyday;
 mod findings;
+mod idle;
 mod phone;
 mod shape;
 mod spared;
@@ -43,6 +44,7 @@ pub fn lint(files: &FileSet, compiled: &Compiled) -> Vec<Problem> {
         lint.everyday_words(&mut findings);
         lint.everyday(&mut findings);
         lint.cost(&mut findings);
+        lint.idle(&mut findings);
         findings.report(&problems);
     }
     problems.into_sorted()

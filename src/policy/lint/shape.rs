@@ -111,7 +111,7 @@ fn tags_in<'a>(list: &'a List) -> BTreeSet<&'a str> {
             .flat_map(|entry| entry.tags.iter())
             .map(String::as_str),
     );
-    tags.extend(list.spec.tag_actions.iter().map(|(tag, _)| tag.as_str()));
+    tags.extend(list.spec.tag_actions.iter().map(|one| one.tag.as_str()));
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let ends = entries
         .clone()

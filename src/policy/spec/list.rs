@@ -26,11 +26,19 @@ pub(crate) struct ListSpec {
     pub reason: String,
     pub tags: Vec<String>,
     /// What entries with a tag lead to instead of what the list does.
-    pub tag_actions: Vec<(String, ListAction)>,
+    pub tag_actions: Vec<TagAction>,
     pub file: Option<Named>,
     /// Words that stand in the policy itself, with their places.
     pub words: Vec<Named>,
     pub options: Options,
+    pub at: At,
+}
+
+/// What entries with a tag lead to.
+#[derive(Debug)]
+pub(crate) struct TagAction {
+    pub tag: String,
+    pub action: ListAction,
     pub at: At,
 }
 
@@ -92,11 +100,8 @@ impl ListSpec {
         let tagged = self
             .tag_actions
             .iter()
-            .filter(|(tag, _)| tags.contains(tag));
-        Some(
-            own.or(tagged.map(|(_, action)| *action).min())
-                .unwrap_or(action),
-        )
+            .filter(|one| tags.contains(&one.tag));
+        Some(own.or(tagged.map(|one| one.action).min()).unwrap_or(action))
     }
 }
 
@@ -133,9 +138,15 @@ fn read_tags(field: &Field<'_>) -> Vec<String> {
     items.into_iter().map(|item| item.text).collect()
 }
 
-fn read_tag_actions(field: &Field<'_>) -> Vec<(String, ListAction)> {
+fn read_tag_actions(field: &Field<'_>) -> Vec<TagAction> {
     let fields = field.section().fields().into_iter();
-    let read = fields.map(|(tag, action)| Some((tag, action.choice()?)));
+    let read = fields.map(|(tag, field)| {
+        Some(TagAction {
+            tag,
+            action: field.choice()?,
+            at: field.at().clone(),
+        })
+    });
     read.flatten().collect()
 }
 

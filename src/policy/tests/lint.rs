@@ -192,7 +192,9 @@ fn an_allowed_phrase_that_is_the_entry_spares_it_everywhere() {
     check_policy(
         &policy(""),
         &[("l.txt", "网上赌博\n"), ("a.txt", "网上\n")],
-        &[],
+        &[
+            "policies/policy.yaml:3:3: lists.a: the list `a` spares nothing: no phrase of it holds what the lists beside it find; write phrases with a listed word in them, or remove the list",
+        ],
     );
     check_policy(
         &policy(", options: {allow_mode: overlap}"),
@@ -209,7 +211,10 @@ fn lists_of_different_hooks_do_not_spare_each_other() {
         "lists:\n  l: {file: l.txt}\n  a: {file: a.txt, action: allow}\n\
          hooks: {beforeMsgModify: {filters: [l]}, beforeSendSingleMsg: {filters: [a]}}\n",
         &[("l.txt", "赌博\n"), ("a.txt", "赌博\n")],
-        &[],
+        &[
+            "policies/policy.yaml:3:3: lists.a: the list `a` spares nothing: no hook that uses it has a list that finds anything; name it in the `filters` of a hook with other lists, or remove it",
+            "policies/policy.yaml:4:42: hooks.beforeSendSingleMsg: the hook asks nobody and has no list that finds anything, so everything passes; name an `endpoint` or `filters` with a list that finds something, or write `enable: false`",
+        ],
     );
 }
 
@@ -355,5 +360,109 @@ fn a_long_mask_is_refused() {
     assert!(
         problems.contains("lists.l.options.mask.text: a mask of 1025 bytes; 1024 are the most"),
         "{problems}"
+    );
+}
+
+/// Each can never do anything, and is told with its place and a way out.
+#[test]
+fn what_can_never_do_anything_is_told() {
+    let check = |policy: &str, lists: &[(&str, &str)], expected: &[&str]| {
+        let files = files(policy, lists);
+        let compiled = compile(&files, &context(&[]), 1);
+        let told: Vec<String> = (compiled.problems.iter())
+            .chain(&lint(&files, &compiled))
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(told, expected, "{policy} {lists:?}");
+    };
+    let empty = "the list is empty, so it never finds anything; write words in it, or remove it below `lists:`";
+    let passes = "the hook asks nobody and has no list that finds anything, so everything passes; name an `endpoint` or `filters` with a list that finds something, or write `enable: false`";
+    check(
+        &format!("lists:\n  l: {{words: []}}\n{HOOK}"),
+        &[],
+        &[
+            &format!("policies/policy.yaml:2:3: lists.l: {empty}"),
+            &format!("policies/policy.yaml:3:9: hooks.beforeMsgModify: {passes}"),
+        ],
+    );
+    check(
+        &format!("lists: {{l: {{file: l.txt}}, m: {{words: [casino]}}}}\n{HOOK}"),
+        &[("l.txt", "# nothing\n\n")],
+        &[&format!("policies/l.txt: {empty}")],
+    );
+    check(
+        &format!(
+            "lists: {{l: {{words: [], options: {{combos: {{c: {{all: [刷单, 日结]}}}}}}}}}}\n{HOOK}"
+        ),
+        &[],
+        &[],
+    );
+    check(
+        HOOK,
+        &[],
+        &[&format!(
+            "policies/policy.yaml:1:9: hooks.beforeMsgModify: {passes}"
+        )],
+    );
+    check(
+        "lists: {l: {words: [casino]}}\nhooks: {beforeMsgModify: {filters: []}, beforeSendSingleMsg: }\n",
+        &[],
+        &[&format!(
+            "policies/policy.yaml:2:9: hooks.beforeMsgModify: {passes}"
+        )],
+    );
+    check(
+        "lists: {l: {words: [casino]}}\nhooks: {beforeMsgModify: , beforeAddBlack: }\n",
+        &[],
+        &[
+            "policies/policy.yaml:2:28: hooks.beforeAddBlack: the hook asks nobody, and its calls hold no text to search, so everything passes; name an `endpoint`, or write `enable: false`",
+        ],
+    );
+    check(
+        "lists: {l: {words: [casino]}}\nhooks: {beforeMsgModify: {allowedTypes: [101, 105], deniedTypes: [\"100-110\"]}}\n",
+        &[],
+        &[
+            "policies/policy.yaml:2:9: hooks.beforeMsgModify: `deniedTypes` denies every type that `allowedTypes` allows, so nothing is looked at; take away from one of the two, or write `enable: false`",
+        ],
+    );
+    check(
+        "lists: {l: {words: [casino]}}\nendpoints: {e: {url: \"http://10.0.0.1/\"}}\nhooks: {beforeMsgModify: {endpoint: none}}\n",
+        &[],
+        &[
+            "policies/policy.yaml:2:13: endpoints.e: no enabled hook uses the endpoint `e`; name it as the `endpoint` of a hook, or remove it",
+        ],
+    );
+}
+
+#[test]
+fn tags_of_no_entry_are_told() {
+    check_with(
+        "tag_actions: {soft: flag, tril: shadow, other: flag}",
+        "赌博\tsoft\n网上赌场\ttrial\n",
+        &[
+            "policies/policy.yaml:1:58: lists.l.tag_actions.tril: no entry of the list `l` has the tag `tril`; did you mean `trial`?",
+            "policies/policy.yaml:1:73: lists.l.tag_actions.other: no entry of the list `l` has the tag `other`; write the tag behind a word, after a TAB, or remove the line",
+        ],
+    );
+}
+
+#[test]
+fn an_allow_list_that_spares_nothing_is_told() {
+    let check = |words: &str, allowed: &str, filters: &str, expected: &[&str]| {
+        let policy = format!(
+            "lists: {{l: {{file: l.txt}}, ok: {{file: ok.txt, action: allow}}}}\nhooks: {{beforeMsgModify: {{filters: {filters}}}, beforeSendSingleMsg: {{filters: [l]}}}}\n{NO_MESSAGES}"
+        );
+        check_policy(&policy, &[("l.txt", words), ("ok.txt", allowed)], expected);
+    };
+    check("赌场\n", "赌场风云\n天气\n", "[l, ok]", &[]);
+    check("赌场\n", "天气*\n", "[l, ok]", &[]);
+    check("赌场\n", "contact:url\n", "[l, ok]", &[]);
+    check(
+        "赌场\n",
+        "天气\n生日快乐\n",
+        "[l, ok]",
+        &[
+            "policies/policy.yaml:1:27: lists.ok: the list `ok` spares nothing: no phrase of it holds what the lists beside it find; write phrases with a listed word in them, or remove the list",
+        ],
     );
 }

@@ -194,7 +194,7 @@ fn endpoint_settings_are_checked() {
             "policies/policy.yaml:8:25: endpoints.b.breaker.failures: `x` is not a whole number; use 1 to 1000000",
             "policies/policy.yaml:9:23: endpoints.b.retry_waits[1]: `30` is not a valid duration; write a number with its unit: 500ms, 2s, 5m, 1h or 1d",
             "policies/policy.yaml:10:3: endpoints.none: `none` cannot be a name; use 1 to 64 characters and not `none`",
-            "(warning) policies/policy.yaml:10:3: endpoints.none: no enabled hook uses the endpoint `none`",
+            "(warning) policies/policy.yaml:10:3: endpoints.none: no enabled hook uses the endpoint `none`; name it as the `endpoint` of a hook, or remove it",
         ],
     );
     check(
@@ -271,7 +271,7 @@ fn hook_settings_are_checked() {
         "callbackUrl: http://b/c\nhooks:\n  beforeMsgModify:\n    timeout: 0\n    caller_timeout: -1\n    allowedTypes: [101, text, 5-1]\n    enable: on\n    failedContinue: {timeout: maybe}\n",
         &[
             "(warning) policies/policy.yaml: no hook is enabled, so every message passes unseen; enable the hooks that callgate shall decide on",
-            "(warning) policies/policy.yaml:1:1: endpoints.callbackUrl: no enabled hook uses the endpoint `callbackUrl`",
+            "(warning) policies/policy.yaml:1:1: endpoints.callbackUrl: no enabled hook uses the endpoint `callbackUrl`; name it as the `endpoint` of a hook, or remove it",
             "policies/policy.yaml:4:14: hooks.beforeMsgModify.timeout: a time above 0 is needed; write seconds, or 500ms",
             "policies/policy.yaml:5:21: hooks.beforeMsgModify.caller_timeout: `-1` is not a valid duration; write a number with its unit: 500ms, 2s, 5m, 1h or 1d",
             "policies/policy.yaml:6:25: hooks.beforeMsgModify.allowedTypes[1]: `text` is not a valid message type; write a number such as 101 or a range such as 200-500",
