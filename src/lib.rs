@@ -18,6 +18,7 @@
 //! | [`audit`] | what was done here, by whom, in a chain that shows what is missing |
 //! | [`outbox`] | where accepted events wait until every endpoint has them |
 //! | [`rooms`] | rooms that are kept for a chat server |
+//! | `watch` | a thread that looks at files now and then |
 //! | `in_flight` | the limit of calls at the same time, theirs and ours |
 //! | [`callers`] | who calls, and what of it is let in |
 //! | [`callback`] | asking and telling an endpoint |
@@ -76,3 +77,4 @@ pub mod server;
 pub mod settings;
 pub mod telemetry;
 pub mod tls;
+mod watch;

@@ -32,16 +32,17 @@ use crate::hook::{After, Before, WaitLimits};
 use crate::operators::Operators;
 use crate::outbox::Outbox;
 use crate::policy::{Digest, HookRules, Snapshot};
-use crate::reload::{Policies, Watch};
+use crate::reload::{self, Policies};
 use crate::rooms::Rooms;
 use crate::server::{
-    self, BodyBudget, BodyLimits, ConnectionLimits, Fit, GrpcSettings, Hosts, HttpSettings,
+    self, BodyBudget, BodyLimits, ConnectionLimits, Fit, GrpcSettings, Health, Hosts, HttpSettings,
     Inherited, Listener, OwnCalls, PORT_NAMES, Patience, Port, Proxied, Routes, Secured, Stack,
     StackSettings, WebhookSettings, Webhooks, Wire,
 };
 use crate::settings::Problem;
 use crate::telemetry::{CallerLines, Metrics};
 use crate::tls;
+use crate::watch::Watch;
 
 /// Everything that runs, ready to be stopped in order.
 pub(super) struct Engine {
@@ -214,7 +215,7 @@ impl Engine {
         };
         self.policies.follow(follow);
         self.record_policies()?;
-        Watch::start(self.policies.clone())
+        reload::watch(self.policies.clone())
             .context("the thread that watches the policy files could not be started")
     }
 
@@ -234,9 +235,9 @@ impl Engine {
     }
 
     /// Reads certificates again when they change.
-    pub(super) fn watch_certificates(&self) -> anyhow::Result<tls::Watch> {
+    pub(super) fn watch_certificates(&self) -> anyhow::Result<Watch> {
         let certificates = self.certificates.clone();
-        tls::Watch::start(move || certificates.look())
+        tls::watch(move || certificates.look())
             .context("the thread that watches the certificates could not be started")
     }
 
@@ -249,8 +250,11 @@ impl Engine {
         failed: &CancellationToken,
         tasks: &TaskTracker,
     ) -> anyhow::Result<()> {
+        let (grpc, health) = self.grpc(listeners.grpc)?;
+        let health = health.follow(stop.clone()).map(Ok::<_, Infallible>);
+        run_until_stop(tasks, stop, failed, "health", health);
         let ports = [
-            self.grpc(listeners.grpc, stop, tasks)?,
+            grpc,
             self.http(listeners.http),
             self.admin(listeners.admin)?,
         ];
@@ -314,12 +318,8 @@ impl Engine {
         Ok(())
     }
 
-    fn grpc(
-        &self,
-        listener: TcpListener,
-        stop: &CancellationToken,
-        tasks: &TaskTracker,
-    ) -> anyhow::Result<Port> {
+    /// The port, and what says whether it serves.
+    fn grpc(&self, listener: TcpListener) -> anyhow::Result<(Port, Health)> {
         let settings = GrpcSettings {
             message_bytes_max: self.config.grpc.message_bytes_max,
             wukongim_message_bytes_max: self.config.wukongim.body_bytes_max,
@@ -334,8 +334,7 @@ impl Engine {
             self.callers.clone(),
         )
         .map_err(anyhow::Error::msg)?;
-        tasks.spawn(health.follow(stop.clone()));
-        Ok(Port {
+        let port = Port {
             name: "grpc",
             listener,
             threads: threads(self.config.grpc.threads),
@@ -349,7 +348,8 @@ impl Engine {
                     callers: Some(self.callers.clone()),
                 },
             ),
-        })
+        };
+        Ok((port, health))
     }
 
     fn http(&self, listener: TcpListener) -> Port {

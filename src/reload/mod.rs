@@ -19,4 +19,4 @@ mod watch;
 pub use files::read_files;
 pub use history::{EngineEdit, Loaded, Rejected};
 pub use policies::{BadPolicy, Policies, Reloaded};
-pub use watch::Watch;
+pub use watch::watch;

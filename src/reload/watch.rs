@@ -4,16 +4,14 @@
 //! are replaced (written in place, renamed over, symlink swapped, truncated and written) and on
 //! every file system, which file notifications do not.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::files::Fingerprint;
 use super::policies::Policies;
+use crate::watch::Watch;
 
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -25,41 +23,18 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// said once, after so long.
 const TELL_AFTER: Duration = Duration::from_secs(10);
 
-/// The watching thread; stops when dropped.
-#[derive(Debug)]
-pub struct Watch {
-    stop: Option<mpsc::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Watch {
-    /// Starts watching the files of `policies`.
-    ///
-    /// Errors: the operating system gives no thread.
-    pub fn start(policies: Arc<Policies>) -> std::io::Result<Watch> {
-        let (stop, stopped) = mpsc::channel::<()>();
-        let mut looker = Looker {
-            seen: policies.fingerprint(),
-            engine: policies.engine_fingerprint(),
-            // The files may have been edited between the first reading and now.
-            settling: Settling::changed(Instant::now()),
-            policies,
-        };
-        let thread = thread::Builder::new()
-            .name("policy-watch".to_owned())
-            .spawn(move || {
-                while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                    // What panics is one look; edits after it are looked at all the same.
-                    if catch_unwind(AssertUnwindSafe(|| looker.look())).is_err() {
-                        error!("an edit of the policy could not be looked at, edit it again");
-                    }
-                }
-            })?;
-        Ok(Watch {
-            stop: Some(stop),
-            thread: Some(thread),
-        })
-    }
+/// Watches the files of `policies` until dropped.
+///
+/// Errors: the operating system gives no thread.
+pub fn watch(policies: Arc<Policies>) -> std::io::Result<Watch> {
+    let mut looker = Looker {
+        seen: policies.fingerprint(),
+        engine: policies.engine_fingerprint(),
+        // The files may have been edited between the first reading and now.
+        settling: Settling::changed(Instant::now()),
+        policies,
+    };
+    Watch::start("policy-watch", INTERVAL, move || looker.look())
 }
 
 /// What was seen of the files.
@@ -136,16 +111,6 @@ impl Looker {
         if engine != self.engine {
             self.engine = engine;
             self.policies.look_at_engine();
-        }
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread was already printed; there is nothing to add.
-            let _ = thread.join();
         }
     }
 }

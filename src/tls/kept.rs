@@ -4,14 +4,13 @@
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 
 use crate::settings::Problem;
+use crate::watch::Watch;
 
 /// How often the files are looked at: `stat` costs microseconds, and sees alike a file that is
 /// written in place, renamed over, or behind a symbolic link that is swapped.
@@ -164,41 +163,11 @@ fn identity(_: &fs::Metadata) -> (u64, u64, i64, i64) {
     (0, 0, 0, 0)
 }
 
-/// A thread that looks at certificate files now and then; stops when dropped.
-#[derive(Debug)]
-pub struct Watch {
-    stop: Option<mpsc::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Watch {
-    /// Calls `look` again and again.
-    ///
-    /// Errors: the operating system gives no thread.
-    pub fn start(look: impl Fn() + Send + 'static) -> std::io::Result<Watch> {
-        let (stop, stopped) = mpsc::channel::<()>();
-        let thread = thread::Builder::new()
-            .name("tls-watch".to_owned())
-            .spawn(move || {
-                while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-                    look();
-                }
-            })?;
-        Ok(Watch {
-            stop: Some(stop),
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread was already printed; there is nothing to add.
-            let _ = thread.join();
-        }
-    }
+/// Looks at certificate files again and again; stops when dropped.
+///
+/// Errors: the operating system gives no thread.
+pub fn watch(look: impl FnMut() + Send + 'static) -> std::io::Result<Watch> {
+    Watch::start("tls-watch", LOOK_EVERY, look)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ mod verify;
 
 pub use calling::{CallingFiles, CallingTls, calling_config};
 pub use certificate::{ClientCertificate, San};
-pub use kept::Watch;
+pub use kept::watch;
 pub use refused::Refused;
 pub use serving::{PortTls, ServingFiles};
 pub use shown::{CertificateStatus, Shown};

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What a module may import of ours. Changing a line is a change of the design.
-const MAY_IMPORT: [(&str, &[&str]); 24] = [
+const MAY_IMPORT: [(&str, &[&str]); 25] = [
     ("event", &[]),
     ("clock", &[]),
     ("decision", &["event"]),
@@ -18,8 +18,9 @@ const MAY_IMPORT: [(&str, &[&str]); 24] = [
         &["event", "decision", "settings", "filter", "dialect"],
     ),
     ("import", &["settings", "filter", "policy"]),
+    ("watch", &[]),
     ("telemetry", &["event", "decision"]),
-    ("tls", &["settings"]),
+    ("tls", &["settings", "watch"]),
     ("audit", &["telemetry"]),
     ("outbox", &["event"]),
     ("rooms", &[]),
@@ -41,7 +42,7 @@ const MAY_IMPORT: [(&str, &[&str]); 24] = [
             "tls",
         ],
     ),
-    ("reload", &["settings", "policy", "telemetry"]),
+    ("reload", &["settings", "policy", "telemetry", "watch"]),
     (
         "hook",
         &[

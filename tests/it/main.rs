@@ -54,6 +54,7 @@ mod restart;
 mod secret_paths;
 mod shutdown;
 mod start;
+mod supervised;
 mod tls_commands;
 mod tls_endpoints;
 mod tls_ports;

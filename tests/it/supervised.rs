@@ -1,0 +1,72 @@
+//! Every thread and task that is started is known here, with who looks after it: one that ends must
+//! be started again, or end the process with a reason, or be meant to end.
+
+use std::collections::BTreeMap;
+
+use crate::layers::{sources, without_tests_and_comments};
+
+/// Where threads and tasks are started, how many, and what becomes of one that ends.
+const STARTED: [(&str, usize, &str); 13] = [
+    (
+        "audit/trail.rs",
+        1,
+        "ends with who tells it; what cannot be recorded is tried again",
+    ),
+    ("callback/connection.rs", 1, "ends with its connection"),
+    (
+        "callback/trust.rs",
+        1,
+        "looks once; the next connection starts another",
+    ),
+    (
+        "cli/engine.rs",
+        1,
+        "`run_until_stop`: the process ends with it",
+    ),
+    ("delivery/supervisor.rs", 1, "is started again"),
+    ("delivery/worker.rs", 1, "ends with its request"),
+    (
+        "outbox/sqlite/mod.rs",
+        1,
+        "`/readyz` knows, and nothing is acknowledged",
+    ),
+    (
+        "outbox/supervised.rs",
+        1,
+        "ends with the outbox that it opens again",
+    ),
+    (
+        "server/listen.rs",
+        2,
+        "a port ends with its thread, and the process with the port; a connection ends alone",
+    ),
+    ("server/webhook.rs", 1, "ends with what a call left to do"),
+    ("telemetry/logs/queue.rs", 1, "what panics is one line"),
+    (
+        "telemetry/logs/setup.rs",
+        1,
+        "ends with the last lines of the process",
+    ),
+    ("watch.rs", 1, "what panics is one look"),
+];
+
+#[test]
+fn every_thread_and_task_is_looked_after() {
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for (file, text) in sources() {
+        let code = without_tests_and_comments(&text);
+        let count = code.matches("spawn(").count();
+        if count > 0 {
+            found.insert(file, count);
+        }
+    }
+    let known: BTreeMap<String, usize> = STARTED
+        .iter()
+        .map(|(file, count, _)| ((*file).to_owned(), *count))
+        .collect();
+    assert_eq!(
+        found, known,
+        "who looks after a thread or task stands in `STARTED`; a long-lived one goes through \
+         `run_until_stop`, a supervisor or a `Watch`"
+    );
+}
