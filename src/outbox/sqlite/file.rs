@@ -28,6 +28,9 @@ const APPLICATION_ID: i32 = 0x6367_4f42;
 /// Older ones may reset the write-ahead log while it still holds committed data.
 const SQLITE_MIN: (i32, &str) = (3_051_003, "3.51.3");
 
+/// Of a new file; older ones keep theirs. A commit writes whole pages, and most commits have an
+/// event or two. Smaller ones would leave much of each page empty behind events of a kilobyte.
+const PAGE_BYTES: i64 = 2048;
 /// A log that grew longer is cut to this, once it was written back.
 const LOG_BYTES_KEPT: i64 = 64 << 20;
 /// Memory for pages of the file.
@@ -123,7 +126,8 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     // Statements are planned once; else each new value of a parameter may plan them again.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    // Only a file without tables takes this.
+    // Only a file without tables takes these two.
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     let synchronous = match asked(Fault::NoSync) {

@@ -24,7 +24,7 @@ const DIGEST_BYTES: usize = size_of::<Digest>();
 /// never does. They are few enough to be read from the events at a start.
 const UNHELD_MAX: usize = if cfg!(test) { 5 } else { 1024 };
 /// Ids in a row that is written again with every end of one of its events: less than a page.
-const ROW_IDS_MAX: usize = 128;
+const ROW_IDS_MAX: usize = 112;
 
 /// The known ids, and what the open transaction changes about them.
 #[derive(Default)]

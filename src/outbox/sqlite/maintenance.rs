@@ -4,13 +4,13 @@ use rusqlite::Result;
 
 use super::store::Store;
 
-/// The log is written back into the file when it holds so many pages, 16 MiB.
-const LOG_PAGES_MAX: i64 = 4096;
+/// The log is written back into the file when it holds so much of it.
+const LOG_BYTES_MAX: i64 = 16 << 20;
 /// After so many commits it is asked how long the log is: asking costs half of what a small commit
 /// takes beside the disk.
 const LOOK_EVERY: u32 = if cfg!(test) { 1 } else { 16 };
 /// Free pages that are not worth giving back.
-const FREE_PAGES_MIN: i64 = 256;
+const FREE_BYTES_MIN: i64 = 1 << 20;
 /// Pages that one step gives back, so that a caller who comes meanwhile waits little.
 const GIVE_BACK_PAGES: i64 = 256;
 
@@ -22,13 +22,13 @@ impl Store {
             return Ok(());
         }
         self.commits_since_look = 0;
-        if self.log_pages()? < LOG_PAGES_MAX {
+        if self.log_pages()? * self.page_bytes < LOG_BYTES_MAX {
             return Ok(());
         }
         self.write_log_back("PASSIVE")
     }
 
-    fn log_pages(&self) -> Result<i64> {
+    pub(super) fn log_pages(&self) -> Result<i64> {
         let mut statement = self
             .connection
             .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
@@ -52,7 +52,8 @@ impl Store {
         };
         let free = count("PRAGMA freelist_count")?;
         // Below half of the file they are soon used again.
-        if free < FREE_PAGES_MIN || free * 2 < count("PRAGMA page_count")? {
+        let free_min = FREE_BYTES_MIN / self.page_bytes;
+        if free < free_min || free * 2 < count("PRAGMA page_count")? {
             self.has_freed = false;
             return Ok(false);
         }
@@ -60,7 +61,7 @@ impl Store {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut pages = statement.query([])?;
         while pages.next()?.is_some() {}
-        if free - GIVE_BACK_PAGES < FREE_PAGES_MIN {
+        if free - GIVE_BACK_PAGES < free_min {
             // The file is cut only when the log has been written back.
             self.write_log_back("PASSIVE")?;
         }

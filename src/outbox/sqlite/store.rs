@@ -36,6 +36,8 @@ pub(super) struct Store {
     pub committed_seq: i64,
     /// A pair became ready since [`Store::begin`].
     pub woke: bool,
+    /// Of a page of the file.
+    pub page_bytes: i64,
     /// Commits since the length of the log was asked for.
     pub commits_since_look: u32,
     /// Events were deleted, and there may be pages to give back.
@@ -49,6 +51,7 @@ impl Store {
         let counters = Counters::load(&connection)?;
         let mut ids = Ids::default();
         ids.open(&connection)?;
+        let page_bytes = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         Ok(Store {
             opened: (None, counters.last_seq),
             committed_seq: counters.last_seq,
@@ -62,6 +65,7 @@ impl Store {
             latest_from_ms: 0,
             work: Work::default(),
             woke: false,
+            page_bytes,
             commits_since_look: 0,
             has_freed: true,
             synced: true,

@@ -22,6 +22,7 @@ async fn durability_stands_on_wal_full_and_exclusive() {
         ("auto_vacuum", "2"),
         ("wal_autocheckpoint", "0"),
         ("user_version", "6"),
+        ("page_size", "2048"),
     ] {
         let found = bench.start(move |store| file::read(&store.connection, pragma));
         assert_eq!(found.await.unwrap().unwrap(), wanted, "{pragma}");

@@ -85,7 +85,7 @@ async fn whichever_page_is_damaged_the_rest_is_saved() {
     let outbox = Sqlite::open(&bench.config, Box::new(|_| {})).unwrap();
     let all = told(&outbox).await;
     drop(outbox);
-    let pages = sound.len() / 4096;
+    let pages = sound.len() / 2048;
     let (mut repaired, mut saved, mut hard) = (0, 0, 0);
     for page in 1..pages {
         let config = Config {
@@ -94,7 +94,7 @@ async fn whichever_page_is_damaged_the_rest_is_saved() {
             ..bench.config.clone()
         };
         let mut bytes = sound.clone();
-        bytes[page * 4096..(page + 1) * 4096].fill(0x5a);
+        bytes[page * 2048..(page + 1) * 2048].fill(0x5a);
         fs::write(&config.path, &bytes).unwrap();
         let Ok(done) = repair_file(&config.path, 50) else {
             // The schema or the endpoints themselves.

@@ -216,3 +216,20 @@ async fn a_backlog_is_told_whole_and_in_order_and_the_quiet_do_not_wait_for_the_
         (605, 605)
     );
 }
+
+/// Tests have the ids and the counters written at every few events, which is most of it here.
+#[tokio::test]
+async fn what_is_accepted_alone_writes_little() {
+    let bench = bench();
+    let logged = async || {
+        let logged = bench.start(|store| Ok(store.log_pages()? * store.page_bytes));
+        logged.await.unwrap().unwrap()
+    };
+    bench.append("first").await.unwrap();
+    let before = logged().await;
+    for n in 0..64 {
+        bench.append(&n.to_string()).await.unwrap();
+    }
+    let each = (logged().await - before) / 64;
+    assert!(each <= 5000, "{each} bytes an event");
+}
