@@ -116,7 +116,7 @@ impl Page {
 }
 
 fn capability(method: AdminMethod) -> Capability {
-    use Capability::{Operate, View};
+    use Capability::{Appoint, Operate, View};
 
     match method {
         AdminMethod::Status
@@ -131,12 +131,12 @@ fn capability(method: AdminMethod) -> Capability {
         | AdminMethod::DiscardEvents
         | AdminMethod::RetryPending
         | AdminMethod::SetRoom
-        | AdminMethod::RemoveRoom
-        | AdminMethod::Operators
+        | AdminMethod::RemoveRoom => Operate,
+        AdminMethod::Operators
         | AdminMethod::InviteOperator
         | AdminMethod::SetOperator
         | AdminMethod::MakeToken
-        | AdminMethod::RemoveToken => Operate,
+        | AdminMethod::RemoveToken => Appoint,
         // The URL of a bot is often its secret too.
         AdminMethod::Rooms => Operate,
     }

@@ -99,6 +99,7 @@ fn needed(capability: Capability) -> &'static str {
         Capability::View => "the role `viewer`",
         Capability::Moderate => "the role `moderator`",
         Capability::Operate => "the role `operator`",
+        Capability::Appoint => "the role `operator`, or the token in cli.token",
         Capability::Text => "the right `text`",
         Capability::Audit => "the right `audit`",
     }

@@ -24,6 +24,10 @@ impl Who {
         if let (Capability::Account, Who::Known(identity)) = (capability, self) {
             return matches!(identity.by, By::Session { .. });
         }
+        // Else whoever was here before the first operator could come back afterwards.
+        if let (Capability::Appoint, Who::Anyone) = (capability, self) {
+            return false;
+        }
         self.grant().map_or_else(
             || matches!(capability, Capability::Watch | Capability::Enter),
             |grant| grant.allows(capability),

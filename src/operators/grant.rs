@@ -80,6 +80,9 @@ pub enum Capability {
     View,
     Moderate,
     Operate,
+    /// To be somebody who gives orders: what lets others in outlives the time when nobody had to
+    /// be known.
+    Appoint,
     /// The right to read what people wrote.
     Text,
     /// The right to read who did what.
@@ -106,7 +109,7 @@ impl Grant {
             Capability::Account => false,
             Capability::View => self.role >= Role::Viewer,
             Capability::Moderate => self.role >= Role::Moderator,
-            Capability::Operate => self.role >= Role::Operator,
+            Capability::Operate | Capability::Appoint => self.role >= Role::Operator,
             Capability::Text => self.rights.text,
             Capability::Audit => self.rights.audit,
         }
@@ -147,12 +150,12 @@ mod tests {
 
     #[test]
     fn roles_are_steps_and_rights_stand_apart() {
-        use Capability::{Account, Audit, Moderate, Operate, Text, View};
+        use Capability::{Account, Appoint, Audit, Moderate, Operate, Text, View};
 
         let check = |role: Role, rights: &str, allowed: &[Capability]| {
             let rights = Rights::from_text(rights).unwrap();
             let grant = Grant { role, rights };
-            for capability in [Account, View, Moderate, Operate, Text, Audit] {
+            for capability in [Account, View, Moderate, Operate, Appoint, Text, Audit] {
                 let expected = allowed.contains(&capability);
                 assert_eq!(grant.allows(capability), expected, "{grant} {capability:?}");
             }
@@ -160,11 +163,11 @@ mod tests {
         check(Role::Viewer, "", &[View]);
         check(Role::Viewer, "audit", &[View, Audit]);
         check(Role::Moderator, "text", &[View, Moderate, Text]);
-        check(Role::Operator, "", &[View, Moderate, Operate]);
+        check(Role::Operator, "", &[View, Moderate, Operate, Appoint]);
         check(
             Role::Operator,
             "audit, text",
-            &[View, Moderate, Operate, Text, Audit],
+            &[View, Moderate, Operate, Appoint, Text, Audit],
         );
         assert_eq!(Rights::from_text("everything"), None);
     }

@@ -436,6 +436,18 @@ impl Operators {
         })
     }
 
+    /// A login without what goes before and after it.
+    #[cfg(test)]
+    pub(super) async fn passwords_check(
+        &self,
+        name: &str,
+        password: &str,
+    ) -> Result<bool, OperatorsError> {
+        let kept = self.known.load().named(name).cloned();
+        let kept = kept.and_then(|operator| operator.password);
+        self.passwords.check(kept, password.to_owned()).await
+    }
+
     /// Writes now and then when sessions and tokens were used last, and forgets what is over,
     /// until `stop`.
     pub async fn keep_on(self: Arc<Self>, stop: CancellationToken) {

@@ -295,6 +295,37 @@ async fn a_token_does_what_its_owner_may_and_no_more() {
     );
 }
 
+/// Prints what looking a token up costs, right, nearly right and far from it, and what a login
+/// costs with a name that is there and one that is not.
+#[tokio::test]
+#[ignore = "prints times, for a release build"]
+async fn token_check() {
+    let bench = Bench::new();
+    bench.first().await;
+    let operators = &bench.operators;
+    let make = || operators.make_token("ci", None, Grant::ALL, HOUR, Grant::ALL);
+    let tokens: Vec<_> = (0..100).map(|_| make().unwrap().0).collect();
+    let right = tokens[50].text().to_owned();
+    let mut near = right.clone();
+    near.pop();
+    near.push('!');
+    let far = "x".repeat(right.len());
+    for _ in 0..3 {
+        for (what, shown) in [("right", &right), ("near", &near), ("far", &far)] {
+            let started = std::time::Instant::now();
+            for _ in 0..100_000 {
+                std::hint::black_box(operators.by_token(shown.as_bytes()));
+            }
+            println!("{what}: {:?} a look-up", started.elapsed() / 100_000);
+        }
+        for name in ["ann", "nobody"] {
+            let started = std::time::Instant::now();
+            let wrong = operators.passwords_check(name, "a wrong password").await;
+            println!("{name}: {:?}, {wrong:?}", started.elapsed());
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_that_lets_somebody_in_is_in_the_file() {
     let bench = Bench::new();

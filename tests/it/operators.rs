@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use callgate::admin::doors;
+use callgate::operators::Capability;
 use serde_json::Value;
 
 use crate::harness::{Callgate, PATIENCE, Setup, http, wait_for};
@@ -191,6 +194,44 @@ fn beyond_loopback_there_is_the_way_in_and_nothing_else() {
     let done = Browser::new(&callgate).set_up(&code_of(&link), "ann");
     assert_eq!(done.status, 303);
     assert_eq!(http::get(callgate.admin, "/status").status, 401);
+}
+
+#[test]
+fn whoever_was_here_before_does_not_stay() {
+    let callgate = open_port();
+    let grpc = crate::harness::Grpc::connect(callgate.admin);
+    // Orders are taken from whoever is on this machine, but not those that outlive that.
+    let reload = grpc.raw("/callgate.v1.AdminService/Reload", Vec::new());
+    assert!(reload.is_ok(), "{reload:?}");
+    let doors = doors::doors(true).into_iter();
+    let lasting = doors.filter(|door| door.capability == Capability::Appoint);
+    let mut count = 0;
+    for door in lasting {
+        let refused = grpc.raw(door.path, Vec::new()).unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::PermissionDenied, "{refused}");
+        assert!(refused.message().contains("cli.token"), "{refused}");
+        count += 1;
+    }
+    assert_eq!(count, 5);
+}
+
+#[test]
+fn guessing_waits_and_the_right_password_gets_in() {
+    let callgate = open_port();
+    with_first(&callgate);
+    let mut browser = Browser::new(&callgate);
+    for name in ["ann", "nobody"] {
+        for _ in 0..3 {
+            assert_eq!(browser.log_in(name, "a guess").status, 401);
+        }
+        let late = browser.log_in(name, "a guess");
+        assert_eq!(late.status, 401);
+        assert!(late.took >= Duration::from_secs(1), "{:?}", late.took);
+    }
+    let right = browser.log_in("ann", PASSWORD);
+    assert!(right.took >= Duration::from_secs(1), "{:?}", right.took);
+    assert_eq!(right.status, 303);
+    assert!(browser.is_in());
 }
 
 #[test]
