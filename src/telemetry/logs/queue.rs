@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,9 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::clean::{Escape, clean};
 
-/// Lines that wait at the most; their bytes are limited by a setting.
-const LINES_MAX: usize = 1 << 16;
+/// What a line that waits takes beside its text. The bytes that wait are limited by a setting, and so
+/// their lines are.
+const LINE_TAKES: usize = 64;
 /// How long after a loss it is told of in the log itself.
 const TELL_AFTER: Duration = Duration::from_secs(1);
 
@@ -42,7 +43,8 @@ impl Losses {
 /// Where lines are put. A clone is the same queue.
 #[derive(Clone, Debug)]
 pub(super) struct Queue {
-    sender: SyncSender<Item>,
+    /// Grows with what waits: room for all of it would be 2 MiB of a process that logs nothing.
+    sender: Sender<Item>,
     bytes: Arc<AtomicUsize>,
     bytes_max: usize,
     escape: Escape,
@@ -66,7 +68,7 @@ impl Queue {
         escape: Escape,
         losses: Losses,
     ) -> io::Result<Queue> {
-        let (sender, lines) = mpsc::sync_channel(LINES_MAX);
+        let (sender, lines) = mpsc::channel();
         let queue = Queue {
             sender,
             bytes: Arc::default(),
@@ -98,13 +100,13 @@ impl Queue {
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let mut line = clean(text, self.escape).into_owned();
         line.push('\n');
-        let bytes = line.len();
+        let bytes = line.len() + LINE_TAKES;
         if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.bytes_max {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.losses.queue.inc();
             return;
         }
-        if self.sender.try_send(Item::Line(line)).is_err() {
+        if self.sender.send(Item::Line(line)).is_err() {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.losses.queue.inc();
         }
@@ -112,18 +114,10 @@ impl Queue {
 
     /// Waits until everything so far is written, but no longer than `limit`.
     pub(super) fn flush(&self, limit: Duration) {
-        let until = Instant::now() + limit;
         let (done, written) = mpsc::sync_channel(1);
-        let mut item = Item::Flush(done);
-        while let Err(TrySendError::Full(back)) = self.sender.try_send(item) {
-            if Instant::now() >= until {
-                return;
-            }
-            item = back;
-            thread::sleep(Duration::from_millis(5));
-        }
+        let _ = self.sender.send(Item::Flush(done));
         // The time is over, or the writer is gone: nothing can be done about either.
-        let _ = written.recv_timeout(until.saturating_duration_since(Instant::now()));
+        let _ = written.recv_timeout(limit);
     }
 }
 
@@ -167,7 +161,8 @@ impl<W: Write> Writer<W> {
         loop {
             match self.lines.recv_timeout(TELL_AFTER) {
                 Ok(Item::Line(line)) => {
-                    self.bytes.fetch_sub(line.len(), Ordering::Relaxed);
+                    self.bytes
+                        .fetch_sub(line.len() + LINE_TAKES, Ordering::Relaxed);
                     self.write(line.as_bytes());
                 }
                 Ok(Item::Flush(done)) => {
