@@ -17,6 +17,7 @@ mod reload;
 mod resident;
 mod scan;
 mod servers;
+mod tls;
 mod unary;
 
 use std::env;
@@ -45,9 +46,10 @@ fn main() -> ExitCode {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(5);
-    let rows: [(&str, Measure); 11] = [
+    let rows: [(&str, Measure); 12] = [
         ("scan", scan::rows),
         ("openim", openim::rows),
+        ("tls", tls::rows),
         ("unary", unary::rows),
         ("forward", forward::rows),
         ("reload", reload::rows),

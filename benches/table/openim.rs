@@ -84,7 +84,7 @@ fn ratios(ours: &[f64], theirs: &[f64]) -> Vec<f64> {
 }
 
 /// Chat lines as OpenIM v3.8 sends them, heads included.
-fn calls() -> Arc<Vec<Vec<u8>>> {
+pub fn calls() -> Arc<Vec<Vec<u8>>> {
     let lines = scan::chat_lines();
     let calls = lines.iter().take(LINES).enumerate();
     Arc::new(calls.map(|(number, line)| call(number, line)).collect())
@@ -160,7 +160,7 @@ impl Caller {
 }
 
 /// The head is there, and as much behind it as it says.
-fn is_whole(came: &[u8]) -> bool {
+pub fn is_whole(came: &[u8]) -> bool {
     const LENGTH: &[u8] = b"content-length: ";
     let find = |part: &[u8]| came.windows(part.len()).position(|at| at == part);
     let (Some(head), Some(length)) = (find(b"\r\n\r\n"), find(LENGTH)) else {

@@ -53,6 +53,36 @@ impl Process {
         Process::start(command, lines, Some(directory))
     }
 
+    /// The same for callers with a token, over TLS on its port for IM servers.
+    pub fn callgate_secured(cert: &str, key: &str, token_sha256: &str) -> Process {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        write_policy(directory.path(), None);
+        let path = |name: &str| directory.path().join(name);
+        let write = |name: &str, text: &str| {
+            std::fs::write(path(name), text).expect("the directory can be written");
+        };
+        let read = |name: &str| std::fs::read_to_string(path(name)).expect("it was written");
+        write("server.crt", cert);
+        write("server.key", key);
+        let policy = read("policy.yaml");
+        let caller = format!("callers: {{pipeline: {{token_sha256: {token_sha256}}}}}\n");
+        write("policy.yaml", &(policy + &caller));
+        let tls = format!(
+            "http: {{listen: \"127.0.0.1:0\", tls: {{cert: {}, key: {}}}}}",
+            path("server.crt").display(),
+            path("server.key").display()
+        );
+        let engine = read("engine.yaml");
+        write(
+            "engine.yaml",
+            &engine.replace("http: {listen: \"127.0.0.1:0\"}", &tls),
+        );
+        let mut command = Command::new(program());
+        command.arg("serve").arg("--policies").arg(directory.path());
+        let lines = ["  gRPC    ", "  HTTP    https://"];
+        Process::start(command, lines, Some(directory))
+    }
+
     /// Starts a program that prints its addresses behind these texts, in this order.
     fn start(
         mut command: Command,

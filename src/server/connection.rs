@@ -208,6 +208,13 @@ impl Connection {
             && self.preface_bytes.load(Ordering::Relaxed) >= PREFACE.len()
     }
 
+    /// Nothing of a call ever came, and it ended sooner than anybody's patience did.
+    pub(super) fn left_at_once(&self, limit: Duration) -> bool {
+        self.preface_bytes.load(Ordering::Relaxed) == 0
+            && self.told().is_none()
+            && self.opened.elapsed() < limit
+    }
+
     pub(super) fn began_as_tls(&self) -> bool {
         self.began_as_tls.load(Ordering::Relaxed)
     }

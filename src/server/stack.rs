@@ -37,6 +37,7 @@ use super::socket::Socket;
 use super::table::Admitted;
 use super::tls::{Secured, Shaken};
 use crate::telemetry::PortMetrics;
+use crate::tls::ClientCertificate;
 
 /// What is answered so late that its connection is to be closed has this time to be sent.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -115,6 +116,20 @@ impl Stack {
         let Some((socket, certificate)) = self.secure(stream, peer, connection).await else {
             return;
         };
+        self.talk(socket, peer, certificate, connection).await;
+        if let Some(tls) = &self.settings.tls {
+            tls.note_end(peer, connection);
+        }
+    }
+
+    /// Lets calls come until the connection ends.
+    async fn talk(
+        &self,
+        socket: Socket,
+        peer: Peer,
+        certificate: Option<Arc<ClientCertificate>>,
+        connection: &Arc<Connection>,
+    ) {
         let mut stream = Watched::new(socket, Arc::clone(connection));
         let mut is_http2 = (self.settings.wire == Wire::Http2).then_some(true);
         loop {

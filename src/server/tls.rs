@@ -1,9 +1,11 @@
 //! The handshake of a connection to a port with TLS: who comes, how long it may take, and what is
 //! said when it comes to nothing.
 
+use std::collections::HashSet;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::connection::{Connection, Patience, Peer, Word};
 use super::exchange::{Waited, attend};
@@ -28,6 +30,10 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const PLAIN_BYTES_MAX: u64 = 64 * 1024;
 /// Some callers say nothing when they do not like our certificate.
 const GONE: &str = "the caller went away in the middle of it; it may not trust our certificate";
+/// Whoever leaves sooner did not wait for anything.
+const AT_ONCE: Duration = Duration::from_secs(3);
+/// Addresses that are remembered to have left.
+const LEFT_MAX: usize = 1024;
 const TOO_LATE: &str = "it was not done in the time for a head (`connections.head_timeout`)";
 const PLAIN_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\n\
     content-length: 42\r\nconnection: close\r\n\r\nthis port speaks TLS: call it by https://\n";
@@ -39,6 +45,8 @@ pub struct Secured {
     tls: Arc<PortTls>,
     metrics: Arc<Metrics>,
     logged: LogThrottle<&'static str>,
+    /// Who was told to have left at once.
+    left: Mutex<HashSet<IpAddr>>,
 }
 
 /// A connection whose other end is as good as its certificate, if it showed one.
@@ -61,6 +69,22 @@ impl Secured {
             tls,
             metrics,
             logged: LogThrottle::default(),
+            left: Mutex::default(),
+        }
+    }
+
+    /// Some callers compare the name when the handshake is done, and leave without an alert. Load
+    /// balancers look that way too, so it is said once of each address.
+    pub(super) fn note_end(&self, peer: Peer, connection: &Connection) {
+        if !connection.left_at_once(AT_ONCE) {
+            return;
+        }
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if left.len() >= LEFT_MAX {
+            left.clear();
+        }
+        if left.insert(peer.address()) {
+            info!(port = self.port, peer = %peer.0, "a caller left right after the handshake, without a call: it looks whether the port is open, or it calls it by a name that our certificate does not have");
         }
     }
 

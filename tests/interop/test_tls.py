@@ -71,8 +71,8 @@ def channel(servers, client=None):
     return lambda address: grpc.secure_channel(address, credentials)
 
 
-def setting(servers, callers=None):
-    cert, key = servers.issue("server", "DNS:localhost,IP:127.0.0.1")
+def setting(servers, callers=None, san="DNS:localhost,IP:127.0.0.1"):
+    cert, key = servers.issue("server", san)
     tls = f"cert: {cert}, key: {key}"
     return f"{tls}, client_ca: {callers.cert}, client_required: true" if callers else tls
 
@@ -138,18 +138,21 @@ def test_openssl_agrees_on_both_versions(start, servers):
     assert old.returncode != 0
 
 
+PATH = "/callbackExample/callbackBeforeSendSingleMsgCommand"
+BODY = json.dumps(
+    {
+        "callbackCommand": "callbackBeforeSendSingleMsgCommand",
+        "sendID": "u1", "recvID": "u2", "serverMsgID": "s", "clientMsgID": "c",
+        "operationID": "o", "senderPlatformID": 1, "sessionType": 1, "msgFrom": 100,
+        "contentType": 101, "status": 1, "sendTime": 1767225600316, "createTime": 1767225600316,
+        "content": json.dumps({"content": "hello"}), "seq": 0, "ex": "",
+    }
+)  # fmt: skip
+
+
 def test_curl_calls_a_webhook_and_says_what_is_wrong(start, servers, callers):
     callgate = start(POLICY, tls=setting(servers), channel=channel(servers))
-    url = f"{callgate.http}/callbackExample/callbackBeforeSendSingleMsgCommand"
-    body = json.dumps(
-        {
-            "callbackCommand": "callbackBeforeSendSingleMsgCommand",
-            "sendID": "u1", "recvID": "u2", "serverMsgID": "s", "clientMsgID": "c",
-            "operationID": "o", "senderPlatformID": 1, "sessionType": 1, "msgFrom": 100,
-            "contentType": 101, "status": 1, "sendTime": 1767225600316, "createTime": 1767225600316,
-            "content": json.dumps({"content": "hello"}), "seq": 0, "ex": "",
-        }
-    )  # fmt: skip
+    url, body = f"{callgate.http}{PATH}", BODY
     for version in ("--http1.1", "--http2"):
         answer = run("curl", "-sS", version, "--cacert", servers.cert, "-d", body, url)
         assert '"nextCode":0' in answer.stdout, answer
@@ -164,3 +167,120 @@ def test_curl_calls_a_webhook_and_says_what_is_wrong(start, servers, callers):
     assert name.returncode == 60, name
     plain = run("curl", "-sS", "-d", body, url.replace("https://", "http://"))
     assert "call it by https://" in plain.stdout, plain
+
+
+def curl(callgate, servers, client=None):
+    """One call with curl: its exit code, the status of the answer, what it says of it."""
+    shown = ["--cert", client[0], "--key", client[1]] if client else []
+    called = run(
+        "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", servers.cert, *shown,
+        "-d", BODY, f"{callgate.http}{PATH}",
+    )  # fmt: skip
+    return called.returncode, called.stdout, called.stderr
+
+
+def s_client(callgate, servers, client=None, *more):
+    """One call with `openssl s_client`: the answer, and what it says of the handshake."""
+    shown = ["-cert", client[0], "-key", client[1]] if client else []
+    request = (
+        f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        f"Content-Length: {len(BODY)}\r\n\r\n{BODY}"
+    )
+    return run(
+        "openssl", "s_client", "-connect", callgate.http.removeprefix("https://"),
+        "-CAfile", servers.cert, "-verify_return_error", "-alpn", "http/1.1", "-ign_eof",
+        *shown, *more, input=request,
+    )  # fmt: skip
+
+
+def test_curl_and_openssl_say_what_is_wrong_with_their_certificates(start, servers, callers):
+    good = callers.issue("im", "DNS:im.example")
+    callgate = start(POLICY, tls=setting(servers, callers), channel=channel(servers, good))
+    assert curl(callgate, servers, good)[:2] == (0, "200")
+    assert "HTTP/1.1 200" in s_client(callgate, servers, good).stdout
+    refused = (
+        (None, "certificate required", "showed no certificate"),
+        (servers.issue("stranger", "DNS:im.example"), "unknown ca", "signed by nobody in"),
+        (callers.issue("expired", "DNS:im.example", days=-1), "certificate expired", "has expired"),
+    )
+    for client, theirs, ours in refused:
+        code, status, said = curl(callgate, servers, client)
+        assert code in (35, 55, 56) and status == "000", (code, status, said)
+        assert theirs in said.lower(), said
+        seen = s_client(callgate, servers, client)
+        assert "HTTP/1.1" not in seen.stdout
+        assert theirs in seen.stderr.lower(), seen.stderr
+        wait_for_log(callgate, ours)
+
+
+def test_a_server_under_another_name_is_refused_by_each_of_them(api, start, servers):
+    tls = setting(servers, san="DNS:callgate.example,DNS:localhost")
+    override = (("grpc.ssl_target_name_override", "localhost"),)
+    credentials = grpc.ssl_channel_credentials(servers.cert.read_bytes())
+    callgate = start(
+        POLICY, tls=tls, channel=lambda to: grpc.secure_channel(to, credentials, override)
+    )
+    assert ask(api, callgate.channel).reviewed
+    with grpc.secure_channel(callgate.grpc, credentials) as wrong:
+        with pytest.raises(grpc.RpcError) as error:
+            ask(api, wrong)
+    assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert "hostname" in error.value.details().lower(), error.value.details()
+    wait_for_log(callgate, "by a name that our certificate does not have")
+    code, _, said = curl(callgate, servers)
+    assert code == 60 and "127.0.0.1" in said, said
+    seen = s_client(callgate, servers, None, "-verify_hostname", "other.example")
+    assert seen.returncode != 0 and "hostname mismatch" in (seen.stdout + seen.stderr).lower()
+    wait_for_log(callgate, "the caller refuses our certificate")
+
+
+def call_until(call, wanted):
+    """An edit is in force within a second or two."""
+    until = time.monotonic() + 20
+    while True:
+        seen = call()
+        if seen == wanted:
+            return
+        assert time.monotonic() < until, seen
+        time.sleep(0.1)
+
+
+def code_of(api, open_channel):
+    try:
+        ask(api, open_channel)
+    except grpc.RpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK
+
+
+def test_a_caller_that_is_removed_is_refused_by_the_policy_and_then_by_the_port(
+    api, start, servers, callers, tmp_path
+):
+    first = callers.issue("first", "URI:spiffe://cluster/first")
+    second = callers.issue("second", "DNS:second.example")
+    both = (
+        "callers: {first: {certificates: ['spiffe://cluster/first']}, "
+        "second: {certificates: [second.example]}}\n"
+    )
+    authority = tmp_path / "callers.pem"
+    authority.write_bytes(callers.cert.read_bytes())
+    tls = setting(servers) + f", client_ca: {authority}, client_required: true"
+    callgate = start(both + POLICY, tls=tls, channel=channel(servers, first))
+    for client in (first, second):
+        assert curl(callgate, servers, client)[:2] == (0, "200")
+        with channel(servers, client)(callgate.grpc) as opened:
+            assert ask(api, opened).reviewed
+    policy = tmp_path / "policies" / "policy.yaml"
+    policy.write_text("callers: {second: {certificates: [second.example]}}\n" + POLICY)
+    call_until(lambda: curl(callgate, servers, first)[:2], (0, "401"))
+    assert "HTTP/1.1 401" in s_client(callgate, servers, first).stdout
+    # The connection from before is open, and its caller is nobody any more.
+    assert code_of(api, callgate.channel) == grpc.StatusCode.UNAUTHENTICATED
+    wait_for_log(callgate, 'reason="certificate"')
+    assert curl(callgate, servers, second)[:2] == (0, "200")
+    # Nobody of this authority: new connections come to nothing, with an alert.
+    authority.write_bytes(servers.cert.read_bytes())
+    call_until(lambda: curl(callgate, servers, second)[1], "000")
+    _, _, said = curl(callgate, servers, second)
+    assert "unknown ca" in said.lower(), said
+    wait_for_log(callgate, "signed by nobody in")
