@@ -16,6 +16,8 @@ use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::memory;
+
 /// Words in the list that every decision is checked against.
 pub const WORDS: usize = 100_000;
 
@@ -40,6 +42,7 @@ impl Process {
     pub fn own(role: &str) -> Process {
         let mut command = Command::new(std::env::current_exe().expect("we run from a file"));
         command.arg(format!("--server={role}"));
+        command.env(memory::BY_HAND, "1");
         Process::start(command, ["listening "; 2], None)
     }
 
