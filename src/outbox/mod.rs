@@ -19,7 +19,7 @@
 //! and keeps the order of acceptance; a head that waits for its retry holds up its own key alone.
 //! A dead pair that is replayed is the next of its key, after the one that is being tried.
 //!
-//! Order, downward: `supervised`, `sqlite`, `memory`, `interface`, `rules`, `series`, `pending`, `letter`, `file_care`, `entry`, `error`, `config`,
+//! Order, downward: `sqlite`, `memory`, `interface`, `rules`, `series`, `pending`, `letter`, `file_care`, `entry`, `error`, `config`,
 //! `faults`.
 
 mod config;
@@ -35,7 +35,6 @@ mod series;
 
 mod memory;
 mod sqlite;
-mod supervised;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -89,12 +88,13 @@ pub fn open_supervised(
     config: &Config,
     on_fatal: Arc<dyn Fn(&str) + Send + Sync>,
 ) -> Result<Arc<dyn Outbox>, OpenError> {
-    let config = config.clone();
-    let open = move || {
-        let on_fatal = Arc::clone(&on_fatal);
-        open(&config, Box::new(move |why| on_fatal(why)))
-    };
-    Ok(supervised::Supervised::start(Box::new(open))?)
+    Ok(match config.kind {
+        Kind::Memory => Arc::new(memory::Memory::new(config.clone())),
+        Kind::Sqlite => {
+            let on_fatal = Box::new(move |why: &str| on_fatal(why));
+            Arc::new(sqlite::Sqlite::keep_open(config, on_fatal)?)
+        }
+    })
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@
 //! What an endpoint is told next stands in memory (`windows`), and is claimed and settled there by
 //! whoever asks; the thread reads more into it, and records what was delivered with its commits.
 //!
-//! Order, downward: `repair`, `inspect`, `salvage`, `writer`, `start`, `maintenance`, `append`, `settle`, `claim`,
+//! Order, downward: `repair`, `inspect`, `salvage`, `keeper`, `writer`, `alarm`, `job`, `start`, `maintenance`, `append`, `settle`, `claim`,
 //! `deliver`, `sweep`, `latest`, `dead`, `discards`, `pending`, `stats`, `promote`, `order`, `store`, `file`,
 //! `windows`, `window`, `incoming`, `ids`, `claims_file`, `counters`, `event`, `reserve`, `file_watch`, `number`.
 
+mod alarm;
 mod append;
 mod claim;
 mod claims_file;
@@ -24,6 +25,8 @@ mod file_watch;
 mod ids;
 mod incoming;
 mod inspect;
+mod job;
+mod keeper;
 mod latest;
 mod maintenance;
 mod number;
@@ -49,19 +52,19 @@ pub(super) use inspect::{check, export};
 pub(super) use repair::repair;
 
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot, watch};
+use tracing::error;
 
-use self::file_watch::FileWatch;
+use self::alarm::Alarm;
 use self::incoming::Incoming;
-use self::reserve::Reserve;
+use self::job::{Call, Job, Message, Needs};
+use self::keeper::{Keeper, Opened};
 use self::store::{Store, lock};
 use self::windows::{ENDED_MAX, Windows};
-use self::writer::{Alarm, Call, Job, Message, Writer};
 use super::config::Config;
 use super::entry::{
     Appended, Capacity, EntryKey, Health, NewEntry, Settlement, Stats, StoredEvent,
@@ -77,43 +80,69 @@ pub(super) struct Sqlite {
     room: Arc<Semaphore>,
     /// `None` only while it is dropped.
     queue: Option<Sender<Message>>,
-    writer: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<()>>,
     wakeups: watch::Sender<u64>,
-    /// Why the writer ended before its time.
-    broken: Arc<OnceLock<Broken>>,
+    /// Why it cannot be used.
+    broken: Arc<Mutex<Option<Broken>>>,
+    /// It is opened again, unless the disk cannot be believed.
+    reopens: bool,
     refusal: Arc<Mutex<Option<String>>>,
     windows: Arc<Mutex<Windows>>,
 }
 
 impl Sqlite {
     pub(super) fn open(config: &Config, on_fatal: OnFatal) -> Result<Sqlite, OpenError> {
-        let (store, reserve) = Sqlite::open_with_reserve(config)?;
+        let opened = keeper::open(config)?;
+        Sqlite::start(config, on_fatal, Ok(opened), false)
+    }
+
+    /// The same, opened again and again while it cannot be used: every call is answered with the
+    /// reason meanwhile.
+    ///
+    /// Errors: another process has the file, or no thread can be had; a later try mends neither.
+    pub(super) fn keep_open(config: &Config, on_fatal: OnFatal) -> Result<Sqlite, OpenError> {
+        match keeper::open(config) {
+            Err(error @ (OpenError::Locked { .. } | OpenError::OldSqlite { .. })) => Err(error),
+            opened => Sqlite::start(config, on_fatal, opened, true),
+        }
+    }
+
+    fn start(
+        config: &Config,
+        on_fatal: OnFatal,
+        opened: Result<Opened, OpenError>,
+        reopens: bool,
+    ) -> Result<Sqlite, OpenError> {
         let (queue, jobs) = std::sync::mpsc::channel();
         let wakeups = watch::Sender::new(0);
-        let broken = Arc::new(OnceLock::new());
-        let refusal = Arc::new(Mutex::new(None));
-        let windows = Arc::clone(&store.windows);
-        let writer = Writer {
-            store,
-            reserve,
+        let (broken, refusal) = (Arc::default(), Arc::default());
+        let windows = Arc::default();
+        let keeper = Keeper {
+            config: config.clone(),
             jobs,
-            entries_max: config.commit_entries_max.max(1),
-            wait: config.commit_wait,
             wakeups: wakeups.clone(),
             alarm: Alarm {
                 broken: Arc::clone(&broken),
                 on_fatal,
                 windows: Arc::clone(&windows),
             },
-            unmaintained: false,
-            files: FileWatch::start(&config.path),
-            looked_at: None,
-            record_at: None,
             refusal: Arc::clone(&refusal),
+            reopens,
         };
-        let writer = thread::Builder::new()
+        let first = match opened {
+            Ok((mut store, reserve)) => {
+                keeper.install(&mut store);
+                Some((store, reserve))
+            }
+            Err(error) => {
+                error!(%error, "no after event is accepted, and opening the outbox is tried again");
+                keeper.alarm.give_up(&error.to_string());
+                None
+            }
+        };
+        let thread = thread::Builder::new()
             .name("outbox".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || keeper.run(first))
             .map_err(|error| OpenError::Failed {
                 path: config.path.clone(),
                 why: format!("no thread for its writer: {error}"),
@@ -124,78 +153,20 @@ impl Sqlite {
                 config.queue_max.clamp(1, Semaphore::MAX_PERMITS),
             )),
             queue: Some(queue),
-            writer: Some(writer),
+            thread: Some(thread),
             wakeups,
             broken,
+            reopens,
             refusal,
             windows,
         })
     }
 
-    /// Opens the file, with the room of the reserve if there is no other.
-    fn open_with_reserve(config: &Config) -> Result<(Store, Reserve), OpenError> {
-        let now = Instant::now();
-        let (opened, mut reserve) = match Store::open(config) {
-            Err(OpenError::DiskFull { .. }) => {
-                let mut reserve = Reserve::open(&config.path, config.reserve_bytes, now);
-                reserve.give(now);
-                (Store::open(config), reserve)
-            }
-            opened => {
-                let reserve = Reserve::open(&config.path, config.reserve_bytes, now);
-                (opened, reserve)
-            }
-        };
-        let store = opened?;
-        reserve.is_held(now);
-        Ok((store, reserve))
-    }
-
-    /// Has the writer do a call, and waits until it is on disk.
+    /// Has the writer do a call that takes so much of a commit, and waits until it is done as its
+    /// answer needs it.
     async fn call<T: Send + 'static>(
         &self,
-        entries: usize,
-        run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, OutboxError> {
-        let asked = Asked {
-            adds: false,
-            synced: true,
-            records: true,
-        };
-        self.call_that(asked, entries, run).await
-    }
-
-    /// Has the writer do a call of which a power loss may take what it changed.
-    async fn ask<T: Send + 'static>(
-        &self,
-        entries: usize,
-        run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, OutboxError> {
-        let asked = Asked {
-            adds: false,
-            synced: false,
-            records: true,
-        };
-        self.call_that(asked, entries, run).await
-    }
-
-    /// The same for what is next to be told, whatever was delivered.
-    async fn work<T: Send + 'static>(
-        &self,
-        entries: usize,
-        run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, OutboxError> {
-        let asked = Asked {
-            adds: false,
-            synced: false,
-            records: false,
-        };
-        self.call_that(asked, entries, run).await
-    }
-
-    async fn call_that<T: Send + 'static>(
-        &self,
-        asked: Asked,
+        needs: Needs,
         entries: usize,
         run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, OutboxError> {
@@ -204,9 +175,7 @@ impl Sqlite {
         let (answer, answered) = oneshot::channel();
         let job = Job {
             call: Box::new(Call::new(run, answer)),
-            adds: asked.adds,
-            synced: asked.synced,
-            records: asked.records,
+            needs,
             entries,
             _room: room,
         };
@@ -220,18 +189,16 @@ impl Sqlite {
     }
 
     fn gone(&self) -> OutboxError {
-        match self.broken.get() {
-            Some(broken) => OutboxError::Failed(broken.why.clone()),
+        match self.why_broken() {
+            Some(broken) => OutboxError::Failed(broken.why),
             None => OutboxError::Closed,
         }
     }
-}
 
-/// What a call needs of its commit.
-struct Asked {
-    adds: bool,
-    synced: bool,
-    records: bool,
+    fn why_broken(&self) -> Option<Broken> {
+        let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        broken.clone()
+    }
 }
 
 #[async_trait]
@@ -242,13 +209,10 @@ impl Outbox for Sqlite {
         }
         let entries: Arc<[Incoming]> = entries.into_iter().map(Incoming::from).collect();
         let (count, incoming) = (entries.len(), Arc::clone(&entries));
-        let asked = Asked {
-            adds: true,
-            synced: true,
-            records: false,
-        };
-        self.call_that(asked, count, move |store| store.append(&incoming))
-            .await?
+        self.call(Needs::ACCEPTING, count, move |store| {
+            store.append(&incoming)
+        })
+        .await?
     }
 
     async fn claim(
@@ -263,7 +227,7 @@ impl Outbox for Sqlite {
         let endpoint = endpoint.to_owned();
         // What a power loss takes back is claimed again, and told once more at the worst; the end of
         // the process alone loses nothing, so crashes are counted.
-        self.work(capacity.pairs, move |store| {
+        self.call(Needs::TELLING, capacity.pairs, move |store| {
             store.claim(&endpoint, now_ms, &capacity)
         })
         .await
@@ -292,8 +256,10 @@ impl Outbox for Sqlite {
             return Ok(());
         }
         let entries = settlements.len();
-        self.work(entries, move |store| store.settle(&settlements, now_ms))
-            .await
+        self.call(Needs::TELLING, entries, move |store| {
+            store.settle(&settlements, now_ms)
+        })
+        .await
     }
 
     async fn next_due_ms(&self, endpoint: &str) -> Result<Option<u64>, OutboxError> {
@@ -301,7 +267,7 @@ impl Outbox for Sqlite {
             return Ok(due_ms);
         }
         let endpoint = endpoint.to_owned();
-        self.work(0, move |store| store.next_due_ms(&endpoint))
+        self.call(Needs::TELLING, 0, move |store| store.next_due_ms(&endpoint))
             .await
     }
 
@@ -310,8 +276,10 @@ impl Outbox for Sqlite {
             return Ok(());
         }
         let endpoint = endpoint.to_owned();
-        self.call(1, move |store| store.bound_retries(&endpoint, &latest_ms))
-            .await
+        self.call(Needs::LASTING, 1, move |store| {
+            store.bound_retries(&endpoint, &latest_ms)
+        })
+        .await
     }
 
     async fn dead(
@@ -321,8 +289,10 @@ impl Outbox for Sqlite {
         limit: usize,
     ) -> Result<DeadPage, OutboxError> {
         let filter = filter.clone();
-        self.ask(0, move |store| store.dead(&filter, from, limit))
-            .await
+        self.call(Needs::LOOKING, 0, move |store| {
+            store.dead(&filter, from, limit)
+        })
+        .await
     }
 
     async fn discarded(
@@ -332,8 +302,10 @@ impl Outbox for Sqlite {
         limit: usize,
     ) -> Result<DiscardedPage, OutboxError> {
         let filter = filter.clone();
-        self.ask(0, move |store| store.discarded(&filter, from, limit))
-            .await
+        self.call(Needs::LOOKING, 0, move |store| {
+            store.discarded(&filter, from, limit)
+        })
+        .await
     }
 
     async fn act_on_dead(
@@ -345,7 +317,7 @@ impl Outbox for Sqlite {
         now_ms: u64,
     ) -> Result<DeadStep, OutboxError> {
         let (act, filter) = (act.clone(), filter.clone());
-        self.call(limit, move |store| {
+        self.call(Needs::LASTING, limit, move |store| {
             store.act_on_dead(&act, &filter, from, limit, now_ms)
         })
         .await
@@ -358,8 +330,10 @@ impl Outbox for Sqlite {
         limit: usize,
     ) -> Result<PendingPage, OutboxError> {
         let filter = filter.clone();
-        self.ask(0, move |store| store.pending(&filter, from, limit))
-            .await
+        self.call(Needs::LOOKING, 0, move |store| {
+            store.pending(&filter, from, limit)
+        })
+        .await
     }
 
     async fn retry_now(
@@ -370,7 +344,7 @@ impl Outbox for Sqlite {
         now_ms: u64,
     ) -> Result<DeadStep, OutboxError> {
         let filter = filter.clone();
-        self.call(1, move |store| {
+        self.call(Needs::LASTING, 1, move |store| {
             store.retry_now(&filter, from, limit, now_ms)
         })
         .await
@@ -388,7 +362,7 @@ impl Outbox for Sqlite {
             return Ok(0);
         }
         let (endpoint, reason) = (endpoint.to_owned(), reason.to_owned());
-        self.call(limit, move |store| {
+        self.call(Needs::LASTING, limit, move |store| {
             store.discard_pending(&endpoint, &reason, accepted_before_ms, limit, now_ms)
         })
         .await
@@ -396,7 +370,7 @@ impl Outbox for Sqlite {
 
     async fn set_health(&self, endpoint: &str, health: Health) -> Result<(), OutboxError> {
         let endpoint = endpoint.to_owned();
-        self.call(1, move |store| {
+        self.call(Needs::LASTING, 1, move |store| {
             store.set_health(&endpoint, &health);
             Ok(())
         })
@@ -407,11 +381,12 @@ impl Outbox for Sqlite {
         if let Some(pending) = lock(&self.windows).pending() {
             return Ok(pending);
         }
-        self.ask(0, |store| Ok(store.endpoints())).await
+        self.call(Needs::LOOKING, 0, |store| Ok(store.endpoints()))
+            .await
     }
 
     async fn stats(&self) -> Result<Stats, OutboxError> {
-        self.ask(0, |store| store.stats()).await
+        self.call(Needs::LOOKING, 0, |store| store.stats()).await
     }
 
     fn wakeups(&self) -> watch::Receiver<u64> {
@@ -422,11 +397,12 @@ impl Outbox for Sqlite {
         let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
         refusal
             .clone()
-            .or_else(|| self.broken().map(|broken| broken.why))
+            .or_else(|| self.why_broken().map(|broken| broken.why))
     }
 
     fn broken(&self) -> Option<Broken> {
-        self.broken.get().cloned()
+        let broken = self.why_broken();
+        broken.filter(|broken| !broken.may_reopen || !self.reopens)
     }
 
     async fn close(&self) {
@@ -442,9 +418,9 @@ impl Drop for Sqlite {
     /// Without `close` before, what is in flight stays so in the file, as after a crash.
     fn drop(&mut self) {
         self.queue = None;
-        if let Some(writer) = self.writer.take() {
+        if let Some(thread) = self.thread.take() {
             // A panic of the writer was reported by itself.
-            let _ = writer.join();
+            let _ = thread.join();
         }
     }
 }

@@ -3,118 +3,29 @@
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::ErrorCode;
-use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 
+use super::alarm::{Alarm, Fate, fate, words};
 use super::file_watch::FileWatch;
+use super::job::{Job, Message};
 use super::reserve::Reserve;
-use super::store::{Store, lock};
-use super::windows::{ENDED_MAX, Windows};
+use super::store::Store;
+use super::windows::ENDED_MAX;
 use crate::outbox::error::OutboxError;
 use crate::outbox::faults::{Fault, asked};
-use crate::outbox::interface::{Broken, OnFatal};
 
-pub(super) enum Message {
-    Do(Job),
-    /// Something was delivered that the file does not know yet.
-    Settled,
-    /// Much was.
-    Record,
-    Close(oneshot::Sender<()>),
-}
-
-/// A call in the queue.
-pub(super) struct Job {
-    pub call: Box<dyn Work>,
-    /// It makes the outbox larger.
-    pub adds: bool,
-    /// Its answer is a promise that outlives a power loss.
-    pub synced: bool,
-    /// It is about what the file says, which must know what was delivered.
-    pub records: bool,
-    /// How much of a commit it takes.
-    pub entries: usize,
-    /// Its place in the queue, free again when it is dropped.
-    pub _room: OwnedSemaphorePermit,
-}
-
-/// A call of any type: done in a transaction, answered after it.
-pub(super) trait Work: Send {
-    /// Done again from the start if the transaction was rolled back.
-    fn run(&mut self, store: &mut Store) -> rusqlite::Result<()>;
-    fn answer(self: Box<Self>, committed: Result<(), OutboxError>);
-}
-
-pub(super) struct Call<T, F> {
-    run: F,
-    value: Option<T>,
-    answer: oneshot::Sender<Result<T, OutboxError>>,
-}
-
-impl<T, F> Call<T, F> {
-    pub(super) fn new(run: F, answer: oneshot::Sender<Result<T, OutboxError>>) -> Call<T, F> {
-        Call {
-            run,
-            value: None,
-            answer,
-        }
-    }
-}
-
-impl<T: Send, F: FnMut(&mut Store) -> rusqlite::Result<T> + Send> Work for Call<T, F> {
-    fn run(&mut self, store: &mut Store) -> rusqlite::Result<()> {
-        self.value = Some((self.run)(store)?);
-        Ok(())
-    }
-
-    fn answer(self: Box<Self>, committed: Result<(), OutboxError>) {
-        let Call { run, value, answer } = *self;
-        // What only the caller needs is freed by the caller.
-        drop(run);
-        let value = committed.map(|()| value.expect("what is committed was run"));
-        // The caller may have gone; what it asked for is done all the same.
-        let _ = answer.send(value);
-    }
-}
-
-/// Tells that the outbox can keep no promise any more.
-pub(super) struct Alarm {
-    pub broken: Arc<OnceLock<Broken>>,
-    pub on_fatal: OnFatal,
-    pub windows: Arc<Mutex<Windows>>,
-}
-
-impl Alarm {
-    fn raise(&self, why: &str) {
-        if self.set(why, false) {
-            (self.on_fatal)(why);
-        }
-    }
-
-    /// What is on the disk is as safe as it was, but this writer is of no use.
-    fn give_up(&self, why: &str) {
-        self.set(why, true);
-    }
-
-    fn set(&self, why: &str, may_reopen: bool) -> bool {
-        lock(&self.windows).shut = true;
-        let why = why.to_owned();
-        self.broken.set(Broken { why, may_reopen }).is_ok()
-    }
-}
-
-pub(super) struct Writer {
+pub(super) struct Writer<'a> {
     pub store: Store,
     pub reserve: Reserve,
-    pub jobs: Receiver<Message>,
+    pub jobs: &'a Receiver<Message>,
     pub entries_max: usize,
     pub wait: Duration,
-    pub wakeups: watch::Sender<u64>,
-    pub alarm: Alarm,
+    pub wakeups: &'a watch::Sender<u64>,
+    pub alarm: &'a Alarm,
     /// Maintenance failed, and that was logged.
     pub unmaintained: bool,
     pub files: FileWatch,
@@ -123,7 +34,7 @@ pub(super) struct Writer {
     /// When what was delivered is recorded at the latest.
     pub record_at: Option<Instant>,
     /// Why nothing new is accepted.
-    pub refusal: Arc<Mutex<Option<String>>>,
+    pub refusal: &'a Mutex<Option<String>>,
 }
 
 /// How often the files are looked at, at the least, while anything is asked.
@@ -135,7 +46,7 @@ const RECORD_AFTER: Duration = Duration::from_secs(1);
 /// The alarm was raised, and the thread must end.
 struct Ended;
 
-impl Writer {
+impl Writer<'_> {
     /// Does jobs until it is told to close, nobody can ask any more, or the disk fails.
     pub(super) fn run(mut self) {
         let served = panic::catch_unwind(AssertUnwindSafe(|| self.serve()));
@@ -164,7 +75,7 @@ impl Writer {
 
     /// Writes nothing more. The lock is let go of only where the file may be opened again.
     fn leave(self) {
-        let broken = self.alarm.broken.get();
+        let broken = self.alarm.broken();
         if broken.is_none_or(|broken| !broken.may_reopen) {
             return mem::forget(self.store);
         }
@@ -179,7 +90,7 @@ impl Writer {
         let mut producers = 0;
         while let Some(first) = self.next()? {
             let (mut batch, closed) = self.collect(first, producers);
-            producers = batch.iter().filter(|job| job.adds).count();
+            producers = batch.iter().filter(|job| job.needs.adds).count();
             // Without a job, to record what was delivered.
             self.commit(&mut batch)?;
             if closed.is_some() {
@@ -248,7 +159,7 @@ impl Writer {
                 Message::Settled | Message::Record => {}
                 Message::Do(job) => {
                     entries += job.entries;
-                    producers += usize::from(job.adds);
+                    producers += usize::from(job.needs.adds);
                     batch.push(job);
                 }
             }
@@ -274,7 +185,7 @@ impl Writer {
     /// Does jobs in one transaction and answers them. If one of them fails, each gets a
     /// transaction of its own, so that it fails alone.
     fn commit(&mut self, batch: &mut Vec<Job>) -> Result<(), Ended> {
-        let adds = batch.iter().any(|job| job.adds);
+        let adds = batch.iter().any(|job| job.needs.adds);
         if let Err(refusal) = self.look(adds) {
             refuse(batch, &refusal);
         }
@@ -283,8 +194,8 @@ impl Writer {
         }
         let started = Instant::now();
         let Err((fate, why)) = self.transact(batch) else {
-            if batch.iter().any(|job| job.synced) {
-                let adding = batch.iter().filter(|job| job.adds);
+            if batch.iter().any(|job| job.needs.synced) {
+                let adding = batch.iter().filter(|job| job.needs.adds);
                 let accepted = adding.map(|job| job.entries).sum();
                 let time = started.elapsed();
                 self.store.work.committed(batch.len(), accepted, time);
@@ -385,9 +296,9 @@ impl Writer {
 
     /// All of the jobs or, with the reason, none.
     fn transact(&mut self, batch: &mut [Job]) -> Result<(), (Fate, String)> {
-        let synced = batch.iter().any(|job| job.synced);
+        let synced = batch.iter().any(|job| job.needs.synced);
         let records = batch.is_empty()
-            || batch.iter().any(|job| job.records)
+            || batch.iter().any(|job| job.needs.records)
             || self.store.windows().ended() >= ENDED_MAX
             || self.record_at().is_some_and(|at| at <= Instant::now());
         let done = self
@@ -449,42 +360,9 @@ impl Writer {
     }
 }
 
-/// What a failure of the file means.
-#[derive(Debug, PartialEq, Eq)]
-enum Fate {
-    /// Nothing was written, and there may be room later.
-    Full,
-    /// What was asked cannot be done; what else is asked can.
-    Failed,
-    /// The file is not what was written, and more writing would make it worse.
-    Damaged,
-    /// Nothing that the disk says can be believed any more.
-    Fatal,
-}
-
 /// Answers those that make the outbox larger.
 fn refuse(batch: &mut Vec<Job>, refusal: &OutboxError) {
-    for job in batch.extract_if(.., |job| job.adds) {
+    for job in batch.extract_if(.., |job| job.needs.adds) {
         job.call.answer(Err(refusal.clone()));
-    }
-}
-
-/// The error, with the code that says which operation failed.
-fn words(error: &rusqlite::Error) -> String {
-    match error.sqlite_error() {
-        Some(code) => format!("{error} (SQLite code {})", code.extended_code),
-        None => error.to_string(),
-    }
-}
-
-fn fate(error: &rusqlite::Error) -> Fate {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => Fate::Full,
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Fate::Damaged,
-        // A failed sync is one of the first; the kernel may drop the data and then report success.
-        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
-            Fate::Fatal
-        }
-        _ => Fate::Failed,
     }
 }

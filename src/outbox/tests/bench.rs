@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use tempfile::TempDir;
-use tokio::sync::watch;
 
 use crate::outbox::*;
 
@@ -37,7 +35,11 @@ impl Bench {
 
     /// Drops the outbox as a crash would, with what is in flight, and opens the file again.
     pub(in crate::outbox) fn crash(&mut self) {
-        self.outbox = Arc::new(Nothing(None));
+        // The file must be free.
+        self.outbox = open_or_panic(&Config {
+            kind: Kind::Memory,
+            ..self.config.clone()
+        });
         self.outbox = open_or_panic(&self.config);
     }
 
@@ -303,93 +305,6 @@ impl Bench {
             _ => panic!("no such step: {step}"),
         }
     }
-}
-
-/// Stands in while an outbox is closed and opened again (its file must be free), or for one that
-/// has failed.
-pub(in crate::outbox) struct Nothing(pub(in crate::outbox) Option<Broken>);
-
-#[async_trait]
-impl Outbox for Nothing {
-    async fn append(&self, _: Vec<NewEntry>) -> Result<Vec<Appended>, AppendError> {
-        unreachable!()
-    }
-    async fn claim(&self, _: &str, _: u64, _: Capacity) -> Result<Vec<StoredEvent>, OutboxError> {
-        unreachable!()
-    }
-    async fn settle(&self, _: Vec<(EntryKey, Settlement)>, _: u64) -> Result<(), OutboxError> {
-        unreachable!()
-    }
-    async fn bound_retries(&self, _: &str, _: Vec<u64>) -> Result<(), OutboxError> {
-        unreachable!()
-    }
-    async fn dead(&self, _: &DeadFilter, _: DeadCursor, _: usize) -> Result<DeadPage, OutboxError> {
-        unreachable!()
-    }
-    async fn discarded(
-        &self,
-        _: &DeadFilter,
-        _: DeadCursor,
-        _: usize,
-    ) -> Result<DiscardedPage, OutboxError> {
-        unreachable!()
-    }
-    async fn act_on_dead(
-        &self,
-        _: &DeadAct,
-        _: &DeadFilter,
-        _: DeadCursor,
-        _: usize,
-        _: u64,
-    ) -> Result<DeadStep, OutboxError> {
-        unreachable!()
-    }
-    async fn pending(
-        &self,
-        _: &PendingFilter,
-        _: DeadCursor,
-        _: usize,
-    ) -> Result<PendingPage, OutboxError> {
-        unreachable!()
-    }
-    async fn retry_now(
-        &self,
-        _: &PendingFilter,
-        _: DeadCursor,
-        _: usize,
-        _: u64,
-    ) -> Result<DeadStep, OutboxError> {
-        unreachable!()
-    }
-    async fn discard_pending(
-        &self,
-        _: &str,
-        _: &str,
-        _: Option<u64>,
-        _: usize,
-        _: u64,
-    ) -> Result<u64, OutboxError> {
-        unreachable!()
-    }
-    async fn set_health(&self, _: &str, _: Health) -> Result<(), OutboxError> {
-        unreachable!()
-    }
-    async fn next_due_ms(&self, _: &str) -> Result<Option<u64>, OutboxError> {
-        unreachable!()
-    }
-    async fn endpoints(&self) -> Result<Vec<String>, OutboxError> {
-        unreachable!()
-    }
-    async fn stats(&self) -> Result<Stats, OutboxError> {
-        unreachable!()
-    }
-    fn wakeups(&self) -> watch::Receiver<u64> {
-        unreachable!()
-    }
-    fn broken(&self) -> Option<Broken> {
-        self.0.clone()
-    }
-    async fn close(&self) {}
 }
 
 /// In memory where the machine offers it: the suite asks what is done, not whether the disk

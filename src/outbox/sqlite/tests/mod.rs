@@ -2,6 +2,7 @@
 
 mod damage;
 mod disk;
+mod keeper;
 mod opening;
 mod power;
 mod repair;
@@ -63,7 +64,7 @@ impl Bench {
         run: impl FnMut(&mut Store) -> rusqlite::Result<T> + Send + 'static,
     ) -> tokio::task::JoinHandle<Result<T, OutboxError>> {
         let outbox = Arc::clone(&self.outbox);
-        tokio::spawn(async move { outbox.call(1, run).await })
+        tokio::spawn(async move { outbox.call(Needs::LASTING, 1, run).await })
     }
 
     /// Holds the writer up until the sender is used or dropped.

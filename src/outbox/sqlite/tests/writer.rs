@@ -55,7 +55,7 @@ async fn ids_are_known_in_every_row_before_and_after_a_restart() {
     let rest = outbox.claim("A", 10, Capacity::of(300)).await.unwrap();
     assert!(rest.iter().all(|due| !ended(due.number as usize - 1)));
     assert_eq!(rest.len(), 169);
-    let rows = outbox.call(0, |store| {
+    let rows = outbox.call(Needs::LASTING, 0, |store| {
         let sql = "SELECT count(*), sum(length(ids)) FROM held";
         let count = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
         store.connection.query_row(sql, [], count)
