@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::time::Duration;
 
 use callgate::admin::doors;
 use callgate::operators::Capability;
 use serde_json::Value;
 
-use crate::harness::{Callgate, PATIENCE, Setup, http, wait_for};
+use crate::harness::{Callgate, PATIENCE, Setup, http, tls, wait_for};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -467,6 +468,46 @@ fn invitations_roles_and_being_shut_out() {
 
 #[test]
 fn under_tls_the_cookie_is_for_tls_alone() {
+    let authority = tls::Authority::new("ours");
+    let issued = authority.issue(&tls::HERE, tls::Valid::Now);
+    let setup = Setup::new("hooks: {}\n");
+    let (cert, key) = issued.write(&setup.policies(), "server");
+    let callgate = setup
+        .engine("admin.tls.cert", cert.to_str().unwrap())
+        .engine("admin.tls.key", key.to_str().unwrap())
+        .start_with_log(Stdio::piped());
+    let link = first_link(&callgate);
+    let here = format!("https://127.0.0.1:{}", callgate.admin.port());
+    assert!(link.starts_with(&format!("{here}/setup#")), "{link}");
+    let config = tls::client(&authority.pem, None);
+    let ask = |head: &str, lines: &str, body: &str| {
+        let host = here.trim_start_matches("https://");
+        let length = body.len();
+        let request = format!(
+            "{head} HTTP/1.1\r\nHost: {host}\r\nAccept: text/html\r\n{lines}\
+             Content-Length: {length}\r\n\r\n{body}"
+        );
+        tls::call(callgate.admin, &config, request.as_bytes()).unwrap()
+    };
+    let code = code_of(&link);
+    let form = format!("code={code}&name=ann&password=correct+horse+battery");
+    let done = ask("POST /setup", &format!("Origin: {here}\r\n"), &form);
+    let cookie = done.lines().find(|line| line.starts_with("set-cookie: "));
+    let cookie = cookie.unwrap().trim_start_matches("set-cookie: ");
+    assert!(cookie.starts_with("__Host-callgate="), "{cookie}");
+    assert!(
+        cookie.contains("; Path=/;") && cookie.ends_with("; Secure"),
+        "{cookie}"
+    );
+    let (name, secret) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+    let account = |name: &str| ask("GET /account", &format!("Cookie: {name}={secret}\r\n"), "");
+    assert!(account(name).starts_with("HTTP/1.1 200"));
+    // One that a neighbour could have set is none.
+    assert!(account("callgate").starts_with("HTTP/1.1 303"));
+}
+
+#[test]
+fn behind_a_proxy_with_tls_the_cookie_is_for_tls_alone() {
     let callgate = open_port();
     let mut ann = with_first(&callgate);
     // A proxy before us has the TLS: the page's origin says so.
