@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::budget::Budget;
 use super::entries::{self, Part};
 use super::entry_table::EntryRef;
-use super::group::{Group, Rules, Shared, Sought, Work};
+use super::find::{Rules, Sought, Work};
+use super::group::{Group, Shared};
 use super::list::{CompileError, EntryId, ListId, ListSpec, Match, Role, Spared};
 use super::options::{Mask, Options, SkipClasses};
 use super::result::{Evasion, Hit, Places};
@@ -368,5 +369,5 @@ fn check_lists(lists: &[ListSpec], problems: &mut Vec<CompileError>) {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
+#[path = "tests/mod.rs"]
 mod tests;

@@ -10,13 +10,14 @@
 //! phrase covers is spared, and the leftmost and longest are reported with their place in the
 //! original (`result`). Every step is linear in the text.
 //!
-//! Order, downward: `inspect`, `inside`, `compiled`, `group`, `entries`, `search`, `result`, `text`,
+//! Order, downward: `inspect`, `inside`, `compiled`, `find`, `group`, `entries`, `search`, `result`, `text`,
 //! `list`, `entry_table`, `options`, `budget`.
 
 mod budget;
 mod compiled;
 mod entries;
 mod entry_table;
+mod find;
 mod group;
 mod inside;
 mod inspect;

@@ -5,16 +5,17 @@
 //! What only looks like a contact is left alone: dates, versions, file names, order numbers,
 //! private and loopback addresses.
 
-use core::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
-use std::str::FromStr;
 use std::sync::OnceLock;
 
 use regex::Regex;
-use unicode_normalization::UnicodeNormalization;
 
+use super::address::{
+    ENDS_OF_NAME, end_of_name, is_name, is_of_this_net, is_public, start_of_name,
+};
+use super::folded::Folded;
 use crate::filter::options::SkipClasses;
-use crate::filter::text::{SYMBOL, Stream, is_invisible};
+use crate::filter::text::Stream;
 
 /// A detector, by its name in lists.
 pub(super) struct Contact {
@@ -38,14 +39,6 @@ const KINDS: [(&str, Kind); 5] = [
     ("ip", Kind::Ip),
     ("handle", Kind::Handle),
 ];
-
-/// Top-level domains that mark a bare domain. Those that are everyday words (`is`, `to`, `so`) or
-/// endings of file names (`sh`, `py`, `md`) are not among them; behind them a path must stand.
-const DOMAINS: &str = " com net org cn io cc tv vip top xyz club shop site online link live app dev ai info biz pro \
-    ltd store tech icu wang hk tw jp kr uk ru de fr eu gg casino bet poker loan click website space fun asia mobi ";
-
-/// Chinese top-level domains that hardly ever stand alone behind a dot.
-const HAN_DOMAINS: &str = " 中国 中國 网络 網絡 网址 中文网 香港 台湾 台灣 商城 集团 ";
 
 /// Short links, which always have a path.
 const SHORT_LINKS: &str =
@@ -203,34 +196,6 @@ fn between(skip: SkipClasses) -> String {
     }
 }
 
-/// Where the part of a candidate begins that may be a name: behind words of a script without
-/// blanks that stand before a Latin one.
-fn start_of_name(candidate: &str) -> usize {
-    let name = candidate
-        .split(['.', '。', '｡', '/', ':', '?', '#'])
-        .next()
-        .unwrap_or_default();
-    let latin = name.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '-');
-    match latin.len() < name.len() && !latin.is_empty() {
-        true => latin.len(),
-        false => 0,
-    }
-}
-
-/// Where a Latin name ends that words of a script without blanks follow: `evil.com吧`.
-fn end_of_name(candidate: &str) -> Option<usize> {
-    let name = &candidate[..candidate.find(ENDS_OF_NAME).unwrap_or(candidate.len())];
-    let (before, label) = name.rsplit_once(['.', '。', '｡'])?;
-    let is_latin = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    let length = label.find(|c| !is_latin(c))?;
-    let next = label[length..].chars().next()?;
-    let start = name.len() - label.len();
-    (length > 0 && next >= '\u{E00}' && !before.is_empty()).then_some(start + length)
-}
-
-/// What ends the name in an address.
-const ENDS_OF_NAME: [char; 4] = ['/', ':', '?', '#'];
-
 /// The part of a candidate that is a URL: all of it if it has a scheme or says `www`; else a name
 /// whose last labels are a public suffix that leaves no doubt, or have a path.
 fn url_in(folded: &Folded, candidate: Range<usize>) -> Option<Range<usize>> {
@@ -246,30 +211,6 @@ fn url_in(folded: &Folded, candidate: Range<usize>) -> Option<Range<usize>> {
     let written = folded.written(name.clone());
     let is_name = |name: &str| is_name(&name.to_lowercase(), path);
     (is_name(&found[..length]) || is_name(&written)).then_some(candidate)
-}
-
-/// These labels, in small letters, end in a public suffix that leaves no doubt, or have a path
-/// behind them.
-fn is_name(name: &str, path: bool) -> bool {
-    // Behind a full stop of Chinese a sentence may begin, so all must be a Latin name.
-    let stops = name.contains(['。', '｡']);
-    let name = name.replace(['。', '｡'], ".");
-    let suffix = psl::suffix(name.as_bytes()).filter(psl::Suffix::is_known);
-    let (Some((labels, last)), Some(suffix)) = (name.rsplit_once('.'), suffix) else {
-        return false;
-    };
-    let of_itself = suffix.as_bytes().len() == name.len();
-    let several = suffix.as_bytes().contains(&b'.') && suffix.typ() == Some(psl::Type::Icann);
-    let is_plain = DOMAINS.split_whitespace().any(|known| known == last);
-    // Chinese top-level domains are everyday words, apart from some.
-    let is_han = last.contains(|c: char| {
-        ('\u{2E80}'..='\u{9FFF}').contains(&c) && !('\u{3040}'..='\u{30FF}').contains(&c)
-    });
-    let sure_han = HAN_DOMAINS.split_whitespace().any(|known| known == last);
-    let foreign = !last.is_ascii() && (!is_han || sure_han) && !labels.is_ascii();
-    let doubtless = path || foreign || is_plain || several || last.starts_with("xn--");
-    let fits = !stops || (labels.is_ascii() && last.is_ascii());
-    !of_itself && doubtless && fits
 }
 
 /// A number goes on behind a sign: `.5`, `-3`.
@@ -288,85 +229,11 @@ fn is_part(before: Option<char>, text: &str, start: usize) -> bool {
     })
 }
 
-/// A URL whose host only the machine or the office reaches.
-fn is_of_this_net(url: &str) -> bool {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = host.rsplit('@').next().unwrap_or_default();
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    let address = Ipv4Addr::from_str(host).is_ok() || Ipv6Addr::from_str(host).is_ok();
-    host.eq_ignore_ascii_case("localhost") || address && !is_public(host)
-}
-
-/// An address that the whole internet can reach.
-fn is_public(address: &str) -> bool {
-    if let Ok(v4) = Ipv4Addr::from_str(address) {
-        let private = v4.is_private() || v4.is_loopback() || v4.is_link_local();
-        return !private && !v4.is_broadcast() && !v4.is_documentation() && v4.octets()[0] != 0;
-    }
-    Ipv6Addr::from_str(address).is_ok_and(|v6| {
-        let private = v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local();
-        !private && !v6.is_unicast_link_local()
-    })
-}
-
 /// The name behind the keyword is no everyday word: it holds a digit or `_`, or stands behind a
 /// colon or `号`.
 fn is_handle(found: &str) -> bool {
     let named = found.contains([':', '：', '号', '@']);
     named || found.contains(|c: char| c.is_ascii_digit() || c == '_')
-}
-
-/// A folded text as a string, with the way back to the original.
-pub(super) struct Folded<'a> {
-    text: String,
-    /// For each byte of `text` the symbol that it is of.
-    symbols: Vec<u32>,
-    original: &'a str,
-    origins: &'a [u32],
-}
-
-impl<'a> Folded<'a> {
-    pub(super) fn new(original: &'a str, stream: &'a Stream) -> Folded<'a> {
-        let (mut text, mut symbols) = (String::new(), Vec::new());
-        for (number, symbol) in stream.symbols.iter().enumerate() {
-            let origin = stream.origins[number] as usize;
-            let c = match original[origin..].chars().next() {
-                // The sentence goes on behind it, where `,` may belong to a URL.
-                Some(stop) if "，！？；（）".contains(stop) => stop,
-                _ => char::from_u32(symbol & SYMBOL).unwrap_or(char::REPLACEMENT_CHARACTER),
-            };
-            text.push(c);
-            symbols.resize(text.len(), number as u32);
-        }
-        Folded {
-            text,
-            symbols,
-            original,
-            origins: &stream.origins,
-        }
-    }
-
-    /// The characters of the original from which a part was folded, of usual width and composed.
-    fn written(&self, range: Range<usize>) -> String {
-        let (start, end) = self.origin(range);
-        let shown = self.original[start..end].chars();
-        shown.filter(|c| !is_invisible(*c)).nfkc().collect()
-    }
-
-    /// The bytes of the original from which a part was folded.
-    fn origin(&self, range: Range<usize>) -> (usize, usize) {
-        let origin = |byte: usize| self.origins[self.symbols[byte] as usize] as usize;
-        let (start, last) = (origin(range.start), origin(range.end - 1));
-        let length = self.original[last..]
-            .chars()
-            .next()
-            .map_or(0, char::len_utf8);
-        (start, last + length)
-    }
 }
 
 impl Contact {

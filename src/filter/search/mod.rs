@@ -1,11 +1,14 @@
 //! Where entries stand in folded text: candidates, and what must hold around and inside of them.
 //!
-//! Order, downward: `patterns`, `gate`, `expression`, `contact`, `signs`, `selfmask`, `matcher`,
-//! `stretch`, `seen`, `prefix`, `word`, `automaton`.
+//! Order, downward: `patterns`, `gate`, `walk`, `expression`, `contact`, `address`, `folded`, `signs`,
+//! `selfmask`, `matcher`, `stretch`, `seen`, `prefix`, `word`, `automaton`, `beginnings`.
 
+mod address;
 mod automaton;
+mod beginnings;
 mod contact;
 mod expression;
+mod folded;
 mod gate;
 mod matcher;
 mod patterns;
@@ -14,6 +17,7 @@ mod seen;
 mod selfmask;
 mod signs;
 mod stretch;
+mod walk;
 mod word;
 
 pub(super) use self::automaton::PATTERNS_MAX;

@@ -1,8 +1,9 @@
 //! Entries that are no words: regular expressions (`re:…`) and ready-made detectors of contacts
 //! (`contact:…`).
 
-use super::contact::{Contact, Folded};
+use super::contact::Contact;
 use super::expression::Expression;
+use super::folded::Folded;
 use super::gate::Gate;
 use super::word::EntryOf;
 use crate::filter::budget::Budget;

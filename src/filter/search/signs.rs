@@ -13,6 +13,9 @@ use crate::filter::text::{FoldTable, is_other_sign};
 /// What comparing a sign costs, and keeping it.
 const STEPS_FOR_SIGN: usize = 4;
 
+/// The frame around the key before it.
+const KEYCAP: char = '\u{20E3}';
+
 #[derive(Default)]
 pub(crate) struct Signs {
     /// By first character: what follows it, and the entries.
@@ -24,14 +27,16 @@ fn is_look(c: char) -> bool {
     matches!(c, '\u{FE0E}' | '\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}')
 }
 
-/// The entry is one sign that folding would make letters or digits of, or would take apart.
+/// The entry is one sign that folding would make letters or digits of, or would take apart. What
+/// folding drops is no sign, and neither is the frame of a keycap without its key.
 pub(crate) fn is_sign(entry: &str, table: &FoldTable) -> bool {
     let mut clusters = entry.graphemes(true);
     let one = clusters.next().is_some() && clusters.next().is_none();
-    let Some(first) = entry.chars().next().filter(|_| one) else {
+    let first = entry.chars().next().filter(|_| one);
+    let Some(first) = first.filter(|c| *c != KEYCAP && !table.drops(*c)) else {
         return false;
     };
-    let keycap = entry.ends_with('\u{20E3}');
+    let keycap = entry.ends_with(KEYCAP);
     let joined = entry.contains('\u{200D}') && is_other_sign(first);
     keycap || joined || is_other_sign(first) && table.symbol(first) != Some(u32::from(first))
 }

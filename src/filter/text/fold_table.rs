@@ -117,6 +117,12 @@ impl FoldTable {
             .flatten()
     }
 
+    /// Nothing is left of a character, wherever it stands.
+    pub(crate) fn drops(&self, c: char) -> bool {
+        let special = self.special(self.entry(c));
+        matches!(special, Some(Special::Drop | Special::Parting))
+    }
+
     /// What a character alone is folded to, if that is one symbol; a lookalike is itself, unless
     /// it is always Latin.
     pub(crate) fn symbol(&self, c: char) -> Option<u32> {

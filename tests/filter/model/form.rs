@@ -16,6 +16,9 @@ use super::sign;
 /// Shorter words are not matched by their initials.
 const INITIALS_FROM: usize = 3;
 
+/// Of more forms than this nobody asks for all.
+const FORMS_MAX: usize = 10_000;
+
 /// A folded character of a form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Letter {
@@ -53,6 +56,8 @@ pub struct Entry {
     pub open: [bool; 2],
     /// It is one sign, and sought as that.
     pub sign: Option<Vec<char>>,
+    /// There are so many forms that only the first of each is known.
+    pub is_cut: bool,
 }
 
 impl Entry {
@@ -77,6 +82,12 @@ impl Entry {
         let alone = chars(fold(bare, points, options));
         let own = chars(fold_keeping_scripts(bare, points, options));
         let mixed = chars(fold_among_latin(bare, points, options));
+        let is_cut = [&alone, &own].into_iter().any(|folded| {
+            let ways = folded
+                .iter()
+                .map(|c| ways_of(*c, folded.len(), points, options));
+            product(&ways.collect::<Vec<_>>()) > FORMS_MAX
+        });
         for folded in [&alone, &own] {
             forms.extend(forms_of(folded, points, options));
         }
@@ -97,6 +108,7 @@ impl Entry {
             sign: sign::of_entry(word.trim(), points),
             forms: forms.into_iter().collect(),
             open,
+            is_cut,
         }
     }
 }
@@ -116,11 +128,19 @@ fn without_stars(word: &str) -> (&str, [bool; 2]) {
     }
 }
 
+fn product(ways: &[Vec<(How, String)>]) -> usize {
+    let count = ways.iter().map(Vec::len);
+    count.fold(1, usize::saturating_mul)
+}
+
 fn forms_of(folded: &[char], points: &CodePoints, options: &Options) -> Vec<Form> {
-    let ways: Vec<Vec<(How, String)>> = folded
+    let mut ways: Vec<Vec<(How, String)>> = folded
         .iter()
         .map(|c| ways_of(*c, folded.len(), points, options))
         .collect();
+    if product(&ways) > FORMS_MAX {
+        ways.iter_mut().for_each(|ways| ways.truncate(1));
+    }
     let mut forms = vec![Vec::new()];
     for (of, ways) in ways.iter().enumerate() {
         forms = forms

@@ -96,7 +96,11 @@ impl Model {
     /// The most ways to write one of its words.
     pub fn forms_max(&self) -> usize {
         let entries = self.entries.iter();
-        entries.map(|entry| entry.forms.len()).max().unwrap_or(0)
+        let counts = entries.map(|entry| match entry.is_cut {
+            true => usize::MAX,
+            false => entry.forms.len(),
+        });
+        counts.max().unwrap_or(0)
     }
 
     pub fn run(&self, text: &str) -> Reading {

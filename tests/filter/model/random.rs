@@ -424,12 +424,13 @@ impl RandomList {
     }
 }
 
-/// Any character, those of the plane that most texts keep to more often.
+/// Any character, those of the plane that most texts keep to more often; none of those for private
+/// use that stand for flags in the model.
 fn any(rng: &mut Rng) -> char {
     match rng.u8(0..4) {
         0 | 1 => rng.char('\0'..'\u{3100}'),
         2 => rng.char('\u{A000}'..'\u{12000}'),
-        _ => rng.char(..),
+        _ => rng.char('\0'..'\u{F0000}'),
     }
 }
 
