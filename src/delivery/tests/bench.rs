@@ -1,6 +1,7 @@
 //! What delivery stands on in a test: an outbox in memory, an endpoint that is played, a clock
 //! whose time of day is given.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -67,6 +68,8 @@ pub(super) struct Bench {
     pub outbox: Arc<dyn Outbox>,
     pub clock: Clock,
     pub resting: Vec<&'static str>,
+    /// When no policy names the endpoint, since the start of the test.
+    pub unnamed: Range<Duration>,
     calls: Arc<Mutex<Vec<Call>>>,
     started: Instant,
     endpoint: Arc<Endpoint>,
@@ -86,6 +89,7 @@ impl Bench {
             outbox,
             clock: Clock::start_at(wall),
             resting: Vec::new(),
+            unnamed: Duration::ZERO..Duration::ZERO,
             calls: Arc::default(),
             started: Instant::now(),
             endpoint: endpoint(settings),
@@ -115,8 +119,10 @@ impl Bench {
             calls: Arc::clone(&self.calls),
         };
         let endpoint = Arc::clone(&self.endpoint);
+        let (started, unnamed) = (self.started, self.unnamed.clone());
+        let is_named = move || !unnamed.contains(&started.elapsed());
         let tools = Tools {
-            endpoints: Box::new(move |_| Some(Arc::clone(&endpoint))),
+            endpoints: Box::new(move |_| is_named().then(|| Arc::clone(&endpoint))),
             transport: Box::new(played),
             outbox: Arc::clone(&self.outbox),
             metrics: Arc::new(Metrics::new()),

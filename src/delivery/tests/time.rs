@@ -183,3 +183,22 @@ async fn at_the_end_a_request_may_take_the_grace_period() {
         );
     }
 }
+
+/// Its retry is due while no policy names the endpoint.
+#[tokio::test(start_paused = true)]
+async fn what_an_endpoint_has_waits_while_no_policy_names_it() {
+    let mut bench = Bench::new("retry_waits: [1s, 1s]");
+    bench.unnamed = QUICK..Duration::from_secs(100);
+    bench.accept(&["a/k"]).await;
+    let _worker = bench.serve(QUICK, |call| match call.at < QUICK {
+        true => busy(500, None),
+        false => Delivery::Delivered,
+    });
+    tokio::time::sleep(Duration::from_secs(99)).await;
+    assert_eq!(bench.told(), "a");
+    let counts = bench.stats().await.counts;
+    assert_eq!((counts.pending, counts.in_flight), (1, 0));
+    tokio::time::sleep(Duration::from_secs(99)).await;
+    assert_eq!(bench.told(), "a a");
+    assert_eq!(bench.stats().await.counts.delivered, 1);
+}
