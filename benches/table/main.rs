@@ -11,6 +11,7 @@
 mod forward;
 mod load;
 mod memory;
+mod mixed;
 mod openim;
 mod outbox;
 mod reload;
@@ -46,12 +47,13 @@ fn main() -> ExitCode {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(5);
-    let rows: [(&str, Measure); 12] = [
+    let rows: [(&str, Measure); 13] = [
         ("scan", scan::rows),
         ("openim", openim::rows),
         ("tls", tls::rows),
         ("unary", unary::rows),
         ("forward", forward::rows),
+        ("mixed", mixed::rows),
         ("reload", reload::rows),
         ("resident", resident::rows),
         ("accepted", outbox::accepted_rows),

@@ -48,9 +48,14 @@ impl Process {
 
     /// callgate with a policy of `WORDS` words, forwarding to `business` if one is given.
     pub fn callgate(business: Option<SocketAddr>) -> Process {
+        Process::callgate_with(program(), &policy(business))
+    }
+
+    /// Some callgate with a policy that may use the list of `WORDS` words.
+    pub fn callgate_with(program: OsString, policy: &str) -> Process {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        write_policy(directory.path(), business);
-        let mut command = Command::new(program());
+        write_policy(directory.path(), policy);
+        let mut command = Command::new(program);
         command.arg("serve").arg("--policies").arg(directory.path());
         let lines = ["  gRPC    ", "  HTTP    http://"];
         Process::start(command, lines, Some(directory))
@@ -59,7 +64,7 @@ impl Process {
     /// The same for callers with a token, over TLS on its port for IM servers.
     pub fn callgate_secured(cert: &str, key: &str, token_sha256: &str) -> Process {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        write_policy(directory.path(), None);
+        write_policy(directory.path(), &policy(None));
         let path = |name: &str| directory.path().join(name);
         let write = |name: &str, text: &str| {
             std::fs::write(path(name), text).expect("the directory can be written");
@@ -170,7 +175,7 @@ impl Drop for Process {
     }
 }
 
-fn write_policy(directory: &Path, business: Option<SocketAddr>) {
+fn policy(business: Option<SocketAddr>) -> String {
     let endpoint = match business {
         Some(address) => format!(
             "endpoints:\n  business: {{url: \"http://{address}/callback\", in_flight_max: 1024}}\n"
@@ -182,14 +187,17 @@ fn write_policy(directory: &Path, business: Option<SocketAddr>) {
     } else {
         ""
     };
-    let policy = format!(
+    format!(
         "{endpoint}lists:\n  words: {{file: words.txt, action: block}}\nhooks:\n  beforeSendSingleMsg: {{filters: [words], timeout: 2{forward}}}\n"
-    );
+    )
+}
+
+fn write_policy(directory: &Path, policy: &str) {
     let engine = "grpc: {listen: \"127.0.0.1:0\"}\nhttp: {listen: \"127.0.0.1:0\"}\nadmin: {listen: \"127.0.0.1:0\"}\noutbox: {kind: memory}\nlog: {level: error}\n";
     let write = |name: &str, text: &str| {
         std::fs::write(directory.join(name), text).expect("the directory can be written");
     };
-    write("policy.yaml", &policy);
+    write("policy.yaml", policy);
     write("engine.yaml", engine);
     write("words.txt", &super::scan::words(WORDS).join("\n"));
 }
@@ -214,10 +222,18 @@ pub fn run(role: &str) -> ExitCode {
                     .serve_with_incoming(incoming)
                     .await;
             }
-            _ => {
+            role => {
+                let takes = match role {
+                    "slow" => Duration::from_millis(50),
+                    _ => Duration::ZERO,
+                };
                 let answer = r#"{"actionCode":0,"errCode":0,"errMsg":"","errDlt":"","nextCode":0}"#;
-                let app =
-                    Router::new().fallback(post(move |_: axum::body::Bytes| async move { answer }));
+                let app = Router::new().fallback(post(move |_: axum::body::Bytes| async move {
+                    if !takes.is_zero() {
+                        tokio::time::sleep(takes).await;
+                    }
+                    answer
+                }));
                 let _ = axum::serve(listener, app).await;
             }
         }
