@@ -4,7 +4,7 @@
 //! the same table, so an entry is always folded like the text. The text itself is never changed:
 //! every symbol knows the byte that it came from.
 
-use unicode_normalization::char::{canonical_combining_class, compose};
+use unicode_normalization::char::{canonical_combining_class, compose, is_combining_mark};
 
 use super::character;
 use super::flag;
@@ -306,12 +306,13 @@ impl FoldTable {
     }
 }
 
-/// Marks the letters behind what parts words of Arabic script.
+/// Marks the letters behind what parts words of Arabic script; a mark begins no word.
 fn mark_parted(stream: &mut Stream) {
     for at in stream.parted.drain(..) {
         if let Some(symbol) = stream.symbols.get_mut(at as usize)
             && character::is_arabic(*symbol & SYMBOL)
             && *symbol & WORD != 0
+            && char::from_u32(*symbol & SYMBOL).is_some_and(|c| !is_combining_mark(c))
         {
             *symbol |= PARTED << KIND_SHIFT;
         }

@@ -97,7 +97,8 @@ fn fold_letters(text: &str, points: &CodePoints, options: &Options) -> Vec<Symbo
         let next = at + step(&chars, at, points, options, &mut symbols);
         parted |= options.invisible && chars[at] == '\u{200C}';
         if let Some(new) = symbols.get_mut(count) {
-            new.parted = parted && new.c.script() == Script::Arabic && is_letter(new.c);
+            let is_arabic = new.c.script() == Script::Arabic;
+            new.parted = parted && is_arabic && is_letter(new.c) && !is_combining(new.c);
             parted = false;
         }
         at = next;
