@@ -1,7 +1,8 @@
 //! The audit: what is done stands in it, and what cannot stand in it is not done.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use callgate::admin::doors;
@@ -391,4 +392,46 @@ fn a_command_that_opens_the_files_itself_is_recorded_by_its_uid() {
     fs::write(folder(&setup), "no folder").unwrap();
     let output = setup.run(&["outbox", "export"]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0));
+}
+
+/// The acts that the sources name, where they are made or given a name.
+fn acts_of(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            acts_of(&path, found);
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        let is_part =
+            |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+        for begin in [
+            "Act::new(\"",
+            "const CUT: &str = \"",
+            "const CHANGED: &str = \"",
+            "const DAMAGED: &str = \"",
+        ] {
+            let named = text
+                .split(begin)
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next());
+            let acts = named.filter(|name| name.split('.').all(is_part) && name.contains('.'));
+            found.extend(acts.map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn every_act_is_in_the_documents() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/operator/audit.md")).unwrap();
+    let mut acts = BTreeSet::new();
+    acts_of(&root.join("src"), &mut acts);
+    assert!(acts.len() > 10 && acts.contains("audit.cut"), "{acts:?}");
+    let missing: Vec<_> = acts
+        .iter()
+        .filter(|act| !page.contains(&format!("`{act}`")))
+        .collect();
+    assert!(missing.is_empty(), "not in audit.md: {missing:?}");
 }
