@@ -8,7 +8,7 @@
 //! what Argon2id makes of them. Everything is in memory too, so that nobody who only looks waits
 //! for a disk.
 //!
-//! Order, downward: `register`, `file`, `known`, `passwords`, `throttle`, `secret`, `error`, `grant`.
+//! Order, downward: `way_in`, `register`, `file`, `known`, `passwords`, `throttle`, `secret`, `error`, `grant`.
 
 mod error;
 mod file;
@@ -20,6 +20,7 @@ mod secret;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod way_in;
 
 pub use error::OperatorsError;
 pub use grant::{Capability, Grant, Rights, Role};

@@ -1,6 +1,5 @@
 //! Operators: who is one, and what makes, changes and ends what they are known by.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,28 +13,28 @@ use super::error::OperatorsError;
 use super::file::File;
 use super::grant::{Grant, Rights, Role};
 use super::known::{INVITATION_MS, Identity, Invitation, Known, Operator, Session, Token, is_name};
-use super::passwords::{Hashed, Passwords};
+use super::passwords::Passwords;
 use super::secret::{Secret, random};
-use super::throttle::{Network, Throttle};
+use super::throttle::Throttle;
 use crate::clock::Clock;
 use crate::policy::Digest;
 
-const OPERATORS_MAX: usize = 1000;
+pub(super) const OPERATORS_MAX: usize = 1000;
 const TOKENS_MAX: usize = 1000;
 const INVITATIONS_MAX: usize = 1000;
 /// Of one operator; one more ends the oldest.
-const SESSIONS_MAX: usize = 16;
+pub(super) const SESSIONS_MAX: usize = 16;
 /// How often it is written when sessions and tokens were used last.
 const WRITE_EVERY: Duration = Duration::from_secs(60);
 
 /// All operators, their sessions, tokens and invitations, and their file.
 #[derive(Debug)]
 pub struct Operators {
-    clock: Clock,
-    known: ArcSwap<Known>,
+    pub(super) clock: Clock,
+    pub(super) known: ArcSwap<Known>,
     file: Mutex<File>,
-    passwords: Passwords,
-    throttle: Throttle,
+    pub(super) passwords: Passwords,
+    pub(super) throttle: Throttle,
     /// Times of use that are in the file; what is newer is written now and then.
     written_ms: AtomicU64,
 }
@@ -169,146 +168,6 @@ impl Operators {
         Ok(Invited { secret, expires_ms })
     }
 
-    /// Uses a link up: its operator has this password, and is logged in.
-    ///
-    /// Errors: the link is used or too old, or what was chosen does not do; then it stays good.
-    pub async fn accept(
-        self: &Arc<Self>,
-        shown: &str,
-        name: &str,
-        password: String,
-        from: Option<IpAddr>,
-    ) -> Result<Secret, OperatorsError> {
-        let shown = Digest::of(shown.as_bytes());
-        self.invitation(&self.known.load(), &shown, name)?;
-        let password = self.passwords.keep(name, password).await?;
-        // Looked at again: another may have used it meanwhile.
-        let name = name.to_owned();
-        self.change_aside(move |this, known| {
-            let invitation = this.invitation(known, &shown, &name)?;
-            known
-                .invitations
-                .retain(|one| !bool::from(one.secret.is(&shown)));
-            let operator = this.settle(known, &name, invitation.grant, password)?;
-            known.end_sessions_of(operator);
-            this.begin_session(known, operator, from)
-        })
-        .await
-    }
-
-    /// Whether a link would be taken from somebody of this name.
-    pub fn check_invitation(&self, shown: &str, name: &str) -> Result<(), OperatorsError> {
-        let shown = Digest::of(shown.as_bytes());
-        self.invitation(&self.known.load(), &shown, name).map(drop)
-    }
-
-    fn invitation(
-        &self,
-        known: &Known,
-        shown: &Digest,
-        name: &str,
-    ) -> Result<Invitation, OperatorsError> {
-        let invitation = known.invitation(shown, self.clock.now_ms());
-        let invitation = invitation.ok_or(OperatorsError::Invitation)?.clone();
-        match &invitation.name {
-            Some(own) if own.to_lowercase() != name.to_lowercase() => {
-                Err(OperatorsError::OtherName(own.clone()))
-            }
-            _ if !is_name(name) => Err(OperatorsError::Name),
-            _ => Ok(invitation),
-        }
-    }
-
-    /// The operator with a new password: a new one, or one who was there.
-    fn settle(
-        &self,
-        known: &mut Known,
-        name: &str,
-        grant: Grant,
-        password: Hashed,
-    ) -> Result<u64, OperatorsError> {
-        if let Some(operator) = known.named_mut(name) {
-            operator.password = Some(password);
-            operator.disabled = false;
-            return Ok(operator.id);
-        }
-        room(known.operators.len(), OPERATORS_MAX, "operators")?;
-        let last = known.operators.iter().map(|operator| operator.id).max();
-        let id = last.map_or(1, |last| last + 1);
-        known.operators.push(Operator {
-            id,
-            name: name.to_owned(),
-            grant,
-            disabled: false,
-            password: Some(password),
-            made_ms: self.clock.now_ms(),
-        });
-        Ok(id)
-    }
-
-    /// Logs somebody in; `old` is the secret of the session that the browser had, which ends.
-    ///
-    /// Errors: the name or the password is wrong, which takes equally long.
-    pub async fn log_in(
-        self: &Arc<Self>,
-        name: &str,
-        password: String,
-        from: Option<IpAddr>,
-        old: Option<&[u8]>,
-    ) -> Result<Secret, OperatorsError> {
-        let network = Network::of(from.unwrap_or(IpAddr::from([0, 0, 0, 0])));
-        let one = self.throttle.wait(name, network).await?;
-        let operator = self.known.load().named(name).cloned();
-        let operator = operator.filter(|operator| !operator.disabled);
-        let kept = operator
-            .as_ref()
-            .and_then(|operator| operator.password.clone());
-        let is_right = self.passwords.check(kept.clone(), password).await?;
-        let operator = operator.filter(|_| is_right).ok_or(OperatorsError::Wrong)?;
-        one.succeeded();
-        let old = old.map(Digest::of);
-        self.change_aside(move |this, known| {
-            // Whoever was shut out meanwhile stays out.
-            let there = known.operator(operator.id).filter(|one| !one.disabled);
-            if there.is_none_or(|there| there.password != kept) {
-                return Err(OperatorsError::Wrong);
-            }
-            let is_old = |session: &Session| old.is_some_and(|old| session.secret.is(&old).into());
-            known.sessions.retain(|session| !is_old(session));
-            this.begin_session(known, operator.id, from)
-        })
-        .await
-    }
-
-    fn begin_session(
-        &self,
-        known: &mut Known,
-        operator: u64,
-        from: Option<IpAddr>,
-    ) -> Result<Secret, OperatorsError> {
-        let secret = Secret::new()?;
-        let now_ms = self.clock.now_ms();
-        known.sessions.push(Session {
-            secret: secret.digest(),
-            operator,
-            from,
-            made_ms: now_ms,
-            seen_ms: Arc::new(AtomicU64::new(now_ms)),
-        });
-        let is_own = |session: &Session| session.operator == operator;
-        let own = known
-            .sessions
-            .iter()
-            .filter(|session| is_own(session))
-            .count();
-        if own > SESSIONS_MAX
-            && let Some(oldest) = known.sessions.iter().position(is_own)
-        {
-            known.sessions.remove(oldest);
-        }
-        Ok(secret)
-    }
-
     /// Ends one session. Blocks for one write to disk.
     pub fn log_out(&self, secret: &Digest) -> Result<(), OperatorsError> {
         self.change(|known| {
@@ -326,34 +185,6 @@ impl Operators {
             known.sessions.retain(stays);
             Ok(())
         })
-    }
-
-    /// Another password: all sessions end, and the one who changed it has a new one.
-    ///
-    /// Errors: the old one is wrong; guessing it is as slow as at the login.
-    pub async fn change_password(
-        self: &Arc<Self>,
-        operator: u64,
-        old: String,
-        new: String,
-        from: Option<IpAddr>,
-    ) -> Result<Secret, OperatorsError> {
-        let known = self.operator(operator).ok_or(OperatorsError::Wrong)?;
-        let network = Network::of(from.unwrap_or(IpAddr::from([0, 0, 0, 0])));
-        let one = self.throttle.wait(&known.name, network).await?;
-        if !self.passwords.check(known.password.clone(), old).await? {
-            return Err(OperatorsError::Wrong);
-        }
-        one.succeeded();
-        let password = self.passwords.keep(&known.name, new).await?;
-        self.change_aside(move |this, all| {
-            let there = all.named_mut(&known.name);
-            let there = there.filter(|there| there.password == known.password);
-            there.ok_or(OperatorsError::Wrong)?.password = Some(password);
-            all.end_sessions_of(operator);
-            this.begin_session(all, operator, from)
-        })
-        .await
     }
 
     /// Changes what an operator may, or whether he may anything. His sessions end. Blocks for one
@@ -436,18 +267,6 @@ impl Operators {
         })
     }
 
-    /// A login without what goes before and after it.
-    #[cfg(test)]
-    pub(super) async fn passwords_check(
-        &self,
-        name: &str,
-        password: &str,
-    ) -> Result<bool, OperatorsError> {
-        let kept = self.known.load().named(name).cloned();
-        let kept = kept.and_then(|operator| operator.password);
-        self.passwords.check(kept, password.to_owned()).await
-    }
-
     /// Writes now and then when sessions and tokens were used last, and forgets what is over,
     /// until `stop`.
     pub async fn keep_on(self: Arc<Self>, stop: CancellationToken) {
@@ -480,7 +299,7 @@ impl Operators {
     }
 
     /// The same away from who answers others: a disk that stalls must not stop them.
-    async fn change_aside<T: Send + 'static>(
+    pub(super) async fn change_aside<T: Send + 'static>(
         self: &Arc<Self>,
         change: impl FnOnce(&Operators, &mut Known) -> Result<T, OperatorsError> + Send + 'static,
     ) -> Result<T, OperatorsError> {
@@ -519,7 +338,7 @@ fn allow(by: Grant, given: Grant) -> Result<(), OperatorsError> {
     }
 }
 
-fn room(count: usize, max: usize, what: &'static str) -> Result<(), OperatorsError> {
+pub(super) fn room(count: usize, max: usize, what: &'static str) -> Result<(), OperatorsError> {
     match count < max {
         true => Ok(()),
         false => Err(OperatorsError::Full(what, max)),
