@@ -59,9 +59,9 @@ fn readier(one: Readiness, other: Readiness) -> Readiness {
 #[cfg(test)]
 mod tests {
     use super::super::health::Ending;
+    use super::super::registry::tests::endpoint_of;
     use super::super::source::Source;
     use super::*;
-    use crate::policy::{self, CompileContext, FileSet};
 
     const SENT: Hook = Hook {
         name: "afterSendSingleMsg",
@@ -74,14 +74,7 @@ mod tests {
 
     fn endpoint() -> Endpoint {
         let text = "endpoints: {b: {url: 'http://127.0.0.1:9/x'}}\nhooks: {afterSendSingleMsg: {endpoint: b}}\n";
-        let files = [("policy.yaml".to_owned(), text.as_bytes().into())];
-        let files = FileSet {
-            files: files.into_iter().collect(),
-            ..FileSet::default()
-        };
-        let compiled = policy::compile(&files, &CompileContext::default(), 1);
-        let snapshot = compiled.snapshot.expect("the policy is good");
-        Endpoint::clone(snapshot.endpoint("b").unwrap())
+        endpoint_of(text, "b")
     }
 
     fn fail(callbacks: &Callbacks, endpoint: &Endpoint, hook: Hook, ending: Ending) {

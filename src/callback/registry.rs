@@ -177,20 +177,25 @@ fn key_of(endpoint: &Endpoint) -> ClientKey {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::policy::{self, CompileContext, FileSet};
+    use crate::policy::{CompileContext, FileSet};
 
-    fn endpoint() -> Endpoint {
-        let text = "endpoints: {bot: {url: 'http://127.0.0.1:9/x', dialect: funtek}}\nhooks: {funtek.MESSAGE: {endpoint: bot}}\n";
-        let files = [("policy.yaml".to_owned(), text.as_bytes().into())];
+    /// An endpoint of a policy.
+    pub(in crate::callback) fn endpoint_of(policy: &str, name: &str) -> Endpoint {
+        let files = [("policy.yaml".to_owned(), policy.as_bytes().into())];
         let files = FileSet {
             files: files.into_iter().collect(),
             ..FileSet::default()
         };
-        let compiled = policy::compile(&files, &CompileContext::default(), 1);
+        let compiled = crate::policy::compile(&files, &CompileContext::default(), 1);
         let snapshot = compiled.snapshot.expect("the policy is good");
-        Endpoint::clone(snapshot.endpoint("bot").unwrap())
+        Endpoint::clone(snapshot.endpoint(name).unwrap())
+    }
+
+    fn endpoint() -> Endpoint {
+        let text = "endpoints: {bot: {url: 'http://127.0.0.1:9/x', dialect: funtek}}\nhooks: {funtek.MESSAGE: {endpoint: bot}}\n";
+        endpoint_of(text, "bot")
     }
 
     fn room(number: usize) -> Endpoint {

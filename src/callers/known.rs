@@ -68,19 +68,12 @@ impl Known {
 
     /// The command line on the same machine: all is for it, without limits.
     pub(super) fn command_line() -> Known {
-        let rule = CallerRule {
-            name: LOCAL_NAME.into(),
-            tokens: Secrets::default(),
-            paths: Secrets::default(),
-            certificates: Vec::new(),
-            addresses: Vec::new(),
-            hooks: None,
-            limits: CallerLimits {
-                in_flight_max: 0,
-                calls_per_second: 0,
-                burst: 0,
-            },
+        let limits = CallerLimits {
+            in_flight_max: 0,
+            calls_per_second: 0,
+            burst: 0,
         };
+        let rule = rule_of_all(LOCAL_NAME, limits);
         Known::new(Arc::new(rule), None, Instant::now())
     }
 
@@ -131,24 +124,30 @@ impl Known {
     }
 }
 
+/// All hooks are for it, and nothing tells it from others.
+fn rule_of_all(name: &str, limits: CallerLimits) -> CallerRule {
+    CallerRule {
+        name: name.into(),
+        tokens: Secrets::default(),
+        paths: Secrets::default(),
+        certificates: Vec::new(),
+        addresses: Vec::new(),
+        hooks: None,
+        limits,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn rule(in_flight_max: usize, calls_per_second: u32) -> Arc<CallerRule> {
-        Arc::new(CallerRule {
-            name: "im".into(),
-            tokens: Secrets::default(),
-            paths: Secrets::default(),
-            certificates: Vec::new(),
-            addresses: Vec::new(),
-            hooks: None,
-            limits: CallerLimits {
-                in_flight_max,
-                calls_per_second,
-                burst: 0,
-            },
-        })
+        let limits = CallerLimits {
+            in_flight_max,
+            calls_per_second,
+            burst: 0,
+        };
+        Arc::new(rule_of_all("im", limits))
     }
 
     #[test]

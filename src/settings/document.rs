@@ -3,75 +3,20 @@
 //! Letter case never matters in keys, as in OpenIM's own loader: maps are keyed by the lower-case
 //! form, and the spelling is kept beside it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::problem::{At, Place, Problems};
 use super::shown::shown_key;
+use super::tree::{Entry, Map, Node, Value};
 
 /// A file larger than this is no policy; word lists have a limit of their own.
 const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Values in one document, what aliases repeat included: an alias bomb ends here.
 const DOCUMENT_NODES_MAX: usize = 200_000;
 const DOCUMENT_DEPTH_MAX: usize = 32;
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Node {
-    pub place: Place,
-    pub value: Value,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    Null,
-    Scalar(String),
-    List(Vec<Node>),
-    Map(Map),
-}
-
-/// Entries by the lower-case form of their keys.
-pub type Map = BTreeMap<String, Entry>;
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// As written.
-    pub key: String,
-    pub key_place: Place,
-    pub node: Node,
-}
-
-impl Node {
-    pub fn scalar(place: &Place, text: impl Into<String>) -> Node {
-        Node {
-            place: place.clone(),
-            value: Value::Scalar(text.into()),
-        }
-    }
-
-    pub fn map(place: &Place, map: Map) -> Node {
-        Node {
-            place: place.clone(),
-            value: Value::Map(map),
-        }
-    }
-
-    fn size(&self) -> usize {
-        1 + match &self.value {
-            Value::Null | Value::Scalar(_) => 0,
-            Value::List(items) => items.iter().map(Node::size).sum(),
-            Value::Map(map) => map.values().map(|entry| 1 + entry.node.size()).sum(),
-        }
-    }
-}
-
-/// Entries in the order of their file.
-pub fn in_file_order(map: &Map) -> Vec<&Entry> {
-    let mut entries: Vec<&Entry> = map.values().collect();
-    entries.sort_by(|a, b| a.key_place.cmp(&b.key_place));
-    entries
-}
 
 /// What is wrong was added to the problems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -374,6 +319,7 @@ fn scalar(text: &str, style: ScalarStyle, quoted: bool) -> Value {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::tree::in_file_order;
     use super::*;
 
     /// Parses and prints the tree as `key@line:column=value`, or the problems.

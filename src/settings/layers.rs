@@ -8,9 +8,10 @@ use std::sync::Arc;
 use figment::value::{Dict, Empty, Map as FigmentMap, Value as FigmentValue};
 use figment::{Error, Figment, Metadata, Profile, Provider};
 
-use super::document::{Entry, Map, Node, Value, parse};
+use super::document::parse;
 use super::problem::{At, Place, Problems};
 use super::shown::shown_key;
+use super::tree::{Entry, Map, Node, Value};
 
 /// One source of settings.
 #[derive(Clone, Debug)]
