@@ -117,6 +117,8 @@ pub(super) fn pieces(text: &str) -> Vec<(u32, Piece)> {
                         next => string.push(next),
                     }
                 }
+                // Quotes side by side say nothing about what follows.
+                outside.pop();
             }
             '#' => skip_line(&mut characters),
             '/' if characters.peek() == Some(&'/') => skip_line(&mut characters),
@@ -206,4 +208,14 @@ fn see_behind(mut rest: std::iter::Peekable<std::str::Chars<'_>>, place: &mut Pl
 /// Up to the end of the line, which stays.
 fn skip_line(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     while characters.next_if(|next| *next != '\n').is_some() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_in_a_row_cost_no_more_than_their_number() {
+        assert_eq!(pieces(&"'".repeat(400_001)).len(), 0);
+    }
 }
