@@ -178,6 +178,8 @@ fn key_of(endpoint: &Endpoint) -> ClientKey {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::sync::OnceLock;
+
     use super::*;
     use crate::policy::{CompileContext, FileSet};
 
@@ -194,8 +196,9 @@ pub(super) mod tests {
     }
 
     fn endpoint() -> Endpoint {
+        static BOT: OnceLock<Endpoint> = OnceLock::new();
         let text = "endpoints: {bot: {url: 'http://127.0.0.1:9/x', dialect: funtek}}\nhooks: {funtek.MESSAGE: {endpoint: bot}}\n";
-        endpoint_of(text, "bot")
+        BOT.get_or_init(|| endpoint_of(text, "bot")).clone()
     }
 
     fn room(number: usize) -> Endpoint {
