@@ -61,7 +61,27 @@ function obscenityOwn() {
   return obscenityMatcher(englishDataset.build(), englishRecommendedTransformers);
 }
 
+/** Words as a whole, by the letters of every script. */
+function profanity(words) {
+  const { Profanity, profaneWords } = require("@2toad/profanity");
+  // A language without words of its own.
+  profaneWords.set("none", []);
+  const filter = new Profanity({ languages: ["none"], wholeWord: true, unicodeWordBoundaries: true });
+  filter.addWords(words);
+  return (text) => filter.exists(text);
+}
+
+/** Words as a whole, by the letters of English. */
+function badWords(words) {
+  const { Filter } = require("bad-words");
+  const filter = new Filter({ emptyList: true });
+  filter.addWords(...words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")));
+  return (text) => filter.isProfane(text);
+}
+
 const PEERS = {
+  "2toad-profanity": profanity,
+  "bad-words": badWords,
   "mint-filter": mintFilter,
   obscenity,
   "obscenity-all": obscenityAll,

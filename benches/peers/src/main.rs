@@ -6,6 +6,7 @@
 
 mod corpora;
 mod false_hits;
+mod languages;
 mod markdown;
 mod peer;
 mod recall;
@@ -13,7 +14,8 @@ mod rust_peers;
 mod scripts;
 mod throughput;
 
-const USAGE: &str = "usage: run [--rounds N] [--show N] [throughput] [recall] [false-hits]
+const USAGE: &str =
+    "usage: run [--rounds N] [--show N] [throughput] [recall] [false-hits] [languages]
 
   --rounds N  rounds of the throughput tables, 5 without it
   --show N    write N of the messages behind each rate of false hits to standard error";
@@ -27,7 +29,7 @@ fn main() {
         match argument.as_str() {
             "--rounds" => rounds = number().filter(|n| *n > 0).unwrap_or_else(|| usage()),
             "--show" => shown = number().unwrap_or_else(|| usage()),
-            "throughput" | "recall" | "false-hits" => tables.push(argument),
+            "throughput" | "recall" | "false-hits" | "languages" => tables.push(argument),
             _ => usage(),
         }
     }
@@ -40,6 +42,9 @@ fn main() {
     }
     if wanted("false-hits") {
         false_hits::print(shown);
+    }
+    if wanted("languages") {
+        languages::print(shown);
     }
 }
 

@@ -54,7 +54,9 @@ fn compile(lists: &Lists<'_>, options: &Options) -> Filter {
                 let name = list.name.clone();
                 let refused = refused.iter().filter(|problem| problem.list == name);
                 let lines: Vec<u32> = refused.map(|problem| problem.line).collect();
-                list.entries.retain(|entry| !lines.contains(&entry.line));
+                let entries = list.entries.iter();
+                let kept = entries.filter(|entry| !lines.contains(&entry.line));
+                list.entries = kept.collect();
             }
             Filter::compile(lists).unwrap_or_else(|refused| panic!("{refused:?}"))
         }

@@ -466,3 +466,20 @@ fn an_allow_list_that_spares_nothing_is_told() {
         ],
     );
 }
+
+#[test]
+fn words_that_differ_from_everyday_ones_by_accents_are_told() {
+    for (entry, word) in [
+        ("coño", "cono"),
+        ("péter", "peter"),
+        ("sås", "sas"),
+        ("hård", "hard"),
+        ("jätkä", "jatka"),
+    ] {
+        let files = files(&format!("lists: {{l: {{words: [{entry}]}}}}\n{HOOK}"), &[]);
+        let told = lint(&files, &compile(&files, &context(&[]), 1));
+        let wanted = format!("`{entry}` is found in `{word}`, an everyday word in ");
+        let is_told = |one: &crate::settings::Problem| one.what.starts_with(&wanted);
+        assert!(told.iter().any(is_told), "{entry}: {told:#?}");
+    }
+}
