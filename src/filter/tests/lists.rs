@@ -163,7 +163,7 @@ fn copies_of_allowed_phrases_have_a_limit() {
         tags: Arc::new([]),
         options: Some(Arc::new(Options {
             case: number.is_multiple_of(2),
-            kana: number / 2 % 2 == 0,
+            kana: (number / 2).is_multiple_of(2),
             skip: classes(number / 4),
             ..Options::default()
         })),

@@ -172,12 +172,13 @@ impl Blocks {
     }
 }
 
+/// The options that pages of a block were folded by, and the page for each of their values.
+type PagesOfBlock = Vec<(Asked, HashMap<Values, u16>)>;
+
 /// The pages of tables that are built together.
 struct Pages<'a> {
     blocks: &'a Blocks,
-    /// By block, the options that pages of it were folded by, and the page for each of their
-    /// values.
-    known: HashMap<usize, Vec<(Asked, HashMap<Values, u16>)>>,
+    known: HashMap<usize, PagesOfBlock>,
     /// Page 0 changes nothing.
     entries: Vec<u32>,
     draft: Draft,

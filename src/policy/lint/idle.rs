@@ -69,7 +69,7 @@ impl Lint<'_> {
         // What a pattern or an open end spares nobody can say.
         let is_open = |phrase: &str| is_pattern(phrase) || phrase.contains('*');
         let phrases = list.words.written();
-        let mut phrases = phrases.map(|entry| &*entry.text);
+        let mut phrases = phrases.map(|entry| entry.text);
         if !phrases.any(|phrase| is_open(phrase) || holds(phrase)) {
             let what = format!(
                 "the list `{name}` spares nothing: no phrase of it holds what the lists beside it find"
