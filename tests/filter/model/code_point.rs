@@ -199,7 +199,7 @@ impl CodePoints {
 }
 
 /// The one character that Unicode says is the same.
-fn canonical(c: char) -> char {
+pub fn canonical(c: char) -> char {
     let same: Vec<char> = [c].into_iter().nfc().collect();
     match same[..] {
         [same] if c >= '\u{340}' => same,

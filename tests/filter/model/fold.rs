@@ -11,7 +11,7 @@ use super::character::{
     is_combining, is_invisible, is_latin, is_letter, is_mark, is_regional, is_word_letter, noise,
     sign_script,
 };
-use super::code_point::{CodePoints, Kind, Lookalike, is_nukta};
+use super::code_point::{CodePoints, Kind, Lookalike, canonical, is_nukta};
 
 /// One folded character.
 #[derive(Clone, Debug)]
@@ -358,8 +358,12 @@ pub fn turned(symbols: &[Symbol], ranges: &[[usize; 2]]) -> Vec<Symbol> {
 }
 
 fn effect(c: char, options: &Options) -> Effect {
+    if options.invisible && is_invisible(c) {
+        return Effect::Drop;
+    }
+    // Two marks that Unicode calls the same are.
+    let c = canonical(c);
     match c {
-        _ if options.invisible && is_invisible(c) => Effect::Drop,
         // Voiced marks of kana, and the second and third letter of a Hangul syllable.
         '\u{3099}' | '\u{309A}' => Effect::Join {
             mark: c,
