@@ -33,7 +33,7 @@ pub(super) fn is_yaml(text: &str) -> bool {
     begins && lines.skip(1).all(goes_on) && as_json(text).is_ok()
 }
 
-/// The JSON of the first document. Errors: it is no YAML, with line and column.
+/// The JSON of each document, one behind the other. Errors: it is no YAML, with line and column.
 pub(super) fn as_json(text: &str) -> Result<String, String> {
     let mut writing = Writing::default();
     for next in Parser::new_from_str(text) {
@@ -59,7 +59,6 @@ pub(super) fn as_json(text: &str) -> Result<String, String> {
             Event::MappingEnd => writing.close('}'),
             Event::Scalar(text, style, ..) => writing.scalar(&text, style == ScalarStyle::Plain),
             Event::Alias(_) => writing.scalar("null", true),
-            Event::DocumentEnd => break,
             _ => {}
         }
     }
@@ -150,6 +149,7 @@ mod tests {
         );
         check("w: |\n  a\n  b\n", "{\"w\"\n:\"a\\nb\\n\"\n\n}");
         check("- 138\n- ~\n", "[\"138\"\n,\"~\"\n]");
+        check("- a\n---\n- b\n", "[\"a\"\n]\n[\"b\"\n]");
     }
 
     #[test]
