@@ -47,7 +47,7 @@ pub fn rows(rounds: usize) -> Vec<Row> {
             reference: format!("bare tonic echo, {:.1} us", median(&echo_us)),
             measured: format!("{:.1} us", median(&forwarded_us)),
             ratios: cpu,
-            goal: "at most 3",
+            goal: "at most 2.5",
         },
         Row {
             what: "latency of a forwarded decision at 2,000 calls a second, p50",

@@ -149,9 +149,9 @@ fn scan(rounds: usize, count: usize, options: &Options) -> Row {
         ),
         ratios,
         goal: match (count, options.repeat) {
-            (100_000, _) => "at most 1.4",
-            (_, 0) => "at most 1.4, and 1 million a second",
-            _ => "at most 2, and 1 million a second",
+            (100_000, _) => "at most 1.1",
+            (_, 0) => "at most 1.25, and 1 million a second",
+            _ => "at most 1.6, and 1 million a second",
         },
     }
 }
