@@ -332,6 +332,14 @@ fn syllables(symbols: Vec<Symbol>) -> Vec<Symbol> {
             }
             symbol.to = symbols[at - 1].to;
             symbol.c = char::from_u32(code).expect("a syllable");
+            // A last letter that is no key of its own is part of the syllable before it.
+            let closed = symbols
+                .get(at)
+                .and_then(|last| Some((compose(symbol.c, last.c)?, last.to)));
+            if let Some((closed, to)) = closed {
+                (symbol.c, symbol.to) = (closed, to);
+                at += 1;
+            }
         }
         joined.push(symbol);
     }
