@@ -153,9 +153,10 @@ async fn serve(
     print_start(&engine, &listeners)?;
     invite_first(&engine.config, &operators, &listeners)?;
     engine.start(listeners, &stop, &failed, &tasks)?;
+    let mut stops = signals::Stops::listen();
     engine.ready.store(true, Ordering::Relaxed);
     let broken = tokio::select! {
-        () = signals::stop() => false,
+        () = stops.next() => false,
         () = failed.cancelled() => true,
     };
     engine.ready.store(false, Ordering::Relaxed);
@@ -169,11 +170,11 @@ async fn serve(
                 warn!("the grace period ended before every call did");
             }
         }
-        () = signals::stop() => warn!("told to stop again: calls in flight are cut off"),
+        () = stops.next() => warn!("told to stop again: calls in flight are cut off"),
     }
     tokio::select! {
         () = engine.outbox.close() => {}
-        () = signals::stop() => warn!("told to stop again: the outbox is left as it is"),
+        () = stops.next() => warn!("told to stop again: the outbox is left as it is"),
     }
     info!("stopped");
     Ok(if broken {

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
@@ -26,6 +26,10 @@ use crate::telemetry::{LogThrottle, PortMetrics};
 
 /// Connections that wait for one worker to take them.
 const WAITING_MAX: usize = 128;
+/// Descriptors of a port beyond its limit of connections: of those that must go for newcomers, until
+/// their worker sees it. On a busy machine that takes a while, and without an end to them a flood
+/// takes the descriptors that are kept for callbacks.
+const LEAVING_MAX: usize = 8;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A port, ready to be served.
@@ -60,18 +64,24 @@ impl Worker {
 }
 
 /// One of a worker's open connections; counted until it is dropped.
-struct Seat(Arc<AtomicUsize>);
+struct Seat {
+    open: Arc<AtomicUsize>,
+    _descriptor: OwnedSemaphorePermit,
+}
 
 impl Seat {
-    fn at(worker: &Worker) -> Seat {
+    fn at(worker: &Worker, descriptor: OwnedSemaphorePermit) -> Seat {
         worker.open.fetch_add(1, Ordering::Relaxed);
-        Seat(Arc::clone(&worker.open))
+        Seat {
+            open: Arc::clone(&worker.open),
+            _descriptor: descriptor,
+        }
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -104,6 +114,7 @@ impl Port {
         }
         let door = Door {
             port: self.name,
+            descriptors: Arc::new(Semaphore::new(self.limits.connections_max + LEAVING_MAX)),
             table: Arc::new(Table::new(self.limits, stack.metrics().clone())),
             metrics: stack.metrics().clone(),
             workers,
@@ -143,6 +154,8 @@ fn start_thread(name: String, work: Work) -> Result<(), String> {
 struct Door {
     port: &'static str,
     table: Arc<Table>,
+    /// One for each connection until its end, also where it has lost its place.
+    descriptors: Arc<Semaphore>,
     metrics: PortMetrics,
     workers: Vec<Worker>,
     /// A descriptor to give up when there is no other, so that a connection can be accepted and
@@ -165,8 +178,17 @@ impl Door {
         };
         let mut next = 0;
         loop {
+            let descriptors = Arc::clone(&self.descriptors);
+            let accepting = async {
+                let descriptor = descriptors.acquire_owned().await;
+                let descriptor = descriptor.expect("nobody closes the semaphore");
+                listener
+                    .accept()
+                    .await
+                    .map(|accepted| (accepted, descriptor))
+            };
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                accepted = accepting => accepted,
                 () = stop.cancelled() => return self.table.stop(),
             };
             next = self.fewest_behind(next);
@@ -205,7 +227,7 @@ impl Door {
     /// have it. `None`: it has no place and is closed.
     fn admit(
         &mut self,
-        (stream, address): (TcpStream, SocketAddr),
+        ((stream, address), descriptor): ((TcpStream, SocketAddr), OwnedSemaphorePermit),
         worker: usize,
     ) -> io::Result<Option<Accepted>> {
         if self.spare.is_none() {
@@ -224,7 +246,7 @@ impl Door {
             stream: stream.into_std()?,
             peer: Peer(address),
             admitted,
-            seat: Seat::at(&self.workers[worker]),
+            seat: Seat::at(&self.workers[worker], descriptor),
         }))
     }
 
