@@ -49,6 +49,8 @@ pub(super) enum Page {
     EndSessionsForm,
     Style,
     SetUpScript,
+    Script,
+    Switch,
 }
 
 /// One line of the table.
@@ -111,6 +113,8 @@ impl Page {
             Page::EndSessionsForm => (Method::POST, "/account/sessions/end", Account),
             Page::Style => (Method::GET, "/console/style.css", Enter),
             Page::SetUpScript => (Method::GET, "/console/setup.js", Enter),
+            Page::Script => (Method::GET, "/console/console.js", Enter),
+            Page::Switch => (Method::POST, "/console/switch", Enter),
         }
     }
 }

@@ -63,7 +63,9 @@ fn route(page: Page, method: Method) -> MethodRouter<Admin> {
         Page::RemoveTokenForm => on(method, console::remove_token),
         Page::EndSessionsForm => on(method, console::end_sessions),
         Page::Style => on(method, console::style),
-        Page::SetUpScript => on(method, console::script),
+        Page::SetUpScript => on(method, console::setup_script),
+        Page::Script => on(method, console::script),
+        Page::Switch => on(method, console::switch),
     }
 }
 

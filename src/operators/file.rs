@@ -254,6 +254,7 @@ fn read_session(row: &Row<'_>) -> rusqlite::Result<Option<Session>> {
         from: address.and_then(|address| address.parse::<IpAddr>().ok()),
         made_ms: count(row, "made_ms")?,
         seen_ms: Arc::new(AtomicU64::new(count(row, "seen_ms")?)),
+        proved_ms: Arc::new(AtomicU64::new(count(row, "made_ms")?)),
     }))
 }
 

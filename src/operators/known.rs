@@ -13,6 +13,8 @@ const HOUR_MS: u64 = 3600 * 1000;
 pub(super) const SESSION_IDLE_MS: u64 = 12 * HOUR_MS;
 /// And in any case.
 pub(super) const SESSION_MAX_MS: u64 = 7 * 24 * HOUR_MS;
+/// For so long nobody is asked for the password again.
+pub(super) const PROOF_MS: u64 = 10 * 60 * 1000;
 pub(super) const INVITATION_MS: u64 = HOUR_MS;
 const NAME_CHARS_MAX: usize = 64;
 
@@ -53,6 +55,8 @@ pub struct Session {
     pub made_ms: u64,
     /// When it was used last; looked at and set without the file.
     pub(super) seen_ms: Arc<AtomicU64>,
+    /// When the password was given last; after a restart that is the login.
+    pub(super) proved_ms: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug)]
@@ -143,6 +147,12 @@ impl Known {
                 secret: session.secret,
             },
         })
+    }
+
+    /// The session itself, which lives.
+    pub(super) fn session(&self, secret: &Digest, now_ms: u64) -> Option<&Session> {
+        let session = find(&self.sessions, secret, |session| &session.secret)?;
+        session.lives(now_ms).then_some(session)
     }
 
     /// Who shows a token. An operator's may never do more than the operator.

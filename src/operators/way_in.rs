@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::OperatorsError;
 use super::grant::Grant;
-use super::known::{Invitation, Known, Operator, Session, is_name};
+use super::known::{Invitation, Known, Operator, PROOF_MS, Session, is_name};
 use super::passwords::Hashed;
 use super::register::{OPERATORS_MAX, Operators, SESSIONS_MAX, room};
 use super::secret::Secret;
@@ -139,6 +139,7 @@ impl Operators {
             from,
             made_ms: now_ms,
             seen_ms: Arc::new(AtomicU64::new(now_ms)),
+            proved_ms: Arc::new(AtomicU64::new(now_ms)),
         });
         let is_own = |session: &Session| session.operator == operator;
         let own = known
@@ -180,6 +181,38 @@ impl Operators {
             this.begin_session(all, operator, from)
         })
         .await
+    }
+
+    /// Whether the password of a session was given within the last 10 minutes.
+    pub fn is_proved(&self, session: &Digest) -> bool {
+        let (known, now_ms) = (self.known.load(), self.clock.now_ms());
+        let session = known.session(session, now_ms);
+        let proved_ms = session.map(|session| session.proved_ms.load(Ordering::Relaxed));
+        proved_ms.is_some_and(|proved_ms| now_ms < proved_ms.saturating_add(PROOF_MS))
+    }
+
+    /// Takes the password of a session again.
+    ///
+    /// Errors: it is wrong; guessing it is as slow as at the login.
+    pub async fn prove(
+        &self,
+        session: &Digest,
+        password: String,
+        from: Option<IpAddr>,
+    ) -> Result<(), OperatorsError> {
+        let of_session = |known: &Known| known.session(session, self.clock.now_ms()).cloned();
+        let session = of_session(&self.known.load()).ok_or(OperatorsError::Wrong)?;
+        let operator = self.operator(session.operator);
+        let operator = operator.ok_or(OperatorsError::Wrong)?;
+        let network = Network::of(from.unwrap_or(IpAddr::from([0, 0, 0, 0])));
+        let one = self.throttle.wait(&operator.name, network).await?;
+        if !self.passwords.check(operator.password, password).await? {
+            return Err(OperatorsError::Wrong);
+        }
+        one.succeeded();
+        let now_ms = self.clock.now_ms();
+        session.proved_ms.store(now_ms, Ordering::Relaxed);
+        Ok(())
     }
 
     /// A login without what goes before and after it.

@@ -48,7 +48,7 @@ class Browser:
             "--no-sandbox",
             "--disable-gpu",
             "--disable-dev-shm-usage",
-            "--window-size=900,900",
+            "--window-size=1200,900",
             "--lang=en",
             f"--user-data-dir={profile}",
             *more,

@@ -318,8 +318,10 @@ fn the_table_of_the_operators_port_is_whole() {
     };
     assert_eq!(paths(Capability::Watch), OPEN_PAGES.into());
     let ways_in = [
+        "/console/console.js",
         "/console/setup.js",
         "/console/style.css",
+        "/console/switch",
         "/login",
         "/setup",
     ];

@@ -1,14 +1,17 @@
 //! One's own account: password, tokens, sessions.
 
 use std::str::FromStr;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use http::StatusCode;
 use maud::{Markup, html};
 use strum::VariantArray;
 
-use super::layout::{field, page, problem};
+use super::frame::{
+    Choice, Tone, badge, done, empty, field, heading, page, problem, section, select, table, tick,
+    time,
+};
 use super::visit::{Answer, Instead, Visit, end, go_to, told};
 use crate::admin::shown::Admin;
 use crate::audit::Act;
@@ -187,18 +190,28 @@ fn failed(admin: &Admin, visit: &Visit, error: &OperatorsError) -> Answer {
 fn show(admin: &Admin, visit: &Visit, told: Told<'_>) -> Answer {
     let (identity, operator, _) = visit.logged_in()?;
     let words = visit.words;
+    let rights = identity.grant.rights.to_string();
     let body = html! {
-        header {
-            h1 { (words.signed_in_as) " " bdi { (identity.name) } }
-            form method="post" action="/logout" { button { (words.log_out) } }
-        }
-        p { (words.role) ": " (identity.grant.role.name()) @if identity.grant.rights != Rights::default() { ", " (words.rights) ": " (identity.grant.rights) } }
+        (heading(html! { (words.signed_in_as) " " bdi { (identity.name) } }, html! {
+            (words.role) ": " (identity.grant.role.name())
+            @if !rights.is_empty() { " · " (words.rights) ": " (rights) }
+        }))
         (problem(told.problem.map(|(_, text)| text)))
-        @if let Some(done) = told.done { p .done role="status" { (done) } }
+        @if let Some(text) = told.done { (done(text)) }
         @if let Some(token) = &told.token {
-            p .done role="status" { (words.token_once) br; code #new-token { (token) } }
+            (done(html! { (words.token_once) br; code #new-token { (token) } }))
         }
-        h2 { (words.change_password) }
+        (tokens(admin, visit, identity, operator))
+        (sessions(admin, visit, operator))
+        (section(words.change_password, password(visit, identity)))
+    };
+    let status = told.problem.map_or(StatusCode::OK, |(status, _)| status);
+    Ok(page(status, visit, words.account, &body))
+}
+
+fn password(visit: &Visit, identity: &Identity) -> Markup {
+    let words = visit.words;
+    html! {
         form method="post" action="/account/password" {
             // For who keeps passwords: of whom this one is.
             input type="text" name="name" autocomplete="username" value=(identity.name) hidden;
@@ -207,53 +220,65 @@ fn show(admin: &Admin, visit: &Visit, told: Told<'_>) -> Answer {
             p .hint { (words.password_hint) }
             button { (words.change_password) }
         }
-        (tokens(admin, visit, identity, operator))
-        (sessions(admin, visit, operator))
-    };
-    let status = told.problem.map_or(StatusCode::OK, |(status, _)| status);
-    Ok(page(status, words, words.account, &body))
+    }
 }
 
 fn tokens(admin: &Admin, visit: &Visit, identity: &Identity, operator: u64) -> Markup {
     let words = visit.words;
     let own = admin.operators.tokens(Some(operator));
+    let rows = html! {
+        @for token in &own {
+            tr {
+                td { bdi { (token.name) } }
+                td { (token.grant.to_string()) }
+                td { (time(visit, token.expires_ms)) }
+                td {
+                    @match token.used_ms() {
+                        0 => (words.never),
+                        at_ms => (time(visit, at_ms)),
+                    }
+                }
+                td {
+                    form method="post" action="/account/tokens/remove" {
+                        input type="hidden" name="id" value=(token.id);
+                        button .danger { (words.remove) }
+                    }
+                }
+            }
+        }
+    };
+    let columns = [words.name, words.role, words.expires, words.used, ""];
+    section(
+        words.tokens,
+        html! {
+            @if own.is_empty() { (empty(words.no_tokens, words.no_tokens_hint)) }
+            @else { (table(words.tokens_hint, &columns, rows)) }
+            (new_token(visit, identity))
+        },
+    )
+}
+
+fn new_token(visit: &Visit, identity: &Identity) -> Markup {
+    let words = visit.words;
     let roles = Role::VARIANTS
         .iter()
         .filter(|role| **role <= identity.grant.role);
+    let roles: Vec<Choice<'_>> = roles.map(|role| (role.name(), role.name())).collect();
     let rights = [
         ("text", identity.grant.rights.text),
         ("audit", identity.grant.rights.audit),
     ];
     html! {
-        h2 { (words.tokens) }
-        @if own.is_empty() { p .hint { (words.no_tokens) } }
-        table {
-            @for token in &own {
-                tr {
-                    td { bdi { (token.name) } }
-                    td { (token.grant.to_string()) }
-                    td { (words.expires) " " (date(token.expires_ms)) }
-                    td { (words.used) " " (used(token.used_ms(), words.never)) }
-                    td {
-                        form method="post" action="/account/tokens/remove" {
-                            input type="hidden" name="id" value=(token.id);
-                            button { (words.remove) }
-                        }
-                    }
-                }
-            }
-        }
         form method="post" action="/account/tokens" {
-            (field(words.name, "token", "text", "off", ""))
-            label for="role" { (words.role) }
-            select #role name="role" {
-                @for role in roles { option value=(role.name()) { (role.name()) } }
+            div .row {
+                (field(words.name, "token", "text", "off", ""))
+                (select(words.role, "role", &roles, ""))
+                (field(words.days, "days", "number", "off", &TOKEN_DAYS.to_string()))
             }
             @for (right, _) in rights.iter().filter(|(_, held)| *held) {
-                label { input type="checkbox" name=(right) value="1"; " " (right) }
+                (tick(right, right, false))
             }
-            (field(words.days, "days", "number", "off", &TOKEN_DAYS.to_string()))
-            button { (words.make_token) }
+            div .acts { button { (words.make_token) } }
         }
     }
 }
@@ -262,31 +287,24 @@ fn sessions(admin: &Admin, visit: &Visit, operator: u64) -> Markup {
     let words = visit.words;
     let here = visit.cookie.as_deref();
     let own = admin.operators.sessions(operator);
-    html! {
-        h2 { (words.sessions) }
-        table {
-            @for session in &own {
-                tr {
-                    td { (words.from) " " (session.from.map(|ip| ip.to_string()).unwrap_or_default()) }
-                    td { (words.ago_now) " " (date(session.seen_ms())) }
-                    td { @if here.is_some_and(|here| session.is(here)) { (words.this_one) } }
+    let rows = html! {
+        @for session in &own {
+            tr {
+                td {
+                    (session.from.map(|ip| ip.to_string()).unwrap_or_default())
+                    @if here.is_some_and(|here| session.is(here)) { " " (badge(Tone::Info, words.this_one)) }
                 }
+                td { (time(visit, session.made_ms)) }
+                td { (time(visit, session.seen_ms())) }
             }
         }
-        form method="post" action="/account/sessions/end" { button { (words.end_others) } }
-    }
-}
-
-fn used(at_ms: u64, never: &str) -> String {
-    match at_ms {
-        0 => never.to_owned(),
-        at_ms => date(at_ms),
-    }
-}
-
-/// RFC 3339, to the second, in UTC.
-fn date(at_ms: u64) -> String {
-    // Beyond the year 9999 there is no such text.
-    let at = Duration::from_millis(at_ms.min(253_402_300_799_000));
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + at).to_string()
+    };
+    let columns = [words.from, words.begun, words.ago_now];
+    section(
+        words.sessions,
+        html! {
+            (table(words.sessions_hint, &columns, rows))
+            form method="post" action="/account/sessions/end" { button { (words.end_others) } }
+        },
+    )
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::{StatusCode, header};
 use maud::html;
 
-use super::layout::{field, page, problem};
+use super::frame::{field, page, problem};
 use super::visit::{Answer, Visit, go_to, told};
 use crate::admin::browser;
 use crate::admin::shown::Admin;
@@ -95,8 +95,8 @@ fn show(visit: &Visit, status: StatusCode, why: Option<&str>) -> Response {
         form method="post" action="/login" {
             (field(words.name, "name", "text", "username", visit.field("name")))
             (field(words.password, "password", "password", "current-password", ""))
-            button { (words.log_in) }
+            div .acts { button .primary { (words.log_in) } }
         }
     };
-    page(status, words, words.log_in, &body)
+    page(status, visit, words.log_in, &body)
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use maud::html;
 
-use super::layout::{field, page, problem};
+use super::frame::{field, page, problem};
 use super::visit::{Answer, Visit, end, told};
 use crate::admin::shown::Admin;
 use crate::audit::Act;
@@ -55,7 +55,7 @@ fn show(visit: &Visit, status: StatusCode, why: Option<&str>) -> Response {
     let words = visit.words;
     let body = html! {
         h1 { (words.set_up) }
-        p .hint { (words.set_up_hint) }
+        p .lead { (words.set_up_hint) }
         (problem(why))
         form method="post" action="/setup" {
             (field(words.code, "code", "text", "off", visit.field("code")))
@@ -63,9 +63,9 @@ fn show(visit: &Visit, status: StatusCode, why: Option<&str>) -> Response {
             (field(words.name, "name", "text", "username", visit.field("name")))
             (field(words.password, "password", "password", "new-password", ""))
             p .hint { (words.password_hint) }
-            button { (words.set_up) }
+            div .acts { button .primary { (words.set_up) } }
         }
         script src="/console/setup.js" {}
     };
-    page(status, words, words.set_up, &body)
+    page(status, visit, words.set_up, &body)
 }

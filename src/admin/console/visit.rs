@@ -1,17 +1,19 @@
-//! One request for a page: who asks, in which language, and what its form says.
+//! One request for a page: who asks, in which language, and what its address and its form say.
 
 use axum::body::to_bytes;
-use axum::extract::Request;
+use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
-use super::words::{Words, words_for};
+use super::language::{Both, Language};
+use super::taste::Taste;
+use super::words::{WORDS, Words};
 use crate::admin::acts::Asked;
 use crate::admin::browser;
 use crate::admin::shown::Admin;
 use crate::admin::who::Who;
 use crate::audit::{Act, Begun};
-use crate::operators::{By, Identity, OperatorsError, Secret};
+use crate::operators::{By, Capability, Identity, OperatorsError, Secret};
 use crate::policy::Digest;
 
 const FORM_BYTES_MAX: usize = 16 * 1024;
@@ -37,37 +39,95 @@ impl IntoResponse for Instead {
 pub(super) struct Visit {
     pub asked: Asked,
     pub words: &'static Words,
+    pub taste: Taste,
     /// The secret of the session that the browser has, good or not.
     pub cookie: Option<String>,
     /// The cookie goes over TLS alone.
     pub secure: bool,
+    /// The path of the page, and what stands behind `?`.
+    pub path: String,
+    pub query: Vec<(String, String)>,
+    /// It was sent by a form, and not asked for by its address alone.
+    pub is_form: bool,
+    /// Milliseconds since 1970, by the clock that ages are told by.
+    pub now_ms: u64,
+    /// The parts of the path that the table has in braces.
+    params: Vec<(String, String)>,
     form: Vec<(String, String)>,
 }
 
 impl Visit {
     /// Errors: the answer to a form that cannot be read.
     pub(super) async fn of(admin: &Admin, request: Request) -> Result<Visit, Instead> {
-        let (parts, body) = request.into_parts();
-        let words = words_for(&parts.headers);
+        let (mut parts, body) = request.into_parts();
+        let taste = Taste::of(&parts.headers);
+        let words = WORDS.of(taste.language);
         let unread = || Instead::from((StatusCode::BAD_REQUEST, words.bad_form).into_response());
         let Some(asked) = parts.extensions.get::<Asked>().cloned() else {
             return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response().into());
         };
         let body = to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| unread())?;
-        let form = url::form_urlencoded::parse(&body).into_owned().collect();
+        let params = RawPathParams::from_request_parts(&mut parts, &()).await;
+        let params = params.map_err(|_| unread())?;
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         Ok(Visit {
             asked,
             words,
+            taste,
             cookie: browser::session(&parts.headers, admin.tls).map(str::to_owned),
             secure: browser::is_secure(&parts.headers, admin.tls),
-            form,
+            path: parts.uri.path().to_owned(),
+            query: pairs(parts.uri.query().unwrap_or_default().as_bytes()),
+            is_form: !matches!(parts.method, http::Method::GET | http::Method::HEAD),
+            now_ms: admin.clock.now_ms(),
+            params: params.iter().map(owned).collect(),
+            form: pairs(&body),
         })
     }
 
-    /// What a field holds; empty when there is none.
+    /// What a field of the form holds; empty when there is none.
     pub(super) fn field(&self, name: &str) -> &str {
-        let field = self.form.iter().find(|(key, _)| key == name);
-        field.map_or("", |(_, value)| value)
+        named(&self.form, name)
+    }
+
+    /// What stands in the address behind `?`; empty when nothing does.
+    pub(super) fn asks(&self, name: &str) -> &str {
+        named(&self.query, name)
+    }
+
+    /// A part of the path: `param("name")` of `/lists/{name}`.
+    #[allow(dead_code, reason = "pages of one thing among many come one by one")]
+    pub(super) fn param(&self, name: &str) -> &str {
+        named(&self.params, name)
+    }
+
+    pub(super) fn language(&self) -> Language {
+        self.taste.language
+    }
+
+    /// The texts of a page in the language of the visit.
+    pub(super) fn say<'a, T>(&self, texts: &'a Both<T>) -> &'a T {
+        texts.of(self.taste.language)
+    }
+
+    /// Whether to offer something at all: what one may not press is not shown.
+    pub(super) fn may(&self, capability: Capability) -> bool {
+        self.asked.who.may(capability)
+    }
+
+    /// The address of this page with one thing asked for differently; an empty value leaves it
+    /// out.
+    pub(super) fn with(&self, name: &str, value: &str) -> String {
+        let kept = self.query.iter().filter(|(key, _)| key != name);
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(kept);
+        if !value.is_empty() {
+            query.append_pair(name, value);
+        }
+        match query.finish() {
+            none if none.is_empty() => self.path.clone(),
+            query => format!("{}?{query}", self.path),
+        }
     }
 
     /// Who is logged in, with the number of the operator and the digest of the session.
@@ -95,6 +155,15 @@ impl Visit {
     }
 }
 
+fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(encoded).into_owned().collect()
+}
+
+fn named<'a>(pairs: &'a [(String, String)], name: &str) -> &'a str {
+    let found = pairs.iter().find(|(key, _)| key == name);
+    found.map_or("", |(_, value)| value)
+}
+
 /// Records how an act ended, away from who answers others.
 pub(super) async fn end<T>(begun: Begun, ended: &Result<T, OperatorsError>) {
     let why = ended.as_ref().err().map(ToString::to_string);
@@ -107,7 +176,7 @@ pub(super) async fn end<T>(begun: Begun, ended: &Result<T, OperatorsError>) {
 }
 
 /// To another page.
-pub(super) fn go_to(path: &'static str) -> Response {
+pub(super) fn go_to(path: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, path)]).into_response()
 }
 

@@ -1,13 +1,12 @@
 //! What the pages say, in each language: one that lacks a text does not compile.
 
-use http::{HeaderMap, header};
+use super::language::Both;
 
-/// The texts of one language.
+/// The texts of one language: of the way in, and of one's own account.
 pub(super) struct Words {
-    /// As HTML names it.
-    pub language: &'static str,
     pub account: &'static str,
     pub ago_now: &'static str,
+    pub begun: &'static str,
     pub change_password: &'static str,
     pub code: &'static str,
     pub code_hint: &'static str,
@@ -16,12 +15,12 @@ pub(super) struct Words {
     pub expires: &'static str,
     pub from: &'static str,
     pub log_in: &'static str,
-    pub log_out: &'static str,
     pub make_token: &'static str,
     pub name: &'static str,
     pub never: &'static str,
     pub new_password: &'static str,
     pub no_tokens: &'static str,
+    pub no_tokens_hint: &'static str,
     pub old_password: &'static str,
     pub password: &'static str,
     pub password_changed: &'static str,
@@ -30,12 +29,14 @@ pub(super) struct Words {
     pub role: &'static str,
     pub rights: &'static str,
     pub sessions: &'static str,
+    pub sessions_hint: &'static str,
     pub set_up: &'static str,
     pub set_up_hint: &'static str,
     pub signed_in_as: &'static str,
     pub this_one: &'static str,
     pub token_once: &'static str,
     pub tokens: &'static str,
+    pub tokens_hint: &'static str,
     pub used: &'static str,
     /// What went wrong, where the text of the error itself is not for strangers.
     pub wrong: &'static str,
@@ -51,39 +52,46 @@ pub(super) struct Words {
     pub bad_form: &'static str,
 }
 
+pub(super) static WORDS: Both<Words> = Both {
+    english: ENGLISH,
+    chinese: CHINESE,
+};
+
 const ENGLISH: Words = Words {
-    language: "en",
     account: "Account",
-    ago_now: "seen",
+    ago_now: "Last seen",
+    begun: "Since",
     change_password: "Change password",
     code: "Code",
     code_hint: "What stands behind # in the link.",
     days: "Days until it expires",
     end_others: "Log out everywhere else",
-    expires: "expires",
-    from: "from",
+    expires: "Expires",
+    from: "From",
     log_in: "Log in",
-    log_out: "Log out",
     make_token: "Make a token",
     name: "Name",
     never: "never",
     new_password: "New password",
     no_tokens: "No tokens.",
+    no_tokens_hint: "A token lets a program in with your role, or with less.",
     old_password: "Present password",
     password: "Password",
     password_changed: "The password is changed; all other sessions have ended.",
     password_hint: "At least 10 characters.",
     remove: "Remove",
     role: "Role",
-    rights: "rights",
+    rights: "Rights",
     sessions: "Sessions",
+    sessions_hint: "Browsers that are logged in as you",
     set_up: "Set up your account",
     set_up_hint: "The link is good once, within an hour. `callgate operators invite` prints another.",
     signed_in_as: "Logged in as",
-    this_one: "this one",
+    this_one: "this browser",
     token_once: "This token is shown this once:",
     tokens: "Tokens",
-    used: "used",
+    tokens_hint: "Programs that come in with your role, or with less",
+    used: "Used last",
     wrong: "This is not the password of this name, or there is no such name.",
     invitation: "This link is used, or older than an hour. `callgate operators invite` prints another.",
     other_name: "This link is for somebody of another name.",
@@ -98,23 +106,23 @@ const ENGLISH: Words = Words {
 };
 
 const CHINESE: Words = Words {
-    language: "zh",
     account: "账户",
     ago_now: "最近使用",
+    begun: "登录时间",
     change_password: "修改密码",
     code: "邀请码",
     code_hint: "链接中 # 之后的内容。",
     days: "有效天数",
     end_others: "退出所有其他会话",
-    expires: "到期",
+    expires: "到期时间",
     from: "来自",
     log_in: "登录",
-    log_out: "退出",
     make_token: "新建令牌",
     name: "名称",
     never: "从未",
     new_password: "新密码",
     no_tokens: "没有令牌。",
+    no_tokens_hint: "程序可以用令牌以您的角色（或更小的权限）访问。",
     old_password: "当前密码",
     password: "密码",
     password_changed: "密码已修改，其他会话均已结束。",
@@ -123,12 +131,14 @@ const CHINESE: Words = Words {
     role: "角色",
     rights: "权限",
     sessions: "会话",
+    sessions_hint: "以您的身份登录的浏览器",
     set_up: "设置账户",
     set_up_hint: "链接一小时内有效，只能使用一次。用 `callgate operators invite` 可以生成新的链接。",
     signed_in_as: "当前用户",
     this_one: "当前会话",
     token_once: "令牌只显示这一次：",
     tokens: "令牌",
+    tokens_hint: "以您的角色（或更小的权限）访问的程序",
     used: "最近使用",
     wrong: "名称不存在，或密码不正确。",
     invitation: "链接已被使用，或已超过一小时。用 `callgate operators invite` 可以生成新的链接。",
@@ -142,47 +152,3 @@ const CHINESE: Words = Words {
     ours: "无法保存，因此没有任何更改。原因见日志。",
     bad_form: "无法读取此表单。",
 };
-
-/// The first language of the browser's that there is, by its own order.
-pub(super) fn words_for(headers: &HeaderMap) -> &'static Words {
-    let wanted = headers.get(header::ACCEPT_LANGUAGE);
-    let wanted = wanted.and_then(|value| value.to_str().ok()).unwrap_or("");
-    let weighted = wanted.split(',').filter_map(|one| {
-        let (language, rest) = one.split_once(';').unwrap_or((one, ""));
-        let weight: f32 = match rest.trim().strip_prefix("q=") {
-            Some(weight) => weight.parse().ok()?,
-            None => 1.0,
-        };
-        let language = language.trim().to_lowercase();
-        let words = match language.split('-').next()? {
-            "en" => &ENGLISH,
-            "zh" => &CHINESE,
-            _ => return None,
-        };
-        (weight > 0.0).then_some((weight, words))
-    });
-    // Of equals the first.
-    let best = weighted.reduce(|best, one| if one.0 > best.0 { one } else { best });
-    best.map_or(&ENGLISH, |(_, words)| words)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_browsers_first_language_counts() {
-        let check = |wanted: &'static str, language: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::ACCEPT_LANGUAGE, wanted.parse().unwrap());
-            assert_eq!(words_for(&headers).language, language, "{wanted}");
-        };
-        check("zh-CN,zh;q=0.9,en;q=0.8", "zh");
-        check("en-US,en;q=0.9,zh;q=0.8", "en");
-        check("de, zh-Hant;q=0.5, en;q=0.3", "zh");
-        check("zh;q=0, en;q=0.1", "en");
-        check("de", "en");
-        check("", "en");
-        check(";;q=,zh", "zh");
-    }
-}

@@ -1,0 +1,33 @@
+//! What pages are made of.
+//!
+//! Owns: the frame around every page, and the parts that pages have in common.
+//! Leaves alone: what a page shows, and its words.
+//!
+//! Order, downward: `confirm`, `diff`, `charts`, `page`, `forms`, `parts`, `chips`, `figures`,
+//! `navigation`, `texts`.
+
+// The parts are here before all of the pages that are made of them.
+#![allow(dead_code, unused_imports)]
+
+mod charts;
+mod chips;
+mod confirm;
+mod diff;
+mod figures;
+mod forms;
+mod navigation;
+mod page;
+mod parts;
+mod texts;
+
+pub(super) use charts::{Chart, Mark, Series, bars, chart, sparkline};
+pub(super) use chips::{CHARS_MAX, hostile, marked};
+pub(super) use confirm::{Confirm, Confirmed, plan};
+pub(super) use diff::diff;
+pub(super) use figures::{ago, bytes, exact, number, share, time};
+pub(super) use forms::{Choice, area, field, filters, optional, select, tick};
+pub(super) use page::{missing, page};
+pub(in crate::admin) use page::{script, setup_script, style};
+pub(super) use parts::{
+    Tone, badge, done, empty, heading, link, notice, pager, problem, section, table, warning,
+};

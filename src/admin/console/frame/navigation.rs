@@ -1,0 +1,78 @@
+//! Which pages there are to go to: a closed list, one line for each.
+
+use super::super::language::{Both, both};
+use crate::operators::Capability;
+
+/// One page in the navigation.
+pub(super) struct Place {
+    pub path: &'static str,
+    /// Whoever may not see it does not see that it is there.
+    pub capability: Capability,
+    pub name: Both<&'static str>,
+}
+
+/// What stands together in the navigation.
+pub(super) struct Group {
+    pub name: Both<&'static str>,
+    pub places: &'static [Place],
+}
+
+const fn place(
+    path: &'static str,
+    capability: Capability,
+    english: &'static str,
+    chinese: &'static str,
+) -> Place {
+    Place {
+        path,
+        capability,
+        name: both(english, chinese),
+    }
+}
+
+pub(super) static NAVIGATION: [Group; 4] = [
+    Group {
+        name: both("Messages", "消息"),
+        places: &[],
+    },
+    Group {
+        name: both("Policy", "策略"),
+        places: &[],
+    },
+    Group {
+        name: both("Connections", "连接"),
+        places: &[],
+    },
+    Group {
+        name: both("People", "人员"),
+        places: &[place("/account", Capability::Account, "Account", "账户")],
+    },
+];
+
+/// The place that a path belongs to: the longest that it begins with.
+pub(super) fn place_of(path: &str) -> Option<&'static Place> {
+    let places = NAVIGATION.iter().flat_map(|group| group.places);
+    let holds = |place: &&Place| match path.strip_prefix(place.path) {
+        Some("") => true,
+        Some(rest) => place.path != "/" && rest.starts_with('/'),
+        None => false,
+    };
+    places.filter(holds).max_by_key(|place| place.path.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_below_another_belongs_to_it() {
+        let check = |path: &str, expected: Option<&str>| {
+            assert_eq!(place_of(path).map(|place| place.path), expected, "{path}");
+        };
+        check("/", None);
+        check("/account", Some("/account"));
+        check("/account/password", Some("/account"));
+        check("/accounts", None);
+        check("/login", None);
+    }
+}
