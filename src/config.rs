@@ -16,6 +16,7 @@ use crate::settings::{
 };
 use crate::telemetry::{LogFormat, LogSettings, UsageLimits};
 use crate::tls::ServingFiles;
+use crate::versions;
 
 mod read;
 mod routes;
@@ -42,6 +43,9 @@ pub struct Config {
     pub data: PathBuf,
     pub outbox: outbox::Config,
     pub audit: audit::Settings,
+    pub versions: versions::Settings,
+    /// Policy files with errors fail a start, whatever was in force before.
+    pub strict_start: bool,
     pub shutdown_grace: Duration,
     /// What our own calls are known by.
     pub installation: String,

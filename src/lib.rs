@@ -16,6 +16,7 @@
 //! | [`telemetry`] | every metric and the log setup |
 //! | [`tls`] | certificates, keys and authorities in files |
 //! | [`audit`] | what was done here, by whom, in a chain that shows what is missing |
+//! | [`versions`] | every policy that was in force, with its files |
 //! | [`outbox`] | where accepted events wait until every endpoint has them |
 //! | [`rooms`] | rooms that are kept for a chat server |
 //! | `watch` | a thread that looks at files now and then |
@@ -77,4 +78,5 @@ pub mod server;
 pub mod settings;
 pub mod telemetry;
 pub mod tls;
+pub mod versions;
 mod watch;

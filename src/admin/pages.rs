@@ -74,12 +74,33 @@ async fn ready(State(admin): State<Admin>) -> Response {
     if !admin.ready.load(Ordering::Relaxed) {
         return not_ready("shutting down or starting");
     }
-    match admin.outbox.refusal() {
-        None => "ready\n".into_response(),
-        Some(why) => {
-            format!("ready\nbefore hooks: ready\nafter hooks: refused, {why}\n").into_response()
-        }
+    let mut text = match admin.outbox.refusal() {
+        None => "ready\n".to_owned(),
+        Some(why) => format!("ready\nbefore hooks: ready\nafter hooks: refused, {why}\n"),
+    };
+    if let Some(policy) = not_as_on_disk(&admin) {
+        text.push_str(&policy);
     }
+    text.into_response()
+}
+
+/// What the policy files say is not what decides.
+fn not_as_on_disk(admin: &Admin) -> Option<String> {
+    let held = admin.policies.held().len();
+    let rejected = admin.policies.rejected()?;
+    let version = &admin.policies.current().version;
+    let problems = rejected.problems.len();
+    Some(match (admin.policies.is_restored(), held) {
+        (true, _) => format!(
+            "policy: its files have {problems} problem(s), {version} from before the start is in force\n"
+        ),
+        (false, 0) => {
+            format!("policy: its files have {problems} problem(s), {version} stays in force\n")
+        }
+        (false, lists) => format!(
+            "policy: {lists} list(s) keep their last good content, the rest is in force as {version}\n"
+        ),
+    })
 }
 
 /// Ready for after hooks too.

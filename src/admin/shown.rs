@@ -17,6 +17,7 @@ use crate::rooms::Rooms;
 use crate::server::Hosts;
 use crate::settings::Problem;
 use crate::telemetry::{Metrics, UsageLimits};
+use crate::versions::Keeper;
 
 /// All that the operators' port shows.
 #[derive(Clone)]
@@ -40,6 +41,8 @@ pub struct Admin {
     /// Where acts are recorded before they are done.
     pub audit: Arc<Audit>,
     pub operators: Arc<Operators>,
+    /// The policies that were in force.
+    pub versions: Arc<Keeper>,
     /// The port has TLS of its own.
     pub tls: bool,
     /// Who may see more than probes and metrics.

@@ -30,6 +30,7 @@ struct Status {
     endpoints: Vec<EndpointJson>,
     outbox: OutboxStatus,
     audit: AuditStatus,
+    versions: VersionsStatus,
     /// Every port and endpoint with files for TLS.
     tls: Vec<CertificateJson>,
 }
@@ -42,8 +43,29 @@ struct PolicyStatus {
     warnings: Vec<Problem>,
     /// The edit that is on disk and not in force, if there is one.
     rejected: Option<RejectedStatus>,
+    /// Word lists whose last good content is in force, not what is on disk.
+    held: Vec<HeldStatus>,
+    /// The files have had errors since before the start, and the last good version is in force.
+    restored: bool,
     /// Keys of included files that something overrides.
     overrides: Vec<Override>,
+}
+
+#[derive(Serialize)]
+struct HeldStatus {
+    file: String,
+    why: String,
+}
+
+/// The policies that were in force.
+#[derive(Serialize)]
+struct VersionsStatus {
+    kept: usize,
+    bytes: u64,
+    /// `null` before the first one is on disk.
+    newest: Option<u64>,
+    /// Why the one in force is not kept yet; `null` when it is.
+    error: Option<String>,
 }
 
 /// engine.yaml on disk says something else than what runs.
@@ -168,6 +190,7 @@ pub(super) async fn json(admin: &Admin) -> String {
             head: admin.audit.head().map(|head| head.to_string()),
             error: admin.audit.error(),
         },
+        versions: versions(admin),
         tls: admin.certificates.json(),
     };
     // Plain maps and strings: serialising them cannot fail.
@@ -189,7 +212,27 @@ fn policy(admin: &Admin) -> PolicyStatus {
             at_ms: rejected.at_ms,
             problems: rejected.problems,
         }),
+        held: admin
+            .policies
+            .held()
+            .into_iter()
+            .map(|held| HeldStatus {
+                file: held.file,
+                why: held.why,
+            })
+            .collect(),
+        restored: admin.policies.is_restored(),
         overrides: admin.policies.current().overrides().to_vec(),
+    }
+}
+
+fn versions(admin: &Admin) -> VersionsStatus {
+    let state = admin.versions.state();
+    VersionsStatus {
+        kept: state.versions,
+        bytes: state.bytes,
+        newest: state.newest,
+        error: state.error,
     }
 }
 

@@ -6,7 +6,6 @@ use std::future::Future;
 use std::net::TcpListener;
 use std::num::NonZero;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -42,6 +41,7 @@ use crate::server::{
 use crate::settings::Problem;
 use crate::telemetry::{CallerLines, Metrics};
 use crate::tls;
+use crate::versions::{InForce, Keeper};
 use crate::watch::Watch;
 
 /// Everything that runs, ready to be stopped in order.
@@ -65,6 +65,7 @@ pub(super) struct Engine {
     /// What of engine.yaml works and is dangerous.
     pub warnings: Arc<Vec<Problem>>,
     audit: Arc<Audit>,
+    versions: Arc<Keeper>,
     bodies: Arc<BodyBudget>,
     /// How many connections the ports have descriptors for: http, grpc, admin.
     connections: [usize; 3],
@@ -185,6 +186,7 @@ impl Engine {
             token,
             operators,
             audit: Arc::new(Audit::open(config.audit.clone(), metrics.clone())),
+            versions: Arc::new(Keeper::new(config.versions.clone(), metrics.clone())),
             warnings: Arc::default(),
             callers,
             bodies,
@@ -223,15 +225,28 @@ impl Engine {
     fn record_policies(&self) -> anyhow::Result<()> {
         let edits = self.audit.follow_policies();
         let edits = edits.context("the thread that records edits could not be started")?;
-        self.policies.follow_files(move |files, version| {
+        self.policies.follow_files(move |in_force| {
+            let InForce { number, hash, .. } = in_force;
             edits.tell(Edited {
-                folder: PathBuf::from(&files.root),
-                version: version.to_string(),
-                hash: version.hash.to_string(),
-                files: files.files.clone(),
+                folder: in_force.root.clone(),
+                version: format!("{number}-{hash}"),
+                hash: hash.to_string(),
+                files: in_force.files.clone(),
             });
         });
         Ok(())
+    }
+
+    /// Has each policy that comes into force kept with its files.
+    pub(super) fn keep_versions(&self) -> anyhow::Result<Arc<Keeper>> {
+        let keeper = self.versions.clone();
+        keeper
+            .start()
+            .context("the thread that keeps versions could not be started")?;
+        let keep = keeper.clone();
+        self.policies
+            .follow_files(move |in_force| keep.keep(in_force.clone()));
+        Ok(keeper)
     }
 
     /// Reads certificates again when they change.
@@ -386,6 +401,7 @@ impl Engine {
             hosts: Arc::new(Hosts::new(&self.config.admin.hosts)),
             certificates: self.certificates.clone(),
             audit: self.audit.clone(),
+            versions: self.versions.clone(),
             operators: self.operators.clone(),
             tls: self.config.admin.tls.is_some(),
             access: Access {

@@ -5,7 +5,7 @@
 //!
 //! Order, downward: `serve`, `status`, `send`, `check`, `explain`, `fuzz`, `import`, `outbox`, `audit`,
 //! `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `client`, `reach`,
-//! `token`, `audited`, `engine_file`, `at_rest`, `start_text`, `signals`, `files`, `output`, `exit`.
+//! `token`, `audited`, `kept`, `engine_file`, `at_rest`, `start_text`, `signals`, `files`, `output`, `exit`.
 
 mod at_rest;
 mod audit;
@@ -23,6 +23,7 @@ mod files;
 mod fuzz;
 mod hash_token;
 mod import;
+mod kept;
 mod operators;
 mod outbox;
 mod output;

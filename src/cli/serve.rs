@@ -16,6 +16,7 @@ use super::engine::{Engine, Entry, Listeners};
 use super::engine_file::{differs_from, load_config, open_tls};
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
+use super::kept;
 use super::output;
 use super::signals;
 use super::start_text::{start_json, start_text};
@@ -35,9 +36,14 @@ use crate::settings::{Problem, Severity};
 use crate::telemetry::{self, LogFormat, Losses, Metrics};
 
 #[derive(Debug, Default, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Fail when the policy files have errors, also where the last good version could be in force
+    /// instead; as `versions.strict_start` in engine.yaml.
+    #[arg(long)]
+    strict: bool,
+}
 
-pub(super) fn run(files: &Files, _: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     at_rest::make_private();
     let env: Vec<_> = std::env::vars().collect();
     let mut config = match load_config(&files.policies, &env) {
@@ -62,7 +68,7 @@ pub(super) fn run(files: &Files, _: Args) -> anyhow::Result<ExitCode> {
     let logs = telemetry::start_logs(&config.log, metrics.log_losses());
     let _logs = logs.map_err(anyhow::Error::msg)?;
     let is_json = config.log.format == LogFormat::Json;
-    match start(files, config, env, metrics) {
+    match start(files, config, env, metrics, args.strict) {
         // Who reads JSON reads nothing else.
         Err(error) if is_json => {
             error!("{error:#}");
@@ -77,6 +83,7 @@ fn start(
     config: Config,
     env: Vec<(String, String)>,
     metrics: Arc<Metrics>,
+    strict: bool,
 ) -> anyhow::Result<ExitCode> {
     let open_ports = config.open_ports();
     let context = CompileContext {
@@ -88,7 +95,9 @@ fn start(
         open_ports,
         plain_ports: config.plain_ports(),
     };
-    let policies = match Policies::start(&files.policies, context, Arc::clone(&metrics)) {
+    let from = kept::start_of(&config, &files.policies, strict);
+    let policies = Policies::start(&files.policies, context, Arc::clone(&metrics), from);
+    let policies = match policies {
         Ok(policies) => Arc::new(policies),
         Err(bad) if config.log.format == LogFormat::Json => return Ok(refuse_as_json(&bad.0)),
         Err(bad) => return Ok(refuse(&bad.0)),
@@ -147,6 +156,7 @@ async fn serve(
         },
     );
     engine.warnings = Arc::new(warnings);
+    let keeper = engine.keep_versions()?;
     let watch = (engine.watch()?, engine.watch_certificates()?);
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -176,6 +186,7 @@ async fn serve(
         () = engine.outbox.close() => {}
         () = stops.next() => warn!("told to stop again: the outbox is left as it is"),
     }
+    keeper.end();
     info!("stopped");
     Ok(if broken {
         ExitCode::from(EXIT_NO_SERVER)

@@ -60,6 +60,20 @@ fn page(status: &Value) -> String {
         policy["number"],
         text(&policy["hash"]),
     );
+    if policy["restored"] == true {
+        page.push_str(
+            "RESTORED  the policy files have had errors since before the start; this is the last good version\n",
+        );
+    }
+    for held in items(&policy["held"]) {
+        let (file, why) = (text(&held["file"]), text(&held["why"]));
+        page.push_str(&format!(
+            "HELD LIST  {file} keeps its last good content: {why}\n"
+        ));
+    }
+    if let Some(error) = status["versions"]["error"].as_str() {
+        page.push_str(&format!("NOT KEPT  {}\n", plain(error)));
+    }
     for problem in items(&policy["rejected"]["problems"]).filter(|one| one["severity"] == "error") {
         page.push_str(&format!("REJECTED EDIT  {}\n", problem_line(problem)));
     }

@@ -13,6 +13,7 @@ use crate::audit;
 use crate::outbox;
 use crate::settings::{Field, Item, Section, suggest};
 use crate::telemetry::{CallerLimits, LogFormat, LogSettings};
+use crate::versions;
 
 const IN_FLIGHT_MAX: u32 = 1_000_000;
 /// Bodies are held in memory, so there is an end to what can be asked for.
@@ -23,6 +24,7 @@ const LEAST_BODIES: usize = 1 << 20;
 
 pub(super) fn read(root: &Section<'_>, paths: &Paths) -> Config {
     let data = path(&root.field("data"));
+    let (versions, strict_start) = read_versions(&root.field("versions"), &data);
     let config = Config {
         grpc: read_grpc(&root.field("grpc")),
         http: read_http(&root.field("http"), paths),
@@ -33,6 +35,8 @@ pub(super) fn read(root: &Section<'_>, paths: &Paths) -> Config {
         connections: read_connections(&root.field("connections")),
         outbox: read_outbox(&root.field("outbox"), &data),
         audit: read_audit(&root.field("audit"), &data),
+        versions,
+        strict_start,
         data,
         shutdown_grace: root.field("shutdown_grace").duration(),
         installation: read_installation(&root.field("installation")),
@@ -261,6 +265,23 @@ fn read_audit(field: &Field<'_>, data: &Path) -> audit::Settings {
     }
     section.finish();
     settings
+}
+
+/// What is kept of the policies in force, and whether one of them may be taken at a start.
+fn read_versions(field: &Field<'_>, data: &Path) -> (versions::Settings, bool) {
+    let section = field.section();
+    let bytes_max = section.field("bytes_max");
+    let settings = versions::Settings {
+        folder: data.join("versions"),
+        versions_max: section.field("versions_max").size(COUNT_MAX),
+        bytes_max: bytes_max.bytes(),
+    };
+    if settings.bytes_max < LEAST_BODIES as u64 {
+        bytes_max.error("no room for the lists of a policy", "use 1MiB or more");
+    }
+    let strict_start = section.field("strict_start").flag();
+    section.finish();
+    (settings, strict_start)
 }
 
 /// More lines a second than this are no limit.

@@ -10,14 +10,14 @@ use super::endpoint::Endpoint;
 use super::lists::{self, Entries, line_of};
 use super::overrides::Override;
 use super::review;
-use super::secrets;
+use super::secrets::{self, Outside};
 use super::snapshot::{HookRules, ListRules, Snapshot, Version};
 use super::sources::{self, CALLBACK_URL, CompileContext, FileSet, POLICY_FILE, Sources};
 use super::spec::{self, AskWhom, HookSpec, ListDoes, ListSpec, Named, Spec, unknown};
 use super::texts::TextRules;
 use crate::event::Moment;
 use crate::filter::{self, Entry, EntryId, Filter, Role};
-use crate::settings::{At, Problem, Problems, Section};
+use crate::settings::{At, Problem, Problems, Section, Severity};
 
 /// A compiled policy and everything there is to say about it.
 #[derive(Debug)]
@@ -25,33 +25,76 @@ pub struct Compiled {
     /// `None` exactly if a problem is an error.
     pub snapshot: Option<Snapshot>,
     pub problems: Vec<Problem>,
-    /// Files outside of the policy that it depends on.
-    pub outside: Vec<String>,
+    /// Files that it depends on and that are none of its own settings: secrets, certificates.
+    pub outside: Vec<Outside>,
+    /// The files of word lists, by path relative to the directory.
+    pub lists: Vec<String>,
+    /// Those of them that have errors, when nothing else has any.
+    pub bad_lists: Vec<String>,
     /// What was compiled; `None` when policy.yaml cannot be read.
     pub(super) spec: Option<Spec>,
 }
 
 impl Compiled {
+    fn nothing() -> Compiled {
+        Compiled {
+            snapshot: None,
+            problems: Vec::new(),
+            outside: Vec::new(),
+            lists: Vec::new(),
+            bad_lists: Vec::new(),
+            spec: None,
+        }
+    }
+
     /// A policy whose files cannot be read.
     pub fn unreadable(problem: Problem) -> Compiled {
         Compiled {
-            snapshot: None,
             problems: vec![problem],
-            outside: Vec::new(),
-            spec: None,
+            ..Compiled::nothing()
         }
+    }
+
+    /// Finds the lists that are to blame for every error, if lists alone are.
+    fn blame_lists(&mut self, files: &FileSet) {
+        let Some(spec) = &self.spec else { return };
+        let named: Vec<_> = spec
+            .lists
+            .iter()
+            .filter_map(|list| list.file.as_ref())
+            .map(|file| (sources::inside(&file.name).to_owned(), &file.at.place))
+            .collect();
+        let is_error = |problem: &&Problem| problem.severity == Severity::Error;
+        let mut bad = Vec::new();
+        for problem in self.problems.iter().filter(is_error) {
+            let blamed = named.iter().find(|(path, place)| {
+                let stands_there = || {
+                    // A file that is missing is told where it is named.
+                    *problem.file == *place.file
+                        && (problem.line, problem.column) == (place.line, place.column)
+                        && !files.files.contains_key(path)
+                };
+                problem.file == *files.shown(path) || stands_there()
+            });
+            match blamed {
+                Some((path, _)) => bad.push(path.clone()),
+                None => {
+                    bad.clear();
+                    break;
+                }
+            }
+        }
+        bad.sort();
+        bad.dedup();
+        self.lists = named.into_iter().map(|(path, _)| path).collect();
+        self.bad_lists = bad;
     }
 }
 
 /// Reads, checks and compiles the files of a policy. Reports every problem at once.
 pub fn compile(files: &FileSet, context: &CompileContext, number: u64) -> Compiled {
     let problems = Problems::default();
-    let mut compiled = Compiled {
-        snapshot: None,
-        problems: Vec::new(),
-        outside: Vec::new(),
-        spec: None,
-    };
+    let mut compiled = Compiled::nothing();
     if let Some(Sources {
         settings,
         overrides,
@@ -78,6 +121,7 @@ pub fn compile(files: &FileSet, context: &CompileContext, number: u64) -> Compil
         compiled.spec = Some(spec);
     }
     compiled.problems = problems.into_sorted();
+    compiled.blame_lists(files);
     compiled
 }
 

@@ -55,6 +55,7 @@ pub use lists::{Entries, read_list};
 pub use openim_config::{Converted, convert_file};
 pub use overrides::Override;
 pub use screen::Found;
+pub use secrets::Outside;
 pub use snapshot::{HookRules, ListRules, Snapshot, Version};
 pub use sources::{CompileContext, DEFAULTS, FileSet, SecretCheck, TlsCheck};
 pub use spec::LOCAL_NAME;

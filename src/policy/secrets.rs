@@ -5,6 +5,14 @@ use super::sources::{CompileContext, FileSet};
 use super::spec::Spec;
 use crate::settings::Problems;
 
+/// A file that a policy depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outside {
+    pub path: String,
+    /// Who can read it can sign, call or be called in somebody's name.
+    pub secret: bool,
+}
+
 /// Makes the paths of both relative to the policy directory, and reports those that cannot be
 /// used. Returns the files that are outside of the policy, so that their edits are noticed.
 pub(super) fn settle(
@@ -12,14 +20,20 @@ pub(super) fn settle(
     files: &FileSet,
     context: &CompileContext,
     problems: &Problems,
-) -> Vec<String> {
+) -> Vec<Outside> {
     let mut outside = settle_callers(spec, files, context, problems);
     for endpoint in &mut spec.endpoints {
         let tls = &mut endpoint.endpoint.tls;
-        let client = tls.client.iter_mut().flat_map(|(cert, key)| [cert, key]);
-        for path in tls.ca.iter_mut().chain(client) {
+        let client = tls
+            .client
+            .iter_mut()
+            .flat_map(|(cert, key)| [(cert, false), (key, true)]);
+        for (path, secret) in tls.ca.iter_mut().map(|path| (path, false)).chain(client) {
             *path = files.beside(path);
-            outside.push(path.clone());
+            outside.push(Outside {
+                path: path.clone(),
+                secret,
+            });
         }
         if let Some(check) = context.check_tls {
             for why in check(tls) {
@@ -34,7 +48,10 @@ pub(super) fn settle(
             SecretSource::Env(name) => format!("set `{name}` where callgate runs"),
             SecretSource::File(path) => {
                 *path = files.beside(path);
-                outside.push(path.clone());
+                outside.push(Outside {
+                    path: path.clone(),
+                    secret: true,
+                });
                 "a path is relative to the policy directory, or begins with `/`".to_owned()
             }
         };
@@ -54,7 +71,7 @@ fn settle_callers(
     files: &FileSet,
     context: &CompileContext,
     problems: &Problems,
-) -> Vec<String> {
+) -> Vec<Outside> {
     let mut outside = Vec::new();
     for caller in &mut spec.callers {
         let (tokens, paths) = (&mut caller.caller.tokens, &mut caller.caller.paths);
@@ -62,7 +79,10 @@ fn settle_callers(
             for source in &mut secrets.sources {
                 if let SecretSource::File(path) = source {
                     *path = files.beside(path);
-                    outside.push(path.clone());
+                    outside.push(Outside {
+                        path: path.clone(),
+                        secret: true,
+                    });
                 }
                 if let Some(check) = context.check_token
                     && let Err(why) = check(source)

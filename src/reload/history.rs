@@ -17,6 +17,17 @@ pub struct Rejected {
     pub problems: Vec<Problem>,
 }
 
+/// The file of a word list that is not in force as it is on disk; its last good content is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// By its path in the policy directory.
+    pub file: String,
+    /// In one clause.
+    pub why: String,
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
+}
+
 /// A version that is or was in force.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -40,20 +51,28 @@ pub(super) struct History {
     pub loaded: VecDeque<Loaded>,
     /// The edit that is on disk and not in force.
     pub rejected: Option<Rejected>,
+    /// Lists whose edit is not in force, while everything else may be.
+    pub held: Vec<Held>,
+    /// The start took the version that was in force last, because the files had errors.
+    pub restored: bool,
     /// Findings about the version in force.
     pub warnings: Vec<Problem>,
     pub engine: Option<EngineEdit>,
 }
 
 impl History {
-    pub(super) fn took(&mut self, version: Version, warnings: Vec<Problem>) {
+    /// Returns when that was.
+    pub(super) fn took(&mut self, version: Version, warnings: Vec<Problem>) -> u64 {
         let at_ms = now_ms();
         self.loaded.push_back(Loaded { version, at_ms });
         if self.loaded.len() > VERSIONS_KEPT {
             self.loaded.pop_front();
         }
         self.rejected = None;
+        self.held.clear();
+        self.restored = false;
         self.warnings = warnings;
+        at_ms
     }
 
     pub(super) fn engine_edited(&mut self, problems: Vec<Problem>) {
@@ -61,9 +80,10 @@ impl History {
         self.engine = Some(EngineEdit { at_ms, problems });
     }
 
-    pub(super) fn refused(&mut self, problems: Vec<Problem>) {
+    pub(super) fn refused(&mut self, problems: Vec<Problem>, held: Vec<Held>) {
         let at_ms = now_ms();
         self.rejected = Some(Rejected { at_ms, problems });
+        self.held = held;
     }
 }
 

@@ -5,18 +5,22 @@
 //! Leaves alone: what the files mean (`policy`).
 //!
 //! A reader takes the current snapshot without a lock and keeps it for one whole message. An
-//! edit comes into force whole or not at all; a bad one changes nothing but a metric, a log line
-//! and the status.
+//! edit comes into force whole or not at all, but for word lists: one that has errors keeps its
+//! last good content, and holds up nothing else. A bad edit changes nothing but a metric, a log
+//! line and the status.
 //!
-//! Order, downward: `watch`, `policies`, `aside`, `history`, `files`.
+//! Order, downward: `watch`, `policies`, `start`, `attempt`, `aside`, `history`, `files`.
 
 mod aside;
+mod attempt;
 mod files;
 mod history;
 mod policies;
+mod start;
 mod watch;
 
 pub use files::read_files;
-pub use history::{EngineEdit, Loaded, Rejected};
-pub use policies::{BadPolicy, Policies, Reloaded};
+pub use history::{EngineEdit, Held, Loaded, Rejected};
+pub use policies::{Policies, Reloaded};
+pub use start::{BadPolicy, Start};
 pub use watch::watch;

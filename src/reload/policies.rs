@@ -10,20 +10,18 @@ use arc_swap::ArcSwap;
 use tracing::{error, info, warn};
 
 use super::aside::aside;
+use super::attempt::{Attempt, attempt};
 use super::files::{Fingerprint, START_ONLY, read_files};
-use super::history::{EngineEdit, History, Loaded, Rejected};
-use crate::policy::{self, CompileContext, FileSet, Snapshot, Version};
+use super::history::{EngineEdit, Held, History, Loaded, Rejected};
+use super::start::{BadPolicy, Start, Started, start};
+use crate::policy::{CompileContext, FileSet, Outside, Snapshot, Version};
 use crate::settings::{Problem, Severity};
 use crate::telemetry::Metrics;
+use crate::versions::{InForce, Origin};
 
 /// How often files that are being edited are read again before they are taken as they are.
 const READ_TRIES: usize = 5;
 const READ_PAUSE: Duration = Duration::from_millis(50);
-
-/// Why callgate cannot start: every problem of the policy files.
-#[derive(Debug, thiserror::Error)]
-#[error("the policy has {} error(s)", .0.iter().filter(|problem| problem.severity == Severity::Error).count())]
-pub struct BadPolicy(pub Vec<Problem>);
 
 /// What one look at the files led to.
 #[derive(Debug)]
@@ -43,8 +41,8 @@ pub struct Policies {
     history: Mutex<History>,
     /// Held while files are read and compiled, so that two reloads never race, and while the
     /// followers are told.
-    followers: Mutex<Followers>,
-    /// Files outside of the directory that the policy on disk depends on.
+    loading: Mutex<Loading>,
+    /// Files that the policy on disk depends on and that are none of its settings.
     outside: Mutex<Vec<PathBuf>>,
     engine: OnceLock<EngineCheck>,
     /// Snapshots that are not in force any more. A message may still be decided by one of them, and
@@ -63,15 +61,24 @@ impl fmt::Debug for EngineCheck {
 
 type Follower = Box<dyn Fn(&Snapshot) + Send>;
 
-type FilesFollower = Box<dyn Fn(&FileSet, &Version) + Send>;
+type FilesFollower = Box<dyn Fn(&InForce) + Send>;
 
-/// What must happen whenever another policy comes into force; and who is told of its files.
-#[derive(Default)]
-struct Followers(Vec<Follower>, Option<FilesFollower>);
+/// What a reload goes on from, and who must be told of one.
+struct Loading {
+    /// The files in force.
+    files: FileSet,
+    outside: Vec<Outside>,
+    /// The number of the version that comes next.
+    next: u64,
+    /// What must happen whenever another policy comes into force.
+    followers: Vec<Follower>,
+    /// Who is told of its files.
+    files_followers: Vec<FilesFollower>,
+}
 
-impl fmt::Debug for Followers {
+impl fmt::Debug for Loading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Followers({})", self.0.len())
+        write!(f, "Loading({} followers)", self.followers.len())
     }
 }
 
@@ -83,26 +90,52 @@ impl Policies {
         directory: &Path,
         context: CompileContext,
         metrics: Arc<Metrics>,
+        from: Start,
     ) -> Result<Policies, BadPolicy> {
-        let files = read_files(directory).map_err(|problem| BadPolicy(vec![*problem]))?;
-        let compiled = policy::compile(&files, &context, 1);
-        let Some(snapshot) = compiled.snapshot else {
-            return Err(BadPolicy(compiled.problems));
-        };
-        metrics.reloaded("loaded", snapshot.version.number, false);
+        let Started {
+            snapshot,
+            files,
+            outside,
+            next,
+            problems,
+            rejected,
+            held,
+            restored,
+        } = start(directory, &context, from)?;
+        let version = snapshot.version.clone();
         let mut history = History::default();
-        history.took(snapshot.version.clone(), compiled.problems);
-        Ok(Policies {
+        history.took(version.clone(), problems);
+        let policies = Policies {
             current: ArcSwap::from_pointee(snapshot),
             directory: directory.to_owned(),
             context,
             metrics,
             history: Mutex::new(history),
-            followers: Mutex::default(),
-            outside: Mutex::new(paths(compiled.outside)),
+            loading: Mutex::new(Loading {
+                files,
+                outside: outside.clone(),
+                next,
+                followers: Vec::new(),
+                files_followers: Vec::new(),
+            }),
+            outside: Mutex::new(paths(outside)),
             engine: OnceLock::new(),
             retired: Mutex::default(),
-        })
+        };
+        policies.history().restored = restored;
+        match rejected.is_empty() {
+            true => policies.metrics.reloaded("loaded", version.number, false),
+            false if restored => {
+                error!(
+                    in_force = %version,
+                    problems = rejected.len(),
+                    "the policy files have errors: started with the last good version, which was in force before; mend them and they take over at once"
+                );
+                policies.refuse(&version, rejected, held);
+            }
+            false => policies.hold(&version, rejected, held),
+        }
+        Ok(policies)
     }
 
     /// The snapshot in force. Take it once for a message and use it for the whole of it.
@@ -110,52 +143,72 @@ impl Policies {
         self.current.load_full()
     }
 
+    /// Where its files are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Tells `follower` of the policy in force, now and whenever another one comes into force,
     /// whoever asked for it. It must not reload.
     pub fn follow(&self, follower: impl Fn(&Snapshot) + Send + 'static) {
-        let mut followers = self.lock_followers();
+        let mut loading = self.lock_loading();
         follower(&self.current());
-        followers.0.push(Box::new(follower));
+        loading.followers.push(Box::new(follower));
     }
 
     /// Tells `follower` of the files of the policy in force, now and whenever another one comes into
     /// force. It must neither reload nor wait for anything.
-    pub fn follow_files(&self, follower: impl Fn(&FileSet, &Version) + Send + 'static) {
-        let mut followers = self.lock_followers();
-        let version = &self.current().version;
-        // Files that were edited since are looked at soon.
-        if let Ok(files) = self.read_whole()
-            && policy::content_hash(&files, &self.context) == version.hash
-        {
-            follower(&files, version);
-        }
-        followers.1 = Some(Box::new(follower));
+    pub fn follow_files(&self, follower: impl Fn(&InForce) + Send + 'static) {
+        let mut loading = self.lock_loading();
+        let (version, at_ms) = match self.history().loaded.back() {
+            Some(loaded) => (loaded.version.clone(), loaded.at_ms),
+            None => (self.current().version.clone(), 0),
+        };
+        follower(&in_force(&loading, &version, at_ms, None));
+        loading.files_followers.push(Box::new(follower));
     }
 
     /// Looks at the files now. Blocks while it reads and compiles: not for an async task.
     pub fn reload(&self) -> Reloaded {
-        let followers = self.lock_followers();
+        self.reload_for(None)
+    }
+
+    /// The same for somebody whose name and reason are to stand beside a version that comes of it.
+    pub fn reload_for(&self, origin: Option<Origin>) -> Reloaded {
+        let mut loading = self.lock_loading();
         self.free_retired();
         let current = self.current();
-        let files = match self.read_whole() {
+        let version = &current.version;
+        let disk = match self.read_whole() {
             Ok(files) => files,
-            Err(problem) => return self.reject(&current.version, vec![*problem]),
+            Err(problem) => return self.reject(version, vec![*problem]),
         };
-        // Compiling is what costs; a tree that says the same needs none of it.
-        if policy::content_hash(&files, &self.context) == current.version.hash {
-            return self.unchanged(&current.version);
+        let number = loading.next;
+        let base = &loading.files;
+        let tried = aside(|| attempt(disk, Some(base), Vec::new(), &self.context, number, version));
+        if let Some(outside) = &tried.outside {
+            *self.lock_outside() = paths(outside.clone());
         }
-        let number = current.version.number + 1;
-        let compiled = aside(|| policy::compile(&files, &self.context, number));
-        *self.lock_outside() = paths(compiled.outside);
-        match compiled.snapshot {
-            Some(snapshot) => {
-                if let Some(follower) = &followers.1 {
-                    follower(&files, &snapshot.version);
+        match tried.attempt {
+            Attempt::Same { held } if held.is_empty() => self.unchanged(version),
+            Attempt::Same { held } => self.reject_held(version, held),
+            Attempt::Bad(problems) => self.reject(version, problems),
+            Attempt::Good {
+                files,
+                snapshot,
+                problems,
+                held,
+            } => {
+                loading.next = number + 1;
+                loading.files = files;
+                loading.outside = tried.outside.unwrap_or_default();
+                let taken = self.take(*snapshot, problems, &loading, origin);
+                if !held.is_empty() {
+                    let (rejected, held) = parts(held);
+                    self.hold(&taken.version, rejected, held);
                 }
-                self.take(snapshot, compiled.problems, &followers)
+                taken
             }
-            None => self.reject(&current.version, compiled.problems),
         }
     }
 
@@ -167,6 +220,17 @@ impl Policies {
     /// The edit that was refused and is still on disk.
     pub fn rejected(&self) -> Option<Rejected> {
         self.history().rejected.clone()
+    }
+
+    /// Lists whose last good content is in force, not what is on disk.
+    pub fn held(&self) -> Vec<Held> {
+        self.history().held.clone()
+    }
+
+    /// Whether the last good version from before the start is in force, because no files without
+    /// errors have been there since.
+    pub fn is_restored(&self) -> bool {
+        self.history().restored
     }
 
     /// Findings about the policy in force that do not keep it from working.
@@ -250,16 +314,27 @@ impl Policies {
         }
     }
 
-    fn take(&self, snapshot: Snapshot, problems: Vec<Problem>, followers: &Followers) -> Reloaded {
+    fn take(
+        &self,
+        snapshot: Snapshot,
+        problems: Vec<Problem>,
+        loading: &Loading,
+        origin: Option<Origin>,
+    ) -> Reloaded {
         let version = snapshot.version.clone();
-        self.history().took(version.clone(), problems.clone());
+        let at_ms = self.history().took(version.clone(), problems.clone());
         let snapshot = Arc::new(snapshot);
         let before = self.current.swap(Arc::clone(&snapshot));
         self.lock_retired().push(before);
-        for follower in &followers.0 {
+        for follower in &loading.followers {
             follower(&snapshot);
         }
+        let in_force = in_force(loading, &version, at_ms, origin);
+        for follower in &loading.files_followers {
+            follower(&in_force);
+        }
         self.metrics.reloaded("loaded", version.number, false);
+        self.metrics.policy_held(false, 0);
         info!(version = %version, warnings = problems.len(), "policies reloaded");
         for problem in &problems {
             warn!("{problem}");
@@ -272,11 +347,16 @@ impl Policies {
     }
 
     fn unchanged(&self, version: &Version) -> Reloaded {
-        let recovered = self.history().rejected.take().is_some();
+        let mut history = self.history();
+        let recovered = history.rejected.take().is_some();
+        history.held.clear();
+        history.restored = false;
+        drop(history);
         if recovered {
             info!(version = %version, "policy files are back to what is in force");
         }
         self.metrics.reloaded("unchanged", version.number, false);
+        self.metrics.policy_held(false, 0);
         Reloaded {
             version: version.clone(),
             changed: false,
@@ -285,12 +365,47 @@ impl Policies {
     }
 
     fn reject(&self, version: &Version, problems: Vec<Problem>) -> Reloaded {
-        self.metrics.reloaded("rejected", version.number, true);
         error!(
             in_force = %version,
             problems = problems.len(),
             "policy edit rejected, the last good policy stays in force"
         );
+        self.refuse(version, problems.clone(), Vec::new());
+        Reloaded {
+            version: version.clone(),
+            changed: false,
+            problems,
+        }
+    }
+
+    /// Nothing but lists was edited, and none of them can be taken.
+    fn reject_held(&self, version: &Version, held: Vec<Held>) -> Reloaded {
+        let (problems, held) = parts(held);
+        self.hold(version, problems.clone(), held);
+        Reloaded {
+            version: version.clone(),
+            changed: false,
+            problems,
+        }
+    }
+
+    /// Says which lists are not in force as they are on disk.
+    fn hold(&self, version: &Version, problems: Vec<Problem>, held: Vec<Held>) {
+        for one in &held {
+            error!(
+                in_force = %version,
+                file = one.file,
+                why = one.why,
+                "policy edit rejected in part, the last good content of this list stays in force"
+            );
+        }
+        self.refuse(version, problems, held);
+    }
+
+    /// Something on disk is not in force.
+    fn refuse(&self, version: &Version, problems: Vec<Problem>, held: Vec<Held>) {
+        self.metrics.reloaded("rejected", version.number, true);
+        self.metrics.policy_held(self.is_restored(), held.len());
         for problem in &problems {
             match problem.severity {
                 Severity::Error => error!("{problem}"),
@@ -298,12 +413,7 @@ impl Policies {
                 Severity::Note => info!("{problem}"),
             }
         }
-        self.history().refused(problems.clone());
-        Reloaded {
-            version: version.clone(),
-            changed: false,
-            problems,
-        }
+        self.history().refused(problems, held);
     }
 
     fn history(&self) -> MutexGuard<'_, History> {
@@ -318,15 +428,35 @@ impl Policies {
         self.outside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_followers(&self) -> MutexGuard<'_, Followers> {
-        self.followers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn lock_loading(&self) -> MutexGuard<'_, Loading> {
+        self.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn paths(files: Vec<String>) -> Vec<PathBuf> {
-    files.into_iter().map(PathBuf::from).collect()
+fn paths(files: Vec<Outside>) -> Vec<PathBuf> {
+    let paths = files.into_iter().map(|file| PathBuf::from(file.path));
+    paths.collect()
+}
+
+/// What is wrong in all of them, and what is shown of each.
+fn parts(held: Vec<Held>) -> (Vec<Problem>, Vec<Held>) {
+    let problems = held.iter().flat_map(|one| one.problems.clone()).collect();
+    (problems, held)
+}
+
+fn in_force(loading: &Loading, version: &Version, at_ms: u64, origin: Option<Origin>) -> InForce {
+    let outside = loading.outside.iter();
+    InForce {
+        number: version.number,
+        hash: Arc::clone(&version.hash),
+        at_ms,
+        root: PathBuf::from(&loading.files.root),
+        files: loading.files.files.clone(),
+        outside: outside
+            .map(|outside| (outside.path.clone(), outside.secret))
+            .collect(),
+        origin,
+    }
 }
 
 #[cfg(test)]
@@ -352,7 +482,8 @@ mod tests {
             ..CompileContext::default()
         };
         let metrics = Arc::new(Metrics::new());
-        let policies = Policies::start(directory.path(), context, metrics).unwrap();
+        let policies =
+            Policies::start(directory.path(), context, metrics, Start::default()).unwrap();
         (directory, policies)
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What a module may import of ours. Changing a line is a change of the design.
-const MAY_IMPORT: [(&str, &[&str]); 25] = [
+const MAY_IMPORT: [(&str, &[&str]); 26] = [
     ("event", &[]),
     ("clock", &[]),
     ("decision", &["event"]),
@@ -22,6 +22,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
     ("telemetry", &["event", "decision"]),
     ("tls", &["settings", "watch"]),
     ("audit", &["telemetry"]),
+    ("versions", &["audit", "telemetry"]),
     ("outbox", &["event"]),
     ("rooms", &[]),
     ("in_flight", &[]),
@@ -42,7 +43,10 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "tls",
         ],
     ),
-    ("reload", &["settings", "policy", "telemetry", "watch"]),
+    (
+        "reload",
+        &["settings", "policy", "telemetry", "versions", "watch"],
+    ),
     (
         "hook",
         &[
@@ -110,11 +114,20 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "server",
             "telemetry",
             "tls",
+            "versions",
         ],
     ),
     (
         "config",
-        &["audit", "event", "settings", "outbox", "telemetry", "tls"],
+        &[
+            "audit",
+            "event",
+            "settings",
+            "outbox",
+            "telemetry",
+            "tls",
+            "versions",
+        ],
     ),
 ];
 

@@ -59,5 +59,6 @@ mod tls_commands;
 mod tls_endpoints;
 mod tls_ports;
 mod unread;
+mod versions;
 mod word_tools;
 mod wukongim;

@@ -91,7 +91,12 @@ fn world(policy: &str, business: Fake) -> World {
     std::fs::write(directory.path().join("policy.yaml"), policy).unwrap();
     let metrics = Arc::new(Metrics::new());
     let surroundings = CompileContext::default();
-    let policies = Policies::start(directory.path(), surroundings, Arc::clone(&metrics));
+    let policies = Policies::start(
+        directory.path(),
+        surroundings,
+        Arc::clone(&metrics),
+        crate::reload::Start::default(),
+    );
     let policies = policies.unwrap_or_else(|bad| panic!("{:#?}", bad.0));
     let rooms = Arc::new(Rooms::open(&directory.path().join("rooms.db")).unwrap());
     let business = Arc::new(business);

@@ -4,7 +4,7 @@
 //! longer names is forgotten.
 //!
 //! Order, downward: `registry`, `callers`, `before`, `after`, `outbox`, `endpoints`, `policy`, `stage`,
-//! `process`, `ports`, `tls`, `audit`, `series`.
+//! `process`, `ports`, `tls`, `audit`, `versions`, `series`.
 
 mod after;
 mod audit;
@@ -19,6 +19,7 @@ mod registry;
 mod series;
 mod stage;
 mod tls;
+mod versions;
 
 pub use outbox::{OutboxGauges, OutboxTotals};
 pub use ports::PortMetrics;

@@ -29,6 +29,8 @@ pub(super) struct PolicyMetrics {
     reloads: Series<ResultLabel, Counter>,
     version: Gauge<i64, AtomicI64>,
     rejected: Gauge<i64, AtomicI64>,
+    restored: Gauge<i64, AtomicI64>,
+    held_lists: Gauge<i64, AtomicI64>,
 }
 
 impl PolicyMetrics {
@@ -56,8 +58,18 @@ impl PolicyMetrics {
         );
         registry.register(
             "policy_rejected",
-            "1 while the files on disk have errors and an older policy is in force",
+            "1 while something on disk has errors and is not in force",
             metrics.rejected.clone(),
+        );
+        registry.register(
+            "policy_restored",
+            "1 while the last good policy from before the start is in force",
+            metrics.restored.clone(),
+        );
+        registry.register(
+            "policy_held_lists",
+            "Files of word lists whose last good content is in force, not what is on disk",
+            metrics.held_lists.clone(),
         );
         metrics
     }
@@ -78,6 +90,12 @@ impl PolicyMetrics {
         self.reloads.of(&ResultLabel { result }).inc();
         self.version.set(version as i64);
         self.rejected.set(i64::from(rejected));
+    }
+
+    pub(super) fn held(&self, restored: bool, lists: usize) {
+        self.restored.set(i64::from(restored));
+        self.held_lists
+            .set(i64::try_from(lists).unwrap_or(i64::MAX));
     }
 
     pub(super) fn keep_lists(&self, keep: &dyn Fn(&str) -> bool) {

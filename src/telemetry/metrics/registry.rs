@@ -20,6 +20,7 @@ use super::ports::{PortMetrics, PortsMetrics};
 use super::process::ProcessMetrics;
 use super::stage::{Stage, StageMetrics};
 use super::tls::TlsMetrics;
+use super::versions::VersionMetrics;
 use crate::decision::{Decision, ListAction, SkipReason};
 use crate::event::Hook;
 
@@ -31,6 +32,7 @@ pub struct Metrics {
     pub unknown_commands: UnknownCommands,
     pub callers: CallerMetrics,
     pub audit: AuditMetrics,
+    pub versions: VersionMetrics,
     before: BeforeMetrics,
     endpoints: EndpointMetrics,
     policy: PolicyMetrics,
@@ -56,6 +58,7 @@ impl Metrics {
             unknown_commands: UnknownCommands::default(),
             callers: CallerMetrics::register(&mut registry),
             audit: AuditMetrics::register(&mut registry),
+            versions: VersionMetrics::register(&mut registry),
             before: BeforeMetrics::register(&mut registry),
             endpoints: EndpointMetrics::register(&mut registry),
             policy: PolicyMetrics::register(&mut registry),
@@ -87,6 +90,12 @@ impl Metrics {
     /// Records the matches of a message; left out when another call of the same message did.
     pub fn matched(&self, list: &Arc<str>, action: ListAction) {
         self.policy.matched(list, action);
+    }
+
+    /// Sets whether the policy in force is one from before the start, because of files with errors,
+    /// and how many lists keep their last good content.
+    pub fn policy_held(&self, restored: bool, lists: usize) {
+        self.policy.held(restored, lists);
     }
 
     /// Records an edit of the policy files. `version` is what is in force now.

@@ -1,0 +1,114 @@
+//! What the files on disk lead to, where the lists among them that cannot be taken keep their last
+//! good content.
+
+use std::collections::BTreeSet;
+
+use super::history::Held;
+use crate::policy::{self, CompileContext, Compiled, FileSet, Outside, Snapshot, Version};
+use crate::settings::{Problem, Severity};
+
+/// What became of it.
+#[derive(Debug)]
+pub(super) struct Tried {
+    pub attempt: Attempt,
+    /// What the policy on disk depends on; `None` where it was not compiled.
+    pub outside: Option<Vec<Outside>>,
+}
+
+#[derive(Debug)]
+pub(super) enum Attempt {
+    /// What can be taken of it is in force.
+    Same {
+        held: Vec<Held>,
+    },
+    Good {
+        /// What it was compiled from.
+        files: FileSet,
+        snapshot: Box<Snapshot>,
+        problems: Vec<Problem>,
+        held: Vec<Held>,
+    },
+    Bad(Vec<Problem>),
+}
+
+/// Compiles what is on disk. `base` are the files in force: a list that has errors is taken from
+/// there, if nothing but lists has any. `held` were taken from there already.
+pub(super) fn attempt(
+    disk: FileSet,
+    base: Option<&FileSet>,
+    mut held: Vec<Held>,
+    context: &CompileContext,
+    number: u64,
+    current: &Version,
+) -> Tried {
+    // Compiling is what costs; a tree that says the same needs none of it.
+    let is_same = |files: &FileSet| policy::content_hash(files, context) == current.hash;
+    if is_same(&disk) {
+        return Tried {
+            attempt: Attempt::Same { held },
+            outside: None,
+        };
+    }
+    let compiled = policy::compile(&disk, context, number);
+    let outside = Some(compiled.outside.clone());
+    if let Some(snapshot) = compiled.snapshot {
+        let attempt = Attempt::Good {
+            files: disk,
+            snapshot: Box::new(snapshot),
+            problems: compiled.problems,
+            held,
+        };
+        return Tried { attempt, outside };
+    }
+    let Some((files, more)) = base.and_then(|base| instead(&disk, base, &compiled)) else {
+        let attempt = Attempt::Bad(compiled.problems);
+        return Tried { attempt, outside };
+    };
+    held.extend(more);
+    if is_same(&files) {
+        return Tried {
+            attempt: Attempt::Same { held },
+            outside,
+        };
+    }
+    let mended = policy::compile(&files, context, number);
+    let attempt = match mended.snapshot {
+        Some(snapshot) => Attempt::Good {
+            files,
+            snapshot: Box::new(snapshot),
+            problems: mended.problems,
+            held,
+        },
+        None => Attempt::Bad(compiled.problems),
+    };
+    Tried { attempt, outside }
+}
+
+/// The files with the last good content of every list that has errors; `None` where that mends
+/// nothing.
+fn instead(disk: &FileSet, base: &FileSet, compiled: &Compiled) -> Option<(FileSet, Vec<Held>)> {
+    if compiled.bad_lists.is_empty() {
+        return None;
+    }
+    let mut files = disk.clone();
+    let mut held = Vec::new();
+    let bad: BTreeSet<&String> = compiled.bad_lists.iter().collect();
+    for path in bad {
+        let good = base.files.get(path)?;
+        let is_missing = files.files.insert(path.clone(), good.clone()).is_none();
+        let problems = compiled.problems.iter().filter(|problem| {
+            let is_error = problem.severity == Severity::Error;
+            is_error
+                && (problem.file.ends_with(path.as_str()) || problem.what.contains(path.as_str()))
+        });
+        held.push(Held {
+            file: path.clone(),
+            why: match is_missing {
+                true => "it is not there".to_owned(),
+                false => "it has errors".to_owned(),
+            },
+            problems: problems.cloned().collect(),
+        });
+    }
+    Some((files, held))
+}
