@@ -12,6 +12,7 @@
 //! | [`dialect`] | an IM server's form to events and decisions, and back |
 //! | [`filter`] | text in, matches out: a library |
 //! | [`policy`] | files' content to a snapshot, a snapshot to decisions |
+//! | [`editor`] | a word list as somebody edits it: lines meant and lines left alone |
 //! | [`import`] | foreign configuration and word lists to ours |
 //! | [`telemetry`] | every metric and the log setup |
 //! | [`tls`] | certificates, keys and authorities in files |
@@ -33,7 +34,7 @@
 //! | [`cli`] | one file per command |
 //!
 //! A module imports only from rows above it; `tests/it/layers.rs` holds the exact table.
-//! `event`, `decision`, `settings`, `dialect`, `filter`, `policy` and `import` compute: no IO, no
+//! `event`, `decision`, `settings`, `dialect`, `filter`, `policy`, `editor` and `import` compute: no IO, no
 //! clock.
 //!
 //! # What is always true
@@ -63,6 +64,7 @@ pub mod config;
 pub mod decision;
 pub mod delivery;
 pub mod dialect;
+pub mod editor;
 pub mod event;
 pub mod filter;
 pub mod hook;

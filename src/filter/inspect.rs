@@ -82,7 +82,7 @@ impl Filter {
 }
 
 /// The entry without a `*` at either end, and at which ends there was one.
-fn without_stars(text: &str) -> (&str, [bool; 2]) {
+pub(super) fn without_stars(text: &str) -> (&str, [bool; 2]) {
     let text = text.trim();
     let left = text.strip_prefix('*');
     let bare = left.unwrap_or(text);
@@ -109,7 +109,7 @@ pub struct FoldedList {
 
 /// What must not stand beside an end of a form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Side {
+pub(super) struct Side {
     letter: bool,
     digit: bool,
 }
@@ -130,14 +130,9 @@ impl FoldedList {
         let ends = [folded.chars().next(), folded.chars().next_back()];
         self.symbols.extend(folded.chars().map(u32::from));
         self.bounds.push(self.symbols.len());
-        let side = |end: Option<char>, open: bool| match end {
-            Some(c) if !open => barred_beside(c, whole_word),
-            _ => Side::default(),
-        };
-        self.sides
-            .push([side(ends[0], open[0]), side(ends[1], open[1])]);
-        let of_other_script = bare.chars().any(is_greek_or_cyrillic);
-        self.as_written.push(of_other_script.then(|| bare.into()));
+        let side = |end: usize| side_of(ends[end], open[end], whole_word);
+        self.sides.push([side(0), side(1)]);
+        self.as_written.push(as_it_is_written(bare));
     }
 
     fn push_alone(&mut self, written: &str) {
@@ -257,6 +252,20 @@ impl Side {
     fn allows_all_that(self, other: Side) -> bool {
         (!self.letter || other.letter) && (!self.digit || other.digit)
     }
+}
+
+/// What must not stand beside an end of an entry.
+pub(super) fn side_of(end: Option<char>, open: bool, whole_word: WholeWord) -> Side {
+    match end {
+        Some(c) if !open => barred_beside(c, whole_word),
+        _ => Side::default(),
+    }
+}
+
+/// An entry that is read in two ways, which its folded form does not tell apart.
+pub(super) fn as_it_is_written(bare: &str) -> Option<Box<str>> {
+    let of_other_script = bare.chars().any(is_greek_or_cyrillic);
+    of_other_script.then(|| bare.into())
 }
 
 fn barred_beside(end: char, whole_word: WholeWord) -> Side {

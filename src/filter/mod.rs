@@ -10,7 +10,7 @@
 //! phrase covers is spared, and the leftmost and longest are reported with their place in the
 //! original (`result`). Every step is linear in the text.
 //!
-//! Order, downward: `inspect`, `inside`, `compiled`, `find`, `group`, `entries`, `search`, `result`, `text`,
+//! Order, downward: `identity`, `inspect`, `inside`, `compiled`, `find`, `group`, `entries`, `search`, `result`, `text`,
 //! `list`, `entry_table`, `options`, `budget`.
 
 mod budget;
@@ -19,6 +19,7 @@ mod entries;
 mod entry_table;
 mod find;
 mod group;
+mod identity;
 mod inside;
 mod inspect;
 mod list;
@@ -30,6 +31,7 @@ mod text;
 pub use self::budget::{Budget, REGEX_STEPS_MAX, STEPS_MAX, STEPS_PER_BYTE, Spent};
 pub use self::compiled::{ENTRIES_MAX, Filter, ListSet, Scratch};
 pub use self::entry_table::{Entry, EntryRef, EntryTable};
+pub use self::identity::{Identities, Identity};
 pub use self::inside::Index;
 pub use self::inspect::{FoldedList, Inside};
 pub use self::list::{

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::list_line::ListLine;
 use super::spec::{ListLimits, OwnSettings, read_own};
 use crate::decision::ListAction;
 use crate::filter::{EntryRef, EntryTable, Options};
@@ -111,15 +112,10 @@ impl Reading<'_> {
                 return self.fault(line, column, "this is not UTF-8", "save the file as UTF-8");
             }
         };
-        if text.is_empty() || text.starts_with('#') {
+        let ListLine::Entry(read) = ListLine::read(text) else {
             return;
-        }
-        let (entry, columns) = text.split_once('\t').unwrap_or((text, ""));
-        let entry = unescape(entry.trim_end());
-        let (tags, own) = match columns.find('{') {
-            Some(brace) => columns.split_at(brace),
-            None => (columns, ""),
         };
+        let (entry, tags, own) = (read.text(), read.tags(), read.own());
         let chars = entry.chars().count();
         if chars > self.limits.entry_chars_max {
             let hint = format!(
@@ -197,14 +193,14 @@ impl Reading<'_> {
         }
     }
 
-    fn tags(&self, written: &str) -> Arc<[String]> {
-        let written = written.split(',').map(str::trim);
-        let mut written = written.filter(|tag| !tag.is_empty()).peekable();
+    fn tags<'t>(&self, written: impl Iterator<Item = &'t str>) -> Arc<[String]> {
+        let mut written = written.peekable();
         if written.peek().is_none() {
             return Arc::clone(&self.list_tags);
         }
-        let all = self.list_tags.iter().map(String::as_str).chain(written);
-        all.map(str::to_owned).collect()
+        let list = self.list_tags.iter().map(String::as_str);
+        let all = list.map(str::to_owned).chain(written.map(str::to_owned));
+        all.collect()
     }
 
     fn fault(&mut self, line: u32, column: u32, what: &str, hint: &str) {
@@ -245,13 +241,6 @@ pub(super) fn line_of(file: &Arc<str>, line: u32) -> At {
             column: 1,
         },
         path: String::new(),
-    }
-}
-
-fn unescape(entry: &str) -> &str {
-    match entry.strip_prefix('\\') {
-        Some(rest) if rest.starts_with(['#', '\\']) => rest,
-        _ => entry,
     }
 }
 

@@ -9,7 +9,7 @@
 //! Read `compile.rs` for the way in, and `decide.rs` for the way out.
 //!
 //! Order, downward: `explain`, `decide`, `conclude`, `screen`, `unmaskable`, `lint`, `everyday`,
-//! `word_lists`, `compile`, `snapshot`, `secrets`, `review`, `times`, `lists`, `spec`, `sources`, `overrides`,
+//! `word_lists`, `compile`, `snapshot`, `secrets`, `review`, `times`, `lists`, `list_line`, `spec`, `sources`, `overrides`,
 //! `openim_config`, `texts`, `failure`, `type_set`, `callers`, `endpoint`, `url_address`, `url_prefix`.
 
 mod callers;
@@ -21,6 +21,7 @@ mod everyday;
 mod explain;
 mod failure;
 mod lint;
+mod list_line;
 mod lists;
 mod openim_config;
 mod overrides;
@@ -51,6 +52,7 @@ pub use everyday::{everyday_messages, language_name, messages_of};
 pub use explain::{Draft, ExplainedMatch, ExplainedText, Explanation, Forward, WriteCall};
 pub use failure::FailureActions;
 pub use lint::lint;
+pub use list_line::{EntryLine, ListLine, written_entry};
 pub use lists::{Entries, read_list};
 pub use openim_config::{Converted, convert_file};
 pub use overrides::Override;

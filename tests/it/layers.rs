@@ -17,6 +17,7 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
         "policy",
         &["event", "decision", "settings", "filter", "dialect"],
     ),
+    ("editor", &["filter", "policy"]),
     ("import", &["settings", "filter", "policy"]),
     ("watch", &[]),
     ("telemetry", &["event", "decision"]),
@@ -135,8 +136,8 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
 const FREE: [&str; 3] = ["cli", "lib", "main"];
 
 /// No IO, no clock.
-const COMPUTES: [&str; 7] = [
-    "event", "decision", "settings", "dialect", "filter", "policy", "import",
+const COMPUTES: [&str; 8] = [
+    "event", "decision", "settings", "dialect", "filter", "policy", "editor", "import",
 ];
 const OUTSIDE_WORLD: [&str; 5] = ["tokio", "reqwest", "std::fs", "std::net", "now()"];
 
