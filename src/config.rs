@@ -190,6 +190,15 @@ pub struct Admin {
     pub unprotected: bool,
     /// `/metrics` is for everybody.
     pub metrics_open: bool,
+    pub api: Api,
+}
+
+/// What one operator or token may ask of the JSON API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Api {
+    pub calls_per_second: u32,
+    pub burst: u32,
+    pub body_bytes_max: usize,
 }
 
 impl Admin {

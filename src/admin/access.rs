@@ -1,23 +1,29 @@
 //! The one check before everything at the operators' port: who asks, and what that is enough for.
 
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use axum::routing::MethodRouter;
 use http::{HeaderMap, Method, header};
+use tower::ServiceExt;
 
 use super::acts::{self, Asked};
 use super::browser;
-use super::doors::Door;
+use super::doors::{Door, Kind};
+use super::paths::{self, Names};
 use super::refusal::Refusal;
 use super::who::Who;
 use crate::audit::Audit;
 use crate::operators::{Capability, Operators};
 use crate::policy::Digest;
 use crate::server::{
-    Hosts, Peer, bearer, refuse_foreign_forms, refuse_foreign_host, refuse_foreign_orders,
+    Hosts, Peer, bearer, refuse_foreign_calls, refuse_foreign_forms, refuse_foreign_host,
+    refuse_foreign_orders,
 };
 
 /// Who is let in without having shown anything, and what commands show.
@@ -29,9 +35,12 @@ pub struct Access {
     pub command_line: Option<Digest>,
 }
 
-/// Stands before all routes.
+/// Stands before all routes, and leads to pages and the API itself: what answers is what was
+/// judged, and nothing behind compares paths again. Orders over gRPC go on to the next.
 pub(super) struct Guard {
     pub(super) doors: Vec<Door>,
+    /// By method and path as they stand in the table.
+    pub(super) answers: HashMap<(Method, &'static str), MethodRouter>,
     pub(super) hosts: Arc<Hosts>,
     pub(super) access: Access,
     pub(super) audit: Arc<Audit>,
@@ -50,15 +59,23 @@ pub(super) async fn admit(
     let (parts, body) = request.into_parts();
     let judged = guard.judge(&parts);
     match judged {
-        Ok((who, capability)) => {
+        Ok(Led { who, door, names }) => {
             request = Request::from_parts(parts, body);
+            request.extensions_mut().insert(names);
             request.extensions_mut().insert(Asked {
                 audit: Arc::clone(&guard.audit),
                 who,
                 from,
-                capability,
+                capability: door.capability,
             });
-            let mut answer = next.run(request).await;
+            let answers = guard.answers.get(&(door.method.clone(), door.path));
+            let mut answer = match answers.cloned() {
+                None => next.run(request).await,
+                Some(answers) => {
+                    let answer: Result<Response, Infallible> = answers.oneshot(request).await;
+                    answer.unwrap_or_else(|never| match never {})
+                }
+            };
             browser::keep_strangers_out(&mut answer);
             answer
         }
@@ -71,15 +88,22 @@ pub(super) async fn admit(
     }
 }
 
+/// A request that is let in, and where it leads.
+struct Led<'a> {
+    who: Who,
+    door: &'a Door,
+    names: Names,
+}
+
 impl Guard {
     /// Who asks, where it may do what it asks for, and what that takes.
-    fn judge(&self, parts: &http::request::Parts) -> Result<(Who, Capability), Refusal> {
-        let path = parts.uri.path();
-        let door = self.find(&parts.method, path)?;
+    fn judge(&self, parts: &http::request::Parts) -> Result<Led<'_>, Refusal> {
+        let found = self.find(&parts.method, parts.uri.path())?;
         // A path that leads nowhere is told to those alone who may see what there is.
+        let door = found.as_ref().map(|(door, _)| *door);
         let capability = door.map_or(Capability::View, |door| door.capability);
         let who = match capability {
-            Capability::Watch => return Ok((Who::Nobody, capability)),
+            Capability::Watch => Who::Nobody,
             _ => self.who(parts, door)?,
         };
         if !who.may(capability) {
@@ -88,10 +112,8 @@ impl Guard {
                 who => Refusal::Forbidden(who, capability),
             });
         }
-        match door {
-            Some(_) => Ok((who, capability)),
-            None => Err(Refusal::Nothing),
-        }
+        let (door, names) = found.ok_or(Refusal::Nothing)?;
+        Ok(Led { who, door, names })
     }
 
     /// Records who was not let in. What is not there is nobody's act.
@@ -103,30 +125,26 @@ impl Guard {
             _ => &Who::Nobody,
         };
         // Of a path that leads nowhere nothing is kept: it may be a secret at the wrong port.
-        let door = self.doors.iter().find(|door| door.path == path);
+        let led = paths::leads_to(&self.doors, path);
+        let door = led.and_then(|(doors, _)| doors.into_iter().next());
         let target = door.map_or("a path that leads nowhere", |door| door.path);
         let capability = door.map(|door| door.capability);
         let why = refusal.why(target);
         acts::refused(&self.audit, who, from, capability, target, &why);
     }
 
-    /// The line of the table; `None` for a path that leads nowhere. What stands in the table is
-    /// asked for with its own method or not at all: behind it, not everybody looks at the method.
-    fn find(&self, method: &Method, path: &str) -> Result<Option<&Door>, Refusal> {
+    /// The line of the table, and the names in the path; `None` for a path that leads nowhere.
+    /// What stands in the table is asked for with its own method or not at all.
+    fn find(&self, method: &Method, path: &str) -> Result<Option<(&Door, Names)>, Refusal> {
         let asked = match *method {
             Method::HEAD => &Method::GET,
             _ => method,
         };
-        let mut of_path = self
-            .doors
-            .iter()
-            .filter(|door| door.path == path)
-            .peekable();
-        if of_path.peek().is_none() {
+        let Some((of_path, names)) = paths::leads_to(&self.doors, path) else {
             return Ok(None);
-        }
-        let door = of_path.find(|door| door.method == asked);
-        door.map(Some).ok_or(Refusal::Method)
+        };
+        let door = of_path.into_iter().find(|door| door.method == asked);
+        door.map(|door| Some((door, names))).ok_or(Refusal::Method)
     }
 
     /// Who asks. Browsers send what pages of strangers tell them to, so who shows no token of a
@@ -140,9 +158,10 @@ impl Guard {
             return Err(Refusal::Host(why));
         }
         if !matches!(parts.method, Method::GET | Method::HEAD) {
-            let foreign = match door {
-                Some(door) if !door.is_order => refuse_foreign_forms(parts),
-                _ => refuse_foreign_orders(parts),
+            let foreign = match door.map(|door| door.kind) {
+                Some(Kind::Page) => refuse_foreign_forms(parts),
+                Some(Kind::Api) => refuse_foreign_calls(parts),
+                Some(Kind::Order) | None => refuse_foreign_orders(parts),
             };
             if let Some(why) = foreign {
                 return Err(Refusal::Foreign(why));

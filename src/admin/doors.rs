@@ -1,8 +1,9 @@
-//! Everything that can be asked for at the operators' port, and what it takes: one table for pages
-//! and for orders over gRPC.
+//! Everything that can be asked for at the operators' port, and what it takes: one table for pages,
+//! for routes of the JSON API and for orders over gRPC.
 //!
-//! Both are closed sets, the methods as `proto/` has them: one without a line here does not
-//! compile, and what is asked for and is in neither is not passed on to anything.
+//! All are closed sets, the methods as `proto/` has them: one without a line here does not
+//! compile, and what is asked for and is in none is not passed on to anything. A path may have
+//! places for names: `/api/v1/plans/{id}`.
 
 use http::Method;
 use strum::VariantArray;
@@ -16,6 +17,7 @@ callgate, operators' port
   /status   what is in force, as JSON; `callgate status` prints it for people
   /metrics  for Prometheus
   /account  one's own password, tokens and sessions; /login before that
+  /api/v1   the same and more for programs, as JSON: /api/v1/openapi.json says what there is
   /healthz  200 while the process runs
   /readyz   200 while calls are taken, and whether after hooks are; /readyz/after for those alone
   gRPC      callgate.v1.AdminService and reflection: `callgate outbox`, `callgate rooms`,
@@ -53,14 +55,37 @@ pub(super) enum Page {
     Switch,
 }
 
+/// One thing that programs can ask for, as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
+pub(super) enum ApiRoute {
+    OpenApi,
+    Status,
+    Hooks,
+    Endpoints,
+    Pending,
+    Dead,
+    Discarded,
+}
+
 /// One line of the table.
 #[derive(Clone, Debug)]
 pub struct Door {
     pub method: Method,
+    /// As it is asked for, or a template of it: `{name}` stands for one part.
     pub path: &'static str,
     pub capability: Capability,
-    /// It is called by machines, over gRPC.
-    pub is_order: bool,
+    pub kind: Kind,
+}
+
+/// How something is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// By people, in a browser, and what of it changes something by forms; by probes.
+    Page,
+    /// By programs, over gRPC.
+    Order,
+    /// By programs, as JSON.
+    Api,
 }
 
 /// The whole table; `/metrics` is one of the pages that take nothing, or not.
@@ -71,7 +96,16 @@ pub fn doors(metrics_open: bool) -> Vec<Door> {
             method,
             path,
             capability,
-            is_order: false,
+            kind: Kind::Page,
+        }
+    });
+    let api = ApiRoute::VARIANTS.iter().map(|route| {
+        let (method, path, capability) = route.door();
+        Door {
+            method,
+            path,
+            capability,
+            kind: Kind::Api,
         }
     });
     let orders = AdminMethod::ALL.map(|method| (method.path(), capability(method)));
@@ -81,9 +115,9 @@ pub fn doors(metrics_open: bool) -> Vec<Door> {
         method: Method::POST,
         path,
         capability,
-        is_order: true,
+        kind: Kind::Order,
     });
-    pages.chain(orders).collect()
+    pages.chain(api).chain(orders).collect()
 }
 
 impl Page {
@@ -115,6 +149,22 @@ impl Page {
             Page::SetUpScript => (Method::GET, "/console/setup.js", Enter),
             Page::Script => (Method::GET, "/console/console.js", Enter),
             Page::Switch => (Method::POST, "/console/switch", Enter),
+        }
+    }
+}
+
+impl ApiRoute {
+    pub(super) fn door(self) -> (Method, &'static str, Capability) {
+        use Capability::View;
+
+        match self {
+            ApiRoute::OpenApi => (Method::GET, "/api/v1/openapi.json", View),
+            ApiRoute::Status => (Method::GET, "/api/v1/status", View),
+            ApiRoute::Hooks => (Method::GET, "/api/v1/hooks", View),
+            ApiRoute::Endpoints => (Method::GET, "/api/v1/endpoints", View),
+            ApiRoute::Pending => (Method::GET, "/api/v1/outbox/pending", View),
+            ApiRoute::Dead => (Method::GET, "/api/v1/outbox/dead", View),
+            ApiRoute::Discarded => (Method::GET, "/api/v1/outbox/discarded", View),
         }
     }
 }
@@ -151,6 +201,18 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::admin::paths::leads_to;
+
+    #[test]
+    fn a_path_of_the_table_leads_to_its_own_line() {
+        let doors = doors(true);
+        for door in &doors {
+            let path = door.path.replace(['{', '}'], "");
+            let (led, _) = leads_to(&doors, &path).unwrap();
+            assert!(led.iter().all(|led| led.path == door.path), "{path}");
+            assert!(led.iter().any(|led| led.method == door.method), "{path}");
+        }
+    }
 
     #[test]
     fn no_two_lines_are_about_the_same() {

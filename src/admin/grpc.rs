@@ -27,19 +27,6 @@ struct AdminApi {
     admin: Admin,
 }
 
-impl AdminApi {
-    /// Refuses names in a filter that nobody knows.
-    async fn check<'a, F>(&self, filter: Option<&'a F>) -> Result<(), Status>
-    where
-        &'a F: Into<outbox::Named<'a>>,
-    {
-        let snapshot = self.admin.policies.current();
-        let configured = snapshot.endpoints();
-        let configured: Vec<String> = configured.map(|one| one.name.to_string()).collect();
-        outbox::check_names(&*self.admin.outbox, &configured, filter).await
-    }
-}
-
 #[tonic::async_trait]
 impl AdminService for AdminApi {
     async fn status(
@@ -129,7 +116,7 @@ impl AdminService for AdminApi {
     ) -> Result<Response<v1::DeadLettersResponse>, Status> {
         let asked = Asked::of(&request)?;
         let request = request.into_inner();
-        self.check(request.filter.as_ref()).await?;
+        self.admin.check_names(request.filter.as_ref()).await?;
         let shown = request
             .show
             .then(|| orders::show_dead(asked.who(), &request));
@@ -150,7 +137,7 @@ impl AdminService for AdminApi {
         request: Request<v1::DiscardedEventsRequest>,
     ) -> Result<Response<v1::DiscardedEventsResponse>, Status> {
         let request = request.into_inner();
-        self.check(request.filter.as_ref()).await?;
+        self.admin.check_names(request.filter.as_ref()).await?;
         let page = outbox::discarded(&*self.admin.outbox, request).await?;
         Ok(Response::new(page))
     }
@@ -163,7 +150,7 @@ impl AdminService for AdminApi {
     ) -> Result<Response<Self::ReplayDeadStream>, Status> {
         let asked = Asked::of(&request)?;
         let request = request.into_inner();
-        self.check(request.filter.as_ref()).await?;
+        self.admin.check_names(request.filter.as_ref()).await?;
         let act = orders::replay(asked.who(), &request);
         let counts_only = request.dry_run;
         let outbox = self.admin.outbox.clone();
@@ -183,7 +170,7 @@ impl AdminService for AdminApi {
     ) -> Result<Response<Self::DiscardEventsStream>, Status> {
         let asked = Asked::of(&request)?;
         let request = request.into_inner();
-        self.check(request.filter.as_ref()).await?;
+        self.admin.check_names(request.filter.as_ref()).await?;
         let act = orders::discard(asked.who(), &request);
         let counts_only = request.dry_run;
         let outbox = self.admin.outbox.clone();
@@ -201,7 +188,7 @@ impl AdminService for AdminApi {
     ) -> Result<Response<v1::PendingEventsResponse>, Status> {
         let asked = Asked::of(&request)?;
         let request = request.into_inner();
-        self.check(request.filter.as_ref()).await?;
+        self.admin.check_names(request.filter.as_ref()).await?;
         let shown = request
             .show
             .then(|| orders::show_pending(asked.who(), &request));
@@ -225,7 +212,7 @@ impl AdminService for AdminApi {
     ) -> Result<Response<Self::RetryPendingStream>, Status> {
         let asked = Asked::of(&request)?;
         let request = request.into_inner();
-        self.check(request.filter.as_ref()).await?;
+        self.admin.check_names(request.filter.as_ref()).await?;
         let begun = asked.begin(orders::retry(asked.who(), &request)).await?;
         let outbox = self.admin.outbox.clone();
         let progress = outbox::retry(outbox, request, self.admin.clock);

@@ -1,14 +1,16 @@
-//! Where operators connect: `/metrics`, `/healthz`, `/readyz`, `/status`, the way in and
-//! `AdminService`.
+//! Where operators connect: `/metrics`, `/healthz`, `/readyz`, `/status`, the way in, the JSON API
+//! and `AdminService`.
 //!
 //! Owns: what operators see and the orders they give.
 //! Leaves alone: message traffic (`server`).
 //!
-//! Order, downward: `pages`, `console`, `grpc`, `operators`, `metrics`, `status`, `shown`, `access`,
-//! `browser`, `refusal`, `acts`, `doors`, `who`, `certificates`, `observed`, `orders`, `outbox`.
+//! Order, downward: `pages`, `console`, `api`, `grpc`, `operators`, `metrics`, `status`, `shown`,
+//! `access`, `browser`, `refusal`, `problem`, `acts`, `paths`, `doors`, `who`, `certificates`,
+//! `observed`, `orders`, `outbox`.
 
 mod access;
 mod acts;
+mod api;
 mod browser;
 mod certificates;
 mod console;
@@ -20,6 +22,8 @@ mod operators;
 pub mod orders;
 pub mod outbox;
 mod pages;
+mod paths;
+mod problem;
 mod refusal;
 mod shown;
 mod status;
@@ -30,4 +34,4 @@ pub use certificates::{Certificates, PortsTls};
 pub use doors::REFLECTION;
 pub use observed::Observed;
 pub use pages::router;
-pub use shown::Admin;
+pub use shown::{Admin, ApiLimits};

@@ -1,5 +1,6 @@
 //! The routes of the operators' port: pages for people and machines, and orders over gRPC.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,9 +14,9 @@ use strum::VariantArray;
 use tonic::service::Routes;
 
 use super::access::Guard;
-use super::doors::{INDEX, Page, doors};
+use super::doors::{ApiRoute, INDEX, Page, doors};
 use super::shown::Admin;
-use super::{access, console, grpc, metrics, status};
+use super::{access, api, console, grpc, metrics, status};
 use crate::server;
 
 /// The routes of the operators' port: those of the table alone, behind the one check.
@@ -24,27 +25,41 @@ use crate::server;
 pub fn router(admin: Admin) -> Result<Router, String> {
     let guard = Guard {
         doors: doors(admin.metrics_open),
+        answers: answers(&admin),
         hosts: Arc::clone(&admin.hosts),
         access: admin.access.clone(),
         audit: Arc::clone(&admin.audit),
         operators: Arc::clone(&admin.operators),
         tls: admin.tls,
     };
-    let service = grpc::admin_service(admin.clone());
+    let service = grpc::admin_service(admin);
     let orders = server::reflection(Routes::new(service), &["callgate.v1.AdminService"])?;
     let orders = server::keep_deadlines(orders.into_axum_router());
-    let mut pages = Router::new();
-    for page in Page::VARIANTS {
+    Ok(orders.layer(from_fn_with_state(Arc::new(guard), access::admit)))
+}
+
+/// What answers for each line of the table, but for orders over gRPC.
+fn answers(admin: &Admin) -> HashMap<(Method, &'static str), MethodRouter> {
+    let pages = Page::VARIANTS.iter().map(|page| {
         let (method, path, _) = page.door(admin.metrics_open);
-        pages = pages.route(path, route(*page, method));
-    }
-    let guard = from_fn_with_state(Arc::new(guard), access::admit);
-    Ok(pages.with_state(admin).merge(orders).layer(guard))
+        (route(*page, filter(&method)), method, path)
+    });
+    let calls = api::Calls::new(admin);
+    let api = ApiRoute::VARIANTS.iter().map(|route| {
+        let (method, path, _) = route.door();
+        (calls.route(*route, filter(&method)), method, path)
+    });
+    let all = pages.chain(api);
+    all.map(|(router, method, path)| ((method, path), router.with_state(admin.clone())))
+        .collect()
+}
+
+fn filter(method: &Method) -> MethodFilter {
+    MethodFilter::try_from(method.clone()).expect("the table has methods of HTTP")
 }
 
 /// What answers for a page.
-fn route(page: Page, method: Method) -> MethodRouter<Admin> {
-    let method = MethodFilter::try_from(method).expect("the table has methods of HTTP");
+fn route(page: Page, method: MethodFilter) -> MethodRouter<Admin> {
     match page {
         Page::Index => on(method, async || INDEX),
         Page::Alive => on(method, async || "ok\n"),

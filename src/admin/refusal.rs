@@ -2,12 +2,16 @@
 
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use tonic::Status;
 
 use super::doors::INDEX;
+use super::problem::ApiProblem;
 use super::who::Who;
 use crate::operators::Capability;
+
+/// Where programs ask for JSON, and are answered with it.
+const API: &str = "/api/v1";
 
 /// Why a request is not let in.
 #[derive(Debug)]
@@ -34,6 +38,16 @@ impl Refusal {
         }
         let why = self.why(asked.uri.path());
         let status = self.status();
+        if asked.uri.path().starts_with(API) {
+            let mut answer = self.problem(why).into_response();
+            if let Refusal::Unknown = self {
+                let bearer = HeaderValue::from_static("Bearer");
+                answer
+                    .headers_mut()
+                    .insert(header::WWW_AUTHENTICATE, bearer);
+            }
+            return answer;
+        }
         // Who is refused for its name or its page gets a plain answer: gRPC itself would be one
         // that a page could read.
         let is_plain = matches!(
@@ -51,6 +65,18 @@ impl Refusal {
             }
             _ => (status, page).into_response(),
         }
+    }
+
+    fn problem(&self, why: String) -> ApiProblem {
+        let code = match self {
+            Refusal::Host(_) => "foreign_host",
+            Refusal::Foreign(_) => "foreign_origin",
+            Refusal::Unknown => "unknown",
+            Refusal::Forbidden(..) => "forbidden",
+            Refusal::Method => "method",
+            Refusal::Nothing => "nothing_here",
+        };
+        ApiProblem::new(self.status(), code, why)
     }
 
     fn status(&self) -> StatusCode {
@@ -92,7 +118,7 @@ impl Refusal {
     }
 }
 
-fn needed(capability: Capability) -> &'static str {
+pub(super) fn needed(capability: Capability) -> &'static str {
     match capability {
         Capability::Watch | Capability::Enter => "nothing",
         Capability::Account => "an account, and to be logged in to it",

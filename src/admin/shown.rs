@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use tonic::Status;
+
 use super::access::Access;
 use super::certificates::Certificates;
 use super::observed::Observed;
+use super::outbox::{self, Named};
 use crate::audit::Audit;
 use crate::callback::Callbacks;
 use crate::callers::Callers;
@@ -49,6 +52,29 @@ pub struct Admin {
     pub access: Access,
     /// `/metrics` is for everybody.
     pub metrics_open: bool,
+    pub api: ApiLimits,
     /// What of engine.yaml works and is dangerous.
     pub engine_warnings: Arc<Vec<Problem>>,
+}
+
+impl Admin {
+    /// Refuses names in a filter that nobody knows.
+    pub(super) async fn check_names<'a, F>(&self, filter: Option<&'a F>) -> Result<(), Status>
+    where
+        &'a F: Into<Named<'a>>,
+    {
+        let snapshot = self.policies.current();
+        let configured = snapshot.endpoints();
+        let configured: Vec<String> = configured.map(|one| one.name.to_string()).collect();
+        outbox::check_names(&*self.outbox, &configured, filter).await
+    }
+}
+
+/// How much one operator, or one token, may ask of the JSON API.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiLimits {
+    pub calls_per_second: u32,
+    /// Calls at once, after a rest.
+    pub burst: u32,
+    pub body_bytes_max: usize,
 }

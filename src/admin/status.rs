@@ -84,7 +84,7 @@ struct RejectedStatus {
 }
 
 #[derive(Serialize, Default)]
-struct HookStatus {
+pub(super) struct HookStatus {
     enabled: bool,
     filters: Vec<String>,
     endpoints: Vec<String>,
@@ -104,7 +104,7 @@ struct CallerStatus {
 }
 
 #[derive(Serialize)]
-struct EndpointJson {
+pub(super) struct EndpointJson {
     name: String,
     url: String,
     breaker: &'static str,
@@ -184,7 +184,7 @@ pub(super) async fn json(admin: &Admin) -> String {
         hooks: hooks(admin),
         callers: callers(admin),
         unknown_commands: admin.metrics.unknown_commands.counts(),
-        endpoints: admin.callbacks.status().into_iter().map(endpoint).collect(),
+        endpoints: endpoints(admin),
         outbox: outbox(admin).await,
         audit: AuditStatus {
             head: admin.audit.head().map(|head| head.to_string()),
@@ -237,7 +237,7 @@ fn versions(admin: &Admin) -> VersionsStatus {
 }
 
 /// Every hook that a policy enables or that was ever called.
-fn hooks(admin: &Admin) -> BTreeMap<&'static str, HookStatus> {
+pub(super) fn hooks(admin: &Admin) -> BTreeMap<&'static str, HookStatus> {
     let snapshot = admin.policies.current();
     let mut hooks: BTreeMap<_, _> = snapshot
         .hooks()
@@ -292,6 +292,11 @@ fn callers(admin: &Admin) -> BTreeMap<String, CallerStatus> {
         (known.name().to_string(), CallerStatus { in_flight })
     });
     status.collect()
+}
+
+/// The business servers of the policy.
+pub(super) fn endpoints(admin: &Admin) -> Vec<EndpointJson> {
+    admin.callbacks.status().into_iter().map(endpoint).collect()
 }
 
 fn endpoint(status: EndpointStatus) -> EndpointJson {

@@ -17,6 +17,7 @@ mod tests;
 
 pub use door::{Admitted, Callers};
 pub use known::{Held, Known, Limit};
+pub(crate) use pace::Pace;
 pub use refused::Refused;
 pub use secrets::check_token;
 pub use table::Evidence;

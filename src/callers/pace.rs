@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// Lets so many calls a second through, and after a rest as many at once as the burst has.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     start: Instant,
     /// Nanoseconds of one call.
     call_ns: u64,
@@ -19,7 +19,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// `calls_per_second` is above 0; a burst of 0 is as many as a second has.
-    pub(super) fn new(calls_per_second: u32, burst: u32, now: Instant) -> Pace {
+    pub(crate) fn new(calls_per_second: u32, burst: u32, now: Instant) -> Pace {
         let call_ns = 1_000_000_000 / u64::from(calls_per_second.max(1));
         let burst = match burst {
             0 => calls_per_second,
@@ -34,7 +34,7 @@ impl Pace {
     }
 
     /// Whether one more call is within the pace. One that is not costs nothing.
-    pub(super) fn pass(&self, now: Instant) -> bool {
+    pub(crate) fn pass(&self, now: Instant) -> bool {
         let since: Duration = now.saturating_duration_since(self.start);
         let now_ns = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
         let paid = self

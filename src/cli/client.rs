@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -25,7 +25,7 @@ use crate::proto::v1::hook_service_client::HookServiceClient;
 use crate::tls::{Refused, calling_config};
 
 /// How long a command waits for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The operators' port of a running server.
 pub(super) type AdminClient = AdminServiceClient<InterceptedService<Channel, Bearer>>;
@@ -94,19 +94,8 @@ async fn connect(reach: &Reach) -> anyhow::Result<Channel> {
     if uri.scheme_str() != Some("https") {
         return Ok(endpoint.connect().await?);
     }
-    let config = match calling_config(&reach.tls, &[b"h2"]) {
-        Ok(config) => config,
-        Err(problems) => {
-            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            bail!("{}", lines.join("\n"));
-        }
-    };
-    let host = uri.host().unwrap_or_default();
-    let host = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .to_owned();
-    let port = uri.port_u16().unwrap_or(443);
+    let config = tls_for(reach, b"h2")?;
+    let (host, port) = place(&uri);
     let first = shake(&host, port, config.clone()).await?;
     let mut first = Some(first);
     // TLS is spoken below; the library would want a stack of its own for a URL with https://.
@@ -127,10 +116,31 @@ async fn connect(reach: &Reach) -> anyhow::Result<Channel> {
     Ok(endpoint.connect_with_connector(connector).await?)
 }
 
+/// How a server is called that has TLS.
+///
+/// Errors: files that are not what they should be, each with its place.
+pub(super) fn tls_for(reach: &Reach, speaks: &'static [u8]) -> anyhow::Result<Arc<ClientConfig>> {
+    calling_config(&reach.tls, &[speaks]).map_err(|problems| {
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        anyhow!("{}", lines.join("\n"))
+    })
+}
+
+/// Host and port of a URL.
+pub(super) fn place(uri: &Uri) -> (String, u16) {
+    let host = uri.host().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let unsaid = match uri.scheme_str() {
+        Some("https") => 443,
+        _ => 80,
+    };
+    (host.to_owned(), uri.port_u16().unwrap_or(unsaid))
+}
+
 /// A connection with TLS.
 ///
 /// Errors: nobody is there, or what is there is not who was called, with a way out.
-async fn shake(
+pub(super) async fn shake(
     host: &str,
     port: u16,
     config: Arc<ClientConfig>,

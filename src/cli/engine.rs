@@ -409,6 +409,11 @@ impl Engine {
                 command_line: self.token,
             },
             metrics_open: self.config.admin.metrics_open,
+            api: admin::ApiLimits {
+                calls_per_second: self.config.admin.api.calls_per_second,
+                burst: self.config.admin.api.burst,
+                body_bytes_max: self.config.admin.api.body_bytes_max,
+            },
             engine_warnings: self.warnings.clone(),
         })
         .map_err(anyhow::Error::msg)?;

@@ -4,9 +4,10 @@
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
 //! Order, downward: `serve`, `status`, `send`, `check`, `explain`, `fuzz`, `import`, `outbox`, `audit`,
-//! `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `client`, `reach`,
-//! `token`, `audited`, `kept`, `engine_file`, `at_rest`, `start_text`, `signals`, `files`, `output`, `exit`.
+//! `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `api`, `client`,
+//! `reach`, `token`, `audited`, `kept`, `engine_file`, `at_rest`, `start_text`, `signals`, `files`, `output`, `exit`.
 
+mod api;
 mod at_rest;
 mod audit;
 mod audited;

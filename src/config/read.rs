@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::routes::{self, Paths};
 use super::tls;
 use super::{
-    Admin, ChatServer, Config, Connections, Funtek, Grpc, Http, PortConnections, WukongIm,
+    Admin, Api, ChatServer, Config, Connections, Funtek, Grpc, Http, PortConnections, WukongIm,
 };
 use crate::audit;
 use crate::outbox;
@@ -20,6 +20,7 @@ const IN_FLIGHT_MAX: u32 = 1_000_000;
 const BODY_BYTES_MAX: u64 = 256 << 20;
 const COUNT_MAX: u32 = 1_000_000_000;
 const CONNECTIONS_MAX: u32 = 1_000_000;
+const API_CALLS_MAX: u32 = 1_000_000;
 const LEAST_BODIES: usize = 1 << 20;
 
 pub(super) fn read(root: &Section<'_>, paths: &Paths) -> Config {
@@ -159,9 +160,21 @@ fn read_admin(field: &Field<'_>) -> Admin {
         hosts: hosts.iter().map(host).collect(),
         unprotected: section.field("unprotected").flag(),
         metrics_open: section.field("metrics_open").flag(),
+        api: read_api(&section.field("api")),
     };
     section.finish();
     admin
+}
+
+fn read_api(field: &Field<'_>) -> Api {
+    let section = field.section();
+    let api = Api {
+        calls_per_second: section.field("calls_per_second").count(API_CALLS_MAX),
+        burst: section.field("burst").count(API_CALLS_MAX),
+        body_bytes_max: body_bytes(&section.field("body_bytes_max")),
+    };
+    section.finish();
+    api
 }
 
 fn host(item: &Item<'_>) -> String {

@@ -61,6 +61,31 @@ pub fn refuse_foreign_orders(parts: &Parts) -> Option<&'static str> {
     is_cross_site(&parts.headers).then_some(OTHER_SITE)
 }
 
+/// Why a call of the JSON API may be a stranger's; `None` when it is none.
+pub fn refuse_foreign_calls(parts: &Parts) -> Option<&'static str> {
+    // A page cannot send this type without asking first, and nobody gives it leave.
+    if !is_json(&parts.headers) {
+        return Some(
+            "without a token, calls that change something are JSON: send `content-type: application/json`",
+        );
+    }
+    if parts.headers.contains_key(header::ORIGIN) && !is_own_origin(parts) {
+        return Some(OTHER_ORIGIN);
+    }
+    is_cross_site(&parts.headers).then_some(OTHER_SITE)
+}
+
+/// There is one content type, and it is JSON.
+pub fn is_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(one), None) = (types.next(), types.next()) else {
+        return false;
+    };
+    let one = one.to_str().unwrap_or_default();
+    let essence = one.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
 /// Why a form may be a stranger's; `None` when one of our own pages sent it: a browser says so.
 pub fn refuse_foreign_forms(parts: &Parts) -> Option<&'static str> {
     if !is_own_origin(parts) {
@@ -184,6 +209,39 @@ mod tests {
             &[grpc, ("content-type", "application/grpc+proto"), here],
             true,
         );
+    }
+
+    #[test]
+    fn calls_of_strangers_are_refused() {
+        let check = |headers: &[(&str, &str)], taken: bool| {
+            let refused = refuse_foreign_calls(&parts(headers));
+            assert_eq!(refused.is_none(), taken, "{headers:?}: {refused:?}");
+        };
+        let (json, here) = (("content-type", "application/json"), ("host", "ops:10007"));
+        check(&[json, here], true);
+        check(&[json, here, ("origin", "http://ops:10007")], true);
+        check(&[json, here, ("sec-fetch-site", "same-origin")], true);
+        check(
+            &[("content-type", "Application/JSON; charset=utf-8"), here],
+            true,
+        );
+        check(&[json, here, ("origin", "http://evil.example")], false);
+        check(&[json, here, ("origin", "null")], false);
+        check(&[json, here, ("sec-fetch-site", "cross-site")], false);
+        check(&[json, here, ("sec-fetch-site", "same-site")], false);
+        check(&[here], false);
+        // What a page can send without asking.
+        for kind in [
+            "text/plain",
+            "text/plain; application/json",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=application/json",
+            "application/jsonp",
+            "",
+        ] {
+            check(&[("content-type", kind), here], false);
+            check(&[("content-type", kind), json, here], false);
+        }
     }
 
     #[test]

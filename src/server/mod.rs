@@ -41,7 +41,8 @@ pub use deadline::keep_deadlines;
 pub use files::{Fit, hard_limit, raise_limit};
 pub use grpc::GrpcSettings;
 pub use guard::{
-    Hosts, refuse_browsers, refuse_foreign_forms, refuse_foreign_host, refuse_foreign_orders,
+    Hosts, is_json, refuse_browsers, refuse_foreign_calls, refuse_foreign_forms,
+    refuse_foreign_host, refuse_foreign_orders,
 };
 pub use http::{HttpSettings, Listener};
 pub use inherit::{Inherited, PORT_NAMES};

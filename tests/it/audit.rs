@@ -163,7 +163,7 @@ fn every_order_leaves_a_record() {
         (last() == 1).then_some(())
     });
     let doors = doors::doors(true);
-    let orders = doors.iter().filter(|door| door.is_order);
+    let orders = doors.iter().filter(|door| door.kind == doors::Kind::Order);
     let mut changing = 0;
     let token = fs::read_to_string(callgate.setup().policies().join("../data/cli.token"));
     let shown = format!("Bearer {}", token.unwrap().trim());

@@ -3,6 +3,7 @@
 //! Each test starts a program of its own on free ports and in a directory of its own, so they
 //! run side by side. `harness` is the only code that knows how the program is driven.
 
+mod api;
 mod at_rest;
 mod attacks;
 mod audit;

@@ -1,0 +1,61 @@
+//! `/api/v1`: what pages and commands show and do, as JSON for programs.
+//!
+//! A route is a line in `doors`, a handler and its description in the file of its topic, and the
+//! line below that puts them together. The description is what `openapi.json` says, and what a
+//! call is held to before its handler sees it: parameters that it does not name are refused.
+//!
+//! Order, downward: `openapi`, `status`, `outbox`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
+
+mod about;
+mod call;
+mod cursor;
+mod frame;
+mod openapi;
+mod outbox;
+mod repeats;
+mod reply;
+mod status;
+mod times;
+
+use axum::routing::{MethodFilter, MethodRouter};
+use strum::VariantArray;
+
+use super::doors::ApiRoute;
+use super::shown::Admin;
+
+use frame::{Frame, Route, route};
+
+/// All routes of the API, with what they share.
+pub(super) struct Calls {
+    frame: Frame,
+}
+
+impl Calls {
+    pub(super) fn new(admin: &Admin) -> Calls {
+        Calls {
+            frame: Frame::new(admin),
+        }
+    }
+
+    /// What answers for a route.
+    pub(super) fn route(&self, route: ApiRoute, method: MethodFilter) -> MethodRouter<Admin> {
+        self.frame.serve(served(route), method)
+    }
+}
+
+/// What a route is, and what answers for it.
+fn served(of: ApiRoute) -> Route {
+    match of {
+        ApiRoute::OpenApi => route(&openapi::DOCUMENT, async |_| {
+            let routes = ApiRoute::VARIANTS.iter();
+            let routes: Vec<_> = routes.map(|of| (*of, served(*of).about)).collect();
+            reply::found(&openapi::document(&routes))
+        }),
+        ApiRoute::Status => route(&status::STATUS, status::status),
+        ApiRoute::Hooks => route(&status::HOOKS, status::hooks),
+        ApiRoute::Endpoints => route(&status::ENDPOINTS, status::endpoints),
+        ApiRoute::Pending => route(&outbox::PENDING, outbox::pending),
+        ApiRoute::Dead => route(&outbox::DEAD, outbox::dead),
+        ApiRoute::Discarded => route(&outbox::DISCARDED, outbox::discarded),
+    }
+}
