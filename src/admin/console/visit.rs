@@ -1,7 +1,7 @@
 //! One request for a page: who asks, in which language, and what its address and its form say.
 
 use axum::body::to_bytes;
-use axum::extract::{FromRequestParts, RawPathParams, Request};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
@@ -10,6 +10,7 @@ use super::taste::Taste;
 use super::words::{WORDS, Words};
 use crate::admin::acts::Asked;
 use crate::admin::browser;
+use crate::admin::paths::Names;
 use crate::admin::shown::Admin;
 use crate::admin::who::Who;
 use crate::audit::{Act, Begun};
@@ -52,14 +53,14 @@ pub(super) struct Visit {
     /// Milliseconds since 1970, by the clock that ages are told by.
     pub now_ms: u64,
     /// The parts of the path that the table has in braces.
-    params: Vec<(String, String)>,
+    names: Names,
     form: Vec<(String, String)>,
 }
 
 impl Visit {
     /// Errors: the answer to a form that cannot be read.
     pub(super) async fn of(admin: &Admin, request: Request) -> Result<Visit, Instead> {
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let taste = Taste::of(&parts.headers);
         let words = WORDS.of(taste.language);
         let unread = || Instead::from((StatusCode::BAD_REQUEST, words.bad_form).into_response());
@@ -67,9 +68,7 @@ impl Visit {
             return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response().into());
         };
         let body = to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| unread())?;
-        let params = RawPathParams::from_request_parts(&mut parts, &()).await;
-        let params = params.map_err(|_| unread())?;
-        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let names = parts.extensions.get::<Names>().cloned();
         Ok(Visit {
             asked,
             words,
@@ -80,7 +79,7 @@ impl Visit {
             query: pairs(parts.uri.query().unwrap_or_default().as_bytes()),
             is_form: !matches!(parts.method, http::Method::GET | http::Method::HEAD),
             now_ms: admin.clock.now_ms(),
-            params: params.iter().map(owned).collect(),
+            names: names.unwrap_or_default(),
             form: pairs(&body),
         })
     }
@@ -98,7 +97,7 @@ impl Visit {
     /// A part of the path: `param("name")` of `/lists/{name}`.
     #[allow(dead_code, reason = "pages of one thing among many come one by one")]
     pub(super) fn param(&self, name: &str) -> &str {
-        named(&self.params, name)
+        self.names.get(name).unwrap_or_default()
     }
 
     pub(super) fn language(&self) -> Language {
