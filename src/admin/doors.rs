@@ -51,6 +51,7 @@ pub(super) enum Page {
     EndSessionsForm,
     Style,
     SetUpScript,
+    Events,
     Script,
     Switch,
 }
@@ -147,6 +148,7 @@ impl Page {
             Page::EndSessionsForm => (Method::POST, "/account/sessions/end", Account),
             Page::Style => (Method::GET, "/console/style.css", Enter),
             Page::SetUpScript => (Method::GET, "/console/setup.js", Enter),
+            Page::Events => (Method::GET, "/api/v1/events", View),
             Page::Script => (Method::GET, "/console/console.js", Enter),
             Page::Switch => (Method::POST, "/console/switch", Enter),
         }

@@ -4,9 +4,9 @@
 //! Owns: what operators see and the orders they give.
 //! Leaves alone: message traffic (`server`).
 //!
-//! Order, downward: `pages`, `console`, `api`, `grpc`, `operators`, `metrics`, `status`, `shown`,
-//! `access`, `browser`, `refusal`, `problem`, `acts`, `paths`, `doors`, `who`, `certificates`,
-//! `observed`, `orders`, `outbox`.
+//! Order, downward: `pages`, `console`, `events`, `api`, `grpc`, `operators`, `metrics`, `status`,
+//! `shown`, `access`, `browser`, `refusal`, `problem`, `acts`, `paths`, `doors`, `who`,
+//! `certificates`, `observed`, `lately`, `orders`, `outbox`.
 
 mod access;
 mod acts;
@@ -15,7 +15,9 @@ mod browser;
 mod certificates;
 mod console;
 pub mod doors;
+mod events;
 mod grpc;
+mod lately;
 mod metrics;
 mod observed;
 mod operators;
@@ -32,6 +34,7 @@ mod who;
 pub use access::Access;
 pub use certificates::{Certificates, PortsTls};
 pub use doors::REFLECTION;
+pub use lately::Lately;
 pub use observed::Observed;
 pub use pages::router;
 pub use shown::{Admin, ApiLimits};

@@ -14,9 +14,9 @@ use strum::VariantArray;
 use tonic::service::Routes;
 
 use super::access::Guard;
-use super::doors::{ApiRoute, INDEX, Page, doors};
+use super::doors::{ApiRoute, Page, doors};
 use super::shown::Admin;
-use super::{access, api, console, grpc, metrics, status};
+use super::{access, api, console, events, grpc, metrics, status};
 use crate::server;
 
 /// The routes of the operators' port: those of the table alone, behind the one check.
@@ -61,7 +61,7 @@ fn filter(method: &Method) -> MethodFilter {
 /// What answers for a page.
 fn route(page: Page, method: MethodFilter) -> MethodRouter<Admin> {
     match page {
-        Page::Index => on(method, async || INDEX),
+        Page::Index => on(method, console::index),
         Page::Alive => on(method, async || "ok\n"),
         Page::Ready => on(method, ready),
         Page::ReadyAfter => on(method, ready_after),
@@ -79,6 +79,7 @@ fn route(page: Page, method: MethodFilter) -> MethodRouter<Admin> {
         Page::EndSessionsForm => on(method, console::end_sessions),
         Page::Style => on(method, console::style),
         Page::SetUpScript => on(method, console::setup_script),
+        Page::Events => on(method, events::events),
         Page::Script => on(method, console::script),
         Page::Switch => on(method, console::switch),
     }

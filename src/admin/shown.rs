@@ -7,6 +7,7 @@ use tonic::Status;
 
 use super::access::Access;
 use super::certificates::Certificates;
+use super::lately::Lately;
 use super::observed::Observed;
 use super::outbox::{self, Named};
 use crate::audit::Audit;
@@ -30,6 +31,8 @@ pub struct Admin {
     pub outbox: Arc<dyn Outbox>,
     /// What the outbox said last; pages must not wait for a disk.
     pub observed: Arc<Observed>,
+    /// What messages came to in the last hour.
+    pub lately: Arc<Lately>,
     pub outbox_limits: UsageLimits,
     pub metrics: Arc<Metrics>,
     /// What ages are told by.

@@ -19,7 +19,7 @@ use tracing::{error, warn};
 use super::engine_file::{connections_wanted, options_of};
 use super::signals;
 use super::start_text::Addresses;
-use crate::admin::{self, Access, Admin, Certificates, Observed, PortsTls};
+use crate::admin::{self, Access, Admin, Certificates, Lately, Observed, PortsTls};
 use crate::audit::{Audit, Edited};
 use crate::callback::{Callbacks, HOP_HEADER};
 use crate::callers::Callers;
@@ -58,6 +58,7 @@ pub(super) struct Engine {
     webhooks: Arc<Webhooks>,
     rooms: Arc<Rooms>,
     observed: Arc<Observed>,
+    lately: Arc<Lately>,
     callers: Arc<Callers>,
     operators: Arc<Operators>,
     /// Of the command line on this machine.
@@ -202,6 +203,7 @@ impl Engine {
             rooms,
             ready: Arc::default(),
             observed: Arc::default(),
+            lately: Arc::default(),
             connections,
             certificates,
         }
@@ -298,6 +300,16 @@ impl Engine {
             "observer",
             observe.map(Ok::<_, Infallible>),
         );
+        let (lately, metrics) = (self.lately.clone(), self.metrics.clone());
+        let (clock, counting) = (self.clock, stop.clone());
+        let count = async move { lately.run(metrics, clock, counting).await };
+        run_until_stop(
+            tasks,
+            stop,
+            failed,
+            "lately",
+            count.map(Ok::<_, Infallible>),
+        );
         let limits = self.config.usage_limits();
         let usage = watch_usage(self.outbox.clone(), limits, stop.clone());
         run_until_stop(tasks, stop, failed, "usage", usage.map(Ok::<_, Infallible>));
@@ -392,6 +404,7 @@ impl Engine {
             callbacks: self.callbacks.clone(),
             outbox: self.outbox.clone(),
             observed: self.observed.clone(),
+            lately: self.lately.clone(),
             outbox_limits: self.config.usage_limits(),
             clock: self.clock,
             metrics: self.metrics.clone(),

@@ -155,6 +155,21 @@ impl Known {
         session.lives(now_ms).then_some(session)
     }
 
+    pub(super) fn still_knows(&self, identity: &Identity, now_ms: u64) -> bool {
+        match &identity.by {
+            By::Session { operator, secret } => {
+                let there = self.operator(*operator).filter(|one| !one.disabled);
+                self.session(secret, now_ms).is_some()
+                    && there.is_some_and(|one| one.grant == identity.grant)
+            }
+            By::Token { id } => {
+                let tokens = self.tokens.iter();
+                let mut there = tokens.filter(|one| one.id == *id);
+                there.any(|one| self.by_token(&one.secret, now_ms).as_ref() == Some(identity))
+            }
+        }
+    }
+
     /// Who shows a token. An operator's may never do more than the operator.
     pub(super) fn by_token(&self, shown: &Digest, now_ms: u64) -> Option<Identity> {
         let token = find(&self.tokens, shown, |token| &token.secret)?;

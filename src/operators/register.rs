@@ -85,6 +85,11 @@ impl Operators {
         self.known.load().by_token(&Digest::of(shown), now_ms)
     }
 
+    /// Whether somebody may still do what they could; looking is no use of a session.
+    pub fn still_knows(&self, identity: &Identity) -> bool {
+        self.known.load().still_knows(identity, self.clock.now_ms())
+    }
+
     /// By name.
     pub fn operators(&self) -> Vec<Operator> {
         let mut all = self.known.load().operators.clone();

@@ -4,11 +4,12 @@
 //! Leaves alone: when something is counted: `hook` and `server` call it, the core never does.
 //! Message text and secrets are in none of it. Nothing here makes anybody wait.
 //!
-//! Order, downward: `metrics`, `hooks`, `logs`, `spread`, `unknown_commands`, `usage`.
+//! Order, downward: `metrics`, `hooks`, `logs`, `outcomes`, `spread`, `unknown_commands`, `usage`.
 
 mod hooks;
 mod logs;
 mod metrics;
+mod outcomes;
 mod spread;
 mod unknown_commands;
 mod usage;
@@ -19,6 +20,7 @@ pub use logs::{
     start_logs,
 };
 pub use metrics::{Metrics, OutboxGauges, OutboxTotals, PortMetrics, Stage};
+pub use outcomes::{CameTo, Outcomes};
 pub use spread::Spread;
 pub use unknown_commands::UnknownCommands;
 pub use usage::{UsageLevel, UsageLimits};

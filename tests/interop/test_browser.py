@@ -120,7 +120,7 @@ def set_up(browser, callgate):
     browser.open(link_of(callgate))
     browser.fill(name="ann", password=PASSWORD)
     browser.press("/setup")
-    assert browser.path == "account", browser.text
+    assert browser.path == "", browser.text
 
 
 def log_in(browser, callgate, password=PASSWORD):
@@ -138,7 +138,9 @@ def test_the_first_operator_sets_up_and_nobody_does_so_again(browser, callgate, 
     browser.picture("setup")
     browser.fill(name="ann", password=PASSWORD)
     browser.press("/setup")
-    assert browser.path == "account", browser.text
+    assert browser.path == "" and "Overview" in browser.text, browser.text
+    browser.picture("overview-empty")
+    browser.open(f"{callgate.admin}/account")
     assert "Logged in as ann" in browser.text
     browser.picture("account")
     # It never went over the wire but in the form.
@@ -166,7 +168,7 @@ def test_logging_in_and_out(browser, callgate):
     assert "not the password" in browser.text
     browser.picture("wrong")
     log_in(browser, callgate)
-    assert browser.path == "account"
+    assert browser.path == ""
     cookie = browser.driver.get_cookie("callgate")
     assert cookie["httpOnly"] and cookie["sameSite"] == "Lax"
     assert browser.driver.execute_script("return document.cookie") == ""
@@ -181,6 +183,7 @@ def test_a_stolen_session_ends_with_the_password(browser, callgate, tmp_path):
         thief.driver.add_cookie({"name": "callgate", "value": cookie["value"]})
         thief.open(f"{callgate.admin}/account")
         assert "Logged in as ann" in thief.text
+        browser.open(f"{callgate.admin}/account")
         browser.fill(old=PASSWORD, new="another password")
         browser.press("/account/password")
         assert "password is changed" in browser.text
@@ -192,6 +195,7 @@ def test_a_stolen_session_ends_with_the_password(browser, callgate, tmp_path):
 
 def test_a_token_is_shown_once(browser, callgate):
     set_up(browser, callgate)
+    browser.open(f"{callgate.admin}/account")
     browser.fill(token="laptop")
     browser.press("/account/tokens")
     token = browser.driver.find_element("id", "new-token").text

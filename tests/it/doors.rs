@@ -37,6 +37,8 @@ use Door::{Callers, CommandLine, Everybody};
 /// What of the operators' port is for everybody; the rest of its table takes something.
 const OPEN_PAGES: [&str; 4] = ["/healthz", "/metrics", "/readyz", "/readyz/after"];
 
+const EVENTS: &str = "/api/v1/events";
+
 /// The services of the gRPC port and of the operators' port: whoever may call one of its methods
 /// may call each.
 const GRPC_SERVICES: [(&str, Door); 5] = [
@@ -239,7 +241,11 @@ fn knock(address: SocketAddr, door: &doors::Door, asking: Asking<'_>) -> u16 {
     stream.write_all(head.as_bytes()).unwrap();
     // What a stream of answers holds says nothing here.
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
+    match door.path {
+        // It goes on as long as one may see it.
+        EVENTS => read_head(&mut stream, &mut answer),
+        _ => drop(stream.read_to_end(&mut answer).unwrap()),
+    }
     let answer = String::from_utf8_lossy(&answer).to_lowercase();
     let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
     // There is a door, and nothing of this name behind it.
@@ -253,6 +259,13 @@ fn knock(address: SocketAddr, door: &doors::Door, asking: Asking<'_>) -> u16 {
         Some("7") => 403,
         Some("16") => 401,
         _ => status,
+    }
+}
+
+fn read_head(stream: &mut TcpStream, answer: &mut Vec<u8>) {
+    let mut byte = [0];
+    while !answer.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
+        answer.push(byte[0]);
     }
 }
 

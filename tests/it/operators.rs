@@ -131,7 +131,7 @@ fn the_first_operator_follows_the_link_and_closes_the_port() {
     assert!(page.text().contains("/console/setup.js"), "{}", page.text());
     assert_eq!(browser.set_up("a-guess", "ann").status, 410);
     let done = browser.set_up(&code, "ann");
-    assert_eq!((done.status, done.header("location")), (303, "/account"));
+    assert_eq!((done.status, done.header("location")), (303, "/"));
     let cookie = done.header("set-cookie");
     for part in ["HttpOnly", "SameSite=Lax", "Path=/"] {
         assert!(cookie.contains(part), "{cookie}");

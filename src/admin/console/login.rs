@@ -45,7 +45,7 @@ pub(in crate::admin) async fn log_in(State(admin): State<Admin>, request: Reques
         let _ = tokio::task::spawn_blocking(move || operators.log_out(&digest)).await;
         return Ok(unkept(&visit));
     }
-    Ok(visit.enter(&session, "/account"))
+    Ok(visit.enter(&session, "/"))
 }
 
 pub(in crate::admin) async fn log_out(State(admin): State<Admin>, request: Request) -> Answer {

@@ -29,21 +29,26 @@
 //! `id` and `data-live="TOPIC"` on a region that is taken anew when the topic of `/api/v1/events`
 //! has changed.
 //!
-//! Order, downward: `setup`, `login`, `account`, `frame`, `switches`, `visit`, `words`, `taste`,
+//! Order, downward: `setup`, `login`, `account`, `overview`, `overview_words`,
+//! `troubles`, `frame`, `switches`, `visit`, `words`, `taste`,
 //! `language`.
 
 mod account;
 mod frame;
 mod language;
 mod login;
+mod overview;
+mod overview_words;
 mod setup;
 mod switches;
 mod taste;
+mod troubles;
 mod visit;
 mod words;
 
 pub(super) use account::{account_page, change_password, end_sessions, make_token, remove_token};
 pub(super) use frame::{script, setup_script, style};
 pub(super) use login::{log_in, log_out, login_page};
+pub(super) use overview::index;
 pub(super) use setup::{set_up, setup_page};
 pub(super) use switches::switch;

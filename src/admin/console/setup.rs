@@ -46,7 +46,7 @@ pub(in crate::admin) async fn set_up(State(admin): State<Admin>, request: Reques
     let accepted = accepted.await;
     end(begun, &accepted).await;
     Ok(match accepted {
-        Ok(session) => visit.enter(&session, "/account"),
+        Ok(session) => visit.enter(&session, "/"),
         Err(error) => fail(&error),
     })
 }

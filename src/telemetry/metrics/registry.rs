@@ -8,6 +8,7 @@ use prometheus_client::registry::Registry;
 
 use super::super::hooks::HookStates;
 use super::super::logs::Losses;
+use super::super::outcomes::Outcomes;
 use super::super::unknown_commands::UnknownCommands;
 use super::after::AfterMetrics;
 use super::audit::AuditMetrics;
@@ -30,6 +31,7 @@ pub struct Metrics {
     registry: Registry,
     pub hooks: HookStates,
     pub unknown_commands: UnknownCommands,
+    pub outcomes: Outcomes,
     pub callers: CallerMetrics,
     pub audit: AuditMetrics,
     pub versions: VersionMetrics,
@@ -56,6 +58,7 @@ impl Metrics {
         Metrics {
             hooks: HookStates::default(),
             unknown_commands: UnknownCommands::default(),
+            outcomes: Outcomes::default(),
             callers: CallerMetrics::register(&mut registry),
             audit: AuditMetrics::register(&mut registry),
             versions: VersionMetrics::register(&mut registry),
@@ -74,6 +77,7 @@ impl Metrics {
 
     /// Records a decision on a before hook: once for each call.
     pub fn decided(&self, hook: Hook, decision: &Decision) {
+        self.outcomes.add(decision);
         self.before.decided(hook, decision);
         self.hooks.decided(hook, decision);
     }

@@ -33,7 +33,7 @@ const fn place(
 pub(super) static NAVIGATION: [Group; 4] = [
     Group {
         name: both("Messages", "消息"),
-        places: &[],
+        places: &[place("/", Capability::View, "Overview", "概览")],
     },
     Group {
         name: both("Policy", "策略"),
@@ -69,7 +69,7 @@ mod tests {
         let check = |path: &str, expected: Option<&str>| {
             assert_eq!(place_of(path).map(|place| place.path), expected, "{path}");
         };
-        check("/", None);
+        check("/", Some("/"));
         check("/account", Some("/account"));
         check("/account/password", Some("/account"));
         check("/accounts", None);
