@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audit;
+use crate::history;
 use crate::outbox;
 use crate::settings::{
     At, Layer, Map, Node, Problem, Problems, Section, Severity, Value, from_environment, merge,
@@ -18,6 +19,7 @@ use crate::telemetry::{LogFormat, LogSettings, UsageLimits};
 use crate::tls::ServingFiles;
 use crate::versions;
 
+mod history_of;
 mod read;
 mod routes;
 mod tls;
@@ -46,6 +48,7 @@ pub struct Config {
     pub versions: versions::Settings,
     /// Policy files with errors fail a start, whatever was in force before.
     pub strict_start: bool,
+    pub history: history::Settings,
     pub shutdown_grace: Duration,
     /// What our own calls are known by.
     pub installation: String,

@@ -234,6 +234,15 @@ impl Event {
         }
     }
 
+    /// What its message is known by: the server's id, or else the client's; may be empty.
+    pub fn message_id(&self) -> &str {
+        let ids = self.message.as_ref();
+        ids.map_or("", |message| match message.server_msg_id.as_str() {
+            "" => &message.client_msg_id,
+            id => id,
+        })
+    }
+
     /// In which form the body is written, and the query that came with it: `openim?key=…`.
     pub fn form(&self) -> String {
         match self.query.as_str() {

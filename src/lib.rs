@@ -25,6 +25,7 @@
 //! | [`callers`] | who calls, and what of it is let in |
 //! | [`callback`] | asking and telling an endpoint |
 //! | [`reload`] | the policies in force |
+//! | [`history`] | what was decided, searchable for a while |
 //! | [`hook`] | the life of a message; start reading in `hook/before.rs` |
 //! | [`delivery`] | accepted events on their way to the endpoints |
 //! | [`server`] | where IM servers connect |
@@ -67,6 +68,7 @@ pub mod dialect;
 pub mod editor;
 pub mod event;
 pub mod filter;
+pub mod history;
 pub mod hook;
 pub mod import;
 mod in_flight;

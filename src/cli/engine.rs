@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::config::{Config, PortConnections};
 use crate::delivery::{Supervisor, watch_usage};
 use crate::event::Moment;
+use crate::history::History;
 use crate::hook::{After, Before, WaitLimits};
 use crate::operators::Operators;
 use crate::outbox::Outbox;
@@ -49,6 +50,7 @@ pub(super) struct Engine {
     pub config: Config,
     pub policies: Arc<Policies>,
     pub outbox: Arc<dyn Outbox>,
+    pub history: Arc<History>,
     pub ready: Arc<AtomicBool>,
     clock: Clock,
     callbacks: Arc<Callbacks>,
@@ -137,6 +139,7 @@ impl Engine {
         rooms: Rooms,
         ports: PortsTls,
         entry: Entry,
+        history: Arc<History>,
     ) -> Engine {
         let Entry { operators, token } = entry;
         let clock = Clock::start();
@@ -155,6 +158,7 @@ impl Engine {
                 all_max: config.funtek.waits_max,
             },
             CallerLines::new(config.log.callers, metrics.log_losses().caller),
+            history.clone(),
         ));
         let after = Arc::new(After::new(
             policies.clone(),
@@ -195,6 +199,7 @@ impl Engine {
             policies,
             callbacks,
             outbox,
+            history,
             clock,
             metrics,
             before,

@@ -27,6 +27,7 @@ use crate::callback::{check_secret, check_tls};
 use crate::callers::check_token;
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::history::History;
 use crate::operators::Operators;
 use crate::outbox::{self, Outbox};
 use crate::policy::{CompileContext, Digest};
@@ -142,6 +143,8 @@ async fn serve(
     let operators = Operators::open(&config.data.join("operators.db"), Clock::start())
         .context("the operators could not be read (operators.db in `data` of engine.yaml)")?;
     let operators = Arc::new(operators);
+    let history = History::open(config.history.clone(), Arc::clone(&metrics))
+        .context("the thread that keeps decisions could not be started")?;
     let token = local_token(&config);
     let mut engine = Engine::assemble(
         config,
@@ -154,6 +157,7 @@ async fn serve(
             operators: Arc::clone(&operators),
             token,
         },
+        Arc::new(history),
     );
     engine.warnings = Arc::new(warnings);
     let keeper = engine.keep_versions()?;
@@ -187,6 +191,12 @@ async fn serve(
         () = stops.next() => warn!("told to stop again: the outbox is left as it is"),
     }
     keeper.end();
+    let history = Arc::clone(&engine.history);
+    let kept = tokio::task::spawn_blocking(move || history.close());
+    tokio::select! {
+        _ = kept => {}
+        () = stops.next() => warn!("told to stop again: the last decisions are not kept"),
+    }
     info!("stopped");
     Ok(if broken {
         ExitCode::from(EXIT_NO_SERVER)

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::history_of;
 use super::routes::{self, Paths};
 use super::tls;
 use super::{
@@ -38,6 +39,7 @@ pub(super) fn read(root: &Section<'_>, paths: &Paths) -> Config {
         audit: read_audit(&root.field("audit"), &data),
         versions,
         strict_start,
+        history: history_of::read(&root.field("history"), &data),
         data,
         shutdown_grace: root.field("shutdown_grace").duration(),
         installation: read_installation(&root.field("installation")),

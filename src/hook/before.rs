@@ -19,6 +19,7 @@ use super::room_bot::RoomBots;
 use crate::callback::{Asked, Callbacks, TimeBudget};
 use crate::decision::{Answer, Decision, Failure, FailureClass, Hit, Outcome, Verdict};
 use crate::event::{Event, Hook};
+use crate::history::{Answered, History, Kind, Told};
 use crate::policy::{Ask, Found, HookRules, Scan, Snapshot, Step, Version, less_margin};
 use crate::reload::Policies;
 use crate::rooms::Rooms;
@@ -74,12 +75,21 @@ pub struct Times {
     pub total: Duration,
 }
 
+/// What is known of the way of a decision.
+#[derive(Debug, Default)]
+struct Way {
+    times: Times,
+    /// Who was asked.
+    answered: Option<Answered>,
+}
+
 /// Decides on before hooks.
 #[derive(Debug)]
 pub struct Before {
     policies: Arc<Policies>,
     business: Arc<dyn Business>,
     metrics: Arc<Metrics>,
+    history: Arc<History>,
     reuse: Reuse,
     long_scans: LongScans,
     room_bots: RoomBots,
@@ -103,14 +113,16 @@ impl Before {
         rooms: Arc<Rooms>,
         room_waits: WaitLimits,
         lines: CallerLines,
+        history: Arc<History>,
     ) -> Before {
-        Before::asking(
+        let before = Before::asking(
             policies,
             callbacks,
             metrics,
             RoomBots::new(rooms, room_waits),
             lines,
-        )
+        );
+        Before { history, ..before }
     }
 
     fn asking(
@@ -124,6 +136,7 @@ impl Before {
             policies,
             business,
             metrics,
+            history: Arc::new(History::off()),
             reuse: Reuse::default(),
             long_scans: LongScans::default(),
             room_bots,
@@ -159,7 +172,7 @@ impl Before {
         let decision = snapshot.failed(hook, failure);
         let subject = Subject { hook, event: None };
         self.log_failure(hook, failure);
-        self.settled(&snapshot, subject, caller, decision, Times::default())
+        self.settled(&snapshot, subject, caller, decision, Way::default())
     }
 
     /// How soon a caller that does not say its limit must have its answer; `None` when no policy
@@ -178,11 +191,11 @@ impl Before {
             received: caller.received,
             limit: limit_of(rules, &caller),
         };
-        let mut times = Times::default();
+        let mut way = Way::default();
         let budget = budget(rules, &caller);
         let walked = {
             // Pinned here, so that it is not moved again: it has room for every step.
-            let walk = pin!(self.walk(&snapshot, event, budget, shed, &mut times));
+            let walk = pin!(self.walk(&snapshot, event, budget, shed, &mut way));
             AssertUnwindSafe(walk).catch_unwind().await
         };
         let decision = walked.unwrap_or_else(|_| {
@@ -194,7 +207,7 @@ impl Before {
             hook: Some(event.hook),
             event: Some(event),
         };
-        self.settled(&snapshot, subject, &caller, decision, times)
+        self.settled(&snapshot, subject, &caller, decision, way)
     }
 
     /// Takes the steps of a decision one after the other.
@@ -204,13 +217,14 @@ impl Before {
         event: &Event,
         budget: TimeBudget,
         shed: Option<&Failure>,
-        times: &mut Times,
+        way: &mut Way,
     ) -> Decision {
         let mut step = snapshot.begin(event);
         loop {
             step = match step {
                 Step::Settled(decision) => return decision,
                 Step::Scan(scan) => {
+                    let times = &mut way.times;
                     let (found, is_new) = self.scan(snapshot, &scan, budget, times).await;
                     if let Some(why) = found.why_unfiltered() {
                         let failure = Failure::new(FailureClass::Unfiltered, why);
@@ -225,7 +239,7 @@ impl Before {
                 Step::Ask(ask) => {
                     let outcome = match shed {
                         Some(failure) => self.not_asked(event.hook, failure.clone()),
-                        None => self.ask(&ask, budget, times).await,
+                        None => self.ask(&ask, budget, way).await,
                     };
                     ask.resume(outcome)
                 }
@@ -274,16 +288,16 @@ impl Before {
         (found, is_new)
     }
 
-    async fn ask(&self, ask: &Ask<'_>, budget: TimeBudget, times: &mut Times) -> Outcome {
+    async fn ask(&self, ask: &Ask<'_>, budget: TimeBudget, way: &mut Way) -> Outcome {
         let question = Question {
             endpoint: ask.endpoint(),
             event: ask.event(),
             replacement: ask.replacement(),
         };
         match question.event.ordering_key.is_empty() {
-            true => self.ask_business(question, budget, times).await,
+            true => self.ask_business(question, budget, way).await,
             // Few events have an order; see above.
-            false => Box::pin(self.ask_in_turn(question, budget, times)).await,
+            false => Box::pin(self.ask_in_turn(question, budget, way)).await,
         }
     }
 
@@ -291,13 +305,13 @@ impl Before {
         &self,
         question: Question<'_>,
         budget: TimeBudget,
-        times: &mut Times,
+        way: &mut Way,
     ) -> Outcome {
         let visit = match self.room_bots.visit(question, budget.deadline).await {
             Ok(visit) => visit,
             Err(failure) => return self.not_asked(question.event.hook, failure),
         };
-        let outcome = self.ask_business(visit.question(), budget, times).await;
+        let outcome = self.ask_business(visit.question(), budget, way).await;
         visit.end(&outcome).await;
         outcome
     }
@@ -306,10 +320,14 @@ impl Before {
         &self,
         question: Question<'_>,
         budget: TimeBudget,
-        times: &mut Times,
+        way: &mut Way,
     ) -> Outcome {
         let asked = self.business.ask(question, budget).await;
-        times.callback += asked.elapsed;
+        way.times.callback += asked.elapsed;
+        way.answered = Some(Answered {
+            endpoint: Arc::clone(&question.endpoint.name),
+            outcome: outcome_name(&asked.outcome),
+        });
         looking_on(|| self.record_asking(question, &asked));
         match asked.outcome {
             Outcome::Failure(failure) => self.not_asked(question.event.hook, failure),
@@ -326,23 +344,54 @@ impl Before {
     /// The one way out of a decision: what is recorded of it, and what the caller gets.
     fn settled(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         subject: Subject<'_>,
         caller: &Caller,
         decision: Decision,
-        mut times: Times,
+        mut way: Way,
     ) -> Settled {
-        times.total = caller.received.elapsed();
+        way.times.total = caller.received.elapsed();
         let settled = Settled {
             decision,
             version: snapshot.version.clone(),
-            times,
+            times: way.times,
         };
-        looking_on(|| self.record(subject, caller, &settled));
+        looking_on(|| self.record(subject, caller, &settled, way.answered.as_ref()));
+        looking_on(|| self.keep(snapshot, subject, caller, &settled, way.answered.as_ref()));
         settled
     }
 
-    fn record(&self, subject: Subject<'_>, caller: &Caller, settled: &Settled) {
+    /// For those who ask later why.
+    fn keep(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        subject: Subject<'_>,
+        caller: &Caller,
+        settled: &Settled,
+        answered: Option<&Answered>,
+    ) {
+        let times = settled.times;
+        self.history.tell(&Told {
+            hook: subject.hook,
+            event: subject.event,
+            caller: caller.name.as_ref(),
+            decision: &settled.decision,
+            snapshot,
+            answered,
+            received: caller.received,
+            filter: times.filter,
+            callback: times.callback,
+            total: times.total,
+        });
+    }
+
+    fn record(
+        &self,
+        subject: Subject<'_>,
+        caller: &Caller,
+        settled: &Settled,
+        answered: Option<&Answered>,
+    ) {
         let Settled {
             decision, times, ..
         } = settled;
@@ -358,19 +407,26 @@ impl Before {
                 self.metrics.spent(Stage::Callback, times.callback);
             }
         }
-        self.log_decision(subject, caller, settled);
+        self.log_decision(subject, caller, settled, answered);
     }
 
-    /// One line for each refusal, or for each decision at level debug; but no sender and no
-    /// address makes more than its rate of them.
-    fn log_decision(&self, subject: Subject<'_>, caller: &Caller, settled: &Settled) {
+    /// One line for each refusal and each message that a failure let through, or for each decision
+    /// at level debug; but no sender and no address makes more than its rate of them.
+    fn log_decision(
+        &self,
+        subject: Subject<'_>,
+        caller: &Caller,
+        settled: &Settled,
+        answered: Option<&Answered>,
+    ) {
         let Settled {
             decision,
             version,
             times,
         } = settled;
-        let is_refusal = matches!(decision.verdict, Verdict::Block(_));
-        if !is_refusal && !enabled!(Level::DEBUG) {
+        let kind = Kind::of(decision);
+        let is_told = matches!(kind, Kind::Block | Kind::LetThrough);
+        if !is_told && !enabled!(Level::DEBUG) {
             return;
         }
         let sender = subject.event.map(Event::sender).unwrap_or_default();
@@ -379,16 +435,25 @@ impl Before {
         };
         let hook = subject.hook.map_or("unknown", |hook| hook.name);
         let operation_id = subject.event.map(|event| event.operation_id.as_str());
+        let message_id = subject.event.map(Event::message_id);
         let address = caller.address.map(tracing::field::display);
         let (caller, total_us) = (caller.name.as_deref(), times.total.as_micros() as u64);
-        let decider = decision.decider.name();
+        let (action, decider) = (decision.verdict.name(), decision.decider.name());
+        let endpoint = answered.map(|answered| &*answered.endpoint);
+        // The match that counts most, which of a block by the filters is one that blocks.
+        let hit = decision.hits.iter().min_by_key(|hit| hit.action);
+        let (list, line) = (hit.map(|hit| &*hit.list), hit.map(|hit| hit.line));
+        let class = decision.failure.map(FailureClass::name);
         match &decision.verdict {
             Verdict::Block(refusal) => {
-                info!(hook, operation_id, action = "block", decider, code = refusal.code, detail = decision.why, caller, address, %version, total_us, held_back, "decided");
+                info!(hook, operation_id, message_id, action, decider, code = refusal.code, class, endpoint, list, line, detail = decision.why, caller, address, %version, total_us, held_back, "decided");
             }
-            verdict => {
-                let (action, reviewed) = (verdict.name(), decision.reviewed);
-                debug!(hook, operation_id, action, decider, reviewed, caller, address, %version, total_us, held_back, "decided");
+            _ if kind == Kind::LetThrough => {
+                warn!(hook, operation_id, message_id, action, decider, class, endpoint, list, line, caller, address, %version, total_us, held_back, "let through without the review that the policy asks for");
+            }
+            _ => {
+                let reviewed = decision.reviewed;
+                debug!(hook, operation_id, message_id, action, decider, reviewed, endpoint, list, line, caller, address, %version, total_us, held_back, "decided");
             }
         }
     }

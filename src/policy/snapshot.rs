@@ -111,6 +111,14 @@ impl Snapshot {
         self.lists.get(name)
     }
 
+    /// What a list compares an entry of this text as: equal for two ways to write one word. `None`
+    /// for a list that cannot match.
+    pub fn entry_form(&self, list: &str, entry: &str) -> Option<String> {
+        let bare = entry.trim().trim_matches('*');
+        let folded = self.filter.folded(list, bare)?;
+        Some(folded.trim().to_owned())
+    }
+
     /// The word lists, by name.
     pub fn lists(&self) -> impl Iterator<Item = &ListRules> {
         self.lists.values()

@@ -4,13 +4,14 @@
 //! longer names is forgotten.
 //!
 //! Order, downward: `registry`, `callers`, `before`, `after`, `outbox`, `endpoints`, `policy`, `stage`,
-//! `process`, `ports`, `tls`, `audit`, `versions`, `series`.
+//! `process`, `ports`, `tls`, `audit`, `versions`, `history`, `series`.
 
 mod after;
 mod audit;
 mod before;
 mod callers;
 mod endpoints;
+mod history;
 mod outbox;
 mod policy;
 mod ports;

@@ -15,6 +15,7 @@ use super::audit::AuditMetrics;
 use super::before::BeforeMetrics;
 use super::callers::CallerMetrics;
 use super::endpoints::EndpointMetrics;
+use super::history::HistoryMetrics;
 use super::outbox::{OutboxGauges, OutboxMetrics, OutboxTotals};
 use super::policy::PolicyMetrics;
 use super::ports::{PortMetrics, PortsMetrics};
@@ -35,6 +36,7 @@ pub struct Metrics {
     pub callers: CallerMetrics,
     pub audit: AuditMetrics,
     pub versions: VersionMetrics,
+    pub history: HistoryMetrics,
     before: BeforeMetrics,
     endpoints: EndpointMetrics,
     policy: PolicyMetrics,
@@ -62,6 +64,7 @@ impl Metrics {
             callers: CallerMetrics::register(&mut registry),
             audit: AuditMetrics::register(&mut registry),
             versions: VersionMetrics::register(&mut registry),
+            history: HistoryMetrics::register(&mut registry),
             before: BeforeMetrics::register(&mut registry),
             endpoints: EndpointMetrics::register(&mut registry),
             policy: PolicyMetrics::register(&mut registry),

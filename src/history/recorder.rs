@@ -1,0 +1,212 @@
+//! The front door: decisions are told here, and looked for.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use super::conditions::Filter;
+use super::forget::Forgotten;
+use super::id::DecisionId;
+use super::outcome::Kind;
+use super::query::{Counts, Page, cursor_of};
+use super::reading::HistoryError;
+use super::recent::RecentText;
+use super::record::{PlacedText, Record, Told};
+use super::row::Row;
+use super::settings::{Settings, TextLevel};
+use super::shared::Shared;
+use super::writer::{Job, Writer};
+use crate::event::Event;
+use crate::telemetry::Metrics;
+
+/// Questions to the writer that wait.
+const JOBS_MAX: usize = 16;
+
+/// What was decided lately.
+#[derive(Debug, Default)]
+pub struct History {
+    /// `None`: nothing is kept.
+    pub(super) shared: Option<Arc<Shared>>,
+    jobs: Option<SyncSender<Job>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl History {
+    /// Keeps nothing.
+    pub fn off() -> History {
+        History::default()
+    }
+
+    /// Starts the thread that writes. A folder that cannot be written is told then, and costs the
+    /// decisions until it can.
+    ///
+    /// Errors: the operating system gives no thread.
+    pub fn open(settings: Settings, metrics: Arc<Metrics>) -> io::Result<History> {
+        if !settings.enabled {
+            return Ok(History::off());
+        }
+        let shared = Arc::new(Shared::new(settings, metrics));
+        let (jobs, asked) = mpsc::sync_channel(JOBS_MAX);
+        let writer = Writer::new(Arc::clone(&shared));
+        let thread = thread::Builder::new()
+            .name("history".to_owned())
+            .spawn(move || writer.run(&asked))?;
+        Ok(History {
+            shared: Some(shared),
+            jobs: Some(jobs),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Takes note of a decision. Never waits: what there is no room for is dropped and counted.
+    pub fn tell(&self, told: &Told<'_>) {
+        let Some(shared) = self.shared.as_deref() else {
+            return;
+        };
+        let at_us = shared.us_of(told.received + told.total);
+        let second = (at_us / 1_000_000) as u32;
+        let kind = Kind::of(told.decision);
+        let hook = told.hook.map_or("unknown", |hook| hook.name);
+        let version = &told.snapshot.version;
+        let tables = &shared.tables;
+        if !tables.count(second / 60, hook, kind, version, told.decision) {
+            shared.dropped(kind, "count");
+        }
+        let sampler = match kind.is_plain() {
+            true => &shared.allows,
+            false => &shared.others,
+        };
+        let Some(weight) = sampler.weight(second, || hash_of(told, at_us)) else {
+            if !kind.is_plain() {
+                shared.dropped(kind, "rate");
+            }
+            return;
+        };
+        let with_texts = shared.settings.texts != TextLevel::None;
+        let record = Record::of(told, kind, at_us, weight, with_texts);
+        if !shared.queue.push(record) {
+            shared.dropped(kind, "queue");
+        }
+    }
+
+    /// Waits until what was told before is in the files. Blocks.
+    pub fn flush(&self) {
+        let _: Option<()> = self.ask(Job::Flush);
+    }
+
+    /// Decisions behind `cursor`, or the newest. Blocks for the disk.
+    ///
+    /// Errors: a file cannot be read.
+    pub fn find(
+        &self,
+        filter: &Filter,
+        cursor: Option<&str>,
+        rows_max: usize,
+    ) -> Result<Page, HistoryError> {
+        let cursor = match cursor {
+            None => None,
+            Some(text) => Some(cursor_of(text).ok_or(HistoryError::Cursor)?),
+        };
+        self.on()?.find(filter, cursor, rows_max)
+    }
+
+    /// The newest decisions after one that is known. Blocks for the disk.
+    pub fn newer(
+        &self,
+        filter: &Filter,
+        after: DecisionId,
+        rows_max: usize,
+    ) -> Result<Vec<Row>, HistoryError> {
+        self.on()?.newer(filter, after.number, rows_max)
+    }
+
+    /// Blocks for the disk.
+    pub fn decision(&self, id: DecisionId) -> Result<Option<Row>, HistoryError> {
+        self.on()?.decision(id)
+    }
+
+    /// The texts of a decision; `None` when they are not kept, or not any more. Blocks for the disk.
+    pub fn texts(&self, id: DecisionId) -> Result<Option<Vec<PlacedText>>, HistoryError> {
+        self.on()?.texts(id)
+    }
+
+    /// Exact numbers in spans of `step_s` seconds, in whole minutes. Of a filter time, hook, list,
+    /// outcome and version count. Blocks for the disk.
+    pub fn counts(&self, filter: &Filter, step_s: u64) -> Result<Counts, HistoryError> {
+        self.on()?.counts(filter, step_s)
+    }
+
+    /// The last texts, newest first; none but at level `memory`.
+    pub fn recent_texts(&self) -> Vec<Arc<RecentText>> {
+        let shared = self.shared.as_ref();
+        shared.map_or_else(Vec::new, |shared| shared.recent.all(shared.now_us()))
+    }
+
+    fn on(&self) -> Result<&Shared, HistoryError> {
+        self.shared.as_deref().ok_or(HistoryError::Off)
+    }
+
+    /// Forgets what a user wrote or was written to. Blocks for the disk.
+    ///
+    /// Errors: the files cannot be written; what is forgotten by then stays so.
+    pub fn forget(&self, user: &str) -> Result<Forgotten, HistoryError> {
+        let forgotten = self.ask(|done| Job::Forget(user.to_owned(), done));
+        match forgotten {
+            None => Err(HistoryError::Off),
+            Some(forgotten) => forgotten.map_err(HistoryError::Unwritable),
+        }
+    }
+
+    /// Writes what is left and lets go of the files. Blocks for the disk.
+    pub fn close(&self) {
+        let _: Option<()> = self.ask(Job::Close);
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // What panics is caught there.
+            let _ = thread.join();
+        }
+    }
+
+    /// Why decisions are not kept at the moment.
+    pub fn error(&self) -> Option<String> {
+        self.shared.as_ref()?.error()
+    }
+
+    /// What the files hold, in bytes.
+    pub fn bytes(&self) -> u64 {
+        let shared = self.shared.as_ref();
+        shared.map_or(0, |shared| shared.bytes.load(Ordering::Relaxed))
+    }
+
+    pub fn settings(&self) -> Option<&Settings> {
+        Some(&self.shared.as_ref()?.settings)
+    }
+
+    /// Asks the writer; `None` when there is none.
+    fn ask<T>(&self, job: impl FnOnce(SyncSender<T>) -> Job) -> Option<T> {
+        let (done, answer) = mpsc::sync_channel(1);
+        self.jobs.as_ref()?.send(job(done)).ok()?;
+        answer.recv().ok()
+    }
+}
+
+/// Equal for all calls about one message, and on all machines.
+fn hash_of(told: &Told<'_>, at_us: u64) -> u64 {
+    let id = told.event.map_or("", Event::message_id);
+    let mut hash = match id {
+        "" => at_us,
+        id => id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        }),
+    };
+    // The lowest bits decide, so all of them must.
+    hash ^= hash >> 32;
+    hash = hash.wrapping_mul(0xd6e8_feb8_6659_fd93);
+    hash ^ (hash >> 32)
+}
