@@ -99,7 +99,7 @@ fn load(files: &Files) -> anyhow::Result<Option<Snapshot>> {
         ..CompileContext::default()
     };
     let files = read_files(&files.policies).map_err(|problem| anyhow!("{problem}"))?;
-    let compiled = policy::compile(&files, &context, 1);
+    let compiled = policy::compile_untried(&files, &context, 1);
     if compiled.snapshot.is_none() {
         output::problems(&compiled.problems);
     }

@@ -3,7 +3,7 @@
 //! Exit codes are part of the contract: 0 done, 1 the input has errors or the answer is no,
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
-//! Order, downward: `serve`, `status`, `send`, `check`, `explain`, `fuzz`, `import`, `outbox`, `audit`,
+//! Order, downward: `serve`, `status`, `send`, `check`, `test`, `explain`, `fuzz`, `import`, `outbox`, `audit`,
 //! `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `api`, `client`,
 //! `reach`, `token`, `audited`, `kept`, `engine_file`, `at_rest`, `start_text`, `signals`, `files`, `output`, `exit`.
 
@@ -36,6 +36,7 @@ mod serve;
 mod signals;
 mod start_text;
 mod status;
+mod test;
 mod token;
 
 use std::ffi::OsString;
@@ -76,6 +77,8 @@ enum Command {
     Send(send::Args),
     /// Check the policy files and print every problem.
     Check(check::Args),
+    /// Run the cases of the policy, without a server: what must be decided is decided.
+    Test(test::Args),
     /// Show every step of the decision on one message, without a server.
     Explain(explain::Args),
     /// Print what every hook of every dialect can do: block, replace, reply.
@@ -115,6 +118,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(args) => status::run(&files, args),
         Command::Send(args) => send::run(&files, args),
         Command::Check(args) => check::run(&files, args),
+        Command::Test(args) => test::run(&files, args),
         Command::Explain(args) => explain::run(&files, args),
         Command::Fuzz(args) => fuzz::run(&files, args),
         Command::Import(args) => import::run(&files, args),

@@ -8,11 +8,12 @@
 //!
 //! Read `compile.rs` for the way in, and `decide.rs` for the way out.
 //!
-//! Order, downward: `explain`, `decide`, `conclude`, `screen`, `unmaskable`, `lint`, `everyday`,
+//! Order, downward: `cases`, `explain`, `decide`, `conclude`, `screen`, `unmaskable`, `lint`, `everyday`,
 //! `word_lists`, `compile`, `snapshot`, `secrets`, `review`, `times`, `lists`, `list_line`, `spec`, `sources`, `overrides`,
 //! `openim_config`, `texts`, `failure`, `type_set`, `callers`, `endpoint`, `url_address`, `url_prefix`.
 
 mod callers;
+mod cases;
 mod compile;
 mod conclude;
 mod decide;
@@ -42,7 +43,11 @@ mod url_prefix;
 mod word_lists;
 
 pub use callers::{CallerLimits, CallerRule, CallerRules, CertificateName, Digest, Secrets};
-pub use compile::{Compiled, compile, content_hash};
+pub use cases::{
+    Case, Coverage, Covered, Covering, Does, Made, Play, Ran, ShortAnswer, Stopwatch, compile,
+    read_cases, read_plays, run_case,
+};
+pub use compile::{Compiled, compile as compile_untried, content_hash};
 pub use decide::{Ask, Scan, Step};
 pub use endpoint::{
     BreakerSettings, Endpoint, EndpointTls, EventFormat, EventSettings, Secret, SecretSource,

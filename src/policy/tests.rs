@@ -1,6 +1,7 @@
 //! Policies as a whole: what is reported about bad ones, and what good ones decide.
 
 mod callers;
+mod cases;
 mod content;
 mod decisions;
 mod failures;

@@ -149,6 +149,27 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// A list of maps, each with keys that we know; one map stands for a list of one.
+    pub fn sections(&self) -> Vec<Section<'a>> {
+        let Some(Value::List(nodes)) = self.node.map(|node| &node.value) else {
+            return match self.is_set() {
+                true => vec![self.section()],
+                false => Vec::new(),
+            };
+        };
+        let nodes = nodes.iter().enumerate();
+        let each = nodes.map(|(index, node)| Field {
+            at: At {
+                place: node.place.clone(),
+                path: format!("{}[{index}]", self.at.path),
+            },
+            node: Some(node),
+            problems: self.problems,
+            muted: self.muted,
+        });
+        each.map(|field| field.section()).collect()
+    }
+
     /// A list of single values; one value stands for a list of one, and commas separate the
     /// items in an environment variable.
     pub fn items(&self) -> Vec<Item<'a>> {

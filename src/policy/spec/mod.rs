@@ -34,6 +34,8 @@ pub(super) struct Spec {
     pub hooks: Vec<HookSpec>,
     pub callers: Vec<CallerSpec>,
     pub proxies: Vec<IpNet>,
+    /// Only a policy that passes its own cases comes into force.
+    pub tests_required: bool,
 }
 
 #[derive(Debug)]
@@ -82,6 +84,10 @@ pub(super) fn read(root: &Section<'_>) -> Spec {
             .filter_map(|(name, field)| hook::read(&name, &field))
             .collect(),
         callers: read_callers(&root.field("callers")),
+        tests_required: root
+            .field("tests")
+            .one_of(&[("required", true), ("optional", false)])
+            .unwrap_or_default(),
         proxies: {
             let proxies = root.field("trusted_proxies").items();
             proxies.iter().filter_map(callers::read_net).collect()

@@ -3,7 +3,7 @@
 use super::super::lint;
 use super::*;
 
-const SHIPPED: [(&str, &str); 7] = [
+pub(super) const SHIPPED: [(&str, &str); 9] = [
     ("policy.yaml", include_str!("../../../policies/policy.yaml")),
     ("engine.yaml", include_str!("../../../policies/engine.yaml")),
     (
@@ -25,6 +25,14 @@ const SHIPPED: [(&str, &str); 7] = [
     (
         "lists/gambling.txt",
         include_str!("../../../policies/lists/gambling.txt"),
+    ),
+    (
+        "tests/shipped.yaml",
+        include_str!("../../../policies/tests/shipped.yaml"),
+    ),
+    (
+        "tests/calls/before_send_group_msg.json",
+        include_str!("../../../policies/tests/calls/before_send_group_msg.json"),
     ),
 ];
 
