@@ -40,6 +40,11 @@ impl Asked {
         Err(Status::permission_denied(why))
     }
 
+    /// Records that an act was asked for and not done, unless very many such are.
+    pub(super) fn refuse(&self, act: Act, why: &str) {
+        self.audit.refuse(self.placed(act, self.capability), why);
+    }
+
     /// Records an act that is done right after.
     ///
     /// Errors: it cannot be recorded, and must not be done.

@@ -66,6 +66,11 @@ pub(super) enum ApiRoute {
     Pending,
     Dead,
     Discarded,
+    OutboxPlan,
+    SeePlan,
+    RunPlan,
+    Replays,
+    Retries,
 }
 
 /// One line of the table.
@@ -157,7 +162,7 @@ impl Page {
 
 impl ApiRoute {
     pub(super) fn door(self) -> (Method, &'static str, Capability) {
-        use Capability::View;
+        use Capability::{Moderate, Operate, View};
 
         match self {
             ApiRoute::OpenApi => (Method::GET, "/api/v1/openapi.json", View),
@@ -167,6 +172,12 @@ impl ApiRoute {
             ApiRoute::Pending => (Method::GET, "/api/v1/outbox/pending", View),
             ApiRoute::Dead => (Method::GET, "/api/v1/outbox/dead", View),
             ApiRoute::Discarded => (Method::GET, "/api/v1/outbox/discarded", View),
+            ApiRoute::OutboxPlan => (Method::POST, "/api/v1/outbox/plans", Operate),
+            // What a plan takes is looked at again when it is run.
+            ApiRoute::SeePlan => (Method::GET, "/api/v1/plans/{id}", View),
+            ApiRoute::RunPlan => (Method::POST, "/api/v1/plans/{id}/run", Moderate),
+            ApiRoute::Replays => (Method::POST, "/api/v1/replays", Operate),
+            ApiRoute::Retries => (Method::POST, "/api/v1/outbox/retries", Operate),
         }
     }
 }

@@ -5,8 +5,8 @@
 //! Leaves alone: message traffic (`server`).
 //!
 //! Order, downward: `pages`, `console`, `events`, `api`, `grpc`, `operators`, `metrics`, `status`,
-//! `shown`, `access`, `browser`, `refusal`, `problem`, `acts`, `paths`, `doors`, `who`,
-//! `certificates`, `observed`, `lately`, `orders`, `outbox`.
+//! `outbox_plans`, `shown`, `plans`, `access`, `browser`, `refusal`, `problem`, `acts`, `paths`,
+//! `doors`, `who`, `certificates`, `observed`, `lately`, `orders`, `outbox`.
 
 mod access;
 mod acts;
@@ -23,8 +23,10 @@ mod observed;
 mod operators;
 pub mod orders;
 pub mod outbox;
+mod outbox_plans;
 mod pages;
 mod paths;
+mod plans;
 mod problem;
 mod refusal;
 mod shown;
@@ -37,4 +39,5 @@ pub use doors::REFLECTION;
 pub use lately::Lately;
 pub use observed::Observed;
 pub use pages::router;
+pub use plans::Plans;
 pub use shown::{Admin, ApiLimits};

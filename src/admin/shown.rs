@@ -10,6 +10,7 @@ use super::certificates::Certificates;
 use super::lately::Lately;
 use super::observed::Observed;
 use super::outbox::{self, Named};
+use super::plans::Plans;
 use crate::audit::Audit;
 use crate::callback::Callbacks;
 use crate::callers::Callers;
@@ -56,6 +57,8 @@ pub struct Admin {
     /// `/metrics` is for everybody.
     pub metrics_open: bool,
     pub api: ApiLimits,
+    /// What operators are about to do.
+    pub plans: Arc<Plans>,
     /// What of engine.yaml works and is dangerous.
     pub engine_warnings: Arc<Vec<Problem>>,
 }

@@ -427,6 +427,7 @@ impl Engine {
                 command_line: self.token,
             },
             metrics_open: self.config.admin.metrics_open,
+            plans: Arc::new(admin::Plans::new(self.clock)),
             api: admin::ApiLimits {
                 calls_per_second: self.config.admin.api.calls_per_second,
                 burst: self.config.admin.api.burst,

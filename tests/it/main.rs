@@ -42,6 +42,7 @@ mod outbox_disk;
 mod outbox_kill;
 mod outbox_order;
 mod outbox_pending;
+mod plans;
 mod policy_cases;
 mod policy_in_force;
 mod presence;

@@ -1,10 +1,14 @@
 //! `/api/v1`: what pages and commands show and do, as JSON for programs.
 //!
-//! A route is a line in `doors`, a handler and its description in the file of its topic, and the
-//! line below that puts them together. The description is what `openapi.json` says, and what a
+//! A route is a line in `doors`, a handler (`async fn(Call) -> Answer`) and its description (an
+//! `About`) in the file of its topic, and the line below that puts them together. A handler reads
+//! with `call.text`, `number`, `flag`, `time`, `field`, and `call.name` for what stands in the path;
+//! answers with `reply::found`, `made`, `page` (and `call.cursor`, `call.next`, `call.limit`) or
+//! `tagged` (and `call.check_match`); and does what a page does too by calling the same function.
+//! The description is what `openapi.json` says, and what a
 //! call is held to before its handler sees it: parameters that it does not name are refused.
 //!
-//! Order, downward: `openapi`, `status`, `outbox`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
+//! Order, downward: `openapi`, `status`, `plans`, `outbox`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
 
 mod about;
 mod call;
@@ -12,6 +16,7 @@ mod cursor;
 mod frame;
 mod openapi;
 mod outbox;
+mod plans;
 mod repeats;
 mod reply;
 mod status;
@@ -57,5 +62,10 @@ fn served(of: ApiRoute) -> Route {
         ApiRoute::Pending => route(&outbox::PENDING, outbox::pending),
         ApiRoute::Dead => route(&outbox::DEAD, outbox::dead),
         ApiRoute::Discarded => route(&outbox::DISCARDED, outbox::discarded),
+        ApiRoute::OutboxPlan => route(&plans::OUTBOX_PLAN, plans::make),
+        ApiRoute::SeePlan => route(&plans::SEE, plans::see),
+        ApiRoute::RunPlan => route(&plans::RUN, plans::run),
+        ApiRoute::Replays => route(&plans::REPLAYS, plans::replays),
+        ApiRoute::Retries => route(&plans::RETRIES, plans::retries),
     }
 }
