@@ -51,6 +51,16 @@ pub(super) enum Page {
     EndSessionsForm,
     Style,
     SetUpScript,
+    Hooks,
+    Endpoints,
+    Delivery,
+    Payload,
+    DeliveryPlanForm,
+    DeliveryPlan,
+    RunDeliveryPlanForm,
+    RetryForm,
+    Try,
+    TryForm,
     Events,
     Script,
     Switch,
@@ -71,12 +81,6 @@ pub(super) enum ApiRoute {
     RunPlan,
     Replays,
     Retries,
-    Decisions,
-    Decision,
-    DecisionsNdjson,
-    DecisionsCsv,
-    Counts,
-    Forget,
 }
 
 /// One line of the table.
@@ -134,7 +138,7 @@ pub fn doors(metrics_open: bool) -> Vec<Door> {
 
 impl Page {
     pub(super) fn door(self, metrics_open: bool) -> (Method, &'static str, Capability) {
-        use Capability::{Account, Enter, View, Watch};
+        use Capability::{Account, Enter, Operate, Text, View, Watch};
 
         let metrics = match metrics_open {
             true => Watch,
@@ -159,6 +163,16 @@ impl Page {
             Page::EndSessionsForm => (Method::POST, "/account/sessions/end", Account),
             Page::Style => (Method::GET, "/console/style.css", Enter),
             Page::SetUpScript => (Method::GET, "/console/setup.js", Enter),
+            Page::Hooks => (Method::GET, "/hooks", View),
+            Page::Endpoints => (Method::GET, "/endpoints", View),
+            Page::Delivery => (Method::GET, "/delivery", View),
+            Page::Payload => (Method::GET, "/delivery/payload", Text),
+            Page::DeliveryPlanForm => (Method::POST, "/delivery/plans", Operate),
+            Page::DeliveryPlan => (Method::GET, "/delivery/plans/{id}", Operate),
+            Page::RunDeliveryPlanForm => (Method::POST, "/delivery/plans/{id}", Operate),
+            Page::RetryForm => (Method::POST, "/delivery/retry", Operate),
+            Page::Try => (Method::GET, "/try", View),
+            Page::TryForm => (Method::POST, "/try", View),
             Page::Events => (Method::GET, "/api/v1/events", View),
             Page::Script => (Method::GET, "/console/console.js", Enter),
             Page::Switch => (Method::POST, "/console/switch", Enter),
@@ -184,12 +198,6 @@ impl ApiRoute {
             ApiRoute::RunPlan => (Method::POST, "/api/v1/plans/{id}/run", Moderate),
             ApiRoute::Replays => (Method::POST, "/api/v1/replays", Operate),
             ApiRoute::Retries => (Method::POST, "/api/v1/outbox/retries", Operate),
-            ApiRoute::Decisions => (Method::GET, "/api/v1/decisions", View),
-            ApiRoute::Decision => (Method::GET, "/api/v1/decisions/{id}", View),
-            ApiRoute::DecisionsNdjson => (Method::GET, "/api/v1/decisions.ndjson", View),
-            ApiRoute::DecisionsCsv => (Method::GET, "/api/v1/decisions.csv", View),
-            ApiRoute::Counts => (Method::GET, "/api/v1/counts", View),
-            ApiRoute::Forget => (Method::POST, "/api/v1/history/forget", Operate),
         }
     }
 }

@@ -51,6 +51,11 @@ impl ApiProblem {
     }
 
     /// One more value that the message is about.
+    /// What it says to people.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> ApiProblem {
         self.params.insert(name.to_owned(), value.into());
         self

@@ -103,6 +103,7 @@ class Callgate:
     """The running program with its addresses."""
 
     def __init__(self, directory, policy, tls="", channel=grpc.insecure_channel):
+        self.directory = directory
         policies = directory / "policies"
         policies.mkdir()
         (policies / "policy.yaml").write_text(policy, encoding="utf-8")

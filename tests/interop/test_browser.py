@@ -1,27 +1,13 @@
-"""The way in, in a real Chromium: what no other client shows is what a browser really sends.
-
-Needs `chromium` and `chromedriver` (Debian: chromium, chromium-driver), or their paths in
-`CALLGATE_CHROMIUM` and `CALLGATE_CHROMEDRIVER`. With `CALLGATE_SCREENSHOTS` naming a directory,
-pictures of the pages are left there.
-"""
+"""The way in, in a real Chromium: what no other client shows is what a browser really sends."""
 
 import http.server
-import os
-import pathlib
-import shutil
 import threading
-import time
 
 import pytest
 
-CHROMIUM = os.environ.get("CALLGATE_CHROMIUM") or shutil.which("chromium")
-DRIVER = os.environ.get("CALLGATE_CHROMEDRIVER") or shutil.which("chromedriver")
+from browser import PASSWORD, Browser, link_of, log_in, needs_chromium, set_up
 
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver, which are not here"
-)
-
-PASSWORD = "correct horse battery"
+pytestmark = needs_chromium
 
 
 @pytest.fixture
@@ -33,100 +19,6 @@ def callgate(start):
 def browser(tmp_path):
     with Browser(tmp_path / "profile") as one:
         yield one
-
-
-class Browser:
-    """Chromium without a window."""
-
-    def __init__(self, profile, *more):
-        from selenium import webdriver
-
-        options = webdriver.ChromeOptions()
-        options.binary_location = CHROMIUM
-        for argument in [
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--window-size=1200,900",
-            "--lang=en",
-            f"--user-data-dir={profile}",
-            *more,
-        ]:
-            options.add_argument(argument)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        service = webdriver.ChromeService(executable_path=DRIVER)
-        self.driver = webdriver.Chrome(options=options, service=service)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.driver.quit()
-
-    def open(self, url):
-        self.driver.get(url)
-
-    def fill(self, **fields):
-        for name, value in fields.items():
-            field = self.driver.find_element("name", name)
-            field.clear()
-            field.send_keys(value)
-
-    def press(self, action):
-        """Sends the form with this action, and waits for what comes of it."""
-        from selenium.webdriver.support.expected_conditions import staleness_of
-        from selenium.webdriver.support.wait import WebDriverWait
-
-        button = self.driver.find_element("css selector", f'form[action="{action}"] button')
-        button.click()
-        # A wrong password may be waited for.
-        WebDriverWait(self.driver, 40).until(staleness_of(button))
-
-    @property
-    def text(self):
-        return self.driver.find_element("css selector", "body").text
-
-    @property
-    def path(self):
-        return self.driver.current_url.split("/", 3)[3]
-
-    def value(self, name):
-        return self.driver.find_element("name", name).get_property("value")
-
-    def picture(self, name):
-        into = os.environ.get("CALLGATE_SCREENSHOTS")
-        if into:
-            self.driver.save_screenshot(str(pathlib.Path(into) / f"{name}.png"))
-
-    def complaints(self):
-        """What the browser says of the pages: a broken rule for scripts or styles, say."""
-        lines = [line["message"] for line in self.driver.get_log("browser")]
-        # An answer that is an error is one on purpose, and no browser's icon is ours.
-        return [line for line in lines if "the server responded" not in line]
-
-
-def link_of(callgate):
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        links = [word for word in callgate.log().split() if "/setup#" in word]
-        if links:
-            return links[0]
-        time.sleep(0.05)
-    raise AssertionError(f"no link was printed: {callgate.log()}")
-
-
-def set_up(browser, callgate):
-    browser.open(link_of(callgate))
-    browser.fill(name="ann", password=PASSWORD)
-    browser.press("/setup")
-    assert browser.path == "", browser.text
-
-
-def log_in(browser, callgate, password=PASSWORD):
-    browser.open(f"{callgate.admin}/login")
-    browser.fill(name="ann", password=password)
-    browser.press("/login")
 
 
 def test_the_first_operator_sets_up_and_nobody_does_so_again(browser, callgate, tmp_path):

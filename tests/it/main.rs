@@ -26,7 +26,6 @@ mod forbidden;
 mod funtek;
 mod grpc;
 mod harness;
-mod history;
 mod hostile;
 mod layers;
 mod list_names;

@@ -18,7 +18,7 @@
   };
   const keys = {
     "/": () => {
-      const search = one("[data-search]") ?? one(".filters input");
+      const search = one("[data-search]") ?? one(".filters input:not([type=hidden])");
       search?.focus();
       search?.select?.();
     },

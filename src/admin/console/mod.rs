@@ -30,25 +30,46 @@
 //! has changed.
 //!
 //! Order, downward: `setup`, `login`, `account`, `overview`, `overview_words`,
-//! `troubles`, `frame`, `switches`, `visit`, `words`, `taste`,
+//! `troubles`, `hooks`, `hooks_words`, `set_up_text`, `endpoints`, `endpoints_words`, `delivery`,
+//! `delivery_acts`, `delivery_payload`, `delivery_list`, `delivery_words`, `trying`,
+//! `explained`, `trying_words`, `frame`, `switches`, `visit`, `words`, `taste`,
 //! `language`.
 
 mod account;
+mod delivery;
+mod delivery_acts;
+mod delivery_list;
+mod delivery_payload;
+mod delivery_words;
+mod endpoints;
+mod endpoints_words;
+mod explained;
 mod frame;
+mod hooks;
+mod hooks_words;
 mod language;
 mod login;
 mod overview;
 mod overview_words;
+mod set_up_text;
 mod setup;
 mod switches;
 mod taste;
 mod troubles;
+mod trying;
+mod trying_words;
 mod visit;
 mod words;
 
 pub(super) use account::{account_page, change_password, end_sessions, make_token, remove_token};
+pub(super) use delivery::delivery_page;
+pub(super) use delivery_acts::{make_plan, plan_page, retry, run_plan};
+pub(super) use delivery_payload::payload_page;
+pub(super) use endpoints::endpoints_page;
 pub(super) use frame::{script, setup_script, style};
+pub(super) use hooks::hooks_page;
 pub(super) use login::{log_in, log_out, login_page};
 pub(super) use overview::index;
 pub(super) use setup::{set_up, setup_page};
 pub(super) use switches::switch;
+pub(super) use trying::try_page;

@@ -6,7 +6,7 @@ use http::{StatusCode, header};
 use maud::{Markup, html};
 
 use super::frame::{
-    Chart, Mark, Series, Tone, badge, chart, empty, heading, number, page, share, time,
+    Chart, Mark, Series, Tone, badge, chart, empty, heading, number, page, share, since,
 };
 use super::overview_words::{OverviewWords, WORDS};
 use super::troubles::troubles;
@@ -81,7 +81,7 @@ async fn tiles(admin: &Admin, visit: &Visit, words: &OverviewWords, minutes: &Mi
             div {
                 p .hint { (words.version) }
                 p .value { (version.number) }
-                p .hint { @if let Some(at_ms) = loaded { (words.since) " " (time(visit, at_ms)) } }
+                p .hint { @if let Some(at_ms) = loaded { (words.since) " " (since(visit, at_ms)) } }
             }
             (outbox(admin, words).await)
         }
@@ -115,7 +115,7 @@ fn curve(admin: &Admin, visit: &Visit, words: &OverviewWords, minutes: &Minutes)
         (CameTo::Flagged, words.flagged, Tone::Info),
         (CameTo::Replaced, words.replaced, Tone::Good),
         (CameTo::LetThrough, words.let_through, Tone::Warn),
-        (CameTo::Blocked, words.blocked, Tone::Bad),
+        (CameTo::Blocked, words.refused, Tone::Bad),
     ];
     // From above: what is looked for lies at the bottom, where its height is read.
     let series = kinds.iter().rev().map(|(kind, name, tone)| Series {

@@ -26,6 +26,7 @@ pub(super) struct OverviewWords {
     pub flagged: &'static str,
     pub replaced: &'static str,
     pub blocked: &'static str,
+    pub refused: &'static str,
     pub let_through: &'static str,
 }
 
@@ -54,6 +55,7 @@ pub(super) static WORDS: Both<OverviewWords> = Both {
         flagged: "flagged",
         replaced: "replaced",
         blocked: "Blocked",
+        refused: "blocked",
         let_through: "unreviewed",
     },
     chinese: OverviewWords {
@@ -69,7 +71,7 @@ pub(super) static WORDS: Both<OverviewWords> = Both {
         none: "无",
         a_failure: "因故障放行",
         version: "策略版本",
-        since: "生效于",
+        since: "生效：",
         outbox: "待投递事件",
         normal: "发件箱正常",
         high: "发件箱渐满",
@@ -80,6 +82,7 @@ pub(super) static WORDS: Both<OverviewWords> = Both {
         flagged: "标记",
         replaced: "替换",
         blocked: "拦截",
+        refused: "拦截",
         let_through: "未经审核",
     },
 };

@@ -48,9 +48,9 @@ impl Chart<'_> {
         counts.max().unwrap_or(0)
     }
 
+    /// When the last span of time is over.
     fn end_ms(&self) -> u64 {
-        let steps = self.count().saturating_sub(1) as u64;
-        self.start_ms + steps * self.step_ms
+        self.start_ms + self.count() as u64 * self.step_ms
     }
 
     /// The sums of the first `series` series, point by point.
@@ -98,11 +98,10 @@ fn round_up(value: u64) -> u64 {
     }
 }
 
-/// Areas that stand on each other, with a legend, marks, and the numbers to open.
+/// Columns that stand on each other, with a legend, marks, and the numbers to open.
 pub(in super::super) fn chart(visit: &Visit, chart: &Chart<'_>) -> Markup {
     let texts = visit.say(&TEXTS);
     let total: u64 = chart.stacked(chart.series.len()).iter().sum();
-    let count = chart.count();
     let summary = format!(
         "{}: {} – {}, {}",
         chart.title,
@@ -120,7 +119,7 @@ pub(in super::super) fn chart(visit: &Visit, chart: &Chart<'_>) -> Markup {
                     }
                 }
             }
-            @if count < 2 || total == 0 { p .hint { (texts.no_numbers) } }
+            @if total == 0 { p .hint { (texts.no_numbers) } }
             @else { (picture(chart, &summary)) }
             details {
                 summary { (texts.numbers) }
@@ -150,13 +149,12 @@ fn picture(chart: &Chart<'_>, summary: &str) -> Markup {
                 }
             }
             @for (at, series) in chart.series.iter().enumerate().rev() {
-                path class={ "area " (class(series.tone)) } d=(area(chart, at, top)) {}
+                path class={ "area " (class(series.tone)) } d=(columns(chart, at, top)) {}
             }
             @for point in (0..count).step_by(every) {
-                // The first and the last may not stand over the edge.
                 @let at = exact(chart.start_ms + point as u64 * chart.step_ms);
                 text .axis x=(tenth(chart.x_of(point))) y=(HEIGHT - 6.0)
-                    text-anchor=(if point == 0 { "start" } else if point + 1 == count { "end" } else { "middle" }) { (&at[11..16]) }
+                    text-anchor="start" { (&at[11..16]) }
             }
             @for mark in chart.marks.iter().filter(|mark| (chart.start_ms..=chart.end_ms()).contains(&mark.at_ms)) {
                 g .mark {
@@ -169,21 +167,21 @@ fn picture(chart: &Chart<'_>, summary: &str) -> Markup {
     }
 }
 
-/// The outline of one series: along its top, and back along the top of those below it.
-fn area(chart: &Chart<'_>, series: usize, top: u64) -> String {
+/// One series: a bar for each span of time, on top of those below it.
+fn columns(chart: &Chart<'_>, series: usize, top: u64) -> String {
     let (below, above) = (chart.stacked(series), chart.stacked(series + 1));
-    let there = above.iter().enumerate();
-    let back = below.iter().enumerate().rev();
     let mut path = String::new();
-    for (point, value) in there.chain(back) {
-        let command = if path.is_empty() { 'M' } else { 'L' };
-        path.push_str(&format!(
-            "{command}{:.1} {:.1}",
-            chart.x_of(point),
-            y(*value, top)
-        ));
+    for (point, (low, high)) in below.into_iter().zip(above).enumerate() {
+        if low < high {
+            let (left, right) = (chart.x_of(point), chart.x_of(point + 1));
+            // A little of the ground between two of them, where there is room.
+            let right = right - ((right - left) * 0.15).min(1.0);
+            let (low, high) = (y(low, top), y(high, top));
+            path.push_str(&format!(
+                "M{left:.1} {low:.1}V{high:.1}H{right:.1}V{low:.1}Z"
+            ));
+        }
     }
-    path.push('Z');
     path
 }
 
@@ -323,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn areas_stand_on_each_other() {
+    fn columns_stand_on_each_other() {
         let series = |points: &[u64]| Series {
             name: "",
             tone: Tone::Good,
@@ -339,11 +337,15 @@ mod tests {
         };
         assert_eq!(chart.stacked(1), [1, 2]);
         assert_eq!(chart.stacked(2), [4, 2]);
-        let bottom = HEIGHT - BELOW;
-        let path = area(&chart, 0, 4);
+        assert_eq!(columns(&chart, 0, 4).matches('Z').count(), 2);
+        // Of the second series there is nothing in the second minute; in the first it stands on
+        // the one below.
+        let path = columns(&chart, 1, 4);
+        let (low, high) = (y(1, 4), y(4, 4));
         assert!(
-            path.starts_with('M') && path.contains(&format!("L720.0 {bottom:.1}")),
+            path.starts_with(&format!("M{LEFT:.1} {low:.1}V{high:.1}")),
             "{path}"
         );
+        assert_eq!(path.matches('Z').count(), 1);
     }
 }

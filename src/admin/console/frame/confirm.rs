@@ -91,6 +91,18 @@ impl Confirm<'_> {
         })
     }
 
+    pub(in super::super) fn needs_why(visit: &Visit) -> &'static str {
+        visit.say(&TEXTS).needs_why
+    }
+
+    pub(in super::super) fn needs_name(visit: &Visit) -> &'static str {
+        visit.say(&TEXTS).needs_name
+    }
+
+    pub(in super::super) fn wrong_password(visit: &Visit) -> &'static str {
+        visit.say(&TEXTS).wrong_password
+    }
+
     fn is_typed(&self) -> bool {
         self.rows >= TYPED_FROM_ROWS
     }

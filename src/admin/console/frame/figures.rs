@@ -21,6 +21,12 @@ pub(in super::super) fn time(visit: &Visit, at_ms: u64) -> Markup {
     }
 }
 
+/// How long ago something was, with the time itself when one points at it.
+pub(in super::super) fn since(visit: &Visit, at_ms: u64) -> Markup {
+    let exact = exact(at_ms);
+    html! { time datetime=(exact) title=(exact) { (ago(visit, at_ms)) } }
+}
+
 /// `2026-11-29T00:10:00Z`
 pub(in super::super) fn exact(at_ms: u64) -> String {
     let at = Duration::from_millis(at_ms.min(LAST_MS));

@@ -24,7 +24,7 @@ pub(super) use charts::{Chart, Mark, Series, bars, chart, sparkline};
 pub(super) use chips::{CHARS_MAX, hostile, marked};
 pub(super) use confirm::{Confirm, Confirmed, plan};
 pub(super) use diff::diff;
-pub(super) use figures::{ago, bytes, exact, number, share, time};
+pub(super) use figures::{ago, bytes, exact, number, share, since, time};
 pub(super) use forms::{Choice, area, field, filters, optional, select, tick};
 pub(super) use page::{missing, page};
 pub(in crate::admin) use page::{script, setup_script, style};

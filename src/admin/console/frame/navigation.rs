@@ -33,7 +33,10 @@ const fn place(
 pub(super) static NAVIGATION: [Group; 4] = [
     Group {
         name: both("Messages", "消息"),
-        places: &[place("/", Capability::View, "Overview", "概览")],
+        places: &[
+            place("/", Capability::View, "Overview", "概览"),
+            place("/try", Capability::View, "Try", "试一试"),
+        ],
     },
     Group {
         name: both("Policy", "策略"),
@@ -41,7 +44,11 @@ pub(super) static NAVIGATION: [Group; 4] = [
     },
     Group {
         name: both("Connections", "连接"),
-        places: &[],
+        places: &[
+            place("/hooks", Capability::View, "Hooks", "钩子"),
+            place("/endpoints", Capability::View, "Endpoints", "端点"),
+            place("/delivery", Capability::View, "Delivery", "投递"),
+        ],
     },
     Group {
         name: both("People", "人员"),
