@@ -81,6 +81,12 @@ pub(super) enum ApiRoute {
     RunPlan,
     Replays,
     Retries,
+    Decisions,
+    Decision,
+    DecisionsNdjson,
+    DecisionsCsv,
+    Counts,
+    Forget,
 }
 
 /// One line of the table.
@@ -198,6 +204,12 @@ impl ApiRoute {
             ApiRoute::RunPlan => (Method::POST, "/api/v1/plans/{id}/run", Moderate),
             ApiRoute::Replays => (Method::POST, "/api/v1/replays", Operate),
             ApiRoute::Retries => (Method::POST, "/api/v1/outbox/retries", Operate),
+            ApiRoute::Decisions => (Method::GET, "/api/v1/decisions", View),
+            ApiRoute::Decision => (Method::GET, "/api/v1/decisions/{id}", View),
+            ApiRoute::DecisionsNdjson => (Method::GET, "/api/v1/decisions.ndjson", View),
+            ApiRoute::DecisionsCsv => (Method::GET, "/api/v1/decisions.csv", View),
+            ApiRoute::Counts => (Method::GET, "/api/v1/counts", View),
+            ApiRoute::Forget => (Method::POST, "/api/v1/history/forget", Operate),
         }
     }
 }

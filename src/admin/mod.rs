@@ -5,7 +5,7 @@
 //! Leaves alone: message traffic (`server`).
 //!
 //! Order, downward: `pages`, `console`, `events`, `api`, `grpc`, `operators`, `metrics`, `status`,
-//! `outbox_plans`, `shown`, `plans`, `access`, `browser`, `refusal`, `problem`, `acts`, `paths`,
+//! `outbox_plans`, `decisions`, `shown`, `plans`, `access`, `browser`, `refusal`, `problem`, `acts`, `paths`,
 //! `doors`, `who`, `certificates`, `observed`, `lately`, `orders`, `outbox`.
 
 mod access;
@@ -14,6 +14,7 @@ mod api;
 mod browser;
 mod certificates;
 mod console;
+mod decisions;
 pub mod doors;
 mod events;
 mod grpc;

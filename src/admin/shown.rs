@@ -15,6 +15,7 @@ use crate::audit::Audit;
 use crate::callback::Callbacks;
 use crate::callers::Callers;
 use crate::clock::Clock;
+use crate::history::History;
 use crate::operators::Operators;
 use crate::outbox::Outbox;
 use crate::reload::Policies;
@@ -36,6 +37,8 @@ pub struct Admin {
     pub lately: Arc<Lately>,
     pub outbox_limits: UsageLimits,
     pub metrics: Arc<Metrics>,
+    /// What was decided.
+    pub history: Arc<History>,
     /// What ages are told by.
     pub clock: Clock,
     pub rooms: Arc<Rooms>,

@@ -413,6 +413,7 @@ impl Engine {
             outbox_limits: self.config.usage_limits(),
             clock: self.clock,
             metrics: self.metrics.clone(),
+            history: self.history.clone(),
             rooms: self.rooms.clone(),
             callers: self.callers.clone(),
             ready: self.ready.clone(),

@@ -3,9 +3,9 @@
 //! Exit codes are part of the contract: 0 done, 1 the input has errors or the answer is no,
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
-//! Order, downward: `serve`, `status`, `send`, `check`, `test`, `explain`, `fuzz`, `import`, `outbox`, `audit`,
+//! Order, downward: `serve`, `status`, `send`, `check`, `test`, `explain`, `fuzz`, `import`, `outbox`, `audit`, `decisions`,
 //! `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `api`, `client`,
-//! `reach`, `token`, `audited`, `kept`, `engine_file`, `at_rest`, `start_text`, `signals`, `files`, `output`, `exit`.
+//! `reach`, `token`, `audited`, `kept`, `engine_file`, `at_rest`, `start_text`, `signals`, `since`, `files`, `output`, `exit`.
 
 mod api;
 mod at_rest;
@@ -13,6 +13,7 @@ mod audit;
 mod audited;
 mod check;
 mod client;
+mod decisions;
 mod defaults;
 mod dialects;
 mod engine;
@@ -34,6 +35,7 @@ mod rooms;
 mod send;
 mod serve;
 mod signals;
+mod since;
 mod start_text;
 mod status;
 mod test;
@@ -95,6 +97,10 @@ enum Command {
     Outbox(outbox::Args),
     /// Who did what here, and whether any record of it was changed or taken away.
     Audit(audit::Args),
+    /// What was decided, and why: by message, sender, conversation, word, list, outcome, time.
+    Decisions(decisions::Args),
+    /// What a running server forgets of its history.
+    History(decisions::HistoryArgs),
     /// Print the SHA-256 of a caller's secret, or make a new one.
     HashToken(hash_token::Args),
     /// Print every setting with its default and its explanation.
@@ -125,6 +131,8 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Operators(args) => operators::run(&files, args),
         Command::Outbox(args) => outbox::run(&files, args),
         Command::Audit(args) => audit::run(&files, args),
+        Command::Decisions(args) => decisions::run(&files, args),
+        Command::History(args) => decisions::run_history(&files, args),
         Command::Defaults(args) => defaults::run(args),
         Command::Dialects(args) => dialects::run(args),
         Command::Rooms(args) => rooms::run(&files, args),

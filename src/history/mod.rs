@@ -10,7 +10,7 @@
 //! Whoever decides puts a record into a bounded queue and goes on; one thread writes. What that
 //! thread cannot take is dropped and counted, and no decision waits for it.
 //!
-//! Order, downward: `recorder`, `writer`, `query`, `reading`, `conditions`, `shared`, `forget`, `store`, `segment`, `catalog`, `prepare`,
+//! Order, downward: `recorder`, `writer`, `in_force`, `table`, `query`, `reading`, `conditions`, `shared`, `forget`, `store`, `segment`, `catalog`, `prepare`,
 //! `row`, `recent`, `sealing`, `id_form`, `queue`, `counts`, `sampler`, `record`, `outcome`, `id`,
 //! `settings`.
 
@@ -20,6 +20,7 @@ mod counts;
 mod forget;
 mod id;
 mod id_form;
+mod in_force;
 mod outcome;
 mod prepare;
 mod query;
@@ -35,6 +36,7 @@ mod segment;
 mod settings;
 mod shared;
 mod store;
+mod table;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -42,11 +44,14 @@ mod writer;
 pub use conditions::{Filter, WordForms};
 pub use forget::Forgotten;
 pub use id::DecisionId;
+pub use in_force::EntryNow;
 pub use outcome::Kind;
+pub use prepare::hash_of as entry_hash;
 pub use query::{Counted, Counts, Page};
 pub use reading::HistoryError;
 pub use recent::RecentText;
 pub use record::{Answered, PlacedText, Told};
 pub use recorder::History;
-pub use row::{Row, RowMatch};
+pub use row::{Row, RowMatch, RowVersion};
 pub use settings::{IdForm, Settings, TextLevel};
+pub use table::{CSV_HEAD, csv_line};

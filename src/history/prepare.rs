@@ -9,8 +9,8 @@ use super::row::{Row, RowMatch, RowVersion};
 use crate::decision::Hit;
 use crate::policy::Snapshot;
 
-/// The hash that a word is known by.
-pub(super) fn hash_of(word: &str) -> u64 {
+/// The hash that an entry is known by, as its file has it.
+pub fn hash_of(word: &str) -> u64 {
     let digest = digest(&SHA256, word.as_bytes());
     let first = digest.as_ref().first_chunk().copied();
     u64::from_be_bytes(first.unwrap_or_default())

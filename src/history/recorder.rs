@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use super::conditions::Filter;
 use super::forget::Forgotten;
 use super::id::DecisionId;
+use super::in_force::{EntryNow, InForce};
 use super::outcome::Kind;
 use super::query::{Counts, Page, cursor_of};
 use super::reading::HistoryError;
@@ -19,6 +20,7 @@ use super::settings::{Settings, TextLevel};
 use super::shared::Shared;
 use super::writer::{Job, Writer};
 use crate::event::Event;
+use crate::policy::Snapshot;
 use crate::telemetry::Metrics;
 
 /// Questions to the writer that wait.
@@ -31,6 +33,7 @@ pub struct History {
     pub(super) shared: Option<Arc<Shared>>,
     jobs: Option<SyncSender<Job>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    in_force: InForce,
 }
 
 impl History {
@@ -57,6 +60,7 @@ impl History {
             shared: Some(shared),
             jobs: Some(jobs),
             thread: Mutex::new(Some(thread)),
+            in_force: InForce::default(),
         })
     }
 
@@ -142,6 +146,11 @@ impl History {
     pub fn recent_texts(&self) -> Vec<Arc<RecentText>> {
         let shared = self.shared.as_ref();
         shared.map_or_else(Vec::new, |shared| shared.recent.all(shared.now_us()))
+    }
+
+    /// The entry of a list with this hash, if a policy has it.
+    pub fn in_force(&self, snapshot: &Snapshot, list: &str, entry: u64) -> Option<EntryNow> {
+        self.in_force.find(snapshot, list, entry)
     }
 
     fn on(&self) -> Result<&Shared, HistoryError> {

@@ -119,6 +119,18 @@ impl Snapshot {
         Some(folded.trim().to_owned())
     }
 
+    /// Tells of each entry of a list its line and its text, those of combinations included.
+    pub fn each_entry(&self, list: &str, mut tell: impl FnMut(u32, &str)) {
+        let list = self
+            .filter
+            .lists()
+            .iter()
+            .find(|known| *known.name == *list);
+        for entry in list.iter().flat_map(|list| list.entries.iter()) {
+            tell(entry.line, entry.text);
+        }
+    }
+
     /// The word lists, by name.
     pub fn lists(&self) -> impl Iterator<Item = &ListRules> {
         self.lists.values()

@@ -26,6 +26,7 @@ mod forbidden;
 mod funtek;
 mod grpc;
 mod harness;
+mod history;
 mod hostile;
 mod layers;
 mod list_names;

@@ -6,7 +6,12 @@ use std::collections::BTreeMap;
 use crate::layers::{sources, without_tests_and_comments};
 
 /// Where threads and tasks are started, how many, and what becomes of one that ends.
-const STARTED: [(&str, usize, &str); 13] = [
+const STARTED: [(&str, usize, &str); 16] = [
+    (
+        "admin/api/frame.rs",
+        1,
+        "ends with its call, whose answer it is",
+    ),
     (
         "audit/trail.rs",
         1,
@@ -18,6 +23,7 @@ const STARTED: [(&str, usize, &str); 13] = [
         1,
         "looks once; the next connection starts another",
     ),
+    ("cli/api.rs", 1, "ends with its connection"),
     (
         "cli/engine.rs",
         1,
@@ -46,6 +52,11 @@ const STARTED: [(&str, usize, &str); 13] = [
         "telemetry/logs/setup.rs",
         1,
         "ends with the last lines of the process",
+    ),
+    (
+        "versions/keeper.rs",
+        1,
+        "what cannot be kept is tried again; ends with the process",
     ),
     ("watch.rs", 1, "what panics is one look"),
 ];

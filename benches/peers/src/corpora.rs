@@ -108,12 +108,18 @@ pub fn random_words(corpus: &Corpus, count: usize) -> Vec<String> {
 
 /// The entries of callgate's own example lists that are there.
 pub fn own_lists() -> Vec<(&'static str, Vec<String>)> {
-    let folder = repository().join("policies/lists");
+    let folder = repository().join("policies");
     let mut lists = Vec::new();
-    for name in ["gambling", "fraud", "ads", "english_spam"] {
-        match fs::read_to_string(folder.join(name).with_extension("txt")) {
+    for (folder_name, name) in [
+        ("lists", "gambling"),
+        ("lists", "fraud"),
+        ("lists", "ads"),
+        ("examples", "english_spam"),
+    ] {
+        let path = folder.join(folder_name).join(name).with_extension("txt");
+        match fs::read_to_string(&path) {
             Ok(text) => lists.push((name, entries(&text))),
-            Err(error) => eprintln!("left out: the list {name}.txt: {error}"),
+            Err(error) => eprintln!("left out: the list {}: {error}", path.display()),
         }
     }
     lists

@@ -8,11 +8,12 @@
 //! The description is what `openapi.json` says, and what a
 //! call is held to before its handler sees it: parameters that it does not name are refused.
 //!
-//! Order, downward: `openapi`, `status`, `plans`, `outbox`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
+//! Order, downward: `openapi`, `status`, `plans`, `outbox`, `decisions`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
 
 mod about;
 mod call;
 mod cursor;
+mod decisions;
 mod frame;
 mod openapi;
 mod outbox;
@@ -67,5 +68,11 @@ fn served(of: ApiRoute) -> Route {
         ApiRoute::RunPlan => route(&plans::RUN, plans::run),
         ApiRoute::Replays => route(&plans::REPLAYS, plans::replays),
         ApiRoute::Retries => route(&plans::RETRIES, plans::retries),
+        ApiRoute::Decisions => route(&decisions::DECISIONS, decisions::decisions),
+        ApiRoute::Decision => route(&decisions::DECISION, decisions::decision),
+        ApiRoute::DecisionsNdjson => route(&decisions::NDJSON, decisions::ndjson),
+        ApiRoute::DecisionsCsv => route(&decisions::CSV, decisions::csv),
+        ApiRoute::Counts => route(&decisions::COUNTS, decisions::counts),
+        ApiRoute::Forget => route(&decisions::FORGET, decisions::forget),
     }
 }
