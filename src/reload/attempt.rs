@@ -13,6 +13,8 @@ pub(super) struct Tried {
     pub attempt: Attempt,
     /// What the policy on disk depends on; `None` where it was not compiled.
     pub outside: Option<Vec<Outside>>,
+    /// The files of its word lists.
+    pub lists: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -47,10 +49,17 @@ pub(super) fn attempt(
         return Tried {
             attempt: Attempt::Same { held },
             outside: None,
+            lists: Vec::new(),
         };
     }
     let compiled = policy::compile(&disk, context, number);
     let outside = Some(compiled.outside.clone());
+    let lists = compiled.lists.clone();
+    let tried = |attempt| Tried {
+        attempt,
+        outside,
+        lists,
+    };
     if let Some(snapshot) = compiled.snapshot {
         let attempt = Attempt::Good {
             files: disk,
@@ -58,18 +67,15 @@ pub(super) fn attempt(
             problems: compiled.problems,
             held,
         };
-        return Tried { attempt, outside };
+        return tried(attempt);
     }
     let Some((files, more)) = base.and_then(|base| instead(&disk, base, &compiled)) else {
         let attempt = Attempt::Bad(compiled.problems);
-        return Tried { attempt, outside };
+        return tried(attempt);
     };
     held.extend(more);
     if is_same(&files) {
-        return Tried {
-            attempt: Attempt::Same { held },
-            outside,
-        };
+        return tried(Attempt::Same { held });
     }
     let mended = policy::compile(&files, context, number);
     let attempt = match mended.snapshot {
@@ -81,7 +87,7 @@ pub(super) fn attempt(
         },
         None => Attempt::Bad(compiled.problems),
     };
-    Tried { attempt, outside }
+    tried(attempt)
 }
 
 /// The files with the last good content of every list that has errors; `None` where that mends

@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use crate::policy::FileSet;
 use crate::settings::Problem;
@@ -14,6 +15,9 @@ use crate::settings::Problem;
 const FILES_MAX: usize = 1_000;
 /// All files together; a million words take about 20 MiB.
 const BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// How often a file is read that is written meanwhile.
+const STEADY_TRIES: usize = 20;
+const STEADY_PAUSE: Duration = Duration::from_millis(2);
 /// Directories below the policy directory.
 const DEPTH_MAX: usize = 4;
 /// Read when callgate starts and never again.
@@ -21,32 +25,57 @@ pub(super) const START_ONLY: &str = "engine.yaml";
 /// What a policy can consist of; editors' backup and swap files are none of it.
 const EXTENSIONS: [&str; 5] = ["yaml", "yml", "txt", "csv", "json"];
 
+/// Who writes a file sets its time of change with each write; a longer time after the last write
+/// is that of a rename, or of one who set its times or its mode when all was written.
+const PUBLISHED_AFTER: Duration = Duration::from_millis(5);
+
 /// What `stat` says of every file. Two equal fingerprints mean that nothing was edited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint(Vec<Stat>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Stat {
-    path: String,
-    bytes: u64,
-    modified: Option<SystemTime>,
+pub(super) struct Stat {
+    pub path: String,
+    pub bytes: u64,
+    pub modified: Option<SystemTime>,
     /// Differs when a file is renamed over another or a symlink is swapped, even if size and
     /// time are equal.
-    identity: (u64, u64),
+    pub identity: Identity,
+    /// It is a symbolic link, or was renamed into place, or got its times or its mode after its last
+    /// write: whoever put it there had finished.
+    pub is_published: bool,
 }
 
+/// The same file, whatever it is named.
+pub(super) type Identity = (u64, u64);
+
 impl Stat {
-    fn of(path: String, metadata: &fs::Metadata) -> Stat {
+    fn of(path: String, metadata: &fs::Metadata, is_link: bool) -> Stat {
         Stat {
             path,
             bytes: metadata.len(),
             modified: metadata.modified().ok(),
             identity: identity(metadata),
+            is_published: is_link || was_published(metadata),
         }
     }
 }
 
 impl Fingerprint {
+    /// By path.
+    pub(super) fn stats(&self) -> &[Stat] {
+        &self.0
+    }
+
+    #[cfg(test)]
+    pub(super) fn from_stats(stats: Vec<Stat>) -> Fingerprint {
+        Fingerprint(stats)
+    }
+
+    pub(super) fn stat(&self, path: &str) -> Option<&Stat> {
+        self.0.iter().find(|stat| stat.path == path)
+    }
+
     pub(super) fn of(directory: &Path) -> Fingerprint {
         let mut stats = Vec::new();
         // What cannot be read now is absent from the fingerprint; reading it will say why.
@@ -58,7 +87,7 @@ impl Fingerprint {
     pub(super) fn of_files(paths: &[PathBuf]) -> Fingerprint {
         let stats = paths.iter().filter_map(|path| {
             let metadata = fs::metadata(path).ok()?;
-            Some(Stat::of(path.display().to_string(), &metadata))
+            Some(Stat::of(path.display().to_string(), &metadata, false))
         });
         Fingerprint(stats.collect())
     }
@@ -92,7 +121,7 @@ pub fn read_files(directory: &Path) -> Result<FileSet, Box<Problem>> {
     }
     let mut files = BTreeMap::new();
     for stat in stats {
-        let content = fs::read(directory.join(&stat.path)).map_err(|error| {
+        let content = read_steady(&directory.join(&stat.path)).map_err(|error| {
             Problem::of_file(
                 format!("{root}/{}", stat.path),
                 format!("cannot be read: {error}"),
@@ -102,6 +131,25 @@ pub fn read_files(directory: &Path) -> Result<FileSet, Box<Problem>> {
         files.insert(stat.path, Arc::from(content));
     }
     Ok(FileSet { root, files })
+}
+
+/// Reads a file that nobody wrote meanwhile; one that never stands still is read as it is.
+fn read_steady(path: &Path) -> io::Result<Vec<u8>> {
+    let look = || {
+        let found = fs::metadata(path)?;
+        io::Result::Ok((found.len(), found.modified().ok(), identity(&found)))
+    };
+    let mut tries = 0;
+    loop {
+        let before = look()?;
+        let content = fs::read(path)?;
+        tries += 1;
+        let is_whole = look()? == before && content.len() as u64 == before.0;
+        if is_whole || tries == STEADY_TRIES {
+            return Ok(content);
+        }
+        thread::sleep(STEADY_PAUSE);
+    }
 }
 
 fn walk(
@@ -135,7 +183,8 @@ fn walk(
                 walk(&full, &format!("{path}/"), depth + 1, stats)?;
             }
         } else if metadata.is_file() && is_policy(&path) {
-            stats.push(Stat::of(path, &metadata));
+            let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+            stats.push(Stat::of(path, &metadata, is_link));
         }
     }
     Ok(())
@@ -149,12 +198,27 @@ fn is_policy(path: &str) -> bool {
 }
 
 #[cfg(unix)]
-fn identity(metadata: &fs::Metadata) -> (u64, u64) {
+fn was_published(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    let changed = nanos(metadata.ctime(), metadata.ctime_nsec());
+    let written = nanos(metadata.mtime(), metadata.mtime_nsec());
+    changed - written > PUBLISHED_AFTER.as_nanos() as i128
+}
+
+#[cfg(not(unix))]
+fn was_published(_: &fs::Metadata) -> bool {
+    let _ = PUBLISHED_AFTER;
+    false
+}
+
+#[cfg(unix)]
+fn identity(metadata: &fs::Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
     (metadata.dev(), metadata.ino())
 }
 
 #[cfg(not(unix))]
-fn identity(_: &fs::Metadata) -> (u64, u64) {
+fn identity(_: &fs::Metadata) -> Identity {
     (0, 0)
 }

@@ -9,15 +9,20 @@
 //! last good content, and holds up nothing else. A bad edit changes nothing but a metric, a log
 //! line and the status.
 //!
-//! Order, downward: `watch`, `policies`, `start`, `attempt`, `aside`, `history`, `files`.
+//! Order, downward: `watch`, `writers`, `settling`, `policies`, `start`,
+//! `attempt`, `doubts`, `cut`, `aside`, `history`, `files`.
 
 mod aside;
 mod attempt;
+mod cut;
+mod doubts;
 mod files;
 mod history;
 mod policies;
+mod settling;
 mod start;
 mod watch;
+mod writers;
 
 pub use files::read_files;
 pub use history::{EngineEdit, Held, Loaded, Rejected};

@@ -1,5 +1,6 @@
 //! The snapshot in force, and how another one takes its place.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -11,6 +12,7 @@ use tracing::{error, info, warn};
 
 use super::aside::aside;
 use super::attempt::{Attempt, attempt};
+use super::doubts::{Doubts, hold_busy};
 use super::files::{Fingerprint, START_ONLY, read_files};
 use super::history::{EngineEdit, Held, History, Loaded, Rejected};
 use super::start::{BadPolicy, Start, Started, start};
@@ -42,6 +44,8 @@ pub struct Policies {
     /// Held while files are read and compiled, so that two reloads never race, and while the
     /// followers are told.
     loading: Mutex<Loading>,
+    /// Files that somebody is writing, as the watch sees it.
+    busy: Mutex<BTreeSet<String>>,
     /// Files that the policy on disk depends on and that are none of its settings.
     outside: Mutex<Vec<PathBuf>>,
     engine: OnceLock<EngineCheck>,
@@ -68,6 +72,9 @@ struct Loading {
     /// The files in force.
     files: FileSet,
     outside: Vec<Outside>,
+    /// The files of its word lists.
+    lists: Vec<String>,
+    doubts: Doubts,
     /// The number of the version that comes next.
     next: u64,
     /// What must happen whenever another policy comes into force.
@@ -96,6 +103,8 @@ impl Policies {
             snapshot,
             files,
             outside,
+            lists,
+            doubts,
             next,
             problems,
             rejected,
@@ -114,10 +123,13 @@ impl Policies {
             loading: Mutex::new(Loading {
                 files,
                 outside: outside.clone(),
+                lists,
+                doubts,
                 next,
                 followers: Vec::new(),
                 files_followers: Vec::new(),
             }),
+            busy: Mutex::default(),
             outside: Mutex::new(paths(outside)),
             engine: OnceLock::new(),
             retired: Mutex::default(),
@@ -168,24 +180,59 @@ impl Policies {
         loading.files_followers.push(Box::new(follower));
     }
 
-    /// Looks at the files now. Blocks while it reads and compiles: not for an async task.
+    /// Looks at the files now, and takes what they say as it is meant: a list that seems to be cut
+    /// off too, but none that somebody is writing. Blocks while it reads and compiles: not for an
+    /// async task.
     pub fn reload(&self) -> Reloaded {
         self.reload_for(None)
     }
 
     /// The same for somebody whose name and reason are to stand beside a version that comes of it.
     pub fn reload_for(&self, origin: Option<Origin>) -> Reloaded {
+        let busy = self.lock_busy().clone();
+        self.load(&mut self.lock_loading(), &busy, true, origin)
+    }
+
+    /// As [`Policies::reload_for`], after `change` has written files. Nothing is read while it does.
+    ///
+    /// Errors: those of `change`; what it wrote by then is looked at as any edit is.
+    pub fn change<E>(
+        &self,
+        origin: Option<Origin>,
+        change: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Reloaded, E> {
         let mut loading = self.lock_loading();
+        change()?;
+        let busy = self.lock_busy().clone();
+        Ok(self.load(&mut loading, &busy, true, origin))
+    }
+
+    /// Looks at files that were edited; `busy` are being written still.
+    pub(super) fn look_again(&self, busy: BTreeSet<String>) -> Reloaded {
+        self.lock_busy().clone_from(&busy);
+        self.load(&mut self.lock_loading(), &busy, false, None)
+    }
+
+    fn load(
+        &self,
+        loading: &mut Loading,
+        busy: &BTreeSet<String>,
+        ordered: bool,
+        origin: Option<Origin>,
+    ) -> Reloaded {
         self.free_retired();
         let current = self.current();
         let version = &current.version;
-        let disk = match self.read_whole() {
-            Ok(files) => files,
+        let (mut disk, stats) = match self.read_whole() {
+            Ok(read) => read,
             Err(problem) => return self.reject(version, vec![*problem]),
         };
         let number = loading.next;
         let base = &loading.files;
-        let tried = aside(|| attempt(disk, Some(base), Vec::new(), &self.context, number, version));
+        let mut held = hold_busy(&mut disk, base, busy);
+        let doubts = &mut loading.doubts;
+        held.extend(doubts.hold_cut(&mut disk, base, &loading.lists, &stats, ordered));
+        let tried = aside(|| attempt(disk, Some(base), held, &self.context, number, version));
         if let Some(outside) = &tried.outside {
             *self.lock_outside() = paths(outside.clone());
         }
@@ -202,7 +249,8 @@ impl Policies {
                 loading.next = number + 1;
                 loading.files = files;
                 loading.outside = tried.outside.unwrap_or_default();
-                let taken = self.take(*snapshot, problems, &loading, origin);
+                loading.lists = tried.lists;
+                let taken = self.take(*snapshot, problems, loading, origin);
                 if !held.is_empty() {
                     let (rejected, held) = parts(held);
                     self.hold(&taken.version, rejected, held);
@@ -301,14 +349,14 @@ impl Policies {
 
     /// Reads until nothing was edited between the first and the last file, so that no mixture of
     /// two edits is ever compiled.
-    fn read_whole(&self) -> Result<FileSet, Box<Problem>> {
+    fn read_whole(&self) -> Result<(FileSet, Fingerprint), Box<Problem>> {
         let mut tries = 0;
         loop {
             let before = self.fingerprint();
             let files = read_files(&self.directory);
             tries += 1;
             if self.fingerprint() == before || tries == READ_TRIES {
-                return files;
+                return files.map(|files| (files, before.0));
             }
             thread::sleep(READ_PAUSE);
         }
@@ -426,6 +474,10 @@ impl Policies {
 
     fn lock_outside(&self) -> MutexGuard<'_, Vec<PathBuf>> {
         self.outside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_busy(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_loading(&self) -> MutexGuard<'_, Loading> {

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::attempt::{Attempt, attempt};
-use super::files::read_files;
+use super::doubts::Doubts;
+use super::files::{Fingerprint, read_files};
 use super::history::Held;
 use crate::policy::{self, CompileContext, Compiled, FileSet, Outside, Snapshot, Version};
 use crate::settings::{Problem, Severity};
@@ -40,6 +41,8 @@ pub(super) struct Started {
     pub snapshot: Snapshot,
     pub files: FileSet,
     pub outside: Vec<Outside>,
+    pub lists: Vec<String>,
+    pub doubts: Doubts,
     /// The number of the version that comes after it.
     pub next: u64,
     pub problems: Vec<Problem>,
@@ -57,12 +60,24 @@ pub(super) fn start(
 ) -> Result<Started, BadPolicy> {
     let Start { next, last, strict } = from;
     let base = last.as_ref().filter(|_| !strict);
+    let stats = Fingerprint::of(directory);
     let disk = read_files(directory);
+    let mut doubts = Doubts::default();
     // A directory that is not there at all is a slip of the pen, not an edit.
     let base = base.filter(|_| disk.is_ok() || directory.is_dir());
     let rejected = match disk {
         Err(problem) => vec![*problem],
-        Ok(disk) => {
+        Ok(mut disk) => {
+            let mut held = Vec::new();
+            if let Some((_, files)) = base {
+                let lists: Vec<String> = files
+                    .files
+                    .keys()
+                    .filter(|path| is_list(path))
+                    .cloned()
+                    .collect();
+                held = doubts.hold_cut(&mut disk, files, &lists, &stats, false);
+            }
             let number = number_of(&disk, context, last.as_ref(), next);
             // Nothing is in force: every policy is another one.
             let none = Version {
@@ -70,7 +85,7 @@ pub(super) fn start(
                 hash: "".into(),
             };
             let files = base.map(|(_, files)| files);
-            let tried = attempt(disk, files, Vec::new(), context, number, &none);
+            let tried = attempt(disk, files, held, context, number, &none);
             match tried.attempt {
                 Attempt::Good {
                     files,
@@ -86,6 +101,8 @@ pub(super) fn start(
                         snapshot: *snapshot,
                         files,
                         outside: tried.outside.unwrap_or_default(),
+                        lists: tried.lists,
+                        doubts,
                         problems,
                         rejected,
                         held,
@@ -103,6 +120,8 @@ pub(super) fn start(
             snapshot,
             files,
             outside: compiled.outside,
+            lists: compiled.lists,
+            doubts,
             problems: compiled.problems,
             rejected,
             held: Vec::new(),
@@ -110,6 +129,11 @@ pub(super) fn start(
         }),
         None => Err(BadPolicy(rejected)),
     }
+}
+
+/// Which of the files are lists is not known before they are compiled.
+fn is_list(path: &str) -> bool {
+    path.ends_with(".txt")
 }
 
 /// A policy that says what the last one said is that version.

@@ -1,0 +1,141 @@
+//! Who has a file open for writing: what Linux tells, where it does.
+//!
+//! On file systems that tell nothing (shares of another machine), and on other systems, nothing is
+//! known, and the files are judged by how they look.
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::Writers;
+#[cfg(not(target_os = "linux"))]
+pub(super) use unknown::Writers;
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::mem::MaybeUninit;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::{Path, PathBuf};
+
+    use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+
+    use super::super::files::{Fingerprint, Identity, Stat};
+
+    /// Folders that are watched; more are none of a policy.
+    const FOLDERS_MAX: usize = 200;
+
+    /// The files in watched folders that were written and not closed since.
+    #[derive(Debug)]
+    pub(in super::super) struct Writers {
+        /// `None`: the system gives none.
+        events: Option<OwnedFd>,
+        folders: BTreeMap<i32, PathBuf>,
+        open: BTreeSet<Identity>,
+        /// Of files that were closed by a writer: of these it is known.
+        seen: BTreeSet<Identity>,
+    }
+
+    impl Writers {
+        pub(in super::super) fn watch(directory: &Path, files: &Fingerprint) -> Writers {
+            let events = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC);
+            let mut writers = Writers {
+                events: events.ok(),
+                folders: BTreeMap::new(),
+                open: BTreeSet::new(),
+                seen: BTreeSet::new(),
+            };
+            writers.follow(directory, files);
+            writers
+        }
+
+        /// Watches the folders that the files are in now.
+        pub(in super::super) fn follow(&mut self, directory: &Path, files: &Fingerprint) {
+            let Some(events) = &self.events else { return };
+            let mut folders = BTreeSet::from([directory.to_owned()]);
+            for stat in files.stats() {
+                let path = directory.join(&stat.path);
+                folders.extend(path.parent().map(Path::to_owned));
+                // Where a link leads to is where it is written.
+                let target = fs::canonicalize(&path).ok();
+                folders.extend(target.and_then(|path| path.parent().map(Path::to_owned)));
+            }
+            let flags = WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE | WatchFlags::ONLYDIR;
+            for folder in folders.into_iter().take(FOLDERS_MAX) {
+                if let Ok(watch) = inotify::add_watch(events, &folder, flags) {
+                    self.folders.insert(watch, folder);
+                }
+            }
+            let there: BTreeSet<Identity> =
+                files.stats().iter().map(|stat| stat.identity).collect();
+            self.seen.retain(|identity| there.contains(identity));
+            // What is written beside the files may be renamed to be one of them, and is forgotten
+            // when it is closed.
+        }
+
+        /// Takes note of what was written and closed since the last time.
+        pub(in super::super) fn look(&mut self) {
+            let Some(events) = &self.events else { return };
+            let mut buffer = [MaybeUninit::uninit(); 8192];
+            let mut reader = Reader::new(events, &mut buffer);
+            while let Ok(event) = reader.next() {
+                let kind = event.events();
+                if kind.contains(ReadFlags::QUEUE_OVERFLOW) {
+                    // Something was missed.
+                    self.open.clear();
+                    self.seen.clear();
+                    continue;
+                }
+                if kind.contains(ReadFlags::IGNORED) {
+                    self.folders.remove(&event.wd());
+                    continue;
+                }
+                let (Some(folder), Some(name)) = (self.folders.get(&event.wd()), event.file_name())
+                else {
+                    continue;
+                };
+                let path = folder.join(OsStr::from_bytes(name.to_bytes()));
+                let Ok(found) = fs::metadata(&path) else {
+                    continue;
+                };
+                let identity = (found.dev(), found.ino());
+                self.seen.insert(identity);
+                match kind.contains(ReadFlags::CLOSE_WRITE) {
+                    true => self.open.remove(&identity),
+                    false => self.open.insert(identity),
+                };
+            }
+        }
+
+        /// Whether somebody has it open for writing; `None` where nobody knows.
+        pub(in super::super) fn is_open(&self, stat: &Stat) -> Option<bool> {
+            let known = self.seen.contains(&stat.identity);
+            known.then(|| self.open.contains(&stat.identity))
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod unknown {
+    use std::path::Path;
+
+    use super::super::files::{Fingerprint, Stat};
+
+    #[derive(Debug)]
+    pub(in super::super) struct Writers;
+
+    impl Writers {
+        pub(in super::super) fn watch(_: &Path, _: &Fingerprint) -> Writers {
+            Writers
+        }
+
+        pub(in super::super) fn follow(&mut self, _: &Path, _: &Fingerprint) {}
+
+        pub(in super::super) fn look(&mut self) {}
+
+        pub(in super::super) fn is_open(&self, _: &Stat) -> Option<bool> {
+            None
+        }
+    }
+}
