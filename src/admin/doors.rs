@@ -87,6 +87,11 @@ pub(super) enum ApiRoute {
     DecisionsCsv,
     Counts,
     Forget,
+    Versions,
+    Version,
+    VersionFile,
+    VersionDiff,
+    Rollback,
 }
 
 /// One line of the table.
@@ -210,6 +215,11 @@ impl ApiRoute {
             ApiRoute::DecisionsCsv => (Method::GET, "/api/v1/decisions.csv", View),
             ApiRoute::Counts => (Method::GET, "/api/v1/counts", View),
             ApiRoute::Forget => (Method::POST, "/api/v1/history/forget", Operate),
+            ApiRoute::Versions => (Method::GET, "/api/v1/versions", View),
+            ApiRoute::Version => (Method::GET, "/api/v1/versions/{number}", View),
+            ApiRoute::VersionFile => (Method::GET, "/api/v1/versions/{number}/files/{path}", View),
+            ApiRoute::VersionDiff => (Method::GET, "/api/v1/versions/{number}/diff", View),
+            ApiRoute::Rollback => (Method::POST, "/api/v1/versions/{number}/rollback", Operate),
         }
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! Order, downward: `pages`, `console`, `events`, `api`, `grpc`, `operators`, `metrics`, `status`,
 //! `outbox_plans`, `decisions`, `shown`, `plans`, `access`, `browser`, `refusal`, `problem`, `acts`, `paths`,
-//! `doors`, `who`, `certificates`, `observed`, `lately`, `orders`, `outbox`.
+//! `doors`, `who`, `certificates`, `observed`, `lately`, `orders`, `outbox`, `versions`.
 
 mod access;
 mod acts;
@@ -32,6 +32,7 @@ mod problem;
 mod refusal;
 mod shown;
 mod status;
+pub mod versions;
 mod who;
 
 pub use access::Access;

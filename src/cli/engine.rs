@@ -42,7 +42,7 @@ use crate::server::{
 use crate::settings::Problem;
 use crate::telemetry::{CallerLines, Metrics};
 use crate::tls;
-use crate::versions::{InForce, Keeper};
+use crate::versions::{self, InForce, Keeper};
 use crate::watch::Watch;
 
 /// Everything that runs, ready to be stopped in order.
@@ -253,6 +253,8 @@ impl Engine {
         let keep = keeper.clone();
         self.policies
             .follow_files(move |in_force| keep.keep(in_force.clone()));
+        // What a rollback before the start wrote is in force, or was refused by now.
+        versions::end(&keeper.store());
         Ok(keeper)
     }
 

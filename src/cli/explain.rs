@@ -13,8 +13,9 @@ use super::files::Files;
 use super::{output, recorded};
 use crate::dialect::{self, Options};
 use crate::event::{Event, Hook, Message, Moment};
-use crate::policy::{self, CompileContext, Snapshot};
+use crate::policy::{self, CompileContext, FileSet, Snapshot};
 use crate::reload::read_files;
+use crate::versions::Store;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -38,13 +39,16 @@ pub(super) struct Args {
     /// The hook, for a text; without it, every before hook that is on and takes a message.
     #[arg(long, value_name = "NAME")]
     hook: Option<String>,
+    /// Decide by this version, as it is kept in the data directory, instead of by the files.
+    #[arg(long, value_name = "N")]
+    version: Option<u64>,
     /// Print one JSON object instead of lines.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
-    let Some(snapshot) = load(files)? else {
+    let Some(snapshot) = load(files, args.version)? else {
         return Ok(ExitCode::from(EXIT_BAD_INPUT));
     };
     let explained = match &args.event {
@@ -93,17 +97,35 @@ fn file_of(args: &Args) -> PathBuf {
 }
 
 /// The policy, or `None` after its errors were printed.
-fn load(files: &Files) -> anyhow::Result<Option<Snapshot>> {
+fn load(files: &Files, version: Option<u64>) -> anyhow::Result<Option<Snapshot>> {
     let context = CompileContext {
         env: std::env::vars().collect(),
         ..CompileContext::default()
     };
-    let files = read_files(&files.policies).map_err(|problem| anyhow!("{problem}"))?;
-    let compiled = policy::compile_untried(&files, &context, 1);
+    let set = match version {
+        Some(number) => kept(files, number)?,
+        None => read_files(&files.policies).map_err(|problem| anyhow!("{problem}"))?,
+    };
+    let compiled = policy::compile_untried(&set, &context, version.unwrap_or(1));
     if compiled.snapshot.is_none() {
         output::problems(&compiled.problems);
     }
     Ok(compiled.snapshot)
+}
+
+/// The files of a version that was in force.
+fn kept(files: &Files, number: u64) -> anyhow::Result<FileSet> {
+    let env: Vec<_> = std::env::vars().collect();
+    let config = load_config(&files.policies, &env)?.map_err(|problems| {
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        anyhow!("{}", lines.join("\n"))
+    })?;
+    let store = Store::new(&config.versions.folder);
+    let record = store.record(number)?;
+    Ok(FileSet {
+        root: files.policies.display().to_string(),
+        files: store.files(&record)?,
+    })
 }
 
 /// Explains what is no recorded call of an IM server's URL: a body that names its command, or a

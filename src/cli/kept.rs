@@ -7,13 +7,22 @@ use tracing::{error, warn};
 
 use crate::config::Config;
 use crate::policy::{FileSet, Version};
-use crate::reload::Start;
-use crate::versions::Store;
+use crate::reload::{Start, read_files};
+use crate::versions::{self, Store};
 
 /// Reads what was in force last. Whatever is wrong there keeps nothing from starting.
 pub(super) fn start_of(config: &Config, directory: &Path, strict: bool) -> Start {
     let strict = strict || config.strict_start;
-    let opened = match Store::new(&config.versions.folder).open() {
+    let store = Store::new(&config.versions.folder);
+    let read = || read_files(directory).ok().map(|found| found.files);
+    let origin = match versions::end_broken_off(&store, directory, read) {
+        Ok(origin) => origin,
+        Err(error) => {
+            error!(%error, "a rollback that broke off could not be ended");
+            None
+        }
+    };
+    let opened = match store.open() {
         Ok(opened) => opened,
         Err(error) => {
             error!(%error, "the versions of the policy cannot be read, their numbers begin anew");
@@ -28,10 +37,10 @@ pub(super) fn start_of(config: &Config, directory: &Path, strict: bool) -> Start
     }
     let is_newest = opened.damaged.is_empty();
     let last = opened.last.map(|(record, mut files)| {
-        // What is a secret is not kept, and counts as it was if it still is.
-        for secret in record.files.iter().filter(|file| file.secret) {
-            if let Ok(content) = std::fs::read(directory.join(&secret.path)) {
-                files.insert(secret.path.clone(), Arc::from(content));
+        // What is not kept counts as it was, if it still is.
+        for other in record.files.iter().filter(|file| !file.is_kept()) {
+            if let Ok(content) = std::fs::read(directory.join(&other.path)) {
+                files.insert(other.path.clone(), Arc::from(content));
             }
         }
         let version = Version {
@@ -48,6 +57,7 @@ pub(super) fn start_of(config: &Config, directory: &Path, strict: bool) -> Start
     Start {
         next: opened.next,
         last,
+        origin: origin.map(|(origin, _)| origin),
         strict,
     }
 }

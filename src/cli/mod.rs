@@ -4,7 +4,7 @@
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
 //! Order, downward: `serve`, `status`, `send`, `check`, `test`, `explain`, `fuzz`, `import`, `outbox`, `audit`, `decisions`,
-//! `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `api`, `client`,
+//! `versions`, `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `api`, `client`,
 //! `reach`, `token`, `audited`, `kept`, `engine_file`, `at_rest`, `start_text`, `signals`, `since`, `files`, `output`, `exit`.
 
 mod api;
@@ -40,6 +40,7 @@ mod start_text;
 mod status;
 mod test;
 mod token;
+mod versions;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -101,6 +102,8 @@ enum Command {
     Decisions(decisions::Args),
     /// What a running server forgets of its history.
     History(decisions::HistoryArgs),
+    /// The policies that were in force: what each changed, and how one is brought back.
+    Versions(versions::Args),
     /// Print the SHA-256 of a caller's secret, or make a new one.
     HashToken(hash_token::Args),
     /// Print every setting with its default and its explanation.
@@ -133,6 +136,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Audit(args) => audit::run(&files, args),
         Command::Decisions(args) => decisions::run(&files, args),
         Command::History(args) => decisions::run_history(&files, args),
+        Command::Versions(args) => versions::run(&files, args),
         Command::Defaults(args) => defaults::run(args),
         Command::Dialects(args) => dialects::run(args),
         Command::Rooms(args) => rooms::run(&files, args),

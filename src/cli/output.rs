@@ -21,12 +21,17 @@ pub(super) fn page(text: &str) -> anyhow::Result<()> {
 
 /// Prints what a program or a file takes, byte for byte; a terminal gets it like everything else.
 pub(super) fn data(text: &str) -> anyhow::Result<()> {
+    bytes(text.as_bytes())
+}
+
+/// The same for what may be no text.
+pub(super) fn bytes(content: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     if out.is_terminal() {
         drop(out);
-        return page(text);
+        return page(&String::from_utf8_lossy(content));
     }
-    Ok(out.write_all(text.as_bytes())?)
+    Ok(out.write_all(content)?)
 }
 
 /// Says something beside the result: what is wrong, or how far a long order is. Whether anybody

@@ -29,7 +29,9 @@ pub struct Compiled {
     pub outside: Vec<Outside>,
     /// The files of word lists, by path relative to the directory.
     pub lists: Vec<String>,
-    /// Those of them that have errors, when nothing else has any.
+    /// All files that it was read from.
+    pub reads: Vec<String>,
+    /// Those lists that have errors, when nothing else has any.
     pub bad_lists: Vec<String>,
     /// What was compiled; `None` when policy.yaml cannot be read.
     pub(super) spec: Option<Spec>,
@@ -42,6 +44,7 @@ impl Compiled {
             problems: Vec::new(),
             outside: Vec::new(),
             lists: Vec::new(),
+            reads: Vec::new(),
             bad_lists: Vec::new(),
             spec: None,
         }
@@ -87,6 +90,7 @@ impl Compiled {
         bad.sort();
         bad.dedup();
         self.lists = named.into_iter().map(|(path, _)| path).collect();
+        self.reads.extend_from_slice(&self.lists);
         self.bad_lists = bad;
     }
 }
@@ -98,6 +102,7 @@ pub fn compile(files: &FileSet, context: &CompileContext, number: u64) -> Compil
     if let Some(Sources {
         settings,
         overrides,
+        included,
     }) = sources::read(files, context, &problems)
     {
         let file = At::file(&files.shown(POLICY_FILE));
@@ -119,6 +124,8 @@ pub fn compile(files: &FileSet, context: &CompileContext, number: u64) -> Compil
         let snapshot = compiler.snapshot(&spec, version, overrides);
         compiled.snapshot = snapshot.filter(|_| !problems.any_error());
         compiled.spec = Some(spec);
+        compiled.reads = included;
+        compiled.reads.push(POLICY_FILE.to_owned());
     }
     compiled.problems = problems.into_sorted();
     compiled.blame_lists(files);

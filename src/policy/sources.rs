@@ -122,6 +122,8 @@ pub(super) struct Sources {
     pub settings: Map,
     /// What included files say in vain.
     pub overrides: Vec<Override>,
+    /// The included files, by path relative to the directory.
+    pub included: Vec<String>,
 }
 
 /// Reads and merges everything; `None` when policy.yaml itself cannot be read.
@@ -133,7 +135,7 @@ pub(super) fn read(
     let mut policy = read_policy(files, problems)?;
     let mut environment = from_environment("CALLGATE_POLICY", &context.env, problems).root;
     settle_nulls(&mut policy, problems);
-    let included = included(files, &policy, &environment, problems);
+    let (included, included_files) = included(files, &policy, &environment, problems);
     let names_endpoint = [&policy, &environment]
         .iter()
         .any(|layer| ENDPOINT_KEYS.iter().any(|key| layer.contains_key(*key)));
@@ -158,6 +160,7 @@ pub(super) fn read(
     Some(Sources {
         settings: merge(&layers),
         overrides,
+        included: included_files,
     })
 }
 
@@ -277,22 +280,25 @@ fn included(
     policy: &Map,
     environment: &Map,
     problems: &Problems,
-) -> Vec<(Layer, Option<Entry>)> {
+) -> (Vec<(Layer, Option<Entry>)>, Vec<String>) {
     let include = environment.get("include").or_else(|| policy.get("include"));
     let Some(include) = include else {
-        return Vec::new();
+        return Default::default();
     };
     let root = Map::from([("include".to_owned(), include.clone())]);
     let root = Section::root(&root, At::file(&files.shown(POLICY_FILE)), problems);
     let paths = root.field("include").items().into_iter().enumerate();
+    let mut named = Vec::new();
     let layers = paths.filter_map(|(index, Item { text: path, at, .. })| {
         let bytes = files.named(&path, &at, problems)?;
+        named.push(inside(&path).to_owned());
         let Converted { hooks, url, .. } =
             read_included(files.shown(inside(&path)), bytes, problems)?;
         let name = format!("included {index}");
         Some((Layer::new(name, section("hooks", hooks)), url))
     });
-    layers.collect()
+    let layers = layers.collect();
+    (layers, named)
 }
 
 fn read_included(file: Arc<str>, bytes: &[u8], problems: &Problems) -> Option<Converted> {

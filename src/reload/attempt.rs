@@ -15,6 +15,8 @@ pub(super) struct Tried {
     pub outside: Option<Vec<Outside>>,
     /// The files of its word lists.
     pub lists: Vec<String>,
+    /// All files that it was read from.
+    pub reads: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -50,15 +52,18 @@ pub(super) fn attempt(
             attempt: Attempt::Same { held },
             outside: None,
             lists: Vec::new(),
+            reads: Vec::new(),
         };
     }
     let compiled = policy::compile(&disk, context, number);
     let outside = Some(compiled.outside.clone());
     let lists = compiled.lists.clone();
+    let reads = compiled.reads.clone();
     let tried = |attempt| Tried {
         attempt,
         outside,
         lists,
+        reads,
     };
     if let Some(snapshot) = compiled.snapshot {
         let attempt = Attempt::Good {

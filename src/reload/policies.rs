@@ -74,7 +74,11 @@ struct Loading {
     outside: Vec<Outside>,
     /// The files of its word lists.
     lists: Vec<String>,
+    /// All files that it was read from.
+    reads: Vec<String>,
     doubts: Doubts,
+    /// Whose the first version is.
+    origin: Option<Origin>,
     /// The number of the version that comes next.
     next: u64,
     /// What must happen whenever another policy comes into force.
@@ -99,11 +103,13 @@ impl Policies {
         metrics: Arc<Metrics>,
         from: Start,
     ) -> Result<Policies, BadPolicy> {
+        let origin = from.origin.clone();
         let Started {
             snapshot,
             files,
             outside,
             lists,
+            reads,
             doubts,
             next,
             problems,
@@ -124,7 +130,9 @@ impl Policies {
                 files,
                 outside: outside.clone(),
                 lists,
+                reads,
                 doubts,
+                origin,
                 next,
                 followers: Vec::new(),
                 files_followers: Vec::new(),
@@ -176,7 +184,8 @@ impl Policies {
             Some(loaded) => (loaded.version.clone(), loaded.at_ms),
             None => (self.current().version.clone(), 0),
         };
-        follower(&in_force(&loading, &version, at_ms, None));
+        let origin = loading.origin.clone();
+        follower(&in_force(&loading, &version, at_ms, origin));
         loading.files_followers.push(Box::new(follower));
     }
 
@@ -250,6 +259,8 @@ impl Policies {
                 loading.files = files;
                 loading.outside = tried.outside.unwrap_or_default();
                 loading.lists = tried.lists;
+                loading.reads = tried.reads;
+                loading.origin = None;
                 let taken = self.take(*snapshot, problems, loading, origin);
                 if !held.is_empty() {
                     let (rejected, held) = parts(held);
@@ -504,6 +515,7 @@ fn in_force(loading: &Loading, version: &Version, at_ms: u64, origin: Option<Ori
         at_ms,
         root: PathBuf::from(&loading.files.root),
         files: loading.files.files.clone(),
+        reads: loading.reads.clone(),
         outside: outside
             .map(|outside| (outside.path.clone(), outside.secret))
             .collect(),

@@ -8,6 +8,7 @@ use super::files::{Fingerprint, read_files};
 use super::history::Held;
 use crate::policy::{self, CompileContext, Compiled, FileSet, Outside, Snapshot, Version};
 use crate::settings::{Problem, Severity};
+use crate::versions::Origin;
 
 /// Why callgate cannot start: every problem of the policy files.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,8 @@ pub struct Start {
     pub next: u64,
     /// The version that was in force last, with its files by path.
     pub last: Option<(Version, FileSet)>,
+    /// Who had the files written that are another version now, if that is known.
+    pub origin: Option<Origin>,
     /// Files with errors fail the start, whatever was in force before.
     pub strict: bool,
 }
@@ -31,6 +34,7 @@ impl Default for Start {
         Start {
             next: 1,
             last: None,
+            origin: None,
             strict: false,
         }
     }
@@ -42,6 +46,7 @@ pub(super) struct Started {
     pub files: FileSet,
     pub outside: Vec<Outside>,
     pub lists: Vec<String>,
+    pub reads: Vec<String>,
     pub doubts: Doubts,
     /// The number of the version that comes after it.
     pub next: u64,
@@ -58,7 +63,9 @@ pub(super) fn start(
     context: &CompileContext,
     from: Start,
 ) -> Result<Started, BadPolicy> {
-    let Start { next, last, strict } = from;
+    let Start {
+        next, last, strict, ..
+    } = from;
     let base = last.as_ref().filter(|_| !strict);
     let stats = Fingerprint::of(directory);
     let disk = read_files(directory);
@@ -102,6 +109,7 @@ pub(super) fn start(
                         files,
                         outside: tried.outside.unwrap_or_default(),
                         lists: tried.lists,
+                        reads: tried.reads,
                         doubts,
                         problems,
                         rejected,
@@ -121,6 +129,7 @@ pub(super) fn start(
             files,
             outside: compiled.outside,
             lists: compiled.lists,
+            reads: compiled.reads,
             doubts,
             problems: compiled.problems,
             rejected,

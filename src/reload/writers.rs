@@ -11,7 +11,7 @@ pub(super) use unknown::Writers;
 #[cfg(target_os = "linux")]
 mod linux {
     use std::collections::{BTreeMap, BTreeSet};
-    use std::ffi::OsStr;
+    use std::ffi::{OsStr, OsString};
     use std::fs;
     use std::mem::MaybeUninit;
     use std::os::fd::OwnedFd;
@@ -26,12 +26,17 @@ mod linux {
     /// Folders that are watched; more are none of a policy.
     const FOLDERS_MAX: usize = 200;
 
+    /// Names that are being written; more are a fault of ours.
+    const NAMES_MAX: usize = 10_000;
+
     /// The files in watched folders that were written and not closed since.
     #[derive(Debug)]
     pub(in super::super) struct Writers {
         /// `None`: the system gives none.
         events: Option<OwnedFd>,
         folders: BTreeMap<i32, PathBuf>,
+        /// Which file was written under a name: it may have another one when it is closed.
+        written: BTreeMap<(i32, OsString), Identity>,
         open: BTreeSet<Identity>,
         /// Of files that were closed by a writer: of these it is known.
         seen: BTreeSet<Identity>,
@@ -43,6 +48,7 @@ mod linux {
             let mut writers = Writers {
                 events: events.ok(),
                 folders: BTreeMap::new(),
+                written: BTreeMap::new(),
                 open: BTreeSet::new(),
                 seen: BTreeSet::new(),
             };
@@ -69,9 +75,15 @@ mod linux {
             }
             let there: BTreeSet<Identity> =
                 files.stats().iter().map(|stat| stat.identity).collect();
-            self.seen.retain(|identity| there.contains(identity));
-            // What is written beside the files may be renamed to be one of them, and is forgotten
-            // when it is closed.
+            // What is written beside the files may be renamed to be one of them.
+            let written: BTreeSet<Identity> = self.written.values().copied().collect();
+            let is_there =
+                |identity: &Identity| there.contains(identity) || written.contains(identity);
+            self.seen.retain(is_there);
+            self.open.retain(is_there);
+            if self.written.len() > NAMES_MAX {
+                self.written.clear();
+            }
         }
 
         /// Takes note of what was written and closed since the last time.
@@ -85,6 +97,7 @@ mod linux {
                     // Something was missed.
                     self.open.clear();
                     self.seen.clear();
+                    self.written.clear();
                     continue;
                 }
                 if kind.contains(ReadFlags::IGNORED) {
@@ -95,16 +108,21 @@ mod linux {
                 else {
                     continue;
                 };
-                let path = folder.join(OsStr::from_bytes(name.to_bytes()));
-                let Ok(found) = fs::metadata(&path) else {
-                    continue;
-                };
-                let identity = (found.dev(), found.ino());
-                self.seen.insert(identity);
-                match kind.contains(ReadFlags::CLOSE_WRITE) {
-                    true => self.open.remove(&identity),
-                    false => self.open.insert(identity),
-                };
+                let name = OsStr::from_bytes(name.to_bytes()).to_owned();
+                let found = fs::metadata(folder.join(&name)).ok();
+                let found = found.map(|found| (found.dev(), found.ino()));
+                let key = (event.wd(), name);
+                if kind.contains(ReadFlags::CLOSE_WRITE) {
+                    let Some(closed) = self.written.remove(&key).or(found) else {
+                        continue;
+                    };
+                    self.seen.insert(closed);
+                    self.open.remove(&closed);
+                } else if let Some(written) = found {
+                    self.seen.insert(written);
+                    self.open.insert(written);
+                    self.written.insert(key, written);
+                }
             }
         }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
 use super::numbers::Numbers;
-use super::place::{lock, make_folder};
+use super::place::{LOCK, lock, make_folder};
 use super::record::{KeptFile, Origin, Record, sha256};
 use super::store::{Settings, Store, VersionError};
 use crate::telemetry::Metrics;
@@ -39,6 +39,8 @@ pub struct InForce {
     /// Where its files are.
     pub root: PathBuf,
     pub files: BTreeMap<String, Arc<[u8]>>,
+    /// Those of them that it was read from; what else lies there may be anything.
+    pub reads: Vec<String>,
     /// Files elsewhere that it depends on, and whether each is a secret.
     pub outside: Vec<(String, bool)>,
     /// `None`: whoever wrote the files.
@@ -273,7 +275,7 @@ impl Keeping {
         }
         let folder = self.store.folder().to_owned();
         make_folder(&folder).map_err(|error| io_error(&folder, error))?;
-        let locked = lock(&folder.join("lock")).map_err(|error| io_error(&folder, error))?;
+        let locked = lock(&folder.join(LOCK)).map_err(|error| io_error(&folder, error))?;
         let opened = self.store.open()?;
         for damaged in &opened.damaged {
             warn!("{damaged}");
@@ -333,7 +335,13 @@ fn record_of(version: &InForce, before: Option<&Record>) -> (Record, BTreeMap<St
             .outside
             .iter()
             .any(|(outside, secret)| *secret && Path::new(outside) == full);
-        files.push(kept(path, content, secret, &mut contents));
+        let idle = !secret && !version.reads.contains(path);
+        let kept = kept(path, content, secret || idle, &mut contents);
+        files.push(KeptFile {
+            secret,
+            idle,
+            ..kept
+        });
     }
     let mut outside = Vec::new();
     let beyond = version.outside.iter().filter(|(path, _)| {
@@ -387,6 +395,7 @@ fn kept(
         sha256,
         bytes: content.len() as u64,
         secret,
+        idle: false,
     }
 }
 

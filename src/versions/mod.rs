@@ -10,16 +10,24 @@
 //! record is renamed into place, so that an end of power leaves a version whole or not at all. What
 //! holds a secret is kept as its digest alone.
 //!
-//! Order, downward: `keeper`, `store`, `numbers`, `place`, `record`.
+//! A rollback writes an earlier version's files into the policy directory; the files stay the truth,
+//! and what comes of them is a new version.
+//!
+//! Order, downward: `rollback`, `diff`, `keeper`, `store`, `numbers`, `place`, `record`.
 
+mod diff;
 mod keeper;
 mod numbers;
 mod place;
 mod record;
+mod rollback;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use diff::{Change, FileDiff, diff};
 pub use keeper::{InForce, Keeper, Named, State};
+pub use place::is_in_use;
 pub use record::{KeptFile, Origin, Record};
+pub use rollback::{Plan, RollbackError, Step, end, end_broken_off, leave_to_start};
 pub use store::{Files, Opened, Settings, Store, VersionError};

@@ -4,6 +4,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
+/// One process at a time has it.
+pub(super) const LOCK: &str = "lock";
 /// Beside a file until it is whole.
 pub(super) const UNFINISHED: &str = ".new";
 
@@ -66,6 +68,12 @@ pub(super) fn lock(path: &Path) -> io::Result<File> {
             .map_err(|_| io::Error::other("another process keeps its versions there"))?;
     }
     Ok(file)
+}
+
+/// Whether a process keeps its versions in a folder now.
+pub fn is_in_use(folder: &Path) -> bool {
+    let path = folder.join(LOCK);
+    path.exists() && lock(&path).is_err()
 }
 
 fn private() -> OpenOptions {

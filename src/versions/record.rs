@@ -38,6 +38,16 @@ pub struct KeptFile {
     /// Its content is a secret, and is not kept.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub secret: bool,
+    /// No policy is read from it, so that its content, which may be anything, is not kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub idle: bool,
+}
+
+impl KeptFile {
+    /// Its content is kept.
+    pub fn is_kept(&self) -> bool {
+        !self.secret && !self.idle
+    }
 }
 
 /// A version that was in force.
@@ -83,7 +93,7 @@ impl Record {
     /// Every content that it needs here.
     pub(super) fn contents(&self) -> impl Iterator<Item = &KeptFile> {
         let all = self.files.iter().chain(&self.outside);
-        all.filter(|file| !file.secret)
+        all.filter(|file| file.is_kept())
     }
 }
 

@@ -32,7 +32,9 @@ pub enum VersionError {
     Unknown(u64),
     #[error("version {0} is damaged: {1} is not as it was written")]
     Damaged(u64, String),
-    #[error("`{path}` of version {number} is a secret, of which only the digest is kept")]
+    #[error(
+        "of `{path}` of version {number} only the digest is kept: it is a secret, or no policy is read from it"
+    )]
     Secret { number: u64, path: String },
     #[error("version {number} has no file `{path}`")]
     NoFile { number: u64, path: String },
@@ -51,7 +53,7 @@ pub struct Opened {
     pub damaged: Vec<VersionError>,
 }
 
-/// By path; secrets are left out.
+/// By path; what is not kept is left out.
 pub type Files = BTreeMap<String, Arc<[u8]>>;
 
 /// The versions of a data directory. Reading needs no lock: what is there is whole.
@@ -132,7 +134,7 @@ impl Store {
 
     /// Every file of a version but its secrets.
     pub fn files(&self, record: &Record) -> Result<Files, VersionError> {
-        let kept = record.files.iter().filter(|file| !file.secret);
+        let kept = record.files.iter().filter(|file| file.is_kept());
         kept.map(|file| {
             let content = self.content(record.number, file)?;
             Ok((file.path.clone(), Arc::from(content)))
@@ -142,7 +144,7 @@ impl Store {
 
     /// One file of a version.
     pub fn content(&self, number: u64, file: &KeptFile) -> Result<Vec<u8>, VersionError> {
-        if file.secret {
+        if !file.is_kept() {
             let path = file.path.clone();
             return Err(VersionError::Secret { number, path });
         }

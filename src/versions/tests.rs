@@ -29,6 +29,7 @@ fn version(number: u64, files: &[(&str, &str)]) -> InForce {
         hash: format!("hash{number}").into(),
         at_ms: number * 1000,
         root: "nowhere".into(),
+        reads: files.clone().map(|(path, _)| path).collect(),
         files: files.collect(),
         outside: Vec::new(),
         origin: None,
@@ -135,6 +136,9 @@ fn a_secret_is_kept_as_its_digest_alone() {
             ("keys/one.txt", "marked-secret-one"),
         ],
     );
+    version
+        .files
+        .insert("old.txt".to_owned(), Arc::from(&b"marked-secret-three"[..]));
     version.outside = vec![
         ("nowhere/keys/one.txt".to_owned(), true),
         (outside.display().to_string(), true),
@@ -146,6 +150,8 @@ fn a_secret_is_kept_as_its_digest_alone() {
     let record = store.record(1).unwrap();
     assert_eq!(record.outside.len(), 2);
     assert!(record.file("keys/one.txt").unwrap().secret);
+    // Nothing says that it is one, and nothing is read from it.
+    assert!(record.file("old.txt").unwrap().idle);
     assert!(store.files(&record).unwrap().keys().eq(["policy.yaml"]));
     let authority = record.outside.iter().find(|file| !file.secret).unwrap();
     assert_eq!(store.content(1, authority).unwrap(), b"an authority");

@@ -8,7 +8,7 @@
 //! The description is what `openapi.json` says, and what a
 //! call is held to before its handler sees it: parameters that it does not name are refused.
 //!
-//! Order, downward: `openapi`, `status`, `plans`, `outbox`, `decisions`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
+//! Order, downward: `openapi`, `status`, `plans`, `outbox`, `decisions`, `versions`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
 
 mod about;
 mod call;
@@ -22,6 +22,7 @@ mod repeats;
 mod reply;
 mod status;
 mod times;
+pub(super) mod versions;
 
 use axum::routing::{MethodFilter, MethodRouter};
 use strum::VariantArray;
@@ -74,5 +75,10 @@ fn served(of: ApiRoute) -> Route {
         ApiRoute::DecisionsCsv => route(&decisions::CSV, decisions::csv),
         ApiRoute::Counts => route(&decisions::COUNTS, decisions::counts),
         ApiRoute::Forget => route(&decisions::FORGET, decisions::forget),
+        ApiRoute::Versions => route(&versions::LIST, versions::list),
+        ApiRoute::Version => route(&versions::ONE, versions::one),
+        ApiRoute::VersionFile => route(&versions::FILE, versions::file),
+        ApiRoute::VersionDiff => route(&versions::DIFF, versions::diff),
+        ApiRoute::Rollback => route(&versions::ROLLBACK, versions::rollback),
     }
 }

@@ -19,6 +19,7 @@ pub(super) const STATUS: About = About {
         objects("endpoints", "business servers"),
         object("outbox", "what waits, and the limits"),
         object("audit", "the last record"),
+        object("versions", "that are kept"),
         objects("tls", "certificates"),
         any("engine_file", "what a restart would change"),
         objects("engine_warnings", "what works and is dangerous"),
