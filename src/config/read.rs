@@ -243,6 +243,7 @@ fn read_outbox(field: &Field<'_>, data: &Path) -> outbox::Config {
     let share = section.field("endpoint_share").number(1, 100) as u64;
     let config = outbox::Config {
         kind: section.field("kind").one_of(&kinds).unwrap_or_default(),
+        server: None,
         path: path_in(data, "outbox.db", &section.field("path")),
         bytes_max,
         endpoint_bytes_max: (u128::from(bytes_max) * u128::from(share) / 100) as u64,

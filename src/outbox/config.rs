@@ -1,5 +1,6 @@
 //! The settings of the outbox.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,46 @@ pub enum Kind {
     Sqlite,
     /// In memory: a restart loses what is pending.
     Memory,
+    /// In PostgreSQL, which several replicas share: accepted means committed there.
+    Postgres,
+}
+
+/// Where PostgreSQL is, and how this replica behaves there.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Server {
+    /// `postgres://user:password@host:port/database`.
+    pub url: String,
+    /// The schema that the tables stand in; it is made if it is missing.
+    pub schema: String,
+    /// What people call this replica by.
+    pub replica: String,
+    /// Connections for deliveries; three more accept, look and keep.
+    pub connections: usize,
+    /// A replica that was silent for so long is taken for dead, and others tell what it had in
+    /// flight.
+    pub lease: Duration,
+    /// The same for one whose connections have ended.
+    pub takeover_after: Duration,
+}
+
+impl fmt::Debug for Server {
+    /// Without the URL, which has a password in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut server = f.debug_struct("Server");
+        server
+            .field("schema", &self.schema)
+            .field("replica", &self.replica);
+        server.finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// The name by which replicas wake each other.
+    pub(super) fn channel(&self) -> String {
+        let hash = ring::digest::digest(&ring::digest::SHA256, self.schema.as_bytes());
+        let hex = hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}"));
+        format!("callgate_{}", hex.collect::<String>())
+    }
 }
 
 /// Settings of the outbox. Every limit that it has is here.
@@ -19,6 +60,8 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub kind: Kind,
+    /// Where the database is, for a kind that has one.
+    pub server: Option<Server>,
     /// The file; beside it SQLite keeps `<path>-wal`. Its folder is made if it is missing.
     pub path: PathBuf,
     /// Appending past this is refused. Counts what has not been delivered everywhere, dead

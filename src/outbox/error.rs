@@ -103,6 +103,16 @@ pub enum OpenError {
         found: &'static str,
         needed: &'static str,
     },
+    #[error(
+        "the outbox in schema `{schema}` of PostgreSQL was made by a newer callgate (schema {found}, this one knows {known}): start that version, or name another schema"
+    )]
+    NewerSchema {
+        schema: String,
+        found: i64,
+        known: i64,
+    },
+    #[error("the outbox in PostgreSQL cannot be opened: {why}")]
+    Database { why: String },
     #[error("`{}` cannot be opened: {why}", .path.display())]
     Failed { path: PathBuf, why: String },
 }

@@ -19,7 +19,7 @@
 //! and keeps the order of acceptance; a head that waits for its retry holds up its own key alone.
 //! A dead pair that is replayed is the next of its key, after the one that is being tried.
 //!
-//! Order, downward: `sqlite`, `memory`, `interface`, `rules`, `series`, `pending`, `letter`, `file_care`, `entry`, `error`, `config`,
+//! Order, downward: `postgres`, `sqlite`, `memory`, `interface`, `rules`, `series`, `pending`, `letter`, `file_care`, `entry`, `error`, `config`,
 //! `faults`.
 
 mod config;
@@ -34,12 +34,13 @@ mod rules;
 mod series;
 
 mod memory;
+mod postgres;
 mod sqlite;
 
 use std::path::Path;
 use std::sync::Arc;
 
-pub use config::{Config, Kind};
+pub use config::{Config, Kind, Server};
 pub use entry::{
     Appended, Capacity, Counts, EndpointStats, EntryKey, Health, NewEntry, Paused, Series,
     Settlement, Stats, StoredEvent, Work,
@@ -61,6 +62,13 @@ pub fn open(config: &Config, on_fatal: OnFatal) -> Result<Arc<dyn Outbox>, OpenE
     Ok(match config.kind {
         Kind::Memory => Arc::new(memory::Memory::new(config.clone())),
         Kind::Sqlite => Arc::new(sqlite::Sqlite::open(config, on_fatal)?),
+        Kind::Postgres => Arc::new(postgres::Postgres::open(config, server_of(config)?)?),
+    })
+}
+
+fn server_of(config: &Config) -> Result<&Server, OpenError> {
+    config.server.as_ref().ok_or_else(|| OpenError::Database {
+        why: "no server is named".to_owned(),
     })
 }
 
@@ -94,6 +102,7 @@ pub fn open_supervised(
             let on_fatal = Box::new(move |why: &str| on_fatal(why));
             Arc::new(sqlite::Sqlite::keep_open(config, on_fatal)?)
         }
+        Kind::Postgres => Arc::new(postgres::Postgres::open(config, server_of(config)?)?),
     })
 }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tempfile::TempDir;
 
+use crate::outbox::postgres::tests::own;
 use crate::outbox::*;
 
 /// An outbox under test, and how to make another of it.
 pub(in crate::outbox) struct Bench {
     pub config: Config,
     pub outbox: Arc<dyn Outbox>,
-    pub(super) keys: HashMap<(String, String), EntryKey>,
+    pub(in crate::outbox) keys: HashMap<(String, String), EntryKey>,
     _folder: TempDir,
 }
 
@@ -22,6 +23,7 @@ impl Bench {
         let mut config = Config {
             kind,
             path: folder.path().join("outbox.db"),
+            server: (kind == Kind::Postgres).then(own::server),
             ..shipped()
         };
         adjust(&mut config);
@@ -36,11 +38,18 @@ impl Bench {
     /// Drops the outbox as a crash would, with what is in flight, and opens the file again.
     pub(in crate::outbox) fn crash(&mut self) {
         // The file must be free.
+        self.let_go();
+        self.outbox = open_or_panic(&self.config);
+    }
+
+    fn let_go(&mut self) {
         self.outbox = open_or_panic(&Config {
             kind: Kind::Memory,
             ..self.config.clone()
         });
-        self.outbox = open_or_panic(&self.config);
+        if let Some(server) = &self.config.server {
+            own::wait_for_end(server);
+        }
     }
 
     pub(in crate::outbox) async fn restart(&mut self) {
@@ -49,7 +58,7 @@ impl Bench {
     }
 
     /// Does one step of a script and says what came of it.
-    pub(super) async fn step(&mut self, step: &str) -> String {
+    pub(in crate::outbox) async fn step(&mut self, step: &str) -> String {
         let words: Vec<&str> = step.split_whitespace().collect();
         match words[..] {
             // append <id>[/<ordering key>],… to <endpoint>,… @<ms>
@@ -307,6 +316,24 @@ impl Bench {
     }
 }
 
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if self.config.server.is_some() && !std::thread::panicking() {
+            self.let_go();
+            self.config.server.iter().for_each(own::drop_schema);
+        }
+    }
+}
+
+/// Every kind of outbox that can be had here.
+pub(super) fn kinds() -> Vec<Kind> {
+    let postgres = own::is_here().then_some(Kind::Postgres);
+    [Kind::Memory, Kind::Sqlite]
+        .into_iter()
+        .chain(postgres)
+        .collect()
+}
+
 /// In memory where the machine offers it: the suite asks what is done, not whether the disk
 /// syncs, and syncs would be nearly all of its time.
 pub(in crate::outbox) fn folder() -> TempDir {
@@ -399,7 +426,7 @@ fn dead_filter(text: &str) -> DeadFilter {
 /// those that are still there afterwards.
 pub(super) async fn check_with(adjust: impl Fn(&mut Config), script: &str) {
     let restarts = script.contains("restart") || script.contains("crash");
-    for kind in [Kind::Memory, Kind::Sqlite] {
+    for kind in kinds() {
         if kind == Kind::Memory && restarts {
             continue;
         }

@@ -2,7 +2,7 @@
 //!
 //! `bench` holds the script runner and `model` the slow outbox of random calls.
 
-pub(super) mod bench;
+pub(in crate::outbox) mod bench;
 mod model;
 
 mod append;

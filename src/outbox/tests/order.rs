@@ -1,7 +1,6 @@
 //! The order of an ordering key.
 
-use super::bench::{Bench, check, entry};
-use crate::outbox::*;
+use super::bench::{Bench, check, entry, kinds};
 
 #[tokio::test]
 async fn a_key_keeps_its_order_with_one_in_flight() {
@@ -64,7 +63,7 @@ async fn a_key_goes_on_after_a_dead_letter() {
 
 #[tokio::test]
 async fn a_long_key_does_not_hide_what_is_behind_it() {
-    for kind in [Kind::Memory, Kind::Sqlite] {
+    for kind in kinds() {
         let mut bench = Bench::new(kind, |_| {});
         let long = (0..700).map(|n| entry(&format!("{n}/x"), "A", 10));
         bench.outbox.append(long.collect()).await.unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bench::{Bench, check, check_with, entry};
+use super::bench::{Bench, check, check_with, entry, kinds};
 use crate::outbox::*;
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn unclean_ends_are_counted_on_what_they_found_in_flight() {
 
 #[tokio::test]
 async fn a_waiting_task_hears_of_what_became_ready() {
-    for kind in [Kind::Memory, Kind::Sqlite] {
+    for kind in kinds() {
         let mut bench = Bench::new(kind, |_| {});
         let mut wakeups = bench.outbox.wakeups();
         for step in [
@@ -131,7 +131,7 @@ async fn a_waiting_task_hears_of_what_became_ready() {
 /// An endpoint that nothing was accepted for before: both in one transaction, most likely.
 #[tokio::test]
 async fn a_first_event_that_is_claimed_at_once_hangs_nothing() {
-    for kind in [Kind::Memory, Kind::Sqlite] {
+    for kind in kinds() {
         let bench = Bench::new(kind, |_| {});
         for n in 0..50 {
             let endpoint = format!("E{n}");
@@ -154,7 +154,7 @@ async fn a_first_event_that_is_claimed_at_once_hangs_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_callers_at_once_lose_nothing() {
-    for kind in [Kind::Memory, Kind::Sqlite] {
+    for kind in kinds() {
         let bench = Bench::new(kind, |config| config.queue_max = 8);
         let producers = (0..16).map(|producer| {
             let outbox = Arc::clone(&bench.outbox);

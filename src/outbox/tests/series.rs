@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, entry};
+use super::bench::{Bench, entry, kinds};
 use crate::outbox::*;
 
 /// Calls, each of lines `<series>=<what it says>` with commas at a time, and what becomes of each.
 async fn check(calls: &[(&str, u64, &str)]) {
-    for kind in [Kind::Memory, Kind::Sqlite] {
+    for kind in kinds() {
         let mut bench = Bench::new(kind, |_| {});
         for (place, (lines, at_ms, expected)) in calls.iter().enumerate() {
             let of = |(number, line): (usize, &str)| {
@@ -82,7 +82,7 @@ async fn a_call_that_is_sent_again_with_more_behind_it_is_known_by_its_beginning
 
 #[tokio::test]
 async fn a_refused_call_is_not_remembered() {
-    for kind in [Kind::Memory, Kind::Sqlite] {
+    for kind in kinds() {
         let bench = Bench::new(kind, |config| config.entries_max = 1);
         let line = |id: &str| NewEntry {
             series: Some(Series {

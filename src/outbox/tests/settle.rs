@@ -1,7 +1,6 @@
 //! How claims end, and when the next try is.
 
-use super::bench::{Bench, check};
-use crate::outbox::*;
+use super::bench::{Bench, check, kinds};
 
 #[tokio::test]
 async fn a_retry_is_due_at_its_time_and_not_before() {
@@ -76,7 +75,7 @@ async fn settling_what_is_not_in_flight_changes_nothing() {
 
 #[tokio::test]
 async fn a_settlement_of_an_older_claim_does_not_touch_the_newer() {
-    for kind in [Kind::Memory, Kind::Sqlite] {
+    for kind in kinds() {
         let mut bench = Bench::new(kind, |_| {});
         bench.step("append a to A @10").await;
         bench.step("claim A 1 @10").await;

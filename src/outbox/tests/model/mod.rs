@@ -10,6 +10,7 @@ use proptest::sample::subsequence;
 
 use self::slow::Model;
 use super::bench::{Bench, body, entry};
+use crate::outbox::postgres::tests::own;
 use crate::outbox::*;
 
 /// Small limits, so that random calls reach them.
@@ -252,6 +253,20 @@ fn settlement(how: How, now_ms: u64) -> Settlement {
 fn run(future: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.unwrap().block_on(future);
+}
+
+/// PostgreSQL takes milliseconds for what the others do in microseconds.
+const IN_POSTGRES: u32 = 40;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(IN_POSTGRES))]
+
+    #[test]
+    fn postgres_agrees_with_the_model_over_crashes_and_restarts(steps in steps(true)) {
+        if own::is_here() {
+            run(check(Kind::Postgres, steps));
+        }
+    }
 }
 
 proptest! {

@@ -1,0 +1,167 @@
+//! A connection to the server, and how what goes wrong on it is told apart.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::poll_fn;
+use tokio::sync::Notify;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, Client, NoTls, Row, Statement};
+
+use crate::outbox::config::Server;
+use crate::outbox::error::OutboxError;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+/// A server that does not answer is gone after so long.
+const SILENT: Duration = Duration::from_secs(10);
+
+/// Every statement finds few rows by an index, so it is planned once, whatever the planner knows of
+/// the tables. A process that stops in a transaction holds up the others for a while at the most.
+const SETTINGS: &str = "SET enable_seqscan = off; SET enable_hashjoin = off;
+    SET enable_mergejoin = off; SET jit = off; SET plan_cache_mode = force_generic_plan;
+    SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '5s'";
+
+/// Why the database did not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("PostgreSQL is away: {0}")]
+    Away(String),
+    /// Another transaction was in the way; the same again may do.
+    #[error("PostgreSQL: {0}")]
+    Again(String),
+    #[error("PostgreSQL has no room: {0}")]
+    Full(String),
+    /// Others took this replica for dead and what it had in flight for theirs.
+    #[error("this replica was silent for longer than its lease")]
+    Fenced,
+    #[error("its schema is {found}, this callgate knows {known}")]
+    Newer { found: i64, known: i64 },
+    #[error("PostgreSQL: {0}")]
+    Failed(String),
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Error {
+        let Some(told) = error.as_db_error() else {
+            return Error::Away(with_sources(&error));
+        };
+        let why = format!("{} ({})", told.message(), told.code().code());
+        match told.code() {
+            code if *code == SqlState::DISK_FULL => Error::Full(why),
+            // A part of the events was dropped while a row was on its way into it.
+            code if *code == SqlState::CHECK_VIOLATION => Error::Again(why),
+            code if code.code().starts_with("40") || *code == SqlState::LOCK_NOT_AVAILABLE => {
+                Error::Again(why)
+            }
+            // Connections end, the server starts or stops, or takes no more, or may only be read.
+            code if ["08", "57", "53", "25006"]
+                .iter()
+                .any(|class| code.code().starts_with(class)) =>
+            {
+                Error::Away(why)
+            }
+            _ => Error::Failed(why),
+        }
+    }
+}
+
+impl From<Error> for OutboxError {
+    fn from(error: Error) -> OutboxError {
+        match error {
+            Error::Full(why) => OutboxError::DiskFull(why),
+            error => OutboxError::Failed(error.to_string()),
+        }
+    }
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// One connection, with the statements that were prepared on it.
+pub(super) struct Connection {
+    client: Client,
+    statements: Mutex<HashMap<&'static str, Statement>>,
+}
+
+impl Connection {
+    /// Connects; what the server notifies of raises `notified`.
+    pub(super) async fn open(server: &Server, notified: Arc<Notify>) -> Result<Connection, Error> {
+        let mut config: tokio_postgres::Config =
+            (server.url.parse()).map_err(|error| Error::Failed(with_sources(&error)))?;
+        config.connect_timeout(CONNECT);
+        config.tcp_user_timeout(SILENT);
+        config.keepalives_idle(SILENT);
+        config.application_name("callgate");
+        let connected = tokio::time::timeout(CONNECT, config.connect(NoTls)).await;
+        let late = || Error::Away(format!("it did not answer within {CONNECT:?}"));
+        let (client, mut connection) = connected.map_err(|_| late())??;
+        tokio::spawn(async move {
+            // An error ends the client too, which says so to whoever asks it.
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await
+            {
+                if let AsyncMessage::Notification(_) = message {
+                    notified.notify_one();
+                }
+            }
+        });
+        let connection = Connection {
+            client,
+            statements: Mutex::default(),
+        };
+        let schema = server.schema.replace('"', "\"\"");
+        connection
+            .run(&format!("SET search_path = \"{schema}\"; {SETTINGS}"))
+            .await?;
+        Ok(connection)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Runs statements without values.
+    pub(super) async fn run(&self, sql: &str) -> Result<(), Error> {
+        Ok(self.client.batch_execute(sql).await?)
+    }
+
+    /// Whether a query finds anything.
+    pub(super) async fn is_some(&self, sql: &str) -> Result<bool, Error> {
+        let messages = self.client.simple_query(sql).await?;
+        let is_row = |message| matches!(message, &tokio_postgres::SimpleQueryMessage::Row(_));
+        Ok(messages.iter().any(is_row))
+    }
+
+    /// Runs one statement, which is prepared once.
+    pub(super) async fn rows(
+        &self,
+        sql: &'static str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        let known = self.known().get(sql).cloned();
+        let statement = match known {
+            Some(statement) => statement,
+            None => {
+                let statement = self.client.prepare(sql).await?;
+                self.known().insert(sql, statement.clone());
+                statement
+            }
+        };
+        Ok(self.client.query(&statement, values).await?)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<&'static str, Statement>> {
+        self.statements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,8 @@
+//! What only an outbox in PostgreSQL has; the suite that every outbox passes is in `outbox::tests`.
+
+#[path = "../../../../tests/postgres/cluster.rs"]
+mod cluster;
+mod crashes;
+pub(in crate::outbox) mod own;
+mod replicas;
+mod schema;

@@ -1,0 +1,250 @@
+//! Several replicas on one schema: each in one process here, with connections of its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::own;
+use crate::outbox::postgres::connect::Connection;
+use crate::outbox::postgres::replica::put_back_lost;
+use crate::outbox::postgres::store::{Shared, lock};
+use crate::outbox::tests::bench::{Bench, entry, open_or_panic};
+use crate::outbox::*;
+
+/// Another replica on the schema of a bench.
+fn other(bench: &Bench, adjust: impl FnOnce(&mut Server)) -> Arc<dyn Outbox> {
+    let mut config = bench.config.clone();
+    adjust(config.server.as_mut().unwrap());
+    open_or_panic(&config)
+}
+
+/// Replicas that are alive are not taken for dead.
+fn patient(config: &mut Config) {
+    config.server.as_mut().unwrap().takeover_after = Duration::from_secs(60);
+}
+
+/// Two replicas accept and deliver; says what was told to whom twice, or out of order.
+async fn share_work(bench: &Bench) -> Result<(), String> {
+    let replicas = [Arc::clone(&bench.outbox), other(bench, |_| {})];
+    const PRODUCERS: usize = 6;
+    const EACH: usize = 30;
+    let told: Arc<AtomicUsize> = Arc::default();
+    let producers = (0..PRODUCERS).map(|producer| {
+        let replicas = replicas.clone();
+        tokio::spawn(async move {
+            for n in 0..EACH {
+                // One conversation through either replica, one event after the other.
+                let of = &replicas[fastrand::usize(..2)];
+                let id = format!("{producer}-{n}/{producer}");
+                of.append(vec![entry(&id, "A,B", n as u64)]).await.unwrap();
+            }
+        })
+    });
+    let consumers = replicas
+        .iter()
+        .flat_map(|replica| [(replica, "A"), (replica, "B")]);
+    let consumers = consumers.map(|(replica, endpoint)| {
+        let (replica, told) = (Arc::clone(replica), Arc::clone(&told));
+        tokio::spawn(async move {
+            let mut heard = Vec::new();
+            while told.load(Ordering::SeqCst) < 2 * PRODUCERS * EACH {
+                let claimed = replica
+                    .claim(endpoint, 1_000, Capacity::of(5))
+                    .await
+                    .unwrap();
+                if claimed.is_empty() {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                    continue;
+                }
+                for event in &claimed {
+                    let begun = Instant::now();
+                    tokio::task::yield_now().await;
+                    heard.push((endpoint, event.id.clone(), begun));
+                }
+                let keys = claimed
+                    .iter()
+                    .map(|event| (event.key, Settlement::Delivered));
+                replica.settle(keys.collect(), 1_000).await.unwrap();
+                told.fetch_add(claimed.len(), Ordering::SeqCst);
+            }
+            heard
+        })
+    });
+    let consumers: Vec<_> = consumers.collect();
+    for producer in producers.collect::<Vec<_>>() {
+        producer.await.unwrap();
+    }
+    let mut heard = Vec::new();
+    for consumer in consumers {
+        let heard_here = tokio::time::timeout(Duration::from_secs(120), consumer).await;
+        heard.extend(heard_here.map_err(|_| "something is never told")?.unwrap());
+    }
+    heard.sort_by_key(|(.., at)| *at);
+    let mut last: HashMap<(&str, &str), usize> = HashMap::new();
+    for (endpoint, id, _) in &heard {
+        let (producer, n) = id.split_once('-').unwrap();
+        let n: usize = n.parse().unwrap();
+        let next = last.entry((endpoint, producer)).or_default();
+        if n != *next {
+            return Err(format!("{endpoint} hears {id} where {next} is next"));
+        }
+        *next += 1;
+    }
+    for replica in replicas {
+        replica.close().await;
+    }
+    match own::audit(bench.config.server.as_ref().unwrap()).as_slice() {
+        [] => Ok(()),
+        wrong => Err(format!("{wrong:?}")),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_replicas_tell_each_event_once_and_in_order() {
+    if !own::is_here() {
+        return;
+    }
+    let bench = Bench::new(Kind::Postgres, patient);
+    assert_eq!(share_work(&bench).await, Ok(()));
+}
+
+#[cfg(feature = "faults")]
+mod broken_on_purpose {
+    use super::*;
+
+    #[tokio::test]
+    async fn two_replicas_that_race_for_a_key_are_seen() {
+        if !own::is_here() {
+            return;
+        }
+        let mut seen = false;
+        for _ in 0..5 {
+            faults::here::FAULT.set(Some(faults::Fault::KeyRace));
+            let bench = Bench::new(Kind::Postgres, patient);
+            seen |= share_work(&bench).await.is_err();
+        }
+        assert!(seen);
+    }
+}
+
+/// Has others take the replica of a bench for dead, as if it had been silent for its lease.
+async fn silence(bench: &Bench) {
+    let server = bench.config.server.as_ref().unwrap();
+    let schema = &server.schema;
+    let until = Instant::now() + Duration::from_secs(60);
+    let numbers = || {
+        own::texts(
+            server,
+            &format!("SELECT number::text FROM {schema}.replica"),
+        )
+    };
+    let silenced = numbers();
+    while numbers().iter().any(|number| silenced.contains(number)) {
+        assert!(Instant::now() < until, "it is never taken for dead");
+        let sql = format!(
+            "UPDATE {schema}.replica SET beat_at = beat_at - interval '1 hour' WHERE number = {}",
+            silenced[0]
+        );
+        own::run(server, &sql);
+        other(bench, |_| {}).close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_silent_replica_is_fenced() {
+    if !own::is_here() {
+        return;
+    }
+    let mut bench = Bench::new(Kind::Postgres, patient);
+    bench.step("append a/x,b/x,c to A @10").await;
+    assert_eq!(bench.step("claim A 9 @10").await, "a#1 c#1");
+    silence(&bench).await;
+    let replica = other(&bench, |_| {});
+    let claimed = replica.claim("A", 10, Capacity::of(9)).await.unwrap();
+    let claimed: Vec<_> = (claimed.iter())
+        .map(|event| (event.id.as_str(), event.attempt, event.crashes, event.key))
+        .collect();
+    assert_eq!(claimed.len(), 2);
+    assert_eq!((claimed[0].0, claimed[0].1, claimed[0].2), ("a", 2, 1));
+    // What the silent one says of its claims later is of no account.
+    assert_eq!(bench.step("settle a@A,c@A delivered @20").await, "");
+    let counts = "accepted 3 delivered 0 dead 0 discarded 0 pending 3 in flight 2";
+    assert_eq!(bench.step("counts A").await, counts);
+    let keys = claimed
+        .iter()
+        .map(|(.., key)| (*key, Settlement::Delivered));
+    replica.settle(keys.collect(), 20).await.unwrap();
+    // It claims nothing until it lives again under another number.
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        match bench.outbox.claim("A", 30, Capacity::of(9)).await {
+            Ok(claimed) => break assert_eq!(claimed[0].id, "b"),
+            Err(error) => assert!(error.to_string().contains("lease"), "{error}"),
+        }
+        assert!(Instant::now() < until, "it never lives again");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    replica.close().await;
+    let server = bench.config.server.as_ref().unwrap();
+    assert_eq!(own::audit(server), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_one_replica_accepts_wakes_the_others() {
+    if !own::is_here() {
+        return;
+    }
+    let bench = Bench::new(Kind::Postgres, patient);
+    let replica = other(&bench, |_| {});
+    let mut wakeups = replica.wakeups();
+    wakeups.borrow_and_update();
+    bench
+        .outbox
+        .append(vec![entry("a", "A", 10)])
+        .await
+        .unwrap();
+    let woken = tokio::time::timeout(Duration::from_secs(30), wakeups.changed()).await;
+    woken.expect("it is woken").unwrap();
+    replica.close().await;
+}
+
+/// The connection may end while a claim is being committed.
+#[tokio::test]
+async fn a_claim_that_nobody_heard_of_is_undone() {
+    if !own::is_here() {
+        return;
+    }
+    let mut bench = Bench::new(Kind::Postgres, patient);
+    bench.step("append a/x,b/x,c to A @10").await;
+    bench.step("claim A 1 @10").await;
+    let server = bench.config.server.clone().unwrap();
+    // As if `c` had been claimed by it too.
+    let sql = format!(
+        "UPDATE {0}.pair SET place = 1, attempts = 1, owner = (SELECT number FROM {0}.replica),
+            claim = 7 WHERE seq = 3;
+        UPDATE {0}.tally SET in_flight = in_flight + 1 WHERE ctid = (SELECT ctid FROM {0}.tally
+            WHERE endpoint > 0 LIMIT 1);",
+        server.schema
+    );
+    own::run(&server, &sql);
+    assert_eq!(own::audit(&server), Vec::<String>::new());
+    // What every lost connection of a claim leads to.
+    let config = bench.config.clone();
+    let shared = Shared::new(config, server.clone(), tokio::sync::watch::Sender::new(0));
+    let number = own::texts(
+        &server,
+        &format!("SELECT number::text FROM {}.replica", server.schema),
+    );
+    shared
+        .me
+        .store(number[0].parse().unwrap(), Ordering::SeqCst);
+    let key = bench.keys[&("a".to_owned(), "A".to_owned())];
+    lock(&shared.flying).insert((key.endpoint, key.seq), key.claim);
+    let connection = Connection::open(&server, Arc::default()).await.unwrap();
+    put_back_lost(&connection, &shared).await.unwrap();
+    assert_eq!(bench.step("claim A 9 @10").await, "c#1");
+    bench.step("settle a@A,c@A delivered @10").await;
+    assert_eq!(bench.step("claim A 9 @10").await, "b#1");
+    assert_eq!(own::audit(&server), Vec::<String>::new());
+}
