@@ -7,8 +7,8 @@
 //!
 //! State belongs to an endpoint's name and URL, not to a policy version: it survives a reload.
 //!
-//! Order, downward: `preview`, `ask`, `deliver`, `readiness`, `registry`, `endpoint_client`,
-//! `cloudevents`, `failed`, `stored`, `delivery`, `secret`, `wire`, `clients`, `destination`, `pool`,
+//! Order, downward: `preview`, `probe`, `ask`, `deliver`, `readiness`, `registry`, `endpoint_client`,
+//! `cloudevents`, `failed`, `stored`, `delivery`, `verifier`, `secret`, `wire`, `clients`, `destination`, `pool`,
 //! `connection`, `certificates`, `trust`, `own`, `health`, `breaker`, `window`, `source`, `guard`.
 
 mod ask;
@@ -27,12 +27,14 @@ mod health;
 mod own;
 mod pool;
 mod preview;
+mod probe;
 mod readiness;
 mod registry;
 mod secret;
 mod source;
 mod stored;
 mod trust;
+mod verifier;
 mod window;
 mod wire;
 
@@ -42,8 +44,10 @@ pub use deliver::{batched_hooks, takes_batches};
 pub use delivery::{Delivery, DeliveryError};
 pub use endpoint_client::EndpointStatus;
 pub use preview::preview;
+pub use probe::{Heard, Probed};
 pub use readiness::Readiness;
 pub use registry::Callbacks;
 pub use secret::check_secret;
 pub use stored::ReadEvent;
+pub use verifier::{Signed, Verifier};
 pub use wire::HOP_HEADER;

@@ -19,9 +19,9 @@ use crate::policy::SecretSource;
 /// How soon a changed secret is noticed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 // What stands before a key, so that it is known for one wherever it turns up.
-const SHARED_PREFIX: &str = "whsec_";
-const PRIVATE_PREFIX: &str = "whsk_";
-const PUBLIC_PREFIX: &str = "whpk_";
+pub(super) const SHARED_PREFIX: &str = "whsec_";
+pub(super) const PRIVATE_PREFIX: &str = "whsk_";
+pub(super) const PUBLIC_PREFIX: &str = "whpk_";
 const SHARED_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 /// Of an ed25519 key: its seed. The public key may follow, in as many bytes.
 const SEED_BYTES: usize = 32;
@@ -77,7 +77,7 @@ impl fmt::Debug for Keys {
 
 impl Keys {
     /// Reads secrets with white space between them.
-    fn parse(text: &str) -> Result<Keys, SecretError> {
+    pub(super) fn parse(text: &str) -> Result<Keys, SecretError> {
         let words: Vec<&str> = text.split_whitespace().collect();
         if words.is_empty() {
             return Err(SecretError::Empty);

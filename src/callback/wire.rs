@@ -45,6 +45,7 @@ pub(super) struct Answer {
     pub retry_after: Option<Duration>,
     /// What its author may not know: a redirect, a compressed body.
     pub remark: Option<String>,
+    pub headers: HeaderMap,
     length: Option<u64>,
     rest: Incoming,
     way_back: WayBack,
@@ -231,6 +232,7 @@ impl Answer {
                 connection,
                 idle_max: keep_alive(&head.headers),
             },
+            headers: head.headers,
         }
     }
 }

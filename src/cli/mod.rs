@@ -3,7 +3,7 @@
 //! Exit codes are part of the contract: 0 done, 1 the input has errors or the answer is no,
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
-//! Order, downward: `serve`, `status`, `send`, `check`, `test`, `explain`, `fuzz`, `import`, `outbox`, `audit`, `decisions`,
+//! Order, downward: `serve`, `status`, `send`, `check`, `test`, `mock`, `doctor`, `explain`, `fuzz`, `import`, `outbox`, `audit`, `decisions`,
 //! `versions`, `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `api`, `client`,
 //! `reach`, `token`, `audited`, `kept`, `engine_file`, `at_rest`, `start_text`, `signals`, `since`, `files`, `output`, `exit`.
 
@@ -16,6 +16,7 @@ mod client;
 mod decisions;
 mod defaults;
 mod dialects;
+mod doctor;
 mod engine;
 mod engine_file;
 mod exit;
@@ -26,6 +27,7 @@ mod fuzz;
 mod hash_token;
 mod import;
 mod kept;
+mod mock;
 mod operators;
 mod outbox;
 mod output;
@@ -82,6 +84,10 @@ enum Command {
     Check(check::Args),
     /// Run the cases of the policy, without a server: what must be decided is decided.
     Test(test::Args),
+    /// Play a business server: scripted answers and failures, and what it got.
+    Mock(mock::Args),
+    /// Play known calls against the business servers and say what is wrong with their answers.
+    Doctor(doctor::Args),
     /// Show every step of the decision on one message, without a server.
     Explain(explain::Args),
     /// Print what every hook of every dialect can do: block, replace, reply.
@@ -128,6 +134,8 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Send(args) => send::run(&files, args),
         Command::Check(args) => check::run(&files, args),
         Command::Test(args) => test::run(&files, args),
+        Command::Mock(args) => mock::run(&files, args),
+        Command::Doctor(args) => doctor::run(&files, args),
         Command::Explain(args) => explain::run(&files, args),
         Command::Fuzz(args) => fuzz::run(&files, args),
         Command::Import(args) => import::run(&files, args),

@@ -8,7 +8,7 @@
 //!
 //! Read `compile.rs` for the way in, and `decide.rs` for the way out.
 //!
-//! Order, downward: `cases`, `explain`, `decide`, `conclude`, `screen`, `unmaskable`, `lint`, `everyday`,
+//! Order, downward: `cases`, `explain`, `decide`, `conclude`, `screen`, `unmaskable`, `places`, `lint`, `everyday`,
 //! `word_lists`, `compile`, `snapshot`, `secrets`, `review`, `times`, `lists`, `list_line`, `spec`, `sources`, `overrides`,
 //! `openim_config`, `texts`, `failure`, `type_set`, `callers`, `endpoint`, `url_address`, `url_prefix`.
 
@@ -26,6 +26,7 @@ mod list_line;
 mod lists;
 mod openim_config;
 mod overrides;
+mod places;
 mod review;
 mod screen;
 mod secrets;
@@ -61,6 +62,7 @@ pub use list_line::{EntryLine, ListLine, written_entry};
 pub use lists::{Entries, read_list};
 pub use openim_config::{Converted, convert_file};
 pub use overrides::Override;
+pub use places::Cause;
 pub use screen::Found;
 pub use secrets::Outside;
 pub use snapshot::{HookRules, ListRules, Snapshot, Version};

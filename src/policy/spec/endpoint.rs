@@ -23,6 +23,8 @@ pub(crate) struct EndpointSpec {
     pub address: Option<UrlAddress>,
     pub at: At,
     pub at_url: At,
+    pub at_answers: At,
+    pub at_answer_bytes: At,
     pub at_connect_timeout: At,
     pub at_secret: At,
     /// Where `tls` is, or would be.
@@ -37,8 +39,10 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
     let url = section.field("url");
     let dialect = read_dialect(&section.field("dialect"));
     let address = read_url(&url, dialect);
+    let (answers_field, answer_bytes) =
+        (section.field("answers"), section.field("answer_bytes_max"));
     let answers = AnswerRules {
-        answers: read_answers(&section.field("answers"), dialect),
+        answers: read_answers(&answers_field, dialect),
         protect: read_protections(&section.field("protect")),
     };
     let (sign, at_secret) = read_sign(&section.field("sign"));
@@ -53,7 +57,7 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
         dialect,
         answers,
         in_flight_max: section.field("in_flight_max").size(1_000_000),
-        answer_bytes_max: read_answer_bytes(&section.field("answer_bytes_max")),
+        answer_bytes_max: read_answer_bytes(&answer_bytes),
         connect_timeout: connect_timeout.duration_above_zero(),
         pool_idle_max: match section.field("pool_idle_max") {
             // As many as may be in flight: fewer are closed and opened again under load.
@@ -95,6 +99,8 @@ pub(super) fn read(name: String, field: &Field<'_>) -> EndpointSpec {
         address,
         at: field.at().clone(),
         at_url: url.at().clone(),
+        at_answers: answers_field.at().clone(),
+        at_answer_bytes: answer_bytes.at().clone(),
         at_connect_timeout: connect_timeout.at().clone(),
         at_secret,
         at_tls: section.field("tls").at().clone(),

@@ -38,6 +38,8 @@ pub(crate) struct HookSpec {
     pub at_timeout: At,
     pub at_caller_timeout: At,
     pub at_endpoint: At,
+    /// Of what is done about each class of failure.
+    pub at_failure: Vec<At>,
 }
 
 /// Who is asked or told.
@@ -67,13 +69,14 @@ pub(super) fn read(name: &str, field: &Field<'_>) -> Option<HookSpec> {
     let filters = section.field("filters");
     let allowed_types = section.field("allowedTypes");
     let denied_types = section.field("deniedTypes");
+    let (failure, at_failure) = read_failure(&section.field("failedContinue"));
     let spec = HookSpec {
         hook,
         enable: enable.flag(),
         endpoints: read_endpoints(&endpoint),
         timeout: read_timeout(&timeout),
         caller_timeout: above_zero(&caller_timeout),
-        failure: read_failure(&section.field("failedContinue")),
+        failure,
         allowed_types: types(&allowed_types.items()),
         denied_types: types(&denied_types.items()),
         attention_ids: read_ids(&section.field("attentionIds")),
@@ -88,6 +91,7 @@ pub(super) fn read(name: &str, field: &Field<'_>) -> Option<HookSpec> {
         at_timeout: timeout.at().clone(),
         at_caller_timeout: caller_timeout.at().clone(),
         at_endpoint: endpoint.at().clone(),
+        at_failure,
     };
     section.finish();
     if spec.enable && NEVER_CALLED.contains(&hook.name) {
@@ -147,8 +151,8 @@ fn above_zero(field: &Field<'_>) -> Duration {
     time.unwrap_or_default()
 }
 
-/// One boolean for all classes, or an action for each.
-fn read_failure(field: &Field<'_>) -> FailureActions {
+/// One boolean for all classes, or an action for each; and where each is said.
+fn read_failure(field: &Field<'_>) -> (FailureActions, Vec<At>) {
     let booleans = [
         ("true", FailureAction::Allow),
         ("false", FailureAction::Block),
@@ -157,10 +161,13 @@ fn read_failure(field: &Field<'_>) -> FailureActions {
     let choices: Vec<_> = actions.into_iter().chain(booleans).collect();
     if !field.is_map() {
         let choice = field.one_of(&booleans);
-        return FailureActions::all(choice.unwrap_or(FailureAction::Block));
+        let actions = FailureActions::all(choice.unwrap_or(FailureAction::Block));
+        let everywhere = FailureClass::ALL.map(|_| field.at().clone());
+        return (actions, everywhere.to_vec());
     }
     let section = field.section();
     let default = section.field("default");
+    let mut places = FailureClass::ALL.map(|_| default.at().clone());
     let default = match default.is_set() {
         true => default.one_of(&choices),
         false => Some(FailureAction::Allow),
@@ -168,6 +175,9 @@ fn read_failure(field: &Field<'_>) -> FailureActions {
     let mut actions = FailureActions::all(default.unwrap_or(FailureAction::Block));
     for class in FailureClass::ALL {
         let field = section.field(class.name());
+        if field.is_set() {
+            places[class as usize] = field.at().clone();
+        }
         if field.is_set()
             && let Some(action) = field.one_of(&choices)
         {
@@ -175,7 +185,7 @@ fn read_failure(field: &Field<'_>) -> FailureActions {
         }
     }
     section.finish();
-    actions
+    (actions, places.to_vec())
 }
 
 fn read_ids(field: &Field<'_>) -> HashSet<String> {

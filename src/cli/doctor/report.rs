@@ -1,0 +1,151 @@
+//! What the doctor says: for people and, as JSON, for programs.
+
+use serde::Serialize;
+
+use super::super::output::plain;
+use super::examine::{Examined, Found};
+use super::webhooks::Remark;
+
+/// Calls of a fault that are named.
+const NAMED_MAX: usize = 3;
+
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub ok: bool,
+    pub grave: usize,
+    pub warnings: usize,
+    pub endpoints: Vec<Examined>,
+    /// The IM server's own file.
+    pub webhooks: Vec<Remark>,
+}
+
+impl Report {
+    pub(super) fn new(
+        endpoints: Vec<Examined>,
+        webhooks: Vec<Remark>,
+        deny_warnings: bool,
+    ) -> Report {
+        let faults = endpoints
+            .iter()
+            .flat_map(|one| &one.faults)
+            .map(|fault| fault.grave);
+        let good = ["pointed_here", "sent"];
+        let remarks = webhooks
+            .iter()
+            .filter(|remark| !good.contains(&remark.name));
+        let all: Vec<bool> = faults.chain(remarks.map(|remark| remark.grave)).collect();
+        let grave = all.iter().filter(|is_grave| **is_grave).count();
+        let warnings = all.len() - grave;
+        Report {
+            ok: grave == 0 && !(deny_warnings && warnings > 0),
+            grave,
+            warnings,
+            endpoints,
+            webhooks,
+        }
+    }
+
+    pub(super) fn is_unreachable(&self) -> bool {
+        self.endpoints.iter().any(Examined::is_unreachable)
+    }
+
+    pub(super) fn text(&self, verbose: bool) -> String {
+        let mut lines = Vec::new();
+        if self.endpoints.is_empty() {
+            lines.push("the policy names no endpoint, so nobody is asked".to_owned());
+        }
+        for examined in &self.endpoints {
+            endpoint_lines(examined, verbose, &mut lines);
+        }
+        for remark in &self.webhooks {
+            let word = if remark.grave { "FAULT" } else { "note" };
+            lines.push(format!("webhooks: {word} {}: {}", remark.name, remark.what));
+        }
+        let Report {
+            grave, warnings, ..
+        } = self;
+        lines.push(format!("{grave} fault(s), {warnings} warning(s)"));
+        let lines: Vec<String> = lines.iter().map(|line| plain(line)).collect();
+        lines.join("\n") + "\n"
+    }
+}
+
+fn endpoint_lines(examined: &Examined, verbose: bool, lines: &mut Vec<String>) {
+    let Examined {
+        name,
+        url,
+        dialect,
+        reach,
+        calls,
+        ..
+    } = examined;
+    lines.push(format!("endpoint {name}: {url} ({dialect})"));
+    let ms = |ms: Option<f64>| ms.map_or("-".to_owned(), |ms| format!("{ms} ms"));
+    lines.push(format!(
+        "  resolves to {} in {} ms, connects in {}, {}",
+        reach.addresses.join(", "),
+        reach.resolve_ms,
+        ms(reach.connect_ms),
+        if reach.tls { "TLS" } else { "plain text" },
+    ));
+    if calls.is_empty() {
+        lines.push("  no before hook asks it, so no call was played".to_owned());
+    } else {
+        let outcomes = examined.outcomes();
+        let outcomes: Vec<String> = outcomes
+            .iter()
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        lines.push(format!(
+            "  {} calls: {}; median {}, slowest {}, {}",
+            calls.len(),
+            outcomes.join(", "),
+            ms(reach.median_ms),
+            ms(reach.slowest_ms),
+            match reach.keeps_connections {
+                Some(true) => "keeps connections",
+                Some(false) => "closes connections",
+                None => "nothing was heard",
+            }
+        ));
+    }
+    if examined.left_out > 0 {
+        lines.push(format!(
+            "  {} more calls were left out, since none was answered",
+            examined.left_out
+        ));
+    }
+    if verbose {
+        lines.extend(calls.iter().map(|call| {
+            let status = call
+                .status
+                .map_or("-".to_owned(), |status| status.to_string());
+            format!(
+                "  {}: {} (status {status}, {} ms) {}",
+                call.name,
+                call.outcome,
+                call.ms,
+                call.faults.join(" ")
+            )
+        }));
+    }
+    for found in &examined.faults {
+        fault_lines(found, lines);
+    }
+}
+
+fn fault_lines(found: &Found, lines: &mut Vec<String>) {
+    let word = if found.grave { "FAULT" } else { "warning" };
+    lines.push(format!("  {word} {}: {}", found.name, found.what));
+    if !found.calls.is_empty() {
+        let mut named = found.calls[..found.calls.len().min(NAMED_MAX)].join(", ");
+        if found.calls.len() > NAMED_MAX {
+            named.push_str(&format!(" and {} more", found.calls.len() - NAMED_MAX));
+        }
+        lines.push(format!("    at {named}"));
+    }
+    lines.push(format!("    {}; {}", found.callgate, found.im_server));
+    if !found.because_of.is_empty() {
+        lines.push(format!("    by {}", found.because_of));
+    }
+}
