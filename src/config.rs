@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::audit;
 use crate::history;
+use crate::operators::ProxySettings;
 use crate::outbox;
 use crate::settings::{
     At, Layer, Map, Node, Problem, Problems, Section, Severity, Value, from_environment, merge,
@@ -20,6 +21,7 @@ use crate::tls::ServingFiles;
 use crate::versions;
 
 mod history_of;
+mod proxy;
 mod read;
 mod routes;
 mod tls;
@@ -118,6 +120,7 @@ impl Config {
                 )
             });
         }
+        warnings.extend(proxy::warnings(&self.admin, file));
         warnings
     }
 
@@ -193,6 +196,8 @@ pub struct Admin {
     pub unprotected: bool,
     /// `/metrics` is for everybody.
     pub metrics_open: bool,
+    /// `None`: no proxy says who somebody is.
+    pub proxy_identity: Option<ProxySettings>,
     pub api: Api,
 }
 

@@ -19,7 +19,7 @@ use super::paths::{self, Names};
 use super::refusal::Refusal;
 use super::who::Who;
 use crate::audit::Audit;
-use crate::operators::{Capability, Operators};
+use crate::operators::{Capability, Operators, ProxyIdentity};
 use crate::policy::Digest;
 use crate::server::{
     Hosts, Peer, bearer, refuse_foreign_calls, refuse_foreign_forms, refuse_foreign_host,
@@ -45,6 +45,8 @@ pub(super) struct Guard {
     pub(super) access: Access,
     pub(super) audit: Arc<Audit>,
     pub(super) operators: Arc<Operators>,
+    /// `None`: no proxy says who somebody is.
+    pub(super) proxy: Option<Arc<ProxyIdentity>>,
     /// The port has TLS of its own.
     pub(super) tls: bool,
 }
@@ -151,7 +153,17 @@ impl Guard {
     /// command must ask under our own name, and orders must come from our own pages.
     fn who(&self, parts: &http::request::Parts, door: Option<&Door>) -> Result<Who, Refusal> {
         let headers = &parts.headers;
-        if let Some(token) = shown_token(headers) {
+        let said = match &self.proxy {
+            None => None,
+            Some(proxy) => {
+                let peer = parts.extensions.get().map(Peer::address);
+                let said = proxy.identify(headers, peer);
+                said.map_err(|why| Refusal::Proxy(why.to_string()))?
+            }
+        };
+        if said.is_none()
+            && let Some(token) = shown_token(headers)
+        {
             return Ok(self.known_by(token));
         }
         if let Some(why) = refuse_foreign_host(parts, &self.hosts) {
@@ -166,6 +178,10 @@ impl Guard {
             if let Some(why) = foreign {
                 return Err(Refusal::Foreign(why));
             }
+        }
+        // A proxy says it of whatever a browser sends, so pages of strangers are kept out before.
+        if let Some(identity) = said {
+            return Ok(Who::Known(identity));
         }
         let session = browser::session(headers, self.tls);
         let known = session.and_then(|secret| self.operators.by_session(secret.as_bytes()));

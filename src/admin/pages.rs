@@ -30,6 +30,7 @@ pub fn router(admin: Admin) -> Result<Router, String> {
         access: admin.access.clone(),
         audit: Arc::clone(&admin.audit),
         operators: Arc::clone(&admin.operators),
+        proxy: admin.proxy.clone(),
         tls: admin.tls,
     };
     let service = grpc::admin_service(admin);

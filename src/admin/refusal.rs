@@ -20,6 +20,8 @@ pub(super) enum Refusal {
     Host(String),
     /// A page of a stranger may have sent it.
     Foreign(&'static str),
+    /// It says who asks, and that is not to be believed.
+    Proxy(String),
     /// Nobody is known by what was shown.
     Unknown,
     /// Somebody is, and may not do this.
@@ -71,6 +73,7 @@ impl Refusal {
         let code = match self {
             Refusal::Host(_) => "foreign_host",
             Refusal::Foreign(_) => "foreign_origin",
+            Refusal::Proxy(_) => "proxy_identity",
             Refusal::Unknown => "unknown",
             Refusal::Forbidden(..) => "forbidden",
             Refusal::Method => "method",
@@ -82,7 +85,9 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Refusal::Host(_) => StatusCode::MISDIRECTED_REQUEST,
-            Refusal::Foreign(_) | Refusal::Forbidden(..) => StatusCode::FORBIDDEN,
+            Refusal::Foreign(_) | Refusal::Proxy(_) | Refusal::Forbidden(..) => {
+                StatusCode::FORBIDDEN
+            }
             Refusal::Unknown => StatusCode::UNAUTHORIZED,
             Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::Nothing => StatusCode::NOT_FOUND,
@@ -91,7 +96,7 @@ impl Refusal {
 
     fn grpc(&self, why: String) -> Status {
         match self {
-            Refusal::Host(_) | Refusal::Foreign(_) | Refusal::Forbidden(..) => {
+            Refusal::Host(_) | Refusal::Foreign(_) | Refusal::Proxy(_) | Refusal::Forbidden(..) => {
                 Status::permission_denied(why)
             }
             Refusal::Unknown => Status::unauthenticated(why),
@@ -101,7 +106,7 @@ impl Refusal {
 
     pub(super) fn why(&self, path: &str) -> String {
         match self {
-            Refusal::Host(why) => why.clone(),
+            Refusal::Host(why) | Refusal::Proxy(why) => why.clone(),
             Refusal::Foreign(why) => (*why).to_owned(),
             Refusal::Unknown => "show the token that lies in cli.token, beside the outbox of the \
                                  server, or one of your own: set CALLGATE_TOKEN, or send \

@@ -16,7 +16,7 @@ use crate::callback::Callbacks;
 use crate::callers::Callers;
 use crate::clock::Clock;
 use crate::history::History;
-use crate::operators::Operators;
+use crate::operators::{Operators, ProxyIdentity};
 use crate::outbox::Outbox;
 use crate::reload::Policies;
 use crate::rooms::Rooms;
@@ -51,6 +51,8 @@ pub struct Admin {
     /// Where acts are recorded before they are done.
     pub audit: Arc<Audit>,
     pub operators: Arc<Operators>,
+    /// What a reverse proxy is believed; `None`: nothing.
+    pub proxy: Option<Arc<ProxyIdentity>>,
     /// The policies that were in force.
     pub versions: Arc<Keeper>,
     /// The port has TLS of its own.

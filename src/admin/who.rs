@@ -42,13 +42,17 @@ impl Who {
             Who::Anyone if is_here => audit::Who::Loopback,
             Who::Anyone => audit::Who::Anyone,
             Who::CommandLine => audit::Who::Cli { uid: None },
-            Who::Known(identity) => audit::Who::Operator {
-                name: identity.name.clone(),
-                token: match &identity.by {
-                    By::Session { .. } => None,
-                    By::Token { id } => Some(id.clone()),
-                },
-            },
+            Who::Known(identity) => {
+                let name = identity.name.clone();
+                match &identity.by {
+                    By::Session { .. } => audit::Who::Operator { name, token: None },
+                    By::Token { id } => audit::Who::Operator {
+                        name,
+                        token: Some(id.clone()),
+                    },
+                    By::Proxy => audit::Who::Proxied { name },
+                }
+            }
         }
     }
 

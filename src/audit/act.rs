@@ -18,6 +18,8 @@ pub enum Who {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<String>,
     },
+    /// Somebody of whom a reverse proxy said who he is.
+    Proxied { name: String },
     /// A command on this machine, by its token or by opening the files itself.
     Cli {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,6 +52,7 @@ impl fmt::Display for Who {
                 name,
                 token: Some(token),
             } => write!(f, "{name} (token {token})"),
+            Who::Proxied { name } => write!(f, "{name} (proxy)"),
             Who::Cli { uid } => with_uid(f, "cli", uid),
             Who::Loopback => f.write_str("loopback"),
             Who::Anyone => f.write_str("anyone"),

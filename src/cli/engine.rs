@@ -29,7 +29,7 @@ use crate::delivery::{Supervisor, watch_usage};
 use crate::event::Moment;
 use crate::history::History;
 use crate::hook::{After, Before, WaitLimits};
-use crate::operators::Operators;
+use crate::operators::{Operators, ProxyIdentity};
 use crate::outbox::Outbox;
 use crate::policy::{Digest, HookRules, Snapshot};
 use crate::reload::{self, Policies};
@@ -63,6 +63,7 @@ pub(super) struct Engine {
     lately: Arc<Lately>,
     callers: Arc<Callers>,
     operators: Arc<Operators>,
+    proxy: Option<Arc<ProxyIdentity>>,
     /// Of the command line on this machine.
     token: Option<Digest>,
     /// What of engine.yaml works and is dangerous.
@@ -78,6 +79,8 @@ pub(super) struct Engine {
 /// What lets people and commands in at the operators' port.
 pub(super) struct Entry {
     pub operators: Arc<Operators>,
+    /// What a reverse proxy is believed.
+    pub proxy: Option<Arc<ProxyIdentity>>,
     /// Of the command line on this machine.
     pub token: Option<Digest>,
 }
@@ -141,7 +144,11 @@ impl Engine {
         entry: Entry,
         history: Arc<History>,
     ) -> Engine {
-        let Entry { operators, token } = entry;
+        let Entry {
+            operators,
+            proxy,
+            token,
+        } = entry;
         let clock = Clock::start();
         let rooms = Arc::new(rooms);
         let connections = fitting_connections(&config);
@@ -190,6 +197,7 @@ impl Engine {
         Engine {
             token,
             operators,
+            proxy,
             audit: Arc::new(Audit::open(config.audit.clone(), metrics.clone())),
             versions: Arc::new(Keeper::new(config.versions.clone(), metrics.clone())),
             warnings: Arc::default(),
@@ -258,11 +266,17 @@ impl Engine {
         Ok(keeper)
     }
 
-    /// Reads certificates again when they change.
+    /// Reads certificates, and the secret of a proxy, again when they change.
     pub(super) fn watch_certificates(&self) -> anyhow::Result<Watch> {
         let certificates = self.certificates.clone();
-        tls::watch(move || certificates.look())
-            .context("the thread that watches the certificates could not be started")
+        let proxy = self.proxy.clone();
+        let look = move || {
+            certificates.look();
+            if let Some(proxy) = &proxy {
+                proxy.look();
+            }
+        };
+        tls::watch(look).context("the thread that watches the certificates could not be started")
     }
 
     /// Serves the ports and delivers events until `stop`; a server that ends by itself cancels
@@ -424,9 +438,11 @@ impl Engine {
             audit: self.audit.clone(),
             versions: self.versions.clone(),
             operators: self.operators.clone(),
+            proxy: self.proxy.clone(),
             tls: self.config.admin.tls.is_some(),
             access: Access {
-                open: !self.config.admin.needs_token(),
+                // Who comes past the proxy would be anybody, with all that there is.
+                open: !self.config.admin.needs_token() && self.proxy.is_none(),
                 command_line: self.token,
             },
             metrics_open: self.config.admin.metrics_open,

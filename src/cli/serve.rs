@@ -28,7 +28,7 @@ use crate::callers::check_token;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::history::History;
-use crate::operators::Operators;
+use crate::operators::{Operators, ProxyIdentity};
 use crate::outbox::{self, Outbox};
 use crate::policy::{CompileContext, Digest};
 use crate::reload::Policies;
@@ -146,6 +146,11 @@ async fn serve(
     let history = History::open(config.history.clone(), Arc::clone(&metrics))
         .context("the thread that keeps decisions could not be started")?;
     let token = local_token(&config);
+    let proxy = config.admin.proxy_identity.clone().map(ProxyIdentity::open);
+    let proxy = proxy
+        .transpose()
+        .context("the secret of `admin.proxy_identity` in engine.yaml cannot be read")?
+        .map(Arc::new);
     let mut engine = Engine::assemble(
         config,
         policies,
@@ -155,6 +160,7 @@ async fn serve(
         ports,
         Entry {
             operators: Arc::clone(&operators),
+            proxy,
             token,
         },
         Arc::new(history),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::history_of;
+use super::proxy;
 use super::routes::{self, Paths};
 use super::tls;
 use super::{
@@ -154,14 +155,16 @@ fn read_funtek(field: &Field<'_>, data: &Path) -> Funtek {
 fn read_admin(field: &Field<'_>) -> Admin {
     let section = field.section();
     let hosts = section.field("hosts").items();
+    let proxy_protocol = section.field("proxy_protocol").flag();
     let admin = Admin {
         listen: address(&section.field("listen")),
         connections: port_connections(&section),
-        proxy_protocol: section.field("proxy_protocol").flag(),
+        proxy_protocol,
         tls: tls::read(&section.field("tls")),
         hosts: hosts.iter().map(host).collect(),
         unprotected: section.field("unprotected").flag(),
         metrics_open: section.field("metrics_open").flag(),
+        proxy_identity: proxy::read(&section.field("proxy_identity"), proxy_protocol),
         api: read_api(&section.field("api")),
     };
     section.finish();

@@ -242,6 +242,21 @@ const MEANT: &[(&str, &[&str])] = &[
     ("admin.tls.cert", &["empty"]),
     ("admin.tls.key", &["empty"]),
     ("admin.tls.client_ca", &["empty"]),
+    // Names of headers, and no place for a secret where nobody is believed.
+    (
+        "admin.proxy_identity.name_header",
+        &["near miss", "no number"],
+    ),
+    (
+        "admin.proxy_identity.groups_header",
+        &["near miss", "no number"],
+    ),
+    (
+        "admin.proxy_identity.secret_header",
+        &["near miss", "no number"],
+    ),
+    ("admin.proxy_identity.secret_file", &["empty"]),
+    ("admin.proxy_identity.secret_env", &["empty"]),
     // Documented beside the setting.
     ("grpc.threads", &["zero"]),
     ("http.threads", &["zero"]),

@@ -122,6 +122,17 @@ impl Grant {
             && self.rights.audit >= other.rights.audit
     }
 
+    /// What either has.
+    pub fn join(self, other: Grant) -> Grant {
+        Grant {
+            role: self.role.max(other.role),
+            rights: Rights {
+                text: self.rights.text || other.rights.text,
+                audit: self.rights.audit || other.rights.audit,
+            },
+        }
+    }
+
     /// What both have.
     pub fn meet(self, other: Grant) -> Grant {
         Grant {

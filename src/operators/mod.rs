@@ -8,13 +8,14 @@
 //! what Argon2id makes of them. Everything is in memory too, so that nobody who only looks waits
 //! for a disk.
 //!
-//! Order, downward: `way_in`, `register`, `file`, `known`, `passwords`, `throttle`, `secret`, `error`, `grant`.
+//! Order, downward: `way_in`, `register`, `proxied`, `file`, `known`, `passwords`, `throttle`, `secret`, `error`, `grant`.
 
 mod error;
 mod file;
 mod grant;
 mod known;
 mod passwords;
+mod proxied;
 mod register;
 mod secret;
 #[cfg(test)]
@@ -25,5 +26,6 @@ mod way_in;
 pub use error::OperatorsError;
 pub use grant::{Capability, Grant, Rights, Role};
 pub use known::{By, Identity, Operator, Session, Token};
+pub use proxied::{ProxyIdentity, ProxyRefused, ProxySettings, SECRET_BYTES_MIN, SecretPlace};
 pub use register::{Change, Invited, Operators};
 pub use secret::Secret;

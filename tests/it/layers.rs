@@ -126,6 +126,7 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
         &[
             "audit",
             "event",
+            "operators",
             "history",
             "settings",
             "outbox",

@@ -53,6 +53,7 @@ mod printing;
 mod privacy;
 mod promises;
 mod proxied;
+mod proxy_identity;
 mod queries;
 mod recordings;
 mod reload;

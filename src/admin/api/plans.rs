@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use strum::VariantNames;
 
-use super::about::{About, Field, flag, number, object, objects, text, texts, time};
+use super::about::{About, Field, flag, number, object, text, texts, time};
 use super::call::Call;
 use super::reply::{self, Answer};
 use super::times;
