@@ -64,6 +64,8 @@ pub(super) enum Page {
     Events,
     Script,
     Switch,
+    Decisions,
+    Decision,
 }
 
 /// One thing that programs can ask for, as JSON.
@@ -187,6 +189,8 @@ impl Page {
             Page::Events => (Method::GET, "/api/v1/events", View),
             Page::Script => (Method::GET, "/console/console.js", Enter),
             Page::Switch => (Method::POST, "/console/switch", Enter),
+            Page::Decisions => (Method::GET, "/decisions", View),
+            Page::Decision => (Method::GET, "/decisions/{id}", View),
         }
     }
 }

@@ -63,6 +63,8 @@ fn filter(method: &Method) -> MethodFilter {
 fn route(page: Page, method: MethodFilter) -> MethodRouter<Admin> {
     match page {
         Page::Index => on(method, console::index),
+        Page::Decisions => on(method, console::decisions_page),
+        Page::Decision => on(method, console::decision_page),
         Page::Alive => on(method, async || "ok\n"),
         Page::Ready => on(method, ready),
         Page::ReadyAfter => on(method, ready_after),

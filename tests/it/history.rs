@@ -319,3 +319,68 @@ fn no_byte_of_a_text_is_on_the_disk() {
     assert!(callgate.ended_within(PATIENCE).success());
     assert_eq!(holding(&files(&callgate), SECRET), Vec::<PathBuf>::new());
 }
+
+fn page(callgate: &Callgate, path: &str, language: &str) -> String {
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\nAccept-Language: {language}\r\n\r\n"
+    );
+    let answer = http::send(callgate.admin, head.as_bytes());
+    assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    answer.text().to_owned()
+}
+
+#[test]
+fn the_pages_say_why_in_both_languages_and_hostile_ids_are_harmless() {
+    let callgate = start("http://127.0.0.1:9/");
+    callgate.call_from("<script>x</script>\u{202e}", SINGLE, "s3cr3t-text damn");
+    let row = &found(&callgate, &[], 1)[0];
+    let id = row["id"].as_str().unwrap();
+    for (language, title) in [("en", "Decisions"), ("zh-CN", "决策")] {
+        let list = page(&callgate, "/decisions", language);
+        assert!(list.contains(&format!("<h1>{title}</h1>")), "{list}");
+        assert!(!list.contains("<script>x") && !list.contains('\u{202e}'));
+        assert!(list.contains(id), "{list}");
+    }
+    for asked in [
+        "word=damn",
+        "outcome=block",
+        "list=bad",
+        "since=1h",
+        "message=server-1",
+    ] {
+        assert!(
+            page(&callgate, &format!("/decisions?{asked}"), "en").contains(id),
+            "{asked}"
+        );
+    }
+    for asked in [
+        "word=gosh",
+        "outcome=allow",
+        "list=soft",
+        "until=1h",
+        "message=m9",
+    ] {
+        let list = page(&callgate, &format!("/decisions?{asked}"), "en");
+        assert!(
+            !list.contains(id) && list.contains("No decision is like that"),
+            "{asked}"
+        );
+    }
+    // Rows stay where they are, and a bar says that there are new ones.
+    send(&callgate, SINGLE, "damn", "newer");
+    found(&callgate, &[], 2);
+    let bar = page(&callgate, &format!("/decisions?seen={id}"), "en");
+    assert!(bar.contains("1 new: show them"), "{bar}");
+    let one = page(&callgate, &format!("/decisions/{id}"), "en");
+    for part in ["damn", "in force, line 3", "bad.txt", "Nobody was asked"] {
+        assert!(one.contains(part), "{part}: {one}");
+    }
+    assert!(!one.contains(SECRET), "{one}");
+    let shown = page(&callgate, &format!("/decisions/{id}?show=1"), "en");
+    assert!(shown.contains("s3cr3t-text <mark>damn</mark>"), "{shown}");
+    let listed = callgate
+        .setup()
+        .run(&["audit", "list", "--act", "history.show"]);
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.contains(&format!("decision {id}")), "{listed}");
+}

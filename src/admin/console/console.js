@@ -104,7 +104,9 @@
     stale = false;
     asking = true;
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "manual" });
+      // What is new may be new since something.
+      const asked = one("[data-fresh]")?.dataset.fresh ?? location.href;
+      const answer = await fetch(asked, { headers: { accept: "text/html" }, redirect: "manual" });
       if (answer.type === "opaqueredirect" || answer.status === 401) location.reload();
       else if (answer.ok) {
         const fresh = parse(await answer.text());

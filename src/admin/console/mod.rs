@@ -30,12 +30,15 @@
 //! has changed.
 //!
 //! Order, downward: `setup`, `login`, `account`, `overview`, `overview_words`,
-//! `troubles`, `hooks`, `hooks_words`, `set_up_text`, `endpoints`, `endpoints_words`, `delivery`,
+//! `decision`, `decisions`, `decisions_words`, `troubles`, `hooks`, `hooks_words`, `set_up_text`, `endpoints`, `endpoints_words`, `delivery`,
 //! `delivery_acts`, `delivery_payload`, `delivery_list`, `delivery_words`, `trying`,
 //! `explained`, `trying_words`, `frame`, `switches`, `visit`, `words`, `taste`,
 //! `language`.
 
 mod account;
+mod decision;
+mod decisions;
+mod decisions_words;
 mod delivery;
 mod delivery_acts;
 mod delivery_list;
@@ -62,6 +65,8 @@ mod visit;
 mod words;
 
 pub(super) use account::{account_page, change_password, end_sessions, make_token, remove_token};
+pub(super) use decision::decision_page;
+pub(super) use decisions::decisions_page;
 pub(super) use delivery::delivery_page;
 pub(super) use delivery_acts::{make_plan, plan_page, retry, run_plan};
 pub(super) use delivery_payload::payload_page;

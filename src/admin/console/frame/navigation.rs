@@ -36,6 +36,7 @@ pub(super) static NAVIGATION: [Group; 4] = [
         places: &[
             place("/", Capability::View, "Overview", "概览"),
             place("/try", Capability::View, "Try", "试一试"),
+            place("/decisions", Capability::View, "Decisions", "决策"),
         ],
     },
     Group {
