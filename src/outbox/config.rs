@@ -2,7 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::ClientConfig;
 
 /// Where accepted events are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub struct Server {
     pub url: String,
     /// The schema that the tables stand in; it is made if it is missing.
     pub schema: String,
+    /// How the server proves who it is; `None` speaks plain text.
+    pub tls: Option<ServerTls>,
     /// What people call this replica by.
     pub replica: String,
     /// Connections for deliveries; three more accept, look and keep.
@@ -33,6 +38,18 @@ pub struct Server {
     /// The same for one whose connections have ended.
     pub takeover_after: Duration,
 }
+
+/// A configuration of TLS. Two are equal when they are the same one.
+#[derive(Clone)]
+pub struct ServerTls(pub Arc<ClientConfig>);
+
+impl PartialEq for ServerTls {
+    fn eq(&self, other: &ServerTls) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ServerTls {}
 
 impl fmt::Debug for Server {
     /// Without the URL, which has a password in it.

@@ -40,7 +40,7 @@ mod sqlite;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use config::{Config, Kind, Server};
+pub use config::{Config, Kind, Server, ServerTls};
 pub use entry::{
     Appended, Capacity, Counts, EndpointStats, EntryKey, Health, NewEntry, Paused, Series,
     Settlement, Stats, StoredEvent, Work,
@@ -102,7 +102,7 @@ pub fn open_supervised(
             let on_fatal = Box::new(move |why: &str| on_fatal(why));
             Arc::new(sqlite::Sqlite::keep_open(config, on_fatal)?)
         }
-        Kind::Postgres => Arc::new(postgres::Postgres::open(config, server_of(config)?)?),
+        Kind::Postgres => Arc::new(postgres::Postgres::keep_open(config, server_of(config)?)?),
     })
 }
 

@@ -7,7 +7,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
@@ -165,6 +165,22 @@ impl Cluster {
             .args(["--reuid", &uid, "--regid", &gid, "--clear-groups"])
             .arg(program);
         control
+    }
+
+    /// Sets what `postgresql.conf` says, for the next start.
+    pub(crate) fn set(&self, lines: &str) {
+        let file = self.data.join("postgresql.conf");
+        let before = fs::read_to_string(&file).expect("its settings");
+        fs::write(file, before + lines).expect("its settings");
+    }
+
+    /// A file in its folder that it alone can read.
+    pub(crate) fn add(&self, name: &str, text: &str) {
+        let file = self.data.join(name);
+        fs::write(&file, text).expect("its folder");
+        let owner = fs::metadata(&self.data).expect("its data");
+        std::os::unix::fs::chown(&file, Some(owner.uid()), Some(owner.gid())).expect("its owner");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("its mode");
     }
 
     /// Starts the server again, after a crash or `pg_ctl stop`.

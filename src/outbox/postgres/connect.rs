@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use futures_util::future::poll_fn;
 use tokio::sync::Notify;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, NoTls, Row, Statement};
+use tokio_postgres::{AsyncMessage, Client, NoTls, Row, Socket, Statement};
 
-use crate::outbox::config::Server;
+use super::tls::Tls;
+use crate::outbox::config::{Server, ServerTls};
 use crate::outbox::error::OutboxError;
 
 /// How long a connection may take to be made.
@@ -87,6 +90,29 @@ fn with_sources(error: &dyn std::error::Error) -> String {
     text
 }
 
+async fn connect<T>(
+    config: &tokio_postgres::Config,
+    tls: T,
+    notified: Arc<Notify>,
+) -> Result<Client, Error>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: Send + 'static,
+{
+    let connected = tokio::time::timeout(CONNECT, config.connect(tls)).await;
+    let late = || Error::Away(format!("it did not answer within {CONNECT:?}"));
+    let (client, mut connection) = connected.map_err(|_| late())??;
+    tokio::spawn(async move {
+        // An error ends the client too, which says so to whoever asks it.
+        while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notification(_) = message {
+                notified.notify_one();
+            }
+        }
+    });
+    Ok(client)
+}
+
 /// One connection, with the statements that were prepared on it.
 pub(super) struct Connection {
     client: Client,
@@ -102,18 +128,16 @@ impl Connection {
         config.tcp_user_timeout(SILENT);
         config.keepalives_idle(SILENT);
         config.application_name("callgate");
-        let connected = tokio::time::timeout(CONNECT, config.connect(NoTls)).await;
-        let late = || Error::Away(format!("it did not answer within {CONNECT:?}"));
-        let (client, mut connection) = connected.map_err(|_| late())??;
-        tokio::spawn(async move {
-            // An error ends the client too, which says so to whoever asks it.
-            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await
-            {
-                if let AsyncMessage::Notification(_) = message {
-                    notified.notify_one();
-                }
+        let client = match &server.tls {
+            Some(ServerTls(tls)) => {
+                config.ssl_mode(SslMode::Require);
+                connect(&config, Tls(Arc::clone(tls)), notified).await?
             }
-        });
+            None => {
+                config.ssl_mode(SslMode::Disable);
+                connect(&config, NoTls, notified).await?
+            }
+        };
         let connection = Connection {
             client,
             statements: Mutex::default(),

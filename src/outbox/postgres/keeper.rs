@@ -1,6 +1,7 @@
 //! What is done for the outbox as a whole: the heartbeat, the wake-ups, what others left behind.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -15,6 +16,8 @@ use super::sweep::turn_parts;
 const TELL_EVERY: Duration = Duration::from_millis(20);
 /// A new part of events begins after so long.
 const PART_EVERY: Duration = Duration::from_secs(3600);
+/// What failed is tried again so soon.
+const AGAIN: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 500 });
 /// What the keeper does takes no longer, or its connection is given up.
 const STEP_MAX: Duration = Duration::from_secs(15);
 
@@ -27,6 +30,7 @@ pub(super) async fn begin(shared: &Shared) -> Result<Connection, Error> {
     replica::register(&connection, shared).await?;
     listen(&connection, shared).await?;
     replica::bury_dead(&connection, shared).await?;
+    shared.has_begun.store(true, Ordering::Release);
     Ok(connection)
 }
 
@@ -37,8 +41,9 @@ async fn listen(connection: &Connection, shared: &Shared) -> Result<(), Error> {
 }
 
 /// Keeps the outbox until it ends. It is put in order then, or left as a crash would.
-pub(super) async fn keep(shared: Arc<Shared>, first: Connection) {
-    let mut connection = Some(first);
+pub(super) async fn keep(shared: Arc<Shared>, first: Option<Connection>) {
+    let mut connection = first;
+    let mut failed = String::new();
     let beat_every = shared.server.lease / 3;
     let mut beats = interval(beat_every.max(Duration::from_millis(20)));
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -58,12 +63,20 @@ pub(super) async fn keep(shared: Arc<Shared>, first: Connection) {
         let late = || Error::Away(format!("no answer within {STEP_MAX:?}"));
         if let Err(error) = done.unwrap_or_else(|_| Err(late())) {
             connection = None;
-            warn!(%error, "the outbox's database does not answer");
-            if step == Step::PutBack {
-                shared.unsure.notify_one();
+            // The same again and again is said once.
+            if failed != error.to_string() {
+                failed = error.to_string();
+                warn!(%error, "the outbox's database does not answer");
             }
-            sleep(Duration::from_millis(200)).await;
-        } else if step == Step::Tell {
+            sleep(AGAIN).await;
+            match step {
+                Step::PutBack => shared.unsure.notify_one(),
+                Step::Tell | Step::Beat => shared.fenced.notify_one(),
+            }
+            continue;
+        }
+        failed.clear();
+        if step == Step::Tell {
             sleep(TELL_EVERY).await;
         }
     }
@@ -72,6 +85,17 @@ pub(super) async fn keep(shared: Arc<Shared>, first: Connection) {
     {
         warn!(%error, "what is in flight is put back when this replica's lease is over");
     }
+}
+
+/// Another connection for a replica that had one, or the first.
+async fn connect(shared: &Shared) -> Result<Connection, Error> {
+    if shared.begun().is_err() {
+        return begin(shared).await;
+    }
+    let connection = Connection::open(&shared.server, Arc::clone(&shared.told)).await?;
+    listen(&connection, shared).await?;
+    replica::hold_lock(&connection, shared).await?;
+    Ok(connection)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,9 +111,7 @@ enum Step {
 impl Step {
     async fn run(self, shared: &Shared, connection: &mut Option<Connection>) -> Result<(), Error> {
         if connection.as_ref().is_none_or(Connection::is_closed) {
-            let new = Connection::open(&shared.server, Arc::clone(&shared.told)).await?;
-            listen(&new, shared).await?;
-            replica::hold_lock(&new, shared).await?;
+            let new = connect(shared).await?;
             info!("the outbox's database answers");
             *connection = Some(new);
             // What it told meanwhile was not heard.

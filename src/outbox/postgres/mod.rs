@@ -9,7 +9,7 @@
 //! lease, others put that back, and its late settlements find nothing.
 //!
 //! Order, downward: `keeper`, `migrate`, `task`, `job`, `replica`, `sweep`, `append`, `latest`, `claim`, `settle`, `dead`,
-//! `pending`, `stats`, `order`, `store`, `tally`, `connect`, `digest`.
+//! `pending`, `stats`, `order`, `store`, `tally`, `connect`, `tls`, `digest`.
 
 mod append;
 mod claim;
@@ -29,6 +29,7 @@ mod store;
 mod sweep;
 mod tally;
 mod task;
+mod tls;
 
 #[cfg(test)]
 pub(super) mod tests;
@@ -39,6 +40,7 @@ use std::thread::{self, JoinHandle};
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
+use tracing::error;
 
 use self::job::{Append, Deliver, Look, To};
 use self::store::{Shared, lock};
@@ -76,6 +78,15 @@ struct Jobs {
 
 impl Postgres {
     pub(super) fn open(config: &Config, server: &Server) -> Result<Postgres, OpenError> {
+        Postgres::start(config, server, false)
+    }
+
+    /// The same, though the server may be away: every call is answered with the reason meanwhile.
+    pub(super) fn keep_open(config: &Config, server: &Server) -> Result<Postgres, OpenError> {
+        Postgres::start(config, server, true)
+    }
+
+    fn start(config: &Config, server: &Server, may_wait: bool) -> Result<Postgres, OpenError> {
         let shared = Shared::new(config.clone(), server.clone(), watch::Sender::new(0));
         let shared = Arc::new(shared);
         let (asks, jobs) = channels(config.queue_max.max(1), server.connections.max(1));
@@ -84,7 +95,7 @@ impl Postgres {
         let failed = |why: String| OpenError::Database { why };
         let thread = thread::Builder::new()
             .name("outbox".to_owned())
-            .spawn(move || serve(of_thread, jobs, &begun))
+            .spawn(move || serve(of_thread, jobs, may_wait, &begun))
             .map_err(|error| failed(format!("no thread for it: {error}")))?;
         match is_begun.recv() {
             Ok(Ok(())) => {}
@@ -157,6 +168,7 @@ fn channels(queue_max: usize, connections: usize) -> (Asks, Jobs) {
 fn serve(
     shared: Arc<Shared>,
     jobs: Jobs,
+    may_wait: bool,
     begun: &std::sync::mpsc::Sender<Result<(), connect::Error>>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -171,7 +183,15 @@ fn serve(
     };
     LocalSet::new().block_on(&runtime, async {
         let connection = match keeper::begin(&shared).await {
-            Ok(connection) => connection,
+            Ok(connection) => Some(connection),
+            Err(connect::Error::Away(why)) if may_wait => {
+                error!(
+                    why,
+                    "no after event is accepted, and PostgreSQL is asked again"
+                );
+                shared.gone(&why);
+                None
+            }
             Err(error) => {
                 let _ = begun.send(Err(error));
                 return;
@@ -330,7 +350,8 @@ impl Outbox for Postgres {
     }
 
     fn refusal(&self) -> Option<String> {
-        lock(&self.shared.away).clone()
+        let away = lock(&self.shared.away).clone();
+        away.map(|why| connect::Error::Away(why).to_string())
     }
 
     async fn close(&self) {

@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub away: Mutex<Option<String>>,
     /// Nothing is done any more.
     pub ended: CancellationToken,
+    /// This replica has a number and the schema is there.
+    pub has_begun: AtomicBool,
     is_ending: AtomicBool,
     is_closed_well: AtomicBool,
     pub broken: Broken,
@@ -107,6 +109,7 @@ impl Shared {
             unsure: Notify::new(),
             away: Mutex::default(),
             ended: CancellationToken::new(),
+            has_begun: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             is_closed_well: AtomicBool::new(false),
             broken: Broken {
@@ -166,7 +169,15 @@ impl Shared {
     }
 
     pub(super) fn gone(&self, why: &str) {
-        *lock(&self.away) = Some(format!("PostgreSQL is away: {why}"));
+        *lock(&self.away) = Some(why.to_owned());
+    }
+
+    /// Fails as long as the schema was not looked at.
+    pub(super) fn begun(&self) -> Result<(), Error> {
+        match self.has_begun.load(Ordering::Acquire) {
+            true => Ok(()),
+            false => Err(Error::Away(lock(&self.away).clone().unwrap_or_default())),
+        }
     }
 
     /// Nothing is waited for any more.

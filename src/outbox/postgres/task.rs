@@ -73,6 +73,7 @@ impl Task {
         lasting: Lasting,
         run: &mut impl AsyncFnMut(&mut Tx<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        self.shared.begun()?;
         if self.connection.as_ref().is_none_or(Connection::is_closed) {
             let told = Arc::default();
             self.connection = Some(Connection::open(&self.shared.server, told).await?);

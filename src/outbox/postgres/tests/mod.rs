@@ -6,3 +6,5 @@ mod crashes;
 pub(in crate::outbox) mod own;
 mod replicas;
 mod schema;
+mod server;
+mod size;

@@ -18,6 +18,7 @@ pub(in crate::outbox) fn server() -> Server {
     Server {
         url: Cluster::shared().expect("asked before").url(),
         schema: format!("test_{}_{number}", std::process::id()),
+        tls: None,
         replica: "test".to_owned(),
         connections: 1,
         lease: Duration::from_secs(30),

@@ -1,0 +1,127 @@
+//! The server: away at the start, with TLS, with another's certificate.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::{ClientConfig, RootCertStore};
+
+use super::cluster::Cluster;
+use super::own;
+use crate::outbox::tests::bench::{Bench, entry, shipped};
+use crate::outbox::*;
+
+fn config(server: Server) -> Config {
+    Config {
+        kind: Kind::Postgres,
+        server: Some(server),
+        ..shipped()
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_at_the_start_is_waited_for() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    cluster.stop_at_once();
+    let server = Server {
+        url: cluster.url(),
+        ..own::server()
+    };
+    let outbox = open_supervised(&config(server), Arc::new(|_| {})).unwrap();
+    let refused = outbox.append(vec![entry("a", "A", 10)]).await.unwrap_err();
+    let why = refused.to_string();
+    assert!(why.contains("PostgreSQL is away: "), "{why}");
+    assert!(
+        outbox
+            .refusal()
+            .unwrap()
+            .starts_with("PostgreSQL is away: ")
+    );
+    cluster.start_again();
+    let until = Instant::now() + Duration::from_secs(60);
+    while let Err(error) = outbox.append(vec![entry("a", "A", 10)]).await {
+        assert!(Instant::now() < until, "{error}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(outbox.refusal(), None);
+    let claimed = outbox.claim("A", 10, Capacity::of(1)).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    outbox.close().await;
+}
+
+fn trusts(certificate: &CertifiedKey<rcgen::KeyPair>) -> ServerTls {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    ServerTls(Arc::new(config))
+}
+
+#[tokio::test]
+async fn a_server_proves_who_it_is() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let certified =
+        || generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]);
+    let (real, other) = (certified().unwrap(), certified().unwrap());
+    let with = |tls: &ServerTls| {
+        let server = Server {
+            url: cluster.url(),
+            tls: Some(tls.clone()),
+            ..own::server()
+        };
+        open(&config(server), Box::new(|_| {}))
+    };
+    let error = with(&trusts(&real)).err().unwrap().to_string();
+    assert!(error.contains("server does not support TLS"), "{error}");
+    cluster.add("server.crt", &real.cert.pem());
+    cluster.add("server.key", &real.signing_key.serialize_pem());
+    cluster.set("ssl = on\n");
+    cluster.stop_at_once();
+    cluster.start_again();
+    let error = with(&trusts(&other)).err().unwrap().to_string();
+    assert!(error.contains("invalid peer certificate"), "{error}");
+    let outbox = with(&trusts(&real)).unwrap();
+    outbox.append(vec![entry("a", "A", 10)]).await.unwrap();
+    let server = Server {
+        url: cluster.url(),
+        ..own::server()
+    };
+    let sql = "SELECT DISTINCT ssl::text FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+        WHERE application_name = 'callgate'";
+    assert_eq!(own::texts(&server, sql), ["true"]);
+    outbox.close().await;
+}
+
+/// A process that hangs in a transaction holds the others up for a while at the most.
+#[tokio::test]
+async fn an_endpoint_that_another_holds_is_refused_and_comes_back() {
+    if !own::is_here() {
+        return;
+    }
+    let mut bench = Bench::new(Kind::Postgres, |_| {});
+    bench.step("append a to A @10").await;
+    let server = bench.config.server.clone().unwrap();
+    let (client, connection) = tokio_postgres::connect(&server.url, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let hold = format!("BEGIN; SELECT * FROM {}.endpoint FOR UPDATE", server.schema);
+    client.batch_execute(&hold).await.unwrap();
+    let outbox = Arc::clone(&bench.outbox);
+    let claim = tokio::spawn(async move { outbox.claim("A", 10, Capacity::of(1)).await });
+    // Accepting waits for nobody.
+    assert_eq!(bench.step("append b to A @10").await, "stored");
+    assert!(!claim.is_finished());
+    drop(client);
+    connection.await.unwrap().unwrap();
+    let claimed = claim.await.unwrap().unwrap();
+    assert_eq!(claimed[0].id, "a");
+}
