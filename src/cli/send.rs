@@ -43,12 +43,23 @@ pub(super) struct Args {
     /// How long to wait, in milliseconds; sent as `grpc-timeout`.
     #[arg(long, default_value_t = 5000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout_ms: u64,
+    /// Have the server say what it would decide and whom it would ask: nothing is forwarded,
+    /// delivered or counted. Asks its operators' port.
+    #[arg(long)]
+    dry_run: bool,
+    /// Address of the operators' port, for --dry-run; without it `admin.listen` of engine.yaml.
+    #[arg(long, env = "CALLGATE_ADMIN", value_name = "URL")]
+    admin: Option<String>,
     /// Print one JSON object instead of lines.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(files: &Files, mut args: Args) -> anyhow::Result<ExitCode> {
+    if args.dry_run {
+        let reach = Reach::find(Asked::Admin, args.admin.take(), &args.tls, files)?;
+        return client::block_on(dry_run(args, &reach));
+    }
     let reach = Reach::find(Asked::Grpc, args.server.take(), &args.tls, files)?;
     client::block_on(send(args, &reach))
 }
@@ -85,6 +96,103 @@ async fn send(args: Args, reach: &Reach) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(EXIT_NO_SERVER))
         }
     }
+}
+
+/// Without a hook, these are tried until one is on.
+const DRY_HOOKS: [&str; 4] = [
+    USUAL_HOOK,
+    "beforeSendSingleMsg",
+    "beforeSendGroupMsg",
+    "wukongim.msg.before_send",
+];
+
+/// What the server would do, by the steps of a decision and without a trace of it.
+async fn dry_run(args: Args, reach: &Reach) -> anyhow::Result<ExitCode> {
+    let mut admin = client::admin(reach).await?;
+    let hooks = match &args.hook {
+        Some(hook) => vec![hook.as_str()],
+        None => DRY_HOOKS.to_vec(),
+    };
+    let mut first = None;
+    for hook in hooks {
+        let request = v1::ExplainRequest {
+            request: Some(request(&args, hook.to_owned())),
+        };
+        let explained = match admin.explain(request).await {
+            Ok(explained) => explained.into_inner().json,
+            Err(status) => {
+                output::complain(&format!("callgate: {}", client::words(&status)));
+                return Ok(ExitCode::from(match status.code() {
+                    tonic::Code::InvalidArgument => EXIT_BAD_INPUT,
+                    _ => EXIT_NO_SERVER,
+                }));
+            }
+        };
+        let explained: Value = serde_json::from_str(&explained)?;
+        let is_off = explained["skipped"] == "disabled";
+        let shown = first.get_or_insert_with(|| explained.clone());
+        if !is_off {
+            *shown = explained;
+            break;
+        }
+    }
+    let explained = first.unwrap_or_default();
+    match args.json {
+        true => output::line(&explained.to_string())?,
+        false => output::page(&dry_text(&explained))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An explanation in the words of an answer.
+fn dry_text(explained: &Value) -> String {
+    let word = |value: &Value| plain(value.as_str().unwrap_or_default());
+    let mut text = match explained["skipped"].as_str() {
+        Some(reason) => format!(
+            "would allow: the hook's rules are not applied, {}\n",
+            plain(reason)
+        ),
+        None => format!("would {}\n", word(&explained["decision"])),
+    };
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    for one in list(&explained["texts"]) {
+        for found in list(&one["matches"]) {
+            text.push_str(&format!(
+                "  {} `{}` (list {}, line {}) in {}, characters {} to {}\n",
+                word(&found["action"]),
+                word(&found["entry"]),
+                word(&found["list"]),
+                found["line"],
+                word(&one["place"]),
+                found["chars"][0],
+                found["chars"][1],
+            ));
+        }
+    }
+    let forward = &explained["forward"];
+    match forward["endpoint"].as_str() {
+        None => text.push_str("  nobody would be asked\n"),
+        Some(endpoint) => {
+            let (endpoint, url) = (plain(endpoint), word(&forward["url"]));
+            let limit = &forward["timeout_ms"];
+            text.push_str(&format!(
+                "  `{endpoint}` would be asked at {url} within {limit} ms, and its answer counts\n"
+            ));
+            let failures = forward["failures"].as_object().into_iter().flatten();
+            let blocks = failures.filter(|(_, action)| *action == "block");
+            let blocks: Vec<&str> = blocks.map(|(class, _)| class.as_str()).collect();
+            text.push_str(&format!(
+                "  of its failures {} would block, the others allow\n",
+                blocks.join(", ")
+            ));
+        }
+    }
+    text.push_str(&format!(
+        "  nothing was forwarded, delivered or counted; hook {}, policy {}\n",
+        word(&explained["hook"]),
+        word(&explained["policy"])
+    ));
+    text
 }
 
 /// A text is asked about where a policy looks at texts: a hook that is off allows everything.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::harness::{Setup, wait_for};
+use crate::harness::{Behaviour, Business, Setup, http, wait_for};
 
 const CASES: &str = "cases:\n  no damn:\n    hook: beforeMsgModify\n    text: [damn, well damn]\n    expect: {action: block}\n  \
     hello passes:\n    hook: beforeMsgModify\n    text: hello\n    expect: {action: allow, micros_max: 5000000}\n";
@@ -120,4 +120,69 @@ fn an_edit_whose_cases_fail_changes_nothing_and_says_which() {
     let in_force = || blocks("hell").then_some(());
     wait_for("the edit", Duration::from_secs(30), in_force);
     assert!(callgate.status()["policy"]["rejected"].is_null());
+}
+
+#[test]
+fn a_dry_run_decides_and_leaves_no_trace() {
+    let business = Business::start(Behaviour::block());
+    let policy = format!(
+        "callbackUrl: {}\nlists: {{bad: {{words: [damn]}}}}\nhooks: {{beforeSendSingleMsg: {{failedContinue: {{timeout: false}}}}}}\n",
+        business.url()
+    );
+    let callgate = Setup::new(&policy).start();
+    let admin = format!("http://{}", callgate.admin);
+    let dry = |args: &[&str]| {
+        let mut all = vec!["send", "--dry-run", "--admin", &admin];
+        all.extend(args);
+        let output = callgate.setup().run(&all);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+            said,
+        )
+    };
+    // Every counter of decisions, calls and matches, as far as there is one.
+    let counted = || {
+        let metrics = http::get(callgate.admin, "/metrics");
+        let names = [
+            "callgate_decisions",
+            "callgate_matches",
+            "callgate_callbacks",
+            "callgate_before",
+        ];
+        let lines = metrics
+            .text()
+            .lines()
+            .filter(|line| names.iter().any(|name| line.starts_with(name)));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = counted();
+    let (code, shown, said) = dry(&["well damn"]);
+    assert_eq!(code, Some(0), "{shown}{said}");
+    assert!(shown.starts_with("would block with code 20001"), "{shown}");
+    assert!(shown.contains("block `damn` (list bad, line 0)"), "{shown}");
+    let (_, shown, _) = dry(&["hello"]);
+    assert!(shown.starts_with("would allow\n"), "{shown}");
+    assert!(
+        shown.contains("would be asked at http://")
+            && shown.contains("failures timeout, unfiltered, unreadable_call would block"),
+        "{shown}"
+    );
+    let (_, shown, _) = dry(&["hello", "--hook", "beforeMsgModify"]);
+    assert!(
+        shown.contains("the hook's rules are not applied, disabled"),
+        "{shown}"
+    );
+    let (_, shown, _) = dry(&["damn", "--json"]);
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&shown).unwrap()["hook"],
+        "beforeSendSingleMsg"
+    );
+    assert_eq!(dry(&["x", "--hook", "nothing"]).0, Some(1));
+    assert_eq!(counted(), before);
+    assert!(business.requests().is_empty());
+    // The same text for real is counted.
+    callgate.call("beforeSendSingleMsg", "well damn");
+    assert_ne!(counted(), before);
 }
