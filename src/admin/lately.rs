@@ -18,11 +18,13 @@ type Totals = [u64; CameTo::ALL.len()];
 #[derive(Debug, Default)]
 pub struct Lately(Mutex<VecDeque<Totals>>);
 
-/// Numbers of whole minutes, oldest first; the last one is not over.
+/// Numbers of spans of time, oldest first; the last one is not over.
 #[derive(Debug, PartialEq)]
 pub(super) struct Minutes {
     /// When the first of them began.
     pub start_ms: u64,
+    /// The time between two.
+    pub step_ms: u64,
     pub counts: Vec<Totals>,
 }
 
@@ -82,6 +84,7 @@ impl Lately {
         let minutes_before = counts.len() as u64 - 1;
         Minutes {
             start_ms: this_minute_ms.saturating_sub(minutes_before * MINUTE_MS),
+            step_ms: MINUTE_MS,
             counts,
         }
     }

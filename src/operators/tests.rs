@@ -185,6 +185,32 @@ async fn sessions_end_when_they_should_and_outlive_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_password_is_proof_for_ten_minutes() {
+    let bench = Bench::new();
+    let session = bench.first().await;
+    let known = bench.operators.by_session(session.text().as_bytes());
+    let known = known.unwrap();
+    let By::Session { secret, .. } = &known.by else {
+        panic!("{known:?}");
+    };
+    let prove = |password: &str| bench.operators.prove(secret, password.to_owned(), None);
+    assert!(bench.operators.is_proved(secret));
+    tokio::time::sleep(HOUR / 6).await;
+    assert!(!bench.operators.is_proved(secret));
+    let wrong = prove("another password").await;
+    assert!(matches!(wrong, Err(OperatorsError::Wrong)), "{wrong:?}");
+    assert!(!bench.operators.is_proved(secret));
+    prove(PASSWORD).await.unwrap();
+    assert!(bench.operators.is_proved(secret));
+    // A session that is over proves nothing, and nobody is known by it.
+    assert!(bench.operators.still_knows(&known));
+    bench.operators.log_out(secret).unwrap();
+    assert!(!bench.operators.is_proved(secret));
+    assert!(!bench.operators.still_knows(&known));
+    assert!(prove(PASSWORD).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_of_password_or_role_ends_what_was_stolen() {
     let bench = Bench::new();
     let stolen = bench.first().await;

@@ -53,3 +53,54 @@ impl Outcomes {
         std::array::from_fn(|at| self.0[at].load(Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::{Decider, Refusal, Replacement};
+
+    #[test]
+    fn what_matters_most_about_a_decision_is_counted_once() {
+        let outcomes = Outcomes::default();
+        let decided = |verdict: Verdict, reviewed: bool| Decision {
+            verdict,
+            decider: Decider::Nothing,
+            reviewed,
+            failure: None,
+            hits: Vec::new(),
+            skipped: None,
+            why: String::new(),
+        };
+        let refusal = Refusal {
+            code: 1,
+            public: String::new(),
+            detail: String::new(),
+        };
+        for (decision, came_to) in [
+            (decided(Verdict::Allow, true), CameTo::Passed),
+            (decided(Verdict::Allow, false), CameTo::LetThrough),
+            (
+                decided(Verdict::Replace(Replacement::default()), true),
+                CameTo::Replaced,
+            ),
+            // What was masked and then let through by a failure was not reviewed either.
+            (
+                decided(Verdict::Replace(Replacement::default()), false),
+                CameTo::LetThrough,
+            ),
+            (decided(Verdict::Block(refusal), true), CameTo::Blocked),
+        ] {
+            let before = outcomes.totals();
+            outcomes.add(&decision);
+            let after = outcomes.totals();
+            for kind in CameTo::ALL {
+                let added = u64::from(kind == came_to);
+                assert_eq!(
+                    after[kind as usize] - before[kind as usize],
+                    added,
+                    "{decision:?}"
+                );
+            }
+        }
+    }
+}

@@ -155,6 +155,20 @@ def test_the_overview_is_live_and_shows_a_rejected_edit_with_its_place(browser, 
     assert browser.complaints() == []
 
 
+def test_the_last_day_and_week_come_from_the_history(browser, callgate):
+    traffic(callgate)
+    for span in ["24h", "7d"]:
+
+        def has_come():
+            browser.open(f"{callgate.admin}/?range={span}")
+            return browser.find(".tiles .value").text == "5" and browser.find_all("svg .area")
+
+        browser.wait(has_come, "what is written to the disk now and then")
+        check(browser, span)
+        browser.whole_picture(f"overview-{span}")
+        assert browser.find('.tabs a[aria-current="page"]').get_attribute("href").endswith(span)
+
+
 def test_an_outage_is_seen_and_what_died_is_sent_again_by_plan(browser, callgate, business):
     business.status = 500
     for number in range(3):
@@ -163,7 +177,7 @@ def test_an_outage_is_seen_and_what_died_is_sent_again_by_plan(browser, callgate
     for number in range(3):
         send(callgate, f"hello {number}", f"a{number}", "After")
     browser.open(f"{callgate.admin}/")
-    browser.wait(lambda: "let through by a failure" in browser.text, "what went unreviewed")
+    browser.wait(lambda: "by a failure" in browser.text, "what went unreviewed")
     browser.whole_picture("outage-overview")
     browser.open(f"{callgate.admin}/endpoints")
     assert "answered 400" in browser.text or "answered 500" in browser.text, browser.text

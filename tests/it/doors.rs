@@ -248,8 +248,9 @@ fn knock(address: SocketAddr, door: &doors::Door, asking: Asking<'_>) -> u16 {
     }
     let answer = String::from_utf8_lossy(&answer).to_lowercase();
     let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    // There is a door, and nothing of this name behind it.
-    if answer.contains(r#""code":"not_found""#) {
+    // There is a door, and nothing of this name behind it; a path that leads nowhere has no page.
+    let no_page = status == 404 && answer.contains("content-type: text/html");
+    if no_page || answer.contains(r#""code":"not_found""#) {
         return 200;
     }
     let code = answer

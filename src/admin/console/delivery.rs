@@ -5,7 +5,6 @@ use axum::extract::{Request, State};
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::delivery_acts::acts;
 use super::delivery_list::list;
 use super::delivery_words::{DeliveryWords, View, WORDS};
 use super::frame::{
@@ -28,7 +27,6 @@ pub(in crate::admin) async fn delivery_page(
         (heading(words.title, words.lead))
         div #live data-live="delivery" { (endpoints(&admin, &visit, words, &seen)) }
         (list(&admin, &visit, words, view).await)
-        (acts(&visit, words, view))
     };
     Ok(page(StatusCode::OK, &visit, words.title, &body))
 }

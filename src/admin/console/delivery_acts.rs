@@ -5,8 +5,7 @@ use futures_util::StreamExt;
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::delivery_list::{filter, pending_filter};
-use super::delivery_words::{DeliveryWords, View, WORDS};
+use super::delivery_words::{DeliveryWords, View, WORDS, filter, pending_filter};
 use super::frame::{
     Confirm, Tone, done, field, heading, hostile, link, missing, notice, number, page, problem,
 };

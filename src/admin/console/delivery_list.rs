@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 use strum::VariantArray;
 
-use super::delivery_words::{DeliveryWords, View};
+use super::delivery_acts::acts;
+use super::delivery_words::{DeliveryWords, View, filter, pending_filter};
 use super::frame::{empty, filters, hostile, number, optional, pager, problem, table, time};
 use super::visit::Visit;
 use crate::admin::outbox;
@@ -13,32 +14,13 @@ use crate::proto::v1;
 
 const ROWS: u32 = 50;
 
-/// What the page is asked for, as the outbox is asked for dead or discarded events.
-pub(super) fn filter(ask: impl Fn(&'static str) -> String) -> v1::DeadFilter {
-    v1::DeadFilter {
-        endpoint: ask("endpoint"),
-        hook: ask("hook"),
-        id: ask("id"),
-        reason: ask("reason"),
-        ..v1::DeadFilter::default()
-    }
-}
-
-pub(super) fn pending_filter(ask: impl Fn(&'static str) -> String) -> v1::PendingFilter {
-    v1::PendingFilter {
-        endpoint: ask("endpoint"),
-        hook: ask("hook"),
-        id: ask("id"),
-        lane: ask("lane"),
-    }
-}
-
 pub(super) async fn list(
     admin: &Admin,
     visit: &Visit,
     words: &DeliveryWords,
     view: View,
 ) -> Markup {
+    // What can be done to nothing is not offered.
     let rows = match view {
         View::Dead => dead(admin, visit, words).await,
         View::Pending => pending(admin, visit, words).await,
@@ -52,9 +34,18 @@ pub(super) async fn list(
         }
         (bar(visit, words, view))
         @match rows {
-            Ok(rows) => (rows),
+            Ok(Some(rows)) => { (rows) (acts(visit, words, view)) }
+            Ok(None) => (nothing(words, view)),
             Err(status) => (problem(Some(status.message()))),
         }
+    }
+}
+
+fn nothing(words: &DeliveryWords, view: View) -> Markup {
+    match view {
+        View::Dead => empty(words.no_dead, words.no_dead_hint),
+        View::Pending => empty(words.no_pending, words.no_pending_hint),
+        View::Discarded => empty(words.no_discarded, words.no_discarded_hint),
     }
 }
 
@@ -76,7 +67,7 @@ async fn dead(
     admin: &Admin,
     visit: &Visit,
     words: &DeliveryWords,
-) -> Result<Markup, tonic::Status> {
+) -> Result<Option<Markup>, tonic::Status> {
     let request = v1::DeadLettersRequest {
         filter: Some(filter(|name| visit.asks(name).to_owned())),
         cursor: visit.asks("after").to_owned(),
@@ -85,7 +76,7 @@ async fn dead(
     };
     let page = outbox::dead(&*admin.outbox, request).await?;
     if page.letters.is_empty() {
-        return Ok(empty(words.no_dead, words.no_dead_hint));
+        return Ok(None);
     }
     let attempts = format!("#{}", words.attempts);
     let columns = [
@@ -108,17 +99,17 @@ async fn dead(
             }
         }
     };
-    Ok(html! {
+    Ok(Some(html! {
         (table(words.dead_caption, &columns, rows))
         (pager(visit, Some(&*page.next).filter(|next| !next.is_empty())))
-    })
+    }))
 }
 
 async fn pending(
     admin: &Admin,
     visit: &Visit,
     words: &DeliveryWords,
-) -> Result<Markup, tonic::Status> {
+) -> Result<Option<Markup>, tonic::Status> {
     let request = v1::PendingEventsRequest {
         filter: Some(pending_filter(|name| visit.asks(name).to_owned())),
         cursor: visit.asks("after").to_owned(),
@@ -127,7 +118,7 @@ async fn pending(
     };
     let page = outbox::pending(&*admin.outbox, request).await?;
     if page.events.is_empty() {
-        return Ok(empty(words.no_pending, words.no_pending_hint));
+        return Ok(None);
     }
     let attempts = format!("#{}", words.attempts);
     let columns = [
@@ -154,17 +145,17 @@ async fn pending(
             }
         }
     };
-    Ok(html! {
+    Ok(Some(html! {
         (table(words.pending_caption, &columns, rows))
         (pager(visit, Some(&*page.next).filter(|next| !next.is_empty())))
-    })
+    }))
 }
 
 async fn discarded(
     admin: &Admin,
     visit: &Visit,
     words: &DeliveryWords,
-) -> Result<Markup, tonic::Status> {
+) -> Result<Option<Markup>, tonic::Status> {
     let request = v1::DiscardedEventsRequest {
         filter: Some(filter(|name| visit.asks(name).to_owned())),
         cursor: visit.asks("after").to_owned(),
@@ -172,7 +163,7 @@ async fn discarded(
     };
     let page = outbox::discarded(&*admin.outbox, request).await?;
     if page.events.is_empty() {
-        return Ok(empty(words.no_discarded, words.no_discarded_hint));
+        return Ok(None);
     }
     let columns = [
         words.given_up,
@@ -192,10 +183,10 @@ async fn discarded(
             }
         }
     };
-    Ok(html! {
+    Ok(Some(html! {
         (table(words.discarded_caption, &columns, rows))
         (pager(visit, Some(&*page.next).filter(|next| !next.is_empty())))
-    })
+    }))
 }
 
 /// The id of an event, which leads to its payload where one may read it.

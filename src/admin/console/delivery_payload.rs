@@ -4,8 +4,7 @@ use axum::extract::{Request, State};
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::delivery_list::{filter, pending_filter};
-use super::delivery_words::{DeliveryWords, View, WORDS};
+use super::delivery_words::{DeliveryWords, View, WORDS, filter, pending_filter};
 use super::frame::{bytes, heading, hostile, link, missing, page, plan, problem, time};
 use super::visit::{Answer, Visit};
 use crate::admin::shown::Admin;

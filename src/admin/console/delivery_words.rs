@@ -1,8 +1,9 @@
-//! What the page of the delivery says, and of which kinds of events.
+//! What the page of the delivery says and is asked for.
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::language::Both;
+use crate::proto::v1;
 
 /// Events that stand in one list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
@@ -21,6 +22,26 @@ impl View {
 
     pub(super) fn name(self) -> &'static str {
         self.into()
+    }
+}
+
+/// What the page is asked for, as the outbox is asked for dead or discarded events.
+pub(super) fn filter(ask: impl Fn(&'static str) -> String) -> v1::DeadFilter {
+    v1::DeadFilter {
+        endpoint: ask("endpoint"),
+        hook: ask("hook"),
+        id: ask("id"),
+        reason: ask("reason"),
+        ..v1::DeadFilter::default()
+    }
+}
+
+pub(super) fn pending_filter(ask: impl Fn(&'static str) -> String) -> v1::PendingFilter {
+    v1::PendingFilter {
+        endpoint: ask("endpoint"),
+        hook: ask("hook"),
+        id: ask("id"),
+        lane: ask("lane"),
     }
 }
 

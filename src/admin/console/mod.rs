@@ -29,9 +29,10 @@
 //! `id` and `data-live="TOPIC"` on a region that is taken anew when the topic of `/api/v1/events`
 //! has changed.
 //!
-//! Order, downward: `setup`, `login`, `account`, `overview`, `overview_words`,
-//! `decision`, `decisions`, `decisions_words`, `troubles`, `hooks`, `hooks_words`, `set_up_text`, `endpoints`, `endpoints_words`, `delivery`,
-//! `delivery_acts`, `delivery_payload`, `delivery_list`, `delivery_words`, `trying`,
+//! Order, downward: `setup`, `login`, `account`, `overview`, `overview_words`, `overview_past`,
+//! `decision`, `decisions`, `decisions_words`, `troubles`, `hooks`, `hooks_words`, `set_up_text`,
+//! `endpoints`, `endpoints_words`, `delivery`, `delivery_payload`, `delivery_list`, `delivery_acts`,
+//! `delivery_words`, `trying`,
 //! `explained`, `trying_words`, `frame`, `switches`, `visit`, `words`, `taste`,
 //! `language`.
 
@@ -53,6 +54,7 @@ mod hooks_words;
 mod language;
 mod login;
 mod overview;
+mod overview_past;
 mod overview_words;
 mod set_up_text;
 mod setup;

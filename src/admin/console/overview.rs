@@ -4,10 +4,12 @@ use axum::extract::{Request, State};
 use axum::response::IntoResponse;
 use http::{StatusCode, header};
 use maud::{Markup, html};
+use strum::VariantArray;
 
 use super::frame::{
-    Chart, Mark, Series, Tone, badge, chart, empty, heading, number, page, share, since,
+    Chart, Mark, Series, Tone, badge, chart, empty, heading, number, page, problem, share, since,
 };
+use super::overview_past::{Past, Range, past};
 use super::overview_words::{OverviewWords, WORDS};
 use super::troubles::troubles;
 use super::visit::{Answer, Visit};
@@ -15,8 +17,6 @@ use crate::admin::doors::INDEX;
 use crate::admin::lately::Minutes;
 use crate::admin::shown::Admin;
 use crate::telemetry::{CameTo, UsageLevel};
-
-const MINUTE_MS: u64 = 60_000;
 
 /// The overview for people; programs that ask for `/` are told what there is.
 pub(in crate::admin) async fn index(State(admin): State<Admin>, request: Request) -> Answer {
@@ -27,18 +27,40 @@ pub(in crate::admin) async fn index(State(admin): State<Admin>, request: Request
     }
     let visit = Visit::of(&admin, request).await?;
     let words = visit.say(&WORDS);
-    let now = admin.metrics.outcomes.totals();
-    let minutes = admin.lately.minutes(now, visit.now_ms);
+    let range: Range = visit.asks("range").parse().unwrap_or_default();
+    let past = past(&admin, range, visit.now_ms).await;
+    let is_new = admin.metrics.outcomes.totals().iter().sum::<u64>() == 0;
     let body = html! {
         (heading(words.title, words.lead))
         div #live data-live="overview" {
             (troubles(&admin, &visit).await)
-            (tiles(&admin, &visit, words, &minutes).await)
-            @if now.iter().sum::<u64>() == 0 { (nothing_yet(words)) }
-            @else { (curve(&admin, &visit, words, &minutes)) }
+            @match &past {
+                Ok(past) => {
+                    (tiles(&admin, &visit, words, &past.minutes, range).await)
+                    @if is_new && range == Range::Hour { (nothing_yet(words)) }
+                    (ranges(&admin, &visit, words, range))
+                    @if !is_new || range != Range::Hour { (curve(&visit, words, past, range)) }
+                }
+                Err(why) => (problem(Some(&why.to_string()))),
+            }
         }
     };
     Ok(page(StatusCode::OK, &visit, words.title, &body))
+}
+
+/// The ways to other ranges, where there is a history to take them from.
+fn ranges(admin: &Admin, visit: &Visit, words: &OverviewWords, range: Range) -> Markup {
+    if admin.history.settings().is_none() {
+        return html! {};
+    }
+    html! {
+        nav .tabs aria-label=(words.range) {
+            @for one in Range::VARIANTS {
+                @let name: &str = one.into();
+                a href=(visit.with("range", name)) aria-current=[(*one == range).then_some("page")] { (words.last(*one)) }
+            }
+        }
+    }
 }
 
 fn nothing_yet(words: &OverviewWords) -> Markup {
@@ -50,7 +72,13 @@ fn nothing_yet(words: &OverviewWords) -> Markup {
     empty(words.no_calls, hint)
 }
 
-async fn tiles(admin: &Admin, visit: &Visit, words: &OverviewWords, minutes: &Minutes) -> Markup {
+async fn tiles(
+    admin: &Admin,
+    visit: &Visit,
+    words: &OverviewWords,
+    minutes: &Minutes,
+    range: Range,
+) -> Markup {
     let messages: u64 = CameTo::ALL.map(|kind| minutes.sum(kind)).iter().sum();
     let blocked = minutes.sum(CameTo::Blocked);
     let unreviewed = minutes.sum(CameTo::LetThrough);
@@ -61,7 +89,7 @@ async fn tiles(admin: &Admin, visit: &Visit, words: &OverviewWords, minutes: &Mi
             div {
                 p .hint { (words.messages) }
                 p .value { (number(messages)) }
-                p .hint { (words.last_hour) }
+                p .hint { (words.last(range)) }
             }
             div {
                 p .hint { (words.blocked) }
@@ -109,7 +137,7 @@ async fn outbox(admin: &Admin, words: &OverviewWords) -> Markup {
     }
 }
 
-fn curve(admin: &Admin, visit: &Visit, words: &OverviewWords, minutes: &Minutes) -> Markup {
+fn curve(visit: &Visit, words: &OverviewWords, past: &Past, range: Range) -> Markup {
     let kinds = [
         (CameTo::Passed, words.passed, Tone::Quiet),
         (CameTo::Flagged, words.flagged, Tone::Info),
@@ -121,18 +149,17 @@ fn curve(admin: &Admin, visit: &Visit, words: &OverviewWords, minutes: &Minutes)
     let series = kinds.iter().rev().map(|(kind, name, tone)| Series {
         name,
         tone: *tone,
-        points: minutes.of(*kind),
+        points: past.minutes.of(*kind),
     });
-    let versions = admin.policies.versions().into_iter();
-    let marks = versions.map(|loaded| Mark {
-        at_ms: loaded.at_ms,
-        text: format!("v{}", loaded.version.number),
+    let marks = past.versions.iter().map(|(at_ms, version)| Mark {
+        at_ms: *at_ms,
+        text: format!("v{version}"),
     });
     let messages = Chart {
         title: words.rate,
-        unit: words.a_minute,
-        start_ms: minutes.start_ms,
-        step_ms: MINUTE_MS,
+        unit: words.each(range),
+        start_ms: past.minutes.start_ms,
+        step_ms: past.minutes.step_ms,
         series: series.collect(),
         marks: marks.collect(),
     };

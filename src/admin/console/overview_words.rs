@@ -1,6 +1,7 @@
 //! What the overview says.
 
 use super::language::Both;
+use super::overview_past::Range;
 
 pub(super) struct OverviewWords {
     pub title: &'static str,
@@ -10,7 +11,11 @@ pub(super) struct OverviewWords {
     pub connect: &'static str,
     pub to_hooks: &'static str,
     pub messages: &'static str,
-    pub last_hour: &'static str,
+    pub range: &'static str,
+    /// The last hour, day and week.
+    last: [&'static str; 3],
+    /// What a column stands for in each.
+    each: [&'static str; 3],
     pub unreviewed: &'static str,
     pub none: &'static str,
     pub a_failure: &'static str,
@@ -21,13 +26,22 @@ pub(super) struct OverviewWords {
     pub high: &'static str,
     pub critical: &'static str,
     pub rate: &'static str,
-    pub a_minute: &'static str,
     pub passed: &'static str,
     pub flagged: &'static str,
     pub replaced: &'static str,
     pub blocked: &'static str,
     pub refused: &'static str,
     pub let_through: &'static str,
+}
+
+impl OverviewWords {
+    pub(super) fn last(&self, range: Range) -> &'static str {
+        self.last[range as usize]
+    }
+
+    pub(super) fn each(&self, range: Range) -> &'static str {
+        self.each[range as usize]
+    }
 }
 
 pub(super) static WORDS: Both<OverviewWords> = Both {
@@ -39,18 +53,19 @@ pub(super) static WORDS: Both<OverviewWords> = Both {
         connect: "How to connect your message service:",
         to_hooks: "Hooks",
         messages: "Messages",
-        last_hour: "in the last hour",
+        range: "How far back",
+        last: ["last hour", "last 24 hours", "last 7 days"],
+        each: ["a minute, UTC", "in 15 minutes, UTC", "in 2 hours, UTC"],
         unreviewed: "Unreviewed",
         none: "none",
-        a_failure: "let through by a failure",
+        a_failure: "by a failure",
         version: "Policy version",
         since: "since",
-        outbox: "Events to deliver",
-        normal: "outbox normal",
-        high: "outbox filling up",
-        critical: "outbox nearly full",
+        outbox: "Outbox, pending",
+        normal: "normal",
+        high: "filling up",
+        critical: "nearly full",
         rate: "Messages by outcome",
-        a_minute: "a minute, UTC",
         passed: "passed",
         flagged: "flagged",
         replaced: "replaced",
@@ -66,18 +81,19 @@ pub(super) static WORDS: Both<OverviewWords> = Both {
         connect: "如何接入您的消息服务：",
         to_hooks: "钩子",
         messages: "消息",
-        last_hour: "最近一小时",
+        range: "时间范围",
+        last: ["最近 1 小时", "最近 24 小时", "最近 7 天"],
+        each: ["每分钟，UTC", "每 15 分钟，UTC", "每 2 小时，UTC"],
         unreviewed: "未经审核",
         none: "无",
         a_failure: "因故障放行",
         version: "策略版本",
         since: "生效：",
-        outbox: "待投递事件",
-        normal: "发件箱正常",
-        high: "发件箱渐满",
-        critical: "发件箱将满",
+        outbox: "发件箱待投递",
+        normal: "正常",
+        high: "渐满",
+        critical: "将满",
         rate: "消息处理结果",
-        a_minute: "每分钟，UTC",
         passed: "通过",
         flagged: "标记",
         replaced: "替换",

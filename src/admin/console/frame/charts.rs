@@ -16,6 +16,8 @@ const ABOVE: f64 = 16.0;
 /// Times below a chart, at most.
 const TIMES: usize = 6;
 
+const DAY_MS: u64 = 24 * 3600 * 1000;
+
 /// What happens over time.
 pub(in super::super) struct Chart<'a> {
     pub title: &'a str,
@@ -62,6 +64,14 @@ impl Chart<'_> {
             }
         }
         sums
+    }
+
+    /// The time of day, with the day where there are several.
+    fn label<'t>(&self, at: &'t str) -> &'t str {
+        match self.end_ms() - self.start_ms > 2 * DAY_MS {
+            true => &at[5..10],
+            false => &at[11..16],
+        }
     }
 
     fn x(&self, at_ms: u64) -> f64 {
@@ -154,7 +164,7 @@ fn picture(chart: &Chart<'_>, summary: &str) -> Markup {
             @for point in (0..count).step_by(every) {
                 @let at = exact(chart.start_ms + point as u64 * chart.step_ms);
                 text .axis x=(tenth(chart.x_of(point))) y=(HEIGHT - 6.0)
-                    text-anchor="start" { (&at[11..16]) }
+                    text-anchor="start" { (chart.label(&at)) }
             }
             @for mark in chart.marks.iter().filter(|mark| (chart.start_ms..=chart.end_ms()).contains(&mark.at_ms)) {
                 g .mark {

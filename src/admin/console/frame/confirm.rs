@@ -1,9 +1,8 @@
 //! The page before a dangerous act: what will be done, why, and by whom.
 
-use http::StatusCode;
 use maud::{Markup, Render, html};
 
-use super::super::visit::{Visit, told};
+use super::super::visit::Visit;
 use super::chips::hostile;
 use super::forms::field;
 use super::parts::problem;
@@ -13,7 +12,8 @@ use crate::admin::shown::Admin;
 /// From so many rows on the name of what is meant is typed.
 const TYPED_FROM_ROWS: u64 = 101;
 
-/// A dangerous act that is about to be done. The same value makes the page and judges its form.
+/// A dangerous act that is about to be done. Its form brings `why`, and where it takes them
+/// `typed` and `password`; `admin/plans.rs` judges them.
 pub(in super::super) struct Confirm<'a> {
     /// What will be done, to how much, as the plan has it.
     pub plan: Markup,
@@ -27,12 +27,6 @@ pub(in super::super) struct Confirm<'a> {
     pub button: &'a str,
     /// Where one goes who does not want it.
     pub back: &'a str,
-}
-
-/// What was said in the form.
-#[derive(Debug)]
-pub(in super::super) struct Confirmed {
-    pub why: String,
 }
 
 impl Confirm<'_> {
@@ -67,30 +61,6 @@ impl Confirm<'_> {
         }
     }
 
-    /// Judges the form.
-    ///
-    /// Errors: with what it is to be shown again.
-    pub(in super::super) async fn judge(
-        &self,
-        admin: &Admin,
-        visit: &Visit,
-    ) -> Result<Confirmed, (StatusCode, &'static str)> {
-        let texts = visit.say(&TEXTS);
-        let why = visit.field("why").trim();
-        if why.is_empty() {
-            return Err((StatusCode::BAD_REQUEST, texts.needs_why));
-        }
-        if self.is_typed() && visit.field("typed").trim() != self.name.trim() {
-            return Err((StatusCode::BAD_REQUEST, texts.needs_name));
-        }
-        if needs_password(admin, visit) {
-            prove(admin, visit).await?;
-        }
-        Ok(Confirmed {
-            why: why.to_owned(),
-        })
-    }
-
     pub(in super::super) fn needs_why(visit: &Visit) -> &'static str {
         visit.say(&TEXTS).needs_why
     }
@@ -112,20 +82,6 @@ impl Confirm<'_> {
 fn needs_password(admin: &Admin, visit: &Visit) -> bool {
     let session = visit.logged_in().ok();
     session.is_some_and(|(_, _, secret)| !admin.operators.is_proved(&secret))
-}
-
-async fn prove(admin: &Admin, visit: &Visit) -> Result<(), (StatusCode, &'static str)> {
-    let Ok((_, _, session)) = visit.logged_in() else {
-        return Ok(());
-    };
-    let password = visit.field("password").to_owned();
-    let proved = admin.operators.prove(&session, password, visit.asked.from);
-    proved.await.map_err(|error| match error {
-        crate::operators::OperatorsError::Wrong => {
-            (StatusCode::FORBIDDEN, visit.say(&TEXTS).wrong_password)
-        }
-        error => told(&error, visit.words),
-    })
 }
 
 /// What is planned, as a list of names and values.

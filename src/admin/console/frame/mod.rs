@@ -22,7 +22,7 @@ mod texts;
 
 pub(super) use charts::{Chart, Mark, Series, bars, chart, sparkline};
 pub(super) use chips::{CHARS_MAX, hostile, marked};
-pub(super) use confirm::{Confirm, Confirmed, plan};
+pub(super) use confirm::{Confirm, plan};
 pub(super) use diff::diff;
 pub(super) use figures::{ago, bytes, exact, number, share, since, time};
 pub(super) use forms::{Choice, area, field, filters, optional, select, tick};
