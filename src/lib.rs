@@ -26,6 +26,7 @@
 //! | [`callback`] | asking and telling an endpoint |
 //! | [`reload`] | the policies in force |
 //! | [`history`] | what was decided, searchable for a while |
+//! | [`lists`] | word lists as people edit them, while they are in force |
 //! | [`hook`] | the life of a message; start reading in `hook/before.rs` |
 //! | [`delivery`] | accepted events on their way to the endpoints |
 //! | [`server`] | where IM servers connect |
@@ -72,6 +73,7 @@ pub mod history;
 pub mod hook;
 pub mod import;
 mod in_flight;
+pub mod lists;
 pub mod operators;
 pub mod outbox;
 pub mod policy;

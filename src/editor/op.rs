@@ -105,6 +105,24 @@ impl Op {
         }
     }
 
+    /// What a line says that is added or set, as far as the edit says it.
+    pub fn said(&self) -> Option<Said> {
+        match self {
+            Op::Add { said, .. } => Some(said.clone()),
+            Op::Set {
+                which,
+                to,
+                tags,
+                options,
+            } => Some(Said {
+                entry: to.clone().unwrap_or_else(|| which.entry.clone()),
+                tags: tags.clone().unwrap_or_default(),
+                options: options.clone().unwrap_or_default(),
+            }),
+            Op::Remove { .. } => None,
+        }
+    }
+
     /// The entries that it is about: the one that it finds, and the one that it leaves.
     pub(super) fn entries(&self) -> impl Iterator<Item = &str> {
         let (first, second) = match self {

@@ -57,6 +57,13 @@ pub struct ListId(pub(super) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EntryId(pub(super) u32);
 
+impl ListId {
+    /// The list's number among those that were compiled together, from 0.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 impl EntryId {
     /// The entry of this number, from 0.
     pub fn new(number: u32) -> EntryId {

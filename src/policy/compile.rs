@@ -459,6 +459,12 @@ fn list_rules(list: &ListSpec, read: &Entries) -> ListRules {
         action,
         own_actions: own.collect(),
         entries: read.entries.len(),
+        file: list
+            .file
+            .as_ref()
+            .map(|file| sources::inside(&file.name).into()),
+        words: list.words.len(),
+        trial: list.trial_action(),
         code: list.code,
         reason: list.reason.clone(),
     }

@@ -8,7 +8,7 @@
 //!
 //! Read `compile.rs` for the way in, and `decide.rs` for the way out.
 //!
-//! Order, downward: `cases`, `explain`, `decide`, `conclude`, `screen`, `unmaskable`, `places`, `lint`, `everyday`,
+//! Order, downward: `cases`, `explain`, `decide`, `conclude`, `effect`, `screen`, `unmaskable`, `places`, `lint`, `everyday`,
 //! `word_lists`, `compile`, `snapshot`, `secrets`, `review`, `times`, `lists`, `list_line`, `spec`, `sources`, `overrides`,
 //! `openim_config`, `texts`, `failure`, `type_set`, `callers`, `endpoint`, `url_address`, `url_prefix`.
 
@@ -17,6 +17,7 @@ mod cases;
 mod compile;
 mod conclude;
 mod decide;
+mod effect;
 mod endpoint;
 mod everyday;
 mod explain;
@@ -50,6 +51,7 @@ pub use cases::{
 };
 pub use compile::{Compiled, compile as compile_untried, content_hash};
 pub use decide::{Ask, Scan, Step};
+pub use effect::Effect;
 pub use endpoint::{
     BreakerSettings, Endpoint, EndpointTls, EventFormat, EventSettings, Secret, SecretSource,
     SignSettings,
@@ -67,7 +69,7 @@ pub use screen::Found;
 pub use secrets::Outside;
 pub use snapshot::{HookRules, ListRules, Snapshot, Version};
 pub use sources::{CompileContext, DEFAULTS, FileSet, SecretCheck, TlsCheck};
-pub use spec::LOCAL_NAME;
+pub use spec::{LOCAL_NAME, TRIAL};
 pub use times::less_margin;
 pub use type_set::TypeSet;
 pub use unmaskable::Unmaskable;

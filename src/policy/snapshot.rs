@@ -15,7 +15,7 @@ use super::texts::{CannotReplace, TextRules};
 use super::type_set::TypeSet;
 use crate::decision::{FailureAction, FailureClass, ListAction, SkipReason};
 use crate::event::{Event, Hook};
-use crate::filter::{EntryId, Filter, ListSet};
+use crate::filter::{self, EntryId, Filter, ListSet};
 
 /// Which policy decided; reads as `3-9f2c01ab34de`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -131,6 +131,12 @@ impl Snapshot {
         }
     }
 
+    /// The entries of a list with its options, as they were compiled.
+    pub fn words(&self, list: &str) -> Option<&filter::ListSpec> {
+        let mut lists = self.filter.lists().iter();
+        lists.find(|words| &*words.name == list)
+    }
+
     /// The word lists, by name.
     pub fn lists(&self) -> impl Iterator<Item = &ListRules> {
         self.lists.values()
@@ -188,8 +194,22 @@ pub struct ListRules {
     /// `None` for a list of phrases that spare what other lists find.
     pub action: Option<ListAction>,
     pub entries: usize,
+    /// Its file, relative to the policy directory.
+    pub file: Option<Arc<str>>,
+    /// How many of the entries stand in the policy itself; they come last.
+    pub words: usize,
+    /// What entries on trial lead to.
+    pub trial: ListAction,
     /// What entries lead to that do not lead to `action`, by their number.
     pub(super) own_actions: BTreeMap<EntryId, ListAction>,
     pub(super) code: i32,
     pub(super) reason: String,
+}
+
+impl ListRules {
+    /// What an entry leads to, by its number; `None` in a list that only spares.
+    pub fn action_of(&self, entry: u32) -> Option<ListAction> {
+        let own = self.own_actions.get(&EntryId::new(entry)).copied();
+        self.action.map(|action| own.unwrap_or(action))
+    }
 }

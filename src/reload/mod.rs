@@ -9,12 +9,13 @@
 //! last good content, and holds up nothing else. A bad edit changes nothing but a metric, a log
 //! line and the status.
 //!
-//! Order, downward: `watch`, `writers`, `settling`, `policies`, `start`,
+//! Order, downward: `watch`, `writers`, `settling`, `policies`, `desk`, `start`,
 //! `attempt`, `doubts`, `cut`, `aside`, `history`, `files`.
 
 mod aside;
 mod attempt;
 mod cut;
+mod desk;
 mod doubts;
 mod files;
 mod history;
@@ -24,6 +25,7 @@ mod start;
 mod watch;
 mod writers;
 
+pub use desk::Desk;
 pub use files::read_files;
 pub use history::{EngineEdit, Held, Loaded, Rejected};
 pub use policies::{Policies, Reloaded};

@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use super::aside::aside;
 use super::attempt::{Attempt, attempt};
 use super::doubts::{Doubts, hold_busy};
+use super::desk::Desk;
 use super::files::{Fingerprint, START_ONLY, read_files};
 use super::history::{EngineEdit, Held, History, Loaded, Rejected};
 use super::start::{BadPolicy, Start, Started, start};
@@ -168,6 +169,21 @@ impl Policies {
         &self.directory
     }
 
+    /// What policies are read with, beside their files.
+    pub fn context(&self) -> &CompileContext {
+        &self.context
+    }
+
+    /// The files in force.
+    pub fn files(&self) -> FileSet {
+        self.lock_loading().files.clone()
+    }
+
+    /// One of the files in force, by its path in the policy directory.
+    pub fn in_force(&self, path: &str) -> Option<Arc<[u8]>> {
+        self.lock_loading().files.files.get(path).cloned()
+    }
+
     /// Tells `follower` of the policy in force, now and whenever another one comes into force,
     /// whoever asked for it. It must not reload.
     pub fn follow(&self, follower: impl Fn(&Snapshot) + Send + 'static) {
@@ -214,6 +230,34 @@ impl Policies {
         change()?;
         let busy = self.lock_busy().clone();
         Ok(self.load(&mut loading, &busy, true, origin))
+    }
+
+    /// Has one file edited by callgate itself, which sees first what is on disk and what would come
+    /// of another content. Nothing else comes into force meanwhile. Blocks as a reload does.
+    ///
+    /// Errors: those of `edit`, which has changed nothing then.
+    pub fn edit<T, E: From<Box<Problem>>>(
+        &self,
+        path: &str,
+        origin: Origin,
+        edit: impl FnOnce(&mut Desk<'_>) -> Result<T, E>,
+    ) -> Result<(T, Reloaded), E> {
+        let mut loading = self.lock_loading();
+        let current = self.current();
+        let mut desk = Desk {
+            directory: &self.directory,
+            context: &self.context,
+            in_force: &loading.files,
+            disk: self.read_whole()?.0,
+            current: &current.version,
+            number: loading.next,
+        };
+        let edited = edit(&mut desk)?;
+        let mut busy = self.lock_busy().clone();
+        // It was whole when it was edited.
+        busy.remove(path);
+        let reloaded = self.load(&mut loading, &busy, true, Some(origin));
+        Ok((edited, reloaded))
     }
 
     /// Looks at files that were edited; `busy` are being written still.

@@ -50,6 +50,12 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
     ),
     ("history", &["event", "decision", "policy", "telemetry"]),
     (
+        "lists",
+        &[
+            "decision", "settings", "filter", "policy", "editor", "reload", "versions",
+        ],
+    ),
+    (
         "hook",
         &[
             "clock",

@@ -10,6 +10,9 @@ use crate::settings::{At, Field, Section};
 /// The longest text that stands in the place of a match.
 const MASK_BYTES_MAX: usize = 1_024;
 
+/// The tag of entries that are tried out, known to every list.
+pub const TRIAL: &str = "trial";
+
 /// Limits of word lists.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ListLimits {
@@ -91,8 +94,8 @@ fn read_does(field: &Field<'_>) -> ListDoes {
 }
 
 impl ListSpec {
-    /// What an entry leads to: by its own word, by those of its tags that say most, or as the
-    /// list says; `None` in a list that only spares.
+    /// What an entry leads to: on trial whatever else it says, by its own word, by those of its tags
+    /// that say most, or as the list says; `None` in a list that only spares.
     pub(crate) fn action_of(&self, own: Option<ListAction>, tags: &[String]) -> Option<ListAction> {
         let ListDoes::Act(action) = self.does else {
             return None;
@@ -101,7 +104,18 @@ impl ListSpec {
             .tag_actions
             .iter()
             .filter(|one| tags.contains(&one.tag));
+        let on_trial = tags.iter().any(|tag| tag == TRIAL);
+        if on_trial && self.trial_action() == ListAction::Shadow {
+            return Some(ListAction::Shadow);
+        }
         Some(own.or(tagged.map(|one| one.action).min()).unwrap_or(action))
+    }
+
+    /// What entries on trial lead to.
+    pub(crate) fn trial_action(&self) -> ListAction {
+        let mut tagged = self.tag_actions.iter();
+        let written = tagged.find(|one| one.tag == TRIAL);
+        written.map_or(ListAction::Shadow, |one| one.action)
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) use callers::CallerSpec;
 pub use callers::LOCAL_NAME;
 pub(super) use endpoint::EndpointSpec;
 pub(super) use hook::{AskWhom, HookSpec};
+pub use list::TRIAL;
 pub(super) use list::{ListDoes, ListLimits, ListSpec, OwnSettings, read_own};
 pub(super) use parts::{Named, unknown};
 

@@ -145,6 +145,29 @@ fn hits_say_what_was_found_where() {
 }
 
 #[test]
+fn an_entry_on_trial_is_counted_alone() {
+    let check = |settings: &str, line: &str, expected: &str| {
+        let list = [("lists/l.txt", line)];
+        let policy = format!(
+            "lists: {{l: {{file: lists/l.txt, {settings}}}}}\nhooks: {{beforeSendSingleMsg: }}"
+        );
+        let snapshot = snapshot_with(&policy, &list, &[]);
+        let decision = decide(&snapshot, &text_event("beforeSendSingleMsg", "word"));
+        assert_eq!(
+            decision.hits[0].action.name(),
+            expected,
+            "{settings} {line}"
+        );
+    };
+    check("", "word\ttrial\n", "shadow");
+    check("tag_actions: {hot: block}", "word\thot,trial\n", "shadow");
+    check("", "word\ttrial\t{action: block}\n", "shadow");
+    check("tags: [trial]", "word\n", "shadow");
+    check("tag_actions: {trial: flag}", "word\ttrial\n", "flag");
+    check("", "word\ttrials\n", "block");
+}
+
+#[test]
 fn entries_and_tags_have_actions_and_options_of_their_own() {
     let list = [(
         "lists/l.txt",

@@ -1,0 +1,21 @@
+//! Word lists as people edit them, while they are in force.
+//!
+//! Owns: which file a list is, that it is saved whole and over nothing that somebody else wrote,
+//! what an edit would hit, and what is said when it cannot be saved.
+//! Leaves alone: what an edit does to lines (`editor`), what is in force (`reload`), who may ask
+//! and what is recorded of it (`admin`).
+//!
+//! Order, downward: `preview`, `rows`, `save`, `bases`, `write`, `place`.
+
+mod bases;
+mod place;
+mod preview;
+mod rows;
+mod save;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use preview::{Excerpt, Preview, Shift, Texts};
+pub use rows::{ListShown, Page, RowShown, Wanted};
+pub use save::{Base, Edit, Lists, NotSaved, Saved};

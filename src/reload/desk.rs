@@ -1,0 +1,61 @@
+//! Where a file is edited by callgate itself: what is on disk, and what would come of another
+//! content, before anything is written.
+
+use std::path::Path;
+
+use super::aside::aside;
+use super::attempt::{Attempt, attempt};
+use super::files::read_files;
+use crate::policy::{CompileContext, FileSet, Version};
+use crate::settings::Problem;
+
+/// The files on disk, while nobody else in this process can put others in force.
+pub struct Desk<'a> {
+    pub(super) directory: &'a Path,
+    pub(super) context: &'a CompileContext,
+    /// The files in force.
+    pub(super) in_force: &'a FileSet,
+    pub(super) disk: FileSet,
+    pub(super) current: &'a Version,
+    pub(super) number: u64,
+}
+
+impl Desk<'_> {
+    pub fn directory(&self) -> &Path {
+        self.directory
+    }
+
+    pub fn in_force(&self) -> &FileSet {
+        self.in_force
+    }
+
+    pub fn disk(&self) -> &FileSet {
+        &self.disk
+    }
+
+    /// Reads the files anew. Errors: the one that cannot be read.
+    pub fn look_again(&mut self) -> Result<(), Box<Problem>> {
+        self.disk = read_files(self.directory)?;
+        Ok(())
+    }
+
+    /// Compiles the files on disk with another content of one of them.
+    ///
+    /// Errors: every problem that keeps that content from coming into force; what else is wrong on
+    /// disk holds up itself alone.
+    pub fn would_be(&mut self, path: &str, content: &[u8]) -> Result<(), Vec<Problem>> {
+        let mut files = self.disk.clone();
+        files.files.insert(path.to_owned(), content.into());
+        let (base, number, current) = (self.in_force, self.number, self.current);
+        let tried = aside(|| attempt(files, Some(base), Vec::new(), self.context, number, current));
+        match &tried.attempt {
+            Attempt::Bad(problems) => return Err(problems.clone()),
+            Attempt::Same { held } | Attempt::Good { held, .. } => {
+                if let Some(own) = held.iter().find(|held| held.file == path) {
+                    return Err(own.problems.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+}
