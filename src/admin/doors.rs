@@ -94,6 +94,13 @@ pub(super) enum ApiRoute {
     VersionFile,
     VersionDiff,
     Rollback,
+    Lists,
+    List,
+    ListEdit,
+    ListPreview,
+    ListLint,
+    ListPromote,
+    ListImport,
 }
 
 /// One line of the table.
@@ -224,6 +231,13 @@ impl ApiRoute {
             ApiRoute::VersionFile => (Method::GET, "/api/v1/versions/{number}/files/{path}", View),
             ApiRoute::VersionDiff => (Method::GET, "/api/v1/versions/{number}/diff", View),
             ApiRoute::Rollback => (Method::POST, "/api/v1/versions/{number}/rollback", Operate),
+            ApiRoute::Lists => (Method::GET, "/api/v1/lists", View),
+            ApiRoute::List => (Method::GET, "/api/v1/lists/{name}", View),
+            ApiRoute::ListEdit => (Method::PATCH, "/api/v1/lists/{name}", Moderate),
+            ApiRoute::ListPreview => (Method::POST, "/api/v1/lists/{name}/preview", Moderate),
+            ApiRoute::ListLint => (Method::POST, "/api/v1/lists/{name}/lint", Moderate),
+            ApiRoute::ListPromote => (Method::POST, "/api/v1/lists/{name}/promote", Moderate),
+            ApiRoute::ListImport => (Method::POST, "/api/v1/lists/{name}/import", Moderate),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! Leaves alone: message traffic (`server`).
 //!
 //! Order, downward: `pages`, `console`, `events`, `api`, `grpc`, `operators`, `metrics`, `status`,
-//! `outbox_plans`, `decisions`, `shown`, `plans`, `access`, `browser`, `refusal`, `problem`, `acts`, `paths`,
+//! `outbox_plans`, `decisions`, `word_lists`, `shown`, `plans`, `access`, `browser`, `refusal`, `problem`, `acts`, `paths`,
 //! `doors`, `who`, `certificates`, `observed`, `lately`, `orders`, `outbox`, `versions`.
 
 mod access;
@@ -34,6 +34,7 @@ mod shown;
 mod status;
 pub mod versions;
 mod who;
+mod word_lists;
 
 pub use access::Access;
 pub use certificates::{Certificates, PortsTls};

@@ -17,6 +17,8 @@ use crate::callers::Callers;
 use crate::clock::Clock;
 use crate::history::History;
 use crate::operators::{Operators, ProxyIdentity};
+use crate::lists::Lists;
+use crate::operators::Operators;
 use crate::outbox::Outbox;
 use crate::reload::Policies;
 use crate::rooms::Rooms;
@@ -29,6 +31,8 @@ use crate::versions::Keeper;
 #[derive(Clone)]
 pub struct Admin {
     pub policies: Arc<Policies>,
+    /// The same policies' word lists, for who edits them.
+    pub lists: Arc<Lists>,
     pub callbacks: Arc<Callbacks>,
     pub outbox: Arc<dyn Outbox>,
     /// What the outbox said last; pages must not wait for a disk.

@@ -30,6 +30,8 @@ use crate::event::Moment;
 use crate::history::History;
 use crate::hook::{After, Before, WaitLimits};
 use crate::operators::{Operators, ProxyIdentity};
+use crate::lists::Lists;
+use crate::operators::Operators;
 use crate::outbox::Outbox;
 use crate::policy::{Digest, HookRules, Snapshot};
 use crate::reload::{self, Policies};
@@ -252,6 +254,22 @@ impl Engine {
         Ok(())
     }
 
+    /// The word lists, for who edits them.
+    fn lists(&self) -> Lists {
+        let history = self.history.clone();
+        let recent = move || {
+            let recent = history.recent_texts().into_iter();
+            let texts = recent.flat_map(|recent| {
+                let texts = recent.texts.iter();
+                texts
+                    .map(|text| text.value.as_str().into())
+                    .collect::<Vec<_>>()
+            });
+            texts.collect()
+        };
+        Lists::new(self.policies.clone(), Some(self.versions.store()), recent)
+    }
+
     /// Has each policy that comes into force kept with its files.
     pub(super) fn keep_versions(&self) -> anyhow::Result<Arc<Keeper>> {
         let keeper = self.versions.clone();
@@ -422,6 +440,7 @@ impl Engine {
     fn admin(&self, listener: TcpListener) -> anyhow::Result<Port> {
         let routes = admin::router(Admin {
             policies: self.policies.clone(),
+            lists: Arc::new(self.lists()),
             callbacks: self.callbacks.clone(),
             outbox: self.outbox.clone(),
             observed: self.observed.clone(),

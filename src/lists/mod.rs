@@ -5,9 +5,10 @@
 //! Leaves alone: what an edit does to lines (`editor`), what is in force (`reload`), who may ask
 //! and what is recorded of it (`admin`).
 //!
-//! Order, downward: `preview`, `rows`, `save`, `bases`, `write`, `place`.
+//! Order, downward: `preview`, `bulk`, `rows`, `save`, `bases`, `write`, `place`.
 
 mod bases;
+mod bulk;
 mod place;
 mod preview;
 mod rows;
@@ -16,6 +17,7 @@ mod save;
 mod tests;
 mod write;
 
-pub use preview::{Excerpt, Preview, Shift, Texts};
+pub use bulk::{Imported, Verdict, as_trial};
+pub use preview::{Counts, Excerpt, Preview, Shift, Texts};
 pub use rows::{ListShown, Page, RowShown, Wanted};
 pub use save::{Base, Edit, Lists, NotSaved, Saved};

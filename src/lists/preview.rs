@@ -125,6 +125,14 @@ pub struct Preview {
 }
 
 impl Lists {
+    /// What people wrote of late, with what somebody wants to try.
+    pub fn texts(&self, given: Vec<String>) -> Texts {
+        Texts {
+            recent: (self.recent)(),
+            given,
+        }
+    }
+
     /// What the edit would do. Writes nothing; blocks for as long as compiling takes.
     pub fn preview(&self, edit: &Edit, texts: &Texts) -> Result<Preview, NotSaved> {
         let known = self.known(&edit.list)?;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::place::{NoPlace, Place};
 use super::save::{Known, Lists, NotSaved};
-use crate::editor::{Document, Said, What};
+use crate::editor::{Document, Op, Said, What};
 use crate::policy::{self, CompileContext, FileSet, ListRules, read_list};
 use crate::settings::{Problem, Problems, Severity};
 
@@ -217,6 +217,13 @@ impl Lists {
         shown(rules)
     }
 
+    /// What `callgate check` says of each entry that is added or set.
+    pub fn lint(&self, name: &str, ops: &[Op]) -> Result<Vec<Vec<Problem>>, NotSaved> {
+        let known = self.known(name)?;
+        let said: Vec<Said> = ops.iter().filter_map(Op::said).collect();
+        Ok(self.lint_of(&known, &said.iter().collect::<Vec<_>>()))
+    }
+
     /// What `callgate check` says of each of these entries alone, and that of the policy in force
     /// finds in them already.
     pub(super) fn lint_of(&self, known: &Known, entries: &[&Said]) -> Vec<Vec<Problem>> {
@@ -233,7 +240,7 @@ impl Lists {
             content.push('\n');
         }
         let files = self.alone(known, content.into_bytes());
-        let compiled = policy::compile(&files, &self.alone_context(), 0);
+        let compiled = policy::compile_untried(&files, &self.alone_context(), 0);
         let linted = policy::lint(&files, &compiled);
         let own = |problem: &Problem| problem.line > 0 && problem.file.ends_with(&*known.file);
         for mut problem in compiled.problems.into_iter().chain(linted).filter(own) {

@@ -87,6 +87,9 @@ pub enum NotSaved {
     ReadOnly { why: String, patch: String },
     #[error("the file is being written by somebody else all the time; try again")]
     Busy,
+    /// Text that is no list.
+    #[error("{0}")]
+    NotRead(String),
     #[error("{0}")]
     Unreadable(Problem),
     #[error("{0}")]
@@ -108,10 +111,14 @@ pub(super) struct Made {
     pub made_already: usize,
 }
 
+/// Says what people wrote of late.
+type Recent = Box<dyn Fn() -> Vec<Arc<str>> + Send + Sync>;
+
 /// The word lists of the policies in force.
 pub struct Lists {
     pub(super) policies: Arc<Policies>,
     versions: Option<Store>,
+    pub(super) recent: Recent,
     pub(super) bases: Bases,
     foldings: Mutex<Vec<(Role, Options, Arc<Mutex<Identities>>)>>,
 }
@@ -141,11 +148,17 @@ impl Known {
 }
 
 impl Lists {
-    /// `versions` has what lists were before the last start.
-    pub fn new(policies: Arc<Policies>, versions: Option<Store>) -> Lists {
+    /// `versions` has what lists were before the last start; `recent` says what people wrote of
+    /// late, for previews.
+    pub fn new(
+        policies: Arc<Policies>,
+        versions: Option<Store>,
+        recent: impl Fn() -> Vec<Arc<str>> + Send + Sync + 'static,
+    ) -> Lists {
         Lists {
             policies,
             versions,
+            recent: Box::new(recent),
             bases: Bases::default(),
             foldings: Mutex::default(),
         }

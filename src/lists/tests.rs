@@ -27,7 +27,7 @@ fn folder(list: &[u8]) -> tempfile::TempDir {
 fn lists(folder: &Path) -> Lists {
     let (context, metrics) = (CompileContext::default(), Arc::new(Metrics::new()));
     let policies = Policies::start(folder, context, metrics, Start::default()).unwrap();
-    Lists::new(Arc::new(policies), None)
+    Lists::new(Arc::new(policies), None, Vec::new)
 }
 
 fn origin() -> Origin {
@@ -251,6 +251,28 @@ fn a_preview_says_what_would_be_hit() {
     let freed = preview(vec![Op::remove("bad")]);
     assert_eq!((freed.recent.freed, freed.recent.hit()), (1, 0));
     assert_eq!(fs::read(folder.path().join("l.txt")).unwrap(), b"bad\n");
+}
+
+#[test]
+fn a_trial_ends_and_a_foreign_list_comes_in() {
+    let folder = folder(b"a\tx,trial\nb\ttrial\nc\n");
+    let lists = lists(folder.path());
+    let end = |entries: &[&str], verdict| {
+        let entries: Vec<String> = entries.iter().map(|entry| (*entry).to_owned()).collect();
+        let ops = lists.end_trial("l", &entries, verdict).unwrap();
+        lists.save(&edit(Base::Any, ops), origin()).unwrap();
+        fs::read_to_string(folder.path().join("l.txt")).unwrap()
+    };
+    assert_eq!(end(&["A"], Verdict::Promote), "a\tx\nb\ttrial\nc\n");
+    assert_eq!(end(&[], Verdict::Drop), "a\tx\nc\n");
+    let imported = lists
+        .import("l", "c|d|d|ｅ".as_bytes(), &Default::default())
+        .unwrap();
+    assert_eq!((imported.ops.len(), imported.listed), (2, 1));
+    let trial = as_trial(imported.ops);
+    lists.save(&edit(Base::Any, trial), origin()).unwrap();
+    let content = fs::read_to_string(folder.path().join("l.txt")).unwrap();
+    assert!(content.contains("d\ttrial\n"), "{content}");
 }
 
 #[test]

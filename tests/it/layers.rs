@@ -52,7 +52,7 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
     (
         "lists",
         &[
-            "decision", "settings", "filter", "policy", "editor", "reload", "versions",
+            "decision", "settings", "filter", "policy", "editor", "import", "reload", "versions",
         ],
     ),
     (
@@ -106,6 +106,9 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
         &[
             "audit",
             "history",
+            "lists",
+            "editor",
+            "import",
             "operators",
             "callers",
             "clock",

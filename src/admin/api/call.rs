@@ -110,6 +110,12 @@ impl Call {
         limit.filter(|limit| *limit > 0).unwrap_or(unsaid).min(max)
     }
 
+    /// The state that a change is meant for, in its quotes, or `*`; `None` where none is named, or
+    /// several.
+    pub(super) fn tag(&self) -> Option<&str> {
+        reply::only_tag(&self.headers)
+    }
+
     /// Refuses a change that is not meant for this state.
     ///
     /// Errors: 428 and 412.

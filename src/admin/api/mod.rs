@@ -15,6 +15,7 @@ mod call;
 mod cursor;
 mod decisions;
 mod frame;
+mod lists;
 mod openapi;
 mod outbox;
 mod plans;
@@ -80,5 +81,12 @@ fn served(of: ApiRoute) -> Route {
         ApiRoute::VersionFile => route(&versions::FILE, versions::file),
         ApiRoute::VersionDiff => route(&versions::DIFF, versions::diff),
         ApiRoute::Rollback => route(&versions::ROLLBACK, versions::rollback),
+        ApiRoute::Lists => route(&lists::LISTS, lists::lists),
+        ApiRoute::List => route(&lists::LIST, lists::list),
+        ApiRoute::ListEdit => route(&lists::EDIT, lists::edit),
+        ApiRoute::ListPreview => route(&lists::PREVIEW, lists::preview),
+        ApiRoute::ListLint => route(&lists::LINT, lists::lint),
+        ApiRoute::ListPromote => route(&lists::PROMOTE, lists::promote),
+        ApiRoute::ListImport => route(&lists::IMPORT, lists::import),
     }
 }

@@ -64,6 +64,12 @@ pub(super) fn check_match(headers: &HeaderMap, tag: &str) -> Result<(), ApiProbl
     }
 }
 
+/// The one tag that a change names.
+pub(super) fn only_tag(headers: &HeaderMap) -> Option<&str> {
+    let mut named = tags(headers, header::IF_MATCH);
+    named.next().filter(|_| named.next().is_none())
+}
+
 /// Whether who asks has the state that an answer shows.
 pub(super) fn is_known(headers: &HeaderMap, answer: &Response) -> bool {
     let Some(tag) = answer.headers().get(header::ETAG) else {

@@ -1,0 +1,334 @@
+//! Word lists: their rows, edits of them, and what an edit would hit.
+
+use serde_json::{Value, json};
+
+use super::about::{About, Field, Shape, any, flag, number, object, objects, text, texts};
+use super::call::Call;
+use super::reply::{self, Answer};
+use crate::admin::problem::ApiProblem;
+use crate::admin::word_lists;
+use crate::editor::Op;
+use crate::import::WordImport;
+use crate::lists::{Base, Edit, Imported, NotSaved, Saved, Verdict, Wanted, as_trial};
+
+const ROWS: usize = 100;
+const ROWS_MAX: usize = 1_000;
+
+const OPS: Field = objects(
+    "ops",
+    "edits in their order: {op: add, entry, tags, options, section}, {op: set, entry, line, to, \
+     tags, options}, {op: remove, entry, line}",
+)
+.must();
+const WHY: Field = text("why", "what the edit is for").must();
+const TRIAL: Field = flag(
+    "trial",
+    "what is added or set is counted and does nothing else",
+);
+const SAVED: &[Field] = &[
+    text("version", "of the policy that is in force now"),
+    number("added", "lines"),
+    number("set", "lines"),
+    number("removed", "lines"),
+    flag("merged", "somebody else had edited the list too"),
+    number("made_already", "entries of which they had said the same"),
+    objects("warnings", "of the policy"),
+];
+
+pub(super) const LISTS: About = About {
+    answer: &[
+        text("name", "of the list"),
+        text(
+            "file",
+            "in the policy directory; null for words of policy.yaml",
+        ),
+        text("action", "block, replace, flag, shadow, or allow"),
+        number("entries", "all of them"),
+        number("inline", "those that stand in policy.yaml"),
+    ],
+    shape: Shape::List,
+    ..About::new("Lists the word lists of the policy in force.")
+};
+
+pub(super) const LIST: About = About {
+    query: &[
+        text(
+            "search",
+            "a part of an entry, folded as the filter does, or a tag",
+        ),
+        text("cursor", "where to go on: `next` of the page before"),
+        number("limit", "how many rows at most"),
+    ],
+    answer: &[
+        text("name", "of the list"),
+        text("file", "in the policy directory"),
+        text("action", "block, replace, flag, shadow, or allow"),
+        number("entries", "in force"),
+        number("inline", "those that stand in policy.yaml"),
+        text("policy", "the version in force"),
+        objects(
+            "rows",
+            "{line, entry, tags, options, section, action, problems}",
+        ),
+        text("next", "where to go on; null at the end"),
+        texts("sections", "headings of the file"),
+        texts("words", "that stand in policy.yaml"),
+        objects(
+            "locked",
+            "what is wrong with the file, which cannot be saved then",
+        ),
+        text(
+            "read_only",
+            "why an edit can only be had as a patch; null if it can be saved",
+        ),
+        flag("in_force", "what is on disk is what decides"),
+    ],
+    ..About::new("Shows rows of a list as it is on disk; the `ETag` names that content.")
+};
+
+pub(super) const EDIT: About = About {
+    body: &[OPS, WHY, TRIAL],
+    answer: SAVED,
+    matched: true,
+    ..About::new("Edits a list, and answers when that is in force.")
+};
+
+pub(super) const PREVIEW: About = About {
+    body: &[
+        OPS,
+        TRIAL,
+        texts("texts", "to try beside those of late and everyday messages"),
+    ],
+    answer: &[
+        object(
+            "recent",
+            "texts of late: {texts, blocked, masked, flagged, shadowed, freed}",
+        ),
+        object("everyday", "the same of everyday messages"),
+        object("given", "the same of the texts that were sent"),
+        any(
+            "share",
+            "the part of recent texts that would be hit and are not",
+        ),
+        objects(
+            "excerpts",
+            "of texts that are decided otherwise; recent ones take the right `text`",
+        ),
+        any(
+            "overlaps",
+            "entries in force that find the same texts, with how many",
+        ),
+        text("patch", "the edit as lines of the file"),
+        number("added", "lines"),
+        number("set", "lines"),
+        number("removed", "lines"),
+        any("problems", "what `callgate check` says of each entry"),
+        flag("merged", "somebody else has edited the list too"),
+    ],
+    ..About::new("Shows what an edit would hit; changes nothing.")
+};
+
+pub(super) const LINT: About = About {
+    body: &[OPS],
+    answer: &[any(
+        "problems",
+        "what `callgate check` says of each entry that is added or set",
+    )],
+    ..About::new("Looks at entries before they are added or set.")
+};
+
+pub(super) const PROMOTE: About = About {
+    body: &[
+        texts("entries", "on trial; all of them where none is named"),
+        flag("drop", "they leave the list"),
+        WHY,
+    ],
+    answer: SAVED,
+    matched: true,
+    ..About::new("Ends the trial of entries: they do what the list does, or leave it.")
+};
+
+pub(super) const IMPORT: About = About {
+    body: &[
+        text(
+            "text",
+            "a list in any of the forms that `callgate import words` reads",
+        )
+        .must(),
+        texts("tags", "for every entry"),
+        text("why", "what the edit is for; needed unless `dry_run`"),
+        TRIAL,
+        flag("dry_run", "reports and changes nothing"),
+    ],
+    answer: &[
+        object("report", "how it was read and what was left out"),
+        number("new", "entries that the list has not"),
+        number("listed", "entries that it has already"),
+        any("saved", "as after an edit; null after a dry run"),
+    ],
+    matched: true,
+    ..About::new("Adds the entries of a foreign list that this one has not.")
+};
+
+pub(super) async fn lists(call: Call) -> Answer {
+    let items = call.admin.lists.all().into_iter();
+    reply::page(items.map(|list| json!(list)).collect(), None)
+}
+
+pub(super) async fn list(call: Call) -> Answer {
+    let after = call.cursor()?;
+    let wanted = Wanted {
+        after: after.and_then(|line| line.parse().ok()).unwrap_or_default(),
+        rows_max: call.limit(ROWS, ROWS_MAX),
+        search: call.text("search").to_owned(),
+    };
+    let (lists, name) = (call.admin.lists.clone(), call.name("name").to_owned());
+    let page = blocking(move || lists.page(&name, &wanted)).await?;
+    let mut document = json!(page);
+    document["next"] = match page.next {
+        Some(line) => call.next(&line.to_string()).into(),
+        None => Value::Null,
+    };
+    reply::tagged(&document, &page.hash)
+}
+
+pub(super) async fn edit(call: Call) -> Answer {
+    let edit = meant(&call, ops(&call)?, base(&call)?);
+    let saved = word_lists::save(&call.admin, &call.asked, edit, call.text("why")).await;
+    saved_as(&saved?)
+}
+
+pub(super) async fn preview(call: Call) -> Answer {
+    let edit = meant(&call, ops(&call)?, call.tag().map_or(Base::Any, base_of));
+    let given = strings(&call, "texts");
+    let preview = word_lists::preview(&call.admin, &call.asked, edit, given).await?;
+    reply::found(&json!(preview))
+}
+
+pub(super) async fn lint(call: Call) -> Answer {
+    let (lists, name) = (call.admin.lists.clone(), call.name("name").to_owned());
+    let ops = ops(&call)?;
+    let problems = blocking(move || lists.lint(&name, &ops)).await?;
+    reply::found(&json!({ "problems": problems }))
+}
+
+pub(super) async fn promote(call: Call) -> Answer {
+    let base = base(&call)?;
+    let verdict = match call.flag("drop") {
+        true => Verdict::Drop,
+        false => Verdict::Promote,
+    };
+    let (lists, name) = (call.admin.lists.clone(), call.name("name").to_owned());
+    let entries = strings(&call, "entries");
+    let ops = blocking(move || lists.end_trial(&name, &entries, verdict)).await?;
+    if ops.is_empty() {
+        return Err(ApiProblem::not_found("no such entry is on trial"));
+    }
+    let edit = Edit {
+        list: call.name("name").to_owned(),
+        base,
+        ops,
+    };
+    let saved = word_lists::save(&call.admin, &call.asked, edit, call.text("why")).await;
+    saved_as(&saved?)
+}
+
+pub(super) async fn import(call: Call) -> Answer {
+    let base = base(&call)?;
+    let (lists, name) = (call.admin.lists.clone(), call.name("name").to_owned());
+    let text = call.text("text").to_owned();
+    let settings = WordImport {
+        tags: strings(&call, "tags"),
+        ..WordImport::default()
+    };
+    let imported = blocking(move || lists.import(&name, text.as_bytes(), &settings)).await?;
+    let Imported {
+        ops,
+        report,
+        listed,
+    } = imported;
+    let new = ops.len();
+    let saved = match call.flag("dry_run") || new == 0 {
+        true => None,
+        false => {
+            let edit = meant(&call, ops, base);
+            let saved = word_lists::save(&call.admin, &call.asked, edit, call.text("why"));
+            Some(saved.await?)
+        }
+    };
+    reply::found(&json!({
+        "report": report,
+        "new": new,
+        "listed": listed,
+        "saved": saved.as_ref().map(shown),
+    }))
+}
+
+fn meant(call: &Call, ops: Vec<Op>, base: Base) -> Edit {
+    Edit {
+        list: call.name("name").to_owned(),
+        base,
+        ops: match call.flag("trial") {
+            true => as_trial(ops),
+            false => ops,
+        },
+    }
+}
+
+fn ops(call: &Call) -> Result<Vec<Op>, ApiProblem> {
+    let ops = call.field("ops").cloned().unwrap_or_default();
+    let ops: Vec<Op> = serde_json::from_value(ops).map_err(|error| {
+        ApiProblem::invalid(format!("`ops` cannot be read: {error}")).with("field", "ops")
+    })?;
+    match ops.is_empty() {
+        true => Err(ApiProblem::invalid("`ops` is empty").with("field", "ops")),
+        false => Ok(ops),
+    }
+}
+
+/// What the change is meant for. Errors: 428 where the call does not say it.
+fn base(call: &Call) -> Result<Base, ApiProblem> {
+    match call.tag() {
+        Some(tag) => Ok(base_of(tag)),
+        // It says what is missing.
+        None => call.check_match("").map(|()| Base::Any),
+    }
+}
+
+fn base_of(tag: &str) -> Base {
+    match tag {
+        "*" => Base::Any,
+        tag => Base::Hash(tag.trim_matches('"').to_owned()),
+    }
+}
+
+fn strings(call: &Call, field: &str) -> Vec<String> {
+    let values = call.field(field).and_then(Value::as_array);
+    let values = values.into_iter().flatten().filter_map(Value::as_str);
+    values.map(str::to_owned).collect()
+}
+
+fn shown(saved: &Saved) -> Value {
+    json!({
+        "version": saved.version.to_string(),
+        "added": saved.added,
+        "set": saved.set,
+        "removed": saved.removed,
+        "merged": saved.merged,
+        "made_already": saved.made_already,
+        "warnings": saved.warnings,
+    })
+}
+
+fn saved_as(saved: &Saved) -> Answer {
+    reply::tagged(&shown(saved), &saved.hash)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, NotSaved> + Send + 'static,
+) -> Result<T, ApiProblem> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done?),
+        Err(error) => Err(ApiProblem::internal(error.to_string())),
+    }
+}

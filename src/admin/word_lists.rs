@@ -1,0 +1,202 @@
+//! Edits of word lists, for pages and the API: on record before they are done, and what is said
+//! when they are not.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use tonic::Status;
+
+use super::acts::Asked;
+use super::problem::ApiProblem;
+use super::shown::Admin;
+use crate::audit::Act;
+use crate::editor::Op;
+use crate::lists::{Edit, NotSaved, Preview, Saved, Texts};
+use crate::operators::Capability;
+use crate::versions::Origin;
+
+/// Edits of one call or form.
+pub(super) const OPS_MAX: usize = 20_000;
+/// Entries that a record names.
+const ENTRIES_TOLD_MAX: usize = 50;
+/// Characters of a reason.
+const WHY_CHARS_MAX: usize = 500;
+
+/// Why nothing was done.
+#[derive(Debug)]
+pub(super) enum NotDone {
+    NoReason,
+    TooMany(usize),
+    /// It could not be recorded.
+    Unrecorded(Status),
+    NotSaved(NotSaved),
+}
+
+impl From<NotSaved> for NotDone {
+    fn from(error: NotSaved) -> NotDone {
+        NotDone::NotSaved(error)
+    }
+}
+
+/// Makes an edit that is on record, and answers when it is in force.
+pub(super) async fn save(
+    admin: &Admin,
+    asked: &Asked,
+    edit: Edit,
+    why: &str,
+) -> Result<Saved, NotDone> {
+    let why: String = why.trim().chars().take(WHY_CHARS_MAX).collect();
+    if why.is_empty() {
+        return Err(NotDone::NoReason);
+    }
+    if edit.ops.len() > OPS_MAX {
+        return Err(NotDone::TooMany(edit.ops.len()));
+    }
+    let name = admin.lists.name(&edit.list);
+    let name = name.unwrap_or_else(|| edit.list.clone());
+    let act = Act::new("list.edit", asked.who()).on(format!("list {name}"));
+    let mut act = act.because(&*why).with(told(&edit.ops));
+    for (of, count) in counts(&edit.ops) {
+        act = act.count(of, count);
+    }
+    let begun = asked.begin(act).await.map_err(NotDone::Unrecorded)?;
+    let origin = Origin {
+        who: asked.who(),
+        why,
+        restores: None,
+    };
+    let lists = admin.lists.clone();
+    // It goes on where nobody waits any more, and ends its record.
+    let doing = tokio::task::spawn_blocking(move || {
+        let saved = lists.save(&edit, origin);
+        match &saved {
+            Ok(_) => begun.done(),
+            Err(error) => begun.failed(&error.to_string()),
+        }
+        saved
+    });
+    match doing.await {
+        Ok(saved) => Ok(saved?),
+        Err(error) => Err(NotSaved::Io(error.to_string()).into()),
+    }
+}
+
+fn counts(ops: &[Op]) -> BTreeMap<&'static str, u64> {
+    let mut counts = BTreeMap::new();
+    for op in ops {
+        let of = match op {
+            Op::Add { .. } => "added",
+            Op::Set { .. } => "set",
+            Op::Remove { .. } => "removed",
+        };
+        *counts.entry(of).or_default() += 1;
+    }
+    counts
+}
+
+fn told(ops: &[Op]) -> Value {
+    let told = ops.iter().take(ENTRIES_TOLD_MAX).map(|op| json!(op));
+    let mut details = json!({ "ops": told.collect::<Vec<_>>() });
+    if let Some(left_out) = ops
+        .len()
+        .checked_sub(ENTRIES_TOLD_MAX)
+        .filter(|left| *left > 0)
+    {
+        details["ops_left_out"] = left_out.into();
+    }
+    details
+}
+
+/// What an edit would do. What people wrote is shown to who may read it, and on record.
+pub(super) async fn preview(
+    admin: &Admin,
+    asked: &Asked,
+    edit: Edit,
+    given: Vec<String>,
+) -> Result<Preview, NotDone> {
+    if edit.ops.len() > OPS_MAX {
+        return Err(NotDone::TooMany(edit.ops.len()));
+    }
+    let lists = admin.lists.clone();
+    let list = edit.list.clone();
+    let looking = tokio::task::spawn_blocking(move || {
+        let texts: Texts = lists.texts(given);
+        lists.preview(&edit, &texts)
+    });
+    let mut preview = match looking.await {
+        Ok(preview) => preview?,
+        Err(error) => return Err(NotSaved::Io(error.to_string()).into()),
+    };
+    let shown = preview
+        .excerpts
+        .iter()
+        .filter(|one| one.of == "recent")
+        .count() as u64;
+    if shown > 0 {
+        let act = Act::new("list.preview", asked.who()).on(format!("list {list}"));
+        let may = asked.who.may(Capability::Text);
+        let recorded = match may {
+            true => asked.record(act.count("texts", shown)).await.is_ok(),
+            false => false,
+        };
+        if !recorded {
+            preview.excerpts.retain(|one| one.of != "recent");
+        }
+    }
+    Ok(preview)
+}
+
+impl From<NotDone> for ApiProblem {
+    fn from(error: NotDone) -> ApiProblem {
+        match error {
+            NotDone::NoReason => ApiProblem::invalid("`why` is missing: say what the edit is for")
+                .with("field", "why"),
+            NotDone::TooMany(ops) => {
+                let why = format!("{ops} edits at once; {OPS_MAX} are the most");
+                ApiProblem::invalid(why).with("ops_max", OPS_MAX)
+            }
+            NotDone::Unrecorded(status) => status.into(),
+            NotDone::NotSaved(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotSaved> for ApiProblem {
+    fn from(error: NotSaved) -> ApiProblem {
+        let message = error.to_string();
+        let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
+        match error {
+            NotSaved::NoList(..) => ApiProblem::not_found(message),
+            NotSaved::NoFile(_) => ApiProblem::conflict(message),
+            NotSaved::Wrong(problems) => {
+                ApiProblem::new(unprocessable, "wrong_edits", message).with("ops", json!(problems))
+            }
+            NotSaved::Conflicts(conflicts, now) => {
+                ApiProblem::new(StatusCode::PRECONDITION_FAILED, "conflict", message)
+                    .with("conflicts", json!(conflicts))
+                    .with("etag", format!("\"{now}\""))
+            }
+            NotSaved::BaseUnknown(now) => {
+                ApiProblem::new(StatusCode::PRECONDITION_FAILED, "stale", message)
+                    .with("etag", format!("\"{now}\""))
+            }
+            NotSaved::Locked(problems) => {
+                ApiProblem::new(StatusCode::LOCKED, "broken_file", message)
+                    .with("problems", json!(problems))
+            }
+            NotSaved::Invalid(problems) => {
+                ApiProblem::new(unprocessable, "invalid_policy", message)
+                    .with("problems", json!(problems))
+            }
+            NotSaved::ReadOnly { patch, .. } => {
+                ApiProblem::new(StatusCode::CONFLICT, "read_only", message).with("patch", patch)
+            }
+            NotSaved::Busy => {
+                ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).again_in(1)
+            }
+            NotSaved::NotRead(_) => ApiProblem::new(unprocessable, "not_read", message),
+            NotSaved::Unreadable(_) | NotSaved::Io(_) => ApiProblem::internal(message),
+        }
+    }
+}
