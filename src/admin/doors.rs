@@ -66,6 +66,11 @@ pub(super) enum Page {
     Switch,
     Decisions,
     Decision,
+    Lists,
+    List,
+    ListDraft,
+    ListPatch,
+    ListSave,
 }
 
 /// One thing that programs can ask for, as JSON.
@@ -158,7 +163,7 @@ pub fn doors(metrics_open: bool) -> Vec<Door> {
 
 impl Page {
     pub(super) fn door(self, metrics_open: bool) -> (Method, &'static str, Capability) {
-        use Capability::{Account, Enter, Operate, Text, View, Watch};
+        use Capability::{Account, Enter, Moderate, Operate, Text, View, Watch};
 
         let metrics = match metrics_open {
             true => Watch,
@@ -198,6 +203,11 @@ impl Page {
             Page::Switch => (Method::POST, "/console/switch", Enter),
             Page::Decisions => (Method::GET, "/decisions", View),
             Page::Decision => (Method::GET, "/decisions/{id}", View),
+            Page::Lists => (Method::GET, "/lists", View),
+            Page::List => (Method::GET, "/lists/{name}", View),
+            Page::ListDraft => (Method::GET, "/lists/{name}/draft", Moderate),
+            Page::ListPatch => (Method::GET, "/lists/{name}/draft/patch", Moderate),
+            Page::ListSave => (Method::POST, "/lists/{name}/save", Moderate),
         }
     }
 }

@@ -94,6 +94,11 @@ fn route(page: Page, method: MethodFilter) -> MethodRouter<Admin> {
         Page::Events => on(method, events::events),
         Page::Script => on(method, console::script),
         Page::Switch => on(method, console::switch),
+        Page::Lists => on(method, console::lists_page),
+        Page::List => on(method, console::list_page),
+        Page::ListDraft => on(method, console::draft_page),
+        Page::ListPatch => on(method, console::draft_patch),
+        Page::ListSave => on(method, console::save_list),
     }
 }
 

@@ -18,6 +18,8 @@ use crate::versions::Origin;
 
 /// Edits of one call or form.
 pub(super) const OPS_MAX: usize = 20_000;
+/// The part of messages that an edit may hit newly before a trial is the first choice.
+pub(super) const PREVIEW_SHARE_MAX: f64 = 0.01;
 /// Entries that a record names.
 const ENTRIES_TOLD_MAX: usize = 50;
 /// Characters of a reason.

@@ -3,7 +3,7 @@
 //! Exit codes are part of the contract: 0 done, 1 the input has errors or the answer is no,
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
-//! Order, downward: `serve`, `status`, `send`, `check`, `test`, `mock`, `doctor`, `explain`, `fuzz`, `import`, `outbox`, `audit`, `decisions`,
+//! Order, downward: `serve`, `status`, `send`, `check`, `test`, `mock`, `doctor`, `explain`, `fuzz`, `import`, `lists`, `outbox`, `audit`, `decisions`,
 //! `versions`, `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `api`, `client`,
 //! `reach`, `token`, `audited`, `kept`, `engine_file`, `at_rest`, `start_text`, `signals`, `since`, `files`, `output`, `exit`.
 
@@ -28,6 +28,7 @@ mod hash_token;
 mod import;
 mod kept;
 mod mock;
+mod lists;
 mod operators;
 mod outbox;
 mod output;
@@ -94,6 +95,8 @@ enum Command {
     Dialects(dialects::Args),
     /// The rooms that a running server keeps for a chat server, and their bots.
     Rooms(rooms::Args),
+    /// See and edit the word lists of a running server.
+    Lists(lists::Args),
     /// Try a word list against its own words in disguise, and against everyday messages.
     Fuzz(fuzz::Args),
     /// Turn a foreign configuration or word list into callgate's own.
@@ -137,6 +140,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Mock(args) => mock::run(&files, args),
         Command::Doctor(args) => doctor::run(&files, args),
         Command::Explain(args) => explain::run(&files, args),
+        Command::Lists(args) => lists::run(&files, args),
         Command::Fuzz(args) => fuzz::run(&files, args),
         Command::Import(args) => import::run(&files, args),
         Command::Operators(args) => operators::run(&files, args),

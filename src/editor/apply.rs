@@ -164,7 +164,7 @@ impl<'a> Editing<'a> {
             })?,
         };
         let (after, at) = self.layout.place(section, &said.entry);
-        let id = self.document.insert(after, &said.line());
+        let id = self.document.insert(after, &said.to_line());
         self.layout.added(section, at, said, id);
         self.known.0.entry(identity).or_default().push(id);
         self.counts[0] += 1;

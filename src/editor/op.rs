@@ -28,7 +28,7 @@ impl Said {
     }
 
     /// As a line without its end.
-    pub(super) fn line(&self) -> String {
+    pub fn to_line(&self) -> String {
         let mut line = written_entry(&self.entry);
         line.push_str(&columns(&self.tags, &self.options));
         line

@@ -287,6 +287,7 @@ impl Lists {
                 path: file.to_owned(),
                 sha256: hash.to_owned(),
                 bytes: 0,
+                idle: false,
                 secret: false,
             };
             let content = self.versions.as_ref()?.content(0, &kept).ok()?;

@@ -12,8 +12,8 @@ use tracing::{error, info, warn};
 
 use super::aside::aside;
 use super::attempt::{Attempt, attempt};
-use super::doubts::{Doubts, hold_busy};
 use super::desk::Desk;
+use super::doubts::{Doubts, hold_busy};
 use super::files::{Fingerprint, START_ONLY, read_files};
 use super::history::{EngineEdit, Held, History, Loaded, Rejected};
 use super::start::{BadPolicy, Start, Started, start};

@@ -30,6 +30,7 @@ mod harness;
 mod history;
 mod hostile;
 mod layers;
+mod list_edits;
 mod list_names;
 mod logging;
 mod metrics;

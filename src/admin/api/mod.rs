@@ -8,7 +8,7 @@
 //! The description is what `openapi.json` says, and what a
 //! call is held to before its handler sees it: parameters that it does not name are refused.
 //!
-//! Order, downward: `openapi`, `status`, `plans`, `outbox`, `decisions`, `versions`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
+//! Order, downward: `openapi`, `status`, `plans`, `lists`, `outbox`, `decisions`, `versions`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
 
 mod about;
 mod call;

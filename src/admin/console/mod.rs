@@ -29,7 +29,7 @@
 //! `id` and `data-live="TOPIC"` on a region that is taken anew when the topic of `/api/v1/events`
 //! has changed.
 //!
-//! Order, downward: `setup`, `login`, `account`, `overview`, `overview_words`, `overview_past`,
+//! Order, downward: `setup`, `login`, `account`, `draft`, `lists`, `lists_words`, `overview`, `overview_words`, `overview_past`,
 //! `decision`, `decisions`, `decisions_words`, `troubles`, `hooks`, `hooks_words`, `set_up_text`,
 //! `endpoints`, `endpoints_words`, `delivery`, `delivery_payload`, `delivery_list`, `delivery_acts`,
 //! `delivery_words`, `trying`,
@@ -45,6 +45,7 @@ mod delivery_acts;
 mod delivery_list;
 mod delivery_payload;
 mod delivery_words;
+mod draft;
 mod endpoints;
 mod endpoints_words;
 mod explained;
@@ -52,6 +53,8 @@ mod frame;
 mod hooks;
 mod hooks_words;
 mod language;
+mod lists;
+mod lists_words;
 mod login;
 mod overview;
 mod overview_past;
@@ -72,9 +75,11 @@ pub(super) use decisions::decisions_page;
 pub(super) use delivery::delivery_page;
 pub(super) use delivery_acts::{make_plan, plan_page, retry, run_plan};
 pub(super) use delivery_payload::payload_page;
+pub(super) use draft::{draft_page, draft_patch, save_list};
 pub(super) use endpoints::endpoints_page;
 pub(super) use frame::{script, setup_script, style};
 pub(super) use hooks::hooks_page;
+pub(super) use lists::{list_page, lists_page};
 pub(super) use login::{log_in, log_out, login_page};
 pub(super) use overview::index;
 pub(super) use setup::{set_up, setup_page};

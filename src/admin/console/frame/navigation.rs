@@ -41,7 +41,7 @@ pub(super) static NAVIGATION: [Group; 4] = [
     },
     Group {
         name: both("Policy", "策略"),
-        places: &[],
+        places: &[place("/lists", Capability::View, "Word lists", "词表")],
     },
     Group {
         name: both("Connections", "连接"),

@@ -1,0 +1,493 @@
+//! A change of a word list: what it would do, and saving it. The draft is the address, so it is
+//! kept wherever one goes; only saving is a form that changes something.
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use maud::{Markup, html};
+
+use super::frame::{
+    Tone, area, field, heading, hostile, link, marked, missing, notice, number, page, section,
+    share, table,
+};
+use super::lists::{failed, path, problems, state};
+use super::lists_words::{ListsWords, WORDS};
+use super::visit::{Answer, Visit, go_to};
+use crate::admin::shown::Admin;
+use crate::admin::word_lists::{self, NotDone};
+use crate::editor::{Conflict, Document, Op, Said, What, Which};
+use crate::import::WordImport;
+use crate::lists::{
+    Base, Counts, Edit, Imported, Lists, NotSaved, Page, Preview, Verdict, Wanted, as_trial,
+};
+
+/// Characters of an excerpt that are shown.
+const EXCERPT_CHARS: usize = 200;
+/// Lines of a change that are shown.
+const LINES_MAX: usize = 200;
+
+type Pairs = Vec<(String, String)>;
+
+/// What stands in the address of a draft.
+struct Draft {
+    edit: Edit,
+    imported: Option<Imported>,
+    given: Vec<String>,
+}
+
+fn asks<'a>(pairs: &'a Pairs, name: &str) -> &'a str {
+    let found = pairs.iter().find(|(key, _)| key == name);
+    found.map_or("", |(_, value)| value)
+}
+
+impl Draft {
+    /// Errors: the list has nothing of what is meant.
+    fn read(lists: &Lists, list: &str, pairs: &Pairs) -> Result<Draft, NotSaved> {
+        let which = |entry: &str| Which {
+            entry: entry.to_owned(),
+            line: asks(pairs, "line").parse().ok(),
+        };
+        let mut ops = Vec::new();
+        let mut imported = None;
+        let added = asks(pairs, "add");
+        if !added.trim().is_empty() && !asks(pairs, "import").is_empty() {
+            let found = lists.import(list, added.as_bytes(), &WordImport::default())?;
+            ops.extend(found.ops.iter().cloned());
+            imported = Some(found);
+        } else {
+            ops.extend(added_lines(added, asks(pairs, "section")));
+        }
+        for (name, value) in pairs {
+            match &**name {
+                "remove" => ops.push(Op::Remove {
+                    which: which(value),
+                }),
+                "set" => ops.push(Op::Set {
+                    which: which(value),
+                    to: Some(asks(pairs, "to").trim().to_owned()).filter(|to| !to.is_empty()),
+                    tags: Some(tags(asks(pairs, "tags"))),
+                    options: Some(asks(pairs, "options").trim().to_owned()),
+                }),
+                "promote" | "drop" => {
+                    let verdict = match &**name {
+                        "promote" => Verdict::Promote,
+                        _ => Verdict::Drop,
+                    };
+                    ops.extend(lists.end_trial(list, std::slice::from_ref(value), verdict)?);
+                }
+                _ => {}
+            }
+        }
+        let given = asks(pairs, "texts").lines().map(str::trim);
+        Ok(Draft {
+            edit: Edit {
+                list: list.to_owned(),
+                base: match asks(pairs, "base") {
+                    "" => Base::Any,
+                    hash => Base::Hash(hash.to_owned()),
+                },
+                ops,
+            },
+            imported,
+            given: given
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        })
+    }
+}
+
+/// Lines as a list file has them; a form sends them with CR.
+fn added_lines(text: &str, section: &str) -> Vec<Op> {
+    let section = Some(section.to_owned()).filter(|section| !section.is_empty());
+    let document = Document::read(text.as_bytes());
+    let entries = document.rows().filter_map(|row| match row.what {
+        What::Entry(line) => Some(Op::Add {
+            said: Said::of(&line),
+            section: section.clone(),
+        }),
+        _ => None,
+    });
+    entries.collect()
+}
+
+fn tags(written: &str) -> Vec<String> {
+    let tags = written.split(',').map(str::trim);
+    tags.filter(|tag| !tag.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+pub(in crate::admin) async fn draft_page(State(admin): State<Admin>, request: Request) -> Answer {
+    let visit = Visit::of(&admin, request).await?;
+    show(&admin, &visit, visit.query.clone(), None).await
+}
+
+/// The change as a patch, for who keeps the files elsewhere.
+pub(in crate::admin) async fn draft_patch(State(admin): State<Admin>, request: Request) -> Answer {
+    let visit = Visit::of(&admin, request).await?;
+    let (draft, _) = match read(&admin, &visit, visit.query.clone()).await {
+        Ok(read) => read,
+        Err(error) => return Ok(failed(&visit, &error.to_string())),
+    };
+    match word_lists::preview(&admin, &visit.asked, draft.edit, Vec::new()).await {
+        Ok(preview) => {
+            let kind = "text/x-diff; charset=utf-8";
+            let name = format!(
+                "attachment; filename=\"{}.patch\"",
+                file_name(visit.param("name"))
+            );
+            let headers = [
+                (header::CONTENT_TYPE, kind.to_owned()),
+                (header::CONTENT_DISPOSITION, name),
+            ];
+            Ok((headers, preview.patch).into_response())
+        }
+        Err(error) => {
+            let words = visit.say(&WORDS);
+            Ok(failed(&visit, &told(words, &error)))
+        }
+    }
+}
+
+fn file_name(list: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    list.chars()
+        .map(|c| if plain(c) { c } else { '_' })
+        .collect()
+}
+
+pub(in crate::admin) async fn save_list(State(admin): State<Admin>, request: Request) -> Answer {
+    let visit = Visit::of(&admin, request).await?;
+    let words = visit.say(&WORDS);
+    let pairs: Pairs = url::form_urlencoded::parse(visit.field("draft").as_bytes())
+        .into_owned()
+        .collect();
+    let (mut draft, _) = match read(&admin, &visit, pairs.clone()).await {
+        Ok(read) => read,
+        Err(error) => return Ok(failed(&visit, &error.to_string())),
+    };
+    if visit.field("how") == "trial" {
+        draft.edit.ops = as_trial(draft.edit.ops);
+    }
+    let list = visit.param("name").to_owned();
+    match word_lists::save(&admin, &visit.asked, draft.edit, visit.field("why")).await {
+        Ok(saved) => Ok(go_to(&format!("{}?saved={}", path(&list), saved.version))),
+        Err(NotDone::NotSaved(NotSaved::Conflicts(conflicts, now))) => {
+            Ok(conflict_page(&visit, &list, &conflicts, &now))
+        }
+        Err(error) => show(&admin, &visit, pairs, Some(told(words, &error))).await,
+    }
+}
+
+async fn read(admin: &Admin, visit: &Visit, pairs: Pairs) -> Result<(Draft, Page), NotSaved> {
+    let (lists, name) = (admin.lists.clone(), visit.param("name").to_owned());
+    let reading = tokio::task::spawn_blocking(move || {
+        let none = Wanted {
+            after: u32::MAX,
+            rows_max: 1,
+            search: String::new(),
+        };
+        let page = lists.page(&name, &none)?;
+        Ok((Draft::read(&lists, &name, &pairs)?, page))
+    });
+    match reading.await {
+        Ok(read) => read,
+        Err(error) => Err(NotSaved::Io(error.to_string())),
+    }
+}
+
+fn told(words: &ListsWords, error: &NotDone) -> String {
+    match error {
+        NotDone::NoReason => words.no_reason.to_owned(),
+        NotDone::TooMany(ops) => format!("{ops} > {}", word_lists::OPS_MAX),
+        NotDone::Unrecorded(status) => status.message().to_owned(),
+        NotDone::NotSaved(error) => error.to_string(),
+    }
+}
+
+/// The draft; `wrong` is why it could not be saved.
+async fn show(admin: &Admin, visit: &Visit, pairs: Pairs, wrong: Option<String>) -> Answer {
+    let words = visit.say(&WORDS);
+    let list = visit.param("name").to_owned();
+    let (draft, shown) = match read(admin, visit, pairs.clone()).await {
+        Ok(read) => read,
+        Err(NotSaved::NoList(..)) => return Ok(missing(visit, &html! { (words.not_there) })),
+        Err(error) => return Ok(failed(visit, &error.to_string())),
+    };
+    let is_stale =
+        draft.edit.base != Base::Any && draft.edit.base != Base::Hash(shown.hash.clone());
+    let is_empty = draft.edit.ops.is_empty();
+    let preview = match is_empty {
+        true => Err(words.empty_draft.to_owned()),
+        false => {
+            let looked = word_lists::preview(admin, &visit.asked, draft.edit, draft.given).await;
+            match looked {
+                Ok(preview) => Ok(preview),
+                Err(NotDone::NotSaved(NotSaved::Conflicts(conflicts, now))) => {
+                    return Ok(conflict_page(visit, &list, &conflicts, &now));
+                }
+                Err(NotDone::NotSaved(NotSaved::Wrong(problems))) => {
+                    let problems = problems
+                        .iter()
+                        .map(|one| format!("{}; {}", one.what, one.hint));
+                    Err(problems.collect::<Vec<_>>().join("\n"))
+                }
+                Err(NotDone::NotSaved(NotSaved::Invalid(problems))) => {
+                    let problems = problems.iter().map(ToString::to_string);
+                    Err(problems.collect::<Vec<_>>().join("\n"))
+                }
+                Err(error) => Err(told(words, &error)),
+            }
+        }
+    };
+    let status = match (&wrong, &preview) {
+        (None, Ok(_)) => StatusCode::OK,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    let title = format!("{} · {list}", words.draft);
+    let body = html! {
+        (heading(html! { (words.draft) ": " (shown.list.name) }, words.draft_lead))
+        @if let Some(wrong) = &wrong {
+            div .notice.bad role="alert" { p { strong { (words.not_saved) } } p { (hostile(visit, wrong)) } }
+        }
+        div #live data-live="changes" {
+            (state(visit, words, &shown))
+            @if is_stale { (notice(Tone::Warn, html! { p { (words.edited_since) } })) }
+        }
+        @if let Some(imported) = &draft.imported { (report(visit, words, imported)) }
+        @match &preview {
+            Err(why) => {
+                div .notice.bad role="alert" {
+                    p { strong { (words.wrong) } }
+                    @for line in why.lines() { p { (hostile(visit, line)) } }
+                }
+            }
+            Ok(preview) => {
+                (lines(visit, words, preview))
+                (effect(visit, words, preview))
+                (save_form(visit, words, &list, &pairs, &shown, preview))
+                (try_form(visit, words, &list, &pairs))
+            }
+        }
+        (link(&path(&list), words.back))
+    };
+    Ok(page(status, visit, &title, &body))
+}
+
+fn report(visit: &Visit, words: &ListsWords, imported: &Imported) -> Markup {
+    let report = &imported.report;
+    let body = html! {
+        p {
+            (number(imported.ops.len() as u64)) " " (words.new) " · "
+            (number(imported.listed as u64)) " " (words.listed) " · "
+            (number(report.dropped.len() as u64)) " " (words.left_out)
+        }
+        ul {
+            @for dropped in report.dropped.iter().take(20) {
+                li { (dropped.line) ": " (hostile(visit, &dropped.text)) " " span .hint { (dropped.reason) } }
+            }
+        }
+    };
+    section(words.report, body)
+}
+
+fn lines(visit: &Visit, words: &ListsWords, preview: &Preview) -> Markup {
+    // The names of the files and the first place say nothing more.
+    let all = preview.patch.lines().skip(2);
+    let body = html! {
+        div .scroll tabindex="0" role="region" aria-label=(words.change) {
+            table .diff {
+                tbody {
+                    @for line in all.take(LINES_MAX) {
+                        @let class = match line.chars().next() { Some('+') => "added", Some('-') => "removed", _ => "" };
+                        tr .(class) { td { (hostile(visit, line)) } }
+                    }
+                }
+            }
+        }
+        @for found in preview.problems.iter().filter(|found| !found.is_empty()) { (problems(visit, found)) }
+    };
+    section(words.change, body)
+}
+
+fn effect(visit: &Visit, words: &ListsWords, preview: &Preview) -> Markup {
+    let columns = [
+        "",
+        words.texts,
+        words.blocked,
+        words.masked,
+        words.flagged,
+        words.counted,
+        words.freed,
+    ];
+    let columns: Vec<String> = columns
+        .iter()
+        .map(|name| match name.is_empty() {
+            true => String::new(),
+            false => format!("#{name}"),
+        })
+        .collect();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let kinds = [
+        (words.recent, &preview.recent),
+        (words.everyday, &preview.everyday),
+        (words.given, &preview.given),
+    ];
+    let rows = html! {
+        @for (name, counts) in kinds { @if counts.texts > 0 { (count_row(name, counts)) } }
+    };
+    let counted = if preview.recent.texts > 0 {
+        &preview.recent
+    } else {
+        &preview.everyday
+    };
+    let hidden = preview.recent.hit() + preview.recent.freed > 0
+        && !preview.excerpts.iter().any(|one| one.of == "recent");
+    let body = html! {
+        p { strong { (share(counted.hit(), counted.texts)) } " " (words.share) }
+        (table(words.effect, &columns, rows))
+        @if !preview.excerpts.is_empty() {
+            h3 { (words.excerpts) }
+            ul .excerpts {
+                @for one in &preview.excerpts {
+                    li {
+                        (marked(visit, &one.text, std::slice::from_ref(&one.marked), EXCERPT_CHARS)) " "
+                        span .hint { (one.list) ": " (hostile(visit, &one.entry)) }
+                    }
+                }
+            }
+        }
+        @if hidden { p .hint { (words.excerpts_hidden) } }
+        @if !preview.overlaps.is_empty() {
+            h3 { (words.overlaps) }
+            ul { @for (entry, texts) in &preview.overlaps { li { (hostile(visit, entry)) " " (number(*texts)) } } }
+        }
+    };
+    section(words.effect, body)
+}
+
+fn count_row(name: &str, counts: &Counts) -> Markup {
+    let all = [
+        counts.texts,
+        counts.blocked,
+        counts.masked,
+        counts.flagged,
+        counts.shadowed,
+        counts.freed,
+    ];
+    html! {
+        tr {
+            th scope="row" { (name) }
+            @for count in all { td .number { (number(count)) } }
+        }
+    }
+}
+
+fn save_form(
+    visit: &Visit,
+    words: &ListsWords,
+    list: &str,
+    pairs: &Pairs,
+    shown: &Page,
+    preview: &Preview,
+) -> Markup {
+    let query = encoded(pairs);
+    if shown.read_only.is_some() {
+        return html! {
+            div .acts { a .button.primary href={ (path(list)) "/draft/patch?" (query) } { (words.patch) } }
+        };
+    }
+    let is_over = preview.share > word_lists::PREVIEW_SHARE_MAX;
+    let adds = preview.added + preview.set > 0 && shown.list.action != "allow";
+    html! {
+        @if is_over && adds { (notice(Tone::Warn, html! { p { (words.over_budget) } })) }
+        form method="post" action={ (path(list)) "/save" } data-save {
+            input type="hidden" name="draft" value=(query);
+            (field(words.why, "why", "text", "off", visit.field("why")))
+            div .acts {
+                @if is_over && adds {
+                    button .primary name="how" value="trial" { (words.trial) }
+                    button name="how" value="save" { (words.save) }
+                } @else {
+                    button .primary name="how" value="save" { (words.save) }
+                    @if adds { button name="how" value="trial" { (words.trial) } }
+                }
+            }
+            @if adds { p .hint { (words.trial_hint) } }
+        }
+    }
+}
+
+fn try_form(_: &Visit, words: &ListsWords, list: &str, pairs: &Pairs) -> Markup {
+    html! {
+        form method="get" action={ (path(list)) "/draft" } {
+            @for (name, value) in pairs.iter().filter(|(name, _)| name != "texts") {
+                input type="hidden" name=(name) value=(value);
+            }
+            (area(words.try_texts, "texts", 3, asks(pairs, "texts"), "", None))
+            div .acts { button { (words.try_button) } }
+        }
+    }
+}
+
+fn encoded(pairs: &Pairs) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(pairs);
+    query.finish()
+}
+
+/// The same entry was edited by both: three columns, and the ways on.
+fn conflict_page(visit: &Visit, list: &str, conflicts: &[Conflict], now: &str) -> Response {
+    let words = visit.say(&WORDS);
+    let columns = [words.entry, words.base, words.theirs, words.mine, ""];
+    let said = |all: &[Said]| {
+        html! {
+            @for said in all {
+                p { (hostile(visit, &said.entry)) " " span .hint { (hostile(visit, &said.tags.join(", "))) } " "
+                    code { (hostile(visit, &said.options)) } }
+            }
+            @if all.is_empty() { p .hint { (words.nothing) } }
+        }
+    };
+    let rows = html! {
+        @for conflict in conflicts {
+            tr {
+                td { (hostile(visit, &conflict.entry)) }
+                td { (said(&conflict.base)) }
+                td { (said(&conflict.theirs)) }
+                td { (said(&conflict.mine)) }
+                td { a .button href={ (path(list)) "/draft?" (encoded(&mine(conflict, now))) } { (words.keep_mine) } }
+            }
+        }
+    };
+    let body = html! {
+        (heading(words.conflict, words.conflict_lead))
+        (table(words.conflict, &columns, rows))
+        div .acts { (link(&path(list), words.keep_theirs)) }
+    };
+    page(
+        StatusCode::PRECONDITION_FAILED,
+        visit,
+        words.conflict,
+        &body,
+    )
+}
+
+/// The draft that makes of what is there now what is mine.
+fn mine(conflict: &Conflict, now: &str) -> Pairs {
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut pairs = match (conflict.theirs.first(), conflict.mine.first()) {
+        (Some(theirs), Some(mine)) => vec![
+            pair("set", &theirs.entry),
+            pair("to", &mine.entry),
+            pair("tags", &mine.tags.join(",")),
+            pair("options", &mine.options),
+        ],
+        (Some(theirs), None) => vec![pair("remove", &theirs.entry)],
+        (None, Some(mine)) => vec![pair("add", &mine.to_line())],
+        (None, None) => Vec::new(),
+    };
+    pairs.push(pair("base", now));
+    pairs
+}

@@ -1,0 +1,259 @@
+//! `callgate lists`: word lists of a running server, edited as the console does.
+
+use std::process::ExitCode;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::api::{Api, Declined, part};
+use super::client;
+use super::files::Files;
+use super::output::{self, plain};
+use super::reach::{Asked, Reach, TlsArgs};
+
+/// Rows that are asked for at once.
+const ROWS: &str = "1000";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    order: Order,
+    /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
+    #[arg(long, global = true, env = "CALLGATE_ADMIN", value_name = "URL")]
+    server: Option<String>,
+    #[command(flatten)]
+    tls: TlsArgs,
+    /// Print one JSON object, or one a line.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Order {
+    /// Print every list, or the entries of one.
+    Show {
+        list: Option<String>,
+        /// Only entries with this in them, folded as the filter does, or with this tag.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        search: String,
+    },
+    /// Add entries; they are in force when it returns.
+    Add {
+        list: String,
+        #[arg(required = true)]
+        entries: Vec<String>,
+        #[command(flatten)]
+        as_what: AsWhat,
+        /// What it is for.
+        #[arg(long, value_name = "REASON")]
+        why: String,
+    },
+    /// Remove entries, wherever they stand in the list.
+    Remove {
+        list: String,
+        #[arg(required = true)]
+        entries: Vec<String>,
+        /// What it is for.
+        #[arg(long, value_name = "REASON")]
+        why: String,
+    },
+    /// Show what entries would hit, and change nothing.
+    Preview {
+        list: String,
+        #[arg(required = true)]
+        entries: Vec<String>,
+        #[command(flatten)]
+        as_what: AsWhat,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct AsWhat {
+    /// Tags of the entries.
+    #[arg(long, value_name = "TAG,TAG", value_delimiter = ',')]
+    tags: Vec<String>,
+    /// Count what they hit, and do nothing else.
+    #[arg(long)]
+    trial: bool,
+}
+
+pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
+    let reach = Reach::find(Asked::Admin, args.server, &args.tls, files)?;
+    let done = client::block_on(async {
+        let api = Api::at(&reach);
+        match args.order {
+            Order::Show { list: None, .. } => lists(&api, args.json).await,
+            Order::Show {
+                list: Some(list),
+                search,
+            } => rows(&api, &list, &search, args.json).await,
+            Order::Add {
+                list,
+                entries,
+                as_what,
+                why,
+            } => {
+                let body =
+                    json!({ "ops": added(&entries, &as_what), "why": why, "trial": as_what.trial });
+                edit(&api, &list, &body, args.json).await
+            }
+            Order::Remove { list, entries, why } => {
+                let ops = entries
+                    .iter()
+                    .map(|entry| json!({ "op": "remove", "entry": entry }));
+                let body = json!({ "ops": ops.collect::<Vec<_>>(), "why": why });
+                edit(&api, &list, &body, args.json).await
+            }
+            Order::Preview {
+                list,
+                entries,
+                as_what,
+            } => {
+                let body = json!({ "ops": added(&entries, &as_what), "trial": as_what.trial });
+                preview(&api, &list, &body, args.json).await
+            }
+        }
+    });
+    match done {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => match error.downcast::<Declined>() {
+            Ok(declined) => {
+                output::complain(&format!("callgate: {declined}"));
+                for problem in details(&declined) {
+                    output::complain(&problem);
+                }
+                Ok(ExitCode::from(declined.exit()))
+            }
+            Err(error) => Err(error),
+        },
+    }
+}
+
+fn added(entries: &[String], as_what: &AsWhat) -> Vec<Value> {
+    let add = |entry: &String| json!({ "op": "add", "entry": entry, "tags": as_what.tags });
+    entries.iter().map(add).collect()
+}
+
+/// What is wrong with each edit, or with the policy.
+fn details(declined: &Declined) -> Vec<String> {
+    if let Some(patch) = declined.params["patch"].as_str() {
+        return vec![patch.to_owned()];
+    }
+    let told = ["ops", "problems"].into_iter();
+    let all = told.filter_map(|name| declined.params[name].as_array());
+    let all = all.flatten().map(|problem| {
+        let text = |name: &str| plain(problem[name].as_str().unwrap_or_default()).to_string();
+        let place = match problem["line"].as_u64() {
+            Some(line) if line > 0 => format!("{}:{line}: ", text("file")),
+            _ => String::new(),
+        };
+        format!("  {place}{}; {}", text("what"), text("way_out"))
+    });
+    all.collect()
+}
+
+async fn lists(api: &Api<'_>, as_json: bool) -> anyhow::Result<()> {
+    api.each("/lists", &[], |list| {
+        output::line(&match as_json {
+            true => list.to_string(),
+            false => {
+                let text =
+                    |name: &str| plain(list[name].as_str().unwrap_or("policy.yaml")).to_string();
+                let (name, action, file) = (text("name"), text("action"), text("file"));
+                format!("{name} {action} {} {file}", list["entries"])
+            }
+        })?;
+        Ok(true)
+    })
+    .await
+}
+
+async fn rows(api: &Api<'_>, list: &str, search: &str, as_json: bool) -> anyhow::Result<()> {
+    let path = format!("/lists/{}", part(list));
+    let mut cursor = String::new();
+    loop {
+        let mut query = vec![("limit", ROWS), ("search", search)];
+        if !cursor.is_empty() {
+            query.push(("cursor", &cursor));
+        }
+        let page = api.get(&path, &query).await?;
+        for row in page["rows"].as_array().into_iter().flatten() {
+            output::line(&match as_json {
+                true => row.to_string(),
+                false => line(row),
+            })?;
+        }
+        match page["next"].as_str() {
+            Some(next) => next.clone_into(&mut cursor),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// `12 word tag,tag {options}`.
+fn line(row: &Value) -> String {
+    let tags = row["tags"].as_array().into_iter().flatten();
+    let tags: Vec<&str> = tags.filter_map(Value::as_str).collect();
+    let columns = [
+        row["line"].to_string(),
+        plain(row["entry"].as_str().unwrap_or_default()).to_string(),
+        plain(&tags.join(",")).to_string(),
+        plain(row["options"].as_str().unwrap_or_default()).to_string(),
+    ];
+    columns.join("\t").trim_end().to_owned()
+}
+
+async fn edit(api: &Api<'_>, list: &str, body: &Value, as_json: bool) -> anyhow::Result<()> {
+    let path = format!("/lists/{}", part(list));
+    // Whatever is there: what others wrote stays.
+    let saved = api.send(Method::PATCH, &path, body, Some("*")).await?.body;
+    output::line(&match as_json {
+        true => saved.to_string(),
+        false => format!(
+            "in force as {}: {} added, {} removed",
+            saved["version"].as_str().unwrap_or_default(),
+            saved["added"],
+            saved["removed"]
+        ),
+    })?;
+    Ok(())
+}
+
+async fn preview(api: &Api<'_>, list: &str, body: &Value, as_json: bool) -> anyhow::Result<()> {
+    let path = format!("/lists/{}/preview", part(list));
+    let preview = api.send(Method::POST, &path, body, None).await?.body;
+    if as_json {
+        output::line(&preview.to_string())?;
+        return Ok(());
+    }
+    for kind in ["recent", "everyday"] {
+        let of = |name: &str| preview[kind][name].as_u64().unwrap_or_default();
+        output::line(&format!(
+            "{kind}: of {} texts {} newly blocked, {} masked, {} flagged, {} counted, {} freed",
+            of("texts"),
+            of("blocked"),
+            of("masked"),
+            of("flagged"),
+            of("shadowed"),
+            of("freed")
+        ))?;
+    }
+    for problem in preview["problems"].as_array().into_iter().flatten() {
+        for one in problem.as_array().into_iter().flatten() {
+            output::line(&format!(
+                "  {}",
+                plain(one["what"].as_str().unwrap_or_default())
+            ))?;
+        }
+    }
+    for excerpt in preview["excerpts"].as_array().into_iter().flatten() {
+        let text = |name: &str| plain(excerpt[name].as_str().unwrap_or_default()).to_string();
+        output::line(&format!(
+            "  {} {}: {}",
+            text("of"),
+            text("shift"),
+            text("text")
+        ))?;
+    }
+    Ok(())
+}
