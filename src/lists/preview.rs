@@ -107,8 +107,8 @@ pub struct Preview {
     pub recent: Counts,
     pub everyday: Counts,
     pub given: Counts,
-    /// The part of recent texts that would be blocked or masked and are not; of everyday messages
-    /// while there are no recent ones.
+    /// The part of recent texts that would be blocked or masked and are not, or that of everyday
+    /// messages where it is greater.
     pub share: f64,
     pub excerpts: Vec<Excerpt>,
     /// Entries in force that find texts which the edit finds too, with how many of them.
@@ -182,11 +182,8 @@ impl Lists {
             overlaps.truncate(OVERLAPS_MAX);
             preview.overlaps = overlaps;
         }
-        let counted = match preview.recent.texts {
-            0 => preview.everyday,
-            _ => preview.recent,
-        };
-        preview.share = counted.hit() as f64 / counted.texts.max(1) as f64;
+        let share = |counts: &Counts| counts.hit() as f64 / counts.texts.max(1) as f64;
+        preview.share = share(&preview.recent).max(share(&preview.everyday));
         Ok(preview)
     }
 }

@@ -108,7 +108,7 @@ pub(super) const PREVIEW: About = About {
         object("given", "the same of the texts that were sent"),
         any(
             "share",
-            "the part of recent texts that would be hit and are not",
+            "the part of recent or of everyday texts that would be hit and are not, whichever is greater",
         ),
         objects(
             "excerpts",

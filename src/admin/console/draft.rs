@@ -55,7 +55,8 @@ impl Draft {
             ops.extend(found.ops.iter().cloned());
             imported = Some(found);
         } else {
-            ops.extend(added_lines(added, asks(pairs, "section")));
+            let tags = tags(asks(pairs, "tags"));
+            ops.extend(added_lines(added, asks(pairs, "section"), &tags));
         }
         for (name, value) in pairs {
             match &**name {
@@ -98,14 +99,18 @@ impl Draft {
 }
 
 /// Lines as a list file has them; a form sends them with CR.
-fn added_lines(text: &str, section: &str) -> Vec<Op> {
+fn added_lines(text: &str, section: &str, tags: &[String]) -> Vec<Op> {
     let section = Some(section.to_owned()).filter(|section| !section.is_empty());
     let document = Document::read(text.as_bytes());
     let entries = document.rows().filter_map(|row| match row.what {
-        What::Entry(line) => Some(Op::Add {
-            said: Said::of(&line),
-            section: section.clone(),
-        }),
+        What::Entry(line) => {
+            let mut said = Said::of(&line);
+            said.tags.extend_from_slice(tags);
+            Some(Op::Add {
+                said,
+                section: section.clone(),
+            })
+        }
         _ => None,
     });
     entries.collect()
@@ -241,9 +246,10 @@ async fn show(admin: &Admin, visit: &Visit, pairs: Pairs, wrong: Option<String>)
             }
         }
     };
-    let status = match (&wrong, &preview) {
-        (None, Ok(_)) => StatusCode::OK,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    // A draft that cannot be saved now is a page as any other, and is taken anew when things change.
+    let status = match &wrong {
+        None => StatusCode::OK,
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
     let title = format!("{} · {list}", words.draft);
     let body = html! {
@@ -337,15 +343,10 @@ fn effect(visit: &Visit, words: &ListsWords, preview: &Preview) -> Markup {
     let rows = html! {
         @for (name, counts) in kinds { @if counts.texts > 0 { (count_row(name, counts)) } }
     };
-    let counted = if preview.recent.texts > 0 {
-        &preview.recent
-    } else {
-        &preview.everyday
-    };
     let hidden = preview.recent.hit() + preview.recent.freed > 0
         && !preview.excerpts.iter().any(|one| one.of == "recent");
     let body = html! {
-        p { strong { (share(counted.hit(), counted.texts)) } " " (words.share) }
+        p { strong { (share((preview.share * 10_000.0).round() as u64, 10_000)) } " " (words.share) }
         (table(words.effect, &columns, rows))
         @if !preview.excerpts.is_empty() {
             h3 { (words.excerpts) }

@@ -241,6 +241,7 @@ fn add(visit: &Visit, words: &ListsWords, shown: &Page) -> Markup {
         form method="get" action={ (path(&shown.list.name)) "/draft" } {
             input type="hidden" name="base" value=(shown.hash);
             (area(words.add_label, "add", 4, visit.asks("add"), words.add_hint, None))
+            (optional(words.tags, "tags", "text", ""))
             @if sections.len() > 1 { (select(words.section, "section", &sections, "")) }
             (tick(words.foreign, "import", false))
             div .acts { button .primary data-edit { (words.preview) } }
