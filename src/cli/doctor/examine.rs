@@ -1,6 +1,7 @@
 //! One endpoint: can it be reached, and what does it make of the calls.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -152,6 +153,10 @@ impl Examination<'_> {
             .iter()
             .map(|address| address.ip().to_string())
             .collect();
+        // Where no call is made, not even a connection is: the calls say so.
+        if addresses.iter().any(|address| is_link_local(address.ip())) {
+            return;
+        }
         let started = Instant::now();
         let connecting = TcpStream::connect(addresses.as_slice());
         match tokio::time::timeout(CONNECT_MAX, connecting).await {
@@ -284,6 +289,14 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::Answer(Answer::Replace(_)) => "replace",
         Outcome::Answer(Answer::Reply(_)) => "reply",
         Outcome::Failure(failure) => failure.class.name(),
+    }
+}
+
+/// Among them are the metadata services of clouds.
+fn is_link_local(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
     }
 }
 

@@ -177,6 +177,10 @@ impl Run<'_> {
             None => self.case.expect.differs(Some(&event), &came),
             Some(list) => self.row(list, &event, &came),
         };
+        let is_unheard = came.asked.is_empty() && came.decision.failure.is_none();
+        if !faults.is_empty() && !self.case.plays.is_empty() && is_unheard {
+            faults.push("no endpoint was asked, so what it would do is not seen".to_owned());
+        }
         let micros = self.time(&event, &mut faults);
         self.made.push(Made {
             hook: event.hook.name.to_owned(),

@@ -170,6 +170,16 @@ fn an_endpoint_does_what_a_case_says_step_by_step() {
     }
     let large = format!("{{body: '{}'}}", "x".repeat(2000));
     check(&modify(&large, "failure: too_large"), &[]);
+    // Whoever expects something of an endpoint that nobody asks is told so.
+    let unasked =
+        "{hook: beforeSendSingleMsg, text: a, endpoint: {answer: block}, expect: {action: block}}";
+    check(
+        unasked,
+        &[
+            "action: expected `block`, got `allow`",
+            "no endpoint was asked, so what it would do is not seen",
+        ],
+    );
     // The last step goes on.
     let three = "{hook: beforeMsgModify, text: [a, b, c], endpoint: [{}, {failure: connect}], expect: {failure: none}}";
     let fault = "failure: expected `none`, got `connect`";
