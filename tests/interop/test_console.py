@@ -155,6 +155,27 @@ def test_the_overview_is_live_and_shows_a_rejected_edit_with_its_place(browser, 
     assert browser.complaints() == []
 
 
+def test_a_decision_explains_itself(browser, callgate):
+    traffic(callgate)
+
+    def is_listed():
+        browser.open(f"{callgate.admin}/decisions")
+        return len(browser.find_all("a[data-row]")) == 5
+
+    browser.wait(is_listed, "what is written to the disk now and then")
+    browser.open(f"{callgate.admin}/decisions?outcome=block")
+    browser.find("a[data-row]").click()
+    browser.wait(lambda: browser.path.startswith("decisions/"), "the decision")
+    # The entry that matched, and the list that it stands in.
+    assert "vip" in browser.text and "ads" in browser.text, browser.text
+    check(browser, "decision")
+    browser.whole_picture("decision")
+    browser.resize(320)
+    check(browser, "decision-320")
+    browser.whole_picture("decision-320")
+    assert browser.complaints() == []
+
+
 def test_the_last_day_and_week_come_from_the_history(browser, callgate):
     traffic(callgate)
     for span in ["24h", "7d"]:
@@ -361,7 +382,7 @@ def test_the_pictures_of_the_documents(browser, callgate):
         browser.driver.save_screenshot(str(into / f"{name}.png"))
 
     traffic(callgate)
-    picture("overview", "/", 560)
+    picture("overview", "/", 620)
     browser.open(f"{callgate.admin}/try")
     browser.resize(1000, 700)
     browser.fill(text="join our ＶＩＰ c a s i n o tonight")

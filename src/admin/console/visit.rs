@@ -95,7 +95,6 @@ impl Visit {
     }
 
     /// A part of the path: `param("name")` of `/lists/{name}`.
-    #[allow(dead_code, reason = "pages of one thing among many come one by one")]
     pub(super) fn param(&self, name: &str) -> &str {
         self.names.get(name).unwrap_or_default()
     }

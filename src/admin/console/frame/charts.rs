@@ -233,50 +233,6 @@ fn marks_of<'a>(chart: &'a Chart<'_>, at_ms: u64) -> impl Iterator<Item = &'a Ma
         .filter(move |mark| step.contains(&mark.at_ms))
 }
 
-/// A line as high as a word: how something went, without its numbers.
-pub(in super::super) fn sparkline(label: &str, points: &[u64]) -> Markup {
-    const WIDE: f64 = 96.0;
-    const HIGH: f64 = 20.0;
-    let top = points.iter().copied().max().unwrap_or(0).max(1);
-    let step = WIDE / points.len().saturating_sub(1).max(1) as f64;
-    let place = |(at, value): (usize, &u64)| {
-        let (x, y) = (
-            at as f64 * step,
-            1.0 + (HIGH - 2.0) * (1.0 - *value as f64 / top as f64),
-        );
-        format!("{x:.1},{y:.1}")
-    };
-    let line: Vec<String> = points.iter().enumerate().map(place).collect();
-    html! {
-        svg .spark viewBox={ "0 0 " (WIDE) " " (HIGH) } role="img" aria-label=(label) {
-            polyline points=(line.join(" ")) {}
-        }
-    }
-}
-
-/// Numbers with bars behind their names, longest first as they come.
-pub(in super::super) fn bars(rows: &[(Markup, u64)]) -> Markup {
-    let top = rows
-        .iter()
-        .map(|(_, value)| *value)
-        .max()
-        .unwrap_or(0)
-        .max(1);
-    html! {
-        dl .bars {
-            @for (name, value) in rows {
-                dt { (name) }
-                dd {
-                    svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" {
-                        rect width=(tenth(*value as f64 * 100.0 / top as f64)) height="8" {}
-                    }
-                    span .number { (number(*value)) }
-                }
-            }
-        }
-    }
-}
-
 fn class(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "good",

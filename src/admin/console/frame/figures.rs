@@ -34,7 +34,7 @@ pub(in super::super) fn exact(at_ms: u64) -> String {
 }
 
 /// How long ago something was, or how soon it will be: `3 min ago`.
-pub(in super::super) fn ago(visit: &Visit, at_ms: u64) -> String {
+fn ago(visit: &Visit, at_ms: u64) -> String {
     let language = visit.language();
     match visit.now_ms.checked_sub(at_ms) {
         Some(ms) => match (language, span(language, ms)) {

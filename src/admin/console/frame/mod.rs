@@ -6,12 +6,10 @@
 //! Order, downward: `confirm`, `diff`, `charts`, `page`, `forms`, `parts`, `chips`, `figures`,
 //! `navigation`, `texts`.
 
-// The parts are here before all of the pages that are made of them.
-#![allow(dead_code, unused_imports)]
-
 mod charts;
 mod chips;
 mod confirm;
+#[allow(dead_code, reason = "it is for the page of changes")]
 mod diff;
 mod figures;
 mod forms;
@@ -20,14 +18,15 @@ mod page;
 mod parts;
 mod texts;
 
-pub(super) use charts::{Chart, Mark, Series, bars, chart, sparkline};
+pub(super) use charts::{Chart, Mark, Series, chart};
 pub(super) use chips::{CHARS_MAX, hostile, marked};
 pub(super) use confirm::{Confirm, plan};
+#[allow(unused_imports, reason = "it is for the page of changes")]
 pub(super) use diff::diff;
-pub(super) use figures::{ago, bytes, exact, number, share, since, time};
+pub(super) use figures::{bytes, exact, number, share, since, time};
 pub(super) use forms::{Choice, area, field, filters, optional, select, tick};
 pub(super) use page::{missing, page};
 pub(in crate::admin) use page::{script, setup_script, style};
 pub(super) use parts::{
-    Tone, badge, done, empty, heading, link, notice, pager, problem, section, table, warning,
+    Tone, badge, done, empty, heading, link, notice, pager, problem, section, table,
 };

@@ -76,11 +76,6 @@ pub(in super::super) fn done(body: impl Render) -> Markup {
     notice(Tone::Good, html! { p { (body) } })
 }
 
-/// What is not wrong, and may not be meant.
-pub(in super::super) fn warning(body: impl Render) -> Markup {
-    notice(Tone::Warn, html! { p { (body) } })
-}
-
 /// What stands where there is nothing yet, and how something comes there.
 pub(in super::super) fn empty(text: impl Render, hint: impl Render) -> Markup {
     html! {
