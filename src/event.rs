@@ -152,6 +152,24 @@ pub struct Event {
     pub series: Option<Series>,
     /// The refusal must look like a success, or the sender's client never sees its text.
     pub shows_refusal: bool,
+    /// What the caller's trace says (W3C Trace Context), for who is asked about it.
+    pub traceparent: Option<String>,
+}
+
+/// A `traceparent` of W3C Trace Context, if it is one.
+pub fn traceparent(text: &str) -> Option<String> {
+    const LENGTHS: [usize; 4] = [2, 32, 16, 2];
+    let is_hex = |part: &str| {
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        part.bytes().all(is_hex)
+    };
+    let parts: Vec<&str> = text.split('-').collect();
+    let fits = parts.len() == LENGTHS.len()
+        && parts.iter().map(|part| part.len()).eq(LENGTHS)
+        && parts.iter().all(|part| is_hex(part));
+    let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
+    let is_one = fits && parts[0] != "ff" && !is_zero(parts[1]) && !is_zero(parts[2]);
+    is_one.then(|| text.to_owned())
 }
 
 /// Events that undo each other, such as a user's coming and going.
@@ -222,6 +240,7 @@ impl Event {
             recipients: None,
             series: None,
             shows_refusal: false,
+            traceparent: None,
         }
     }
 

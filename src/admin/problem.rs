@@ -50,12 +50,12 @@ impl ApiProblem {
         ApiProblem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
-    /// One more value that the message is about.
     /// What it says to people.
     pub(super) fn message(&self) -> &str {
         &self.message
     }
 
+    /// One more value that the message is about.
     pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> ApiProblem {
         self.params.insert(name.to_owned(), value.into());
         self

@@ -139,5 +139,8 @@ pub(super) fn write_question(
     let mut outgoing = dialect::of(endpoint.dialect).request(&url, event, replacement);
     let left_ms = left.as_millis().to_string();
     outgoing.headers.push(("x-callback-timeout-ms", left_ms));
+    if let Some(trace) = &event.traceparent {
+        outgoing.headers.push(("traceparent", trace.clone()));
+    }
     Ok(outgoing)
 }

@@ -10,7 +10,8 @@
 //! Whoever decides puts a record into a bounded queue and goes on; one thread writes. What that
 //! thread cannot take is dropped and counted, and no decision waits for it.
 //!
-//! Order, downward: `recorder`, `writer`, `in_force`, `table`, `query`, `reading`, `conditions`, `shared`, `forget`, `store`, `segment`, `catalog`, `prepare`,
+//! Order, downward: `recorder`, `writer`, `in_force`, `table`, `query`, `reading`, `conditions`, `shared`, `sinks`,
+//! `ndjson`, `otlp`, `takes`, `forget`, `store`, `segment`, `catalog`, `prepare`,
 //! `row`, `recent`, `sealing`, `id_form`, `queue`, `counts`, `sampler`, `record`, `outcome`, `id`,
 //! `settings`.
 
@@ -21,6 +22,8 @@ mod forget;
 mod id;
 mod id_form;
 mod in_force;
+mod ndjson;
+mod otlp;
 mod outcome;
 mod prepare;
 mod query;
@@ -35,8 +38,10 @@ mod sealing;
 mod segment;
 mod settings;
 mod shared;
+mod sinks;
 mod store;
 mod table;
+mod takes;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -53,5 +58,5 @@ pub use recent::RecentText;
 pub use record::{Answered, PlacedText, Told};
 pub use recorder::History;
 pub use row::{Row, RowMatch, RowVersion};
-pub use settings::{IdForm, Settings, TextLevel};
+pub use settings::{IdForm, NdjsonSettings, OtlpSettings, Settings, SinkSettings, TextLevel};
 pub use table::{CSV_HEAD, csv_line};

@@ -82,6 +82,7 @@ pub(super) struct Record {
     pub callback: Duration,
     pub total: Duration,
     pub texts: Vec<PlacedText>,
+    pub traceparent: Option<String>,
 }
 
 impl Record {
@@ -124,6 +125,7 @@ impl Record {
             filter: told.filter,
             callback: told.callback,
             total: told.total,
+            traceparent: event.and_then(|event| event.traceparent.clone()),
             texts: match (texts, event) {
                 (true, Some(event)) => texts_of(event),
                 _ => Vec::new(),

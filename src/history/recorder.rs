@@ -18,6 +18,7 @@ use super::record::{PlacedText, Record, Told};
 use super::row::Row;
 use super::settings::{Settings, TextLevel};
 use super::shared::Shared;
+use super::sinks::Sinks;
 use super::writer::{Job, Writer};
 use crate::event::Event;
 use crate::policy::Snapshot;
@@ -52,7 +53,8 @@ impl History {
         }
         let shared = Arc::new(Shared::new(settings, metrics));
         let (jobs, asked) = mpsc::sync_channel(JOBS_MAX);
-        let writer = Writer::new(Arc::clone(&shared));
+        let sinks = Sinks::start(&shared.settings.sinks, &shared.metrics)?;
+        let writer = Writer::new(Arc::clone(&shared), sinks);
         let thread = thread::Builder::new()
             .name("history".to_owned())
             .spawn(move || writer.run(&asked))?;

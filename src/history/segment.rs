@@ -33,6 +33,8 @@ pub(super) struct NewRow {
     pub row: Row,
     /// The texts, sealed.
     pub texts: Option<Vec<u8>>,
+    /// What the caller's trace says, for sinks alone.
+    pub traceparent: Option<String>,
 }
 
 impl OpenSegment {

@@ -57,4 +57,33 @@ pub struct Settings {
     /// What waits for the writer.
     pub queue_rows_max: usize,
     pub queue_bytes_max: usize,
+    pub sinks: SinkSettings,
+}
+
+/// Where decisions go beside the files of the history.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SinkSettings {
+    pub ndjson: Option<NdjsonSettings>,
+    pub otlp: Option<OtlpSettings>,
+    /// What waits for each of them.
+    pub queue_rows_max: usize,
+}
+
+/// A file of JSON lines.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NdjsonSettings {
+    pub path: PathBuf,
+    /// With this much it gets a successor.
+    pub bytes_max: u64,
+    /// How many there are, with the one that is written to.
+    pub files_max: u32,
+}
+
+/// A collector that speaks OTLP over gRPC.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OtlpSettings {
+    pub endpoint: String,
+    pub timeout: Duration,
+    /// Each decision is a span too, with its stages.
+    pub traces: bool,
 }

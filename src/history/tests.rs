@@ -43,6 +43,7 @@ fn settings(folder: PathBuf) -> Settings {
         allows_per_second_max: 1_000_000,
         queue_rows_max: 1_000_000,
         queue_bytes_max: 1 << 30,
+        sinks: SinkSettings::default(),
     }
 }
 
@@ -566,6 +567,7 @@ fn past_the_limit_files_with_allows_are_deleted_first() {
                 segment::NewRow {
                     row: prepare::row(record, id, &ids),
                     texts: None,
+                    traceparent: None,
                 }
             });
             let rows: Vec<_> = rows.collect();

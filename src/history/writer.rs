@@ -19,6 +19,7 @@ use super::sealing::Keys;
 use super::segment::NewRow;
 use super::settings::TextLevel;
 use super::shared::Shared;
+use super::sinks::Sinks;
 use super::store::Store;
 
 /// How long a decision waits for others.
@@ -48,10 +49,11 @@ pub(super) struct Writer {
     /// What was counted and is not in a file yet.
     lines: Vec<Line>,
     cut_at: Option<Instant>,
+    sinks: Sinks,
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>) -> Writer {
+    pub(super) fn new(shared: Arc<Shared>, sinks: Sinks) -> Writer {
         Writer {
             store: Store::new(shared.settings.clone(), Arc::clone(&shared.catalog)),
             keys: Keys::new(&shared.settings.folder),
@@ -59,6 +61,7 @@ impl Writer {
             last_id: 0,
             lines: Vec::new(),
             cut_at: None,
+            sinks,
         }
     }
 
@@ -158,6 +161,11 @@ impl Writer {
                 continue;
             }
             let (kinds, rows): (Vec<_>, Vec<_>) = new.into_iter().unzip();
+            let rows = Arc::new(rows);
+            // What the disk does not take they may.
+            if !rows.is_empty() && !self.sinks.is_empty() {
+                self.sinks.give(&rows, &self.shared.metrics);
+            }
             match self.store.add(series, &rows, &lines, now_us) {
                 Ok(()) => self.shared.metrics.history.wrote(rows.len() as u64),
                 Err(error) => {
@@ -197,6 +205,7 @@ impl Writer {
         let id = DecisionId::next(record.at_us, self.last_id);
         self.last_id = id.number;
         let placed = std::mem::take(&mut record.texts);
+        let traceparent = record.traceparent.take();
         let mut texts = None;
         match self.shared.settings.texts {
             TextLevel::None => {}
@@ -217,6 +226,7 @@ impl Writer {
         Some(NewRow {
             row: prepare::row(record, id, ids),
             texts,
+            traceparent,
         })
     }
 

@@ -37,6 +37,8 @@ pub struct Caller {
     /// What the operator calls it, where callers are told apart.
     pub name: Option<Arc<str>>,
     pub address: Option<IpAddr>,
+    /// What its trace says, where it takes part in one.
+    pub traceparent: Option<String>,
 }
 
 impl Caller {
@@ -47,6 +49,7 @@ impl Caller {
             limit,
             name: None,
             address: None,
+            traceparent: None,
         }
     }
 }

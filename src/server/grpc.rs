@@ -20,7 +20,7 @@ use super::message::{
 use crate::callers::{Callers, Known};
 use crate::decision::{Failure, FailureClass};
 use crate::dialect;
-use crate::event::{Hook, Moment};
+use crate::event::{Hook, Moment, traceparent};
 use crate::hook::{After, Before, Caller, CallerLimit};
 use crate::in_flight::InFlightLimit;
 use crate::outbox::AppendError;
@@ -117,13 +117,14 @@ impl Asking {
     ) -> Result<v1::BeforeResponse, (String, Undecided)> {
         let request_id = std::mem::take(&mut request.request_id);
         let explain = request.explain();
-        let event = match before_event(request) {
+        let mut event = match before_event(request) {
             Ok(event) => event,
             Err(invalid) => return Err((request_id, Undecided::Invalid(invalid))),
         };
         if let Some(why) = forbidden(&self.callers, known, event.hook, caller.address) {
             return Err((request_id, Undecided::Forbidden(why)));
         }
+        event.traceparent = caller.traceparent.take();
         caller.name = known.map(|known| Arc::clone(known.name()));
         let own = known.map(|known| (known, self.callers.hold(known)));
         let settled = match (own, self.calls.acquire(self.in_flight_max)) {
@@ -171,14 +172,17 @@ impl HookService for Hooks {
         // A stream's `grpc-timeout` is the stream's, not one message's: each message has its
         // hook's own limits.
         let address = address_of(&request);
+        let trace = traceparent_of(request.metadata());
         let known = known_of(&request);
         let answers = Eager::new(
             request.into_inner(),
             move |item: Result<v1::BeforeRequest, Status>| {
                 let (asking, known) = (Arc::clone(&asking), known.clone());
+                let trace = trace.clone();
                 let answer = async move {
                     let mut caller = Caller::unknown(Instant::now(), CallerLimit::Said(None));
                     caller.address = address;
+                    caller.traceparent = trace;
                     let request = item.map_err(documented_status)?;
                     match asking.before(request, caller, known.as_ref()).await {
                         Ok(response) => Ok(response),
@@ -278,7 +282,13 @@ fn not_stored(error: &AppendError) -> Status {
 
 fn caller_of(metadata: &MetadataMap) -> Caller {
     let limit = deadline::said(metadata.as_ref());
-    Caller::unknown(Instant::now(), CallerLimit::Said(limit))
+    let mut caller = Caller::unknown(Instant::now(), CallerLimit::Said(limit));
+    caller.traceparent = traceparent_of(metadata);
+    caller
+}
+
+fn traceparent_of(metadata: &MetadataMap) -> Option<String> {
+    traceparent(metadata.get("traceparent")?.to_str().ok()?)
 }
 
 fn address_of<T>(request: &Request<T>) -> Option<IpAddr> {

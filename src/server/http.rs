@@ -20,7 +20,7 @@ use super::own_calls::OwnCalls;
 use super::webhook::{Answered, Broken, Origin, Webhooks, told};
 use crate::callers::{Known, Refused};
 use crate::dialect::{self, Call, Dialect, Head, Headers};
-use crate::event::{DialectId, Hook};
+use crate::event::{DialectId, Hook, traceparent};
 use crate::hook::Settled;
 use crate::in_flight::InFlightLimit;
 use crate::policy::Version;
@@ -133,10 +133,13 @@ impl Listener {
             head,
             body: body.as_ref().map(Bytes::clone).unwrap_or_default(),
         };
+        let trace = parts.headers.get("traceparent");
+        let trace = trace.and_then(|trace| traceparent(trace.to_str().ok()?));
         let origin = Origin {
             received,
             address: Some(peer.address()),
             waits: None,
+            traceparent: trace,
             caller,
         };
         let answered = self.webhooks.take(dialect, &call, body.err(), origin);

@@ -59,6 +59,8 @@ pub struct Origin {
     pub address: Option<IpAddr>,
     /// How long the caller waits, where it says so.
     pub waits: Option<Duration>,
+    /// What the caller's trace says.
+    pub traceparent: Option<String>,
     /// `None` where callers are not told apart.
     pub caller: Option<Known>,
 }
@@ -138,7 +140,10 @@ impl Webhooks {
         let decoded = dialect.decode(call);
         self.metrics.spent(Stage::Decode, origin.received.elapsed());
         match (decoded, broken) {
-            (Ok(Decoded::Event(event)), None) => self.answer(dialect, &event, origin).await,
+            (Ok(Decoded::Event(mut event)), None) => {
+                event.traceparent.clone_from(&origin.traceparent);
+                self.answer(dialect, &event, origin).await
+            }
             (Ok(Decoded::Batch { hook, query, items }), None) => {
                 let batch = Batch { hook, query, items };
                 self.store(dialect, batch, call, &origin).await

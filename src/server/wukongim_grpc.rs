@@ -41,6 +41,7 @@ impl WebhookService for WukongIm {
         let origin = Origin {
             received: Instant::now(),
             address: peer.map(Peer::address),
+            traceparent: None,
             waits: deadline::said(request.metadata().as_ref()),
             caller: known_of(&request),
         };

@@ -28,6 +28,7 @@ mod funtek;
 mod grpc;
 mod harness;
 mod history;
+mod history_sinks;
 mod hostile;
 mod layers;
 mod list_edits;

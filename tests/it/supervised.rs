@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::layers::{sources, without_tests_and_comments};
 
 /// Where threads and tasks are started, how many, and what becomes of one that ends.
-const STARTED: [(&str, usize, &str); 16] = [
+const STARTED: [(&str, usize, &str); 17] = [
     (
         "admin/api/frame.rs",
         1,
@@ -31,6 +31,11 @@ const STARTED: [(&str, usize, &str); 16] = [
     ),
     ("delivery/supervisor.rs", 1, "is started again"),
     ("delivery/worker.rs", 1, "ends with its request"),
+    (
+        "history/sinks.rs",
+        1,
+        "what panics is one piece; it ends with the history",
+    ),
     (
         "history/recorder.rs",
         1,

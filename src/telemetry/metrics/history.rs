@@ -15,12 +15,19 @@ struct DroppedLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SinkLabel {
+    sink: &'static str,
+}
+
 #[derive(Debug, Default)]
 pub struct HistoryMetrics {
     rows: Counter,
     dropped: Series<DroppedLabels, Counter>,
     bytes: Gauge<u64, AtomicU64>,
     failing: Gauge,
+    sink_dropped: Series<SinkLabel, Counter>,
+    sink_failing: Series<SinkLabel, Gauge>,
 }
 
 impl HistoryMetrics {
@@ -46,6 +53,16 @@ impl HistoryMetrics {
             "1 while the history cannot be written; decisions are made all the same",
             metrics.failing.clone(),
         );
+        registry.register(
+            "history_sink_dropped",
+            "Decisions that a sink of the history did not get: it is too slow, or does not take them",
+            metrics.sink_dropped.clone(),
+        );
+        registry.register(
+            "history_sink_failing",
+            "1 while a sink of the history takes nothing",
+            metrics.sink_failing.clone(),
+        );
         metrics
     }
 
@@ -57,6 +74,16 @@ impl HistoryMetrics {
         self.dropped
             .of(&DroppedLabels { kind, reason })
             .inc_by(count);
+    }
+
+    pub fn sink_dropped(&self, sink: &'static str, rows: u64) {
+        self.sink_dropped.of(&SinkLabel { sink }).inc_by(rows);
+    }
+
+    pub fn sink_fails(&self, sink: &'static str, failing: bool) {
+        self.sink_failing
+            .of(&SinkLabel { sink })
+            .set(i64::from(failing));
     }
 
     pub fn holds(&self, bytes: u64) {
