@@ -24,6 +24,9 @@ pub struct FileDiff {
     /// As `patch` takes it, with the names of the file before and after. `None`: it is a secret, or
     /// no text.
     pub patch: Option<String>,
+    /// What `patch` is made of.
+    pub before: String,
+    pub after: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +107,8 @@ pub(super) fn file_diff(path: &str, before: Side, after: Side) -> FileDiff {
         added: 0,
         removed: 0,
         patch: None,
+        before: String::new(),
+        after: String::new(),
     };
     let (name_before, before) = match before {
         Side::Hidden => return diff,
@@ -130,5 +135,6 @@ pub(super) fn file_diff(path: &str, before: Side, after: Side) -> FileDiff {
         .context_radius(CONTEXT)
         .header(&name_before, &name_after);
     diff.patch = Some(unified.to_string());
+    (diff.before, diff.after) = (before, after);
     diff
 }

@@ -1,5 +1,6 @@
 //! Keeps each version that comes into force, on a thread of its own: nobody waits for it.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::fs;
@@ -289,13 +290,14 @@ impl Keeping {
     }
 
     fn cut(&self) -> Result<(), VersionError> {
-        let named: BTreeSet<u64> = {
+        // Asked once, and only when something has to go.
+        let named: OnceCell<BTreeSet<u64>> = OnceCell::new();
+        let ask = || {
             let all = lock_of(&self.shared.named);
             all.iter().flat_map(|named| named()).collect()
         };
-        let gone = self
-            .store
-            .cut(&self.shared.settings, &|number| named.contains(&number))?;
+        let is_named = |number| named.get_or_init(ask).contains(&number);
+        let gone = self.store.cut(&self.shared.settings, &is_named)?;
         if gone > 0 {
             info!(versions = gone, "old versions of the policy were cut off");
         }

@@ -318,6 +318,8 @@ fn every_page_and_method_of_the_operators_port_has_its_door() {
             let who = format!("{} {} by {asking:?}: {status}", door.method, door.path);
             match expected {
                 Some(expected) => assert_eq!(status, expected, "{who}"),
+                // A page about one thing among many says that there is none of this name.
+                None if door.path.contains('{') && status == 404 => {}
                 None => assert!(![401, 403, 404, 405, 421].contains(&status), "{who}"),
             }
         }

@@ -19,6 +19,7 @@ mod delivery;
 mod doctor;
 mod documents;
 mod doors;
+mod edits_at_once;
 mod endpoint_connections;
 mod explain;
 mod failures;

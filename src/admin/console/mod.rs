@@ -32,11 +32,14 @@
 //! Order, downward: `setup`, `login`, `account`, `draft`, `lists`, `lists_words`, `overview`, `overview_words`, `overview_past`,
 //! `decision`, `decisions`, `decisions_words`, `troubles`, `hooks`, `hooks_words`, `set_up_text`,
 //! `endpoints`, `endpoints_words`, `delivery`, `delivery_payload`, `delivery_list`, `delivery_acts`,
-//! `delivery_words`, `trying`,
+//! `delivery_words`, `changes_acts`, `changes`, `changes_words`, `trying`,
 //! `explained`, `trying_words`, `frame`, `switches`, `visit`, `words`, `taste`,
 //! `language`.
 
 mod account;
+mod changes;
+mod changes_acts;
+mod changes_words;
 mod decision;
 mod decisions;
 mod decisions_words;
@@ -70,6 +73,8 @@ mod visit;
 mod words;
 
 pub(super) use account::{account_page, change_password, end_sessions, make_token, remove_token};
+pub(super) use changes::{change_page, changes_page};
+pub(super) use changes_acts::{patch, roll_back, rollback_page};
 pub(super) use decision::decision_page;
 pub(super) use decisions::decisions_page;
 pub(super) use delivery::delivery_page;

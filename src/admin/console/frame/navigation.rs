@@ -41,7 +41,10 @@ pub(super) static NAVIGATION: [Group; 4] = [
     },
     Group {
         name: both("Policy", "策略"),
-        places: &[place("/lists", Capability::View, "Word lists", "词表")],
+        places: &[
+            place("/lists", Capability::View, "Word lists", "词表"),
+            place("/changes", Capability::View, "Changes", "变更"),
+        ],
     },
     Group {
         name: both("Connections", "连接"),
