@@ -61,12 +61,14 @@ pub(in crate::admin) async fn changes_page(State(admin): State<Admin>, request: 
     let next = next.map(|next| next.to_string());
     let body = html! {
         (heading(words.title, words.lead))
-        div #live data-live="policy" { (state(&admin, &visit, words)) }
         @if visit.asks("done").parse::<u64>().is_ok() {
             (notice(Tone::Good, html! { p { (words.done) " " (visit.asks("done")) } }))
         }
-        @if records.is_empty() { (empty(words.none, words.none_hint)) }
-        @else { (table(words.title, &columns, rows)) (pager(&visit, next.as_deref())) }
+        div #live data-live="changes" {
+            (state(&admin, &visit, words))
+            @if records.is_empty() { (empty(words.none, words.none_hint)) }
+            @else { (table(words.title, &columns, rows)) (pager(&visit, next.as_deref())) }
+        }
     };
     Ok(page(StatusCode::OK, &visit, words.title, &body))
 }

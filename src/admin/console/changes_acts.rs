@@ -49,7 +49,7 @@ pub(in crate::admin) async fn roll_back(State(admin): State<Admin>, request: Req
         ));
     }
     let name = name(&planned);
-    let confirmed = confirm(&planned, &name, "", &[], words)
+    let confirmed = confirm(&visit, &planned, &name, "", &[], words)
         .judge(&admin, &visit)
         .await;
     let confirmed = match confirmed {
@@ -107,6 +107,7 @@ fn name(plan: &Plan) -> String {
 }
 
 fn confirm<'a>(
+    visit: &Visit,
     plan: &Plan,
     name: &'a str,
     action: &'a str,
@@ -119,7 +120,16 @@ fn confirm<'a>(
         .map(|step| step.diff.added + step.diff.removed)
         .sum();
     Confirm {
-        plan: html! { p { strong { (words.roll_back_to) " " (name) } } p { (words.roll_back_lead) } },
+        plan: html! {
+            p { strong { (words.roll_back_to) " " (name) } }
+            ul {
+                @for step in &plan.steps {
+                    li {
+                        (hostile(visit, &step.diff.path)) ": +" (step.diff.added) " −" (step.diff.removed) " " (words.lines)
+                    }
+                }
+            }
+        },
         action,
         brings,
         rows: lines as u64,
@@ -152,9 +162,9 @@ fn shown(
                     (notice(Tone::Warn, html! { p { (words.cannot) " " (hostile(visit, &error.to_string())) } }))
                     p { (link(&patch, words.patch)) }
                 }
-                None => (confirm(plan, &name, &action, &brings, words).form(admin, visit, wrong)),
+                None => (confirm(visit, plan, &name, &action, &brings, words).form(admin, visit, wrong)),
             }
-            h2 { (words.what_changed) }
+            h2 { (words.will_change) }
             @for step in &plan.steps {
                 (file(visit, words, &step.diff))
                 @if step.unkept { (notice(Tone::Warn, html! { p { (words.unkept) } })) }
