@@ -12,6 +12,8 @@ use super::changes_words::{ChangesWords, WORDS};
 use super::frame::{Confirm, Tone, heading, hostile, link, missing, notice, page};
 use super::visit::{Answer, Visit, go_to};
 use crate::admin::api::versions::carry_out;
+use crate::admin::plans::{NAMED_ABOVE_ROWS, NotRun, prove};
+use crate::admin::problem::ApiProblem;
 use crate::admin::shown::Admin;
 use crate::admin::versions;
 use crate::versions::{Plan, RollbackError};
@@ -48,19 +50,15 @@ pub(in crate::admin) async fn roll_back(State(admin): State<Admin>, request: Req
             Some(words.stale),
         ));
     }
-    let name = name(&planned);
-    let confirmed = confirm(&visit, &planned, &name, "", &[], words)
-        .judge(&admin, &visit)
-        .await;
-    let confirmed = match confirmed {
-        Ok(confirmed) => confirmed,
-        Err((status, why)) => {
-            return Ok(shown(&admin, &visit, words, &planned, status, Some(why)));
+    let why = match said(&admin, &visit, &planned).await {
+        Ok(why) => why,
+        Err((status, wrong)) => {
+            return Ok(shown(&admin, &visit, words, &planned, status, Some(&wrong)));
         }
     };
     let plan_id = planned.id.clone();
     let asked = visit.asked.clone();
-    let done = carry_out(&admin, asked, planned, &plan_id, &confirmed.why).await;
+    let done = carry_out(&admin, asked, planned, &plan_id, &why).await;
     Ok(match done {
         Ok(done) if done.changed || admin.policies.rejected().is_none() => {
             go_to(&format!("/changes?done={}", done.version.number))
@@ -102,6 +100,39 @@ async fn plan(admin: &Admin, visit: &Visit) -> Option<Result<Plan, RollbackError
     tokio::task::spawn_blocking(plan).await.ok()
 }
 
+/// The reason, when the form says all that such an act takes.
+///
+/// Errors: with what it is to be shown again.
+async fn said(admin: &Admin, visit: &Visit, plan: &Plan) -> Result<String, (StatusCode, String)> {
+    let bad = |wrong: &str| Err((StatusCode::BAD_REQUEST, wrong.to_owned()));
+    let why = visit.field("why").trim();
+    if why.is_empty() {
+        return bad(Confirm::needs_why(visit));
+    }
+    if lines(plan) > NAMED_ABOVE_ROWS && visit.field("typed").trim() != name(plan) {
+        return bad(Confirm::needs_name(visit));
+    }
+    let password = visit.field("password").to_owned();
+    match prove(&admin.operators, &visit.asked, password).await {
+        Ok(()) => Ok(why.to_owned()),
+        Err(NotRun::NoPassword) => {
+            let wrong = Confirm::wrong_password(visit).to_owned();
+            Err((StatusCode::FORBIDDEN, wrong))
+        }
+        Err(why) => {
+            let problem = ApiProblem::from(why);
+            Err((problem.status, problem.message().to_owned()))
+        }
+    }
+}
+
+/// How many lines it is about.
+fn lines(plan: &Plan) -> u64 {
+    let steps = plan.steps.iter();
+    let lines = steps.map(|step| (step.diff.added + step.diff.removed) as u64);
+    lines.sum()
+}
+
 fn name(plan: &Plan) -> String {
     format!("{}-{}", plan.number, plan.hash)
 }
@@ -114,11 +145,6 @@ fn confirm<'a>(
     brings: &'a [(&'a str, &'a str)],
     words: &'a ChangesWords,
 ) -> Confirm<'a> {
-    let lines: usize = plan
-        .steps
-        .iter()
-        .map(|step| step.diff.added + step.diff.removed)
-        .sum();
     Confirm {
         plan: html! {
             p { strong { (words.roll_back_to) " " (name) } }
@@ -132,7 +158,7 @@ fn confirm<'a>(
         },
         action,
         brings,
-        rows: lines as u64,
+        rows: lines(plan),
         name,
         button: words.do_it,
         back: "/changes",
