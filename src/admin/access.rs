@@ -25,6 +25,7 @@ use crate::server::{
     Hosts, Peer, bearer, refuse_foreign_calls, refuse_foreign_forms, refuse_foreign_host,
     refuse_foreign_orders,
 };
+use crate::telemetry::Metrics;
 
 /// Who is let in without having shown anything, and what commands show.
 #[derive(Clone, Debug)]
@@ -47,6 +48,7 @@ pub(super) struct Guard {
     pub(super) operators: Arc<Operators>,
     /// `None`: no proxy says who somebody is.
     pub(super) proxy: Option<Arc<ProxyIdentity>>,
+    pub(super) metrics: Arc<Metrics>,
     /// The port has TLS of its own.
     pub(super) tls: bool,
 }
@@ -121,6 +123,9 @@ impl Guard {
     /// Records who was not let in. What is not there is nobody's act.
     fn note(&self, refusal: &Refusal, parts: &http::request::Parts, from: Option<IpAddr>) {
         let path = parts.uri.path();
+        if let Some(reason) = refusal.reason() {
+            self.metrics.operators.refused(reason);
+        }
         let who = match refusal {
             Refusal::Method | Refusal::Nothing => return,
             Refusal::Forbidden(who, _) => who,

@@ -93,6 +93,13 @@ pub(super) enum ApiRoute {
     RunPlan,
     Replays,
     Retries,
+    Audit,
+    Operators,
+    Invite,
+    OperatorPlan,
+    Tokens,
+    MakeApiToken,
+    RemoveApiToken,
     Decisions,
     Decision,
     DecisionsNdjson,
@@ -224,7 +231,7 @@ impl Page {
 
 impl ApiRoute {
     pub(super) fn door(self) -> (Method, &'static str, Capability) {
-        use Capability::{Moderate, Operate, View};
+        use Capability::{Appoint, Audit, Moderate, Operate, View};
 
         match self {
             ApiRoute::OpenApi => (Method::GET, "/api/v1/openapi.json", View),
@@ -240,6 +247,13 @@ impl ApiRoute {
             ApiRoute::RunPlan => (Method::POST, "/api/v1/plans/{id}/run", Moderate),
             ApiRoute::Replays => (Method::POST, "/api/v1/replays", Operate),
             ApiRoute::Retries => (Method::POST, "/api/v1/outbox/retries", Operate),
+            ApiRoute::Audit => (Method::GET, "/api/v1/audit", Audit),
+            ApiRoute::Operators => (Method::GET, "/api/v1/operators", Appoint),
+            ApiRoute::Invite => (Method::POST, "/api/v1/operators/invitations", Appoint),
+            ApiRoute::OperatorPlan => (Method::POST, "/api/v1/operators/plans", Appoint),
+            ApiRoute::Tokens => (Method::GET, "/api/v1/tokens", Appoint),
+            ApiRoute::MakeApiToken => (Method::POST, "/api/v1/tokens", Appoint),
+            ApiRoute::RemoveApiToken => (Method::DELETE, "/api/v1/tokens/{id}", Appoint),
             ApiRoute::Decisions => (Method::GET, "/api/v1/decisions", View),
             ApiRoute::Decision => (Method::GET, "/api/v1/decisions/{id}", View),
             ApiRoute::DecisionsNdjson => (Method::GET, "/api/v1/decisions.ndjson", View),

@@ -293,7 +293,7 @@ impl AdminService for AdminApi {
     ) -> Result<Response<v1::Operator>, Status> {
         let asked = Asked::of(&request)?;
         let known = &self.admin.operators;
-        let set = operators::set(known, &asked, request.into_inner()).await?;
+        let set = operators::set(known, &asked, request.into_inner(), "").await?;
         Ok(Response::new(set))
     }
 

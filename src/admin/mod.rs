@@ -4,8 +4,9 @@
 //! Owns: what operators see and the orders they give.
 //! Leaves alone: message traffic (`server`).
 //!
-//! Order, downward: `pages`, `console`, `events`, `api`, `grpc`, `operators`, `metrics`, `status`,
-//! `outbox_plans`, `decisions`, `word_lists`, `shown`, `plans`, `access`, `browser`, `refusal`, `problem`, `acts`, `paths`,
+//! Order, downward: `pages`, `console`, `events`, `api`, `grpc`, `metrics`, `status`, `outbox_plans`,
+//! `operator_plans`, `operators`, `decisions`, `word_lists`, `shown`, `plans`, `access`, `browser`,
+//! `refusal`, `problem`, `acts`, `paths`,
 //! `doors`, `who`, `certificates`, `observed`, `lately`, `orders`, `outbox`, `versions`.
 
 mod access;
@@ -21,6 +22,7 @@ mod grpc;
 mod lately;
 mod metrics;
 mod observed;
+mod operator_plans;
 mod operators;
 pub mod orders;
 pub mod outbox;

@@ -59,6 +59,7 @@ pub(super) async fn set(
     operators: &Arc<Operators>,
     asked: &Asked,
     request: v1::SetOperatorRequest,
+    why: &str,
 ) -> Result<v1::Operator, Status> {
     let by = may(asked)?;
     let v1::SetOperatorRequest {
@@ -80,6 +81,7 @@ pub(super) async fn set(
         None => {}
     }
     let act = Act::new("operator.set", asked.who()).on(target);
+    let act = act.because(why);
     let set = aside(operators, asked, act, move |operators| {
         let change = Change {
             role: match role.is_empty() {

@@ -31,6 +31,7 @@ pub fn router(admin: Admin) -> Result<Router, String> {
         audit: Arc::clone(&admin.audit),
         operators: Arc::clone(&admin.operators),
         proxy: admin.proxy.clone(),
+        metrics: Arc::clone(&admin.metrics),
         tls: admin.tls,
     };
     let service = grpc::admin_service(admin);

@@ -71,15 +71,22 @@ impl Refusal {
 
     fn problem(&self, why: String) -> ApiProblem {
         let code = match self {
-            Refusal::Host(_) => "foreign_host",
-            Refusal::Foreign(_) => "foreign_origin",
-            Refusal::Proxy(_) => "proxy_identity",
-            Refusal::Unknown => "unknown",
-            Refusal::Forbidden(..) => "forbidden",
             Refusal::Method => "method",
-            Refusal::Nothing => "nothing_here",
+            refusal => refusal.reason().unwrap_or("nothing_here"),
         };
         ApiProblem::new(self.status(), code, why)
+    }
+
+    /// Why somebody was kept out, as it is counted; `None` where there is nothing to be let in to.
+    pub(super) fn reason(&self) -> Option<&'static str> {
+        match self {
+            Refusal::Host(_) => Some("foreign_host"),
+            Refusal::Foreign(_) => Some("foreign_origin"),
+            Refusal::Proxy(_) => Some("proxy_identity"),
+            Refusal::Unknown => Some("unknown"),
+            Refusal::Forbidden(..) => Some("forbidden"),
+            Refusal::Method | Refusal::Nothing => None,
+        }
     }
 
     fn status(&self) -> StatusCode {

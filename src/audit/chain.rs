@@ -12,6 +12,9 @@ use super::record::{Hash, Head, LINE_BYTES_MAX, Record};
 /// The act that says from where on records are kept.
 pub(super) const CUT: &str = "audit.cut";
 
+/// How often old records can be cut off while a chain is read.
+const CUTS_MEANWHILE_MAX: usize = 3;
+
 /// What a line holds.
 enum Line {
     Record(Box<Record>),
@@ -38,7 +41,8 @@ pub struct Found {
 ///
 /// Errors: a file cannot be read.
 pub fn read(folder: &Path, mut each: impl FnMut(Record)) -> io::Result<Vec<String>> {
-    let _locked = Locked::for_reading(folder)?;
+    // Nobody adds half a record now; what is added while it is read is whole or at the end.
+    drop(Locked::for_reading(folder)?);
     let mut unreadable = Vec::new();
     walk(folder, |place, line| match line {
         Line::Record(record) => each(*record),
@@ -53,12 +57,24 @@ pub fn read(folder: &Path, mut each: impl FnMut(Record)) -> io::Result<Vec<Strin
 ///
 /// Errors: a file cannot be read.
 pub fn verify(folder: &Path, noted: &[(Head, &str)]) -> io::Result<Found> {
+    // What was cut off while it was read is no damage: then it is read again.
+    for _ in 0..CUTS_MEANWHILE_MAX {
+        match verify_once(folder, noted) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            checked => return checked,
+        }
+    }
+    verify_once(folder, noted)
+}
+
+fn verify_once(folder: &Path, noted: &[(Head, &str)]) -> io::Result<Found> {
     let mut checks = Checks::default();
-    let mut locked = Locked::for_reading(folder)?;
     let file = folder.join("head");
-    let head = match &mut locked {
-        None => None,
-        Some(locked) => locked.head()?,
+    // Acts do not wait while a long chain is read: what is added behind this head may be there or
+    // not.
+    let (head, is_there) = match Locked::for_reading(folder)? {
+        None => (None, false),
+        Some(mut locked) => (locked.head()?, true),
     };
     let file = file.display();
     for (head, says) in noted {
@@ -68,7 +84,7 @@ pub fn verify(folder: &Path, noted: &[(Head, &str)]) -> io::Result<Found> {
         checks.expect(head.clone(), format!("`{file}`"));
     }
     walk(folder, |place, line| checks.line(place, line))?;
-    if head.is_none() && (checks.found.records > 0 || locked.is_some()) {
+    if head.is_none() && (checks.found.records > 0 || is_there) {
         checks.found.problems.push(format!(
             "`{file}` is not there or not as it was written: nothing says whether records are missing at the end"
         ));

@@ -10,13 +10,14 @@
 //! one that is taken from the end is missed too. There is no key: whoever may write the folder can
 //! make a new chain, and what shows it is a head that was noted elsewhere (the log has each).
 //!
-//! Order, downward: `trail`, `refusals`, `journal`, `edits`, `chain`, `folder`, `record`, `act`.
+//! Order, downward: `trail`, `refusals`, `journal`, `edits`, `pages`, `chain`, `folder`, `record`, `act`.
 
 mod act;
 mod chain;
 mod edits;
 mod folder;
 mod journal;
+mod pages;
 mod record;
 mod refusals;
 #[cfg(test)]
@@ -27,5 +28,6 @@ pub use act::{Act, Who};
 pub use chain::{Found, read, verify};
 pub use edits::Edited;
 pub use journal::{AuditError, Settings};
+pub use pages::{Page, Wanted, page};
 pub use record::{Head, Outcome, Record};
 pub use trail::{Audit, Begun, PolicyEdits};

@@ -9,15 +9,20 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::act::Act;
+use super::act::{Act, Who};
 use super::edits::{Edited, Kept};
 use super::journal::{AuditError, Journal, Settings};
+use super::pages::{Page, Wanted, page};
 use super::record::{Head, Outcome, Record};
 use super::refusals::Refusals;
 use crate::telemetry::Metrics;
 
 /// How often old records are looked for; whole files of them are cut off.
 const CUT_EVERY: Duration = Duration::from_secs(3600);
+
+/// Refusals that were held back are written when none of their kind came for this time.
+const TAIL_AFTER: Duration = Duration::from_secs(60);
+const HELD_BACK: &str = "these were counted and not written one by one";
 
 /// When an edit that could not be recorded is tried again.
 const EDIT_AGAIN: Duration = Duration::from_secs(60);
@@ -108,15 +113,42 @@ impl Audit {
         }
     }
 
-    /// Cuts off what is older than it must be kept, now and then, until `stop`.
+    /// Cuts off what is older than it must be kept, and writes how many refusals were held back
+    /// when no more come, now and then, until `stop`.
     pub async fn keep_short(self: Arc<Self>, stop: CancellationToken) {
-        loop {
+        let mut cut: Option<tokio::time::Instant> = None;
+        let mut goes_on = true;
+        while goes_on {
             let audit = Arc::clone(&self);
-            let _ = tokio::task::spawn_blocking(move || audit.cut()).await;
-            let rest = tokio::time::sleep(CUT_EVERY);
-            if stop.run_until_cancelled(rest).await.is_none() {
-                return;
+            let is_time = cut.is_none_or(|cut| cut.elapsed() >= CUT_EVERY);
+            if is_time {
+                cut = Some(tokio::time::Instant::now());
             }
+            let look = move || {
+                if is_time {
+                    audit.cut();
+                }
+                audit.write_held_back(TAIL_AFTER);
+            };
+            let _ = tokio::task::spawn_blocking(look).await;
+            let rest = tokio::time::sleep(TAIL_AFTER);
+            goes_on = stop.run_until_cancelled(rest).await.is_some();
+        }
+        let rest = move || self.write_held_back(Duration::ZERO);
+        let _ = tokio::task::spawn_blocking(rest).await;
+    }
+
+    /// Records the refusals that were counted and not written, of kinds of which none came for a
+    /// while: the end of a flood.
+    fn write_held_back(&self, quiet: Duration) {
+        let ended = self.lock_refusals().ended(Instant::now(), quiet);
+        for (what, held_back) in ended {
+            let act = Act {
+                what,
+                ..Act::new("", Who::Nobody)
+            };
+            let act = act.count("held_back", held_back);
+            let _ = self.add(act, Outcome::Refused, HELD_BACK, None);
         }
     }
 
@@ -163,6 +195,17 @@ impl Audit {
             self.fail(&error);
             error
         })
+    }
+
+    /// Some records, newest first, away from the server's workers.
+    ///
+    /// Errors: a file cannot be read.
+    pub async fn page(&self, wanted: Wanted, below: Option<u64>, limit: usize) -> io::Result<Page> {
+        let folder = self.settings().folder;
+        let reading = tokio::task::spawn_blocking(move || page(&folder, &wanted, below, limit));
+        reading
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
     /// The last record.

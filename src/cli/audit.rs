@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 
+use super::api::{Api, Declined};
 use super::client::{self, said};
 use super::engine_file::load_config;
 use super::exit::EXIT_BAD_INPUT;
@@ -21,6 +22,9 @@ use super::reach::{Asked, Reach, TlsArgs};
 use crate::audit::{self, Found, Head, Record};
 use crate::config::Config;
 use crate::proto::v1;
+
+/// Records of a server elsewhere that are held to be turned round.
+const RECORDS_MAX: usize = 100_000;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -44,6 +48,13 @@ enum Order {
         /// Only acts whose name begins so: outbox, policy.changed.
         #[arg(long, value_name = "ACT")]
         act: Option<String>,
+        /// Ask a running server for its records, instead of reading them on this machine; its
+        /// operators' address. Where there are none on this machine, `admin.listen` of engine.yaml
+        /// is asked.
+        #[arg(long, value_name = "URL")]
+        server: Option<String>,
+        #[command(flatten)]
+        tls: TlsArgs,
     },
     /// Check that no record was changed, removed, doubled or moved. Exit code 1 if one was.
     Verify {
@@ -83,9 +94,26 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     match args.order {
-        Order::List { since, who, act } => {
+        Order::List {
+            since,
+            who,
+            act,
+            server,
+            tls,
+        } => {
             let wanted = Wanted { since, who, act };
-            list(&config.audit.folder, &wanted, args.json)
+            let folder = &config.audit.folder;
+            if server.is_none() && folder.exists() {
+                return list(folder, &wanted, args.json);
+            }
+            let is_named = server.is_some();
+            let reach = Reach::of(Asked::Admin, server, &tls, Some(&config))?;
+            match client::block_on(list_of_server(&reach, &wanted, args.json)) {
+                Err(error) if !is_named && !error.is::<Declined>() => {
+                    list(folder, &wanted, args.json)
+                }
+                done => done,
+            }
         }
         Order::Verify { head, server, tls } => {
             let server = heads_of_server(server, &tls, &config)?;
@@ -145,6 +173,49 @@ fn list(folder: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<ExitCode> 
         true => ExitCode::SUCCESS,
         false => ExitCode::from(EXIT_BAD_INPUT),
     })
+}
+
+/// The records of a running server, oldest first. It gives them the other way round.
+async fn list_of_server(reach: &Reach, wanted: &Wanted, json: bool) -> anyhow::Result<ExitCode> {
+    let since = wanted
+        .since
+        .map(|since| humantime::format_rfc3339_millis(since).to_string());
+    let asked = [
+        ("since", &since),
+        ("who", &wanted.who),
+        ("act", &wanted.act),
+    ];
+    let asked = asked
+        .iter()
+        .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+    let query: Vec<_> = asked.chain([("limit", "1000")]).collect();
+    let mut records = Vec::new();
+    let api = Api::at(reach);
+    let read = api.each("/audit", &query, |record| {
+        records.push(record);
+        Ok(records.len() < RECORDS_MAX)
+    });
+    if let Err(error) = read.await {
+        let Some(declined) = error.downcast_ref::<Declined>() else {
+            return Err(error);
+        };
+        output::complain(&format!("callgate: {declined}"));
+        return Ok(ExitCode::from(declined.exit()));
+    }
+    if records.len() == RECORDS_MAX {
+        let hint = "say `--since` for less";
+        output::complain(&format!("these are the last {RECORDS_MAX} records; {hint}"));
+    }
+    if records.is_empty() {
+        output::complain(&format!("{} has no record like that", reach.url));
+    }
+    for record in records.into_iter().rev() {
+        output::line(&match json {
+            true => record.to_string(),
+            false => line(&serde_json::from_value(record).context("this is no record")?),
+        })?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn unread(folder: &Path, error: &io::Error) -> anyhow::Error {

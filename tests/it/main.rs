@@ -39,6 +39,7 @@ mod metrics;
 mod mock;
 mod openim_http;
 mod operators;
+mod operators_api;
 mod operators_port;
 mod outbox_batches;
 mod outbox_damage;

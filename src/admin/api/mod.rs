@@ -5,18 +5,21 @@
 //! with `call.text`, `number`, `flag`, `time`, `field`, and `call.name` for what stands in the path;
 //! answers with `reply::found`, `made`, `page` (and `call.cursor`, `call.next`, `call.limit`) or
 //! `tagged` (and `call.check_match`); and does what a page does too by calling the same function.
-//! The description is what `openapi.json` says, and what a
-//! call is held to before its handler sees it: parameters that it does not name are refused.
+//! The description is what `openapi.json` says, and what a call is held to before its handler sees
+//! it: parameters that it does not name are refused.
 //!
-//! Order, downward: `openapi`, `status`, `plans`, `lists`, `outbox`, `decisions`, `versions`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
+//! Order, downward: `openapi`, `status`, `audit`, `operators`, `plans`, `lists`, `outbox`, `decisions`,
+//! `versions`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
 
 mod about;
+mod audit;
 mod call;
 mod cursor;
 mod decisions;
 mod frame;
 mod lists;
 mod openapi;
+mod operators;
 mod outbox;
 mod plans;
 mod repeats;
@@ -70,6 +73,13 @@ fn served(of: ApiRoute) -> Route {
         ApiRoute::RunPlan => route(&plans::RUN, plans::run),
         ApiRoute::Replays => route(&plans::REPLAYS, plans::replays),
         ApiRoute::Retries => route(&plans::RETRIES, plans::retries),
+        ApiRoute::Audit => route(&audit::AUDIT, audit::list),
+        ApiRoute::Operators => route(&operators::OPERATORS, operators::list),
+        ApiRoute::Invite => route(&operators::INVITE, operators::invite),
+        ApiRoute::OperatorPlan => route(&operators::PLAN, operators::plan),
+        ApiRoute::Tokens => route(&operators::TOKENS, operators::tokens),
+        ApiRoute::MakeApiToken => route(&operators::MAKE_TOKEN, operators::make_token),
+        ApiRoute::RemoveApiToken => route(&operators::REMOVE_TOKEN, operators::remove_token),
         ApiRoute::Decisions => route(&decisions::DECISIONS, decisions::decisions),
         ApiRoute::Decision => route(&decisions::DECISION, decisions::decision),
         ApiRoute::DecisionsNdjson => route(&decisions::NDJSON, decisions::ndjson),

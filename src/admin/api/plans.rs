@@ -22,7 +22,7 @@ use crate::settings::suggest;
 /// Ids that a replay without a plan may name: more are meant by a filter.
 const IDS_MAX: usize = 10;
 
-const PLAN: &[Field] = &[
+pub(super) const PLAN: &[Field] = &[
     text("id", "what is run, and by whoever made it alone"),
     text("summary", "what would be done, for people"),
     number("rows", "to how much"),

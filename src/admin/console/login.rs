@@ -33,6 +33,11 @@ pub(in crate::admin) async fn log_in(State(admin): State<Admin>, request: Reques
     {
         Ok(session) => session,
         Err(error) => {
+            admin.metrics.operators.login(match &error {
+                OperatorsError::TooMany(_) => "throttled",
+                error if error.is_ours() => "failed",
+                _ => "wrong",
+            });
             // A password that was typed into the wrong field would be kept for good, so the name
             // is not: it may be nobody's.
             visit.refuse(act, &error.to_string());
@@ -45,6 +50,7 @@ pub(in crate::admin) async fn log_in(State(admin): State<Admin>, request: Reques
         let _ = tokio::task::spawn_blocking(move || operators.log_out(&digest)).await;
         return Ok(unkept(&visit));
     }
+    admin.metrics.operators.login("in");
     Ok(visit.enter(&session, "/"))
 }
 

@@ -4,7 +4,7 @@
 //! longer names is forgotten.
 //!
 //! Order, downward: `registry`, `callers`, `before`, `after`, `outbox`, `endpoints`, `policy`, `stage`,
-//! `process`, `ports`, `tls`, `audit`, `versions`, `history`, `series`.
+//! `process`, `ports`, `tls`, `audit`, `operators`, `versions`, `history`, `series`.
 
 mod after;
 mod audit;
@@ -12,6 +12,7 @@ mod before;
 mod callers;
 mod endpoints;
 mod history;
+mod operators;
 mod outbox;
 mod policy;
 mod ports;

@@ -16,6 +16,7 @@ use super::before::BeforeMetrics;
 use super::callers::CallerMetrics;
 use super::endpoints::EndpointMetrics;
 use super::history::HistoryMetrics;
+use super::operators::OperatorMetrics;
 use super::outbox::{OutboxGauges, OutboxMetrics, OutboxTotals};
 use super::policy::PolicyMetrics;
 use super::ports::{PortMetrics, PortsMetrics};
@@ -35,6 +36,7 @@ pub struct Metrics {
     pub outcomes: Outcomes,
     pub callers: CallerMetrics,
     pub audit: AuditMetrics,
+    pub operators: OperatorMetrics,
     pub versions: VersionMetrics,
     pub history: HistoryMetrics,
     before: BeforeMetrics,
@@ -63,6 +65,7 @@ impl Metrics {
             outcomes: Outcomes::default(),
             callers: CallerMetrics::register(&mut registry),
             audit: AuditMetrics::register(&mut registry),
+            operators: OperatorMetrics::register(&mut registry),
             versions: VersionMetrics::register(&mut registry),
             history: HistoryMetrics::register(&mut registry),
             before: BeforeMetrics::register(&mut registry),
