@@ -376,20 +376,22 @@ def test_the_pictures_of_the_documents(browser, callgate):
     into = ROOT / "docs/operator/pictures"
     into.mkdir(exist_ok=True)
 
-    def picture(name, path, height):
-        browser.open(f"{callgate.admin}{path}")
-        browser.resize(1000, height)
+    def picture(name, path=None):
+        if path:
+            browser.open(f"{callgate.admin}{path}")
+        browser.resize(1200, 500)
+        run = browser.driver.execute_script
+        browser.resize(1200, min(run("return document.documentElement.scrollHeight"), 900))
         browser.driver.save_screenshot(str(into / f"{name}.png"))
 
     traffic(callgate)
-    picture("overview", "/", 620)
+    picture("overview", "/")
     browser.open(f"{callgate.admin}/try")
-    browser.resize(1000, 700)
     browser.fill(text="join our ＶＩＰ c a s i n o tonight")
     browser.find("form button.primary").click()
     browser.wait(lambda: browser.find_all("#result mark"), "a mark")
-    browser.driver.save_screenshot(str(into / "try.png"))
-    picture("delivery", "/delivery", 600)
+    picture("try")
+    picture("delivery", "/delivery")
     switch(browser, "language", "zh")
     switch(browser, "light", "dark")
-    picture("hooks-zh", "/hooks", 640)
+    picture("hooks-zh", "/hooks")
