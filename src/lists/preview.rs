@@ -257,11 +257,11 @@ fn look_at(pair: &Pair<'_>, of: &'static str, texts: &[&str]) -> (Counts, Outcom
         let shift = shift(old, new);
         counts.add(shift);
         // Found by both, and by more or other entries than before.
-        if let (Some(_), Some(_), true) = (old, new, before.len() != after.len()) {
-            if let Some(effect) = pair.old.0.effect_of(&before) {
-                let entry = format!("{}: {}", effect.list, effect.entry);
-                *outcome.overlaps.entry(entry).or_default() += 1;
-            }
+        if let (Some(_), Some(_), true) = (old, new, before.len() != after.len())
+            && let Some(effect) = pair.old.0.effect_of(&before)
+        {
+            let entry = format!("{}: {}", effect.list, effect.entry);
+            *outcome.overlaps.entry(entry).or_default() += 1;
         }
         if let Some(shift) = shift
             && outcome.excerpts.len() < EXCERPTS_MAX

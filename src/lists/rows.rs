@@ -318,7 +318,6 @@ fn read_only(directory: &Path, file: &str) -> Option<String> {
         }
         Err(NoPlace::Io(error)) => return Some(format!("`{file}` cannot be found: {error}")),
     };
-    let may_write = |path: &Path| may_write(path);
     match (may_write(&place.folder), may_write(&place.path)) {
         (Err(error), Err(_)) => Some(format!("`{file}` cannot be written: {error}")),
         _ => None,

@@ -6,7 +6,7 @@
 //! stay. A file that nothing can be renamed over (a bind mount), that has other names (hard links)
 //! or whose folder cannot be written is written in place.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -75,7 +75,7 @@ fn beside(place: &Place, content: &[u8]) -> io::Result<Option<Temporary>> {
     if !take_owner(&file, &metadata)? {
         return Ok(None);
     }
-    file.set_permissions(Permissions::clone(&metadata.permissions()))?;
+    file.set_permissions(metadata.permissions())?;
     file.sync_all()?;
     Ok(Some(temporary))
 }
@@ -193,8 +193,10 @@ fn take_owner(_: &File, _: &fs::Metadata) -> io::Result<bool> {
     Ok(true)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use super::*;

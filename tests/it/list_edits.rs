@@ -10,13 +10,13 @@ use crate::api::{call, get, problem};
 use crate::harness::http::Answer;
 use crate::harness::{Callgate, Grpc, Setup, calls};
 
-const POLICY: &str = "lists:\n  l: {file: lists/l.txt}\n  m: {file: lists/m.txt}\n\
+const POLICY: &str = "lists:\n  l: {file: l.txt}\n  m: {file: m.txt}\n\
                       hooks: {beforeSendSingleMsg: {}}\n";
 
 fn start(list: &[u8]) -> (Callgate, String) {
     let setup = Setup::new(POLICY);
-    setup.write("lists/l.txt", list);
-    setup.write("lists/m.txt", "other\n");
+    setup.write("l.txt", list);
+    setup.write("m.txt", "other\n");
     let callgate = setup.start();
     let file = callgate.setup().policies().join("../data/cli.token");
     let token = fs::read_to_string(file).unwrap().trim().to_owned();
@@ -37,7 +37,7 @@ fn add(entry: &str) -> Value {
 }
 
 fn content(callgate: &Callgate, list: &str) -> Vec<u8> {
-    fs::read(callgate.setup().policies().join("lists").join(list)).unwrap()
+    fs::read(callgate.setup().policies().join(list)).unwrap()
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn an_edit_is_in_force_and_changes_the_lines_meant_alone() {
                      { "op": "remove", "entry": "#x" }]);
     let saved = edit(&callgate, &token, &tag, ops);
     assert_eq!(saved.status, 200, "{saved:?}");
-    let after = "\u{feff}# head\r\n\tword\tc\t{leet: true} \r\n\r\n# Other\nz\n赌博\tnew";
+    let after = "\u{feff}# head\r\n\tword\tc\t{leet: true} \r\n\r\n# Other\nz\r\n赌博\tnew";
     assert_eq!(
         String::from_utf8(content(&callgate, "l.txt")).unwrap(),
         after
@@ -192,7 +192,7 @@ fn a_trial_is_counted_and_promoted() {
 fn two_programs_a_hand_and_another_lose_nothing() {
     const EACH: usize = 50;
     let (callgate, token) = start(b"# head\n");
-    let folder = callgate.setup().policies().join("lists");
+    let folder = callgate.setup().policies();
     std::thread::scope(|scope| {
         for program in ["x", "y"] {
             let (callgate, token) = (&callgate, &token);

@@ -26,7 +26,7 @@ const EXCERPT_CHARS: usize = 200;
 /// Lines of a change that are shown.
 const LINES_MAX: usize = 200;
 
-type Pairs = Vec<(String, String)>;
+type Pair = (String, String);
 
 /// What stands in the address of a draft.
 struct Draft {
@@ -35,14 +35,14 @@ struct Draft {
     given: Vec<String>,
 }
 
-fn asks<'a>(pairs: &'a Pairs, name: &str) -> &'a str {
+fn asks<'a>(pairs: &'a [Pair], name: &str) -> &'a str {
     let found = pairs.iter().find(|(key, _)| key == name);
     found.map_or("", |(_, value)| value)
 }
 
 impl Draft {
     /// Errors: the list has nothing of what is meant.
-    fn read(lists: &Lists, list: &str, pairs: &Pairs) -> Result<Draft, NotSaved> {
+    fn read(lists: &Lists, list: &str, pairs: &[Pair]) -> Result<Draft, NotSaved> {
         let which = |entry: &str| Which {
             entry: entry.to_owned(),
             line: asks(pairs, "line").parse().ok(),
@@ -165,7 +165,7 @@ fn file_name(list: &str) -> String {
 pub(in crate::admin) async fn save_list(State(admin): State<Admin>, request: Request) -> Answer {
     let visit = Visit::of(&admin, request).await?;
     let words = visit.say(&WORDS);
-    let pairs: Pairs = url::form_urlencoded::parse(visit.field("draft").as_bytes())
+    let pairs: Vec<Pair> = url::form_urlencoded::parse(visit.field("draft").as_bytes())
         .into_owned()
         .collect();
     let (mut draft, _) = match read(&admin, &visit, pairs.clone()).await {
@@ -185,7 +185,7 @@ pub(in crate::admin) async fn save_list(State(admin): State<Admin>, request: Req
     }
 }
 
-async fn read(admin: &Admin, visit: &Visit, pairs: Pairs) -> Result<(Draft, Page), NotSaved> {
+async fn read(admin: &Admin, visit: &Visit, pairs: Vec<Pair>) -> Result<(Draft, Page), NotSaved> {
     let (lists, name) = (admin.lists.clone(), visit.param("name").to_owned());
     let reading = tokio::task::spawn_blocking(move || {
         let none = Wanted {
@@ -212,7 +212,7 @@ fn told(words: &ListsWords, error: &NotDone) -> String {
 }
 
 /// The draft; `wrong` is why it could not be saved.
-async fn show(admin: &Admin, visit: &Visit, pairs: Pairs, wrong: Option<String>) -> Answer {
+async fn show(admin: &Admin, visit: &Visit, pairs: Vec<Pair>, wrong: Option<String>) -> Answer {
     let words = visit.say(&WORDS);
     let list = visit.param("name").to_owned();
     let (draft, shown) = match read(admin, visit, pairs.clone()).await {
@@ -389,7 +389,7 @@ fn save_form(
     visit: &Visit,
     words: &ListsWords,
     list: &str,
-    pairs: &Pairs,
+    pairs: &[Pair],
     shown: &Page,
     preview: &Preview,
 ) -> Markup {
@@ -420,7 +420,7 @@ fn save_form(
     }
 }
 
-fn try_form(_: &Visit, words: &ListsWords, list: &str, pairs: &Pairs) -> Markup {
+fn try_form(_: &Visit, words: &ListsWords, list: &str, pairs: &[Pair]) -> Markup {
     html! {
         form method="get" action={ (path(list)) "/draft" } {
             @for (name, value) in pairs.iter().filter(|(name, _)| name != "texts") {
@@ -432,7 +432,7 @@ fn try_form(_: &Visit, words: &ListsWords, list: &str, pairs: &Pairs) -> Markup 
     }
 }
 
-fn encoded(pairs: &Pairs) -> String {
+fn encoded(pairs: &[Pair]) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(pairs);
     query.finish()
@@ -476,7 +476,7 @@ fn conflict_page(visit: &Visit, list: &str, conflicts: &[Conflict], now: &str) -
 }
 
 /// The draft that makes of what is there now what is mine.
-fn mine(conflict: &Conflict, now: &str) -> Pairs {
+fn mine(conflict: &Conflict, now: &str) -> Vec<Pair> {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let mut pairs = match (conflict.theirs.first(), conflict.mine.first()) {
         (Some(theirs), Some(mine)) => vec![
