@@ -26,6 +26,7 @@ pub struct Server {
     pub url: String,
     /// The schema that the tables stand in; it is made if it is missing.
     pub schema: String,
+    pub when_down: WhenDown,
     /// How the server proves who it is; `None` speaks plain text.
     pub tls: Option<ServerTls>,
     /// What people call this replica by.
@@ -37,6 +38,16 @@ pub struct Server {
     pub lease: Duration,
     /// The same for one whose connections have ended.
     pub takeover_after: Duration,
+}
+
+/// What becomes of events while the server is away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenDown {
+    /// They are accepted into the file of `path` and forwarded when it is back.
+    #[default]
+    Spool,
+    /// They are refused.
+    Refuse,
 }
 
 /// A configuration of TLS. Two are equal when they are the same one.

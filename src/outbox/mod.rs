@@ -19,7 +19,7 @@
 //! and keeps the order of acceptance; a head that waits for its retry holds up its own key alone.
 //! A dead pair that is replayed is the next of its key, after the one that is being tried.
 //!
-//! Order, downward: `postgres`, `sqlite`, `memory`, `interface`, `rules`, `series`, `pending`, `letter`, `file_care`, `entry`, `error`, `config`,
+//! Order, downward: `spool`, `postgres`, `sqlite`, `memory`, `interface`, `rules`, `series`, `pending`, `letter`, `file_care`, `entry`, `error`, `config`,
 //! `faults`.
 
 mod config;
@@ -35,12 +35,13 @@ mod series;
 
 mod memory;
 mod postgres;
+mod spool;
 mod sqlite;
 
 use std::path::Path;
 use std::sync::Arc;
 
-pub use config::{Config, Kind, Server, ServerTls};
+pub use config::{Config, Kind, Server, ServerTls, WhenDown};
 pub use entry::{
     Appended, Capacity, Counts, EndpointStats, EntryKey, Health, NewEntry, Paused, Series,
     Settlement, Stats, StoredEvent, Work,
@@ -91,6 +92,7 @@ pub fn export_file(path: &Path, each: impl FnMut(Exported)) -> Result<bool, Open
 /// Opens the outbox and keeps it open: while its file cannot be opened or is damaged, every call
 /// is answered with the reason, and opening is tried again and again.
 ///
+/// One with a spool must be opened in a runtime, where what is in the spool is forwarded.
 /// Errors: only what another try cannot mend, an outbox that another process has.
 pub fn open_supervised(
     config: &Config,
@@ -102,7 +104,17 @@ pub fn open_supervised(
             let on_fatal = Box::new(move |why: &str| on_fatal(why));
             Arc::new(sqlite::Sqlite::keep_open(config, on_fatal)?)
         }
-        Kind::Postgres => Arc::new(postgres::Postgres::keep_open(config, server_of(config)?)?),
+        Kind::Postgres => {
+            let server = server_of(config)?;
+            match server.when_down {
+                WhenDown::Refuse => Arc::new(postgres::Postgres::keep_open(config, server)?),
+                WhenDown::Spool => {
+                    let spool = open_supervised(&spool::spool_of(config), on_fatal)?;
+                    let shared = Arc::new(postgres::Postgres::keep_open(config, server)?);
+                    Arc::new(spool::Spooling::new(config, shared, spool))
+                }
+            }
+        }
     })
 }
 

@@ -8,3 +8,4 @@ mod replicas;
 mod schema;
 mod server;
 mod size;
+mod spool;

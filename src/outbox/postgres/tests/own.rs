@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::cluster::Cluster;
-use crate::outbox::Server;
+use crate::outbox::{Server, WhenDown};
 
 /// Whether there is a PostgreSQL to test with.
 pub(in crate::outbox) fn is_here() -> bool {
@@ -18,6 +18,7 @@ pub(in crate::outbox) fn server() -> Server {
     Server {
         url: Cluster::shared().expect("asked before").url(),
         schema: format!("test_{}_{number}", std::process::id()),
+        when_down: WhenDown::Refuse,
         tls: None,
         replica: "test".to_owned(),
         connections: 1,
