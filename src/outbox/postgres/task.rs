@@ -265,12 +265,27 @@ impl Task {
                     tokio::time::sleep(wait).await;
                     wait = (wait * 2).min(Duration::from_secs(1));
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.forget(calls);
+                    return Err(error);
+                }
                 Ok(()) => break,
             }
         }
         let now_ms = calls.iter().map(|(_, now_ms)| *now_ms).max();
         self.sweep(now_ms.unwrap_or_default()).await
+    }
+
+    /// What could not be settled is put back once the server answers: its caller has given it up,
+    /// and this replica lives, so nobody else does.
+    fn forget(&self, calls: &[Settled]) {
+        let mut flying = lock(&self.shared.flying);
+        for (key, _) in calls.iter().flat_map(|(settlements, _)| settlements) {
+            if flying.get(&(key.endpoint, key.seq)) == Some(&key.claim) {
+                flying.remove(&(key.endpoint, key.seq));
+            }
+        }
+        self.shared.unsure.notify_one();
     }
 
     pub(super) async fn look(mut self, mut jobs: Receiver<Look>) {
