@@ -212,7 +212,7 @@ async fn show(holder: &Holder, number: u64, file: Option<&str>, json: bool) -> a
         Holder::Files(config) => versions::details(&store(config).record(number)?, 0),
     };
     if json {
-        return Ok(output::line(&version.to_string())?);
+        return output::line(&version.to_string());
     }
     let mut counted = version.clone();
     counted["files"] = version["files"].as_array().map_or(0, Vec::len).into();
@@ -233,7 +233,7 @@ async fn show(holder: &Holder, number: u64, file: Option<&str>, json: bool) -> a
             ));
         }
     }
-    Ok(output::page(&page)?)
+    output::page(&page)
 }
 
 async fn show_file(holder: &Holder, number: u64, path: &str) -> anyhow::Result<()> {
@@ -264,7 +264,7 @@ async fn show_file(holder: &Holder, number: u64, path: &str) -> anyhow::Result<(
             store.content(number, file)?
         }
     };
-    Ok(output::bytes(&content)?)
+    output::bytes(&content)
 }
 
 async fn diff(holder: &Holder, number: u64, with: Option<u64>, json: bool) -> anyhow::Result<()> {
@@ -285,9 +285,9 @@ async fn diff(holder: &Holder, number: u64, with: Option<u64>, json: bool) -> an
         }
     };
     if json {
-        return Ok(output::line(&diff.to_string())?);
+        return output::line(&diff.to_string());
     }
-    Ok(output::page(&patch_of(&diff["files"]))?)
+    output::page(&patch_of(&diff["files"]))
 }
 
 /// Each file with what became of it.
@@ -340,13 +340,13 @@ async fn rollback(
     };
     if patch {
         let patch = plan["patch"].as_str().unwrap_or_default();
-        return Ok(output::bytes(patch.as_bytes())?);
+        return output::bytes(patch.as_bytes());
     }
     let Some(why) = why else {
         if json {
-            return Ok(output::line(&plan.to_string())?);
+            return output::line(&plan.to_string());
         }
-        return Ok(output::page(&plan_page(&plan, number))?);
+        return output::page(&plan_page(&plan, number));
     };
     let done = match holder {
         Holder::Server(reach) => {
@@ -359,7 +359,7 @@ async fn rollback(
         Holder::Files(config) => carry_out(config, files, number, why)?,
     };
     if json {
-        return Ok(output::line(&done.to_string())?);
+        return output::line(&done.to_string());
     }
     let written = done["files"].as_array().map_or(0, Vec::len);
     let problems = done["problems"].as_array().map_or(0, Vec::len);
@@ -370,7 +370,7 @@ async fn rollback(
         ),
         (None, _) => format!("{written} file(s) written; they are in force with the next start"),
     };
-    Ok(output::line(&line)?)
+    output::line(&line)
 }
 
 /// Nothing runs: the files are written here, and come into force with the next start.

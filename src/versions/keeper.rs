@@ -402,22 +402,21 @@ fn kept(
 }
 
 /// The owner of all of them, where they have one.
+#[cfg(unix)]
 fn uid_of(paths: impl Iterator<Item = PathBuf>) -> Option<u32> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let mut uids: BTreeSet<u32> = BTreeSet::new();
-        uids.extend(paths.filter_map(|path| fs::metadata(path).ok().map(|found| found.uid())));
-        return match uids.len() {
-            1 => uids.pop_first(),
-            _ => None,
-        };
+    use std::os::unix::fs::MetadataExt;
+
+    let found = paths.filter_map(|path| fs::metadata(path).ok());
+    let mut uids: BTreeSet<u32> = found.map(|found| found.uid()).collect();
+    match uids.len() {
+        1 => uids.pop_first(),
+        _ => None,
     }
-    #[cfg(not(unix))]
-    {
-        let _ = paths;
-        None
-    }
+}
+
+#[cfg(not(unix))]
+fn uid_of(_: impl Iterator<Item = PathBuf>) -> Option<u32> {
+    None
 }
 
 fn io_error(path: &Path, error: io::Error) -> VersionError {
