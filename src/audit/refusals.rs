@@ -26,11 +26,11 @@ struct Kind {
 
 impl Refusals {
     /// `Some(held back since the last)` when this one may be recorded.
-    pub(super) fn pass(&mut self, what: &Cow<'static, str>, now: Instant) -> Option<u64> {
-        if self.0.len() >= KINDS_MAX && !self.0.contains_key(what) {
+    pub(super) fn pass(&mut self, what: Cow<'static, str>, now: Instant) -> Option<u64> {
+        if self.0.len() >= KINDS_MAX && !self.0.contains_key(&what) {
             return None;
         }
-        let kind = self.0.entry(what.clone()).or_insert(Kind {
+        let kind = self.0.entry(what).or_insert(Kind {
             left: BURST,
             since: now,
             held_back: 0,
@@ -73,7 +73,7 @@ mod tests {
         let mut refusals = Refusals::default();
         let start = Instant::now();
         let passed = |refusals: &mut Refusals, what: &'static str, now| {
-            let passed = (0..100_000).filter_map(|_| refusals.pass(&what.into(), now));
+            let passed = (0..100_000).filter_map(|_| refusals.pass(what.into(), now));
             passed.collect::<Vec<_>>()
         };
         assert_eq!(passed(&mut refusals, "login", start), [0; 20]);
@@ -89,7 +89,7 @@ mod tests {
         let mut refusals = Refusals::default();
         let start = Instant::now();
         for _ in 0..100 {
-            refusals.pass(&"login".into(), start);
+            refusals.pass("login".into(), start);
         }
         let minute = Duration::from_secs(60);
         let ended = |refusals: &mut Refusals, at: Instant| {
@@ -98,7 +98,7 @@ mod tests {
         };
         // It goes on.
         assert_eq!(ended(&mut refusals, start + minute / 2), [0; 0]);
-        refusals.pass(&"login".into(), start + minute / 2);
+        refusals.pass("login".into(), start + minute / 2);
         assert_eq!(ended(&mut refusals, start + minute), [0; 0]);
         assert_eq!(ended(&mut refusals, start + minute * 2), [81]);
         // Once.

@@ -107,7 +107,10 @@ impl Audit {
     }
 
     fn pass(&self, act: Act) -> Option<Act> {
-        match self.lock_refusals().pass(&act.what, Instant::now())? {
+        match self
+            .lock_refusals()
+            .pass(act.what.clone(), Instant::now())?
+        {
             0 => Some(act),
             held_back => Some(act.count("held_back", held_back)),
         }

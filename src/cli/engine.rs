@@ -80,6 +80,13 @@ pub(super) struct Engine {
     certificates: Arc<Certificates>,
 }
 
+/// What is kept in the data directory.
+pub(super) struct Kept {
+    pub outbox: Arc<dyn Outbox>,
+    pub rooms: Rooms,
+    pub history: Arc<History>,
+}
+
 /// What lets people and commands in at the operators' port.
 pub(super) struct Entry {
     pub operators: Arc<Operators>,
@@ -142,12 +149,15 @@ impl Engine {
         config: Config,
         policies: Arc<Policies>,
         metrics: Arc<Metrics>,
-        outbox: Arc<dyn Outbox>,
-        rooms: Rooms,
+        kept: Kept,
         ports: PortsTls,
         entry: Entry,
-        history: Arc<History>,
     ) -> Engine {
+        let Kept {
+            outbox,
+            rooms,
+            history,
+        } = kept;
         let Entry {
             operators,
             proxy,

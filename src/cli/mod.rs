@@ -108,7 +108,7 @@ enum Command {
     /// Who did what here, and whether any record of it was changed or taken away.
     Audit(audit::Args),
     /// What was decided, and why: by message, sender, conversation, word, list, outcome, time.
-    Decisions(decisions::Args),
+    Decisions(Box<decisions::Args>),
     /// What a running server forgets of its history.
     History(decisions::HistoryArgs),
     /// The policies that were in force: what each changed, and how one is brought back.
@@ -146,7 +146,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Operators(args) => operators::run(&files, args),
         Command::Outbox(args) => outbox::run(&files, args),
         Command::Audit(args) => audit::run(&files, args),
-        Command::Decisions(args) => decisions::run(&files, args),
+        Command::Decisions(args) => decisions::run(&files, *args),
         Command::History(args) => decisions::run_history(&files, args),
         Command::Versions(args) => versions::run(&files, args),
         Command::Defaults(args) => defaults::run(args),

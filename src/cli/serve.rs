@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use super::at_rest;
-use super::engine::{Engine, Entry, Listeners};
+use super::engine::{Engine, Entry, Kept, Listeners};
 use super::engine_file::{differs_from, load_config, open_tls};
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
@@ -155,15 +155,17 @@ async fn serve(
         config,
         policies,
         metrics,
-        outbox,
-        rooms,
+        Kept {
+            outbox,
+            rooms,
+            history: Arc::new(history),
+        },
         ports,
         Entry {
             operators: Arc::clone(&operators),
             proxy,
             token,
         },
-        Arc::new(history),
     );
     engine.warnings = Arc::new(warnings);
     let keeper = engine.keep_versions()?;

@@ -399,11 +399,11 @@ fn model(file: &[u8], ops: &[Op]) -> Vec<(String, Vec<String>, String)> {
                 options,
             } => {
                 let all = meant(which, &heap);
-                let exact = all.iter().filter(|line| heap[line].entry == which.entry);
+                let mut exact = all.iter().filter(|line| heap[line].entry == which.entry);
                 let line = if all.len() == 1 {
                     all[0]
                 } else {
-                    *exact.last().unwrap()
+                    *exact.next_back().unwrap()
                 };
                 let said = heap.get_mut(&line).unwrap();
                 said.entry = to.clone().unwrap_or(said.entry.clone());

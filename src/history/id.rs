@@ -47,7 +47,7 @@ impl DecisionId {
 /// The number that an id of that time begins with.
 pub(super) fn number_of(at_us: u64) -> i64 {
     let (ms, us) = (at_us / 1000, at_us % 1000);
-    (ms << FRACTION_BITS | (us << FRACTION_BITS) / 1000) as i64
+    ((ms << FRACTION_BITS) | ((us << FRACTION_BITS) / 1000)) as i64
 }
 
 /// When what has this number happened, in microseconds since 1970.

@@ -114,13 +114,16 @@ pub(super) struct Made {
 /// Says what people wrote of late.
 type Recent = Box<dyn Fn() -> Vec<Arc<str>> + Send + Sync>;
 
+/// Identities of entries under the options of a list, which are costly to make.
+type Folding = (Role, Options, Arc<Mutex<Identities>>);
+
 /// The word lists of the policies in force.
 pub struct Lists {
     pub(super) policies: Arc<Policies>,
     versions: Option<Store>,
     pub(super) recent: Recent,
     pub(super) bases: Bases,
-    foldings: Mutex<Vec<(Role, Options, Arc<Mutex<Identities>>)>>,
+    foldings: Mutex<Vec<Folding>>,
 }
 
 impl std::fmt::Debug for Lists {

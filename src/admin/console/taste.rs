@@ -16,7 +16,8 @@ pub(super) enum Light {
     /// As the browser has it.
     #[default]
     Auto,
-    Light,
+    #[strum(serialize = "light")]
+    Bright,
     Dark,
 }
 

@@ -138,7 +138,7 @@ fn switches(visit: &Visit, texts: &Texts) -> Markup {
     let back = back(visit);
     let lights = [
         (Light::Auto, texts.auto),
-        (Light::Light, texts.bright),
+        (Light::Bright, texts.bright),
         (Light::Dark, texts.dark),
     ];
     html! {
