@@ -28,16 +28,12 @@ pub(super) struct Api<'a> {
 /// What came back from a call that went well.
 pub(super) struct Answered {
     pub body: Value,
-    /// The state that it shows, for `If-Match`.
-    pub tag: Option<String>,
 }
 
 /// Why a server did not do what it was asked for.
 #[derive(Debug)]
 pub(super) struct Declined {
     pub status: u16,
-    /// What a command branches on.
-    pub code: String,
     pub params: Value,
     message: String,
 }
@@ -218,8 +214,6 @@ where
 
 async fn whole(answer: Response<Incoming>) -> anyhow::Result<Answered> {
     let answer = good(answer).await?;
-    let tag = answer.headers().get(header::ETAG);
-    let tag = tag.and_then(|tag| tag.to_str().ok()).map(str::to_owned);
     let body = answer
         .into_body()
         .collect()
@@ -230,7 +224,7 @@ async fn whole(answer: Response<Incoming>) -> anyhow::Result<Answered> {
         true => Value::Null,
         false => serde_json::from_slice(&body).context("the server's answer is not JSON")?,
     };
-    Ok(Answered { body, tag })
+    Ok(Answered { body })
 }
 
 async fn good(answer: Response<Incoming>) -> anyhow::Result<Response<Incoming>> {
@@ -253,7 +247,6 @@ async fn good(answer: Response<Incoming>) -> anyhow::Result<Response<Incoming>> 
     });
     Err(anyhow::Error::new(Declined {
         status: status.as_u16(),
-        code: text("code").unwrap_or_default(),
         params: problem["params"].clone(),
         message,
     }))
