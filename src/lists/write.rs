@@ -193,7 +193,6 @@ fn take_owner(_: &File, _: &fs::Metadata) -> io::Result<bool> {
     Ok(true)
 }
 
-#[cfg(unix)]
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;

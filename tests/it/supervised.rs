@@ -6,11 +6,16 @@ use std::collections::BTreeMap;
 use crate::layers::{sources, without_tests_and_comments};
 
 /// Where threads and tasks are started, how many, and what becomes of one that ends.
-const STARTED: [(&str, usize, &str); 17] = [
+const STARTED: [(&str, usize, &str); 23] = [
     (
         "admin/api/frame.rs",
         1,
         "ends with its call, whose answer it is",
+    ),
+    (
+        "admin/plans.rs",
+        1,
+        "ends with its plan, which says how, also after a panic",
     ),
     (
         "audit/trail.rs",
@@ -29,6 +34,7 @@ const STARTED: [(&str, usize, &str); 17] = [
         1,
         "`run_until_stop`: the process ends with it",
     ),
+    ("cli/mock/serve.rs", 1, "ends with its connection"),
     ("delivery/supervisor.rs", 1, "is started again"),
     ("delivery/worker.rs", 1, "ends with its request"),
     (
@@ -40,6 +46,22 @@ const STARTED: [(&str, usize, &str); 17] = [
         "history/recorder.rs",
         1,
         "what panics is one look, and what it was about is lost and counted",
+    ),
+    ("lists/preview.rs", 1, "joined by who asked for the preview"),
+    (
+        "outbox/postgres/connect.rs",
+        1,
+        "ends with its connection, which is made again",
+    ),
+    (
+        "outbox/postgres/mod.rs",
+        1,
+        "each call is told that it has ended, as with a closed outbox",
+    ),
+    (
+        "outbox/spool.rs",
+        1,
+        "ends with the outbox, what is spooled waits for the next start",
     ),
     (
         "outbox/sqlite/mod.rs",
