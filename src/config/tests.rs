@@ -230,8 +230,12 @@ const MEANT: &[(&str, &[&str])] = &[
     ("data", TEXTS),
     ("funtek.rooms", TEXTS),
     ("outbox.path", TEXTS),
+    ("history.sinks.ndjson.path", TEXTS),
     ("funtek.rooms", &["empty"]),
     ("outbox.path", &["empty"]),
+    // Decisions go nowhere else.
+    ("history.sinks.ndjson.path", &["empty"]),
+    ("history.sinks.otlp.endpoint", &["empty"]),
     // Without a certificate there is no TLS.
     ("grpc.tls.cert", &["empty"]),
     ("grpc.tls.key", &["empty"]),
