@@ -142,7 +142,9 @@ fn found_there(
             @if found.line > 0 { " " (words.line) " " a href={ "/decisions?" (query) } { (found.line) } }
             " " (badge(Tone::Info, &found.action)) " "
             @match now {
-                Some(now) => { (badge(Tone::Good, html! { (words.in_force) " " (now.line) })) }
+                // An entry of policy.yaml itself has no line of a list.
+                Some(now) if now.line == 0 => { (badge(Tone::Good, html! { (words.in_force) })) }
+                Some(now) => { (badge(Tone::Good, html! { (words.in_force_at) " " (now.line) })) }
                 None => { (badge(Tone::Quiet, words.removed)) }
             }
         }
