@@ -26,6 +26,20 @@ needs_chromium = pytest.mark.skipif(
 PASSWORD = "correct horse battery"
 
 
+def started(options):
+    """Now and then Chromium does not come up on a busy machine; what it shows is tested, not that."""
+    from selenium import webdriver
+    from selenium.common.exceptions import WebDriverException
+
+    for tries_left in (2, 1, 0):
+        try:
+            service = webdriver.ChromeService(executable_path=DRIVER)
+            return webdriver.Chrome(options=options, service=service)
+        except WebDriverException:
+            if not tries_left:
+                raise
+
+
 class Browser:
     """Chromium without a window."""
 
@@ -46,8 +60,7 @@ class Browser:
         ]:
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        service = webdriver.ChromeService(executable_path=DRIVER)
-        self.driver = webdriver.Chrome(options=options, service=service)
+        self.driver = started(options)
 
     def __enter__(self):
         return self
