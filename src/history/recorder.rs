@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::conditions::Filter;
 use super::forget::Forgotten;
@@ -26,6 +27,8 @@ use crate::telemetry::Metrics;
 
 /// Questions to the writer that wait.
 const JOBS_MAX: usize = 16;
+/// How long whoever looks waits for what was just decided: a disk that takes nothing has no more.
+const SETTLES_WITHIN: Duration = Duration::from_millis(500);
 
 /// What was decided lately.
 #[derive(Debug, Default)]
@@ -111,11 +114,12 @@ impl History {
         cursor: Option<&str>,
         rows_max: usize,
     ) -> Result<Page, HistoryError> {
-        let cursor = match cursor {
-            None => None,
-            Some(text) => Some(cursor_of(text).ok_or(HistoryError::Cursor)?),
+        let Some(text) = cursor else {
+            return self.settled()?.find(filter, None, rows_max);
         };
-        self.on()?.find(filter, cursor, rows_max)
+        // What is behind it was in the files before.
+        let cursor = cursor_of(text).ok_or(HistoryError::Cursor)?;
+        self.on()?.find(filter, Some(cursor), rows_max)
     }
 
     /// The newest decisions after one that is known. Blocks for the disk.
@@ -125,23 +129,23 @@ impl History {
         after: DecisionId,
         rows_max: usize,
     ) -> Result<Vec<Row>, HistoryError> {
-        self.on()?.newer(filter, after.number, rows_max)
+        self.settled()?.newer(filter, after.number, rows_max)
     }
 
     /// Blocks for the disk.
     pub fn decision(&self, id: DecisionId) -> Result<Option<Row>, HistoryError> {
-        self.on()?.decision(id)
+        self.settled()?.decision(id)
     }
 
     /// The texts of a decision; `None` when they are not kept, or not any more. Blocks for the disk.
     pub fn texts(&self, id: DecisionId) -> Result<Option<Vec<PlacedText>>, HistoryError> {
-        self.on()?.texts(id)
+        self.settled()?.texts(id)
     }
 
     /// Exact numbers in spans of `step_s` seconds, in whole minutes. Of a filter time, hook, list,
     /// outcome and version count. Blocks for the disk.
     pub fn counts(&self, filter: &Filter, step_s: u64) -> Result<Counts, HistoryError> {
-        self.on()?.counts(filter, step_s)
+        self.settled()?.counts(filter, step_s)
     }
 
     /// The last texts, newest first; none but at level `memory`.
@@ -155,8 +159,23 @@ impl History {
         self.in_force.find(snapshot, list, entry)
     }
 
+    /// Errors: nothing is kept.
     fn on(&self) -> Result<&Shared, HistoryError> {
         self.shared.as_deref().ok_or(HistoryError::Off)
+    }
+
+    /// What may be searched, once what was decided before is in it.
+    ///
+    /// Errors: nothing is kept.
+    fn settled(&self) -> Result<&Shared, HistoryError> {
+        let shared = self.on()?;
+        let (done, answer) = mpsc::sync_channel(1);
+        let jobs = self.jobs.as_ref();
+        // A writer with so many questions is about to look anyway.
+        if jobs.is_some_and(|jobs| jobs.try_send(Job::Flush(done)).is_ok()) {
+            let _ = answer.recv_timeout(SETTLES_WITHIN);
+        }
+        Ok(shared)
     }
 
     /// Forgets what a user wrote or was written to. Blocks for the disk.

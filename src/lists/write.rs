@@ -66,11 +66,12 @@ fn beside(place: &Place, content: &[u8]) -> io::Result<Option<Temporary>> {
         .folder
         .join(format!(".{name}.callgate-{}", std::process::id()));
     let temporary = Temporary(path);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&temporary.0)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    // Nobody reads it who could not read the list, whose mode it gets below.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&temporary.0)?;
     file.write_all(content)?;
     if !take_owner(&file, &metadata)? {
         return Ok(None);

@@ -6,7 +6,9 @@ use super::about::{About, Field, Shape, flag, number, text, time};
 use super::call::Call;
 use super::reply::{self, Answer};
 use super::times;
+use crate::admin::problem::ApiProblem;
 use crate::admin::{orders, outbox};
+use crate::audit::Act;
 use crate::operators::Capability;
 use crate::proto::v1;
 
@@ -106,6 +108,24 @@ pub(super) const DISCARDED: About = About {
 const PAGE: usize = 100;
 const PAGE_MAX: usize = 1000;
 
+/// Bodies are shown to whoever has the right to texts; an asking that is refused is on record.
+fn may_show(call: &Call, shown: Option<&Act>) -> Result<(), ApiProblem> {
+    if let Some(act) = shown {
+        call.asked.must(Capability::Text, act.clone())?;
+    }
+    Ok(())
+}
+
+/// Nothing is shown that is not on record.
+async fn record_shown(call: &Call, shown: Option<Act>, events: usize) -> Result<(), ApiProblem> {
+    if let Some(act) = shown.filter(|_| events > 0) {
+        call.asked
+            .record(act.count("events", events as u64))
+            .await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn pending(call: Call) -> Answer {
     let filter = v1::PendingFilter {
         endpoint: call.text("endpoint").to_owned(),
@@ -123,14 +143,9 @@ pub(super) async fn pending(call: Call) -> Answer {
     let shown = request
         .show
         .then(|| orders::show_pending(call.asked.who(), &request));
-    if let Some(act) = &shown {
-        call.asked.must(Capability::Text, act.clone())?;
-    }
+    may_show(&call, shown.as_ref())?;
     let page = outbox::pending(&*call.admin.outbox, request).await?;
-    if let Some(act) = shown.filter(|_| !page.events.is_empty()) {
-        let count = page.events.len() as u64;
-        call.asked.record(act.count("events", count)).await?;
-    }
+    record_shown(&call, shown, page.events.len()).await?;
     let items = page.events.into_iter().map(pending_event).collect();
     reply::page(items, next(&call, &page.next))
 }
@@ -165,14 +180,9 @@ pub(super) async fn dead(call: Call) -> Answer {
     let shown = request
         .show
         .then(|| orders::show_dead(call.asked.who(), &request));
-    if let Some(act) = &shown {
-        call.asked.must(Capability::Text, act.clone())?;
-    }
+    may_show(&call, shown.as_ref())?;
     let page = outbox::dead(&*call.admin.outbox, request).await?;
-    if let Some(act) = shown.filter(|_| !page.letters.is_empty()) {
-        let count = page.letters.len() as u64;
-        call.asked.record(act.count("events", count)).await?;
-    }
+    record_shown(&call, shown, page.letters.len()).await?;
     let items = page.letters.into_iter().map(letter).collect();
     reply::page(items, next(&call, &page.next))
 }
