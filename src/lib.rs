@@ -19,6 +19,7 @@
 //! | [`audit`] | what was done here, by whom, in a chain that shows what is missing |
 //! | [`versions`] | every policy that was in force, with its files |
 //! | [`outbox`] | where accepted events wait until every endpoint has them |
+//! | `database` | SQLite files of ours: private, and copied while they are used |
 //! | [`rooms`] | rooms that are kept for a chat server |
 //! | `watch` | a thread that looks at files now and then |
 //! | `in_flight` | the limit of calls at the same time, theirs and ours |
@@ -31,6 +32,7 @@
 //! | [`delivery`] | accepted events on their way to the endpoints |
 //! | [`server`] | where IM servers connect |
 //! | [`operators`] | who may do what at the operators' port |
+//! | [`storage`] | a copy of all that is kept, and the way back |
 //! | [`admin`] | where operators connect |
 //! | [`config`] | engine settings |
 //! | [`cli`] | one file per command |
@@ -63,6 +65,7 @@ pub mod callers;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod database;
 pub mod decision;
 pub mod delivery;
 pub mod dialect;
@@ -82,6 +85,7 @@ pub mod reload;
 pub mod rooms;
 pub mod server;
 pub mod settings;
+pub mod storage;
 pub mod telemetry;
 pub mod tls;
 pub mod versions;

@@ -118,6 +118,8 @@ pub(super) enum ApiRoute {
     ListLint,
     ListPromote,
     ListImport,
+    LastBackup,
+    Backup,
 }
 
 /// One line of the table.
@@ -272,6 +274,8 @@ impl ApiRoute {
             ApiRoute::ListLint => (Method::POST, "/api/v1/lists/{name}/lint", Moderate),
             ApiRoute::ListPromote => (Method::POST, "/api/v1/lists/{name}/promote", Moderate),
             ApiRoute::ListImport => (Method::POST, "/api/v1/lists/{name}/import", Moderate),
+            ApiRoute::LastBackup => (Method::GET, "/api/v1/storage/backups", Operate),
+            ApiRoute::Backup => (Method::POST, "/api/v1/storage/backups", Operate),
         }
     }
 }

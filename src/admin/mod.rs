@@ -7,7 +7,7 @@
 //! Order, downward: `pages`, `console`, `events`, `api`, `grpc`, `metrics`, `status`, `outbox_plans`,
 //! `operator_plans`, `operators`, `decisions`, `word_lists`, `shown`, `plans`, `access`, `browser`,
 //! `refusal`, `problem`, `acts`, `paths`,
-//! `doors`, `who`, `certificates`, `observed`, `lately`, `orders`, `outbox`, `versions`.
+//! `doors`, `who`, `certificates`, `observed`, `lately`, `orders`, `outbox`, `versions`, `storage`.
 
 mod access;
 mod acts;
@@ -34,6 +34,7 @@ mod problem;
 mod refusal;
 mod shown;
 mod status;
+mod storage;
 pub mod versions;
 mod who;
 mod word_lists;
@@ -46,3 +47,4 @@ pub use observed::Observed;
 pub use pages::router;
 pub use plans::Plans;
 pub use shown::{Admin, ApiLimits};
+pub use storage::backup_act;

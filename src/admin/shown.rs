@@ -23,6 +23,7 @@ use crate::reload::Policies;
 use crate::rooms::Rooms;
 use crate::server::Hosts;
 use crate::settings::Problem;
+use crate::storage::Backups;
 use crate::telemetry::{Metrics, UsageLimits};
 use crate::versions::Keeper;
 
@@ -58,6 +59,8 @@ pub struct Admin {
     pub proxy: Option<Arc<ProxyIdentity>>,
     /// The policies that were in force.
     pub versions: Arc<Keeper>,
+    /// Copies of all that is kept.
+    pub backups: Arc<Backups>,
     /// The port has TLS of its own.
     pub tls: bool,
     /// Who may see more than probes and metrics.

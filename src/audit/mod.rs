@@ -10,10 +10,11 @@
 //! one that is taken from the end is missed too. There is no key: whoever may write the folder can
 //! make a new chain, and what shows it is a head that was noted elsewhere (the log has each).
 //!
-//! Order, downward: `trail`, `refusals`, `journal`, `edits`, `pages`, `chain`, `folder`, `record`, `act`.
+//! Order, downward: `trail`, `refusals`, `journal`, `edits`, `copy`, `pages`, `chain`, `folder`, `record`, `act`.
 
 mod act;
 mod chain;
+mod copy;
 mod edits;
 mod folder;
 mod journal;
@@ -26,6 +27,7 @@ mod trail;
 
 pub use act::{Act, Who};
 pub use chain::{Found, read, verify};
+pub use copy::copy;
 pub use edits::Edited;
 pub use journal::{AuditError, Settings};
 pub use pages::{Page, Wanted, page};

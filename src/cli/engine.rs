@@ -19,6 +19,7 @@ use tracing::{error, warn};
 use super::engine_file::{connections_wanted, options_of};
 use super::signals;
 use super::start_text::Addresses;
+use super::storage;
 use crate::admin::{self, Access, Admin, Certificates, Lately, Observed, PortsTls};
 use crate::audit::{Audit, Edited};
 use crate::callback::{Callbacks, HOP_HEADER};
@@ -41,6 +42,7 @@ use crate::server::{
     StackSettings, WebhookSettings, Webhooks, Wire,
 };
 use crate::settings::Problem;
+use crate::storage::Backups;
 use crate::telemetry::{CallerLines, Metrics};
 use crate::tls;
 use crate::versions::{self, InForce, Keeper};
@@ -476,6 +478,7 @@ impl Engine {
             versions: self.versions.clone(),
             operators: self.operators.clone(),
             proxy: self.proxy.clone(),
+            backups: Arc::new(Backups::new(storage::places(&self.config))),
             tls: self.config.admin.tls.is_some(),
             access: Access {
                 // Who comes past the proxy would be anybody, with all that there is.

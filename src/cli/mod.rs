@@ -4,8 +4,8 @@
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
 //! Order, downward: `serve`, `status`, `send`, `check`, `test`, `mock`, `doctor`, `explain`, `fuzz`, `import`, `lists`, `outbox`, `audit`, `decisions`,
-//! `versions`, `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `api`, `client`,
-//! `reach`, `token`, `audited`, `kept`, `postgres`, `engine_file`, `at_rest`, `start_text`, `signals`, `since`, `files`, `output`, `exit`.
+//! `versions`, `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `storage`, `api`, `client`,
+//! `reach`, `token`, `audited`, `kept`, `engine_file`, `at_rest`, `start_text`, `signals`, `since`, `files`, `output`, `exit`.
 
 mod api;
 mod at_rest;
@@ -32,7 +32,6 @@ mod mock;
 mod operators;
 mod outbox;
 mod output;
-mod postgres;
 mod reach;
 mod recorded;
 mod rooms;
@@ -42,6 +41,7 @@ mod signals;
 mod since;
 mod start_text;
 mod status;
+mod storage;
 mod test;
 mod token;
 mod versions;
@@ -114,6 +114,8 @@ enum Command {
     History(decisions::HistoryArgs),
     /// The policies that were in force: what each changed, and how one is brought back.
     Versions(versions::Args),
+    /// A copy of all that is kept, made while a server runs, and the way back.
+    Storage(storage::Args),
     /// Print the SHA-256 of a caller's secret, or make a new one.
     HashToken(hash_token::Args),
     /// Print every setting with its default and its explanation.
@@ -150,6 +152,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Decisions(args) => decisions::run(&files, *args),
         Command::History(args) => decisions::run_history(&files, args),
         Command::Versions(args) => versions::run(&files, args),
+        Command::Storage(args) => storage::run(&files, args),
         Command::Defaults(args) => defaults::run(args),
         Command::Dialects(args) => dialects::run(args),
         Command::Rooms(args) => rooms::run(&files, args),

@@ -18,9 +18,9 @@ use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
 use super::kept;
 use super::output;
-use super::postgres;
 use super::signals;
 use super::start_text::{start_json, start_text};
+use super::storage;
 use super::token;
 use super::{operators, reach};
 use crate::admin::PortsTls;
@@ -97,6 +97,7 @@ fn start(
         open_ports,
         plain_ports: config.plain_ports(),
     };
+    let _entered = storage::enter(&config)?;
     let from = kept::start_of(&config, &files.policies, strict);
     let policies = Policies::start(&files.policies, context, Arc::clone(&metrics), from);
     let policies = match policies {
@@ -136,9 +137,6 @@ async fn serve(
         warn!("{line}");
     }
     for line in at_rest::keep_private(&config) {
-        warn!("{line}");
-    }
-    for line in postgres::left_elsewhere(&config).await {
         warn!("{line}");
     }
     let outbox = open_outbox(&config, failed.clone())?;
@@ -285,9 +283,8 @@ fn open_outbox(config: &Config, failed: CancellationToken) -> anyhow::Result<Arc
         );
         failed.cancel();
     };
-    let settings = postgres::outbox_of(config)?;
-    outbox::open_supervised(&settings, Arc::new(on_fatal))
-        .context("the outbox could not be opened (`outbox` and `storage` in engine.yaml)")
+    outbox::open_supervised(&config.outbox, Arc::new(on_fatal))
+        .context("the outbox could not be opened (`outbox` in engine.yaml)")
 }
 
 /// Before there are logs: in the form that they would have.

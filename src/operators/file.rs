@@ -1,6 +1,5 @@
 //! `operators.db`: all of it in four small tables, written whole in one transaction.
 
-use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,6 +12,7 @@ use super::error::OperatorsError;
 use super::grant::{Grant, Rights, Role};
 use super::known::{Invitation, Known, Operator, Session, Token};
 use super::passwords::Hashed;
+use crate::database::{self, DatabaseError};
 use crate::policy::Digest;
 
 /// Marks a SQLite file as ours: `cgOP`.
@@ -80,13 +80,7 @@ impl File {
     pub(super) fn write(&mut self, known: &Known) -> Result<(), OperatorsError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => {
-                let folder = self.path.parent();
-                if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
-                    fs::create_dir_all(folder)?;
-                }
-                connect(&self.path)?
-            }
+            None => connect(&self.path)?,
         };
         let written = write_all(&mut connection, known);
         self.connection = Some(connection);
@@ -94,40 +88,20 @@ impl File {
     }
 }
 
-/// Readable by its owner alone, before SQLite opens it: its log gets the same mode.
-fn keep_private(path: &Path) -> std::io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-
-        options.mode(0o600);
-        let file = options.open(path)?;
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
-    }
-    #[cfg(not(unix))]
-    options.open(path)?;
-    Ok(())
+fn connect(path: &Path) -> Result<Connection, OperatorsError> {
+    let sql = format!("PRAGMA secure_delete = ON; {TABLES}");
+    database::open(path, APPLICATION_ID, &sql).map_err(|error| match error {
+        DatabaseError::File(error) => error.into(),
+        DatabaseError::Folder(error) => error.into(),
+        DatabaseError::Foreign(path) => OperatorsError::Foreign(path),
+    })
 }
 
-fn connect(path: &Path) -> Result<Connection, OperatorsError> {
-    keep_private(path)?;
-    let connection = Connection::open(path)?;
-    let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-    let tables: i32 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if id != APPLICATION_ID && tables > 0 {
-        return Err(OperatorsError::Foreign(path.to_owned()));
-    }
-    connection.execute_batch(&format!(
-        "PRAGMA application_id = {APPLICATION_ID};
-         PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
-         PRAGMA secure_delete = ON;
-         {TABLES}"
-    ))?;
-    Ok(connection)
+/// Ends every session of a file that nobody has open.
+pub fn end_sessions(path: &Path) -> Result<(), OperatorsError> {
+    let connection = connect(path)?;
+    connection.execute_batch("DELETE FROM sessions; PRAGMA wal_checkpoint(TRUNCATE);")?;
+    Ok(())
 }
 
 fn write_all(connection: &mut Connection, known: &Known) -> rusqlite::Result<()> {

@@ -24,6 +24,7 @@ mod throttle;
 mod way_in;
 
 pub use error::OperatorsError;
+pub use file::end_sessions;
 pub use grant::{Capability, Grant, Rights, Role};
 pub use known::{By, Identity, Operator, Session, Token};
 pub use proxied::{ProxyIdentity, ProxyRefused, ProxySettings, SECRET_BYTES_MIN, SecretPlace};

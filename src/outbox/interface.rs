@@ -1,5 +1,7 @@
 //! What every outbox does for those who append, deliver and look after it.
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use tokio::sync::watch;
 
@@ -22,19 +24,6 @@ pub struct Broken {
     pub why: String,
     /// It may be opened again. Not after a failed sync, see [`OnFatal`].
     pub may_reopen: bool,
-}
-
-/// What one of several replicas on the same outbox knows of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SharedState {
-    /// What people call this replica by.
-    pub replica: String,
-    /// Replicas that live, as far as this one knows, itself included.
-    pub replicas: u32,
-    /// Why the shared outbox does not answer; `None` while it does.
-    pub away: Option<String>,
-    /// Events that are in this replica's own file and are to be forwarded.
-    pub spooled: u64,
 }
 
 /// Keeps accepted events until each has ended.
@@ -173,19 +162,15 @@ pub trait Outbox: Send + Sync {
         self.broken().map(|broken| broken.why)
     }
 
-    /// Replicas that live and deliver from it, this one included.
-    fn replicas(&self) -> u32 {
-        1
-    }
-
-    /// What is known of an outbox that others share; `None` for one of this process's own.
-    async fn shared(&self) -> Option<SharedState> {
-        None
-    }
-
     /// Why it has ended before its time, if it has.
     fn broken(&self) -> Option<Broken> {
         None
+    }
+
+    /// Copies what is kept on this machine into a file that is there and empty: all that was
+    /// accepted before this call, as it was then or became since. False: nothing is.
+    async fn copy(&self, _to: &Path) -> Result<bool, OutboxError> {
+        Ok(false)
     }
 
     /// Waits for the next such commit after this call.

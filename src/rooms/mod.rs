@@ -6,12 +6,13 @@
 //! Every record is in memory too, so that reading one costs no message any time.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use rusqlite::Connection;
+
+use crate::database::{self, DatabaseError};
 
 /// Marks a SQLite file as ours: `cgRM`.
 const APPLICATION_ID: i32 = 0x6367_524d;
@@ -145,12 +146,7 @@ impl Rooms {
         let mut file = self.file();
         let connection = match file.take() {
             Some(connection) => connection,
-            None => {
-                if let Some(folder) = self.path.parent() {
-                    fs::create_dir_all(folder)?;
-                }
-                connect(&self.path)?
-            }
+            None => connect(&self.path)?,
         };
         let Record {
             id,
@@ -202,45 +198,19 @@ fn check_url(webhook: &str) -> Result<(), RoomsError> {
     }
 }
 
-/// Makes the file if it is missing, and both readable by their owner alone: webhooks may hold
-/// secrets.
-fn keep_private(path: &Path) -> std::io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-
-        options.mode(0o600);
-        let file = options.open(path)?;
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
-    }
-    #[cfg(not(unix))]
-    options.open(path)?;
-    Ok(())
-}
-
 fn connect(path: &Path) -> Result<Connection, RoomsError> {
-    // Before SQLite opens it: its log gets the same mode.
-    keep_private(path)?;
-    let connection = Connection::open(path)?;
-    let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-    let tables: i32 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if id != APPLICATION_ID && tables > 0 {
-        return Err(RoomsError::Foreign(path.to_owned()));
-    }
-    connection.execute_batch(&format!(
-        "PRAGMA application_id = {APPLICATION_ID};
-         PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
-         CREATE TABLE IF NOT EXISTS rooms (
-             id TEXT PRIMARY KEY NOT NULL,
-             webhook TEXT NOT NULL,
-             bot_state TEXT NOT NULL
-         ) STRICT, WITHOUT ROWID;"
-    ))?;
-    Ok(connection)
+    let tables = "
+        CREATE TABLE IF NOT EXISTS rooms (
+            id TEXT PRIMARY KEY NOT NULL,
+            webhook TEXT NOT NULL,
+            bot_state TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;";
+    // For its owner alone: webhooks may hold secrets.
+    database::open(path, APPLICATION_ID, tables).map_err(|error| match error {
+        DatabaseError::File(error) => RoomsError::File(error),
+        DatabaseError::Folder(error) => RoomsError::Folder(error),
+        DatabaseError::Foreign(path) => RoomsError::Foreign(path),
+    })
 }
 
 fn read_all(connection: &Connection) -> Result<BTreeMap<String, Record>, RoomsError> {
@@ -262,6 +232,8 @@ fn read_all(connection: &Connection) -> Result<BTreeMap<String, Record>, RoomsEr
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -242,6 +242,12 @@ impl Store {
         Ok(gone)
     }
 
+    /// Drops a version of a copy; what it alone named goes with the next sweep.
+    pub fn drop_record(&self, number: u64) -> Result<(), VersionError> {
+        let path = self.record_path(number);
+        self.remove(&path).map(drop)
+    }
+
     /// Removes what no version names: of versions that went while the process ended.
     pub(super) fn sweep(&self) -> Result<(), VersionError> {
         let users = self.users()?;

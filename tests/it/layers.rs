@@ -24,8 +24,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("tls", &["settings", "watch"]),
     ("audit", &["telemetry"]),
     ("versions", &["audit", "telemetry"]),
-    ("outbox", &["event"]),
-    ("rooms", &[]),
+    ("database", &[]),
+    ("outbox", &["event", "database"]),
+    ("rooms", &["database"]),
     ("in_flight", &[]),
     (
         "callers",
@@ -100,7 +101,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "tls",
         ],
     ),
-    ("operators", &["clock", "policy"]),
+    ("operators", &["clock", "database", "policy"]),
+    (
+        "storage",
+        &[
+            "audit",
+            "database",
+            "history",
+            "operators",
+            "outbox",
+            "versions",
+        ],
+    ),
     (
         "admin",
         &[
@@ -123,6 +135,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "callback",
             "outbox",
             "rooms",
+            "storage",
             "hook",
             "server",
             "telemetry",

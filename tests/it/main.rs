@@ -5,22 +5,17 @@
 
 mod api;
 mod at_rest;
-mod attacks;
 mod audit;
+mod backup;
 mod breakers;
 mod busy;
 mod callers;
 mod callers_mtls;
 mod chatserver;
-/// Not every test has a use for all that a server can be done to.
-#[allow(dead_code)]
-#[path = "../postgres/cluster.rs"]
-mod cluster;
 mod commands_of_tomorrow;
 mod connections;
 mod deadline_run;
 mod delivery;
-mod deploy;
 mod doctor;
 mod documents;
 mod doors;
@@ -66,8 +61,6 @@ mod proxy_identity;
 mod queries;
 mod recordings;
 mod reload;
-mod replicas;
-mod replicas_storage;
 mod restart;
 mod rollback;
 mod secret_paths;

@@ -9,7 +9,7 @@
 //! it: parameters that it does not name are refused.
 //!
 //! Order, downward: `openapi`, `status`, `audit`, `operators`, `plans`, `lists`, `outbox`, `decisions`,
-//! `versions`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
+//! `versions`, `storage`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
 
 mod about;
 mod audit;
@@ -25,6 +25,7 @@ mod plans;
 mod repeats;
 mod reply;
 mod status;
+mod storage;
 mod times;
 pub(super) mod versions;
 
@@ -98,5 +99,7 @@ fn served(of: ApiRoute) -> Route {
         ApiRoute::ListLint => route(&lists::LINT, lists::lint),
         ApiRoute::ListPromote => route(&lists::PROMOTE, lists::promote),
         ApiRoute::ListImport => route(&lists::IMPORT, lists::import),
+        ApiRoute::LastBackup => route(&storage::LAST, storage::last),
+        ApiRoute::Backup => route(&storage::BACKUP, storage::backup),
     }
 }

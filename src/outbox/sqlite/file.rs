@@ -22,6 +22,9 @@ const STEPS: [&str; 6] = [
     include_str!("v6.sql"),
 ];
 
+/// The schema that this version writes.
+pub(in crate::outbox) const SCHEMA: u32 = STEPS.len() as u32;
+
 /// Marks a SQLite file as an outbox of ours: `cgOB`.
 const APPLICATION_ID: i32 = 0x6367_4f42;
 

@@ -1,5 +1,8 @@
 //! Calls on their way to the writer's thread, and their answers.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::store::Store;
@@ -11,6 +14,8 @@ pub(super) enum Message {
     Settled,
     /// Much was.
     Record,
+    /// The file is to stay as it is while it is copied; true when it did not.
+    Hold(oneshot::Sender<Result<Arc<AtomicBool>, OutboxError>>),
     Close(oneshot::Sender<()>),
 }
 

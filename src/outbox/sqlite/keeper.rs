@@ -98,6 +98,10 @@ impl Keeper {
                     job.call.answer(Err(OutboxError::Failed(why)));
                 }
                 Ok(Message::Settled | Message::Record) => {}
+                Ok(Message::Hold(answer)) => {
+                    let why = self.alarm.broken().map_or_else(String::new, |it| it.why);
+                    let _ = answer.send(Err(OutboxError::Failed(why)));
+                }
                 Ok(Message::Close(closed)) => {
                     let _ = closed.send(());
                     return Err(Closed);

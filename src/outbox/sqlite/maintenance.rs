@@ -2,6 +2,7 @@
 
 use rusqlite::Result;
 
+use super::copy::COPY_LOG_BYTES_MAX;
 use super::store::Store;
 
 /// The log is written back into the file when it holds so much of it.
@@ -22,7 +23,11 @@ impl Store {
             return Ok(());
         }
         self.commits_since_look = 0;
-        if self.log_pages()? * self.page_bytes < LOG_BYTES_MAX {
+        let bytes_max = match self.is_copied() {
+            true => COPY_LOG_BYTES_MAX,
+            false => LOG_BYTES_MAX,
+        };
+        if self.log_pages()? * self.page_bytes < bytes_max {
             return Ok(());
         }
         self.write_log_back("PASSIVE")
@@ -36,6 +41,7 @@ impl Store {
     }
 
     pub(super) fn write_log_back(&self, how: &str) -> Result<()> {
+        self.break_hold();
         self.connection
             .prepare_cached(&format!("PRAGMA wal_checkpoint({how})"))?
             .query_row([], |_| Ok(()))
@@ -43,7 +49,7 @@ impl Store {
 
     /// Gives some free pages back to the file system; says whether there is more to do.
     pub(super) fn give_back(&mut self) -> Result<bool> {
-        if !self.has_freed {
+        if !self.has_freed || self.is_copied() {
             return Ok(false);
         }
         let count = |pragma| {

@@ -7,7 +7,7 @@
 //! What an endpoint is told next stands in memory (`windows`), and is claimed and settled there by
 //! whoever asks; the thread reads more into it, and records what was delivered with its commits.
 //!
-//! Order, downward: `repair`, `inspect`, `salvage`, `keeper`, `writer`, `alarm`, `job`, `start`, `maintenance`, `append`, `settle`, `claim`,
+//! Order, downward: `repair`, `inspect`, `salvage`, `keeper`, `writer`, `alarm`, `job`, `start`, `maintenance`, `copy`, `append`, `settle`, `claim`,
 //! `deliver`, `sweep`, `latest`, `dead`, `discards`, `pending`, `stats`, `promote`, `order`, `store`, `file`,
 //! `windows`, `window`, `incoming`, `ids`, `claims_file`, `counters`, `event`, `reserve`, `file_watch`, `number`.
 
@@ -15,6 +15,7 @@ mod alarm;
 mod append;
 mod claim;
 mod claims_file;
+mod copy;
 mod counters;
 mod dead;
 mod deliver;
@@ -48,9 +49,12 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(super) use file::SCHEMA;
 pub(super) use inspect::{check, export};
 pub(super) use repair::repair;
 
+use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -60,6 +64,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tracing::error;
 
 use self::alarm::Alarm;
+use self::copy::copy_file;
 use self::incoming::Incoming;
 use self::job::{Call, Job, Message, Needs};
 use self::keeper::{Keeper, Opened};
@@ -387,6 +392,26 @@ impl Outbox for Sqlite {
 
     async fn stats(&self) -> Result<Stats, OutboxError> {
         self.call(Needs::LOOKING, 0, |store| store.stats()).await
+    }
+
+    async fn copy(&self, to: &Path) -> Result<bool, OutboxError> {
+        // What was delivered until now is recorded.
+        self.stats().await?;
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::Hold(answer))?;
+        let is_broken = answered.await.map_err(|_| self.gone())??;
+        let (from, to) = (self.config.path.clone(), to.to_owned());
+        let copied = tokio::task::spawn_blocking(move || copy_file(&from, &to)).await;
+        let failed = |why: String| OutboxError::Failed(format!("it could not be copied: {why}"));
+        copied
+            .map_err(|error| failed(error.to_string()))?
+            .map_err(|error| failed(error.to_string()))?;
+        match is_broken.load(Ordering::Acquire) {
+            false => Ok(true),
+            true => Err(failed(
+                "more was accepted meanwhile than its log has room for; try again later".to_owned(),
+            )),
+        }
     }
 
     fn wakeups(&self) -> watch::Receiver<u64> {

@@ -1,7 +1,8 @@
 //! The connection to the file with its counters, and the transactions that change them. The writer
 //! calls it, one call at a time.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rusqlite::{Connection, OptionalExtension, Result};
 
@@ -42,6 +43,8 @@ pub(super) struct Store {
     pub commits_since_look: u32,
     /// Events were deleted, and there may be pages to give back.
     pub has_freed: bool,
+    /// Somebody copies the file as it is; true when it was written to.
+    pub held: Weak<AtomicBool>,
     /// Commits wait for the disk.
     synced: bool,
 }
@@ -68,6 +71,7 @@ impl Store {
             page_bytes,
             commits_since_look: 0,
             has_freed: true,
+            held: Weak::new(),
             synced: true,
         })
     }

@@ -2,8 +2,9 @@
 
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
@@ -42,6 +43,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long what was delivered may wait for a commit of others.
 const RECORD_AFTER: Duration = Duration::from_secs(1);
+
+/// Where it is told that the file stays as it is.
+type Holding = oneshot::Sender<Result<Arc<AtomicBool>, OutboxError>>;
 
 /// The alarm was raised, and the thread must end.
 struct Ended;
@@ -89,7 +93,7 @@ impl Writer<'_> {
     fn serve(&mut self) -> Result<Option<oneshot::Sender<()>>, Ended> {
         let mut producers = 0;
         while let Some(first) = self.next()? {
-            let (mut batch, closed) = self.collect(first, producers);
+            let (mut batch, closed) = self.collect(first, producers)?;
             producers = batch.iter().filter(|job| job.needs.adds).count();
             // Without a job, to record what was delivered.
             self.commit(&mut batch)?;
@@ -105,6 +109,10 @@ impl Writer<'_> {
         loop {
             match self.jobs.try_recv() {
                 Ok(Message::Settled) => continue,
+                Ok(Message::Hold(answer)) => {
+                    self.hold(answer)?;
+                    continue;
+                }
                 Ok(message) => return Ok(Some(message)),
                 Err(TryRecvError::Disconnected) => return Ok(None),
                 Err(TryRecvError::Empty) => {}
@@ -120,6 +128,7 @@ impl Writer<'_> {
             };
             match self.jobs.recv_timeout(left) {
                 Ok(Message::Settled) => {}
+                Ok(Message::Hold(answer)) => self.hold(answer)?,
                 Ok(message) => return Ok(Some(message)),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 Err(RecvTimeoutError::Timeout) => return Ok(Some(Message::Record)),
@@ -144,10 +153,10 @@ impl Writer<'_> {
     /// come than were answered by the commit before, the others are on their way back, and nobody
     /// else waits for this commit, they are waited for.
     fn collect(
-        &self,
+        &mut self,
         first: Message,
         producers_before: usize,
-    ) -> (Vec<Job>, Option<oneshot::Sender<()>>) {
+    ) -> Result<(Vec<Job>, Option<oneshot::Sender<()>>), Ended> {
         let started = Instant::now();
         let mut batch = Vec::new();
         let mut entries = 0;
@@ -155,8 +164,9 @@ impl Writer<'_> {
         let mut message = first;
         loop {
             match message {
-                Message::Close(closed) => return (batch, Some(closed)),
+                Message::Close(closed) => return Ok((batch, Some(closed))),
                 Message::Settled | Message::Record => {}
+                Message::Hold(answer) => self.hold(answer)?,
                 Message::Do(job) => {
                     entries += job.entries;
                     producers += usize::from(job.needs.adds);
@@ -179,7 +189,19 @@ impl Writer<'_> {
                 Err(_) => break,
             }
         }
-        (batch, None)
+        Ok((batch, None))
+    }
+
+    /// Leaves the file as it is from now on, for who copies it.
+    fn hold(&mut self, answer: Holding) -> Result<(), Ended> {
+        let held = self.store.hold();
+        let told = match &held {
+            Ok(held) => Ok(Arc::clone(held)),
+            Err(error) => Err(OutboxError::Failed(words(error))),
+        };
+        // Who asked may have gone.
+        let _ = answer.send(told);
+        self.maintained(held).map(drop)
     }
 
     /// Does jobs in one transaction and answers them. If one of them fails, each gets a
