@@ -24,12 +24,14 @@ mod history_of;
 mod proxy;
 mod read;
 mod routes;
+mod storage;
 mod tls;
 
 use read::read;
 use routes::Paths;
 
 pub use routes::Routes;
+pub use storage::{Postgres, Storage, UrlPlace};
 
 /// Every setting of engine.yaml with its default and its explanation.
 pub const DEFAULTS: &str = include_str!("defaults/engine.yaml");
@@ -45,6 +47,7 @@ pub struct Config {
     pub connections: Connections,
     /// Where all is kept that outlives the process.
     pub data: PathBuf,
+    pub storage: Storage,
     pub outbox: outbox::Config,
     pub audit: audit::Settings,
     pub versions: versions::Settings,

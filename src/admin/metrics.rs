@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use super::shown::Admin;
 use crate::outbox::Work;
-use crate::telemetry::{OutboxGauges, OutboxTotals, Spread};
+use crate::telemetry::{OutboxGauges, OutboxTotals, Spread, StorageGauges};
 
 /// Everything that is counted, as OpenMetrics.
 pub(super) async fn text(admin: &Admin) -> String {
     let seen = admin.observed.latest().await;
     admin.metrics.outbox_seen(seen.age());
+    let shared = seen.shared.as_ref();
+    admin.metrics.storage(StorageGauges {
+        away: shared.is_some_and(|shared| shared.away.is_some()),
+        replicas: shared.map_or(1, |shared| u64::from(shared.replicas)),
+        spooled: shared.map_or(0, |shared| shared.spooled),
+    });
     if let Some(stats) = &seen.stats {
         let since =
             |at_ms: Option<u64>| at_ms.map_or(Duration::ZERO, |at_ms| admin.clock.age_of(at_ms));

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::outbox::{Outbox, Stats};
+use crate::outbox::{Outbox, SharedState, Stats};
 
 /// How long a page waits for fresh numbers.
 const FRESH_WITHIN: Duration = Duration::from_millis(250);
@@ -31,6 +31,8 @@ pub(super) struct Seen {
     pub stats: Option<Arc<Stats>>,
     /// Why it did not answer the last time.
     pub error: Option<String>,
+    /// `None` for an outbox that is not shared.
+    pub shared: Option<SharedState>,
     at: Instant,
     /// The last request that this answers.
     number: u64,
@@ -51,6 +53,7 @@ impl Default for Observed {
             seen: watch::Sender::new(Seen {
                 stats: None,
                 error: None,
+                shared: None,
                 at: Instant::now(),
                 number: 0,
             }),
@@ -67,6 +70,8 @@ impl Observed {
                 let _ = timeout(ASK_EVERY, self.wake.notified()).await;
                 // The answer is for all who asked before it was asked for.
                 let number = self.asked.load(Ordering::Relaxed);
+                let shared = outbox.shared().await;
+                self.seen.send_modify(|seen| seen.shared = shared);
                 let answer = outbox.stats().await;
                 self.seen.send_modify(|seen| {
                     seen.number = number;
@@ -82,6 +87,11 @@ impl Observed {
             }
         };
         let _ = stop.run_until_cancelled(asking).await;
+    }
+
+    /// What was last known of an outbox that is shared.
+    pub(super) fn last_shared(&self) -> Option<SharedState> {
+        self.seen.borrow().shared.clone()
     }
 
     /// Fresh numbers, or the last known ones when those do not come soon.

@@ -17,6 +17,7 @@ use super::access::Guard;
 use super::doors::{ApiRoute, Page, doors};
 use super::shown::Admin;
 use super::{access, api, console, events, grpc, metrics, status};
+use crate::outbox::SharedState;
 use crate::server;
 
 /// The routes of the operators' port: those of the table alone, behind the one check.
@@ -117,10 +118,25 @@ async fn ready(State(admin): State<Admin>) -> Response {
         None => "ready\n".to_owned(),
         Some(why) => format!("ready\nbefore hooks: ready\nafter hooks: refused, {why}\n"),
     };
+    if let Some(shared) = admin
+        .observed
+        .last_shared()
+        .filter(|_| admin.outbox.refusal().is_none())
+    {
+        text.push_str(&spools(&shared));
+    }
     if let Some(policy) = not_as_on_disk(&admin) {
         text.push_str(&policy);
     }
     text.into_response()
+}
+
+/// What is accepted here and is not yet where the other replicas are.
+fn spools(shared: &SharedState) -> String {
+    match &shared.away {
+        Some(why) => format!("storage: {why}; after events are kept here and forwarded later\n"),
+        None => String::new(),
+    }
 }
 
 /// What the policy files say is not what decides.

@@ -134,6 +134,8 @@ struct OutboxStatus {
     used: f64,
     /// normal, high from 0.7, critical from 0.85.
     level: &'static str,
+    /// `null` for an outbox that no other replica shares.
+    shared: Option<SharedJson>,
     endpoints: BTreeMap<String, OutboxCounts>,
 }
 
@@ -143,6 +145,18 @@ struct AuditStatus {
     head: Option<String>,
     /// Why acts are refused; `null` while they can be recorded.
     error: Option<String>,
+}
+
+/// An outbox that several replicas share, as this one sees it.
+#[derive(Serialize)]
+struct SharedJson {
+    replica: String,
+    /// That live, this one included.
+    replicas: u32,
+    /// Why it does not answer; `null` while it does.
+    away: Option<String>,
+    /// Events in this replica's own file that are to be forwarded.
+    spooled: u64,
 }
 
 #[derive(Serialize)]
@@ -318,11 +332,18 @@ fn endpoint(status: EndpointStatus) -> EndpointJson {
 async fn outbox(admin: &Admin) -> OutboxStatus {
     let seen = admin.observed.latest().await;
     let age_ms = seen.age().as_millis() as u64;
+    let shared = seen.shared.map(|shared| SharedJson {
+        replica: shared.replica,
+        replicas: shared.replicas,
+        away: shared.away,
+        spooled: shared.spooled,
+    });
     let Some(stats) = seen.stats else {
         let silent = || "the outbox has not answered yet".to_owned();
         return OutboxStatus {
             error: Some(seen.error.unwrap_or_else(silent)),
             age_ms,
+            shared,
             ..OutboxStatus::default()
         };
     };
@@ -359,6 +380,7 @@ async fn outbox(admin: &Admin) -> OutboxStatus {
         entries_max: limits.entries_max,
         used,
         level: UsageLevel::of(used).name(),
+        shared,
         endpoints: endpoints.collect(),
     }
 }

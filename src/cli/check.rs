@@ -9,6 +9,7 @@ use super::engine_file::{files_problem, load_config, tls_problems};
 use super::exit::EXIT_BAD_INPUT;
 use super::files::Files;
 use super::output::{self, plain};
+use super::postgres;
 use crate::callback::{check_secret, check_tls};
 use crate::callers::check_token;
 use crate::config;
@@ -91,6 +92,7 @@ fn check(files: &Files, env: &[(String, String)]) -> anyhow::Result<Checked> {
             let engine_yaml = files.policies.join("engine.yaml");
             problems.extend(files_problem(&config, &engine_yaml));
             problems.extend(tls_problems(&config));
+            problems.extend(postgres::problem(&config, &engine_yaml));
             problems.extend(config.warnings(&engine_yaml.display().to_string()));
             let ports = [config.open_ports(), config.plain_ports()];
             (config.listeners(), ports)

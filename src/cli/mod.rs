@@ -5,7 +5,7 @@
 //!
 //! Order, downward: `serve`, `status`, `send`, `check`, `test`, `mock`, `doctor`, `explain`, `fuzz`, `import`, `lists`, `outbox`, `audit`, `decisions`,
 //! `versions`, `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `storage`, `api`, `client`,
-//! `reach`, `token`, `audited`, `kept`, `engine_file`, `at_rest`, `start_text`, `signals`, `since`, `files`, `output`, `exit`.
+//! `reach`, `token`, `audited`, `kept`, `postgres`, `engine_file`, `at_rest`, `start_text`, `signals`, `since`, `files`, `output`, `exit`.
 
 mod api;
 mod at_rest;
@@ -32,6 +32,7 @@ mod mock;
 mod operators;
 mod outbox;
 mod output;
+mod postgres;
 mod reach;
 mod recorded;
 mod rooms;

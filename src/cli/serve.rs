@@ -18,6 +18,7 @@ use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
 use super::kept;
 use super::output;
+use super::postgres;
 use super::signals;
 use super::start_text::{start_json, start_text};
 use super::storage;
@@ -137,6 +138,9 @@ async fn serve(
         warn!("{line}");
     }
     for line in at_rest::keep_private(&config) {
+        warn!("{line}");
+    }
+    for line in postgres::left_elsewhere(&config).await {
         warn!("{line}");
     }
     let outbox = open_outbox(&config, failed.clone())?;
@@ -283,8 +287,9 @@ fn open_outbox(config: &Config, failed: CancellationToken) -> anyhow::Result<Arc
         );
         failed.cancel();
     };
-    outbox::open_supervised(&config.outbox, Arc::new(on_fatal))
-        .context("the outbox could not be opened (`outbox` in engine.yaml)")
+    let settings = postgres::outbox_of(config)?;
+    outbox::open_supervised(&settings, Arc::new(on_fatal))
+        .context("the outbox could not be opened (`outbox` and `storage` in engine.yaml)")
 }
 
 /// Before there are logs: in the form that they would have.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::config::Config;
+use crate::config::{Config, Storage};
 use crate::decision::{FailureAction, FailureClass};
 use crate::event::Moment;
 use crate::policy::{Endpoint, HookRules, Snapshot};
@@ -21,12 +21,13 @@ pub(super) struct Addresses {
 pub(super) fn start_text(snapshot: &Snapshot, addresses: &Addresses, config: &Config) -> String {
     let Addresses { grpc, http, admin } = addresses;
     let mut text = format!(
-        "callgate {}, policy {}\n  gRPC    {grpc}\n  HTTP    {}://{http}  {}\n  status  {}://{admin}/status\nhooks\n",
+        "callgate {}, policy {}\n  gRPC    {grpc}\n  HTTP    {}://{http}  {}\n  status  {}://{admin}/status\n{}hooks\n",
         env!("CARGO_PKG_VERSION"),
         snapshot.version,
         scheme(config.http.tls.is_some()),
         config.http.routes.shown(),
         scheme(config.admin.tls.is_some()),
+        storage_line(config),
     );
     for rules in snapshot.hooks() {
         text.push_str(&hook_line(rules));
@@ -44,6 +45,18 @@ pub(super) fn start_text(snapshot: &Snapshot, addresses: &Addresses, config: &Co
     };
     text.push_str(&format!("try it: callgate send{server} \"a message\"\n"));
     text
+}
+
+/// What is shared with other replicas, and what is not; nothing where nothing is.
+fn storage_line(config: &Config) -> String {
+    match config.storage {
+        Storage::Embedded => String::new(),
+        Storage::Postgres(_) => format!(
+            "  outbox  in PostgreSQL, for all replicas; rooms, operators, audit, decisions and \
+             versions are this replica's own, in {}\n",
+            config.data.display()
+        ),
+    }
 }
 
 fn scheme(tls: bool) -> &'static str {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::history_of;
 use super::proxy;
 use super::routes::{self, Paths};
+use super::storage::{self, Storage};
 use super::tls;
 use super::{
     Admin, Api, ChatServer, Config, Connections, Funtek, Grpc, Http, PortConnections, WukongIm,
@@ -36,6 +37,7 @@ pub(super) fn read(root: &Section<'_>, paths: &Paths) -> Config {
         funtek: read_funtek(&root.field("funtek"), &data),
         admin: read_admin(&root.field("admin")),
         connections: read_connections(&root.field("connections")),
+        storage: storage::read(&root.field("storage")),
         outbox: read_outbox(&root.field("outbox"), &data),
         audit: read_audit(&root.field("audit"), &data),
         versions,
@@ -46,6 +48,12 @@ pub(super) fn read(root: &Section<'_>, paths: &Paths) -> Config {
         installation: read_installation(&root.field("installation")),
         log: read_log(&root.field("log")),
     };
+    if config.outbox.kind == outbox::Kind::Memory && config.storage != Storage::Embedded {
+        root.field("outbox").section().field("kind").error(
+            "`storage.kind` is postgres, and an outbox cannot be in memory too",
+            "take one of the two away",
+        );
+    }
     let mut taken: Vec<SocketAddr> = Vec::new();
     for (name, listen) in [
         ("http", config.http.listen),

@@ -93,6 +93,83 @@ fn half_a_setting_of_tls_is_refused() {
 }
 
 #[test]
+fn postgres_is_named_once_and_completely() {
+    let url = "postgres://u:s3cret@db/x";
+    let config = load_with(&format!("storage: {{kind: postgres, url: '{url}'}}"), &[]).unwrap();
+    let Storage::Postgres(postgres) = &config.storage else {
+        panic!("{:?}", config.storage);
+    };
+    assert_eq!(postgres.url, UrlPlace::Written(url.to_owned()));
+    assert_eq!((postgres.pool, postgres.schema.as_str()), (4, "callgate"));
+    assert!(postgres.tls.is_some());
+    assert!(!format!("{config:?}").contains("s3cret"));
+    for (text, problem) in [
+        (
+            "kind: postgres",
+            "storage.kind: nothing says where PostgreSQL is; set `url_file`, `url_env` or `url` in `storage`",
+        ),
+        (
+            "kind: postgres, url_file: f, url_env: E",
+            "storage.url_env: the URL of PostgreSQL is said twice; keep one of `url`, `url_file` and `url_env`",
+        ),
+        (
+            "url_env: E",
+            "storage.url_env: this is for PostgreSQL, and `storage.kind` is embedded; set `kind: postgres`, or take this away",
+        ),
+        (
+            "kind: postgres, url_env: E, tls: {mode: plain, ca: c}",
+            "storage.tls.ca: with `mode: plain` there is no TLS; set `mode: verify`, or take this away",
+        ),
+        (
+            "kind: postgres, url_env: E, tls: {cert: c}",
+            "storage.tls.cert: there is no `key` to it; set both, or neither",
+        ),
+        (
+            "kind: postgres, url_env: E, lease: 1s, takeover_after: 1s",
+            "storage.lease: a replica that is only slow would be taken for dead; use 3s or more; 30s is a good one",
+        ),
+        (
+            "kind: postgres, url_env: E, takeover_after: 1m",
+            "storage.takeover_after: this is longer than `lease`, when a replica is gone in any case; use less than `lease`",
+        ),
+    ] {
+        let problems = load_with(&format!("storage: {{{text}}}"), &[]).expect_err(text);
+        assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+        let told = problems[0].to_string();
+        assert!(told.starts_with("policies/engine.yaml:1:"), "{told}");
+        assert_eq!(told.split_once(": ").unwrap().1, problem, "{text}");
+    }
+    let both = "storage: {kind: postgres, url_env: E}\noutbox: {kind: memory}";
+    let problems = load_with(both, &[]).unwrap_err();
+    assert_eq!(
+        problems[0].to_string().split_once(": ").unwrap().1,
+        "outbox.kind: `storage.kind` is postgres, and an outbox cannot be in memory too; take one of the two away"
+    );
+}
+
+#[test]
+fn nothing_of_a_bad_url_is_shown() {
+    for url in [
+        "mysql://u:s3cret@db/x",
+        "u:s3cret@db/x",
+        "postgres://u:s3cret@/x",
+        "postgres://:s3cret@db/x",
+        "postgres://u:s3cret@db/x?sslmode=require",
+        "postgres://u:s3cret@db/x?unknown=s3cret",
+        "postgres://u:pa?s3cret=a@db/x",
+        "postgres://u:s3cret@db:port/x",
+        "host=db password=s3cret",
+    ] {
+        let problems = load_with(&format!("storage: {{kind: postgres, url: '{url}'}}"), &[]);
+        let problems = problems.expect_err(url);
+        assert_eq!(problems.len(), 1, "{url}: {problems:?}");
+        let told = problems[0].to_string();
+        assert!(!told.contains("s3cret"), "{told}");
+        assert!(told.contains(": storage.url: "), "{told}");
+    }
+}
+
+#[test]
 fn the_file_wins_over_defaults_and_the_environment_over_both() {
     let file = "grpc: {listen: '0.0.0.0:1', in_flight_max: 7}
 log: {format: JSON}";
@@ -228,6 +305,15 @@ const MEANT: &[(&str, &[&str])] = &[
     ("installation", &["empty"]),
     ("funtek.bot", &["empty"]),
     ("data", TEXTS),
+    ("storage.replica", TEXTS),
+    ("storage.replica", &["empty"]),
+    ("storage.schema", &["near miss", "no number"]),
+    ("storage.url", &["empty"]),
+    ("storage.url_file", &["empty"]),
+    ("storage.url_env", &["empty"]),
+    ("storage.tls.ca", &["empty"]),
+    ("storage.tls.cert", &["empty"]),
+    ("storage.tls.key", &["empty"]),
     ("funtek.rooms", TEXTS),
     ("outbox.path", TEXTS),
     ("history.sinks.ndjson.path", TEXTS),

@@ -11,6 +11,23 @@ const STEP_SUCCESSES: u32 = 10;
 /// What an idle endpoint may be told at once, as time at its rate.
 const BURST: Duration = Duration::from_millis(100);
 
+/// Requests a second that an endpoint may be told, shared out among those who tell it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    /// 0 is no limit.
+    pub(super) max: u32,
+    /// Replicas that tell it, this one included.
+    pub(super) replicas: u32,
+}
+
+impl Rate {
+    /// From one request to the next; `None` is no limit.
+    fn interval(self) -> Option<Duration> {
+        let second = Duration::from_secs(1).checked_div(self.max)?;
+        Some(second.saturating_mul(self.replicas.max(1)))
+    }
+}
+
 /// The pace of one endpoint.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -54,21 +71,20 @@ impl Pace {
         self.allowed.unwrap_or(in_flight_max).min(in_flight_max)
     }
 
-    /// How long until the next request may begin at `rate` a second; 0 is no limit.
-    pub(super) fn wait(&self, rate: u32, now: Instant) -> Duration {
+    /// How long until the next request may begin.
+    pub(super) fn wait(&self, rate: Rate, now: Instant) -> Duration {
         match self.next_at {
-            Some(next_at) if rate > 0 => next_at.saturating_duration_since(now),
+            Some(next_at) if rate.max > 0 => next_at.saturating_duration_since(now),
             _ => Duration::ZERO,
         }
     }
 
-    /// How many requests may begin now at `rate` a second; 0 is no limit.
-    pub(super) fn room(&self, rate: u32, now: Instant) -> usize {
-        if rate == 0 {
+    /// How many requests may begin now.
+    pub(super) fn room(&self, rate: Rate, now: Instant) -> usize {
+        let Some(interval) = rate.interval() else {
             return usize::MAX;
-        }
+        };
         let saved = now.saturating_duration_since(self.from(now));
-        let interval = Duration::from_secs(1) / rate;
         match self.wait(rate, now).is_zero() {
             true => 1 + (saved.as_nanos() / interval.as_nanos().max(1)) as usize,
             false => 0,
@@ -76,9 +92,9 @@ impl Pace {
     }
 
     /// A request begins.
-    pub(super) fn begin(&mut self, rate: u32, now: Instant) {
-        if rate > 0 {
-            self.next_at = Some(self.from(now) + Duration::from_secs(1) / rate);
+    pub(super) fn begin(&mut self, rate: Rate, now: Instant) {
+        if let Some(interval) = rate.interval() {
+            self.next_at = Some(self.from(now) + interval);
         }
     }
 
@@ -110,7 +126,8 @@ mod tests {
     }
 
     /// Requests that begin in `seconds` at a rate, asked for every millisecond.
-    fn begun(rate: u32, seconds: u64) -> u32 {
+    fn begun(max: u32, replicas: u32, seconds: u64) -> u32 {
+        let rate = Rate { max, replicas };
         let mut pace = Pace::full();
         let start = Instant::now();
         let mut begun = 0;
@@ -128,11 +145,35 @@ mod tests {
     #[test]
     fn a_rate_is_kept_with_a_small_burst() {
         for rate in [1, 10, 100, 1000, 5000] {
-            let begun = begun(rate, 10);
+            let begun = begun(rate, 1, 10);
             let wanted = rate * 10 + rate / 10;
             // Asked for once a millisecond, the last one of them comes too late.
             let least = wanted - rate / 1000;
             assert!((least..=wanted + 2).contains(&begun), "{rate}: {begun}");
         }
+    }
+
+    #[test]
+    fn replicas_together_keep_the_rate_of_one() {
+        for (rate, replicas) in [(1, 3), (10, 3), (100, 7), (1000, 100), (5, 100)] {
+            let of_all: u32 = (0..replicas).map(|_| begun(rate, replicas, 100)).sum();
+            let wanted = rate * 100 + rate / 10;
+            // Each may begin one at once.
+            let most = wanted + 2 * replicas;
+            assert!(
+                (wanted * 9 / 10..=most).contains(&of_all),
+                "{rate} {replicas}: {of_all}"
+            );
+        }
+        assert_eq!(
+            Pace::full().room(
+                Rate {
+                    max: 0,
+                    replicas: 3
+                },
+                Instant::now()
+            ),
+            usize::MAX
+        );
     }
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::to_ms;
 use super::batch::{Batch, Batches, Cut, Waiting};
 use super::health::EndpointHealth;
-use super::pace::Pace;
+use super::pace::{Pace, Rate};
 use super::request::{Ended, Request, key_of};
 use super::tools::Tools;
 use crate::callback::{ReadEvent, Readiness, batched_hooks};
@@ -169,7 +169,7 @@ impl EndpointWorker {
             }
             Gate::Open(opening) => opening,
         };
-        let rate_wait = self.pace.wait(endpoint.events.rate_max, Instant::now());
+        let rate_wait = self.pace.wait(self.rate(&endpoint), Instant::now());
         if !rate_wait.is_zero() {
             return Ok(Next::Rest(rate_wait));
         }
@@ -187,6 +187,14 @@ impl EndpointWorker {
         let batch_wait = self.batches.next_ms().map(|at_ms| self.until(at_ms));
         self.wait_or_end(batch_wait.unwrap_or(self.tools.look_again))
             .await
+    }
+
+    /// What of the endpoint's rate is ours.
+    fn rate(&self, endpoint: &Endpoint) -> Rate {
+        Rate {
+            max: endpoint.events.rate_max,
+            replicas: self.tools.outbox.replicas(),
+        }
     }
 
     /// Takes the due times of an earlier process for what they can be: its clock may have been
@@ -262,7 +270,7 @@ impl EndpointWorker {
             }
         };
         let requests = requests.saturating_sub(self.requests.len());
-        let at_rate = self.pace.room(endpoint.events.rate_max, now).max(1);
+        let at_rate = self.pace.room(self.rate(endpoint), now).max(1);
         Gate::Open(Opening {
             requests: requests.min(at_rate),
             tries,
@@ -383,7 +391,7 @@ impl EndpointWorker {
 
     fn send(&mut self, endpoint: &Arc<Endpoint>, batch: Batch<ReadEvent>, opening: Opening) {
         let now = Instant::now();
-        self.pace.begin(endpoint.events.rate_max, now);
+        self.pace.begin(self.rate(endpoint), now);
         if opening.probe {
             self.health.probed(endpoint.events.probe_every, now);
         }

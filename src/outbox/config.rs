@@ -73,7 +73,62 @@ impl fmt::Debug for Server {
     }
 }
 
+/// Why a URL names no server. Nothing of the URL is in it, for a password may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadUrl {
+    pub what: &'static str,
+    pub hint: &'static str,
+}
+
+const FORM: &str = "write it like postgres://USER:PASSWORD@HOST:5432/DATABASE, and signs such as \
+                    @ / ? # % in the password as %40 %2F %3F %23 %25";
+
 impl Server {
+    /// Whether a URL can be one of PostgreSQL.
+    pub fn check_url(url: &str) -> Result<(), BadUrl> {
+        let bad = |what| Err(BadUrl { what, hint: FORM });
+        let (_, options) = url.rsplit_once('?').unwrap_or_default();
+        if options.contains("sslmode") {
+            return Err(BadUrl {
+                what: "the URL says `sslmode`, which is not how it is said here",
+                hint: "take it out of the URL and set `storage.tls.mode`",
+            });
+        }
+        if !["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme))
+        {
+            return bad("this is no URL of PostgreSQL");
+        }
+        match url.parse::<tokio_postgres::Config>() {
+            Err(_) => bad("this URL cannot be read"),
+            Ok(config) if config.get_hosts().is_empty() => bad("this URL names no host"),
+            Ok(config) if config.get_user().is_none() => bad("this URL names no user"),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Where it is, without user and password: `db-1:5432/callgate`.
+    pub fn shown(&self) -> String {
+        let Ok(config) = self.url.parse::<tokio_postgres::Config>() else {
+            return "PostgreSQL".to_owned();
+        };
+        let ports = config.get_ports();
+        let hosts = config.get_hosts().iter().enumerate().map(|(at, host)| {
+            let port = ports.get(at).or(ports.first()).copied().unwrap_or(5432);
+            match host {
+                tokio_postgres::config::Host::Tcp(name) => format!("{name}:{port}"),
+                tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+            }
+        });
+        let hosts: Vec<String> = hosts.collect();
+        let database = config
+            .get_dbname()
+            .or(config.get_user())
+            .unwrap_or_default();
+        format!("{}/{database}", hosts.join(","))
+    }
+
     /// The name by which replicas wake each other.
     pub(super) fn channel(&self) -> String {
         let hash = ring::digest::digest(&ring::digest::SHA256, self.schema.as_bytes());

@@ -26,6 +26,19 @@ pub struct Broken {
     pub may_reopen: bool,
 }
 
+/// What one of several replicas on the same outbox knows of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SharedState {
+    /// What people call this replica by.
+    pub replica: String,
+    /// Replicas that live, as far as this one knows, itself included.
+    pub replicas: u32,
+    /// Why the shared outbox does not answer; `None` while it does.
+    pub away: Option<String>,
+    /// Events that are in this replica's own file and are to be forwarded.
+    pub spooled: u64,
+}
+
 /// Keeps accepted events until each has ended.
 ///
 /// Implementations share one suite, in `tests`.
@@ -160,6 +173,16 @@ pub trait Outbox: Send + Sync {
     /// Why nothing new is accepted, as far as is known without asking the disk.
     fn refusal(&self) -> Option<String> {
         self.broken().map(|broken| broken.why)
+    }
+
+    /// Replicas that live and deliver from it, this one included.
+    fn replicas(&self) -> u32 {
+        1
+    }
+
+    /// What is known of an outbox that others share; `None` for one of this process's own.
+    async fn shared(&self) -> Option<SharedState> {
+        None
     }
 
     /// Why it has ended before its time, if it has.

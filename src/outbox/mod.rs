@@ -41,19 +41,20 @@ mod sqlite;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use config::{Config, Kind, Server, ServerTls, WhenDown};
+pub use config::{BadUrl, Config, Kind, Server, ServerTls, WhenDown};
 pub use entry::{
     Appended, Capacity, Counts, EndpointStats, EntryKey, Health, NewEntry, Paused, Series,
     Settlement, Stats, StoredEvent, Work,
 };
 pub use error::{AppendError, OpenError, OutboxError};
 pub use file_care::{Exported, Inspection, Repaired};
-pub use interface::{Broken, OnFatal, Outbox};
+pub use interface::{Broken, OnFatal, Outbox, SharedState};
 pub use letter::{
     BadCursor, DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, Discarded,
     DiscardedPage,
 };
 pub use pending::{PendingEvent, PendingFilter, PendingPage, PendingState};
+pub use spool::spool_path;
 
 /// The schema of an outbox's file, as this version writes it.
 pub const FILE_SCHEMA: u32 = sqlite::SCHEMA;

@@ -5,7 +5,7 @@
 //! comes goes behind them, so the order of each conversation is that of its acceptance here. One that
 //! is forwarded twice, or was in the shared one already, is a duplicate there by its id.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use super::entry::{
     Appended, Capacity, EntryKey, Health, NewEntry, Series, Settlement, Stats, StoredEvent,
 };
 use super::error::{AppendError, OutboxError};
-use super::interface::{Broken, Outbox};
+use super::interface::{Broken, Outbox, SharedState};
 use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep, DiscardedPage};
 use super::pending::{PendingFilter, PendingPage};
 
@@ -63,11 +63,20 @@ struct Head {
     series: Option<(String, String, Duration)>,
 }
 
+/// Where the spool of an outbox is that would be at `path` if it were not shared: a file of its own,
+/// so that what an outbox holds from before is not taken for what was spooled.
+pub fn spool_path(path: &Path) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push("-spool");
+    PathBuf::from(path)
+}
+
 /// The settings of the spool: whatever the shared one takes has room in it with its head.
 pub(super) fn spool_of(config: &Config) -> Config {
     Config {
         kind: Kind::Sqlite,
         server: None,
+        path: spool_path(&config.path),
         body_bytes_max: config.body_bytes_max.saturating_add(HEAD_BYTES_MAX),
         endpoint_bytes_max: config.bytes_max,
         ..config.clone()
@@ -361,6 +370,17 @@ impl Outbox for Spooling {
             Some(_) => self.inner.spool.refusal(),
             None => None,
         }
+    }
+
+    fn replicas(&self) -> u32 {
+        self.inner.shared.replicas()
+    }
+
+    async fn shared(&self) -> Option<SharedState> {
+        let state = self.inner.shared.shared().await?;
+        let spool = self.inner.spool.stats().await;
+        let spooled = spool.map(|stats| stats.entries).unwrap_or_default();
+        Some(SharedState { spooled, ..state })
     }
 
     fn broken(&self) -> Option<Broken> {

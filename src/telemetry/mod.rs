@@ -19,7 +19,7 @@ pub use logs::{
     CallerLimits, CallerLines, LogFormat, LogSettings, LogThrottle, Logs, Losses, is_obeyed, say,
     start_logs,
 };
-pub use metrics::{Metrics, OutboxGauges, OutboxTotals, PortMetrics, Stage};
+pub use metrics::{Metrics, OutboxGauges, OutboxTotals, PortMetrics, Stage, StorageGauges};
 pub use outcomes::{CameTo, Outcomes};
 pub use spread::Spread;
 pub use unknown_commands::UnknownCommands;

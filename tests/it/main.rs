@@ -12,10 +12,15 @@ mod busy;
 mod callers;
 mod callers_mtls;
 mod chatserver;
+/// Not every test has a use for all that a server can be done to.
+#[allow(dead_code)]
+#[path = "../postgres/cluster.rs"]
+mod cluster;
 mod commands_of_tomorrow;
 mod connections;
 mod deadline_run;
 mod delivery;
+mod deploy;
 mod doctor;
 mod documents;
 mod doors;
@@ -61,6 +66,8 @@ mod proxy_identity;
 mod queries;
 mod recordings;
 mod reload;
+mod replicas;
+mod replicas_storage;
 mod restart;
 mod rollback;
 mod secret_paths;

@@ -20,9 +20,9 @@ use crate::harness::{Behaviour, Business, Callgate, Random, Request, Setup, http
 const AFTER: &str = "afterSendSingleMsg";
 const PRODUCERS: usize = 4;
 /// Each with one event after the other.
-const CONVERSATIONS: usize = 5;
+pub const CONVERSATIONS: usize = 5;
 /// After the last kill and the end of the receiver's misbehaviour, everything arrives in this.
-const HEAL: Duration = Duration::from_secs(60);
+pub const HEAL: Duration = Duration::from_secs(60);
 
 struct Plan {
     kills: usize,
@@ -41,9 +41,9 @@ struct Totals {
 
 /// What the receiver saw, in order.
 #[derive(Default)]
-struct Seen {
+pub struct Seen {
     /// The id, and whether the answer was a success.
-    attempts: Vec<(String, bool)>,
+    pub attempts: Vec<(String, bool)>,
     /// The hash of the body that came with an id.
     bodies: BTreeMap<String, u64>,
     /// An id that came with two bodies.
@@ -51,7 +51,7 @@ struct Seen {
 }
 
 /// A receiver that fails in every way now and then, until it is told to be good.
-fn receiver(mut random: Random, seen: Arc<Mutex<Seen>>, good: Arc<AtomicBool>) -> Business {
+pub fn receiver(mut random: Random, seen: Arc<Mutex<Seen>>, good: Arc<AtomicBool>) -> Business {
     let chance = Mutex::new(random.split());
     Business::choosing(move |request| {
         let roll = match good.load(Ordering::Relaxed) {
@@ -97,7 +97,7 @@ fn conversation_of(id: &str) -> (&str, usize) {
 }
 
 /// Tells of one event after the other, each until it is acknowledged.
-fn produce(
+pub fn produce(
     producer: usize,
     address: &Mutex<Option<SocketAddr>>,
     stop: &AtomicBool,
@@ -135,7 +135,7 @@ fn produce(
     }
 }
 
-fn policy(url: &str) -> String {
+pub fn policy(url: &str) -> String {
     let waits = ["20ms"; 60].join(", ");
     format!(
         "endpoints: {{business: {{url: \"{url}\", breaker: {{failures: 1000000, calls_min: 1000000}}, retry_waits: [{waits}], events: {{timeout: 2s}}}}}}\n\
@@ -212,7 +212,7 @@ fn run(plan: &Plan, mut random: Random) -> Result<Totals, String> {
     Ok(totals)
 }
 
-fn drained(callgate: &Callgate, limit: Duration) -> Result<Value, String> {
+pub fn drained(callgate: &Callgate, limit: Duration) -> Result<Value, String> {
     let started = Instant::now();
     loop {
         let books = callgate.status()["outbox"]["endpoints"]["business"].take();
@@ -230,7 +230,7 @@ fn drained(callgate: &Callgate, limit: Duration) -> Result<Value, String> {
 }
 
 /// The receiver's names of the dead letters.
-fn dead_ids(callgate: &Callgate) -> BTreeSet<String> {
+pub fn dead_ids(callgate: &Callgate) -> BTreeSet<String> {
     let server = format!("http://{}", callgate.admin);
     let args = [
         "outbox", "dead", "--json", "--limit", "1000000", "--server", &server,
@@ -249,7 +249,7 @@ fn dead_ids(callgate: &Callgate) -> BTreeSet<String> {
 }
 
 /// Acknowledged is received, in order; counts the repeated successes.
-fn check_seen(
+pub fn check_seen(
     seen: &Seen,
     acknowledged: &BTreeSet<String>,
     dead: &BTreeSet<String>,

@@ -14,7 +14,7 @@ use crate::cli::engine_file::load_config;
 use crate::cli::exit::EXIT_BAD_INPUT;
 use crate::cli::files::Files;
 use crate::cli::output::{self, plain};
-use crate::config::Config;
+use crate::config::{Config, Storage};
 use crate::outbox::{self, Exported, Inspection, Kind};
 
 /// Exit code 1 when something is damaged.
@@ -146,5 +146,15 @@ fn path(files: &Files) -> anyhow::Result<PathBuf> {
     if config.outbox.kind == Kind::Memory {
         bail!("`outbox.kind` is memory, so there is no file");
     }
-    Ok(config.outbox.path)
+    if config.storage == Storage::Embedded {
+        return Ok(config.outbox.path);
+    }
+    let spool = outbox::spool_path(&config.outbox.path);
+    if !spool.exists() {
+        let spool = spool.display();
+        bail!(
+            "the outbox is in PostgreSQL (`storage.kind`), and nothing was ever spooled at `{spool}`"
+        );
+    }
+    Ok(spool)
 }

@@ -13,9 +13,10 @@ use crate::cli::client::{self, AdminClient};
 use crate::cli::engine_file::load_config;
 use crate::cli::files::Files;
 use crate::cli::output;
+use crate::cli::postgres;
 use crate::cli::reach::{Asked, Reach, TlsArgs};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Storage};
 use crate::outbox::{self, Kind, OpenError, Outbox};
 use crate::proto::v1;
 use crate::telemetry::UsageLimits;
@@ -220,6 +221,12 @@ fn large(admin: AdminClient) -> AdminClient {
 }
 
 fn open_file(config: &Config, url: &str) -> anyhow::Result<Arc<dyn Outbox>> {
+    let on_fatal =
+        |why: &str| output::complain(&format!("callgate: the disk of the outbox failed: {why}"));
+    if config.storage != Storage::Embedded {
+        let settings = postgres::outbox_of(config)?;
+        return Ok(outbox::open(&settings, Box::new(on_fatal))?);
+    }
     let path = config.outbox.path.display();
     if config.outbox.kind == Kind::Memory {
         bail!("no callgate answers at {url}, and an outbox in memory ends with its server");
@@ -227,8 +234,6 @@ fn open_file(config: &Config, url: &str) -> anyhow::Result<Arc<dyn Outbox>> {
     if !config.outbox.path.exists() {
         bail!("no callgate answers at {url}, and there is no outbox at `{path}`");
     }
-    let on_fatal =
-        |why: &str| output::complain(&format!("callgate: the disk of the outbox failed: {why}"));
     outbox::open(&config.outbox, Box::new(on_fatal)).map_err(|error| match error {
         OpenError::Locked { .. } => anyhow!(
             "`{path}` is in use by a server that does not answer at {url}; name its `admin.listen` with --server"

@@ -16,6 +16,8 @@ use super::tls::Tls;
 use crate::outbox::config::{Server, ServerTls};
 use crate::outbox::error::OutboxError;
 
+/// The first version that this is tested with.
+const VERSION_MIN: i32 = 150_000;
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
 /// A server that does not answer is gone after so long.
@@ -40,6 +42,8 @@ pub(super) enum Error {
     /// Others took this replica for dead and what it had in flight for theirs.
     #[error("this replica was silent for longer than its lease")]
     Fenced,
+    #[error("PostgreSQL {0} answers, and 15 or later is needed: name such a server")]
+    Old(String),
     #[error("its schema is {found}, this callgate knows {known}")]
     Newer { found: i64, known: i64 },
     #[error("PostgreSQL: {0}")]
@@ -66,8 +70,25 @@ impl From<tokio_postgres::Error> for Error {
             {
                 Error::Away(why)
             }
-            _ => Error::Failed(why),
+            code => Error::Failed(format!("{why}{}", way_out(code))),
         }
+    }
+}
+
+/// What to do about what only people can mend.
+fn way_out(code: &SqlState) -> &'static str {
+    match code {
+        code if code.code().starts_with("28") => {
+            ": check user and password in the URL, and pg_hba.conf of the server"
+        }
+        code if *code == SqlState::INVALID_CATALOG_NAME => {
+            ": make it with CREATE DATABASE, or name another one in the URL"
+        }
+        code if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
+            ": let the user make the schema (GRANT CREATE ON DATABASE ... TO ...), or make it for \
+             the user (CREATE SCHEMA ... AUTHORIZATION ...)"
+        }
+        _ => "",
     }
 }
 
@@ -147,6 +168,31 @@ impl Connection {
             .run(&format!("SET search_path = \"{schema}\"; {SETTINGS}"))
             .await?;
         Ok(connection)
+    }
+
+    /// Refuses a server that is too old, and says when its commits are not what they seem.
+    pub(super) async fn check_server(&self) -> Result<(), Error> {
+        let rows = self
+            .rows(
+                "SELECT current_setting('server_version_num')::int,
+                    current_setting('server_version'),
+                    current_setting('fsync'), current_setting('synchronous_commit')",
+                &[],
+            )
+            .await?;
+        let (number, version): (i32, String) = (rows[0].get(0), rows[0].get(1));
+        if number < VERSION_MIN {
+            return Err(Error::Old(version));
+        }
+        for (setting, at) in [("fsync", 2), ("synchronous_commit", 3)] {
+            if rows[0].get::<_, &str>(at) == "off" {
+                tracing::warn!(
+                    "PostgreSQL has `{setting} = off`: what it says is committed may be lost \
+                     when its machine fails"
+                );
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -24,6 +24,7 @@ const STEP_MAX: Duration = Duration::from_secs(15);
 /// The connection on which this replica lives and hears of others.
 pub(super) async fn begin(shared: &Shared) -> Result<Connection, Error> {
     let connection = Connection::open(&shared.server, Arc::clone(&shared.told)).await?;
+    connection.check_server().await?;
     super::migrate::migrate(&connection, &shared.server.schema).await?;
     shared.read_endpoints(&connection).await?;
     shared.read_part(&connection).await?;
@@ -44,7 +45,12 @@ async fn listen(connection: &Connection, shared: &Shared) -> Result<(), Error> {
 pub(super) async fn keep(shared: Arc<Shared>, first: Option<Connection>) {
     let mut connection = first;
     let mut failed = String::new();
-    let beat_every = shared.server.lease / 3;
+    // Who has ended is to be found soon, too.
+    let soon = match shared.server.takeover_after / 2 {
+        soon if soon.is_zero() => shared.server.lease,
+        soon => soon,
+    };
+    let beat_every = (shared.server.lease / 3).min(soon);
     let mut beats = interval(beat_every.max(Duration::from_millis(20)));
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -137,6 +143,7 @@ async fn beat(connection: &Connection, shared: &Shared) -> Result<(), Error> {
         replica::register(connection, shared).await?;
     }
     shared.here();
+    replica::count_living(connection, shared).await?;
     replica::bury_dead(connection, shared).await?;
     turn_parts(connection, shared, PART_EVERY).await?;
     shared.read_endpoints(connection).await?;

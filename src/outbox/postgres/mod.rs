@@ -34,6 +34,7 @@ mod tls;
 #[cfg(test)]
 pub(super) mod tests;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -45,12 +46,12 @@ use tracing::error;
 use self::job::{Append, Deliver, Look, To};
 use self::store::{Shared, lock};
 use self::task::Task;
-use super::config::{Config, Server};
+use super::config::{Config, Server, WhenDown};
 use super::entry::{
     Appended, Capacity, EntryKey, Health, NewEntry, Settlement, Stats, StoredEvent,
 };
 use super::error::{AppendError, OpenError, OutboxError};
-use super::interface::Outbox;
+use super::interface::{Outbox, SharedState};
 use super::letter::{DeadAct, DeadCursor, DeadFilter, DeadPage, DeadStep, DiscardedPage};
 use super::pending::{PendingFilter, PendingPage};
 
@@ -185,10 +186,16 @@ fn serve(
         let connection = match keeper::begin(&shared).await {
             Ok(connection) => Some(connection),
             Err(connect::Error::Away(why)) if may_wait => {
-                error!(
-                    why,
-                    "no after event is accepted, and PostgreSQL is asked again"
-                );
+                match shared.server.when_down {
+                    WhenDown::Spool => error!(
+                        why,
+                        "PostgreSQL is away and asked again; after events are kept here meanwhile"
+                    ),
+                    WhenDown::Refuse => error!(
+                        why,
+                        "no after event is accepted, and PostgreSQL is asked again"
+                    ),
+                }
                 shared.gone(&why);
                 None
             }
@@ -352,6 +359,19 @@ impl Outbox for Postgres {
     fn refusal(&self) -> Option<String> {
         let away = lock(&self.shared.away).clone();
         away.map(|why| connect::Error::Away(why).to_string())
+    }
+
+    fn replicas(&self) -> u32 {
+        self.shared.replicas.load(Ordering::Relaxed)
+    }
+
+    async fn shared(&self) -> Option<SharedState> {
+        Some(SharedState {
+            replica: self.shared.server.replica.clone(),
+            replicas: self.replicas(),
+            away: lock(&self.shared.away).clone(),
+            spooled: 0,
+        })
     }
 
     async fn close(&self) {

@@ -44,6 +44,18 @@ pub(super) async fn beat(connection: &Connection, shared: &Shared) -> Result<boo
     Ok(!rows.is_empty())
 }
 
+/// Finds out how many replicas live, for what is shared out among them.
+pub(super) async fn count_living(connection: &Connection, shared: &Shared) -> Result<(), Error> {
+    let sql = "SELECT count(*) FROM replica
+        WHERE beat_at > clock_timestamp() - make_interval(secs => $1)";
+    let lease = shared.server.lease.as_secs_f64();
+    let rows = connection.rows(sql, &[&lease]).await?;
+    let living: i64 = rows[0].get(0);
+    let living = u32::try_from(living).unwrap_or(u32::MAX).max(1);
+    shared.replicas.store(living, Ordering::Relaxed);
+    Ok(())
+}
+
 /// Puts back what replicas had in flight that are gone; says how many pairs.
 pub(super) async fn bury_dead(connection: &Connection, shared: &Shared) -> Result<usize, Error> {
     let sql = "SELECT number, beat_at < clock_timestamp() - make_interval(secs => $2)

@@ -1,7 +1,7 @@
 //! What the connections of one outbox share, and the transactions that they make.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -20,6 +20,8 @@ pub(super) struct Shared {
     pub server: Server,
     /// The replica's number, a new one after others took it for dead.
     pub me: AtomicI64,
+    /// Replicas that live, this one included.
+    pub replicas: AtomicU32,
     /// Into which part events are written.
     pub part: AtomicI64,
     claims: AtomicI64,
@@ -96,6 +98,7 @@ impl Shared {
             config,
             server,
             me: AtomicI64::new(0),
+            replicas: AtomicU32::new(1),
             part: AtomicI64::new(1),
             claims: AtomicI64::new(0),
             flying: Mutex::default(),

@@ -23,7 +23,7 @@ mod stage;
 mod tls;
 mod versions;
 
-pub use outbox::{OutboxGauges, OutboxTotals};
+pub use outbox::{OutboxGauges, OutboxTotals, StorageGauges};
 pub use ports::PortMetrics;
 pub use registry::Metrics;
 pub use stage::Stage;

@@ -55,8 +55,21 @@ pub struct OutboxTotals {
     pub commit_times: Spread,
 }
 
+/// What several replicas share, set before each scrape.
+#[derive(Clone, Copy, Debug)]
+pub struct StorageGauges {
+    /// The shared outbox does not answer.
+    pub away: bool,
+    pub replicas: u64,
+    /// Events that are to be forwarded.
+    pub spooled: u64,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct OutboxMetrics {
+    away: Gauge<i64, AtomicI64>,
+    replicas: Gauge<u64, AtomicU64>,
+    spooled: Gauge<u64, AtomicU64>,
     pairs: Series<EndpointLabel, Counter>,
     ended: Series<EndpointState, Counter>,
     pending: Series<EndpointState, Gauge<u64, AtomicU64>>,
@@ -81,6 +94,7 @@ impl OutboxMetrics {
         let metrics = OutboxMetrics::default();
         metrics.register_endpoints(registry);
         metrics.register_totals(registry);
+        metrics.register_storage(registry);
         metrics
     }
 
@@ -179,6 +193,30 @@ impl OutboxMetrics {
             Unit::Seconds,
             self.commit_times.clone(),
         );
+    }
+
+    fn register_storage(&self, registry: &mut Registry) {
+        registry.register(
+            "storage_away",
+            "1 while the PostgreSQL of `storage` does not answer this replica",
+            self.away.clone(),
+        );
+        registry.register(
+            "storage_replicas",
+            "Replicas that share the outbox and live, as this one knows; 1 without PostgreSQL",
+            self.replicas.clone(),
+        );
+        registry.register(
+            "outbox_spooled",
+            "Events in this replica's own file that are to be forwarded to PostgreSQL",
+            self.spooled.clone(),
+        );
+    }
+
+    pub(super) fn set_storage(&self, gauges: StorageGauges) {
+        self.away.set(i64::from(gauges.away));
+        self.replicas.set(gauges.replicas);
+        self.spooled.set(gauges.spooled);
     }
 
     pub(super) fn set(&self, endpoints: &[OutboxGauges], totals: OutboxTotals) {

@@ -17,7 +17,7 @@ use super::callers::CallerMetrics;
 use super::endpoints::EndpointMetrics;
 use super::history::HistoryMetrics;
 use super::operators::OperatorMetrics;
-use super::outbox::{OutboxGauges, OutboxMetrics, OutboxTotals};
+use super::outbox::{OutboxGauges, OutboxMetrics, OutboxTotals, StorageGauges};
 use super::policy::PolicyMetrics;
 use super::ports::{PortMetrics, PortsMetrics};
 use super::process::ProcessMetrics;
@@ -159,6 +159,11 @@ impl Metrics {
     /// How old what is shown of the outbox is: its disk may not answer.
     pub fn outbox_seen(&self, age: Duration) {
         self.outbox.age.set(age.as_secs_f64());
+    }
+
+    /// Sets what several replicas share.
+    pub fn storage(&self, gauges: StorageGauges) {
+        self.outbox.set_storage(gauges);
     }
 
     /// Sets what the outbox holds now.

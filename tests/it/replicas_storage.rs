@@ -1,0 +1,142 @@
+//! `storage.kind: postgres` as an operator meets it: PostgreSQL away, wrong, and shared.
+
+use std::time::{Duration, Instant};
+
+use crate::cluster::Cluster;
+use crate::harness::{Behaviour, Business, Callgate, Setup, calls, http, wait_for};
+use crate::replicas::on;
+
+const AFTER: &str = "afterSendSingleMsg";
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn policy(url: &str) -> String {
+    format!(
+        "endpoints: {{business: {{url: \"{url}\", retry_waits: [20ms, 20ms]}}}}\n\
+         hooks: {{{AFTER}: {{endpoint: business}}, {}: {{}}}}\n",
+        calls::SINGLE
+    )
+}
+
+fn tell(callgate: &Callgate, id: &str) -> u16 {
+    let body = calls::body_with_id(AFTER, "hello", id);
+    http::post(callgate.http, &calls::path(AFTER), body).status
+}
+
+fn told(business: &Business) -> Vec<String> {
+    let requests = business.requests().into_iter();
+    let ids = requests.map(|request| request.json()["serverMsgID"].as_str().unwrap().to_owned());
+    ids.collect()
+}
+
+#[test]
+fn while_postgres_is_away_calls_are_decided_and_events_spooled() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    cluster.stop_at_once();
+    let business = Business::start(Behaviour::allow());
+    // Away at the start already.
+    let setup = on(Setup::new(&policy(&business.url())), &cluster, cluster.port);
+    let callgate = setup.start();
+    assert!(
+        callgate
+            .started
+            .contains("outbox  in PostgreSQL, for all replicas")
+    );
+    let ids: Vec<String> = (0..40).map(|number| format!("m-{number}")).collect();
+    for id in &ids[..20] {
+        assert_eq!(tell(&callgate, id), 200);
+    }
+    let asked = Instant::now();
+    assert_eq!(callgate.call(calls::SINGLE, "hello").status, 200);
+    assert!(asked.elapsed() < Duration::from_secs(2));
+    wait_for("its absence", LIMIT, || {
+        (callgate.metric("callgate_storage_away") == 1.0).then_some(())
+    });
+    assert_eq!(callgate.metric("callgate_outbox_spooled"), 20.0);
+    let ready = http::get(callgate.admin, "/readyz");
+    assert_eq!(ready.status, 200);
+    assert!(
+        ready.text().contains("after events are kept here"),
+        "{}",
+        ready.text()
+    );
+    assert_eq!(http::get(callgate.admin, "/readyz/after").status, 200);
+    // A crash meanwhile loses nothing of it.
+    let callgate = callgate.kill().start();
+    for id in &ids[20..] {
+        assert_eq!(tell(&callgate, id), 200);
+    }
+    assert!(told(&business).is_empty());
+    cluster.start_again();
+    wait_for("all of them", LIMIT, || {
+        (told(&business).len() >= ids.len()).then_some(())
+    });
+    wait_for("its presence", LIMIT, || {
+        let here = callgate.metric("callgate_storage_away") == 0.0;
+        (here && callgate.metric("callgate_outbox_spooled") == 0.0).then_some(())
+    });
+    assert_eq!(told(&business), ids);
+    // Another one sees the same outbox, and so does a command beside them.
+    let other = on(Setup::new(&policy(&business.url())), &cluster, cluster.port).start();
+    wait_for("each other", LIMIT, || {
+        (other.status()["outbox"]["shared"]["replicas"] == 2).then_some(())
+    });
+    assert_eq!(
+        other.status()["outbox"]["endpoints"]["business"]["accepted"],
+        40
+    );
+    let setup = other.kill();
+    let alone = setup.run(&["outbox", "status", "--json"]);
+    let text = String::from_utf8_lossy(&alone.stdout).into_owned();
+    assert!(
+        alone.status.success(),
+        "{}",
+        String::from_utf8_lossy(&alone.stderr)
+    );
+    assert!(text.contains("\"accepted\":40"), "{text}");
+    let stopped = cluster;
+    stopped.stop_at_once();
+}
+
+#[test]
+fn without_a_spool_events_are_refused_while_postgres_is_away() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let business = Business::start(Behaviour::allow());
+    let setup = on(Setup::new(&policy(&business.url())), &cluster, cluster.port);
+    let callgate = setup.engine("storage.when_down", "refuse").start();
+    assert_eq!(tell(&callgate, "a"), 200);
+    cluster.stop_at_once();
+    wait_for("a refusal", LIMIT, || {
+        (tell(&callgate, "b") == 503).then_some(())
+    });
+    assert_eq!(http::get(callgate.admin, "/readyz/after").status, 503);
+    assert_eq!(callgate.call(calls::SINGLE, "hello").status, 200);
+}
+
+/// What people alone can mend ends the start, with one sentence and without the password.
+#[test]
+fn a_server_that_refuses_ends_the_start_with_a_sentence() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let good = cluster.url();
+    let check = |url: String, said: &str| {
+        let setup = on(Setup::new("hooks: {}"), &cluster, cluster.port);
+        let ended = setup.engine("storage.url", &url).run(&["serve"]);
+        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(3), "{told}");
+        assert!(told.contains(said), "{told}");
+        assert!(!told.contains("s3cret"), "{told}");
+    };
+    check(
+        good.replace(":callgate@", ":s3cret@"),
+        "check user and password in the URL",
+    );
+    check(
+        good.replace("/postgres", "/nowhere"),
+        "make it with CREATE DATABASE",
+    );
+}
