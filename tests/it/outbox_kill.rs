@@ -21,6 +21,8 @@ const AFTER: &str = "afterSendSingleMsg";
 const PRODUCERS: usize = 4;
 /// Each with one event after the other.
 pub const CONVERSATIONS: usize = 5;
+/// Of a producer, between two events.
+const PAUSE: Duration = Duration::from_millis(1);
 /// After the last kill and the end of the receiver's misbehaviour, everything arrives in this.
 pub const HEAL: Duration = Duration::from_secs(60);
 
@@ -96,9 +98,10 @@ fn conversation_of(id: &str) -> (&str, usize) {
     (conversation, number.parse().unwrap())
 }
 
-/// Tells of one event after the other, each until it is acknowledged.
+/// Tells of one event after the other, each until it is acknowledged, with a pause between them.
 pub fn produce(
     producer: usize,
+    pause: Duration,
     address: &Mutex<Option<SocketAddr>>,
     stop: &AtomicBool,
     acknowledged: &Mutex<BTreeSet<String>>,
@@ -131,7 +134,7 @@ pub fn produce(
         if stop.load(Ordering::Relaxed) {
             return;
         }
-        thread::sleep(Duration::from_millis(1));
+        thread::sleep(pause);
     }
 }
 
@@ -158,7 +161,7 @@ fn run(plan: &Plan, mut random: Random) -> Result<Totals, String> {
     let callgate = thread::scope(|scope| {
         for producer in 0..PRODUCERS {
             let (address, stop, acknowledged) = (&address, &stop, &acknowledged);
-            scope.spawn(move || produce(producer, address, stop, acknowledged));
+            scope.spawn(move || produce(producer, PAUSE, address, stop, acknowledged));
         }
         let mut callgate = setup.start();
         for _ in 0..plan.kills {

@@ -16,12 +16,16 @@ use std::time::Duration;
 use crate::cluster::Cluster;
 use crate::harness::{Callgate, Random, Setup, wait_for};
 use crate::outbox_kill::{
-    CONVERSATIONS, HEAL, Seen, check_seen, dead_ids, drained, policy, produce, receiver,
+    CONVERSATIONS, Seen, check_seen, dead_ids, drained, policy, produce, receiver,
 };
 
 const REPLICAS: usize = 3;
 /// Two for each replica: a conversation stays on one of them.
 const PRODUCERS: usize = 6;
+/// Of a producer, between two events: what a busy machine delivers too while it is all at war.
+const PAUSE: Duration = Duration::from_millis(40);
+/// After the last act and the end of the receiver's misbehaviour, everything arrives in this.
+const HEAL: Duration = Duration::from_secs(180);
 /// Of the replicas; a stop is longer.
 const LEASE: Duration = Duration::from_secs(3);
 
@@ -214,7 +218,7 @@ fn nothing_acknowledged_is_lost_whatever_of_three_replicas_ends() {
         for producer in 0..PRODUCERS {
             let address = &addresses[producer % REPLICAS];
             let (stop, acknowledged) = (&stop, &acknowledged);
-            scope.spawn(move || produce(producer, address, stop, acknowledged));
+            scope.spawn(move || produce(producer, PAUSE, address, stop, acknowledged));
         }
         for number in 0..acts {
             thread::sleep(Duration::from_millis(20 + random.below(200) as u64));
