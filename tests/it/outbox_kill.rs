@@ -24,7 +24,7 @@ pub const CONVERSATIONS: usize = 5;
 /// Of a producer, between two events.
 const PAUSE: Duration = Duration::from_millis(1);
 /// After the last kill and the end of the receiver's misbehaviour, everything arrives in this.
-pub const HEAL: Duration = Duration::from_secs(60);
+const HEAL: Duration = Duration::from_secs(60);
 
 struct Plan {
     kills: usize,
