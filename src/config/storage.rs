@@ -21,7 +21,7 @@ const NAME_BYTES_MAX: usize = 63;
 pub enum Storage {
     /// In files of this process.
     Embedded,
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 /// PostgreSQL as the settings say; secrets and certificates are read at start.
@@ -88,7 +88,7 @@ pub(super) fn read(field: &Field<'_>) -> Storage {
     section.finish();
     match kind {
         Kind::Embedded => Storage::Embedded,
-        Kind::Postgres => Storage::Postgres(settings),
+        Kind::Postgres => Storage::Postgres(Box::new(settings)),
     }
 }
 
