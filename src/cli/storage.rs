@@ -89,9 +89,14 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
 pub(super) fn places(config: &Config) -> Places {
     // Whether one lies in another is seen of absolute paths.
     let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let is_spool = config.outbox.kind == Kind::Postgres;
     Places {
         data: whole(&config.data),
-        outbox: whole(&config.outbox.path),
+        outbox: whole(&match is_spool {
+            true => outbox::spool_path(&config.outbox.path),
+            false => config.outbox.path.clone(),
+        }),
+        is_spool,
         rooms: whole(&config.funtek.rooms),
         history: whole(&config.history.folder),
         audit: whole(&config.audit.folder),
@@ -184,7 +189,7 @@ async fn ask_for(reach: &Reach, folder: &Path, why: &str) -> anyhow::Result<Valu
 async fn make(config: &Config, folder: &Path, why: &str) -> anyhow::Result<Value> {
     let _entered = enter(config)?;
     let places = places(config);
-    let outbox = open_outbox(config)?;
+    let outbox = open_outbox(config, &places.outbox)?;
     let act = backup_act(audited::who(), folder, why);
     let begun = audited::open(config).begun(act).await?;
     let made = storage::backup(&places, outbox.as_deref(), None, folder).await;
@@ -210,14 +215,15 @@ async fn make(config: &Config, folder: &Path, why: &str) -> anyhow::Result<Value
     }
 }
 
-fn open_outbox(config: &Config) -> anyhow::Result<Option<std::sync::Arc<dyn Outbox>>> {
-    if config.outbox.kind == Kind::Memory || !config.outbox.path.exists() {
+fn open_outbox(config: &Config, path: &Path) -> anyhow::Result<Option<std::sync::Arc<dyn Outbox>>> {
+    if config.outbox.kind == Kind::Memory || !path.exists() {
         return Ok(None);
     }
     // What is not forwarded to a database yet is in a file too.
     let settings = outbox::Config {
         kind: Kind::Sqlite,
         server: None,
+        path: path.to_owned(),
         ..config.outbox.clone()
     };
     let on_fatal =

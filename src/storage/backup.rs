@@ -9,7 +9,7 @@ use super::copying::{bytes_of, copy_database, copy_folder, make_empty, sync, syn
 use super::entered::make_folder;
 use super::error::{StorageError, at};
 use super::manifest::Manifest;
-use super::places::{AUDIT, HISTORY, OPERATORS, OUTBOX, Places, ROOMS, VERSIONS};
+use super::places::{AUDIT, HISTORY, OPERATORS, Places, ROOMS, VERSIONS};
 use crate::audit;
 use crate::history::History;
 use crate::outbox::Outbox;
@@ -28,7 +28,7 @@ pub async fn backup(
     let beside = beside(places, to)?;
     let unfinished = Unfinished(beside.clone());
     if let Some(outbox) = outbox {
-        let path = beside.join(OUTBOX);
+        let path = beside.join(places.outbox_name());
         make_empty(&path)?;
         let copied = outbox.copy(&path).await;
         match copied.map_err(|error| StorageError::Outbox(error.to_string()))? {

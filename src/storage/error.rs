@@ -52,6 +52,11 @@ pub enum StorageError {
         known: u32,
     },
     #[error(
+        "the backup has `{0}`, for which there is no place here: it was made under another \
+         `storage.kind` in engine.yaml"
+    )]
+    NoPlace(String),
+    #[error(
         "`{}` is in use by a callgate that runs; stop it first", .0.display()
     )]
     InUse(PathBuf),
@@ -68,7 +73,8 @@ impl StorageError {
     /// It can be put right by asking for something else.
     pub fn is_asked_wrongly(&self) -> bool {
         use StorageError::{
-            Busy, Damaged, Exists, InUse, Inside, Newer, NoBackup, NotEmpty, Relative, Restoring,
+            Busy, Damaged, Exists, InUse, Inside, Newer, NoBackup, NoPlace, NotEmpty, Relative,
+            Restoring,
         };
         matches!(
             self,
@@ -81,6 +87,7 @@ impl StorageError {
                 | Newer { .. }
                 | InUse(_)
                 | Restoring(_)
+                | NoPlace(_)
                 | NotEmpty(_)
         )
     }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub struct Places {
     pub data: PathBuf,
     pub outbox: PathBuf,
+    /// The outbox is in a database, and the file holds what is not forwarded to it yet.
+    pub is_spool: bool,
     pub rooms: PathBuf,
     pub history: PathBuf,
     pub audit: PathBuf,
@@ -18,10 +20,18 @@ impl Places {
         self.data.join("operators.db")
     }
 
+    /// What the outbox's file is called in a backup: one is no substitute for the other.
+    pub(super) fn outbox_name(&self) -> &'static str {
+        match self.is_spool {
+            true => SPOOL,
+            false => OUTBOX,
+        }
+    }
+
     /// Each with its name in a backup.
     pub(super) fn all(&self) -> [(&'static str, PathBuf); 6] {
         [
-            (OUTBOX, self.outbox.clone()),
+            (self.outbox_name(), self.outbox.clone()),
             (ROOMS, self.rooms.clone()),
             (OPERATORS, self.operators()),
             (HISTORY, self.history.clone()),
@@ -31,7 +41,8 @@ impl Places {
     }
 }
 
-pub(super) const OUTBOX: &str = "outbox.db";
+const OUTBOX: &str = "outbox.db";
+const SPOOL: &str = "spool.db";
 pub(super) const ROOMS: &str = "rooms.db";
 pub(super) const OPERATORS: &str = "operators.db";
 pub(super) const HISTORY: &str = "history";

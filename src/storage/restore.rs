@@ -29,6 +29,7 @@ pub struct Restored {
 /// Errors: nothing has changed then, unless it says that a place cannot be written.
 pub fn restore(places: &Places, from: &Path, replace: bool) -> Result<Restored, StorageError> {
     let manifest = Manifest::check(from)?;
+    check_places(places, &manifest)?;
     if is_in_use(&places.versions) {
         return Err(StorageError::InUse(places.data.clone()));
     }
@@ -47,6 +48,18 @@ pub fn restore(places: &Places, from: &Path, replace: bool) -> Result<Restored, 
         manifest,
         aside: (!old.is_empty()).then(|| places.data.join(aside)),
     })
+}
+
+/// Everything in the backup has a place to go to.
+fn check_places(places: &Places, manifest: &Manifest) -> Result<(), StorageError> {
+    let names = places.all().map(|(name, _)| name);
+    for file in &manifest.files {
+        let part = file.path.split('/').next().unwrap_or_default();
+        if !names.contains(&part) {
+            return Err(StorageError::NoPlace(part.to_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// What is there already.

@@ -323,6 +323,11 @@ fn a_backup_without_a_server_is_made_by_the_command_and_a_restore_is_refused_wit
         &edit("backup.json", "\"audit\": 1", "\"plans\": 1"),
         "newer one",
     );
+    let renamed = |it: &Path| {
+        fs::rename(it.join("outbox.db"), it.join("spool.db")).unwrap();
+        edit("backup.json", "\"outbox.db\"", "\"spool.db\"")(it);
+    };
+    check(&renamed, "another `storage.kind`");
     check(
         &|it| {
             let mut bytes = fs::read(it.join("outbox.db")).unwrap();
