@@ -12,6 +12,7 @@ use crate::audit;
 use crate::history;
 use crate::operators::ProxySettings;
 use crate::outbox;
+use crate::recordings;
 use crate::settings::{
     At, Layer, Map, Node, Problem, Problems, Section, Severity, Value, from_environment, merge,
     parse, without_nulls,
@@ -23,6 +24,7 @@ use crate::versions;
 mod history_of;
 mod proxy;
 mod read;
+mod recordings_of;
 mod routes;
 mod storage;
 mod tls;
@@ -54,6 +56,7 @@ pub struct Config {
     /// Policy files with errors fail a start, whatever was in force before.
     pub strict_start: bool,
     pub history: history::Settings,
+    pub recordings: recordings::Settings,
     pub shutdown_grace: Duration,
     /// What our own calls are known by.
     pub installation: String,

@@ -27,6 +27,7 @@
 //! | [`callback`] | asking and telling an endpoint |
 //! | [`reload`] | the policies in force |
 //! | [`history`] | what was decided, searchable for a while |
+//! | [`recordings`] | real calls, sealed, to try another policy on |
 //! | [`lists`] | word lists as people edit them, while they are in force |
 //! | [`hook`] | the life of a message; start reading in `hook/before.rs` |
 //! | [`delivery`] | accepted events on their way to the endpoints |
@@ -81,6 +82,7 @@ pub mod operators;
 pub mod outbox;
 pub mod policy;
 pub mod proto;
+pub mod recordings;
 pub mod reload;
 pub mod rooms;
 pub mod server;

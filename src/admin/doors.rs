@@ -106,6 +106,9 @@ pub(super) enum ApiRoute {
     DecisionsCsv,
     Counts,
     Forget,
+    Recordings,
+    RecordedCalls,
+    Reload,
     Versions,
     Version,
     VersionFile,
@@ -233,7 +236,7 @@ impl Page {
 
 impl ApiRoute {
     pub(super) fn door(self) -> (Method, &'static str, Capability) {
-        use Capability::{Appoint, Audit, Moderate, Operate, View};
+        use Capability::{Appoint, Audit, Moderate, Operate, Text, View};
 
         match self {
             ApiRoute::OpenApi => (Method::GET, "/api/v1/openapi.json", View),
@@ -262,6 +265,9 @@ impl ApiRoute {
             ApiRoute::DecisionsCsv => (Method::GET, "/api/v1/decisions.csv", View),
             ApiRoute::Counts => (Method::GET, "/api/v1/counts", View),
             ApiRoute::Forget => (Method::POST, "/api/v1/history/forget", Operate),
+            ApiRoute::Recordings => (Method::GET, "/api/v1/recordings", View),
+            ApiRoute::RecordedCalls => (Method::GET, "/api/v1/recordings.ndjson", Text),
+            ApiRoute::Reload => (Method::POST, "/api/v1/reload", Operate),
             ApiRoute::Versions => (Method::GET, "/api/v1/versions", View),
             ApiRoute::Version => (Method::GET, "/api/v1/versions/{number}", View),
             ApiRoute::VersionFile => (Method::GET, "/api/v1/versions/{number}/files/{path}", View),

@@ -19,6 +19,7 @@ use crate::history::History;
 use crate::lists::Lists;
 use crate::operators::{Operators, ProxyIdentity};
 use crate::outbox::Outbox;
+use crate::recordings::Recordings;
 use crate::reload::Policies;
 use crate::rooms::Rooms;
 use crate::server::Hosts;
@@ -43,6 +44,8 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// What was decided.
     pub history: Arc<History>,
+    /// Calls that are kept to be judged again.
+    pub recordings: Arc<Recordings>,
     /// What ages are told by.
     pub clock: Clock,
     pub rooms: Arc<Rooms>,

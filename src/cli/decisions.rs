@@ -110,7 +110,8 @@ pub(super) struct HistoryArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum Order {
-    /// Forget the decisions on what a user wrote or was written to. Exact counts stay.
+    /// Forget the decisions on what a user wrote or was written to, and such calls that are
+    /// recorded. Exact counts stay.
     Forget {
         /// The user's id.
         #[arg(long)]
@@ -135,8 +136,12 @@ pub(super) fn run_history(files: &Files, args: HistoryArgs) -> anyhow::Result<Ex
         let forgotten = api.send(Method::POST, "/history/forget", &body, None).await;
         told(forgotten.and_then(|forgotten| {
             let (decisions, texts) = (&forgotten.body["decisions"], &forgotten.body["texts"]);
+            let calls = match forgotten.body["calls"].as_u64() {
+                None | Some(0) => String::new(),
+                Some(calls) => format!(", {calls} recorded calls"),
+            };
             output::line(&format!(
-                "forgotten: {decisions} decisions, {texts} texts in memory"
+                "forgotten: {decisions} decisions, {texts} texts in memory{calls}"
             ))
         }))
     })

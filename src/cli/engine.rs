@@ -34,6 +34,7 @@ use crate::lists::Lists;
 use crate::operators::{Operators, ProxyIdentity};
 use crate::outbox::Outbox;
 use crate::policy::{Digest, HookRules, Snapshot};
+use crate::recordings::Recordings;
 use crate::reload::{self, Policies};
 use crate::rooms::Rooms;
 use crate::server::{
@@ -57,6 +58,7 @@ pub(super) struct Engine {
     pub policies: Arc<Policies>,
     pub outbox: Arc<dyn Outbox>,
     pub history: Arc<History>,
+    pub recordings: Arc<Recordings>,
     pub ready: Arc<AtomicBool>,
     clock: Clock,
     callbacks: Arc<Callbacks>,
@@ -87,6 +89,7 @@ pub(super) struct Kept {
     pub outbox: Arc<dyn Outbox>,
     pub rooms: Rooms,
     pub history: Arc<History>,
+    pub recordings: Arc<Recordings>,
 }
 
 /// What lets people and commands in at the operators' port.
@@ -159,6 +162,7 @@ impl Engine {
             outbox,
             rooms,
             history,
+            recordings,
         } = kept;
         let Entry {
             operators,
@@ -171,7 +175,7 @@ impl Engine {
         let listeners = vec![config.grpc.listen, config.http.listen, config.admin.listen];
         let callbacks = Arc::new(Callbacks::new(&config.installation, listeners));
         let certificates = Arc::new(Certificates::new(ports, callbacks.clone()));
-        let before = Arc::new(Before::new(
+        let before = Before::new(
             policies.clone(),
             callbacks.clone(),
             metrics.clone(),
@@ -182,7 +186,8 @@ impl Engine {
             },
             CallerLines::new(config.log.callers, metrics.log_losses().caller),
             history.clone(),
-        ));
+        );
+        let before = Arc::new(before.recording(recordings.clone()));
         let after = Arc::new(After::new(
             policies.clone(),
             outbox.clone(),
@@ -224,6 +229,7 @@ impl Engine {
             callbacks,
             outbox,
             history,
+            recordings,
             clock,
             metrics,
             before,
@@ -247,6 +253,10 @@ impl Engine {
             follow_policy(snapshot, &callbacks, &metrics);
         };
         self.policies.follow(follow);
+        let recordings = self.recordings.clone();
+        // What cannot be read is as good as not recorded.
+        let newest = move |calls_max| recordings.newest(calls_max).ok().flatten();
+        self.policies.weigh_by(newest);
         self.record_policies()?;
         reload::watch(self.policies.clone())
             .context("the thread that watches the policy files could not be started")
@@ -469,6 +479,7 @@ impl Engine {
             clock: self.clock,
             metrics: self.metrics.clone(),
             history: self.history.clone(),
+            recordings: self.recordings.clone(),
             rooms: self.rooms.clone(),
             callers: self.callers.clone(),
             ready: self.ready.clone(),

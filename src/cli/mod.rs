@@ -3,7 +3,7 @@
 //! Exit codes are part of the contract: 0 done, 1 the input has errors or the answer is no,
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
-//! Order, downward: `serve`, `status`, `send`, `check`, `test`, `mock`, `doctor`, `explain`, `fuzz`, `import`, `lists`, `outbox`, `audit`, `decisions`,
+//! Order, downward: `serve`, `status`, `send`, `check`, `test`, `replay`, `reload`, `mock`, `doctor`, `explain`, `fuzz`, `import`, `lists`, `outbox`, `audit`, `decisions`,
 //! `versions`, `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `storage`, `api`, `client`,
 //! `reach`, `token`, `audited`, `kept`, `postgres`, `engine_file`, `at_rest`, `start_text`, `signals`, `since`, `files`, `output`, `exit`.
 
@@ -35,6 +35,8 @@ mod output;
 mod postgres;
 mod reach;
 mod recorded;
+mod reload;
+mod replay;
 mod rooms;
 mod send;
 mod serve;
@@ -87,6 +89,10 @@ enum Command {
     Check(check::Args),
     /// Run the cases of the policy, without a server: what must be decided is decided.
     Test(test::Args),
+    /// Judge recorded calls under the policy in force and under another, and say what differs.
+    Replay(replay::Args),
+    /// Have a running server look at its policy files now.
+    Reload(reload::Args),
     /// Play a business server: scripted answers and failures, and what it got.
     Mock(mock::Args),
     /// Play known calls against the business servers and say what is wrong with their answers.
@@ -141,6 +147,8 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Send(args) => send::run(&files, args),
         Command::Check(args) => check::run(&files, args),
         Command::Test(args) => test::run(&files, args),
+        Command::Replay(args) => replay::run(&files, args),
+        Command::Reload(args) => reload::run(&files, args),
         Command::Mock(args) => mock::run(&files, args),
         Command::Doctor(args) => doctor::run(&files, args),
         Command::Explain(args) => explain::run(&files, args),

@@ -33,6 +33,7 @@ use crate::history::History;
 use crate::operators::{Operators, ProxyIdentity};
 use crate::outbox::{self, Outbox};
 use crate::policy::{CompileContext, Digest};
+use crate::recordings::Recordings;
 use crate::reload::Policies;
 use crate::rooms::Rooms;
 use crate::settings::{Problem, Severity};
@@ -151,6 +152,12 @@ async fn serve(
     let operators = Arc::new(operators);
     let history = History::open(config.history.clone(), Arc::clone(&metrics))
         .context("the thread that keeps decisions could not be started")?;
+    let recordings = Recordings::open(
+        config.recordings.clone(),
+        Arc::clone(&metrics),
+        Clock::start(),
+    )
+    .context("the thread that records calls could not be started")?;
     let token = local_token(&config);
     let proxy = config.admin.proxy_identity.clone().map(ProxyIdentity::open);
     let proxy = proxy
@@ -165,6 +172,7 @@ async fn serve(
             outbox,
             rooms,
             history: Arc::new(history),
+            recordings: Arc::new(recordings),
         },
         ports,
         Entry {
@@ -205,8 +213,11 @@ async fn serve(
         () = stops.next() => warn!("told to stop again: the outbox is left as it is"),
     }
     keeper.end();
-    let history = Arc::clone(&engine.history);
-    let kept = tokio::task::spawn_blocking(move || history.close());
+    let (history, recordings) = (Arc::clone(&engine.history), Arc::clone(&engine.recordings));
+    let kept = tokio::task::spawn_blocking(move || {
+        history.close();
+        recordings.close();
+    });
     tokio::select! {
         _ = kept => {}
         () = stops.next() => warn!("told to stop again: the last decisions are not kept"),

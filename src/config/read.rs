@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::history_of;
 use super::proxy;
+use super::recordings_of;
 use super::routes::{self, Paths};
 use super::storage::{self, Storage};
 use super::tls;
@@ -43,6 +44,7 @@ pub(super) fn read(root: &Section<'_>, paths: &Paths) -> Config {
         versions,
         strict_start,
         history: history_of::read(&root.field("history"), &data),
+        recordings: recordings_of::read(&root.field("recordings"), &data),
         data,
         shutdown_grace: root.field("shutdown_grace").duration(),
         installation: read_installation(&root.field("installation")),

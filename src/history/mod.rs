@@ -58,5 +58,6 @@ pub use recent::RecentText;
 pub use record::{Answered, PlacedText, Told};
 pub use recorder::History;
 pub use row::{Row, RowMatch, RowVersion};
+pub(crate) use sealing::{DayKey, Keys};
 pub use settings::{IdForm, NdjsonSettings, OtlpSettings, Settings, SinkSettings, TextLevel};
 pub use table::{CSV_HEAD, csv_line};

@@ -16,18 +16,82 @@ const ENDING: &str = ".key";
 
 /// The keys of the days.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     folder: PathBuf,
     /// The key that was used last.
-    known: Option<(String, LessSafeKey)>,
+    known: Option<DayKey>,
+}
+
+/// The key of one day.
+#[derive(Debug)]
+pub(crate) struct DayKey {
+    day: String,
+    key: LessSafeKey,
+}
+
+impl DayKey {
+    /// Seals something that belongs to `place`, which is to be named again when it is opened.
+    ///
+    /// Errors: the system has no random numbers.
+    pub(crate) fn seal(&self, place: &[u8], mut plain: Vec<u8>) -> io::Result<Vec<u8>> {
+        let broken = |_| io::Error::other("it cannot be sealed");
+        let mut nonce = [0; NONCE_LEN];
+        SystemRandom::new().fill(&mut nonce).map_err(broken)?;
+        let unique = Nonce::assume_unique_for_key(nonce);
+        let sealed = self
+            .key
+            .seal_in_place_append_tag(unique, Aad::from(place), &mut plain);
+        sealed.map_err(broken)?;
+        plain.extend_from_slice(&nonce);
+        Ok(plain)
+    }
+
+    /// Opens what was sealed; `None` if this is not it.
+    pub(crate) fn open(&self, place: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let (sealed, nonce) = sealed.split_at_checked(sealed.len().checked_sub(NONCE_LEN)?)?;
+        let mut opened = sealed.to_vec();
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let plain = self.key.open_in_place(nonce, Aad::from(place), &mut opened);
+        let length = plain.ok()?.len();
+        opened.truncate(length);
+        Some(opened)
+    }
 }
 
 impl Keys {
-    pub(super) fn new(history: &Path) -> Keys {
+    /// `folder` is where what they seal lies.
+    pub(crate) fn new(folder: &Path) -> Keys {
         Keys {
-            folder: history.join(FOLDER),
+            folder: folder.join(FOLDER),
             known: None,
         }
+    }
+
+    /// The key of a day; made where there is none.
+    ///
+    /// Errors: none can be made.
+    pub(crate) fn of_day(&mut self, at_us: u64) -> io::Result<&DayKey> {
+        let day = day_of(at_us);
+        let path = self.path(&day);
+        let known = self.known.take().filter(|known| known.day == day);
+        // A key that somebody dropped is not used again: what it sealed could never be read.
+        let known = match known.filter(|_| path.exists()) {
+            Some(known) => known,
+            None => {
+                fs::create_dir_all(&self.folder)?;
+                let key = key(&secret(&path)?);
+                DayKey { day, key }
+            }
+        };
+        Ok(self.known.insert(known))
+    }
+
+    /// The key of a day, if it was not dropped.
+    pub(crate) fn find(&self, at_us: u64) -> Option<DayKey> {
+        let day = day_of(at_us);
+        let secret = fs::read(self.path(&day)).ok()?;
+        let key = key(&secret.try_into().ok()?);
+        Some(DayKey { day, key })
     }
 
     /// Seals the texts of a decision.
@@ -39,50 +103,28 @@ impl Keys {
         id: i64,
         texts: &[PlacedText],
     ) -> io::Result<Vec<u8>> {
-        let day = day_of(at_us);
-        if self.known.as_ref().is_none_or(|(known, _)| *known != day) {
-            fs::create_dir_all(&self.folder)?;
-            let secret = secret(&self.path(&day))?;
-            self.known = Some((day, key(&secret)));
-        }
         let pairs: Vec<(&str, &str)> = texts
             .iter()
             .map(|text| (text.place.as_str(), text.value.as_str()))
             .collect();
-        let mut sealed = serde_json::to_vec(&pairs)?;
-        let mut nonce = [0; NONCE_LEN];
-        let filled = SystemRandom::new().fill(&mut nonce);
-        let sealed_with = self.known.as_ref().map(|(_, key)| {
-            let aad = Aad::from(id.to_le_bytes());
-            key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut sealed)
-        });
-        match (filled, sealed_with) {
-            (Ok(()), Some(Ok(()))) => {
-                sealed.extend_from_slice(&nonce);
-                Ok(sealed)
-            }
-            _ => Err(io::Error::other("the text cannot be sealed")),
-        }
+        let plain = serde_json::to_vec(&pairs)?;
+        self.of_day(at_us)?.seal(&id.to_le_bytes(), plain)
     }
 
     /// Opens the texts of a decision; `None` when their key was dropped, or they are not what was
     /// sealed.
     pub(super) fn open(&self, at_us: u64, id: i64, sealed: &[u8]) -> Option<Vec<PlacedText>> {
-        let secret = fs::read(self.path(&day_of(at_us))).ok()?;
-        let key = key(&secret.try_into().ok()?);
-        let (sealed, nonce) = sealed.split_at_checked(sealed.len().checked_sub(NONCE_LEN)?)?;
-        let mut opened = sealed.to_vec();
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let aad = Aad::from(id.to_le_bytes());
-        let opened = key.open_in_place(nonce, aad, &mut opened).ok()?;
-        let pairs: Vec<(String, String)> = serde_json::from_slice(opened).ok()?;
+        let opened = self.find(at_us)?.open(&id.to_le_bytes(), sealed)?;
+        let pairs: Vec<(String, String)> = serde_json::from_slice(&opened).ok()?;
         let texts = pairs.into_iter();
         let texts = texts.map(|(place, value)| PlacedText { place, value });
         Some(texts.collect())
     }
 
     /// Drops the keys of the days before that of `at_us`, and says how many there were.
-    pub(super) fn drop_before(&mut self, at_us: u64) -> io::Result<u64> {
+    ///
+    /// Errors: the folder cannot be read, or a key not be deleted.
+    pub(crate) fn drop_before(&mut self, at_us: u64) -> io::Result<u64> {
         let first_kept = day_of(at_us);
         let mut dropped = 0;
         for day in self.days()? {
@@ -115,7 +157,7 @@ impl Keys {
             file.write_all(&[0; 32])?;
             file.sync_all()
         });
-        self.known = self.known.take().filter(|(known, _)| known != day);
+        self.known = self.known.take().filter(|known| known.day != day);
         fs::remove_file(path)
     }
 

@@ -20,7 +20,10 @@ use crate::callback::{Asked, Callbacks, TimeBudget};
 use crate::decision::{Answer, Decision, Failure, FailureClass, Hit, Outcome, Verdict};
 use crate::event::{Event, Hook};
 use crate::history::{Answered, History, Kind, Told};
-use crate::policy::{Ask, Found, HookRules, Scan, Snapshot, Step, Version, less_margin};
+use crate::policy::{
+    Ask, Found, HookRules, RecordedAnswer, RecordedCall, Scan, Snapshot, Step, Version, less_margin,
+};
+use crate::recordings::Recordings;
 use crate::reload::Policies;
 use crate::rooms::Rooms;
 use crate::telemetry::{CallerLines, LogThrottle, Metrics, Stage};
@@ -84,6 +87,10 @@ struct Way {
     times: Times,
     /// Who was asked.
     answered: Option<Answered>,
+    /// The call is to be recorded.
+    is_recorded: bool,
+    /// With what was answered then.
+    recorded: Option<RecordedAnswer>,
 }
 
 /// Decides on before hooks.
@@ -93,6 +100,7 @@ pub struct Before {
     business: Arc<dyn Business>,
     metrics: Arc<Metrics>,
     history: Arc<History>,
+    recordings: Arc<Recordings>,
     reuse: Reuse,
     long_scans: LongScans,
     room_bots: RoomBots,
@@ -128,6 +136,11 @@ impl Before {
         Before { history, ..before }
     }
 
+    /// Has calls recorded.
+    pub fn recording(self, recordings: Arc<Recordings>) -> Before {
+        Before { recordings, ..self }
+    }
+
     fn asking(
         policies: Arc<Policies>,
         business: Arc<dyn Business>,
@@ -140,6 +153,7 @@ impl Before {
             business,
             metrics,
             history: Arc::new(History::off()),
+            recordings: Arc::new(Recordings::off()),
             reuse: Reuse::default(),
             long_scans: LongScans::default(),
             room_bots,
@@ -194,7 +208,10 @@ impl Before {
             received: caller.received,
             limit: limit_of(rules, &caller),
         };
-        let mut way = Way::default();
+        let mut way = Way {
+            is_recorded: self.recordings.wants(event),
+            ..Way::default()
+        };
         let budget = budget(rules, &caller);
         let walked = {
             // Pinned here, so that it is not moved again: it has room for every step.
@@ -244,6 +261,13 @@ impl Before {
                         Some(failure) => self.not_asked(event.hook, failure.clone()),
                         None => self.ask(&ask, budget, way).await,
                     };
+                    if way.is_recorded {
+                        way.recorded = Some(RecordedAnswer {
+                            endpoint: Some(Arc::clone(&ask.endpoint().name)),
+                            outcome: outcome.clone(),
+                            took_us: way.times.callback.as_micros() as u64,
+                        });
+                    }
                     ask.resume(outcome)
                 }
             };
@@ -361,7 +385,25 @@ impl Before {
         };
         looking_on(|| self.record(subject, caller, &settled, way.answered.as_ref()));
         looking_on(|| self.keep(snapshot, subject, caller, &settled, way.answered.as_ref()));
+        if let Some(event) = subject.event.filter(|_| way.is_recorded) {
+            looking_on(|| self.record_call(snapshot, event, caller, way.recorded.take()));
+        }
         settled
+    }
+
+    /// For those who want to know what another policy would have decided.
+    fn record_call(
+        &self,
+        snapshot: &Snapshot,
+        event: &Event,
+        caller: &Caller,
+        asked: Option<RecordedAnswer>,
+    ) {
+        let at_ms = self.recordings.now_ms();
+        let mut call = RecordedCall::of(event, caller.name.as_ref(), at_ms);
+        call.version = snapshot.version.to_string();
+        call.asked = asked;
+        self.recordings.keep(call);
     }
 
     /// For those who ask later why.

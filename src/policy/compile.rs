@@ -259,6 +259,7 @@ impl Compiler<'_> {
                 tells_list: spec.filters.tells_list,
             },
             failure: spec.failure.clone(),
+            budget: spec.budget.clone(),
             overrides,
             callers: Arc::new(CallerRules {
                 callers: spec

@@ -8,10 +8,11 @@
 //!
 //! Read `compile.rs` for the way in, and `decide.rs` for the way out.
 //!
-//! Order, downward: `cases`, `explain`, `decide`, `conclude`, `effect`, `screen`, `unmaskable`, `places`, `lint`, `everyday`,
+//! Order, downward: `cases`, `replay`, `explain`, `decide`, `conclude`, `effect`, `screen`, `unmaskable`, `places`, `lint`, `everyday`,
 //! `word_lists`, `compile`, `snapshot`, `secrets`, `review`, `times`, `lists`, `list_line`, `spec`, `sources`, `overrides`,
-//! `openim_config`, `texts`, `failure`, `type_set`, `callers`, `endpoint`, `url_address`, `url_prefix`.
+//! `openim_config`, `texts`, `budget`, `failure`, `type_set`, `callers`, `endpoint`, `url_address`, `url_prefix`.
 
+mod budget;
 mod callers;
 mod cases;
 mod compile;
@@ -28,6 +29,7 @@ mod lists;
 mod openim_config;
 mod overrides;
 mod places;
+mod replay;
 mod review;
 mod screen;
 mod secrets;
@@ -65,6 +67,9 @@ pub use lists::{Entries, read_list};
 pub use openim_config::{Converted, convert_file};
 pub use overrides::Override;
 pub use places::Cause;
+pub use replay::{
+    Asked as RecordedAnswer, Differences, Expected, RecordedCall, Report as ReplayReport,
+};
 pub use screen::Found;
 pub use secrets::Outside;
 pub use snapshot::{HookRules, ListRules, Snapshot, Version};

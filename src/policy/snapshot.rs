@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::budget::Budget;
 use super::callers::CallerRules;
 use super::endpoint::Endpoint;
 use super::failure::{FailureActions, FailureRefusal};
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub(super) lists: BTreeMap<Arc<str>, ListRules>,
     pub(super) texts: TextRules,
     pub(super) failure: FailureRefusal,
+    /// What is expected of the change to it.
+    pub(super) budget: Option<Budget>,
     pub(super) overrides: Vec<Override>,
     /// Who may call.
     pub callers: Arc<CallerRules>,

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::history::Held;
+use super::weighing::Weigh;
 use crate::policy::{self, CompileContext, Compiled, FileSet, Outside, Snapshot, Version};
 use crate::settings::{Problem, Severity};
 
@@ -44,6 +45,7 @@ pub(super) fn attempt(
     context: &CompileContext,
     number: u64,
     current: &Version,
+    weigh: &Weigh<'_>,
 ) -> Tried {
     // Compiling is what costs; a tree that says the same needs none of it.
     let is_same = |files: &FileSet| policy::content_hash(files, context) == current.hash;
@@ -66,13 +68,7 @@ pub(super) fn attempt(
         reads,
     };
     if let Some(snapshot) = compiled.snapshot {
-        let attempt = Attempt::Good {
-            files: disk,
-            snapshot: Box::new(snapshot),
-            problems: compiled.problems,
-            held,
-        };
-        return tried(attempt);
+        return tried(good(disk, snapshot, compiled.problems, held, weigh));
     }
     let Some((files, more)) = base.and_then(|base| instead(&disk, base, &compiled)) else {
         let attempt = Attempt::Bad(compiled.problems);
@@ -84,15 +80,32 @@ pub(super) fn attempt(
     }
     let mended = policy::compile(&files, context, number);
     let attempt = match mended.snapshot {
-        Some(snapshot) => Attempt::Good {
-            files,
-            snapshot: Box::new(snapshot),
-            problems: mended.problems,
-            held,
-        },
+        Some(snapshot) => good(files, snapshot, mended.problems, held, weigh),
         None => Attempt::Bad(compiled.problems),
     };
     tried(attempt)
+}
+
+/// A policy without errors, if it keeps to what it expects of the change to it.
+fn good(
+    files: FileSet,
+    snapshot: Snapshot,
+    mut problems: Vec<Problem>,
+    held: Vec<Held>,
+    weigh: &Weigh<'_>,
+) -> Attempt {
+    let weighed = weigh(&snapshot);
+    let is_error = |problem: &Problem| problem.severity == Severity::Error;
+    if weighed.iter().any(is_error) {
+        return Attempt::Bad(weighed);
+    }
+    problems.extend(weighed);
+    Attempt::Good {
+        files,
+        snapshot: Box::new(snapshot),
+        problems,
+        held,
+    }
 }
 
 /// The files with the last good content of every list that has errors; `None` where that mends

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::aside::aside;
 use super::attempt::{Attempt, attempt};
 use super::files::read_files;
+use super::weighing::Weigh;
 use crate::policy::{CompileContext, FileSet, Version};
 use crate::settings::Problem;
 
@@ -18,6 +19,7 @@ pub struct Desk<'a> {
     pub(super) disk: FileSet,
     pub(super) current: &'a Version,
     pub(super) number: u64,
+    pub(super) weigh: &'a Weigh<'a>,
 }
 
 impl Desk<'_> {
@@ -47,7 +49,18 @@ impl Desk<'_> {
         let mut files = self.disk.clone();
         files.files.insert(path.to_owned(), content.into());
         let (base, number, current) = (self.in_force, self.number, self.current);
-        let tried = aside(|| attempt(files, Some(base), Vec::new(), self.context, number, current));
+        let (context, weigh) = (self.context, self.weigh);
+        let tried = aside(|| {
+            attempt(
+                files,
+                Some(base),
+                Vec::new(),
+                context,
+                number,
+                current,
+                weigh,
+            )
+        });
         match &tried.attempt {
             Attempt::Bad(problems) => return Err(problems.clone()),
             Attempt::Same { held } | Attempt::Good { held, .. } => {

@@ -10,7 +10,7 @@
 //! line and the status.
 //!
 //! Order, downward: `watch`, `writers`, `settling`, `policies`, `desk`, `start`,
-//! `attempt`, `doubts`, `cut`, `aside`, `history`, `files`.
+//! `attempt`, `weighing`, `doubts`, `cut`, `aside`, `history`, `files`.
 
 mod aside;
 mod attempt;
@@ -23,6 +23,7 @@ mod policies;
 mod settling;
 mod start;
 mod watch;
+mod weighing;
 mod writers;
 
 pub use desk::Desk;

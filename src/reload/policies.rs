@@ -17,7 +17,8 @@ use super::doubts::{Doubts, hold_busy};
 use super::files::{Fingerprint, START_ONLY, read_files};
 use super::history::{EngineEdit, Held, History, Loaded, Rejected};
 use super::start::{BadPolicy, Start, Started, start};
-use crate::policy::{CompileContext, FileSet, Outside, Snapshot, Version};
+use super::weighing::Weighing;
+use crate::policy::{CompileContext, FileSet, Outside, RecordedCall, Snapshot, Version};
 use crate::settings::{Problem, Severity};
 use crate::telemetry::Metrics;
 use crate::versions::{InForce, Origin};
@@ -50,9 +51,21 @@ pub struct Policies {
     /// Files that the policy on disk depends on and that are none of its settings.
     outside: Mutex<Vec<PathBuf>>,
     engine: OnceLock<EngineCheck>,
+    weighing: Weighing,
     /// Snapshots that are not in force any more. A message may still be decided by one of them, and
     /// freeing a large one takes longer than deciding: that is not for the thread that does.
     retired: Mutex<Vec<Arc<Snapshot>>>,
+}
+
+/// Why the files are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// They were edited.
+    Seen,
+    /// Somebody ordered it.
+    Ordered,
+    /// And whatever it changes.
+    Forced,
 }
 
 /// Compares engine.yaml on disk with what runs.
@@ -141,6 +154,7 @@ impl Policies {
             busy: Mutex::default(),
             outside: Mutex::new(paths(outside)),
             engine: OnceLock::new(),
+            weighing: Weighing::default(),
             retired: Mutex::default(),
         };
         policies.history().restored = restored;
@@ -215,7 +229,22 @@ impl Policies {
     /// The same for somebody whose name and reason are to stand beside a version that comes of it.
     pub fn reload_for(&self, origin: Option<Origin>) -> Reloaded {
         let busy = self.lock_busy().clone();
-        self.load(&mut self.lock_loading(), &busy, true, origin)
+        self.load(&mut self.lock_loading(), &busy, Asked::Ordered, origin)
+    }
+
+    /// The same, also where it changes more than the policy expects of a change.
+    pub fn force(&self, origin: Origin) -> Reloaded {
+        let busy = self.lock_busy().clone();
+        self.load(&mut self.lock_loading(), &busy, Asked::Forced, Some(origin))
+    }
+
+    /// Says where recorded calls come from: the newest, no more than so many, or `None` where none
+    /// are recorded.
+    pub fn weigh_by(
+        &self,
+        newest: impl Fn(usize) -> Option<Vec<RecordedCall>> + Send + Sync + 'static,
+    ) {
+        self.weighing.take_from(Box::new(newest));
     }
 
     /// As [`Policies::reload_for`], after `change` has written files. Nothing is read while it does.
@@ -229,7 +258,7 @@ impl Policies {
         let mut loading = self.lock_loading();
         change()?;
         let busy = self.lock_busy().clone();
-        Ok(self.load(&mut loading, &busy, true, origin))
+        Ok(self.load(&mut loading, &busy, Asked::Ordered, origin))
     }
 
     /// Has one file edited by callgate itself, which sees first what is on disk and what would come
@@ -244,6 +273,7 @@ impl Policies {
     ) -> Result<(T, Reloaded), E> {
         let mut loading = self.lock_loading();
         let current = self.current();
+        let weigh = |candidate: &Snapshot| self.weighing.weigh(&current, candidate);
         let mut desk = Desk {
             directory: &self.directory,
             context: &self.context,
@@ -251,26 +281,27 @@ impl Policies {
             disk: self.read_whole()?.0,
             current: &current.version,
             number: loading.next,
+            weigh: &weigh,
         };
         let edited = edit(&mut desk)?;
         let mut busy = self.lock_busy().clone();
         // It was whole when it was edited.
         busy.remove(path);
-        let reloaded = self.load(&mut loading, &busy, true, Some(origin));
+        let reloaded = self.load(&mut loading, &busy, Asked::Ordered, Some(origin));
         Ok((edited, reloaded))
     }
 
     /// Looks at files that were edited; `busy` are being written still.
     pub(super) fn look_again(&self, busy: BTreeSet<String>) -> Reloaded {
         self.lock_busy().clone_from(&busy);
-        self.load(&mut self.lock_loading(), &busy, false, None)
+        self.load(&mut self.lock_loading(), &busy, Asked::Seen, None)
     }
 
     fn load(
         &self,
         loading: &mut Loading,
         busy: &BTreeSet<String>,
-        ordered: bool,
+        asked: Asked,
         origin: Option<Origin>,
     ) -> Reloaded {
         self.free_retired();
@@ -284,8 +315,19 @@ impl Policies {
         let base = &loading.files;
         let mut held = hold_busy(&mut disk, base, busy);
         let doubts = &mut loading.doubts;
-        held.extend(doubts.hold_cut(&mut disk, base, &loading.lists, &stats, ordered));
-        let tried = aside(|| attempt(disk, Some(base), held, &self.context, number, version));
+        held.extend(doubts.hold_cut(
+            &mut disk,
+            base,
+            &loading.lists,
+            &stats,
+            asked != Asked::Seen,
+        ));
+        let weigh = |candidate: &Snapshot| match asked {
+            Asked::Forced => Vec::new(),
+            Asked::Seen | Asked::Ordered => self.weighing.weigh(&current, candidate),
+        };
+        let context = &self.context;
+        let tried = aside(|| attempt(disk, Some(base), held, context, number, version, &weigh));
         if let Some(outside) = &tried.outside {
             *self.lock_outside() = paths(outside.clone());
         }

@@ -92,7 +92,15 @@ pub(super) fn start(
                 hash: "".into(),
             };
             let files = base.map(|(_, files)| files);
-            let tried = attempt(disk, files, held, context, number, &none);
+            let tried = attempt(
+                disk,
+                files,
+                held,
+                context,
+                number,
+                &none,
+                &|_: &Snapshot| Vec::new(),
+            );
             match tried.attempt {
                 Attempt::Good {
                     files,

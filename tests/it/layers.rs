@@ -51,6 +51,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("history", &["event", "decision", "policy", "telemetry"]),
     (
+        "recordings",
+        &["clock", "event", "policy", "telemetry", "history"],
+    ),
+    (
         "lists",
         &[
             "decision", "settings", "filter", "policy", "editor", "import", "reload", "versions",
@@ -61,6 +65,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "clock",
             "history",
+            "recordings",
             "event",
             "decision",
             "filter",
@@ -118,6 +123,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "audit",
             "history",
+            "recordings",
             "lists",
             "editor",
             "import",
@@ -150,6 +156,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "event",
             "operators",
             "history",
+            "recordings",
             "settings",
             "outbox",
             "telemetry",

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::layers::{sources, without_tests_and_comments};
 
 /// Where threads and tasks are started, how many, and what becomes of one that ends.
-const STARTED: [(&str, usize, &str); 24] = [
+const STARTED: [(&str, usize, &str); 25] = [
     (
         "admin/api/frame.rs",
         1,
@@ -46,6 +46,11 @@ const STARTED: [(&str, usize, &str); 24] = [
         "history/recorder.rs",
         1,
         "what panics is one look, and what it was about is lost and counted",
+    ),
+    (
+        "recordings/recorder.rs",
+        1,
+        "what panics is one look, and what it was about is lost",
     ),
     ("lists/preview.rs", 1, "joined by who asked for the preview"),
     (

@@ -14,7 +14,7 @@ use crate::admin::decisions::{ask, decision as find_one, document, entry_then, f
 use crate::admin::problem::ApiProblem;
 use crate::admin::shown::Admin;
 use crate::audit::Act;
-use crate::history::{CSV_HEAD, DecisionId, Filter, Row, csv_line};
+use crate::history::{CSV_HEAD, DecisionId, Filter, Forgotten, Row, csv_line};
 use crate::operators::Capability;
 
 /// Rows where nobody says how many.
@@ -164,6 +164,7 @@ pub(super) const FORGET: About = About {
     answer: &[
         number("decisions", "that were deleted from the files"),
         number("texts", "that were forgotten in memory"),
+        number("calls", "recorded calls that were overwritten"),
     ],
     ..About::new("Forgets the decisions on what a user wrote or was written to. Counts stay.")
 };
@@ -372,13 +373,15 @@ pub(super) async fn forget(call: Call) -> Answer {
         .on("one user")
         .because(call.text("reason"));
     let mut begun = call.asked.begin(act).await?;
-    match ask(&call.admin, move |history| history.forget(&user)).await {
-        Ok(forgotten) => {
+    match forget_user(&call.admin, user).await {
+        Ok((forgotten, calls)) => {
             begun.counted("decisions", forgotten.decisions);
+            begun.counted("calls", calls);
             begun.done();
             reply::found(&json!({
                 "decisions": forgotten.decisions,
                 "texts": forgotten.texts,
+                "calls": calls,
             }))
         }
         Err(problem) => {
@@ -386,4 +389,21 @@ pub(super) async fn forget(call: Call) -> Answer {
             Err(problem)
         }
     }
+}
+
+/// Forgets in recorded calls and in the history; one that is off has nothing to forget.
+async fn forget_user(admin: &Admin, user: String) -> Result<(Forgotten, u64), ApiProblem> {
+    let recordings = std::sync::Arc::clone(&admin.recordings);
+    let of_calls = user.clone();
+    let calls = tokio::task::spawn_blocking(move || recordings.forget(&of_calls)).await;
+    let calls = calls.map_err(|error| ApiProblem::internal(error.to_string()))?;
+    let calls = calls.map_err(|why| {
+        ApiProblem::internal(format!("the recorded calls cannot be written ({why})"))
+    })?;
+    let is_kept = admin.history.settings().is_some();
+    if !is_kept && admin.recordings.is_on() {
+        return Ok((Forgotten::default(), calls));
+    }
+    let forgotten = ask(admin, move |history| history.forget(&user)).await?;
+    Ok((forgotten, calls))
 }

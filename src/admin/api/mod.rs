@@ -8,7 +8,7 @@
 //! The description is what `openapi.json` says, and what a call is held to before its handler sees
 //! it: parameters that it does not name are refused.
 //!
-//! Order, downward: `openapi`, `status`, `audit`, `operators`, `plans`, `lists`, `outbox`, `decisions`,
+//! Order, downward: `openapi`, `status`, `audit`, `operators`, `plans`, `lists`, `outbox`, `decisions`, `recordings`, `reload`,
 //! `versions`, `storage`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
 
 mod about;
@@ -22,6 +22,8 @@ mod openapi;
 mod operators;
 mod outbox;
 mod plans;
+mod recordings;
+mod reload;
 mod repeats;
 mod reply;
 mod status;
@@ -87,6 +89,9 @@ fn served(of: ApiRoute) -> Route {
         ApiRoute::DecisionsCsv => route(&decisions::CSV, decisions::csv),
         ApiRoute::Counts => route(&decisions::COUNTS, decisions::counts),
         ApiRoute::Forget => route(&decisions::FORGET, decisions::forget),
+        ApiRoute::Recordings => route(&recordings::STATE, recordings::state),
+        ApiRoute::RecordedCalls => route(&recordings::CALLS, recordings::calls),
+        ApiRoute::Reload => route(&reload::RELOAD, reload::reload),
         ApiRoute::Versions => route(&versions::LIST, versions::list),
         ApiRoute::Version => route(&versions::ONE, versions::one),
         ApiRoute::VersionFile => route(&versions::FILE, versions::file),

@@ -10,6 +10,7 @@ mod parts;
 
 use ipnet::IpNet;
 
+use super::budget::Budget;
 use super::callers::CALLERS_MAX;
 use super::failure::FailureRefusal;
 use super::texts::{NestedText, ReplaceInSendHook, TextCosts};
@@ -37,6 +38,8 @@ pub(super) struct Spec {
     pub proxies: Vec<IpNet>,
     /// Only a policy that passes its own cases comes into force.
     pub tests_required: bool,
+    /// What is expected of a change.
+    pub budget: Option<Budget>,
 }
 
 #[derive(Debug)]
@@ -89,6 +92,7 @@ pub(super) fn read(root: &Section<'_>) -> Spec {
             .field("tests")
             .one_of(&[("required", true), ("optional", false)])
             .unwrap_or_default(),
+        budget: Budget::read(&root.field("expect")),
         proxies: {
             let proxies = root.field("trusted_proxies").items();
             proxies.iter().filter_map(callers::read_net).collect()

@@ -27,6 +27,9 @@ const MEANT: &[(&str, &[&str])] = &[
     ("lists.l.options.combos.brush.none", &["near miss"]),
     ("lists.l.options.aliases", &["map"]),
     ("callbackUrl", &["near miss"]),
+    // None may be, or any.
+    ("expect.blocks", &["zero", "empty"]),
+    ("expect.freed", &["zero", "empty"]),
     // Any character can be a mask, and 0 is what nothing of a word is kept means.
     ("lists.l.options.mask.char", &["zero"]),
     ("lists.l.options.mask.n", &["zero"]),

@@ -4,7 +4,7 @@
 //! longer names is forgotten.
 //!
 //! Order, downward: `registry`, `callers`, `before`, `after`, `outbox`, `endpoints`, `policy`, `stage`,
-//! `process`, `ports`, `tls`, `audit`, `operators`, `versions`, `history`, `series`.
+//! `process`, `ports`, `tls`, `audit`, `operators`, `versions`, `history`, `recordings`, `series`.
 
 mod after;
 mod audit;
@@ -17,6 +17,7 @@ mod outbox;
 mod policy;
 mod ports;
 mod process;
+mod recordings;
 mod registry;
 mod series;
 mod stage;

@@ -21,6 +21,7 @@ use super::outbox::{OutboxGauges, OutboxMetrics, OutboxTotals, StorageGauges};
 use super::policy::PolicyMetrics;
 use super::ports::{PortMetrics, PortsMetrics};
 use super::process::ProcessMetrics;
+use super::recordings::RecordingMetrics;
 use super::stage::{Stage, StageMetrics};
 use super::tls::TlsMetrics;
 use super::versions::VersionMetrics;
@@ -39,6 +40,7 @@ pub struct Metrics {
     pub operators: OperatorMetrics,
     pub versions: VersionMetrics,
     pub history: HistoryMetrics,
+    pub recordings: RecordingMetrics,
     before: BeforeMetrics,
     endpoints: EndpointMetrics,
     policy: PolicyMetrics,
@@ -68,6 +70,7 @@ impl Metrics {
             operators: OperatorMetrics::register(&mut registry),
             versions: VersionMetrics::register(&mut registry),
             history: HistoryMetrics::register(&mut registry),
+            recordings: RecordingMetrics::register(&mut registry),
             before: BeforeMetrics::register(&mut registry),
             endpoints: EndpointMetrics::register(&mut registry),
             policy: PolicyMetrics::register(&mut registry),

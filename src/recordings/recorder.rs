@@ -1,0 +1,213 @@
+//! The front door: calls are told here, and read.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::files::{self, Reading};
+use super::queue::Queue;
+use super::settings::Settings;
+use super::shared::Shared;
+use super::writer::{Job, Writer};
+use crate::clock::Clock;
+use crate::event::Event;
+use crate::policy::RecordedCall;
+use crate::telemetry::Metrics;
+
+/// Questions to the writer that wait.
+const JOBS_MAX: usize = 16;
+/// How long whoever reads waits for what was just decided.
+const SETTLES_WITHIN: Duration = Duration::from_millis(500);
+
+/// Calls that are kept to be judged again.
+#[derive(Debug, Default)]
+pub struct Recordings {
+    /// `None`: nothing is kept.
+    shared: Option<Arc<Shared>>,
+    jobs: Option<SyncSender<Job>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How it stands with them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct State {
+    pub enabled: bool,
+    pub share: f64,
+    /// What the files hold.
+    pub bytes: u64,
+    pub bytes_max: u64,
+    /// In seconds.
+    pub keep_s: u64,
+    pub files: usize,
+    /// Why calls are not kept at the moment.
+    pub error: Option<String>,
+}
+
+impl Recordings {
+    /// Keeps nothing.
+    pub fn off() -> Recordings {
+        Recordings::default()
+    }
+
+    /// Starts the thread that writes. A folder that cannot be written is told then, and costs calls
+    /// until it can.
+    ///
+    /// Errors: the operating system gives no thread.
+    pub fn open(settings: Settings, metrics: Arc<Metrics>, clock: Clock) -> io::Result<Recordings> {
+        if !settings.enabled {
+            return Ok(Recordings::off());
+        }
+        let shared = Arc::new(Shared {
+            queue: Queue::new(settings.queue_calls_max, settings.queue_bytes_max),
+            share: (settings.share * (1_u64 << 32) as f64) as u64,
+            bytes: AtomicU64::default(),
+            error: Mutex::default(),
+            settings,
+            metrics,
+            clock,
+        });
+        let (jobs, asked) = mpsc::sync_channel(JOBS_MAX);
+        let writer = Writer::new(Arc::clone(&shared));
+        let thread = thread::Builder::new()
+            .name("recordings".to_owned())
+            .spawn(move || writer.run(&asked))?;
+        Ok(Recordings {
+            shared: Some(shared),
+            jobs: Some(jobs),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    pub fn is_on(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Whether a call is one of those that are kept: all calls about one message are, or none.
+    pub fn wants(&self, event: &Event) -> bool {
+        let Some(shared) = self.shared.as_deref() else {
+            return false;
+        };
+        shared.share >= 1 << 32 || hash_of(event) < shared.share
+    }
+
+    /// The time that a call is recorded with.
+    pub fn now_ms(&self) -> u64 {
+        let shared = self.shared.as_ref();
+        shared.map_or(0, |shared| shared.clock.now_ms())
+    }
+
+    /// Takes a call. Never waits: what there is no room for is dropped and counted.
+    pub fn keep(&self, call: RecordedCall) {
+        let Some(shared) = self.shared.as_deref() else {
+            return;
+        };
+        if !shared.queue.push(call) {
+            shared.dropped("queue", 1);
+        }
+    }
+
+    /// Reads what is kept, in milliseconds since 1970; `until_ms` is not taken in. Blocks for the
+    /// disk.
+    ///
+    /// Errors: the folder cannot be read. `None`: nothing is kept here.
+    pub fn read(&self, since_ms: u64, until_ms: Option<u64>) -> io::Result<Option<Reading>> {
+        let Some(shared) = self.shared.as_deref() else {
+            return Ok(None);
+        };
+        self.settle();
+        let until_us = until_ms.map_or(u64::MAX, |ms| ms.saturating_mul(1000));
+        let folder = &shared.settings.folder;
+        Reading::new(folder, since_ms.saturating_mul(1000), until_us).map(Some)
+    }
+
+    /// The newest calls, the newest last. Blocks for the disk.
+    ///
+    /// Errors: the folder cannot be read. `None`: nothing is kept here.
+    pub fn newest(&self, calls_max: usize) -> io::Result<Option<Vec<RecordedCall>>> {
+        let reading = self.read(0, None)?;
+        Ok(reading.map(|reading| reading.newest(calls_max)))
+    }
+
+    /// Forgets what a user wrote or was written to, and says how many calls that were. Blocks for
+    /// the disk.
+    ///
+    /// Errors: the files cannot be written; what is forgotten by then stays so.
+    pub fn forget(&self, user: &str) -> Result<u64, String> {
+        let forgotten = self.ask(|done| Job::Forget(user.to_owned(), done));
+        forgotten.unwrap_or(Ok(0))
+    }
+
+    /// Blocks for the disk.
+    pub fn state(&self) -> State {
+        let Some(shared) = self.shared.as_deref() else {
+            return State {
+                enabled: false,
+                share: 0.0,
+                bytes: 0,
+                bytes_max: 0,
+                keep_s: 0,
+                files: 0,
+                error: None,
+            };
+        };
+        State {
+            enabled: true,
+            share: shared.settings.share,
+            bytes: shared.bytes.load(Ordering::Relaxed),
+            bytes_max: shared.settings.bytes_max,
+            keep_s: shared.settings.keep.as_secs(),
+            files: files::list(&shared.settings.folder).map_or(0, |files| files.len()),
+            error: shared.error(),
+        }
+    }
+
+    /// Writes what is left and lets go of the files. Blocks for the disk.
+    pub fn close(&self) {
+        let _: Option<()> = self.ask(Job::Close);
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // What panics is caught there.
+            let _ = thread.join();
+        }
+    }
+
+    /// What was decided before is in the files afterwards, if the disk takes it soon.
+    fn settle(&self) {
+        let (done, answer) = mpsc::sync_channel(1);
+        let jobs = self.jobs.as_ref();
+        if jobs.is_some_and(|jobs| jobs.try_send(Job::Flush(done)).is_ok()) {
+            let _ = answer.recv_timeout(SETTLES_WITHIN);
+        }
+    }
+
+    /// Asks the writer; `None` when there is none.
+    fn ask<T>(&self, job: impl FnOnce(SyncSender<T>) -> Job) -> Option<T> {
+        let (done, answer) = mpsc::sync_channel(1);
+        self.jobs.as_ref()?.send(job(done)).ok()?;
+        answer.recv().ok()
+    }
+}
+
+/// 32 bits, equal for all calls about one message.
+fn hash_of(event: &Event) -> u64 {
+    let id = match (event.message_id(), event.natural_id.as_deref()) {
+        ("", Some(natural)) => natural,
+        ("", None) => &event.operation_id,
+        (id, _) => id,
+    };
+    let mut hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    hash ^= hash >> 32;
+    hash = hash.wrapping_mul(0xd6e8_feb8_6659_fd93);
+    hash >> 32
+}

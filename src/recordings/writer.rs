@@ -1,0 +1,221 @@
+//! The one thread that seals and writes. Whatever fails costs calls, which are counted, and nobody
+//! else.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use tracing::{error, info, warn};
+
+use super::files::{self, Open};
+use super::shared::Shared;
+use crate::history::Keys;
+use crate::policy::RecordedCall;
+
+/// How long a call waits for others.
+const TICK: Duration = Duration::from_millis(250);
+/// How often it is looked for one when there was none.
+const IDLE_TICK: Duration = Duration::from_secs(1);
+/// How often it is looked for what is too old or too much.
+const CUT_EVERY: Duration = Duration::from_secs(60);
+
+/// What the thread is asked for.
+pub(super) enum Job {
+    /// What was handed over before is in the files afterwards.
+    Flush(SyncSender<()>),
+    /// What a user wrote or was written to is overwritten.
+    Forget(String, SyncSender<Result<u64, String>>),
+    /// As a flush, and the end.
+    Close(SyncSender<()>),
+}
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    keys: Keys,
+    open: Option<Open>,
+    /// A file with this much gets a successor.
+    file_bytes_max: u64,
+    cut_at: Option<Instant>,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>) -> Writer {
+        Writer {
+            keys: Keys::new(&shared.settings.folder),
+            file_bytes_max: files::file_bytes_max(shared.settings.bytes_max),
+            shared,
+            open: None,
+            cut_at: None,
+        }
+    }
+
+    /// Writes until it is closed, or nobody can ask any more. What panics is one look.
+    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+        let mut wait = TICK;
+        loop {
+            let job = match jobs.recv_timeout(wait) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let looked = catch_unwind(AssertUnwindSafe(|| self.look()));
+            wait = match looked {
+                Ok(true) => TICK,
+                Ok(false) => IDLE_TICK,
+                Err(_) => {
+                    error!("recorded calls could not be written, and are lost");
+                    self.open = None;
+                    TICK
+                }
+            };
+            match job {
+                None => {}
+                // Whoever asked may have gone.
+                Some(Job::Flush(done)) => {
+                    let _ = done.send(());
+                }
+                Some(Job::Forget(user, done)) => {
+                    let folder = &self.shared.settings.folder;
+                    let erased = files::erase(folder, &user);
+                    let _ = done.send(erased.map_err(|error| error.to_string()));
+                }
+                Some(Job::Close(done)) => {
+                    let _ = done.send(());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Writes what is there; false if there was nothing.
+    fn look(&mut self) -> bool {
+        let calls = self.shared.queue.take();
+        let is_busy = !calls.is_empty();
+        if is_busy {
+            self.write(&calls);
+        }
+        let now = Instant::now();
+        if self.cut_at.is_none_or(|at| now >= at) {
+            self.cut_at = Some(now + CUT_EVERY);
+            self.cut();
+        }
+        is_busy
+    }
+
+    fn write(&mut self, calls: &[RecordedCall]) {
+        let mut failed = None;
+        let mut rest = calls;
+        while !rest.is_empty() {
+            let (written, result) = self.write_some(rest);
+            match result {
+                Ok(()) => self.shared.metrics.recordings.wrote(written as u64),
+                Err(error) => {
+                    self.open = None;
+                    self.shared.dropped("disk", written as u64);
+                    failed = Some(error.to_string());
+                }
+            }
+            rest = &rest[written..];
+        }
+        self.tell(failed);
+        // What is written counts at once, so that the files never hold much more than they may.
+        if let Err(error) = self.keep_short() {
+            warn!(%error, "old recorded calls cannot be deleted");
+        }
+    }
+
+    /// Writes the first calls, of one day and no more than a piece, and says how many.
+    fn write_some(&mut self, calls: &[RecordedCall]) -> (usize, io::Result<()>) {
+        let day = files::day_of(at_us(&calls[0]));
+        let of_day = calls
+            .iter()
+            .take_while(|call| files::day_of(at_us(call)) == day);
+        let key = match self.keys.of_day(at_us(&calls[0])) {
+            Ok(key) => key,
+            Err(error) => return (of_day.count(), Err(error)),
+        };
+        let mut frames = Vec::new();
+        let mut count = 0;
+        for call in of_day {
+            if frames.len() as u64 >= self.file_bytes_max {
+                break;
+            }
+            count += 1;
+            if let Err(error) = files::seal(&mut frames, key, at_us(call), call) {
+                return (count, Err(error));
+            }
+        }
+        (count, self.append(day, &frames))
+    }
+
+    fn append(&mut self, day: u64, frames: &[u8]) -> io::Result<()> {
+        let open = match self
+            .open
+            .take()
+            .filter(|open| open.takes(day, self.file_bytes_max))
+        {
+            Some(open) => open,
+            None => Open::create(&self.shared.settings.folder, day)?,
+        };
+        self.open.insert(open).append(frames)
+    }
+
+    fn tell(&self, error: Option<String>) {
+        if !self.shared.set_error(error.clone()) {
+            return;
+        }
+        match error {
+            Some(why) => warn!(why, "calls are decided on and not recorded"),
+            None => info!("calls are recorded again"),
+        }
+    }
+
+    /// Deletes what is too old or too much.
+    fn cut(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let settings = &shared.settings;
+        let now_us = shared.clock.now_ms().saturating_mul(1000);
+        let oldest_us = now_us.saturating_sub(settings.keep.as_micros() as u64);
+        // The key first: without it the files say nothing any more.
+        if let Err(error) = self.keys.drop_before(oldest_us) {
+            warn!(%error, "the key of old recorded calls cannot be dropped");
+        }
+        let cut = files::list(&settings.folder).and_then(|files| {
+            let old = files.iter().filter(|(name, _)| name.ends_us() <= oldest_us);
+            for (name, _) in old {
+                fs::remove_file(name.path(&settings.folder))?;
+            }
+            self.keep_short()
+        });
+        if let Err(error) = cut {
+            warn!(%error, "old recorded calls cannot be deleted");
+        }
+    }
+
+    /// Deletes the oldest files until the rest is no more than it may be.
+    fn keep_short(&mut self) -> io::Result<()> {
+        let settings = &self.shared.settings;
+        let files = files::list(&settings.folder)?;
+        let mut bytes: u64 = files.iter().map(|(_, bytes)| bytes).sum();
+        for (name, size) in &files {
+            if bytes <= settings.bytes_max {
+                break;
+            }
+            fs::remove_file(name.path(&settings.folder))?;
+            bytes -= size;
+            if self.open.as_ref().is_some_and(|open| open.is(name)) {
+                self.open = None;
+            }
+        }
+        self.shared.bytes.store(bytes, Ordering::Relaxed);
+        self.shared.metrics.recordings.holds(bytes);
+        Ok(())
+    }
+}
+
+fn at_us(call: &RecordedCall) -> u64 {
+    call.at_ms.saturating_mul(1000)
+}
