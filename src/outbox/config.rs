@@ -103,7 +103,9 @@ impl Server {
         match url.parse::<tokio_postgres::Config>() {
             Err(_) => bad("this URL cannot be read"),
             Ok(config) if config.get_hosts().is_empty() => bad("this URL names no host"),
-            Ok(config) if config.get_user().is_none() => bad("this URL names no user"),
+            Ok(config) if config.get_user().is_none_or(str::is_empty) => {
+                bad("this URL names no user")
+            }
             Ok(_) => Ok(()),
         }
     }
