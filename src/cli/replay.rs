@@ -44,12 +44,7 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
-    #[arg(
-        long,
-        env = "CALLGATE_ADMIN",
-        value_name = "URL",
-        conflicts_with = "calls"
-    )]
+    #[arg(long, env = "CALLGATE_ADMIN", value_name = "URL")]
     server: Option<String>,
     #[command(flatten)]
     tls: TlsArgs,
