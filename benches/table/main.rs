@@ -9,6 +9,7 @@
 //! says of them, so the load generator beside them does not count.
 
 mod forward;
+mod history;
 mod load;
 mod memory;
 mod mixed;
@@ -47,13 +48,14 @@ fn main() -> ExitCode {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(5);
-    let rows: [(&str, Measure); 13] = [
+    let rows: [(&str, Measure); 14] = [
         ("scan", scan::rows),
         ("openim", openim::rows),
         ("tls", tls::rows),
         ("unary", unary::rows),
         ("forward", forward::rows),
         ("mixed", mixed::rows),
+        ("history", history::rows),
         ("reload", reload::rows),
         ("resident", resident::rows),
         ("accepted", outbox::accepted_rows),

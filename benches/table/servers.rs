@@ -61,6 +61,18 @@ impl Process {
         Process::start(command, lines, Some(directory))
     }
 
+    /// The same with a history of what it decides, or without one.
+    pub fn callgate_keeping(history: bool) -> Process {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        write_policy(directory.path(), &policy(None));
+        let mut command = Command::new(program());
+        command.arg("serve").arg("--policies").arg(directory.path());
+        command.env("CALLGATE_ENGINE__HISTORY__ENABLED", history.to_string());
+        command.env("CALLGATE_ENGINE__DATA", directory.path().join("data"));
+        let lines = ["  gRPC    ", "  HTTP    http://"];
+        Process::start(command, lines, Some(directory))
+    }
+
     /// The same for callers with a token, over TLS on its port for IM servers.
     pub fn callgate_secured(cert: &str, key: &str, token_sha256: &str) -> Process {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");

@@ -44,8 +44,8 @@ pub(super) fn filter_of<'a>(
         .map(|text| u64::from_str_radix(&text, 16))
         .transpose();
     Ok(Filter {
-        from_us: time("since").map(|ms| ms * 1000),
-        to_us: time("until").map(|ms| ms * 1000),
+        from_us: time("since").map(|ms| ms.saturating_mul(1000)),
+        to_us: time("until").map(|ms| ms.saturating_mul(1000)),
         message: some("message"),
         operation: some("operation"),
         sender: some("sender"),

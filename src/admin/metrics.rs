@@ -61,6 +61,7 @@ pub(super) async fn text(admin: &Admin) -> String {
         let metrics = &admin.metrics;
         metrics.breakers(&endpoint.name, asking == "open", telling == "open");
     }
+    admin.metrics.history.fails(admin.history.error().is_some());
     admin.metrics.certificates(&admin.certificates.gauges());
     admin.metrics.encode()
 }

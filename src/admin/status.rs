@@ -31,6 +31,7 @@ struct Status {
     outbox: OutboxStatus,
     audit: AuditStatus,
     versions: VersionsStatus,
+    history: HistoryStatus,
     /// Every port and endpoint with files for TLS.
     tls: Vec<CertificateJson>,
 }
@@ -65,6 +66,18 @@ struct VersionsStatus {
     /// `null` before the first one is on disk.
     newest: Option<u64>,
     /// Why the one in force is not kept yet; `null` when it is.
+    error: Option<String>,
+}
+
+/// What was decided.
+#[derive(Serialize)]
+struct HistoryStatus {
+    enabled: bool,
+    bytes: u64,
+    bytes_max: u64,
+    /// Decisions that it should have and has not, since the start.
+    dropped: u64,
+    /// Why decisions are made and not kept; `null` while they are.
     error: Option<String>,
 }
 
@@ -205,6 +218,7 @@ pub(super) async fn json(admin: &Admin) -> String {
             error: admin.audit.error(),
         },
         versions: versions(admin),
+        history: history(admin),
         tls: admin.certificates.json(),
     };
     // Plain maps and strings: serialising them cannot fail.
@@ -247,6 +261,18 @@ fn versions(admin: &Admin) -> VersionsStatus {
         bytes: state.bytes,
         newest: state.newest,
         error: state.error,
+    }
+}
+
+fn history(admin: &Admin) -> HistoryStatus {
+    let history = &admin.history;
+    let settings = history.settings();
+    HistoryStatus {
+        enabled: settings.is_some(),
+        bytes: history.bytes(),
+        bytes_max: settings.map_or(0, |settings| settings.bytes_max),
+        dropped: history.dropped(),
+        error: history.error(),
     }
 }
 

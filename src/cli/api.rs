@@ -134,13 +134,16 @@ impl Api<'_> {
                 continue;
             };
             rest.extend_from_slice(&data);
-            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = rest.drain(..=end).collect();
-                each(String::from_utf8_lossy(&line).trim_end())?;
+            let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') else {
+                if rest.len() > LINE_BYTES_MAX {
+                    return Err(anyhow!("a line of the answer has no end"));
+                }
+                continue;
+            };
+            for line in rest[..end].split(|byte| *byte == b'\n') {
+                each(&String::from_utf8_lossy(line))?;
             }
-            if rest.len() > LINE_BYTES_MAX {
-                return Err(anyhow!("a line of the answer has no end"));
-            }
+            rest.drain(..=end);
         }
         if !rest.is_empty() {
             each(&String::from_utf8_lossy(&rest))?;

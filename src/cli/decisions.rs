@@ -17,6 +17,8 @@ use super::since;
 /// How often `--follow` looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FOLLOWED_MAX: &str = "1000";
+/// Whoever has none yet begins with the first that comes.
+const BEFORE_ALL: &str = "00000000-0000-7000-8000-000000000000";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -123,8 +125,16 @@ enum Order {
 }
 
 pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
-    let reach = Reach::find(Asked::Admin, args.server.clone(), &args.tls, files)?;
-    client::block_on(async { told(show(&Api::at(&reach), &args).await) })
+    let find = || Reach::find(Asked::Admin, args.server.clone(), &args.tls, files);
+    let reach = find()?;
+    client::block_on(async {
+        let shown = show(&Api::at(&reach), &args).await;
+        told(match shown {
+            Ok(Some(last)) => follow(reach.clone(), &find, &args, last).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        })
+    })
 }
 
 pub(super) fn run_history(files: &Files, args: HistoryArgs) -> anyhow::Result<ExitCode> {
@@ -161,22 +171,25 @@ fn told(done: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn show(api: &Api<'_>, args: &Args) -> anyhow::Result<()> {
+/// Prints what is there; where it is to be followed, the last decision that was printed.
+async fn show(api: &Api<'_>, args: &Args) -> anyhow::Result<Option<String>> {
     if let Some(id) = &args.id {
         let query: &[(&str, &str)] = match args.show {
             true => &[("show", "true")],
             false => &[],
         };
         let decision = api.get(&format!("/decisions/{}", part(id)), query).await?;
-        return match args.json {
-            true => output::line(&decision.to_string()),
-            false => whole(&decision),
-        };
+        match args.json {
+            true => output::line(&decision.to_string())?,
+            false => whole(&decision)?,
+        }
+        return Ok(None);
     }
     let filter = filter(args);
     let query: Vec<(&str, &str)> = filter.iter().map(|(name, text)| (*name, &**text)).collect();
     if args.csv {
-        return api.lines("/decisions.csv", &query, output::line).await;
+        api.lines("/decisions.csv", &query, output::line).await?;
+        return Ok(None);
     }
     let mut rows = Vec::new();
     if args.limit > 0 {
@@ -187,44 +200,93 @@ async fn show(api: &Api<'_>, args: &Args) -> anyhow::Result<()> {
         .await?;
     }
     if args.follow {
-        return follow(api, args, &query, rows).await;
+        // The oldest first, as what comes.
+        rows.iter()
+            .rev()
+            .try_for_each(|row| print(row, args.json))?;
+        let last = rows.first().and_then(|row| row["id"].as_str());
+        return Ok(Some(last.unwrap_or(BEFORE_ALL).to_owned()));
     }
     if rows.is_empty() && !args.json {
         output::complain("no decision of this server is like that");
     }
-    rows.iter().try_for_each(|row| print(row, args.json))
+    rows.iter().try_for_each(|row| print(row, args.json))?;
+    Ok(None)
 }
 
-/// Prints what is there, the oldest first, and then what comes.
+/// Prints what comes, until it is stopped: a server that is started again is waited for.
 async fn follow(
-    api: &Api<'_>,
+    mut reach: Reach,
+    find: &impl Fn() -> anyhow::Result<Reach>,
     args: &Args,
-    query: &[(&str, &str)],
-    rows: Vec<Value>,
+    mut last: String,
 ) -> anyhow::Result<()> {
-    let mut last = rows
-        .first()
-        .and_then(|row| row["id"].as_str())
-        .map(str::to_owned);
-    for row in rows.iter().rev() {
-        print(row, args.json)?;
-    }
-    // Whoever has none yet begins with the first that comes.
-    let first = "00000000-0000-7000-8000-000000000000";
+    let filter = filter(args);
+    let mut is_gone = false;
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        let mut asked = query.to_vec();
+        let mut asked: Vec<(&str, &str)> =
+            filter.iter().map(|(name, text)| (*name, &**text)).collect();
         asked.retain(|(name, _)| *name != "limit");
-        asked.push(("after", last.as_deref().unwrap_or(first)));
-        asked.push(("limit", FOLLOWED_MAX));
+        let Err(error) = all_after(&Api::at(&reach), &asked, &mut last, args.json).await else {
+            is_gone = false;
+            continue;
+        };
+        if !is_passing(&error) {
+            return Err(error);
+        }
+        if !is_gone {
+            output::complain(&format!("callgate: {error:#}; waiting for it"));
+        }
+        is_gone = true;
+        // Whoever is started again has another token.
+        if let Ok(found) = find() {
+            reach = found;
+        }
+    }
+}
+
+/// Prints all that came after `last`, which is moved on.
+async fn all_after(
+    api: &Api<'_>,
+    filter: &[(&str, &str)],
+    last: &mut String,
+    json: bool,
+) -> anyhow::Result<()> {
+    loop {
+        let after = last.clone();
+        let mut asked = filter.to_vec();
+        asked.extend([("after", after.as_str()), ("limit", FOLLOWED_MAX)]);
         let page = api.get("/decisions", &asked).await?;
         let rows = page["items"].as_array().cloned().unwrap_or_default();
         for row in rows.iter().rev() {
-            print(row, args.json)?;
+            print(row, json).map_err(|error| error.context(Printing))?;
         }
-        let newest = rows.first().and_then(|row| row["id"].as_str());
-        last = newest.map(str::to_owned).or(last);
+        if let Some(newest) = rows.first().and_then(|row| row["id"].as_str()) {
+            newest.clone_into(last);
+        }
+        // More came than one answer holds.
+        if rows.len().to_string() != FOLLOWED_MAX {
+            return Ok(());
+        }
     }
+}
+
+/// Our own output is gone, not the server.
+#[derive(Debug)]
+struct Printing;
+
+impl std::fmt::Display for Printing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("what comes cannot be printed")
+    }
+}
+
+/// What a server says that ends or begins, or nothing at all.
+fn is_passing(error: &anyhow::Error) -> bool {
+    let declined = error.downcast_ref::<Declined>();
+    error.downcast_ref::<Printing>().is_none()
+        && declined.is_none_or(|declined| declined.status == 401 || declined.status >= 500)
 }
 
 fn filter(args: &Args) -> BTreeMap<&'static str, String> {

@@ -28,7 +28,7 @@ use crate::clock::Clock;
 use crate::config::{Config, PortConnections};
 use crate::delivery::{Supervisor, watch_usage};
 use crate::event::Moment;
-use crate::history::{Filter, History};
+use crate::history::History;
 use crate::hook::{After, Before, WaitLimits};
 use crate::lists::Lists;
 use crate::operators::{Operators, ProxyIdentity};
@@ -48,9 +48,6 @@ use crate::telemetry::{CallerLines, Metrics};
 use crate::tls;
 use crate::versions::{self, InForce, Keeper};
 use crate::watch::Watch;
-
-/// All of the time that the history has, in one span.
-const SPAN_S: u64 = 100 * 365 * 86_400;
 
 /// Everything that runs, ready to be stopped in order.
 pub(super) struct Engine {
@@ -301,11 +298,7 @@ impl Engine {
             .start()
             .context("the thread that keeps versions could not be started")?;
         let history = self.history.clone();
-        keeper.spare(Box::new(move || {
-            let counts = history.counts(&Filter::default(), SPAN_S);
-            let counts = counts.unwrap_or_default().into_iter();
-            counts.map(|counted| counted.version).collect()
-        }));
+        keeper.spare(Box::new(move || history.versions()));
         let keep = keeper.clone();
         self.policies
             .follow_files(move |in_force| keep.keep(in_force.clone()));

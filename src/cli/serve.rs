@@ -39,6 +39,9 @@ use crate::rooms::Rooms;
 use crate::settings::{Problem, Severity};
 use crate::telemetry::{self, LogFormat, Losses, Metrics};
 
+/// How long the end waits for a disk that does not take the last decisions.
+const LAST_DECISIONS_WITHIN: Duration = Duration::from_secs(5);
+
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Args {
     /// Fail when the policy files have errors, also where the last good version could be in force
@@ -133,6 +136,7 @@ async fn serve(
     ports: PortsTls,
     warnings: Vec<Problem>,
 ) -> anyhow::Result<ExitCode> {
+    signals::outlive_file_limits();
     let listeners = Listeners::open(&config).await?;
     let failed = CancellationToken::new();
     for line in at_rest::left_behind(&config) {
@@ -219,7 +223,11 @@ async fn serve(
         recordings.close();
     });
     tokio::select! {
-        _ = kept => {}
+        kept = tokio::time::timeout(LAST_DECISIONS_WITHIN, kept) => {
+            if kept.is_err() {
+                warn!("the disk of the history takes nothing: the last decisions are not kept");
+            }
+        }
         () = stops.next() => warn!("told to stop again: the last decisions are not kept"),
     }
     info!("stopped");

@@ -55,6 +55,18 @@ impl Stops {
     }
 }
 
+/// A file past its limit (`ulimit -f`, `LimitFSIZE=`) is an error of that write, which each place
+/// handles as a full disk, and not the end of the process.
+pub(super) fn outlive_file_limits() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let number = rustix::process::Signal::XFSZ.as_raw();
+        // The handler stays when what it tells is dropped.
+        let _ = signal(SignalKind::from_raw(number));
+    }
+}
+
 /// Runs `look` at each SIGHUP, on a thread that may block.
 pub(super) async fn on_hangup(stop: CancellationToken, look: impl Fn() + Clone + Send + 'static) {
     #[cfg(unix)]

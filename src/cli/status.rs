@@ -74,6 +74,13 @@ fn page(status: &Value) -> String {
     if let Some(error) = status["versions"]["error"].as_str() {
         page.push_str(&format!("NOT KEPT  {}\n", plain(error)));
     }
+    if let Some(error) = status["history"]["error"].as_str() {
+        page.push_str(&format!(
+            "NO HISTORY  decisions are made and not kept, {} so far: {}\n",
+            status["history"]["dropped"],
+            plain(error)
+        ));
+    }
     for problem in items(&policy["rejected"]["problems"]).filter(|one| one["severity"] == "error") {
         page.push_str(&format!("REJECTED EDIT  {}\n", problem_line(problem)));
     }
@@ -263,6 +270,7 @@ mod tests {
             "endpoints": [{"name": "business", "url": "http://b", "breaker": "open",
                 "delivery_breaker": "closed", "in_flight": 1, "last_outcome": "connect",
                 "last_detail": "refused\u{1b}[2J"}],
+            "history": {"error": "`data/history` cannot be made", "dropped": 7},
             "outbox": {"level": "high", "used": 0.75, "entries": 9, "bytes": 900, "error": null,
                 "age_ms": 61000, "endpoints": {"business": {"pending": 9, "delivered": 1,
                     "dead": 0, "discarded": 0, "oldest_pending_age_ms": 5000, "paused": null}}},
@@ -276,6 +284,7 @@ mod tests {
             "NOT ASKED (breaker open)  last connect: refused\\u{1b}[2J",
             "outbox high, 75 % used, 9 events, 900 bytes",
             "as it was 61 s ago",
+            "NO HISTORY  decisions are made and not kept, 7 so far: `data/history` cannot be made",
             "business         9 pending, 1 delivered, 0 dead, 0 discarded, oldest 5 s",
         ] {
             assert!(page.contains(expected), "{expected} in {page}");

@@ -88,6 +88,14 @@ impl Catalog {
         }
     }
 
+    /// Nothing is added to a file any more.
+    pub(super) fn ends(&self, path: &Path) {
+        let mut segments = self.lock();
+        if let Some(known) = segments.iter_mut().find(|known| known.path == path) {
+            known.sealed = true;
+        }
+    }
+
     pub(super) fn remove(&self, path: &Path) {
         self.lock().retain(|segment| segment.path != path);
     }

@@ -2,8 +2,9 @@
 
 use rusqlite::types::Value;
 
+use super::hash::hash_of;
 use super::id_form::Ids;
-use super::prepare::{form_of, hash_of};
+use super::prepare::form_of;
 use super::record::pair;
 use crate::policy::Snapshot;
 

@@ -29,10 +29,25 @@ pub(super) struct Line {
     pub count: u64,
 }
 
+/// What a line is known by.
+#[derive(Clone, Copy)]
+struct Key<'a> {
+    minute: u32,
+    hook: &'static str,
+    kind: Kind,
+    list: Option<&'a Arc<str>>,
+    version: &'a Version,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    tables: [Mutex<Vec<Line>>; TABLES],
+    tables: [Table; TABLES],
 }
+
+/// Alone in its piece of memory: threads that count in neighbours do not wait for each other.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Table(Mutex<Vec<Line>>);
 
 /// Hands out a table to each thread that comes.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -51,68 +66,84 @@ impl Tables {
         version: &Version,
         decision: &Decision,
     ) -> bool {
-        let table = &self.tables[TABLE.get()];
+        let Table(table) = &self.tables[TABLE.get()];
         let mut lines = table.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = Line {
+        let all = Key {
             minute,
             hook,
             kind,
             list: None,
-            version: Version {
-                number: version.number,
-                hash: Arc::clone(&version.hash),
-            },
-            count: 1,
+            version,
         };
-        let mut is_counted = add(&mut lines, line);
+        let mut is_counted = add(&mut lines, all, 1, LINES_MAX);
         for (index, hit) in decision.hits.iter().enumerate() {
             // Each list once.
-            if decision.hits[..index]
-                .iter()
-                .all(|known| known.list != hit.list)
-            {
-                let line = Line {
-                    minute,
-                    hook,
-                    kind,
-                    list: Some(Arc::clone(&hit.list)),
-                    version: version.clone(),
-                    count: 1,
+            let before = &decision.hits[..index];
+            if before.iter().all(|known| known.list != hit.list) {
+                let of_list = Key {
+                    list: Some(&hit.list),
+                    ..all
                 };
-                is_counted &= add(&mut lines, line);
+                is_counted &= add(&mut lines, of_list, 1, LINES_MAX);
             }
         }
         is_counted
     }
 
-    /// What was counted since the last time.
-    pub(super) fn take(&self) -> Vec<Line> {
-        let mut all = Vec::new();
-        for table in &self.tables {
+    /// Moves what was counted since the last time to `all`, and gives back what has no room there.
+    pub(super) fn take(&self, all: &mut Vec<Line>, lines_max: usize) -> Vec<Line> {
+        let mut left_out = Vec::new();
+        for Table(table) in &self.tables {
             let mut lines = table.lock().unwrap_or_else(PoisonError::into_inner);
             let taken = mem::take(&mut *lines);
             drop(lines);
             for line in taken {
-                add(&mut all, line);
+                let is_added = add(all, line.key(), line.count, lines_max);
+                if !is_added {
+                    left_out.push(line);
+                }
             }
         }
-        all
+        left_out
     }
 }
 
-fn add(lines: &mut Vec<Line>, line: Line) -> bool {
-    let is_full = lines.len() >= LINES_MAX;
-    let known = lines.iter_mut().rev().find(|known| {
-        known.minute == line.minute
-            && known.kind == line.kind
-            && std::ptr::eq(known.hook, line.hook)
-            && known.version.number == line.version.number
-            && known.list == line.list
-    });
-    match known {
-        Some(known) => known.count += line.count,
-        None if is_full => return false,
-        None => lines.push(line),
+impl Line {
+    fn key(&self) -> Key<'_> {
+        Key {
+            minute: self.minute,
+            hook: self.hook,
+            kind: self.kind,
+            list: self.list.as_ref(),
+            version: &self.version,
+        }
     }
+}
+
+/// Counts on in the line that is there, or in a new one; false if there is no room for it. The one
+/// that counted last is most often the one, so that nothing is cloned.
+fn add(lines: &mut Vec<Line>, key: Key<'_>, count: u64, lines_max: usize) -> bool {
+    let known = lines.iter_mut().rev().find(|known| {
+        known.minute == key.minute
+            && known.kind == key.kind
+            && std::ptr::eq(known.hook, key.hook)
+            && known.version.number == key.version.number
+            && known.list.as_ref() == key.list
+    });
+    if let Some(known) = known {
+        known.count += count;
+        return true;
+    }
+    if lines.len() >= lines_max {
+        return false;
+    }
+    lines.push(Line {
+        minute: key.minute,
+        hook: key.hook,
+        kind: key.kind,
+        list: key.list.cloned(),
+        version: key.version.clone(),
+        count,
+    });
     true
 }

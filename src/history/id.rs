@@ -17,6 +17,9 @@ pub struct DecisionId {
 
 const FRACTION_BITS: u32 = 12;
 const RANDOM_BITS: u32 = 62;
+const MS_MAX: u64 = (1 << 48) - 1;
+/// The end of the year 9999: the last second that RFC 3339 can write.
+const TEXT_S_MAX: u64 = 253_402_300_799;
 
 impl DecisionId {
     /// The next id for something that happened then, behind `last`.
@@ -46,7 +49,8 @@ impl DecisionId {
 
 /// The number that an id of that time begins with.
 pub(super) fn number_of(at_us: u64) -> i64 {
-    let (ms, us) = (at_us / 1000, at_us % 1000);
+    // Of what is later than an id can say, the last one.
+    let (ms, us) = ((at_us / 1000).min(MS_MAX), at_us % 1000);
     ((ms << FRACTION_BITS) | ((us << FRACTION_BITS) / 1000)) as i64
 }
 
@@ -59,6 +63,7 @@ pub(super) fn at_us(number: i64) -> u64 {
 
 /// RFC 3339 with milliseconds.
 pub(super) fn time_text(at_us: u64) -> String {
+    let at_us = at_us.min(TEXT_S_MAX * 1_000_000);
     let at = UNIX_EPOCH + Duration::from_micros(at_us);
     humantime::format_rfc3339_millis(at).to_string()
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::prepare::hash_of;
+use super::hash::hash_of;
 use crate::policy::Snapshot;
 
 /// An entry as a policy has it now.

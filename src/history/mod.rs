@@ -11,20 +11,22 @@
 //! thread cannot take is dropped and counted, and no decision waits for it.
 //!
 //! Order, downward: `recorder`, `writer`, `in_force`, `table`, `query`, `reading`, `conditions`, `shared`, `sinks`,
-//! `ndjson`, `otlp`, `takes`, `forget`, `store`, `segment`, `catalog`, `prepare`,
-//! `row`, `recent`, `sealing`, `id_form`, `queue`, `counts`, `sampler`, `record`, `outcome`, `id`,
-//! `settings`.
+//! `ndjson`, `otlp`, `takes`, `forget`, `trouble`, `store`, `segment`, `catalog`, `prepare`,
+//! `row`, `recent`, `sealing`, `id_form`, `queue`, `counts`, `sampler`, `record`, `place`,
+//! `hash`, `span`, `outcome`, `id`, `settings`.
 
 mod catalog;
 mod conditions;
 mod counts;
 mod forget;
+mod hash;
 mod id;
 mod id_form;
 mod in_force;
 mod ndjson;
 mod otlp;
 mod outcome;
+mod place;
 mod prepare;
 mod query;
 mod queue;
@@ -39,19 +41,21 @@ mod segment;
 mod settings;
 mod shared;
 mod sinks;
+mod span;
 mod store;
 mod table;
 mod takes;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod writer;
 
 pub use conditions::{Filter, WordForms};
 pub use forget::Forgotten;
+pub use hash::hash_of as entry_hash;
 pub use id::DecisionId;
 pub use in_force::EntryNow;
 pub use outcome::Kind;
-pub use prepare::hash_of as entry_hash;
 pub use query::{Counted, Counts, Page};
 pub use reading::HistoryError;
 pub use recent::RecentText;
@@ -60,4 +64,5 @@ pub use recorder::History;
 pub use row::{Row, RowMatch, RowVersion};
 pub(crate) use sealing::{DayKey, Keys};
 pub use settings::{IdForm, NdjsonSettings, OtlpSettings, Settings, SinkSettings, TextLevel};
+pub use span::{SpanId, Stage};
 pub use table::{CSV_HEAD, csv_line};

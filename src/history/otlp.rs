@@ -16,8 +16,9 @@ use tokio::runtime::{Builder, Runtime};
 use tonic::transport::{Channel, Endpoint};
 
 use super::row::Row;
-use super::segment::NewRow;
+use super::segment::{NewRow, Traced};
 use super::settings::OtlpSettings;
+use super::span::SpanId;
 use super::takes::Takes;
 
 /// Rows in one call.
@@ -59,9 +60,9 @@ impl Collector {
     }
 
     async fn export(&self, rows: &[NewRow]) -> Result<(), tonic::Status> {
-        let traced: Vec<(&Row, Trace)> = rows
+        let traced: Vec<(&NewRow, Trace)> = rows
             .iter()
-            .map(|new| (&new.row, Trace::of(new.traceparent.as_deref())))
+            .map(|new| (new, Trace::of(&new.traced)))
             .collect();
         let mut logs = LogsServiceClient::new(self.channel.clone());
         logs.export(logs_of(&traced)).await?;
@@ -98,7 +99,8 @@ struct Trace {
 }
 
 impl Trace {
-    fn of(traceparent: Option<&str>) -> Trace {
+    fn of(traced: &Traced) -> Trace {
+        let traceparent = traced.traceparent.as_deref();
         let parts: Vec<&str> = traceparent.unwrap_or_default().split('-').collect();
         let (trace, parent) = match parts[..] {
             [_, trace, parent, _] => (bytes_of(trace), bytes_of(parent)),
@@ -107,13 +109,9 @@ impl Trace {
         Trace {
             trace,
             parent,
-            span: fresh_span(),
+            span: traced.span.unwrap_or_else(SpanId::fresh).bytes(),
         }
     }
-}
-
-fn fresh_span() -> Vec<u8> {
-    fastrand::u64(1..).to_be_bytes().to_vec()
 }
 
 fn bytes_of(hex: &str) -> Vec<u8> {
@@ -125,8 +123,9 @@ fn bytes_of(hex: &str) -> Vec<u8> {
     bytes.collect()
 }
 
-fn logs_of(rows: &[(&Row, Trace)]) -> ExportLogsServiceRequest {
-    let records = rows.iter().map(|(row, trace)| LogRecord {
+fn logs_of(rows: &[(&NewRow, Trace)]) -> ExportLogsServiceRequest {
+    let rows = rows.iter().map(|(new, trace)| (&new.row, trace));
+    let records = rows.map(|(row, trace)| LogRecord {
         time_unix_nano: row.at_us * NS_IN_US,
         observed_time_unix_nano: row.at_us * NS_IN_US,
         severity_number: if row.reviewed { INFO } else { WARN },
@@ -153,7 +152,7 @@ fn logs_of(rows: &[(&Row, Trace)]) -> ExportLogsServiceRequest {
     }
 }
 
-fn spans_of(rows: &[(&Row, Trace)]) -> ExportTraceServiceRequest {
+fn spans_of(rows: &[(&NewRow, Trace)]) -> ExportTraceServiceRequest {
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
             resource: Some(resource()),
@@ -161,7 +160,7 @@ fn spans_of(rows: &[(&Row, Trace)]) -> ExportTraceServiceRequest {
                 scope: Some(scope()),
                 spans: rows
                     .iter()
-                    .flat_map(|(row, trace)| spans(row, trace))
+                    .flat_map(|(new, trace)| spans(new, trace))
                     .collect(),
                 ..ScopeSpans::default()
             }],
@@ -170,8 +169,9 @@ fn spans_of(rows: &[(&Row, Trace)]) -> ExportTraceServiceRequest {
     }
 }
 
-/// The decision, and below it the stages that took time: first the filters, then the endpoint.
-fn spans(row: &Row, trace: &Trace) -> Vec<Span> {
+/// The decision, and below it the stages that took time.
+fn spans(new: &NewRow, trace: &Trace) -> Vec<Span> {
+    let row = &new.row;
     let start_us = row.at_us.saturating_sub(row.total_us);
     let span = |name: &str, kind, span_id: Vec<u8>, parent: &[u8], from_us: u64, us: u64| Span {
         trace_id: trace.trace.clone(),
@@ -193,12 +193,16 @@ fn spans(row: &Row, trace: &Trace) -> Vec<Span> {
     );
     decision.attributes = attributes(row);
     let mut spans = vec![decision];
-    let mut at_us = start_us;
-    for (name, us) in [("filter", row.filter_us), ("endpoint", row.endpoint_us)] {
-        if us > 0 {
-            spans.push(span(name, INTERNAL, fresh_span(), &trace.span, at_us, us));
-            at_us += us;
-        }
+    for stage in &new.traced.stages {
+        let (id, parent) = (SpanId::fresh().bytes(), &trace.span);
+        spans.push(span(
+            stage.name,
+            INTERNAL,
+            id,
+            parent,
+            stage.from_us,
+            stage.us,
+        ));
     }
     spans
 }

@@ -1,20 +1,13 @@
 //! From what was handed over to what is kept: ids in their form, hashes instead of words.
 
-use ring::digest::{SHA256, digest};
-
+use super::hash::hash_of;
 use super::id::{DecisionId, at_us};
 use super::id_form::Ids;
+use super::place::place_of;
 use super::record::Record;
 use super::row::{Row, RowMatch, RowVersion};
 use crate::decision::Hit;
 use crate::policy::Snapshot;
-
-/// The hash that an entry is known by, as its file has it.
-pub fn hash_of(word: &str) -> u64 {
-    let digest = digest(&SHA256, word.as_bytes());
-    let first = digest.as_ref().first_chunk().copied();
-    u64::from_be_bytes(first.unwrap_or_default())
-}
 
 /// The hash of what a list compares an entry as.
 pub(super) fn form_of(snapshot: &Snapshot, list: &str, entry: &str) -> u64 {
@@ -75,7 +68,7 @@ fn row_match(hit: &Hit, snapshot: Option<&Snapshot>) -> RowMatch {
         entry,
         form: snapshot.map_or(entry, |snapshot| form_of(snapshot, &hit.list, &hit.entry)),
         action: hit.action.name().to_owned(),
-        place: hit.place.clone(),
+        place: place_of(&hit.place),
         bytes: (bytes.start as u64, bytes.end as u64),
         chars: (chars.start as u64, chars.end as u64),
         folds: hit.evasions.iter().map(|fold| (*fold).to_owned()).collect(),

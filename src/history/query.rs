@@ -1,6 +1,7 @@
 //! Finding decisions, and counting them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rusqlite::OptionalExtension;
@@ -9,7 +10,7 @@ use serde::Serialize;
 use super::catalog::{Segment, Series};
 use super::conditions::{Conditions, Filter};
 use super::id::{DecisionId, at_us, number_of};
-use super::reading::{HistoryError, decisions, name, names, read, unsigned};
+use super::reading::{HistoryError, Span, decisions, name, names, read, unsigned};
 use super::record::PlacedText;
 use super::row::Row;
 use super::sealing::Keys;
@@ -62,6 +63,12 @@ impl Shared {
             below = below.min(number_of(to));
         }
         let above = filter.from_us.map_or(i64::MIN, number_of);
+        let span = Span {
+            above,
+            below,
+            unsettled: self.unsettled(),
+            oldest_first: false,
+        };
         let mut rows: Vec<Row> = Vec::new();
         let mut searched_to = None;
         for segment in self.segments(above, below) {
@@ -73,9 +80,7 @@ impl Shared {
                 searched_to = Some(segment.last.saturating_add(1).min(below));
                 break;
             }
-            let found = read(&segment, |db| {
-                decisions(db, &sought, above, below, rows_max + 1)
-            })?;
+            let found = read(&segment, |db| decisions(db, &sought, span, rows_max + 1))?;
             rows.extend(found.unwrap_or_default());
             rows.sort_by_key(|row| std::cmp::Reverse(row.id));
             rows.truncate(rows_max + 1);
@@ -92,7 +97,8 @@ impl Shared {
         })
     }
 
-    /// How many there are after an id, up to a limit.
+    /// The next ones after an id, up to a limit: the newest first, and the oldest of them when there
+    /// are more.
     pub(super) fn newer(
         &self,
         filter: &Filter,
@@ -100,24 +106,41 @@ impl Shared {
         rows_max: usize,
     ) -> Result<Vec<Row>, HistoryError> {
         let sought = filter.conditions(self.ids.get());
-        let mut rows = Vec::new();
-        for segment in self.segments(after + 1, i64::MAX) {
-            let found = read(&segment, |db| {
-                decisions(db, &sought, after + 1, i64::MAX, rows_max)
-            })?;
+        let above = filter.from_us.map_or(i64::MIN, number_of);
+        let span = Span {
+            above: above.max(after.saturating_add(1)),
+            below: filter.to_us.map_or(i64::MAX, number_of),
+            unsettled: self.unsettled(),
+            oldest_first: true,
+        };
+        let mut rows: Vec<Row> = Vec::new();
+        let segments = self.segments(span.above, span.below);
+        for segment in segments.into_iter().rev() {
+            let has_all = rows.len() >= rows_max;
+            if has_all && rows.last().is_some_and(|row| row.id.number < segment.first) {
+                continue;
+            }
+            let found = read(&segment, |db| decisions(db, &sought, span, rows_max))?;
             rows.extend(found.unwrap_or_default());
+            rows.sort_by_key(|row| row.id);
+            rows.truncate(rows_max);
         }
-        rows.sort_by_key(|row: &Row| std::cmp::Reverse(row.id));
-        rows.truncate(rows_max);
+        rows.reverse();
         Ok(rows)
+    }
+
+    /// What is being written at this moment, so that nobody who goes on from the newest row misses
+    /// one before it.
+    fn unsettled(&self) -> (i64, i64) {
+        let written_to = self.written_to.load(Ordering::Acquire);
+        (written_to, number_of(self.now_us()))
     }
 
     pub(super) fn decision(&self, id: DecisionId) -> Result<Option<Row>, HistoryError> {
         let all = Conditions::default();
         for segment in self.segments(id.number, id.number + 1) {
-            let found = read(&segment, |db| {
-                decisions(db, &all, id.number, id.number + 1, 1)
-            })?;
+            let span = Span::one(id.number);
+            let found = read(&segment, |db| decisions(db, &all, span, 1))?;
             let found = found.unwrap_or_default().pop();
             if found.as_ref().is_some_and(|row| row.id == id) {
                 return Ok(found);
@@ -201,6 +224,21 @@ impl Shared {
         Ok(counted
             .filter(|counted| counts_for(counted, filter))
             .collect())
+    }
+
+    /// The versions that decisions and counts name.
+    pub(super) fn versions(&self) -> Result<BTreeSet<u64>, HistoryError> {
+        let mut versions = BTreeSet::new();
+        for segment in self.catalog.all() {
+            let found = read(&segment, |db| {
+                let sql = "SELECT version FROM counts UNION SELECT version FROM decisions";
+                let mut query = db.prepare(sql)?;
+                let found = query.query_map([], |line| unsigned(line, 0))?;
+                found.collect::<rusqlite::Result<Vec<u64>>>()
+            })?;
+            versions.extend(found.into_iter().flatten());
+        }
+        Ok(versions)
     }
 
     /// Files with ids from `above` and below `below`, the newest first.

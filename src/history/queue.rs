@@ -5,6 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use super::record::Record;
 
+/// In boxes: whoever must make it longer moves little, while others wait.
+pub(super) type Records = Vec<Box<Record>>;
+
 #[derive(Debug)]
 pub(super) struct Queue {
     rows_max: usize,
@@ -14,7 +17,7 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    records: Vec<Record>,
+    records: Records,
     bytes: usize,
 }
 
@@ -29,7 +32,7 @@ impl Queue {
 
     /// False: there is no room.
     pub(super) fn push(&self, record: Record) -> bool {
-        let bytes = record.bytes();
+        let (bytes, record) = (record.bytes(), Box::new(record));
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let is_full = waiting.records.len() >= self.rows_max
             || waiting.bytes.saturating_add(bytes) > self.bytes_max;
@@ -41,7 +44,7 @@ impl Queue {
         true
     }
 
-    pub(super) fn take(&self) -> Vec<Record> {
+    pub(super) fn take(&self) -> Records {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         mem::take(&mut *waiting).records
     }

@@ -48,22 +48,51 @@ pub(super) fn read<T>(
     }
 }
 
+/// Which numbers of ids are looked at, and from which end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub above: i64,
+    /// Not included.
+    pub below: i64,
+    /// Of ids behind the first and up to the second, which are being written, some are in the files
+    /// and others before them are not: nobody is told of these yet.
+    pub unsettled: (i64, i64),
+    pub oldest_first: bool,
+}
+
+impl Span {
+    /// One id, however soon after it was written.
+    pub(super) fn one(number: i64) -> Span {
+        Span {
+            above: number,
+            below: number + 1,
+            unsettled: (number, number - 1),
+            oldest_first: false,
+        }
+    }
+}
+
 pub(super) fn decisions(
     db: &Connection,
     sought: &Conditions,
-    above: i64,
-    below: i64,
+    span: Span,
     rows_max: usize,
 ) -> rusqlite::Result<Vec<Row>> {
     let names = names(db)?;
     let mut sought_values = sought.values.clone();
-    let first = sought_values.len() + 1;
-    sought_values.extend([above, below, rows_max as i64].map(Value::from));
+    let at = sought_values.len() + 1;
+    let (settled, now) = span.unsettled;
+    sought_values.extend([span.above, span.below, settled, now, rows_max as i64].map(Value::from));
+    let order = if span.oldest_first { "ASC" } else { "DESC" };
+    // With a sign an id is not looked up, only compared: the span before it is what is walked.
     let sql = format!(
-        "SELECT * FROM decisions WHERE id >= ?{first} AND id < ?{}{} ORDER BY id DESC LIMIT ?{}",
-        first + 1,
+        "SELECT * FROM decisions WHERE id >= ?{at} AND id < ?{} AND (+id <= ?{} OR +id > ?{}){} \
+         ORDER BY id {order} LIMIT ?{}",
+        at + 1,
+        at + 2,
+        at + 3,
         sought.sql,
-        first + 2
+        at + 4
     );
     let mut query = db.prepare(&sql)?;
     let rows = query.query_map(params_from_iter(sought_values), |line| row_of(line, &names))?;

@@ -7,6 +7,8 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::outcome::Kind;
+use super::place::place_of;
+use super::span::{SpanId, Stage};
 use crate::decision::{Decider, Decision, FailureClass, Hit, SkipReason, Verdict};
 use crate::event::{Event, Hook};
 use crate::policy::{Snapshot, Version};
@@ -40,6 +42,9 @@ pub struct Told<'a> {
     pub filter: Duration,
     pub callback: Duration,
     pub total: Duration,
+    /// Where decisions are spans: of which id, and what was done in it, in order.
+    pub span: Option<SpanId>,
+    pub stages: &'a [Stage],
 }
 
 /// A text of a message, and where it stood.
@@ -83,6 +88,8 @@ pub(super) struct Record {
     pub total: Duration,
     pub texts: Vec<PlacedText>,
     pub traceparent: Option<String>,
+    pub span: Option<SpanId>,
+    pub stages: Vec<Stage>,
 }
 
 impl Record {
@@ -126,6 +133,8 @@ impl Record {
             callback: told.callback,
             total: told.total,
             traceparent: event.and_then(|event| event.traceparent.clone()),
+            span: told.span,
+            stages: told.span.map_or_else(Vec::new, |_| told.stages.to_vec()),
             texts: match (texts, event) {
                 (true, Some(event)) => texts_of(event),
                 _ => Vec::new(),
@@ -185,7 +194,7 @@ fn texts_of(event: &Event) -> Vec<PlacedText> {
         left -= value.len();
         if !value.is_empty() {
             texts.push(PlacedText {
-                place: text.place().into_owned(),
+                place: place_of(&text.place()),
                 value: value.to_owned(),
             });
         }
@@ -193,7 +202,8 @@ fn texts_of(event: &Event) -> Vec<PlacedText> {
     texts
 }
 
-fn cut(id: &str) -> String {
+/// An id as it is kept.
+pub(super) fn cut(id: &str) -> String {
     prefix(id, ID_BYTES_MAX).to_owned()
 }
 

@@ -1,5 +1,6 @@
 //! The front door: decisions are told here, and looked for.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, SyncSender};
@@ -20,6 +21,7 @@ use super::row::Row;
 use super::settings::{Settings, TextLevel};
 use super::shared::Shared;
 use super::sinks::Sinks;
+use super::span::SpanId;
 use super::writer::{Job, Writer};
 use crate::event::Event;
 use crate::policy::Snapshot;
@@ -29,6 +31,9 @@ use crate::telemetry::Metrics;
 const JOBS_MAX: usize = 16;
 /// How long whoever looks waits for what was just decided: a disk that takes nothing has no more.
 const SETTLES_WITHIN: Duration = Duration::from_millis(500);
+
+/// How long whoever has a user forgotten waits: each file is rewritten where it has something of it.
+const FORGETS_WITHIN: Duration = Duration::from_secs(300);
 
 /// What was decided lately.
 #[derive(Debug, Default)]
@@ -67,6 +72,13 @@ impl History {
             thread: Mutex::new(Some(thread)),
             in_force: InForce::default(),
         })
+    }
+
+    /// An id for a decision that begins, where decisions are spans.
+    pub fn span(&self) -> Option<SpanId> {
+        let sinks = &self.shared.as_ref()?.settings.sinks;
+        let is_traced = sinks.otlp.as_ref().is_some_and(|otlp| otlp.traces);
+        is_traced.then(SpanId::fresh)
     }
 
     /// Takes note of a decision. Never waits: what there is no room for is dropped and counted.
@@ -148,6 +160,16 @@ impl History {
         self.settled()?.counts(filter, step_s)
     }
 
+    /// The versions of the policy that kept decisions name; `None` when a file cannot be read. Blocks
+    /// for the disk.
+    pub fn versions(&self) -> Option<BTreeSet<u64>> {
+        match self.settled().and_then(|shared| shared.versions()) {
+            Ok(versions) => Some(versions),
+            Err(HistoryError::Off) => Some(BTreeSet::new()),
+            Err(_) => None,
+        }
+    }
+
     /// The last texts, newest first; none but at level `memory`.
     pub fn recent_texts(&self) -> Vec<Arc<RecentText>> {
         let shared = self.shared.as_ref();
@@ -182,11 +204,18 @@ impl History {
     ///
     /// Errors: the files cannot be written; what is forgotten by then stays so.
     pub fn forget(&self, user: &str) -> Result<Forgotten, HistoryError> {
-        let forgotten = self.ask(|done| Job::Forget(user.to_owned(), done));
-        match forgotten {
-            None => Err(HistoryError::Off),
-            Some(forgotten) => forgotten.map_err(HistoryError::Unwritable),
-        }
+        let shared = self.on()?;
+        let (done, answer) = mpsc::sync_channel(1);
+        let silent = || {
+            let folder = shared.settings.folder.display();
+            HistoryError::Unwritable(format!("`{folder}` does not answer"))
+        };
+        let jobs = self.jobs.as_ref().ok_or(HistoryError::Off)?;
+        jobs.try_send(Job::Forget(user.to_owned(), done))
+            .map_err(|_| silent())?;
+        let forgotten = answer.recv_timeout(FORGETS_WITHIN);
+        let forgotten = forgotten.map_err(|_| silent())?;
+        forgotten.map_err(HistoryError::Unwritable)
     }
 
     /// Writes what is left and lets go of the files. Blocks for the disk.
@@ -206,6 +235,12 @@ impl History {
     /// Why decisions are not kept at the moment.
     pub fn error(&self) -> Option<String> {
         self.shared.as_ref()?.error()
+    }
+
+    /// Decisions that should be kept and are not, since the start.
+    pub fn dropped(&self) -> u64 {
+        let shared = self.shared.as_ref();
+        shared.map_or(0, |shared| shared.dropped.load(Ordering::Relaxed))
     }
 
     /// What the files hold, in bytes.

@@ -79,7 +79,7 @@ impl Keys {
             Some(known) => known,
             None => {
                 fs::create_dir_all(&self.folder)?;
-                let key = key(&secret(&path)?);
+                let key = key(&secret(&path)?.0);
                 DayKey { day, key }
             }
         };

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 use super::counts::Line;
 use super::id::number_of;
 use super::row::{Row, RowMatch};
+use super::span::SpanId;
 
 const SCHEMA: &str = include_str!("schema.sql");
 const INDEXES: &str = include_str!("indexes.sql");
@@ -22,7 +23,11 @@ pub(super) struct OpenSegment {
     pub path: PathBuf,
     pub first: i64,
     pub last: i64,
+    /// The last id in it.
+    pub last_row: Option<i64>,
     pub rows: u64,
+    /// Which file it is, whatever its name names later.
+    place: Option<FileId>,
     db: Connection,
     names: HashMap<String, i64>,
 }
@@ -33,8 +38,26 @@ pub(super) struct NewRow {
     pub row: Row,
     /// The texts, sealed.
     pub texts: Option<Vec<u8>>,
-    /// What the caller's trace says, for sinks alone.
+    /// For sinks alone.
+    pub traced: Traced,
+}
+
+/// What of a decision only a trace shows.
+#[derive(Debug, Default)]
+pub(super) struct Traced {
+    /// What the caller's trace says.
     pub traceparent: Option<String>,
+    pub span: Option<SpanId>,
+    pub stages: Vec<StageAt>,
+}
+
+/// A stage by the time of day.
+#[derive(Debug)]
+pub(super) struct StageAt {
+    pub name: &'static str,
+    /// Microseconds since 1970.
+    pub from_us: u64,
+    pub us: u64,
 }
 
 impl OpenSegment {
@@ -92,8 +115,10 @@ impl OpenSegment {
             names.collect::<rusqlite::Result<_>>()?
         };
         Ok(OpenSegment {
+            place: file_id(&path),
             path,
             first,
+            last_row: last,
             last: last.into_iter().chain(counted).max().unwrap_or(first),
             rows,
             db,
@@ -103,7 +128,7 @@ impl OpenSegment {
 
     /// Adds all of it or nothing. After an error the file is to be opened anew.
     pub(super) fn add(&mut self, rows: &[NewRow], counts: &[Line]) -> rusqlite::Result<()> {
-        let mut last = self.last;
+        let (mut last, mut last_row) = (self.last, self.last_row);
         let transaction = self.db.transaction()?;
         let mut adding = Adding {
             transaction: &transaction,
@@ -114,8 +139,9 @@ impl OpenSegment {
             if let Some(sealed) = &new.texts {
                 adding.texts(new.row.id.number, sealed)?;
             }
-            last = last.max(new.row.id.number);
+            last_row = last_row.max(Some(new.row.id.number));
         }
+        last = last.max(last_row.unwrap_or(last));
         for line in counts {
             adding.count(line)?;
             let end = (u64::from(line.minute) + 1) * 60_000_000;
@@ -123,8 +149,19 @@ impl OpenSegment {
         }
         transaction.commit()?;
         self.last = last;
+        self.last_row = last_row;
         self.rows += rows.len() as u64;
         Ok(())
+    }
+
+    /// Neither a decision nor a count is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0 && self.last == self.first
+    }
+
+    /// Whether what is written here is found under its name.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.place.is_some() && file_id(&self.path) == self.place
     }
 
     /// Gives it its indexes. Nothing is added any more.
@@ -161,11 +198,34 @@ impl OpenSegment {
         transaction.execute_batch("DROP TABLE gone")?;
         transaction.commit()?;
         // What was written before lies in the log of the file too.
-        self.db
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        let is_busy = self
+            .db
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+                row.get::<_, bool>(0)
+            })?;
+        if is_busy {
+            return Err(rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+                Some("somebody reads it all the time, so what was forgotten lies in its log still; ask again".to_owned()),
+            ));
+        }
         self.rows = self.rows.saturating_sub(gone as u64);
         Ok(gone as u64)
     }
+}
+
+type FileId = (u64, u64);
+
+/// What tells a file from every other; `None` where there is none.
+fn file_id(path: &Path) -> Option<FileId> {
+    let found = std::fs::metadata(path).ok()?;
+    #[cfg(unix)]
+    return Some((
+        std::os::unix::fs::MetadataExt::dev(&found),
+        std::os::unix::fs::MetadataExt::ino(&found),
+    ));
+    #[cfg(not(unix))]
+    Some((found.len().min(1), 0))
 }
 
 /// Opens a file that others may read or write at the same time.

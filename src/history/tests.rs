@@ -149,6 +149,8 @@ impl World {
             filter: Duration::from_micros(5),
             callback: Duration::ZERO,
             total: later,
+            span: None,
+            stages: &[],
         });
     }
 
@@ -301,6 +303,114 @@ fn what_is_sealed_is_found_like_what_is_written_to() {
     assert_eq!(newer.unwrap().len(), 2);
     let bad = world.history.find(&Filter::default(), Some("no"), 2);
     assert!(bad.unwrap_err().to_string().contains("begin without one"));
+}
+
+#[test]
+fn a_clock_that_was_set_back_hides_nothing() {
+    for ahead_s in [1, 30, 90, 3 * 3600, 48 * 3600] {
+        let mut world = world(|_| {});
+        let ahead = Duration::from_secs(ahead_s);
+        world.tell_at(&message("ahead", "u1", "u2"), &blocked(), ahead);
+        world.tell_at(&message("ahead-too", "u1", "u2"), &allow(), ahead);
+        assert_eq!(world.find(&Filter::default()).len(), 2);
+        for round in 0..3 {
+            world = world.reopened();
+            for number in 0..100 {
+                let id = format!("{round}-{number}");
+                world.tell(&message(&id, "u1", "u2"), &blocked());
+            }
+        }
+        let rows = world.find(&Filter::default());
+        assert_eq!(rows.len(), 302, "{ahead_s}");
+        assert_eq!(world.metric("callgate_history_dropped_total"), 0);
+        for row in &rows {
+            let again = world.history.decision(row.id).unwrap();
+            assert_eq!(again.as_ref(), Some(row), "{ahead_s}");
+        }
+        // Page by page each comes once.
+        let (mut paged, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = world.history.find(&Filter::default(), cursor.as_deref(), 7);
+            let page = page.unwrap();
+            paged.extend(page.rows);
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(paged, rows, "{ahead_s}");
+    }
+}
+
+#[test]
+fn whoever_follows_a_burst_misses_nothing() {
+    let world = world(|_| {});
+    world.tell(&message("first", "u1", "u2"), &blocked());
+    let mut last = world.find(&Filter::default())[0].id;
+    for number in 0..2_500 {
+        let decision = if number % 3 == 0 { allow() } else { blocked() };
+        world.tell(&message(&number.to_string(), "u1", "u2"), &decision);
+    }
+    world.history.flush();
+    let mut seen = Vec::new();
+    loop {
+        let rows = world.history.newer(&Filter::default(), last, 300).unwrap();
+        let Some(newest) = rows.first() else { break };
+        last = newest.id;
+        seen.extend(rows.into_iter().rev().map(|row| row.message_id));
+    }
+    let expected: Vec<String> = (0..2_500).map(|number| number.to_string()).collect();
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn what_nobody_can_mean_is_an_answer_or_an_error() {
+    let world = world(|_| {});
+    world.tell(&message("m1", "u1", "u2"), &blocked());
+    let id = world.find(&Filter::default())[0].id;
+    for cursor in [
+        "",
+        "-1",
+        "+7",
+        "0",
+        "7fffffffffffffff",
+        "-8000000000000000",
+        "8000000000000000",
+        "ffffffffffffffffffffffff",
+        "zz",
+        "１",
+    ] {
+        let page = world.history.find(&Filter::default(), Some(cursor), 10);
+        if let Ok(page) = page {
+            assert!(page.rows.len() <= 1 && page.next.is_none(), "{cursor}");
+        }
+    }
+    for (from, to, expected) in [
+        (0, 0, 0),
+        (0, u64::MAX, 1),
+        (u64::MAX, 0, 0),
+        (u64::MAX, u64::MAX, 0),
+        (1 << 62, 1 << 63, 0),
+    ] {
+        let filter = by(|it| (it.from_us, it.to_us) = (Some(from), Some(to)));
+        assert_eq!(world.find(&filter).len(), expected, "{from} to {to}");
+        for step_s in [0, 1, 60, u64::MAX] {
+            world.history.counts(&filter, step_s).unwrap();
+        }
+    }
+    for bits in [0, 1, u128::MAX] {
+        let forged = (bits & !(0xf << 76)) | (7 << 76);
+        let forged = uuid::Uuid::from_u128(forged).to_string();
+        let forged: DecisionId = forged.parse().unwrap();
+        assert_eq!(world.history.decision(forged).unwrap(), None);
+        assert_eq!(world.history.texts(forged).unwrap(), None);
+        let newer = world.history.newer(&Filter::default(), forged, 10).unwrap();
+        assert_eq!(newer.len(), usize::from(forged < id));
+    }
+    for rows_max in [0, 1] {
+        let page = world.history.find(&Filter::default(), None, rows_max);
+        assert_eq!(page.unwrap().rows.len(), rows_max);
+    }
 }
 
 #[test]
@@ -560,6 +670,8 @@ fn past_the_limit_files_with_allows_are_deleted_first() {
                     filter: Duration::ZERO,
                     callback: Duration::ZERO,
                     total: Duration::ZERO,
+                    span: None,
+                    stages: &[],
                 };
                 let record = record::Record::of(&told, Kind::of(&decision), 1_000_000, 1, false);
                 let id = id::DecisionId::next(1_000_000, last);
@@ -567,7 +679,7 @@ fn past_the_limit_files_with_allows_are_deleted_first() {
                 segment::NewRow {
                     row: prepare::row(record, id, &ids),
                     texts: None,
-                    traceparent: None,
+                    traced: segment::Traced::default(),
                 }
             });
             let rows: Vec<_> = rows.collect();

@@ -2,25 +2,28 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use tracing::{error, info, warn};
+use tracing::warn;
 
 use super::catalog::Series;
 use super::counts::Line;
 use super::forget::Forgotten;
-use super::id::{DecisionId, at_us};
+use super::id::{DecisionId, at_us, number_of};
 use super::id_form::Ids;
 use super::prepare;
+use super::queue::Records;
 use super::recent::RecentText;
-use super::record::Record;
+use super::record::{Record, cut};
 use super::sealing::Keys;
-use super::segment::NewRow;
+use super::segment::{NewRow, StageAt, Traced};
 use super::settings::TextLevel;
 use super::shared::Shared;
 use super::sinks::Sinks;
 use super::store::Store;
+use super::trouble::Trouble;
 
 /// How long a decision waits for others.
 const TICK: Duration = Duration::from_millis(250);
@@ -30,6 +33,9 @@ const IDLE_TICK: Duration = Duration::from_secs(1);
 const CUT_EVERY: Duration = Duration::from_secs(60);
 /// Counts that wait for a disk that takes none.
 const LINES_MAX: usize = 65_536;
+/// A wall clock that was set back by less keeps the order of ids, at the cost of times that are wrong
+/// by as much for as long.
+const SET_BACK_US_MAX: u64 = 60_000_000;
 
 /// What the thread is asked for.
 pub(super) enum Job {
@@ -50,6 +56,9 @@ pub(super) struct Writer {
     lines: Vec<Line>,
     cut_at: Option<Instant>,
     sinks: Sinks,
+    trouble: Trouble,
+    /// A key that is too old cannot be dropped.
+    keeps_keys: bool,
 }
 
 impl Writer {
@@ -62,6 +71,8 @@ impl Writer {
             lines: Vec::new(),
             cut_at: None,
             sinks,
+            trouble: Trouble::default(),
+            keeps_keys: false,
         }
     }
 
@@ -81,7 +92,8 @@ impl Writer {
                 Ok(true) => TICK,
                 Ok(false) => IDLE_TICK,
                 Err(_) => {
-                    error!("decisions could not be written, and are lost");
+                    self.trouble.failed("it panicked", 0);
+                    self.shared.writes(false);
                     self.store.close();
                     TICK
                 }
@@ -108,6 +120,7 @@ impl Writer {
 
     /// Writes what is there; false if there was nothing.
     fn look(&mut self) -> bool {
+        self.shared.writes(true);
         let records = self.shared.queue.take();
         self.count();
         let now_us = self.shared.now_us();
@@ -117,32 +130,30 @@ impl Writer {
             self.write(records, now_us);
         }
         self.cut(now_us);
+        self.shared.writes(false);
+        self.trouble.look(Instant::now());
         is_busy
     }
 
     fn count(&mut self) {
-        for line in self.shared.tables.take() {
-            if self.lines.len() < LINES_MAX {
-                self.lines.push(line);
-            } else {
-                let counts = &self.shared.metrics.history;
-                counts.dropped(line.kind.name(), "count", line.count);
-            }
+        for line in self.shared.tables.take(&mut self.lines, LINES_MAX) {
+            let counts = &self.shared.metrics.history;
+            counts.dropped(line.kind.name(), "count", line.count);
         }
     }
 
-    fn write(&mut self, records: Vec<Record>, now_us: u64) {
+    fn write(&mut self, records: Records, now_us: u64) {
         if let Err(why) = self.prepare() {
             for record in &records {
                 self.shared.dropped(record.kind, "disk");
             }
-            return self.tell(Some(why));
+            return self.tell(Some(why), records.len());
         }
         let (mut decisions, mut allows) = (Vec::new(), Vec::new());
         for record in records {
             let is_plain = record.kind.is_plain();
             let kind = record.kind;
-            let Some(new) = self.take(record) else {
+            let Some(new) = self.take(*record) else {
                 self.shared.dropped(kind, "id");
                 continue;
             };
@@ -152,7 +163,7 @@ impl Writer {
             }
         }
         let lines = std::mem::take(&mut self.lines);
-        let mut failed = None;
+        let (mut failed, mut dropped) = (None, 0);
         for (series, new, lines) in [
             (Series::Decisions, decisions, lines),
             (Series::Allows, allows, Vec::new()),
@@ -169,6 +180,7 @@ impl Writer {
             match self.store.add(series, &rows, &lines, now_us) {
                 Ok(()) => self.shared.metrics.history.wrote(rows.len() as u64),
                 Err(error) => {
+                    dropped += kinds.len();
                     for kind in kinds {
                         self.shared.dropped(kind, "disk");
                     }
@@ -178,24 +190,32 @@ impl Writer {
                 }
             }
         }
-        self.tell(failed);
+        self.shared
+            .written_to
+            .fetch_max(self.last_id, Ordering::Release);
+        self.tell(failed, dropped);
     }
 
     /// What must be known before anything is written.
     fn prepare(&mut self) -> Result<(), String> {
         let now_us = self.shared.now_us();
         self.store.look(now_us).map_err(|error| error.to_string())?;
-        if self.shared.ids.get().is_none() {
-            let settings = &self.shared.settings;
-            let ids = Ids::open(&settings.folder, settings.ids);
-            let ids = ids.map_err(|error| {
-                format!(
-                    "the key of the ids in `{}` cannot be had ({error})",
-                    settings.folder.display()
-                )
-            })?;
-            let _ = self.shared.ids.set(ids);
+        let settings = &self.shared.settings;
+        let cannot = |error: std::io::Error| {
+            format!(
+                "the key of the ids in `{}` cannot be had ({error})",
+                settings.folder.display()
+            )
+        };
+        if let Some(ids) = self.shared.ids.get() {
+            return ids.stay(&settings.folder).map_err(cannot);
         }
+        let ids = Ids::open(&settings.folder, settings.ids).map_err(cannot)?;
+        let _ = self.shared.ids.set(ids);
+        // A clock that was set back a little: ids go on rising until it has caught up.
+        let soon = number_of(now_us.saturating_add(SET_BACK_US_MAX));
+        let last = self.store.last_row_before(soon);
+        self.last_id = self.last_id.max(last.unwrap_or(0));
         Ok(())
     }
 
@@ -205,7 +225,16 @@ impl Writer {
         let id = DecisionId::next(record.at_us, self.last_id);
         self.last_id = id.number;
         let placed = std::mem::take(&mut record.texts);
-        let traceparent = record.traceparent.take();
+        let stages = record.stages.iter().map(|stage| StageAt {
+            name: stage.name,
+            from_us: self.shared.us_of(stage.from),
+            us: stage.took.as_micros() as u64,
+        });
+        let traced = Traced {
+            stages: stages.collect(),
+            traceparent: record.traceparent.take(),
+            span: record.span,
+        };
         let mut texts = None;
         match self.shared.settings.texts {
             TextLevel::None => {}
@@ -226,21 +255,16 @@ impl Writer {
         Some(NewRow {
             row: prepare::row(record, id, ids),
             texts,
-            traceparent,
+            traced,
         })
     }
 
-    fn tell(&self, error: Option<String>) {
-        if !self.shared.set_error(error.clone()) {
-            return;
+    fn tell(&mut self, error: Option<String>, dropped: usize) {
+        match &error {
+            Some(why) => self.trouble.failed(why, dropped),
+            None => self.trouble.worked(Instant::now()),
         }
-        match error {
-            Some(why) => warn!(
-                why,
-                "decisions are made and not kept: the history cannot be written"
-            ),
-            None => info!("decisions are kept again"),
-        }
+        self.shared.set_error(error);
     }
 
     /// Deletes what is too old or too much, now and then.
@@ -255,14 +279,19 @@ impl Writer {
         }
         self.shared.set_bytes(self.store.keep_short(now_us));
         let sealed_keep = self.shared.settings.sealed_keep.as_micros() as u64;
-        if let Err(error) = self.keys.drop_before(now_us.saturating_sub(sealed_keep)) {
+        let dropped = self.keys.drop_before(now_us.saturating_sub(sealed_keep));
+        if let Err(error) = &dropped
+            && !self.keeps_keys
+        {
             warn!(%error, "the key of old texts cannot be dropped");
         }
+        // It is tried again and again, and told once.
+        self.keeps_keys = dropped.is_err();
     }
 
     fn forget(&mut self, user: &str) -> Result<Forgotten, String> {
         self.prepare()?;
-        let texts = self.shared.recent.forget(user);
+        let texts = self.shared.recent.forget(&cut(user));
         let ids = self.shared.ids.get().map(|ids| ids.sought(user));
         let now_us = self.shared.now_us();
         let gone = self.store.forget(&ids.unwrap_or_default(), now_us);

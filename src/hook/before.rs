@@ -19,7 +19,7 @@ use super::room_bot::RoomBots;
 use crate::callback::{Asked, Callbacks, TimeBudget};
 use crate::decision::{Answer, Decision, Failure, FailureClass, Hit, Outcome, Verdict};
 use crate::event::{Event, Hook};
-use crate::history::{Answered, History, Kind, Told};
+use crate::history::{Answered, History, Kind, SpanId, Stage as SpanStage, Told};
 use crate::policy::{
     Ask, Found, HookRules, RecordedAnswer, RecordedCall, Scan, Snapshot, Step, Version, less_margin,
 };
@@ -91,6 +91,17 @@ struct Way {
     is_recorded: bool,
     /// With what was answered then.
     recorded: Option<RecordedAnswer>,
+    /// Where decisions are spans: of which id, and its stages in order.
+    span: Option<SpanId>,
+    stages: Vec<SpanStage>,
+}
+
+impl Way {
+    fn passed(&mut self, name: &'static str, from: Instant, took: Duration) {
+        if self.span.is_some() {
+            self.stages.push(SpanStage { name, from, took });
+        }
+    }
 }
 
 /// Decides on before hooks.
@@ -210,12 +221,15 @@ impl Before {
         };
         let mut way = Way {
             is_recorded: self.recordings.wants(event),
+            span: self.history.span(),
             ..Way::default()
         };
+        let below = way.span.and_then(|span| below(event, span));
         let budget = budget(rules, &caller);
         let walked = {
+            let walked = below.as_deref().unwrap_or(event);
             // Pinned here, so that it is not moved again: it has room for every step.
-            let walk = pin!(self.walk(&snapshot, event, budget, shed, &mut way));
+            let walk = pin!(self.walk(&snapshot, walked, budget, shed, &mut way));
             AssertUnwindSafe(walk).catch_unwind().await
         };
         let decision = walked.unwrap_or_else(|_| {
@@ -244,8 +258,7 @@ impl Before {
             step = match step {
                 Step::Settled(decision) => return decision,
                 Step::Scan(scan) => {
-                    let times = &mut way.times;
-                    let (found, is_new) = self.scan(snapshot, &scan, budget, times).await;
+                    let (found, is_new) = self.scan(snapshot, &scan, budget, way).await;
                     if let Some(why) = found.why_unfiltered() {
                         let failure = Failure::new(FailureClass::Unfiltered, why);
                         self.log_failure(Some(event.hook), &failure);
@@ -281,7 +294,7 @@ impl Before {
         snapshot: &Arc<Snapshot>,
         scan: &Scan<'_>,
         budget: TimeBudget,
-        times: &mut Times,
+        way: &mut Way,
     ) -> (Arc<Found>, bool) {
         let started = Instant::now();
         let key = || {
@@ -311,7 +324,9 @@ impl Before {
                 (found, is_new)
             }
         };
-        times.filter += started.elapsed();
+        let took = started.elapsed();
+        way.times.filter += took;
+        way.passed("filter", started, took);
         (found, is_new)
     }
 
@@ -349,8 +364,10 @@ impl Before {
         budget: TimeBudget,
         way: &mut Way,
     ) -> Outcome {
+        let started = Instant::now();
         let asked = self.business.ask(question, budget).await;
         way.times.callback += asked.elapsed;
+        way.passed("endpoint", started, asked.elapsed);
         way.answered = Some(Answered {
             endpoint: Arc::clone(&question.endpoint.name),
             outcome: outcome_name(&asked.outcome),
@@ -384,7 +401,7 @@ impl Before {
             times: way.times,
         };
         looking_on(|| self.record(subject, caller, &settled, way.answered.as_ref()));
-        looking_on(|| self.keep(snapshot, subject, caller, &settled, way.answered.as_ref()));
+        looking_on(|| self.keep(snapshot, subject, caller, &settled, &way));
         if let Some(event) = subject.event.filter(|_| way.is_recorded) {
             looking_on(|| self.record_call(snapshot, event, caller, way.recorded.take()));
         }
@@ -413,7 +430,7 @@ impl Before {
         subject: Subject<'_>,
         caller: &Caller,
         settled: &Settled,
-        answered: Option<&Answered>,
+        way: &Way,
     ) {
         let times = settled.times;
         self.history.tell(&Told {
@@ -422,11 +439,13 @@ impl Before {
             caller: caller.name.as_ref(),
             decision: &settled.decision,
             snapshot,
-            answered,
+            answered: way.answered.as_ref(),
             received: caller.received,
             filter: times.filter,
             callback: times.callback,
             total: times.total,
+            span: way.span,
+            stages: &way.stages,
         });
     }
 
@@ -534,6 +553,15 @@ impl Before {
             }
         });
     }
+}
+
+/// The event for whom it is told to because of this decision, where its caller takes part in a trace:
+/// what is done there is below the decision. In a box, for it is rare.
+fn below(event: &Event, span: SpanId) -> Option<Box<Event>> {
+    let below = span.below(event.traceparent.as_deref()?);
+    let mut event = event.clone();
+    event.traceparent = Some(below);
+    Some(Box::new(event))
 }
 
 /// Whoever only looks on must not cost the caller its answer, however it ends.

@@ -22,9 +22,11 @@ pub(super) struct Tried {
 
 #[derive(Debug)]
 pub(super) enum Attempt {
-    /// What can be taken of it is in force.
+    /// What can be taken of it is in force; with the files where they say so in other words, which
+    /// are cases that the policy passes.
     Same {
         held: Vec<Held>,
+        files: Option<FileSet>,
     },
     Good {
         /// What it was compiled from.
@@ -51,7 +53,7 @@ pub(super) fn attempt(
     let is_same = |files: &FileSet| policy::content_hash(files, context) == current.hash;
     if is_same(&disk) {
         return Tried {
-            attempt: Attempt::Same { held },
+            attempt: other_cases(disk, base, held, context, number),
             outside: None,
             lists: Vec::new(),
             reads: Vec::new(),
@@ -76,7 +78,7 @@ pub(super) fn attempt(
     };
     held.extend(more);
     if is_same(&files) {
-        return tried(Attempt::Same { held });
+        return tried(Attempt::Same { held, files: None });
     }
     let mended = policy::compile(&files, context, number);
     let attempt = match mended.snapshot {
@@ -105,6 +107,28 @@ fn good(
         snapshot: Box::new(snapshot),
         problems,
         held,
+    }
+}
+
+/// What is in force decides as before; but cases that were edited may say that it should not.
+fn other_cases(
+    disk: FileSet,
+    base: Option<&FileSet>,
+    held: Vec<Held>,
+    context: &CompileContext,
+    number: u64,
+) -> Attempt {
+    let is_known = base.is_none_or(|base| base.files == disk.files);
+    if is_known {
+        return Attempt::Same { held, files: None };
+    }
+    let compiled = policy::compile(&disk, context, number);
+    match compiled.snapshot {
+        Some(_) => Attempt::Same {
+            held,
+            files: Some(disk),
+        },
+        None => Attempt::Bad(compiled.problems),
     }
 }
 

@@ -63,7 +63,7 @@ impl Desk<'_> {
         });
         match &tried.attempt {
             Attempt::Bad(problems) => return Err(problems.clone()),
-            Attempt::Same { held } | Attempt::Good { held, .. } => {
+            Attempt::Same { held, .. } | Attempt::Good { held, .. } => {
                 if let Some(own) = held.iter().find(|held| held.file == path) {
                     return Err(own.problems.clone());
                 }

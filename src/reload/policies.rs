@@ -332,8 +332,15 @@ impl Policies {
             *self.lock_outside() = paths(outside.clone());
         }
         match tried.attempt {
-            Attempt::Same { held } if held.is_empty() => self.unchanged(version),
-            Attempt::Same { held } => self.reject_held(version, held),
+            Attempt::Same { held, files } => {
+                if let Some(files) = files {
+                    loading.files = files;
+                }
+                match held.is_empty() {
+                    true => self.unchanged(version),
+                    false => self.reject_held(version, held),
+                }
+            }
             Attempt::Bad(problems) => self.reject(version, problems),
             Attempt::Good {
                 files,
@@ -709,6 +716,43 @@ mod tests {
         fs::write(directory.path().join("other"), "x").unwrap();
         assert_ne!(policies.fingerprint(), before);
         assert!(policies.reload().changed);
+    }
+
+    #[test]
+    fn an_edit_of_cases_alone_is_looked_at() {
+        let (directory, policies) = policies(|_| Ok(()));
+        let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+        let case = |action: &str| {
+            format!(
+                "cases:\n  a word: {{hook: beforeMsgModify, text: word, expect: {{action: {action}}}}}\n"
+            )
+        };
+        fs::create_dir(directory.path().join("tests")).unwrap();
+        write("tests/a.yaml", &case("allow"));
+        let required = POLICY.replace(", sign: {secret_file: key}", "");
+        let required = required.replace("{endpoint: b}", "{endpoint: none}");
+        write("policy.yaml", &format!("tests: required\n{required}"));
+        let refused = policies.reload();
+        assert!(!refused.changed, "{refused:?}");
+        write("tests/a.yaml", &case("block"));
+        let taken = policies.reload();
+        assert!(taken.changed, "{taken:?}");
+        // The policy decides as before, and another case says that it should not.
+        write("tests/a.yaml", &case("allow"));
+        let refused = policies.reload();
+        assert!(!refused.changed);
+        let rejected = policies.rejected().expect("it is refused");
+        let mut problems = rejected.problems.iter().map(Problem::to_string);
+        assert!(
+            problems.any(|problem| problem.contains("the case `a word` fails")),
+            "{rejected:?}"
+        );
+        assert_eq!(policies.current().version, taken.version);
+        // And a case that it passes is no edit of the policy.
+        write("tests/a.yaml", &format!("{}# mended\n", case("block")));
+        assert!(!policies.reload().changed);
+        assert!(policies.rejected().is_none());
+        assert_eq!(policies.current().version, taken.version);
     }
 
     #[test]

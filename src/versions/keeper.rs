@@ -68,8 +68,9 @@ pub struct State {
     pub error: Option<String>,
 }
 
-/// Says which versions must not go, because something that is kept names them.
-pub type Named = Box<dyn Fn() -> BTreeSet<u64> + Send + Sync>;
+/// Says which versions must not go, because something that is kept names them; `None`: that cannot
+/// be told now, so that none may go.
+pub type Named = Box<dyn Fn() -> Option<BTreeSet<u64>> + Send + Sync>;
 
 /// Keeps versions; at its end it waits a moment for the last of them.
 pub struct Keeper {
@@ -291,12 +292,16 @@ impl Keeping {
 
     fn cut(&self) -> Result<(), VersionError> {
         // Asked once, and only when something has to go.
-        let named: OnceCell<BTreeSet<u64>> = OnceCell::new();
+        let named: OnceCell<Option<BTreeSet<u64>>> = OnceCell::new();
         let ask = || {
             let all = lock_of(&self.shared.named);
-            all.iter().flat_map(|named| named()).collect()
+            let each: Option<Vec<BTreeSet<u64>>> = all.iter().map(|named| named()).collect();
+            Some(each?.into_iter().flatten().collect())
         };
-        let is_named = |number| named.get_or_init(ask).contains(&number);
+        let is_named = |number| {
+            let named = named.get_or_init(ask).as_ref();
+            named.is_none_or(|named| named.contains(&number))
+        };
         let gone = self.store.cut(&self.shared.settings, &is_named)?;
         if gone > 0 {
             info!(versions = gone, "old versions of the policy were cut off");

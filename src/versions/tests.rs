@@ -257,6 +257,24 @@ fn numbers_never_repeat_whatever_of_them_is_lost() {
 }
 
 #[test]
+fn none_goes_while_nobody_can_tell_which_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        versions_max: 2,
+        ..settings(directory.path())
+    };
+    let keeper = Keeper::new(settings, Arc::new(Metrics::new()));
+    keeper.spare(Box::new(|| None));
+    keeper.start().unwrap();
+    for number in 1..=4 {
+        let own = format!("own: {number}\n");
+        keeper.keep(version(number, &[("policy.yaml", own.as_str())]));
+        wait(&keeper, |state| state.newest == Some(number));
+    }
+    assert_eq!(keeper.store().numbers().unwrap(), [4, 3, 2, 1]);
+}
+
+#[test]
 fn the_oldest_go_but_for_the_newest_and_those_that_are_named() {
     let directory = tempfile::tempdir().unwrap();
     let settings = Settings {
@@ -264,7 +282,7 @@ fn the_oldest_go_but_for_the_newest_and_those_that_are_named() {
         ..settings(directory.path())
     };
     let keeper = Keeper::new(settings.clone(), Arc::new(Metrics::new()));
-    keeper.spare(Box::new(|| BTreeSet::from([2])));
+    keeper.spare(Box::new(|| Some(BTreeSet::from([2]))));
     keeper.start().unwrap();
     for number in 1..=8 {
         let own = format!("own: {number}\n");

@@ -383,3 +383,133 @@ fn the_pages_say_why_in_both_languages_and_hostile_ids_are_harmless() {
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(listed.contains(&format!("decision {id}")), "{listed}");
 }
+
+/// What a command prints, line by line, until it is dropped.
+struct Following {
+    child: std::process::Child,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Following {
+    fn start(callgate: &Callgate) -> Following {
+        let args = ["decisions", "--follow", "--json", "--limit", "1"];
+        let mut child = callgate
+            .setup()
+            .command(&args)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let pipe = std::io::BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let lines = std::io::BufRead::lines(pipe).map_while(Result::ok);
+            lines.for_each(|line| drop(sender.send(line)));
+        });
+        Following { child, lines }
+    }
+
+    /// The ids of the next so many messages.
+    fn next(&self, count: usize) -> Vec<String> {
+        let ids = (0..count).map(|_| {
+            let line = self.lines.recv_timeout(6 * PATIENCE).unwrap();
+            let row: Value = serde_json::from_str(&line).unwrap();
+            row["message_id"].as_str().unwrap().to_owned()
+        });
+        ids.collect()
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn whoever_follows_sees_each_of_a_burst_and_what_comes_after_a_restart() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    let setup = Setup::new(&policy("http://127.0.0.1:9/"))
+        .engine("admin.listen", &address)
+        .engine("history.decisions_per_second_max", "1000000");
+    setup.write("bad.txt", "damn\n");
+    drop(free);
+    let callgate = setup.start();
+    send(&callgate, SINGLE, "damn", "first");
+    let following = Following::start(&callgate);
+    assert_eq!(following.next(1), ["first"]);
+    // More than one answer holds.
+    let mut connection = http::Connection::open(callgate.http);
+    for number in 0..2_500 {
+        let body = calls::body_with_id(SINGLE, "damn", &format!("burst-{number}"));
+        let answer = connection.post(&calls::path(SINGLE), body.as_bytes());
+        assert_eq!(answer.unwrap().status, 200);
+    }
+    let expected: Vec<String> = (0..2_500).map(|number| format!("burst-{number}")).collect();
+    assert_eq!(following.next(2_500), expected);
+    let callgate = callgate.kill().start();
+    send(&callgate, SINGLE, "damn", "after");
+    assert_eq!(following.next(1), ["after"]);
+}
+
+#[test]
+fn hashed_ids_are_found_by_each_of_them_and_shown_by_none() {
+    let setup = Setup::new(&policy("http://127.0.0.1:9/")).engine("history.ids", "hashed");
+    setup.write("bad.txt", "damn\n");
+    let callgate = setup.start();
+    send(&callgate, SINGLE, "damn", "m1");
+    let by_client = "client-m1";
+    for args in [
+        ["--message", "m1"],
+        ["--message", by_client],
+        ["--operation", "op-1"],
+        ["--sender", "user1"],
+        ["--target", "user2"],
+        ["--conversation", "user1:user2"],
+        ["--conversation", "user2:user1"],
+        ["--word", "damn"],
+    ] {
+        let row = &found(&callgate, &args, 1)[0];
+        let shown = row.to_string();
+        for id in ["\"m1\"", by_client, "op-1", "user1", "user2"] {
+            assert!(!shown.contains(id), "{id}: {shown}");
+        }
+        // And by an id as it is shown.
+        let sender = row["sender"].as_str().unwrap();
+        found(&callgate, &["--sender", sender], 1);
+    }
+    for args in [
+        ["--message", "m2"],
+        ["--sender", "user2"],
+        ["--word", "gosh"],
+    ] {
+        found(&callgate, &args, 0);
+    }
+}
+
+#[test]
+fn a_span_of_time_is_told_with_any_zone() {
+    let callgate = start("http://127.0.0.1:9/");
+    send(&callgate, SINGLE, "damn", "m1");
+    let row = &found(&callgate, &[], 1)[0];
+    let at = humantime::parse_rfc3339(row["time"].as_str().unwrap()).unwrap();
+    let zoned = |shift_s: i64, zone: &str, zone_s: i64| {
+        let since = at.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+        let local = since + shift_s + zone_s;
+        let local = std::time::UNIX_EPOCH + std::time::Duration::from_secs(local as u64);
+        let text = humantime::format_rfc3339_seconds(local).to_string();
+        text.replace('Z', zone)
+    };
+    for (zone, zone_s) in [("Z", 0), ("+08:00", 28_800), ("-03:30", -12_600)] {
+        let (before, after) = (zoned(-60, zone, zone_s), zoned(60, zone, zone_s));
+        found(&callgate, &["--since", &before, "--until", &after], 1);
+        found(&callgate, &["--since", &after], 0);
+        found(&callgate, &["--until", &before], 0);
+    }
+    found(&callgate, &["--since", "100y"], 1);
+    let wrong = run(&callgate, &["decisions", "--since", "yesterday"]);
+    let complaint = String::from_utf8(wrong.stderr).unwrap();
+    assert!(complaint.contains("`yesterday` is no time"), "{complaint}");
+}

@@ -124,7 +124,7 @@ fn a_trace_goes_through_to_the_endpoint_and_a_decision_is_a_span_of_it() {
     let traceparent = format!("00-{TRACE}-{PARENT}-01");
     traced(&callgate, "s3cr3t hello", &traceparent);
     let asked = business.wait_for(1);
-    assert_eq!(asked[0].header("traceparent"), traceparent);
+    let told = asked[0].header("traceparent").to_owned();
     // What is none is not passed on.
     traced(&callgate, "hello", "00-zz-1-01");
     assert_eq!(business.wait_for(2)[1].header("traceparent"), "");
@@ -162,10 +162,22 @@ fn a_trace_goes_through_to_the_endpoint_and_a_decision_is_a_span_of_it() {
     });
     let decision = spans.iter().find(|span| span.name == SINGLE).unwrap();
     assert_eq!(hex(&decision.parent_span_id), PARENT);
+    // What the endpoint does is below the decision.
+    assert_eq!(told, format!("00-{TRACE}-{}-01", hex(&decision.span_id)));
     let endpoint = spans.iter().find(|span| span.name == "endpoint").unwrap();
     assert_eq!(endpoint.parent_span_id, decision.span_id);
     assert!(endpoint.end_time_unix_nano > endpoint.start_time_unix_nano);
-    assert!(decision.start_time_unix_nano <= endpoint.start_time_unix_nano);
+    let filter = spans.iter().find(|span| span.name == "filter").unwrap();
+    assert_eq!(filter.parent_span_id, decision.span_id);
+    // Microseconds are cut off, of each time by itself.
+    let slack = 2_000;
+    for (earlier, later) in [
+        (decision.start_time_unix_nano, filter.start_time_unix_nano),
+        (filter.end_time_unix_nano, endpoint.start_time_unix_nano),
+        (endpoint.end_time_unix_nano, decision.end_time_unix_nano),
+    ] {
+        assert!(earlier <= later + slack, "{spans:?}");
+    }
 }
 
 #[test]

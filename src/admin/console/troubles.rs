@@ -22,6 +22,7 @@ pub(super) struct TroublesWords {
     warnings: &'static str,
     audit: &'static str,
     outbox: &'static str,
+    history: &'static str,
     breakers: &'static str,
     paused: &'static str,
     certificates: &'static str,
@@ -39,6 +40,7 @@ static WORDS: Both<TroublesWords> = Both {
         warnings: "Warnings about the files in force",
         audit: "Acts are refused, because they cannot be recorded",
         outbox: "The outbox does not answer",
+        history: "Decisions are made and not kept, because the history cannot be written",
         breakers: "Endpoints that are not asked, because they failed",
         paused: "Endpoints whose events are parked",
         certificates: "Certificates",
@@ -54,6 +56,7 @@ static WORDS: Both<TroublesWords> = Both {
         warnings: "对生效文件的警告",
         audit: "操作被拒绝，因为无法记录",
         outbox: "发件箱没有响应",
+        history: "决策照常进行但没有保存，因为历史无法写入",
         breakers: "因失败而暂停询问的端点",
         paused: "事件被搁置的端点",
         certificates: "证书",
@@ -80,6 +83,9 @@ pub(super) async fn troubles(admin: &Admin, visit: &Visit) -> Markup {
         (engine(admin, visit, words))
         @if let Some(why) = outbox {
             (notice(Tone::Bad, told(words.outbox, hostile(visit, &why))))
+        }
+        @if let Some(why) = admin.history.error() {
+            (notice(Tone::Warn, told(words.history, hostile(visit, &why))))
         }
         (endpoints(admin, visit, words).await)
         (certificates(admin, visit, words))

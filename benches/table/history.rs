@@ -1,0 +1,155 @@
+//! What it costs that decisions are kept: two processes of one policy, one with a history and one
+//! without, asked in turn.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use callgate::proto::v1;
+use tokio_stream::StreamExt;
+
+use super::servers::Process;
+use super::{Row, load, median, scan, servers};
+
+/// Decisions a second while the time of each is measured.
+const RATE: u32 = 10_000;
+const STREAMS: u32 = 4;
+/// Of all requests one of so many has a word of the list.
+const HITS: usize = 100;
+const TIME: Duration = Duration::from_secs(10);
+const SATURATED: Duration = Duration::from_secs(2);
+/// With `TIME`, a minute of each.
+const ROUNDS_MIN: usize = 6;
+
+pub fn rows(rounds: usize) -> Vec<Row> {
+    let rounds = rounds.max(ROUNDS_MIN);
+    let runtime = load::runtime();
+    let (mixed, plain) = (requests(true), requests(false));
+    let [without, with] = [false, true].map(Process::callgate_keeping);
+    let mut p99: [Vec<f64>; 2] = Default::default();
+    let mut us: [Vec<f64>; 2] = Default::default();
+    runtime.block_on(async {
+        // The first round only warms up.
+        for round in 0..=rounds {
+            for (at, server) in [&without, &with].into_iter().enumerate() {
+                let latencies = at_rate(server, &mixed).await;
+                let share = |share: f64| latencies[(latencies.len() as f64 * share) as usize];
+                let cost = load::saturate_streams(server, &plain, SATURATED).await;
+                eprintln!(
+                    "round {round}, {} history: p50 {:.0} us, p99 {:.0} us, p99.9 {:.0} us; allows {:.3} us at {:.0}/s",
+                    ["without", "with"][at],
+                    share(0.5),
+                    share(0.99),
+                    share(0.999),
+                    cost.cpu_us,
+                    cost.calls_a_second
+                );
+                if round > 0 {
+                    p99[at].push(share(0.99));
+                    us[at].push(cost.cpu_us);
+                }
+            }
+        }
+    });
+    let ratios = |of: &[Vec<f64>; 2]| {
+        let pairs = of[1].iter().zip(&of[0]);
+        pairs.map(|(with, without)| with / without).collect()
+    };
+    let [bare_p99, kept_p99] = [0, 1].map(|at: usize| median(&p99[at]));
+    let [bare_us, kept_us] = [0, 1].map(|at: usize| median(&us[at]));
+    vec![
+        Row {
+            what: "p99 of a decision at 10,000 a second, 1 % of them blocked, with a history",
+            reference: format!("without one, {bare_p99:.0} us"),
+            measured: format!("{kept_p99:.0} us"),
+            ratios: ratios(&p99),
+            goal: "at most 1.1",
+        },
+        Row {
+            what: "server CPU of an allow over `BeforeStream`, with a history",
+            reference: format!("without one, {bare_us:.2} us"),
+            measured: format!("{kept_us:.2} us, {:.2} us more", kept_us - bare_us),
+            ratios: ratios(&us),
+            goal: "at most 0.3 us more",
+        },
+    ]
+}
+
+/// Lines of chat, each a message of its own.
+fn requests(has_hits: bool) -> Arc<Vec<v1::BeforeRequest>> {
+    let words = scan::words(servers::WORDS);
+    let lines = scan::chat_lines();
+    let requests = lines.iter().take(5_000).enumerate().map(|(at, line)| {
+        let text = match has_hits && at.is_multiple_of(HITS) {
+            true => format!("{line} {}", words[at]),
+            false => (*line).to_owned(),
+        };
+        let mut request = load::request(&text);
+        if let Some(message) = &mut request.message {
+            message.server_msg_id = format!("{at:032x}");
+            message.send_id = (4_459_135_218 + at as u64 % 997).to_string();
+        }
+        request
+    });
+    Arc::new(requests.collect())
+}
+
+/// Microseconds of decisions that are asked for at a constant rate, sorted: from the moment at which
+/// one should be asked, so that no pause hides those behind it.
+async fn at_rate(server: &Process, requests: &Arc<Vec<v1::BeforeRequest>>) -> Vec<f64> {
+    let all = Arc::new(Mutex::new(Vec::new()));
+    let asked = Arc::new(AtomicU64::new(0));
+    let mut streams = Vec::new();
+    for stream in 0..STREAMS {
+        let mut client = load::connect(server.address).await;
+        let (requests, all, asked) = (requests.clone(), all.clone(), asked.clone());
+        streams.push(tokio::spawn(async move {
+            let started = Instant::now();
+            let each = Duration::from_secs(1) * STREAMS / RATE;
+            let (sender, receiver) = tokio::sync::mpsc::channel(4096);
+            let ask = async move {
+                let mut ticks = tokio::time::interval(Duration::from_millis(1));
+                let mut number = 0;
+                while started.elapsed() < TIME {
+                    ticks.tick().await;
+                    // The clock of the runtime ticks every millisecond; each tick has what is due.
+                    while each * number < started.elapsed() {
+                        let at = (number * STREAMS + stream) as usize % requests.len();
+                        let mut request = requests[at].clone();
+                        let due = started.elapsed();
+                        request.request_id = due.as_nanos().to_string();
+                        asked.fetch_add(1, Ordering::Relaxed);
+                        if sender.send(request).await.is_err() {
+                            return;
+                        }
+                        number += 1;
+                    }
+                }
+            };
+            let asking = tokio::spawn(ask);
+            let source = tokio_stream::wrappers::ReceiverStream::new(receiver);
+            let response = client.before_stream(source).await;
+            let mut answers = response.expect("the server streams").into_inner();
+            let mut mine = Vec::new();
+            while let Some(answer) = answers.next().await {
+                let answer = answer.expect("the stream goes on");
+                let due: u64 = answer.request_id.parse().expect("it is ours");
+                let took = started.elapsed() - Duration::from_nanos(due);
+                mine.push(took.as_secs_f64() * 1e6);
+            }
+            asking.await.expect("who asks does not panic");
+            all.lock().expect("nobody panics").extend(mine);
+        }));
+    }
+    for stream in streams {
+        stream.await.expect("no stream panics");
+    }
+    let mut all = std::mem::take(&mut *all.lock().expect("nobody panics"));
+    assert_eq!(
+        all.len() as u64,
+        asked.load(Ordering::Relaxed),
+        "each is answered"
+    );
+    all.sort_by(f64::total_cmp);
+    all
+}
