@@ -76,6 +76,13 @@ impl Fingerprint {
         self.0.iter().find(|stat| stat.path == path)
     }
 
+    /// Takes note of files that were renamed into place, where they are as they were then.
+    pub(super) fn publish(&mut self, renamed: &[Stat]) {
+        for stat in &mut self.0 {
+            stat.is_published |= renamed.contains(stat);
+        }
+    }
+
     pub(super) fn of(directory: &Path) -> Fingerprint {
         let mut stats = Vec::new();
         // What cannot be read now is absent from the fingerprint; reading it will say why.

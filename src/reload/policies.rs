@@ -14,7 +14,7 @@ use super::aside::aside;
 use super::attempt::{Attempt, attempt};
 use super::desk::Desk;
 use super::doubts::{Doubts, hold_busy};
-use super::files::{Fingerprint, START_ONLY, read_files};
+use super::files::{Fingerprint, START_ONLY, Stat, read_files};
 use super::history::{EngineEdit, Held, History, Loaded, Rejected};
 use super::start::{BadPolicy, Start, Started, start};
 use super::weighing::Weighing;
@@ -229,13 +229,19 @@ impl Policies {
     /// The same for somebody whose name and reason are to stand beside a version that comes of it.
     pub fn reload_for(&self, origin: Option<Origin>) -> Reloaded {
         let busy = self.lock_busy().clone();
-        self.load(&mut self.lock_loading(), &busy, Asked::Ordered, origin)
+        self.load(&mut self.lock_loading(), &busy, &[], Asked::Ordered, origin)
     }
 
     /// The same, also where it changes more than the policy expects of a change.
     pub fn force(&self, origin: Origin) -> Reloaded {
         let busy = self.lock_busy().clone();
-        self.load(&mut self.lock_loading(), &busy, Asked::Forced, Some(origin))
+        self.load(
+            &mut self.lock_loading(),
+            &busy,
+            &[],
+            Asked::Forced,
+            Some(origin),
+        )
     }
 
     /// Says where recorded calls come from: the newest, no more than so many, or `None` where none
@@ -258,7 +264,7 @@ impl Policies {
         let mut loading = self.lock_loading();
         change()?;
         let busy = self.lock_busy().clone();
-        Ok(self.load(&mut loading, &busy, Asked::Ordered, origin))
+        Ok(self.load(&mut loading, &busy, &[], Asked::Ordered, origin))
     }
 
     /// Has one file edited by callgate itself, which sees first what is on disk and what would come
@@ -287,30 +293,33 @@ impl Policies {
         let mut busy = self.lock_busy().clone();
         // It was whole when it was edited.
         busy.remove(path);
-        let reloaded = self.load(&mut loading, &busy, Asked::Ordered, Some(origin));
+        let reloaded = self.load(&mut loading, &busy, &[], Asked::Ordered, Some(origin));
         Ok((edited, reloaded))
     }
 
-    /// Looks at files that were edited; `busy` are being written still.
-    pub(super) fn look_again(&self, busy: BTreeSet<String>) -> Reloaded {
+    /// Looks at files that were edited; `busy` are being written still, and `renamed` were seen to be
+    /// renamed into place.
+    pub(super) fn look_again(&self, busy: BTreeSet<String>, renamed: &[Stat]) -> Reloaded {
         self.lock_busy().clone_from(&busy);
-        self.load(&mut self.lock_loading(), &busy, Asked::Seen, None)
+        self.load(&mut self.lock_loading(), &busy, renamed, Asked::Seen, None)
     }
 
     fn load(
         &self,
         loading: &mut Loading,
         busy: &BTreeSet<String>,
+        renamed: &[Stat],
         asked: Asked,
         origin: Option<Origin>,
     ) -> Reloaded {
         self.free_retired();
         let current = self.current();
         let version = &current.version;
-        let (mut disk, stats) = match self.read_whole() {
+        let (mut disk, mut stats) = match self.read_whole() {
             Ok(read) => read,
             Err(problem) => return self.reject(version, vec![*problem]),
         };
+        stats.publish(renamed);
         let number = loading.next;
         let base = &loading.files;
         let mut held = hold_busy(&mut disk, base, busy);

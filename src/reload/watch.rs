@@ -64,10 +64,11 @@ impl Looker {
             self.writers.follow(self.policies.directory(), &files);
         }
         (self.files, self.outside) = (files, outside);
+        let renamed = self.writers.renamed(&self.files);
         match (next, beside) {
             (Next::Nothing, Next::Nothing) => {}
-            (Next::Read(busy), _) => drop(self.policies.look_again(busy)),
-            (Next::Nothing, Next::Read(_)) => drop(self.policies.look_again(self.busy())),
+            (Next::Read(busy), _) => drop(self.policies.look_again(busy, &renamed)),
+            (Next::Nothing, Next::Read(_)) => drop(self.policies.look_again(self.busy(), &renamed)),
         }
         let engine = self.policies.engine_fingerprint();
         if engine != self.engine {

@@ -40,6 +40,8 @@ mod linux {
         open: BTreeSet<Identity>,
         /// Of files that were closed by a writer: of these it is known.
         seen: BTreeSet<Identity>,
+        /// What was renamed to be a name and not written since: whoever did it had finished.
+        renamed: BTreeMap<(i32, OsString), Identity>,
     }
 
     impl Writers {
@@ -51,6 +53,7 @@ mod linux {
                 written: BTreeMap::new(),
                 open: BTreeSet::new(),
                 seen: BTreeSet::new(),
+                renamed: BTreeMap::new(),
             };
             writers.follow(directory, files);
             writers
@@ -67,7 +70,11 @@ mod linux {
                 let target = fs::canonicalize(&path).ok();
                 folders.extend(target.and_then(|path| path.parent().map(Path::to_owned)));
             }
-            let flags = WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE | WatchFlags::ONLYDIR;
+            let flags = WatchFlags::MODIFY
+                | WatchFlags::CLOSE_WRITE
+                | WatchFlags::CREATE
+                | WatchFlags::MOVED_TO
+                | WatchFlags::ONLYDIR;
             for folder in folders.into_iter().take(FOLDERS_MAX) {
                 if let Ok(watch) = inotify::add_watch(events, &folder, flags) {
                     self.folders.insert(watch, folder);
@@ -84,13 +91,18 @@ mod linux {
             if self.written.len() > NAMES_MAX {
                 self.written.clear();
             }
+            if self.renamed.len() > NAMES_MAX {
+                self.renamed.clear();
+            }
         }
 
         /// Takes note of what was written and closed since the last time.
         pub(in super::super) fn look(&mut self) {
-            let Some(events) = &self.events else { return };
+            let Some(events) = self.events.take() else {
+                return;
+            };
             let mut buffer = [MaybeUninit::uninit(); 8192];
-            let mut reader = Reader::new(events, &mut buffer);
+            let mut reader = Reader::new(&events, &mut buffer);
             while let Ok(event) = reader.next() {
                 let kind = event.events();
                 if kind.contains(ReadFlags::QUEUE_OVERFLOW) {
@@ -98,6 +110,7 @@ mod linux {
                     self.open.clear();
                     self.seen.clear();
                     self.written.clear();
+                    self.renamed.clear();
                     continue;
                 }
                 if kind.contains(ReadFlags::IGNORED) {
@@ -111,19 +124,36 @@ mod linux {
                 let name = OsStr::from_bytes(name.to_bytes()).to_owned();
                 let found = fs::metadata(folder.join(&name)).ok();
                 let found = found.map(|found| (found.dev(), found.ino()));
-                let key = (event.wd(), name);
-                if kind.contains(ReadFlags::CLOSE_WRITE) {
-                    let Some(closed) = self.written.remove(&key).or(found) else {
-                        continue;
-                    };
+                self.note(kind, (event.wd(), name), found);
+            }
+            self.events = Some(events);
+        }
+
+        /// `found` is what has the name now.
+        fn note(&mut self, kind: ReadFlags, key: (i32, OsString), found: Option<Identity>) {
+            if kind.contains(ReadFlags::MOVED_TO) {
+                self.renamed.extend(found.map(|found| (key, found)));
+            } else if kind.contains(ReadFlags::CLOSE_WRITE) {
+                if let Some(closed) = self.written.remove(&key).or(found) {
                     self.seen.insert(closed);
                     self.open.remove(&closed);
-                } else if let Some(written) = found {
+                }
+            } else if let Some(written) = found {
+                self.renamed.retain(|_, renamed| *renamed != written);
+                if kind.contains(ReadFlags::MODIFY) {
                     self.seen.insert(written);
                     self.open.insert(written);
                     self.written.insert(key, written);
                 }
             }
+        }
+
+        /// Those of the files that were put in place by a rename and not written since.
+        pub(in super::super) fn renamed(&self, files: &Fingerprint) -> Vec<Stat> {
+            let renamed: BTreeSet<&Identity> = self.renamed.values().collect();
+            let stats = files.stats().iter();
+            let stats = stats.filter(|stat| renamed.contains(&stat.identity));
+            stats.cloned().collect()
         }
 
         /// Whether somebody has it open for writing; `None` where nobody knows.
@@ -154,6 +184,10 @@ mod unknown {
 
         pub(in super::super) fn is_open(&self, _: &Stat) -> Option<bool> {
             None
+        }
+
+        pub(in super::super) fn renamed(&self, _: &Fingerprint) -> Vec<Stat> {
+            Vec::new()
         }
     }
 }

@@ -162,6 +162,27 @@ fn a_list_that_is_written_slowly_beside_and_renamed_is_in_force_at_once() {
     });
 }
 
+/// Where its last write was just before, the times of a file do not tell that it was renamed.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_list_that_is_renamed_at_once_is_in_force_however_much_it_lost() {
+    let callgate = start(2000);
+    let beside = callgate.setup().policies().join(".big.txt.draft");
+    for (edition, lines) in [(2, 900), (3, 150), (4, 2000), (5, 900)] {
+        fs::write(&beside, list(edition, lines)).unwrap();
+        fs::rename(&beside, big(&callgate)).unwrap();
+        wait_until_blocked(&callgate, &format!("last{edition}"));
+    }
+    // It was renamed into place, and is written there now.
+    fs::write(big(&callgate), &list(6, 900)[..100]).unwrap();
+    wait_for("the list to be held", PATIENCE, || {
+        let status = callgate.status();
+        let why = status["policy"]["held"][0]["why"].as_str()?;
+        why.contains("cut off").then_some(())
+    });
+    assert!(blocks(&callgate, "last5"));
+}
+
 /// The connection of an upload breaks: what is there of the file is closed, and nobody goes on.
 #[test]
 fn a_list_that_was_cut_off_anywhere_is_held_until_it_is_whole() {
