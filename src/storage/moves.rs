@@ -109,13 +109,16 @@ fn put_aside(data: &Path, aside: &str, path: &Path) -> Result<(), StorageError> 
             make_folder(&folder).map_err(at(&folder))?;
             folder.join(name)
         }
-        false => {
-            let mut beside = name.to_owned();
-            beside.push(format!(".{aside}"));
-            path.with_file_name(beside)
-        }
+        false => beside(path, aside),
     };
     fs::rename(path, &target).map_err(at(path))
+}
+
+/// Where what was there stays when it is not in the data directory.
+pub(super) fn beside(path: &Path, aside: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{aside}"));
+    path.with_file_name(name)
 }
 
 /// What SQLite and the outbox keep beside a file.

@@ -8,7 +8,7 @@ use super::copying::{copy_file, sync_folder};
 use super::entered::{LOCK, enter_alone, make_folder};
 use super::error::{StorageError, at};
 use super::manifest::Manifest;
-use super::moves::{self, Move, Moves, PREPARED, folder_of};
+use super::moves::{self, Move, Moves, PREPARED, beside, folder_of};
 use super::places::{OPERATORS, Places};
 use crate::operators;
 use crate::versions::is_in_use;
@@ -39,8 +39,7 @@ pub fn restore(places: &Places, from: &Path, replace: bool) -> Result<Restored, 
     if let Some(path) = old.first().filter(|_| !replace) {
         return Err(StorageError::NotEmpty(path.clone()));
     }
-    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    let aside = format!("before-restore-{}", now.replace(':', ""));
+    let aside = aside_name(places);
     let moves = prepare(places, from, &manifest, aside.clone())?;
     moves.decide(&places.data)?;
     moves::end(&places.data)?;
@@ -48,6 +47,24 @@ pub fn restore(places: &Places, from: &Path, replace: bool) -> Result<Restored, 
         manifest,
         aside: (!old.is_empty()).then(|| places.data.join(aside)),
     })
+}
+
+/// A name of its own for what was there: a second may see more than one restore.
+fn aside_name(places: &Places) -> String {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let first = format!("before-restore-{}", now.replace(':', ""));
+    let is_taken = |name: &str| {
+        let folder = places.data.join(name);
+        let mut elsewhere = places.all().into_iter().map(|(_, to)| beside(&to, name));
+        folder.exists() || elsewhere.any(|path| path.exists())
+    };
+    let mut name = first.clone();
+    let mut number = 1;
+    while is_taken(&name) {
+        number += 1;
+        name = format!("{first}-{number}");
+    }
+    name
 }
 
 /// Everything in the backup has a place to go to.
