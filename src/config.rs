@@ -57,6 +57,8 @@ pub struct Config {
     pub strict_start: bool,
     pub history: history::Settings,
     pub recordings: recordings::Settings,
+    /// The part of messages that an edit of a list may hit newly before a trial is the first choice.
+    pub preview_share_max: f64,
     pub shutdown_grace: Duration,
     /// What our own calls are known by.
     pub installation: String,

@@ -117,6 +117,11 @@ impl Guard {
             });
         }
         let (door, names) = found.ok_or(Refusal::Nothing)?;
+        let changed = paths::changed_list(door, &names);
+        if let Some(list) = changed.filter(|list| !who.may_change(list)) {
+            let list = list.to_owned();
+            return Err(Refusal::OtherList(who, list));
+        }
         Ok(Led { who, door, names })
     }
 
@@ -128,7 +133,7 @@ impl Guard {
         }
         let who = match refusal {
             Refusal::Method | Refusal::Nothing => return,
-            Refusal::Forbidden(who, _) => who,
+            Refusal::Forbidden(who, _) | Refusal::OtherList(who, _) => who,
             _ => &Who::Nobody,
         };
         // Of a path that leads nowhere nothing is kept: it may be a secret at the wrong port.

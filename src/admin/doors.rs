@@ -76,6 +76,9 @@ pub(super) enum Page {
     ListDraft,
     ListPatch,
     ListSave,
+    ListPlanForm,
+    ListPlan,
+    RunListPlanForm,
 }
 
 /// One thing that programs can ask for, as JSON.
@@ -123,6 +126,7 @@ pub(super) enum ApiRoute {
     ListImport,
     LastBackup,
     Backup,
+    ListPlan,
 }
 
 /// One line of the table.
@@ -230,6 +234,9 @@ impl Page {
             Page::ListDraft => (Method::GET, "/lists/{name}/draft", Moderate),
             Page::ListPatch => (Method::GET, "/lists/{name}/draft/patch", Moderate),
             Page::ListSave => (Method::POST, "/lists/{name}/save", Moderate),
+            Page::ListPlanForm => (Method::POST, "/lists/{name}/plans", Moderate),
+            Page::ListPlan => (Method::GET, "/lists/{name}/plans/{id}", Moderate),
+            Page::RunListPlanForm => (Method::POST, "/lists/{name}/plans/{id}", Moderate),
         }
     }
 }
@@ -282,6 +289,7 @@ impl ApiRoute {
             ApiRoute::ListImport => (Method::POST, "/api/v1/lists/{name}/import", Moderate),
             ApiRoute::LastBackup => (Method::GET, "/api/v1/storage/backups", Operate),
             ApiRoute::Backup => (Method::POST, "/api/v1/storage/backups", Operate),
+            ApiRoute::ListPlan => (Method::POST, "/api/v1/lists/{name}/plans", Moderate),
         }
     }
 }

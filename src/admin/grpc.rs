@@ -282,8 +282,7 @@ impl AdminService for AdminApi {
         request: Request<v1::InviteOperatorRequest>,
     ) -> Result<Response<v1::InviteOperatorResponse>, Status> {
         let asked = Asked::of(&request)?;
-        let known = &self.admin.operators;
-        let invited = operators::invite(known, &asked, request.into_inner()).await?;
+        let invited = operators::invite(&self.admin, &asked, request.into_inner()).await?;
         Ok(Response::new(invited))
     }
 
@@ -292,8 +291,7 @@ impl AdminService for AdminApi {
         request: Request<v1::SetOperatorRequest>,
     ) -> Result<Response<v1::Operator>, Status> {
         let asked = Asked::of(&request)?;
-        let known = &self.admin.operators;
-        let set = operators::set(known, &asked, request.into_inner(), "").await?;
+        let set = operators::set(&self.admin, &asked, request.into_inner(), "").await?;
         Ok(Response::new(set))
     }
 
@@ -302,8 +300,7 @@ impl AdminService for AdminApi {
         request: Request<v1::MakeTokenRequest>,
     ) -> Result<Response<v1::MakeTokenResponse>, Status> {
         let asked = Asked::of(&request)?;
-        let known = &self.admin.operators;
-        let made = operators::make_token(known, &asked, request.into_inner()).await?;
+        let made = operators::make_token(&self.admin, &asked, request.into_inner()).await?;
         Ok(Response::new(made))
     }
 

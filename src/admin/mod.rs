@@ -5,7 +5,7 @@
 //! Leaves alone: message traffic (`server`).
 //!
 //! Order, downward: `pages`, `console`, `events`, `api`, `grpc`, `metrics`, `status`, `outbox_plans`,
-//! `operator_plans`, `operators`, `decisions`, `word_lists`, `shown`, `plans`, `access`, `browser`,
+//! `list_plans`, `operator_plans`, `operators`, `decisions`, `word_lists`, `shown`, `plans`, `access`, `browser`,
 //! `refusal`, `problem`, `acts`, `paths`,
 //! `doors`, `who`, `certificates`, `observed`, `lately`, `orders`, `outbox`, `versions`, `storage`.
 
@@ -20,6 +20,7 @@ pub mod doors;
 mod events;
 mod grpc;
 mod lately;
+mod list_plans;
 mod metrics;
 mod observed;
 mod operator_plans;

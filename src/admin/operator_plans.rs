@@ -29,6 +29,13 @@ pub(super) fn draft(admin: &Admin, request: v1::SetOperatorRequest) -> Result<Dr
         let old = now.grant.rights;
         changes.push(format!("rights `{rights}` instead of `{old}`"));
     }
+    if let Some(lists) = &request.lists {
+        let old = operators::limit_names(&now.grant.lists);
+        if lists.names != old {
+            let (new, old) = (lists.names.join(","), old.join(","));
+            changes.push(format!("lists `{new}` instead of `{old}`"));
+        }
+    }
     match request.disabled {
         Some(true) if !now.disabled => changes.push("shut out".to_owned()),
         Some(false) if now.disabled => changes.push("let in again".to_owned()),
@@ -72,7 +79,7 @@ async fn change(
         let why = "somebody else changed this operator meanwhile; plan it anew";
         return Err(Status::failed_precondition(why));
     }
-    operators::set(&admin.operators, &doing.asked, request, &doing.why).await?;
+    operators::set(&admin, &doing.asked, request, &doing.why).await?;
     doing.done.store(1, std::sync::atomic::Ordering::Relaxed);
     Ok(())
 }

@@ -7,9 +7,16 @@ use std::time::Duration;
 use tonic::Status;
 
 use super::acts::Asked;
+use super::shown::Admin;
 use crate::audit::Act;
-use crate::operators::{Change, Grant, Operator, Operators, OperatorsError, Rights, Role, Token};
+use crate::operators::{
+    Change, Grant, ListLimit, Operator, Operators, OperatorsError, Rights, Role, Token,
+};
 use crate::proto::v1;
+use crate::settings::suggest;
+
+/// Stands for every list, in what is asked and in what is answered.
+pub(super) const EVERY_LIST: &str = "*";
 
 pub(super) fn list(operators: &Operators) -> v1::OperatorsResponse {
     let named = |id: Option<u64>| id.and_then(|id| operators.operator(id));
@@ -24,27 +31,33 @@ pub(super) fn list(operators: &Operators) -> v1::OperatorsResponse {
 }
 
 pub(super) async fn invite(
-    operators: &Arc<Operators>,
+    admin: &Admin,
     asked: &Asked,
     request: v1::InviteOperatorRequest,
 ) -> Result<v1::InviteOperatorResponse, Status> {
     let by = may(asked)?;
-    let v1::InviteOperatorRequest { name, role, rights } = request;
+    let v1::InviteOperatorRequest {
+        name,
+        role,
+        rights,
+        lists,
+    } = request;
     let target = match role.is_empty() {
         true => name.clone(),
-        false => format!("{name} as {}", asked_for(&role, &rights)),
+        false => format!("{name} as {}", asked_for(&role, &rights, lists.as_ref())),
     };
+    let limit = limit_of(admin, lists)?;
     let act = Act::new("operator.invite", asked.who()).on(target);
-    let invited = aside(operators, asked, act, move |operators| {
-        let grant = match role.is_empty() && rights.is_empty() {
+    let invited = aside(&admin.operators, asked, act, move |operators| {
+        let grant = match role.is_empty() && rights.is_empty() && limit.is_none() {
             true => None,
-            false => Some(grant_of(&role, &rights)?),
+            false => Some(grant_of(&role, &rights, limit)?),
         };
         let invited = match name.is_empty() && grant.is_none() {
             true => operators
                 .invite_first()
                 .and_then(|first| first.ok_or(OperatorsError::Name)),
-            false => operators.invite(&name, grant, by),
+            false => operators.invite(&name, grant, &by),
         };
         invited.map_err(status)
     });
@@ -56,7 +69,7 @@ pub(super) async fn invite(
 }
 
 pub(super) async fn set(
-    operators: &Arc<Operators>,
+    admin: &Admin,
     asked: &Asked,
     request: v1::SetOperatorRequest,
     why: &str,
@@ -67,6 +80,7 @@ pub(super) async fn set(
         role,
         rights,
         disabled,
+        lists,
     } = request;
     let mut target = name.clone();
     if !role.is_empty() {
@@ -75,6 +89,10 @@ pub(super) async fn set(
     if let Some(rights) = &rights {
         target = format!("{target} rights `{rights}`");
     }
+    if let Some(lists) = &lists {
+        target = format!("{target} lists `{}`", lists.names.join(","));
+    }
+    let limit = limit_of(admin, lists)?;
     match disabled {
         Some(true) => target.push_str(" disabled"),
         Some(false) => target.push_str(" enabled"),
@@ -82,22 +100,23 @@ pub(super) async fn set(
     }
     let act = Act::new("operator.set", asked.who()).on(target);
     let act = act.because(why);
-    let set = aside(operators, asked, act, move |operators| {
+    let set = aside(&admin.operators, asked, act, move |operators| {
         let change = Change {
             role: match role.is_empty() {
                 true => None,
                 false => Some(role_of(&role)?),
             },
             rights: rights.as_deref().map(rights_of).transpose()?,
+            lists: limit,
             disabled,
         };
-        operators.set(&name, change, by).map_err(status)
+        operators.set(&name, change, &by).map_err(status)
     });
     Ok(message(set.await?))
 }
 
 pub(super) async fn make_token(
-    operators: &Arc<Operators>,
+    admin: &Admin,
     asked: &Asked,
     request: v1::MakeTokenRequest,
 ) -> Result<v1::MakeTokenResponse, Status> {
@@ -107,17 +126,19 @@ pub(super) async fn make_token(
         role,
         rights,
         lives_s,
+        lists,
     } = request;
-    let target = format!("{name} as {}", asked_for(&role, &rights));
+    let target = format!("{name} as {}", asked_for(&role, &rights, lists.as_ref()));
+    let limit = limit_of(admin, lists)?;
     let act = Act::new("token.make", asked.who()).on(target);
-    let made = aside(operators, asked, act, move |operators| {
-        let grant = grant_of(&role, &rights)?;
+    let made = aside(&admin.operators, asked, act, move |operators| {
+        let grant = grant_of(&role, &rights, limit)?;
         if lives_s == 0 {
             let why = "`lives_s` is 0: the token would be over at once";
             return Err(Status::invalid_argument(why));
         }
         let lives = Duration::from_secs(lives_s);
-        let made = operators.make_token(&name, None, grant, lives, by);
+        let made = operators.make_token(&name, None, grant, lives, &by);
         made.map_err(status)
     });
     let (secret, token) = made.await?;
@@ -146,17 +167,62 @@ fn may(asked: &Asked) -> Result<Grant, Status> {
 }
 
 /// What was asked for, in words, whether there is such a thing or not.
-fn asked_for(role: &str, rights: &str) -> String {
+fn asked_for(role: &str, rights: &str, lists: Option<&v1::ListLimit>) -> String {
+    let mut words = role.to_owned();
+    if let Some(lists) = lists {
+        words = format!("{words} of {}", lists.names.join(","));
+    }
     match rights.is_empty() {
-        true => role.to_owned(),
-        false => format!("{role} with {rights}"),
+        true => words,
+        false => format!("{words} with {rights}"),
     }
 }
 
-fn grant_of(role: &str, rights: &str) -> Result<Grant, Status> {
+/// Errors: there is no such list, so whoever it is given to could do nothing.
+fn limit_of(admin: &Admin, asked: Option<v1::ListLimit>) -> Result<Option<ListLimit>, Status> {
+    let Some(v1::ListLimit { names }) = asked else {
+        return Ok(None);
+    };
+    if names.iter().any(|name| name == EVERY_LIST) {
+        return Ok(Some(ListLimit::All));
+    }
+    if names.is_empty() {
+        let why = "`lists` names none; write `*` for all of them";
+        return Err(Status::invalid_argument(why));
+    }
+    let known = admin.lists.all();
+    for name in &names {
+        if !known
+            .iter()
+            .any(|list| list.name.eq_ignore_ascii_case(name.trim()))
+        {
+            let hint = suggest(name, known.iter().map(|list| &*list.name));
+            let why = format!("no list named `{name}`; {hint}");
+            return Err(Status::invalid_argument(why));
+        }
+    }
+    Ok(Some(ListLimit::of(names)))
+}
+
+fn grant_of(role: &str, rights: &str, lists: Option<ListLimit>) -> Result<Grant, Status> {
     Ok(Grant {
         role: role_of(role)?,
         rights: rights_of(rights)?,
+        lists: lists.unwrap_or_default(),
+    })
+}
+
+/// As it is told: every one, or their names.
+pub(super) fn limit_names(limit: &ListLimit) -> Vec<String> {
+    match limit {
+        ListLimit::All => vec![EVERY_LIST.to_owned()],
+        limit => limit.names().into_iter().map(str::to_owned).collect(),
+    }
+}
+
+fn limit_message(limit: &ListLimit) -> Option<v1::ListLimit> {
+    Some(v1::ListLimit {
+        names: limit_names(limit),
     })
 }
 
@@ -213,6 +279,7 @@ fn message(operator: Operator) -> v1::Operator {
         name: operator.name,
         role: operator.grant.role.name().to_owned(),
         rights: operator.grant.rights.to_string(),
+        lists: limit_message(&operator.grant.lists),
         disabled: operator.disabled,
         made_at_ms: operator.made_ms,
     }
@@ -223,6 +290,7 @@ fn token_message(token: Token, operator: String) -> v1::OperatorToken {
         operator,
         role: token.grant.role.name().to_owned(),
         rights: token.grant.rights.to_string(),
+        lists: limit_message(&token.grant.lists),
         expires_at_ms: token.expires_ms,
         used_at_ms: token.used_ms(),
         id: token.id,

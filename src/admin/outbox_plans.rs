@@ -212,6 +212,7 @@ async fn carry_out(
         why,
         plan,
         done,
+        came_of_it: _,
     } = doing;
     let outbox = Arc::clone(&admin.outbox);
     let (act, progress) = match wanted.act {

@@ -106,6 +106,9 @@ fn route(page: Page, method: MethodFilter) -> MethodRouter<Admin> {
         Page::ListDraft => on(method, console::draft_page),
         Page::ListPatch => on(method, console::draft_patch),
         Page::ListSave => on(method, console::save_list),
+        Page::ListPlanForm => on(method, console::plan_list),
+        Page::ListPlan => on(method, console::list_plan_page),
+        Page::RunListPlanForm => on(method, console::run_list_plan),
     }
 }
 

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use super::doors::Door;
+use crate::operators::Capability;
 
 /// A path that is longer leads nowhere.
 const PATH_BYTES_MAX: usize = 2048;
@@ -22,6 +23,20 @@ impl Names {
     pub(super) fn get(&self, place: &str) -> Option<&str> {
         let found = self.0.iter().find(|(name, _)| *name == place);
         found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// The word list that is changed behind a door, or would be: whoever is limited to others is not
+/// let in.
+pub(super) fn changed_list<'n>(door: &Door, names: &'n Names) -> Option<&'n str> {
+    let is_of_list = |list| {
+        let rest = door.path.strip_prefix(list);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let mut lists = ["/lists/{name}", "/api/v1/lists/{name}"].into_iter();
+    match door.capability == Capability::Moderate && lists.any(is_of_list) {
+        true => names.get("name"),
+        false => None,
     }
 }
 

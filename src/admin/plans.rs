@@ -58,6 +58,8 @@ pub(super) struct Doing {
     pub plan: String,
     /// Rows that it was done to so far.
     pub done: Arc<AtomicU64>,
+    /// What came of it, which stands among the facts as `came_of_it` then.
+    pub came_of_it: Arc<Mutex<Value>>,
 }
 
 /// What is said by whoever runs a plan.
@@ -171,15 +173,22 @@ struct Kept {
     capability: Capability,
     run: Option<Run>,
     done: Arc<AtomicU64>,
+    came_of_it: Arc<Mutex<Value>>,
     ended_ms: Option<u64>,
 }
 
 impl Kept {
     fn see(&self) -> Seen {
-        Seen {
+        let mut seen = Seen {
             done: self.done.load(Ordering::Relaxed),
             ..self.seen.clone()
+        };
+        let came_of_it = self.came_of_it.lock();
+        let came_of_it = came_of_it.unwrap_or_else(PoisonError::into_inner);
+        if let (Some(facts), false) = (seen.facts.as_object_mut(), came_of_it.is_null()) {
+            facts.insert("came_of_it".to_owned(), came_of_it.clone());
         }
+        seen
     }
 }
 
@@ -216,6 +225,7 @@ impl Plans {
             capability: draft.capability,
             run: Some(draft.run),
             done: Arc::default(),
+            came_of_it: Arc::default(),
             ended_ms: None,
         };
         let mut plans = self.plans(now_ms);
@@ -282,18 +292,19 @@ impl Plans {
         id: &str,
         why: String,
     ) -> Result<watch::Receiver<bool>, NotRun> {
-        let (run, done) = {
+        let (run, done, came_of_it) = {
             let mut plans = self.plans(self.clock.now_ms());
             let kept = plans.get_mut(id).ok_or(NotRun::Unknown)?;
             let run = kept.run.take().ok_or(NotRun::Used)?;
             kept.seen.state = PlanState::Running;
-            (run, Arc::clone(&kept.done))
+            (run, Arc::clone(&kept.done), Arc::clone(&kept.came_of_it))
         };
         let doing = Doing {
             asked: asked.clone(),
             why,
             plan: id.to_owned(),
             done,
+            came_of_it,
         };
         let (ended, watched) = watch::channel(false);
         let ending = Ending {

@@ -26,6 +26,8 @@ pub(super) enum Refusal {
     Unknown,
     /// Somebody is, and may not do this.
     Forbidden(Who, Capability),
+    /// Somebody is, and may change other word lists than this one.
+    OtherList(Who, String),
     /// There is such a path, but not for this method.
     Method,
     /// There is no such path.
@@ -84,7 +86,7 @@ impl Refusal {
             Refusal::Foreign(_) => Some("foreign_origin"),
             Refusal::Proxy(_) => Some("proxy_identity"),
             Refusal::Unknown => Some("unknown"),
-            Refusal::Forbidden(..) => Some("forbidden"),
+            Refusal::Forbidden(..) | Refusal::OtherList(..) => Some("forbidden"),
             Refusal::Method | Refusal::Nothing => None,
         }
     }
@@ -92,9 +94,10 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Refusal::Host(_) => StatusCode::MISDIRECTED_REQUEST,
-            Refusal::Foreign(_) | Refusal::Proxy(_) | Refusal::Forbidden(..) => {
-                StatusCode::FORBIDDEN
-            }
+            Refusal::Foreign(_)
+            | Refusal::Proxy(_)
+            | Refusal::Forbidden(..)
+            | Refusal::OtherList(..) => StatusCode::FORBIDDEN,
             Refusal::Unknown => StatusCode::UNAUTHORIZED,
             Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::Nothing => StatusCode::NOT_FOUND,
@@ -103,9 +106,11 @@ impl Refusal {
 
     fn grpc(&self, why: String) -> Status {
         match self {
-            Refusal::Host(_) | Refusal::Foreign(_) | Refusal::Proxy(_) | Refusal::Forbidden(..) => {
-                Status::permission_denied(why)
-            }
+            Refusal::Host(_)
+            | Refusal::Foreign(_)
+            | Refusal::Proxy(_)
+            | Refusal::Forbidden(..)
+            | Refusal::OtherList(..) => Status::permission_denied(why),
             Refusal::Unknown => Status::unauthenticated(why),
             Refusal::Method | Refusal::Nothing => Status::unimplemented(why),
         }
@@ -124,10 +129,29 @@ impl Refusal {
             Refusal::Forbidden(who, capability) => {
                 format!("`{who}` may not do this: it takes {}", needed(*capability))
             }
+            Refusal::OtherList(who, list) => other_list(who, list),
             Refusal::Method => format!("{path} is not asked for with this method"),
             Refusal::Nothing => format!("nothing is served at {path}"),
         }
     }
+}
+
+/// Why somebody may not change a word list who may change others.
+pub(super) fn other_list(who: &Who, list: &str) -> String {
+    let limit = who.grant().map(|grant| grant.lists).unwrap_or_default();
+    let own: Vec<String> = limit
+        .names()
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let own = match own.is_empty() {
+        true => "no list".to_owned(),
+        false => format!("{} alone", own.join(", ")),
+    };
+    format!(
+        "`{who}` may change {own}, and not `{list}`; an operator gives more with \
+         `callgate operators set NAME --lists …`"
+    )
 }
 
 pub(super) fn needed(capability: Capability) -> &'static str {

@@ -71,6 +71,8 @@ pub struct Admin {
     /// `/metrics` is for everybody.
     pub metrics_open: bool,
     pub api: ApiLimits,
+    /// The part of messages that an edit may hit newly before a trial is the first choice.
+    pub preview_share_max: f64,
     /// What operators are about to do.
     pub plans: Arc<Plans>,
     /// What of engine.yaml works and is dangerous.

@@ -34,6 +34,11 @@ impl Who {
         )
     }
 
+    /// Whether it may change the word list of this name.
+    pub(super) fn may_change(&self, list: &str) -> bool {
+        self.grant().is_some_and(|grant| grant.may_change(list))
+    }
+
     /// As what it stands in the audit.
     pub(super) fn in_audit(&self, from: Option<IpAddr>) -> audit::Who {
         let is_here = from.is_some_and(|from| from.to_canonical().is_loopback());
@@ -61,7 +66,7 @@ impl Who {
         match self {
             Who::Nobody => None,
             Who::Anyone | Who::CommandLine => Some(Grant::ALL),
-            Who::Known(identity) => Some(identity.grant),
+            Who::Known(identity) => Some(identity.grant.clone()),
         }
     }
 }

@@ -9,6 +9,7 @@ use tonic::Status;
 
 use super::acts::Asked;
 use super::problem::ApiProblem;
+use super::refusal;
 use super::shown::Admin;
 use crate::audit::Act;
 use crate::editor::Op;
@@ -18,8 +19,8 @@ use crate::versions::Origin;
 
 /// Edits of one call or form.
 pub(super) const OPS_MAX: usize = 20_000;
-/// The part of messages that an edit may hit newly before a trial is the first choice.
-pub(super) const PREVIEW_SHARE_MAX: f64 = 0.01;
+/// Edits of more entries are planned first.
+pub(super) const UNPLANNED_OPS_MAX: usize = 20;
 /// Entries that a record names.
 const ENTRIES_TOLD_MAX: usize = 50;
 /// Characters of a reason.
@@ -30,6 +31,10 @@ const WHY_CHARS_MAX: usize = 500;
 pub(super) enum NotDone {
     NoReason,
     TooMany(usize),
+    /// So many edits are planned first.
+    NotPlanned(usize),
+    /// It is not for who asks to change this list.
+    OtherList(String),
     /// It could not be recorded.
     Unrecorded(Status),
     NotSaved(NotSaved),
@@ -41,12 +46,51 @@ impl From<NotSaved> for NotDone {
     }
 }
 
+/// A list that would be changed by an edit of this one, and is not for who asks to change: itself,
+/// or another that stands in its file.
+fn not_for(admin: &Admin, asked: &Asked, list: &str) -> Option<String> {
+    let others = admin.lists.in_file_of(list);
+    let mut changed = [list.to_owned()].into_iter().chain(others);
+    changed.find(|list| !asked.who.may_change(list))
+}
+
+/// Whether somebody may change a list, and so all that stand in its file.
+pub(super) fn may_change(admin: &Admin, asked: &Asked, list: &str) -> bool {
+    not_for(admin, asked, list).is_none()
+}
+
+/// Refuses who may not change this list, on record.
+fn must(admin: &Admin, asked: &Asked, list: &str, act: Act) -> Result<(), NotDone> {
+    let Some(other) = not_for(admin, asked, list) else {
+        return Ok(());
+    };
+    let why = refusal::other_list(&asked.who, &other);
+    asked.refuse(act, &why);
+    Err(NotDone::OtherList(why))
+}
+
 /// Makes an edit that is on record, and answers when it is in force.
+///
+/// Errors: it is one of so many entries that it must be planned.
 pub(super) async fn save(
     admin: &Admin,
     asked: &Asked,
     edit: Edit,
     why: &str,
+) -> Result<Saved, NotDone> {
+    match edit.ops.len() > UNPLANNED_OPS_MAX {
+        true => Err(NotDone::NotPlanned(edit.ops.len())),
+        false => save_planned(admin, asked, edit, why, None).await,
+    }
+}
+
+/// The same for an edit of any size; `plan` is the id of the plan that it was.
+pub(super) async fn save_planned(
+    admin: &Admin,
+    asked: &Asked,
+    edit: Edit,
+    why: &str,
+    plan: Option<&str>,
 ) -> Result<Saved, NotDone> {
     let why: String = why.trim().chars().take(WHY_CHARS_MAX).collect();
     if why.is_empty() {
@@ -58,10 +102,15 @@ pub(super) async fn save(
     let name = admin.lists.name(&edit.list);
     let name = name.unwrap_or_else(|| edit.list.clone());
     let act = Act::new("list.edit", asked.who()).on(format!("list {name}"));
-    let mut act = act.because(&*why).with(told(&edit.ops));
+    let mut details = told(&edit.ops);
+    if let Some(plan) = plan {
+        details["plan"] = plan.into();
+    }
+    let mut act = act.because(&*why).with(details);
     for (of, count) in counts(&edit.ops) {
         act = act.count(of, count);
     }
+    must(admin, asked, &name, act.clone())?;
     let begun = asked.begin(act).await.map_err(NotDone::Unrecorded)?;
     let origin = Origin {
         who: asked.who(),
@@ -110,6 +159,19 @@ fn told(ops: &[Op]) -> Value {
     details
 }
 
+/// What came of an edit, for programs.
+pub(super) fn saved_as(saved: &Saved) -> Value {
+    json!({
+        "version": saved.version.to_string(),
+        "added": saved.added,
+        "set": saved.set,
+        "removed": saved.removed,
+        "merged": saved.merged,
+        "made_already": saved.made_already,
+        "warnings": saved.warnings,
+    })
+}
+
 /// What an edit would do. What people wrote is shown to who may read it, and on record.
 pub(super) async fn preview(
     admin: &Admin,
@@ -122,6 +184,8 @@ pub(super) async fn preview(
     }
     let lists = admin.lists.clone();
     let list = edit.list.clone();
+    let act = Act::new("list.preview", asked.who()).on(format!("list {list}"));
+    must(admin, asked, &list, act.clone())?;
     let looking = tokio::task::spawn_blocking(move || {
         let texts: Texts = lists.texts(given);
         lists.preview(&edit, &texts)
@@ -136,7 +200,6 @@ pub(super) async fn preview(
         .filter(|one| one.of == "recent")
         .count() as u64;
     if shown > 0 {
-        let act = Act::new("list.preview", asked.who()).on(format!("list {list}"));
         let may = asked.who.may(Capability::Text);
         let recorded = match may {
             true => asked.record(act.count("texts", shown)).await.is_ok(),
@@ -149,6 +212,37 @@ pub(super) async fn preview(
     Ok(preview)
 }
 
+impl From<NotDone> for Status {
+    fn from(error: NotDone) -> Status {
+        let message = match error {
+            NotDone::Unrecorded(status) => return status,
+            NotDone::OtherList(why) => return Status::permission_denied(why),
+            NotDone::NotSaved(NotSaved::Busy) => {
+                return Status::unavailable(NotSaved::Busy.to_string());
+            }
+            NotDone::NotSaved(error @ (NotSaved::Io(_) | NotSaved::Unreadable(_))) => {
+                return Status::internal(error.to_string());
+            }
+            NotDone::NotSaved(error @ NotSaved::NoList(..)) => {
+                return Status::not_found(error.to_string());
+            }
+            NotDone::NotSaved(NotSaved::Invalid(problems)) => {
+                let first = problems.first().map(ToString::to_string);
+                format!(
+                    "{}: {}",
+                    NotSaved::Invalid(Vec::new()),
+                    first.unwrap_or_default()
+                )
+            }
+            NotDone::NotSaved(error @ (NotSaved::Conflicts(..) | NotSaved::BaseUnknown(_))) => {
+                format!("{error}; plan it anew")
+            }
+            error => ApiProblem::from(error).message().to_owned(),
+        };
+        Status::failed_precondition(message)
+    }
+}
+
 impl From<NotDone> for ApiProblem {
     fn from(error: NotDone) -> ApiProblem {
         match error {
@@ -158,6 +252,15 @@ impl From<NotDone> for ApiProblem {
                 let why = format!("{ops} edits at once; {OPS_MAX} are the most");
                 ApiProblem::invalid(why).with("ops_max", OPS_MAX)
             }
+            NotDone::NotPlanned(ops) => {
+                let why = format!(
+                    "{ops} edits at once: more than {UNPLANNED_OPS_MAX} are planned first, with \
+                     POST /api/v1/lists/NAME/plans, and the plan is run"
+                );
+                ApiProblem::new(StatusCode::CONFLICT, "plan_needed", why)
+                    .with("ops_max", UNPLANNED_OPS_MAX)
+            }
+            NotDone::OtherList(why) => ApiProblem::new(StatusCode::FORBIDDEN, "forbidden", why),
             NotDone::Unrecorded(status) => status.into(),
             NotDone::NotSaved(error) => error.into(),
         }

@@ -496,6 +496,7 @@ impl Engine {
                 burst: self.config.admin.api.burst,
                 body_bytes_max: self.config.admin.api.body_bytes_max,
             },
+            preview_share_max: self.config.preview_share_max,
             engine_warnings: self.warnings.clone(),
         })
         .map_err(anyhow::Error::msg)?;

@@ -1,6 +1,7 @@
 //! `callgate lists`: word lists of a running server, edited as the console does.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
@@ -11,6 +12,10 @@ use super::files::Files;
 use super::output::{self, plain};
 use super::reach::{Asked, Reach, TlsArgs};
 
+/// Edits of more entries are planned by the server first.
+const UNPLANNED_MAX: usize = 20;
+/// While a plan is being run.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Rows that are asked for at once.
 const ROWS: &str = "1000";
 
@@ -44,18 +49,16 @@ enum Order {
         entries: Vec<String>,
         #[command(flatten)]
         as_what: AsWhat,
-        /// What it is for.
-        #[arg(long, value_name = "REASON")]
-        why: String,
+        #[command(flatten)]
+        said: SaidArgs,
     },
     /// Remove entries, wherever they stand in the list.
     Remove {
         list: String,
         #[arg(required = true)]
         entries: Vec<String>,
-        /// What it is for.
-        #[arg(long, value_name = "REASON")]
-        why: String,
+        #[command(flatten)]
+        said: SaidArgs,
     },
     /// Show what entries would hit, and change nothing.
     Preview {
@@ -65,6 +68,16 @@ enum Order {
         #[command(flatten)]
         as_what: AsWhat,
     },
+}
+
+#[derive(Debug, clap::Args)]
+struct SaidArgs {
+    /// What it is for.
+    #[arg(long, value_name = "REASON")]
+    why: String,
+    /// Edit more than 20 entries; without it what would be done is said, and nothing done.
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -91,18 +104,21 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
                 list,
                 entries,
                 as_what,
-                why,
+                said,
             } => {
-                let body =
-                    json!({ "ops": added(&entries, &as_what), "why": why, "trial": as_what.trial });
-                edit(&api, &list, &body, args.json).await
+                let body = json!({ "ops": added(&entries, &as_what), "trial": as_what.trial });
+                edit(&api, &list, body, &said, args.json).await
             }
-            Order::Remove { list, entries, why } => {
+            Order::Remove {
+                list,
+                entries,
+                said,
+            } => {
                 let ops = entries
                     .iter()
                     .map(|entry| json!({ "op": "remove", "entry": entry }));
-                let body = json!({ "ops": ops.collect::<Vec<_>>(), "why": why });
-                edit(&api, &list, &body, args.json).await
+                let body = json!({ "ops": ops.collect::<Vec<_>>() });
+                edit(&api, &list, body, &said, args.json).await
             }
             Order::Preview {
                 list,
@@ -203,10 +219,58 @@ fn line(row: &Value) -> String {
     columns.join("\t").trim_end().to_owned()
 }
 
-async fn edit(api: &Api<'_>, list: &str, body: &Value, as_json: bool) -> anyhow::Result<()> {
+async fn edit(
+    api: &Api<'_>,
+    list: &str,
+    mut body: Value,
+    said: &SaidArgs,
+    as_json: bool,
+) -> anyhow::Result<()> {
     let path = format!("/lists/{}", part(list));
+    if body["ops"]
+        .as_array()
+        .is_some_and(|ops| ops.len() > UNPLANNED_MAX)
+    {
+        return planned(api, &path, &body, said, as_json).await;
+    }
+    body["why"] = said.why.as_str().into();
     // Whatever is there: what others wrote stays.
-    let saved = api.send(Method::PATCH, &path, body, Some("*")).await?.body;
+    let saved = api.send(Method::PATCH, &path, &body, Some("*")).await?.body;
+    print_saved(&saved, as_json)
+}
+
+/// Many entries: what would be done is said first, and done with `--yes`.
+async fn planned(
+    api: &Api<'_>,
+    path: &str,
+    body: &Value,
+    said: &SaidArgs,
+    as_json: bool,
+) -> anyhow::Result<()> {
+    let plans = format!("{path}/plans");
+    let plan = api.send(Method::POST, &plans, body, Some("*")).await?.body;
+    let summary = plain(plan["summary"].as_str().unwrap_or_default()).to_string();
+    if !said.yes {
+        return output::line(&match as_json {
+            true => plan.to_string(),
+            false => format!("{summary}\nnothing was done; with --yes it is"),
+        });
+    }
+    let run = format!("/plans/{}/run", plan["id"].as_str().unwrap_or_default());
+    let order = json!({ "why": said.why, "name": plan["confirm"].as_str().unwrap_or_default() });
+    let mut ran = api.send(Method::POST, &run, &order, None).await?.body;
+    let see = run.trim_end_matches("/run").to_owned();
+    while ran["state"] == "running" {
+        tokio::time::sleep(LOOK_EVERY).await;
+        ran = api.get(&see, &[]).await?;
+    }
+    match ran["error"].as_str() {
+        Some(error) => anyhow::bail!("{summary}: {}", plain(error)),
+        None => print_saved(&ran["facts"]["came_of_it"], as_json),
+    }
+}
+
+fn print_saved(saved: &Value, as_json: bool) -> anyhow::Result<()> {
     output::line(&match as_json {
         true => saved.to_string(),
         false => format!(

@@ -60,7 +60,7 @@ enum Order {
         #[arg(long, default_value = "90d", value_parser = humantime::parse_duration)]
         expires: Duration,
         /// Take the token with this id away.
-        #[arg(long, conflicts_with_all = ["role", "rights", "expires"])]
+        #[arg(long, conflicts_with_all = ["role", "rights", "lists", "expires"])]
         remove: bool,
     },
 }
@@ -73,6 +73,16 @@ struct GrantArgs {
     /// What no role brings: text (to read what people wrote), audit, or both with a comma.
     #[arg(long)]
     rights: Option<String>,
+    /// The word lists that a moderator may change, with commas; `*` for all of them.
+    #[arg(long, value_name = "LIST,LIST", value_delimiter = ',')]
+    lists: Vec<String>,
+}
+
+impl GrantArgs {
+    fn limit(&mut self) -> Option<v1::ListLimit> {
+        let names = std::mem::take(&mut self.lists);
+        (!names.is_empty()).then_some(v1::ListLimit { names })
+    }
 }
 
 pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
@@ -113,8 +123,9 @@ async fn give(mut admin: AdminClient, order: Order, url: &str) -> Result<Lines, 
                 .chain(listed.tokens.iter().map(token_line))
                 .collect())
         }
-        Order::Invite { name, grant } => {
+        Order::Invite { name, mut grant } => {
             let request = v1::InviteOperatorRequest {
+                lists: grant.limit(),
                 name: name.unwrap_or_default(),
                 role: grant.role.unwrap_or_default(),
                 rights: grant.rights.unwrap_or_default(),
@@ -124,8 +135,9 @@ async fn give(mut admin: AdminClient, order: Order, url: &str) -> Result<Lines, 
             let json = json!({ "link": link, "expires_at_ms": invited.expires_at_ms });
             Ok(vec![(link, json)])
         }
-        Order::Set { name, grant } => {
+        Order::Set { name, mut grant } => {
             let request = v1::SetOperatorRequest {
+                lists: grant.limit(),
                 name,
                 role: grant.role.unwrap_or_default(),
                 rights: grant.rights,
@@ -153,11 +165,12 @@ async fn give(mut admin: AdminClient, order: Order, url: &str) -> Result<Lines, 
         }
         Order::Token {
             name,
-            grant,
+            mut grant,
             expires,
             ..
         } => {
             let request = v1::MakeTokenRequest {
+                lists: grant.limit(),
                 name,
                 role: grant.role.unwrap_or_else(|| "viewer".to_owned()),
                 rights: grant.rights.unwrap_or_default(),
@@ -182,6 +195,7 @@ fn operator_line(operator: &v1::Operator) -> (String, Value) {
         rights,
         disabled,
         made_at_ms,
+        lists,
     } = operator;
     let with = match rights.is_empty() {
         true => String::new(),
@@ -189,13 +203,14 @@ fn operator_line(operator: &v1::Operator) -> (String, Value) {
     };
     let off = if *disabled { ", disabled" } else { "" };
     let line = format!(
-        "{} {role}{with}, since {}{off}",
+        "{} {role}{}{with}, since {}{off}",
         plain(name),
+        limited(lists.as_ref()),
         date(*made_at_ms)
     );
     let json = json!({
         "operator": name, "role": role, "rights": rights, "disabled": disabled,
-        "made_at_ms": made_at_ms,
+        "made_at_ms": made_at_ms, "lists": names(lists.as_ref()),
     });
     (line, json)
 }
@@ -209,6 +224,7 @@ fn token_line(token: &v1::OperatorToken) -> (String, Value) {
         rights,
         expires_at_ms,
         used_at_ms,
+        lists,
     } = token;
     let with = match rights.is_empty() {
         true => String::new(),
@@ -224,14 +240,28 @@ fn token_line(token: &v1::OperatorToken) -> (String, Value) {
     };
     let until = date(*expires_at_ms);
     let line = format!(
-        "token {id} {}{of} {role}{with}, until {until}, {used}",
-        plain(name)
+        "token {id} {}{of} {role}{}{with}, until {until}, {used}",
+        plain(name),
+        limited(lists.as_ref())
     );
     let json = json!({
         "token": id, "name": name, "operator": operator, "role": role, "rights": rights,
-        "expires_at_ms": expires_at_ms, "used_at_ms": used_at_ms,
+        "expires_at_ms": expires_at_ms, "used_at_ms": used_at_ms, "lists": names(lists.as_ref()),
     });
     (line, json)
+}
+
+fn names(lists: Option<&v1::ListLimit>) -> Vec<&str> {
+    let names = lists.into_iter().flat_map(|lists| &lists.names);
+    names.map(String::as_str).collect()
+}
+
+/// ` of ads,spam`; nothing, where it is all of them.
+fn limited(lists: Option<&v1::ListLimit>) -> String {
+    match names(lists)[..] {
+        [] | ["*"] => String::new(),
+        ref names => format!(" of {}", plain(&names.join(","))),
+    }
 }
 
 fn date(at_ms: u64) -> String {

@@ -9,7 +9,7 @@ use http::HeaderName;
 use ipnet::IpNet;
 
 use super::Admin;
-use crate::operators::{Grant, ProxySettings, Rights, Role, SecretPlace};
+use crate::operators::{Grant, ListLimit, ProxySettings, Rights, Role, SecretPlace};
 use crate::settings::{Field, Item, Problem, Severity};
 
 /// Networks that are larger hold more than proxies: the bits that all of their addresses share.
@@ -119,6 +119,7 @@ fn groups(field: &Field<'_>) -> BTreeMap<String, Grant> {
         let group = field.section();
         let role = group.field("role");
         let rights = group.field("rights");
+        let lists = group.field("lists");
         if !role.is_set() {
             field.error(
                 "the group has no role",
@@ -128,7 +129,12 @@ fn groups(field: &Field<'_>) -> BTreeMap<String, Grant> {
         let grant = Grant {
             role: role.choice::<Role>().unwrap_or(Role::Viewer),
             rights: read_rights(&rights),
+            lists: ListLimit::of(lists.items().iter().map(|item| &item.text)),
         };
+        if !grant.is_sound() {
+            let hint = "take the lists away, or write `role: moderator`";
+            lists.error("an operator gives orders about every list", hint);
+        }
         group.finish();
         if name.contains(',') || name.trim() != name || name.is_empty() {
             let hint = "groups are told apart by commas";

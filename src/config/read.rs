@@ -45,6 +45,7 @@ pub(super) fn read(root: &Section<'_>, paths: &Paths) -> Config {
         strict_start,
         history: history_of::read(&root.field("history"), &data),
         recordings: recordings_of::read(&root.field("recordings"), &data),
+        preview_share_max: read_console(&root.field("console")),
         data,
         shutdown_grace: root.field("shutdown_grace").duration(),
         installation: read_installation(&root.field("installation")),
@@ -69,6 +70,13 @@ pub(super) fn read(root: &Section<'_>, paths: &Paths) -> Config {
         taken.push(listen);
     }
     config
+}
+
+fn read_console(field: &Field<'_>) -> f64 {
+    let section = field.section();
+    let share = section.field("preview_share_max").share();
+    section.finish();
+    share
 }
 
 /// A name of its own for each process stands in for one that is not written.

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::save::{Edit, Lists, NotSaved};
 use crate::decision::ListAction;
@@ -63,7 +63,7 @@ pub struct Excerpt {
 }
 
 /// How many of one kind of texts are decided otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counts {
     pub texts: u64,
     pub blocked: u64,

@@ -89,6 +89,22 @@ impl Lists {
         Some(found.name.to_string())
     }
 
+    /// The other lists that stand in the same file: an edit of one is an edit of all.
+    pub fn in_file_of(&self, name: &str) -> Vec<String> {
+        let snapshot = self.policies.current();
+        let file_of = |list: &ListRules| list.file.clone();
+        let mut lists = snapshot.lists();
+        let own = lists.find(|list| list.name.eq_ignore_ascii_case(name));
+        let Some(file) = own.and_then(file_of) else {
+            return Vec::new();
+        };
+        let same = snapshot
+            .lists()
+            .filter(|list| file_of(list).as_ref() == Some(&file));
+        let others = same.filter(|list| !list.name.eq_ignore_ascii_case(name));
+        others.map(|list| list.name.to_string()).collect()
+    }
+
     /// The hash of a list's file as it is on disk, for an edit of it.
     pub fn hash(&self, name: &str) -> Result<String, NotSaved> {
         let known = self.known(name)?;

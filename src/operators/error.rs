@@ -23,6 +23,11 @@ pub enum OperatorsError {
     Unknown(String),
     #[error("`{0}` is more than whoever asks for it has")]
     Beyond(Grant),
+    #[error(
+        "`{0}`: an operator gives orders about every list, so a limit would keep nobody from \
+         anything; name lists for a moderator, or give `*` for all of them"
+    )]
+    Unlimited(Grant),
     #[error("there are as many {0} as can be: {1}")]
     Full(&'static str, usize),
     #[error("the operating system has no random bytes")]
@@ -33,6 +38,8 @@ pub enum OperatorsError {
     Folder(#[from] std::io::Error),
     #[error("{0} is no file of operators")]
     Foreign(std::path::PathBuf),
+    #[error("{0} was written by a later callgate; start that one")]
+    Later(std::path::PathBuf),
     #[error("the operators' file holds what callgate did not write: {0}")]
     Damaged(&'static str),
 }
@@ -46,6 +53,7 @@ impl OperatorsError {
                 | OperatorsError::File(_)
                 | OperatorsError::Folder(_)
                 | OperatorsError::Foreign(_)
+                | OperatorsError::Later(_)
                 | OperatorsError::Damaged(_)
         )
     }

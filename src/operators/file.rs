@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 use rusqlite::{Connection, Row, params};
 
 use super::error::OperatorsError;
-use super::grant::{Grant, Rights, Role};
+use super::grant::{Grant, ListLimit, Rights, Role};
 use super::known::{Invitation, Known, Operator, Session, Token};
 use super::passwords::Hashed;
 use crate::database::{self, DatabaseError};
@@ -17,6 +17,9 @@ use crate::policy::Digest;
 
 /// Marks a SQLite file as ours: `cgOP`.
 const APPLICATION_ID: i32 = 0x6367_4f50;
+
+/// What this callgate writes: 0 had no `lists`.
+const FORM: i32 = 1;
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS operators (
@@ -26,7 +29,8 @@ const TABLES: &str = "
         rights TEXT NOT NULL,
         disabled INTEGER NOT NULL,
         password TEXT,
-        made_ms INTEGER NOT NULL
+        made_ms INTEGER NOT NULL,
+        lists TEXT
     ) STRICT;
     CREATE TABLE IF NOT EXISTS sessions (
         secret_sha256 TEXT PRIMARY KEY NOT NULL,
@@ -43,15 +47,20 @@ const TABLES: &str = "
         role TEXT NOT NULL,
         rights TEXT NOT NULL,
         expires_ms INTEGER NOT NULL,
-        used_ms INTEGER NOT NULL
+        used_ms INTEGER NOT NULL,
+        lists TEXT
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS invitations (
         secret_sha256 TEXT PRIMARY KEY NOT NULL,
         name TEXT,
         role TEXT NOT NULL,
         rights TEXT NOT NULL,
-        expires_ms INTEGER NOT NULL
+        expires_ms INTEGER NOT NULL,
+        lists TEXT
     ) STRICT, WITHOUT ROWID;";
+
+/// Tables that hold grants.
+const GRANTS: [&str; 3] = ["operators", "tokens", "invitations"];
 
 /// The file; it is made with the first thing that is written.
 #[derive(Debug)]
@@ -90,11 +99,37 @@ impl File {
 
 fn connect(path: &Path) -> Result<Connection, OperatorsError> {
     let sql = format!("PRAGMA secure_delete = ON; {TABLES}");
-    database::open(path, APPLICATION_ID, &sql).map_err(|error| match error {
+    let opened = database::open(path, APPLICATION_ID, &sql);
+    let connection = opened.map_err(|error| match error {
         DatabaseError::File(error) => error.into(),
         DatabaseError::Folder(error) => error.into(),
         DatabaseError::Foreign(path) => OperatorsError::Foreign(path),
-    })
+    })?;
+    let form: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    match form > FORM {
+        true => Err(OperatorsError::Later(path.to_owned())),
+        false => {
+            bring_up(&connection)?;
+            Ok(connection)
+        }
+    }
+}
+
+/// Gives a file of an earlier callgate what it lacks; all of it or nothing.
+fn bring_up(connection: &Connection) -> rusqlite::Result<()> {
+    let all = connection.unchecked_transaction()?;
+    for table in GRANTS {
+        let known: bool = all.query_row(
+            "SELECT count(*) > 0 FROM pragma_table_info(?) WHERE name = 'lists'",
+            [table],
+            |row| row.get(0),
+        )?;
+        if !known {
+            all.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN lists TEXT"))?;
+        }
+    }
+    all.execute_batch(&format!("PRAGMA user_version = {FORM}"))?;
+    all.commit()
 }
 
 /// Ends every session of a file that nobody has open.
@@ -110,10 +145,10 @@ fn write_all(connection: &mut Connection, known: &Known) -> rusqlite::Result<()>
         "DELETE FROM operators; DELETE FROM sessions; DELETE FROM tokens; DELETE FROM invitations;",
     )?;
     for one in &known.operators {
-        let (role, rights) = texts(one.grant);
+        let (role, rights, lists) = texts(&one.grant);
         let password = one.password.as_ref().map(|password| &password.0);
         all.execute(
-            "INSERT INTO operators VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO operators VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 number(one.id),
                 one.name,
@@ -121,7 +156,8 @@ fn write_all(connection: &mut Connection, known: &Known) -> rusqlite::Result<()>
                 rights,
                 one.disabled,
                 password,
-                number(one.made_ms)
+                number(one.made_ms),
+                lists
             ],
         )?;
     }
@@ -139,9 +175,9 @@ fn write_all(connection: &mut Connection, known: &Known) -> rusqlite::Result<()>
         )?;
     }
     for one in &known.tokens {
-        let (role, rights) = texts(one.grant);
+        let (role, rights, lists) = texts(&one.grant);
         all.execute(
-            "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 one.secret.to_string(),
                 one.id,
@@ -150,28 +186,35 @@ fn write_all(connection: &mut Connection, known: &Known) -> rusqlite::Result<()>
                 role,
                 rights,
                 number(one.expires_ms),
-                number(one.used_ms())
+                number(one.used_ms()),
+                lists
             ],
         )?;
     }
     for one in &known.invitations {
-        let (role, rights) = texts(one.grant);
+        let (role, rights, lists) = texts(&one.grant);
         all.execute(
-            "INSERT INTO invitations VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO invitations VALUES (?, ?, ?, ?, ?, ?)",
             params![
                 one.secret.to_string(),
                 one.name,
                 role,
                 rights,
-                number(one.expires_ms)
+                number(one.expires_ms),
+                lists
             ],
         )?;
     }
     all.commit()
 }
 
-fn texts(grant: Grant) -> (&'static str, String) {
-    (grant.role.name(), grant.rights.to_string())
+/// Lists as a JSON array, since nothing is forbidden in their names; `None`: all of them.
+fn texts(grant: &Grant) -> (&'static str, String, Option<String>) {
+    let lists = match &grant.lists {
+        ListLimit::All => None,
+        limit => Some(serde_json::Value::from(limit.names()).to_string()),
+    };
+    (grant.role.name(), grant.rights.to_string(), lists)
 }
 
 /// SQLite's numbers have a sign; times and counts of ours never come near it.
@@ -267,8 +310,27 @@ fn secret(row: &Row<'_>) -> rusqlite::Result<Option<Digest>> {
 fn grant(row: &Row<'_>) -> rusqlite::Result<Option<Grant>> {
     let role = Role::from_str(&row.get::<_, String>("role")?).ok();
     let rights = Rights::from_text(&row.get::<_, String>("rights")?);
-    let both = role.zip(rights);
-    Ok(both.map(|(role, rights)| Grant { role, rights }))
+    let lists = match row.get::<_, Option<String>>("lists")? {
+        None => Some(ListLimit::All),
+        Some(names) => limit(&names),
+    };
+    let (Some(role), Some(rights), Some(lists)) = (role, rights, lists) else {
+        return Ok(None);
+    };
+    Ok(Some(Grant {
+        role,
+        rights,
+        lists,
+    }))
+}
+
+/// A limit says which lists it is to: one that cannot be read is not taken for none.
+fn limit(names: &str) -> Option<ListLimit> {
+    let names: Vec<String> = serde_json::from_str(names).ok()?;
+    match ListLimit::of(&names) {
+        ListLimit::All => None,
+        limit => Some(limit),
+    }
 }
 
 fn count(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {

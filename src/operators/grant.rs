@@ -1,6 +1,8 @@
 //! What somebody may do: a role, and rights that no role brings.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
@@ -68,6 +70,73 @@ impl fmt::Display for Rights {
     }
 }
 
+/// Which word lists somebody may change who may change lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ListLimit {
+    /// All of them, those too that come later.
+    #[default]
+    All,
+    /// These alone, in small letters: a policy finds names in any case.
+    Only(Arc<BTreeSet<String>>),
+}
+
+impl ListLimit {
+    /// These lists; all, where none is named.
+    pub fn of<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> ListLimit {
+        let names = names.into_iter();
+        let names: BTreeSet<String> = names
+            .map(|name| name.as_ref().trim().to_ascii_lowercase())
+            .filter(|name| !name.is_empty())
+            .collect();
+        match names.is_empty() {
+            true => ListLimit::All,
+            false => ListLimit::Only(Arc::new(names)),
+        }
+    }
+
+    /// Whether the list of this name may be changed.
+    pub fn allows(&self, list: &str) -> bool {
+        match self {
+            ListLimit::All => true,
+            ListLimit::Only(names) => names.contains(&list.to_ascii_lowercase()),
+        }
+    }
+
+    /// The lists that are named; none where all may be changed.
+    pub fn names(&self) -> Vec<&str> {
+        match self {
+            ListLimit::All => Vec::new(),
+            ListLimit::Only(names) => names.iter().map(String::as_str).collect(),
+        }
+    }
+
+    fn covers(&self, other: &ListLimit) -> bool {
+        match (self, other) {
+            (ListLimit::All, _) => true,
+            (ListLimit::Only(_), ListLimit::All) => false,
+            (ListLimit::Only(own), ListLimit::Only(other)) => own.is_superset(other),
+        }
+    }
+
+    fn join(&self, other: &ListLimit) -> ListLimit {
+        match (self, other) {
+            (ListLimit::Only(own), ListLimit::Only(other)) => {
+                ListLimit::Only(Arc::new(own.union(other).cloned().collect()))
+            }
+            _ => ListLimit::All,
+        }
+    }
+
+    fn meet(&self, other: &ListLimit) -> ListLimit {
+        match (self, other) {
+            (ListLimit::Only(own), ListLimit::Only(other)) => {
+                ListLimit::Only(Arc::new(own.intersection(other).cloned().collect()))
+            }
+            (ListLimit::All, limit) | (limit, ListLimit::All) => limit.clone(),
+        }
+    }
+}
+
 /// What something at the operators' port takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capability {
@@ -90,20 +159,34 @@ pub enum Capability {
 }
 
 /// A role with its rights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     pub role: Role,
     pub rights: Rights,
+    /// What of it is limited to some word lists: changing them. Whoever gives orders is not.
+    pub lists: ListLimit,
 }
 
 impl Grant {
     pub const ALL: Grant = Grant {
         role: Role::Operator,
         rights: Rights::ALL,
+        lists: ListLimit::All,
     };
 
+    /// Whether it says what it seems to say: orders are about everything, so a limit to some lists
+    /// would keep an operator from nothing.
+    pub fn is_sound(&self) -> bool {
+        self.role < Role::Operator || self.lists == ListLimit::All
+    }
+
+    /// Whether the word list of this name may be changed.
+    pub fn may_change(&self, list: &str) -> bool {
+        self.allows(Capability::Moderate) && self.lists.allows(list)
+    }
+
     /// Whether it is enough for what is asked; an account is not a matter of grants.
-    pub fn allows(self, capability: Capability) -> bool {
+    pub fn allows(&self, capability: Capability) -> bool {
         match capability {
             Capability::Watch | Capability::Enter => true,
             Capability::Account => false,
@@ -116,31 +199,39 @@ impl Grant {
     }
 
     /// Whether there is nothing in the other that this one has not.
-    pub fn covers(self, other: Grant) -> bool {
+    pub fn covers(&self, other: &Grant) -> bool {
         self.role >= other.role
             && self.rights.text >= other.rights.text
             && self.rights.audit >= other.rights.audit
+            && self.lists.covers(&other.lists)
     }
 
-    /// What either has.
-    pub fn join(self, other: Grant) -> Grant {
+    /// What either has. Who may change no list at all adds none to those of the other.
+    pub fn join(&self, other: &Grant) -> Grant {
+        let changes = |grant: &Grant| grant.allows(Capability::Moderate);
         Grant {
             role: self.role.max(other.role),
             rights: Rights {
                 text: self.rights.text || other.rights.text,
                 audit: self.rights.audit || other.rights.audit,
             },
+            lists: match (changes(self), changes(other)) {
+                (true, false) => self.lists.clone(),
+                (false, true) => other.lists.clone(),
+                _ => self.lists.join(&other.lists),
+            },
         }
     }
 
     /// What both have.
-    pub fn meet(self, other: Grant) -> Grant {
+    pub fn meet(&self, other: &Grant) -> Grant {
         Grant {
             role: self.role.min(other.role),
             rights: Rights {
                 text: self.rights.text && other.rights.text,
                 audit: self.rights.audit && other.rights.audit,
             },
+            lists: self.lists.meet(&other.lists),
         }
     }
 }
@@ -148,6 +239,9 @@ impl Grant {
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.role.name())?;
+        if let ListLimit::Only(_) = &self.lists {
+            write!(f, " of {}", self.lists.names().join(","))?;
+        }
         match self.rights.to_string() {
             none if none.is_empty() => Ok(()),
             rights => write!(f, " with {rights}"),
@@ -165,7 +259,11 @@ mod tests {
 
         let check = |role: Role, rights: &str, allowed: &[Capability]| {
             let rights = Rights::from_text(rights).unwrap();
-            let grant = Grant { role, rights };
+            let grant = Grant {
+                role,
+                rights,
+                lists: ListLimit::All,
+            };
             for capability in [Account, View, Moderate, Operate, Appoint, Text, Audit] {
                 let expected = allowed.contains(&capability);
                 assert_eq!(grant.allows(capability), expected, "{grant} {capability:?}");
@@ -187,19 +285,45 @@ mod tests {
     fn nobody_gives_more_than_there_is() {
         let grants: Vec<Grant> = Role::VARIANTS
             .iter()
-            .flat_map(|role| {
-                ["", "text", "audit", "text,audit"].map(|rights| Grant {
-                    role: *role,
+            .flat_map(|role| ["", "text", "audit", "text,audit"].map(|rights| (*role, rights)))
+            .flat_map(|(role, rights)| {
+                let limits: [&[&str]; 4] = [&[], &["ads"], &["spam"], &["Ads", "spam"]];
+                limits.map(|lists| Grant {
+                    role,
                     rights: Rights::from_text(rights).unwrap(),
+                    lists: ListLimit::of(lists),
                 })
             })
             .collect();
         for one in &grants {
             for other in &grants {
-                let both = one.meet(*other);
-                assert!(one.covers(both) && other.covers(both));
-                assert_eq!(one.covers(*other), both == *other, "{one} / {other}");
+                let both = one.meet(other);
+                assert!(one.covers(&both) && other.covers(&both));
+                assert_eq!(one.covers(other), both == *other, "{one} / {other}");
+                // Who is in two groups may change what one of them may.
+                let either = one.join(other);
+                for list in ["ads", "spam", "other"] {
+                    let expected = one.may_change(list) || other.may_change(list);
+                    assert_eq!(either.may_change(list), expected, "{one} + {other}: {list}");
+                }
             }
         }
+    }
+
+    #[test]
+    fn a_limit_is_for_moderators() {
+        let of = |role| Grant {
+            role,
+            rights: Rights::default(),
+            lists: ListLimit::of(["Ads", " ", ""]),
+        };
+        let moderator = of(Role::Moderator);
+        assert!(moderator.may_change("ads") && moderator.may_change("ADS"));
+        assert!(!moderator.may_change("spam") && !moderator.may_change("ad"));
+        assert!(!of(Role::Viewer).may_change("ads"));
+        assert!(moderator.is_sound() && of(Role::Viewer).is_sound());
+        assert!(!of(Role::Operator).is_sound());
+        assert_eq!(moderator.to_string(), "moderator of ads");
+        assert_eq!(ListLimit::of(["", " "]), ListLimit::All);
     }
 }

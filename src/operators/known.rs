@@ -143,7 +143,7 @@ impl Known {
         session.seen_ms.store(now_ms, Ordering::Relaxed);
         Some(Identity {
             name: operator.name.clone(),
-            grant: operator.grant,
+            grant: operator.grant.clone(),
             by: By::Session {
                 operator: operator.id,
                 secret: session.secret,
@@ -178,10 +178,10 @@ impl Known {
     pub(super) fn by_token(&self, shown: &Digest, now_ms: u64) -> Option<Identity> {
         let token = find(&self.tokens, shown, |token| &token.secret)?;
         let (name, grant) = match token.operator {
-            None => (token.name.clone(), token.grant),
+            None => (token.name.clone(), token.grant.clone()),
             Some(owner) => {
                 let owner = self.operator(owner).filter(|owner| !owner.disabled)?;
-                (owner.name.clone(), owner.grant.meet(token.grant))
+                (owner.name.clone(), owner.grant.meet(&token.grant))
             }
         };
         if now_ms >= token.expires_ms {

@@ -25,7 +25,7 @@ mod way_in;
 
 pub use error::OperatorsError;
 pub use file::end_sessions;
-pub use grant::{Capability, Grant, Rights, Role};
+pub use grant::{Capability, Grant, ListLimit, Rights, Role};
 pub use known::{By, Identity, Operator, Session, Token};
 pub use proxied::{ProxyIdentity, ProxyRefused, ProxySettings, SECRET_BYTES_MIN, SecretPlace};
 pub use register::{Change, Invited, Operators};

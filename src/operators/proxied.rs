@@ -145,8 +145,8 @@ impl ProxyIdentity {
         let called = called.ok_or_else(|| ProxyRefused::Name(name.clone()))?;
         let member = std::str::from_utf8(groups_of.unwrap_or_default()).unwrap_or_default();
         let grants = member.split(',').map(str::trim);
-        let grants = grants.filter_map(|group| settings.groups.get(group).copied());
-        let grant = grants.reduce(Grant::join);
+        let grants = grants.filter_map(|group| settings.groups.get(group).cloned());
+        let grant = grants.reduce(|one, other| one.join(&other));
         let grant = grant.ok_or_else(|| ProxyRefused::Unmapped {
             name: called.to_owned(),
             header: groups.clone(),
@@ -223,7 +223,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::operators::{Rights, Role};
+    use crate::operators::{ListLimit, Rights, Role};
 
     const SECRET: &str = "0123456789abcdef";
 
@@ -233,6 +233,7 @@ mod tests {
         let grant = |role, rights| Grant {
             role,
             rights: Rights::from_text(rights).unwrap(),
+            lists: ListLimit::All,
         };
         ProxyIdentity::open(ProxySettings {
             peers: vec!["10.0.0.0/24".parse().unwrap(), "fd00::/64".parse().unwrap()],

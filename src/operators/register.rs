@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::error::OperatorsError;
 use super::file::File;
-use super::grant::{Grant, Rights, Role};
+use super::grant::{Grant, ListLimit, Rights, Role};
 use super::known::{INVITATION_MS, Identity, Invitation, Known, Operator, Session, Token, is_name};
 use super::passwords::Passwords;
 use super::secret::{Secret, random};
@@ -47,10 +47,11 @@ pub struct Invited {
 }
 
 /// What becomes of an operator; `None` stays as it is.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Change {
     pub role: Option<Role>,
     pub rights: Option<Rights>,
+    pub lists: Option<ListLimit>,
     pub disabled: Option<bool>,
 }
 
@@ -138,19 +139,19 @@ impl Operators {
         &self,
         name: &str,
         grant: Option<Grant>,
-        by: Grant,
+        by: &Grant,
     ) -> Result<Invited, OperatorsError> {
         if !is_name(name) {
             return Err(OperatorsError::Name);
         }
         self.change(|known| {
             let grant = match (known.named(name), grant) {
-                (Some(there), None) => there.grant,
+                (Some(there), None) => there.grant.clone(),
                 (Some(there), Some(_)) => return Err(OperatorsError::Taken(there.name.clone())),
                 (None, None) => return Err(OperatorsError::Unknown(name.to_owned())),
                 (None, Some(grant)) => grant,
             };
-            allow(by, grant)?;
+            allow(by, &grant)?;
             self.add_invitation(known, Some(name.to_owned()), grant)
         })
     }
@@ -196,16 +197,17 @@ impl Operators {
     /// write to disk.
     ///
     /// Errors: nobody has this name, or `by` may less than the operator or the new grant.
-    pub fn set(&self, name: &str, change: Change, by: Grant) -> Result<Operator, OperatorsError> {
+    pub fn set(&self, name: &str, change: Change, by: &Grant) -> Result<Operator, OperatorsError> {
         self.change(|known| {
             let unknown = || OperatorsError::Unknown(name.to_owned());
             let operator = known.named_mut(name).ok_or_else(unknown)?;
-            allow(by, operator.grant)?;
+            allow(by, &operator.grant)?;
             let grant = Grant {
                 role: change.role.unwrap_or(operator.grant.role),
                 rights: change.rights.unwrap_or(operator.grant.rights),
+                lists: change.lists.unwrap_or_else(|| operator.grant.lists.clone()),
             };
-            allow(by, grant)?;
+            allow(by, &grant)?;
             operator.grant = grant;
             operator.disabled = change.disabled.unwrap_or(operator.disabled);
             let operator = operator.clone();
@@ -231,12 +233,12 @@ impl Operators {
         operator: Option<u64>,
         grant: Grant,
         lives: Duration,
-        by: Grant,
+        by: &Grant,
     ) -> Result<(Secret, Token), OperatorsError> {
         if !is_name(name) {
             return Err(OperatorsError::Name);
         }
-        allow(by, grant)?;
+        allow(by, &grant)?;
         let secret = Secret::new_token()?;
         let lives_ms = u64::try_from(lives.as_millis()).unwrap_or(u64::MAX);
         let token = Token {
@@ -336,10 +338,11 @@ impl Operators {
 }
 
 /// Nobody gives away more than he has.
-fn allow(by: Grant, given: Grant) -> Result<(), OperatorsError> {
+fn allow(by: &Grant, given: &Grant) -> Result<(), OperatorsError> {
     match by.covers(given) {
-        true => Ok(()),
-        false => Err(OperatorsError::Beyond(given)),
+        true if given.is_sound() => Ok(()),
+        true => Err(OperatorsError::Unlimited(given.clone())),
+        false => Err(OperatorsError::Beyond(given.clone())),
     }
 }
 

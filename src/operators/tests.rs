@@ -14,6 +14,7 @@ const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
 const OFF: Change = Change {
     role: None,
     rights: None,
+    lists: None,
     disabled: Some(true),
 };
 
@@ -65,7 +66,7 @@ impl Bench {
     }
 
     async fn add(&self, name: &str, role: Role) {
-        let link = self.operators.invite(name, Some(grant(role)), Grant::ALL);
+        let link = self.operators.invite(name, Some(grant(role)), &Grant::ALL);
         self.accept(&link.unwrap(), name, PASSWORD).await.unwrap();
     }
 
@@ -85,6 +86,7 @@ fn grant(role: Role) -> Grant {
     Grant {
         role,
         rights: Rights::default(),
+        lists: ListLimit::All,
     }
 }
 
@@ -116,7 +118,7 @@ async fn a_link_is_good_once_and_for_an_hour() {
 
     let link = bench
         .operators
-        .invite("bob", Some(grant(Role::Viewer)), Grant::ALL);
+        .invite("bob", Some(grant(Role::Viewer)), &Grant::ALL);
     let link = link.unwrap();
     assert!(matches!(
         bench.accept(&link, "eve", PASSWORD).await,
@@ -126,7 +128,7 @@ async fn a_link_is_good_once_and_for_an_hour() {
     assert!(is_used_up(bench.accept(&link, "bob", PASSWORD).await));
     let link = bench
         .operators
-        .invite("bob", Some(grant(Role::Viewer)), Grant::ALL);
+        .invite("bob", Some(grant(Role::Viewer)), &Grant::ALL);
     let (link, bench) = (link.unwrap(), bench.again());
     bench.accept(&link, "BOB", PASSWORD).await.unwrap();
     let bench = bench.again();
@@ -224,7 +226,7 @@ async fn a_change_of_password_or_role_ends_what_was_stolen() {
     assert!(matches!(wrong.await, Err(OperatorsError::Wrong)));
 
     bench.add("bob", Role::Moderator).await;
-    let by = Grant::ALL;
+    let by = &Grant::ALL;
     for (role, disabled) in [(Some(Role::Viewer), None), (None, Some(true))] {
         let session = bench.log_in("bob", PASSWORD).await.unwrap();
         operators
@@ -261,12 +263,12 @@ async fn a_token_does_what_its_owner_may_and_no_more() {
     bench.first().await;
     bench.add("bob", Role::Moderator).await;
     let operators = &bench.operators;
-    let make = |grant, by| operators.make_token("ci", Some(2), grant, 24 * HOUR, by);
+    let make = |grant, by: &Grant| operators.make_token("ci", Some(2), grant, 24 * HOUR, by);
     assert!(matches!(
-        make(Grant::ALL, grant(Role::Moderator)),
+        make(Grant::ALL, &grant(Role::Moderator)),
         Err(OperatorsError::Beyond(_))
     ));
-    let (secret, token) = make(grant(Role::Moderator), grant(Role::Moderator)).unwrap();
+    let (secret, token) = make(grant(Role::Moderator), &grant(Role::Moderator)).unwrap();
     assert!(secret.text().starts_with("cg_"));
     let shown = || operators.by_token(secret.text().as_bytes());
     assert_eq!(shown().unwrap().grant.role, Role::Moderator);
@@ -279,11 +281,11 @@ async fn a_token_does_what_its_owner_may_and_no_more() {
                 role: Some(Role::Viewer),
                 ..Change::default()
             },
-            Grant::ALL,
+            &Grant::ALL,
         )
         .unwrap();
     assert_eq!(shown().unwrap().grant.role, Role::Viewer);
-    operators.set("bob", OFF, Grant::ALL).unwrap();
+    operators.set("bob", OFF, &Grant::ALL).unwrap();
     assert_eq!(shown(), None);
     operators
         .set(
@@ -292,7 +294,7 @@ async fn a_token_does_what_its_owner_may_and_no_more() {
                 disabled: Some(false),
                 ..OFF
             },
-            Grant::ALL,
+            &Grant::ALL,
         )
         .unwrap();
     assert!(shown().is_some());
@@ -304,14 +306,14 @@ async fn a_token_does_what_its_owner_may_and_no_more() {
     assert!(operators.tokens(None).is_empty());
 
     let (program, _) = operators
-        .make_token("prometheus", None, grant(Role::Viewer), HOUR, Grant::ALL)
+        .make_token("prometheus", None, grant(Role::Viewer), HOUR, &Grant::ALL)
         .unwrap();
     assert_eq!(
         operators.by_token(program.text().as_bytes()).unwrap().name,
         "prometheus"
     );
     // No operator lets himself have what he has not.
-    let without_text = grant(Role::Operator);
+    let without_text = &grant(Role::Operator);
     assert!(operators.invite("ann", None, without_text).is_err());
     assert!(operators.set("ann", OFF, without_text).is_err());
     assert!(
@@ -319,6 +321,128 @@ async fn a_token_does_what_its_owner_may_and_no_more() {
             .invite("new", Some(Grant::ALL), without_text)
             .is_err()
     );
+}
+
+fn of(lists: &[&str]) -> Grant {
+    Grant {
+        lists: ListLimit::of(lists),
+        ..grant(Role::Moderator)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_moderator_of_some_lists_stays_one_over_a_restart() {
+    let bench = Bench::new();
+    bench.first().await;
+    let operators = &bench.operators;
+    let link = operators.invite("bob", Some(of(&["ads", "a, \"b\""])), &Grant::ALL);
+    let session = bench.accept(&link.unwrap(), "bob", PASSWORD).await.unwrap();
+    let make =
+        |lists: &[&str], by: &Grant| operators.make_token("ci", Some(2), of(lists), HOUR, by);
+    let by = of(&["ads", "a, \"b\""]);
+    for beyond in [&["spam"][..], &[], &["ads", "spam"]] {
+        let made = make(beyond, &by);
+        assert!(matches!(made, Err(OperatorsError::Beyond(_))), "{beyond:?}");
+    }
+    let (token, _) = make(&["ads"], &by).unwrap();
+    operators
+        .invite("eve", Some(of(&["spam"])), &Grant::ALL)
+        .unwrap();
+    let bench = bench.again();
+    let operators = &bench.operators;
+    let bob = || {
+        operators
+            .by_session(session.text().as_bytes())
+            .unwrap()
+            .grant
+    };
+    assert_eq!(bob(), by);
+    let shown = || operators.by_token(token.text().as_bytes()).unwrap().grant;
+    assert_eq!(shown(), of(&["ads"]));
+    // What his owner may not change any more, a token does not change either.
+    let set = |change| operators.set("bob", change, &Grant::ALL);
+    let lists = |lists: &[&str]| Change {
+        lists: Some(ListLimit::of(lists)),
+        ..Change::default()
+    };
+    set(lists(&["spam"])).unwrap();
+    assert!(["ads", "spam"].iter().all(|list| !shown().may_change(list)));
+    let role = |role| Change {
+        role: Some(role),
+        ..Change::default()
+    };
+    // A limit that would say nothing is refused, and none is lost on the way.
+    assert!(matches!(
+        set(role(Role::Operator)),
+        Err(OperatorsError::Unlimited(_))
+    ));
+    set(role(Role::Viewer)).unwrap();
+    let bob = set(role(Role::Moderator)).unwrap();
+    assert_eq!(bob.grant, of(&["spam"]));
+    set(lists(&[])).unwrap();
+    assert_eq!(
+        set(role(Role::Operator)).unwrap().grant,
+        grant(Role::Operator)
+    );
+}
+
+/// As the file was before there were limits.
+const EARLIER: &str = "
+    PRAGMA application_id = 0x63674f50;
+    CREATE TABLE operators (id INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL,
+        rights TEXT NOT NULL, disabled INTEGER NOT NULL, password TEXT, made_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE sessions (secret_sha256 TEXT PRIMARY KEY NOT NULL, operator INTEGER NOT NULL,
+        address TEXT, made_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE tokens (secret_sha256 TEXT PRIMARY KEY NOT NULL, id TEXT NOT NULL,
+        name TEXT NOT NULL, operator INTEGER, role TEXT NOT NULL, rights TEXT NOT NULL,
+        expires_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE invitations (secret_sha256 TEXT PRIMARY KEY NOT NULL, name TEXT,
+        role TEXT NOT NULL, rights TEXT NOT NULL, expires_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO operators VALUES (1, 'ann', 'operator', 'text,audit', 0, NULL, 7);
+    INSERT INTO operators VALUES (2, 'bob', 'moderator', '', 0, NULL, 8);";
+
+#[test]
+fn an_earlier_file_is_read_and_kept_and_a_later_one_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data/operators.db");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let file = || rusqlite::Connection::open(&path).unwrap();
+    file().execute_batch(EARLIER).unwrap();
+    for _ in 0..2 {
+        let operators = open(&folder);
+        let grants: Vec<Grant> = operators
+            .operators()
+            .into_iter()
+            .map(|one| one.grant)
+            .collect();
+        assert_eq!(grants, [Grant::ALL, grant(Role::Moderator)]);
+        let made = operators.make_token("ci", None, of(&["ads"]), HOUR, &Grant::ALL);
+        let (secret, _) = made.unwrap();
+        drop(operators);
+        let again = open(&folder);
+        let shown = again.by_token(secret.text().as_bytes()).unwrap();
+        assert_eq!(shown.grant, of(&["ads"]));
+    }
+    // A limit that nobody can read is not taken for none.
+    for damaged in ["'[]'", "'ads'", "'[1]'", "''"] {
+        file()
+            .execute_batch(&format!(
+                "UPDATE operators SET lists = {damaged} WHERE id = 2"
+            ))
+            .unwrap();
+        let opened = Operators::open(&path, Clock::start_at(SystemTime::now()));
+        assert!(
+            matches!(opened, Err(OperatorsError::Damaged("operators"))),
+            "{damaged}"
+        );
+    }
+    file()
+        .execute_batch("UPDATE operators SET lists = NULL; PRAGMA user_version = 99")
+        .unwrap();
+    let opened = Operators::open(&path, Clock::start_at(SystemTime::now()));
+    assert!(matches!(opened, Err(OperatorsError::Later(_))));
 }
 
 /// Prints what looking a token up costs, right, nearly right and far from it, and what a login
@@ -329,7 +453,7 @@ async fn token_check() {
     let bench = Bench::new();
     bench.first().await;
     let operators = &bench.operators;
-    let make = || operators.make_token("ci", None, Grant::ALL, HOUR, Grant::ALL);
+    let make = || operators.make_token("ci", None, Grant::ALL, HOUR, &Grant::ALL);
     let tokens: Vec<_> = (0..100).map(|_| make().unwrap().0).collect();
     let right = tokens[50].text().to_owned();
     let mut near = right.clone();
@@ -368,10 +492,10 @@ async fn nothing_that_lets_somebody_in_is_in_the_file() {
     let session = bench.first().await;
     let operators = &bench.operators;
     let link = operators
-        .invite("bob", Some(Grant::ALL), Grant::ALL)
+        .invite("bob", Some(Grant::ALL), &Grant::ALL)
         .unwrap();
     let (token, _) = operators
-        .make_token("ci", None, Grant::ALL, HOUR, Grant::ALL)
+        .make_token("ci", None, Grant::ALL, HOUR, &Grant::ALL)
         .unwrap();
     let mut kept = Vec::new();
     for entry in fs::read_dir(bench.path().parent().unwrap()).unwrap() {

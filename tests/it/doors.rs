@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use callgate::admin::doors::{self, Kind};
-use callgate::operators::{Capability, Grant, Rights, Role};
+use callgate::operators::{Capability, Grant, ListLimit, Rights, Role};
 use callgate::policy::Digest;
 use callgate::proto::DESCRIPTORS;
 use prost::Message;
@@ -288,13 +288,20 @@ fn every_page_and_method_of_the_operators_port_has_its_door() {
         let token = operators(&callgate, &args);
         let rights = Rights::from_text(rights).unwrap();
         let role = role.parse::<Role>().unwrap();
-        (token.trim().to_owned(), Grant { role, rights })
+        (
+            token.trim().to_owned(),
+            Grant {
+                role,
+                rights,
+                lists: ListLimit::All,
+            },
+        )
     });
     let mut tokens = vec![NOBODY, WRONG, TOKEN, LIMITED, &command_line];
     tokens.extend(known.iter().map(|(token, _)| token.as_str()));
     let may = |token: &str, capability: Capability| {
         let known = known.iter().find(|(known, _)| known == token);
-        let known = known.map(|(_, grant)| *grant);
+        let known = known.map(|(_, grant)| grant.clone());
         known
             .or((token == command_line).then_some(Grant::ALL))
             .map(|grant| grant.allows(capability))

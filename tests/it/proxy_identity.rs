@@ -3,7 +3,7 @@
 use std::fs;
 
 use callgate::admin::doors::{self, Kind};
-use callgate::operators::{Capability, Grant, Rights, Role};
+use callgate::operators::{Capability, Grant, ListLimit, Rights, Role};
 
 use crate::api::problem;
 use crate::harness::http::{self, Answer};
@@ -65,7 +65,11 @@ fn every_door_takes_of_a_proxied_person_what_the_table_says() {
     ];
     for (groups, role, rights) in people {
         let rights = Rights::from_text(rights).unwrap();
-        let grant = Grant { role, rights };
+        let grant = Grant {
+            role,
+            rights,
+            lists: ListLimit::All,
+        };
         for door in doors::doors(true) {
             let path = door.path.replace('{', "no-").replace('}', "");
             let asked = format!("{} {path}", door.method);

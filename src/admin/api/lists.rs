@@ -4,12 +4,14 @@ use serde_json::{Value, json};
 
 use super::about::{About, Field, Shape, any, flag, number, object, objects, text, texts};
 use super::call::Call;
+use super::plans;
 use super::reply::{self, Answer};
 use crate::admin::problem::ApiProblem;
-use crate::admin::word_lists;
+use crate::admin::{list_plans, word_lists};
 use crate::editor::Op;
 use crate::import::WordImport;
 use crate::lists::{Base, Edit, Imported, NotSaved, Saved, Verdict, Wanted, as_trial};
+use crate::settings::suggest;
 
 const ROWS: usize = 100;
 const ROWS_MAX: usize = 1_000;
@@ -20,6 +22,7 @@ const OPS: Field = objects(
      tags, options}, {op: remove, entry, line}",
 )
 .must();
+const OPS_IF: Field = objects("ops", "as of an edit");
 const WHY: Field = text("why", "what the edit is for").must();
 const TRIAL: Field = flag(
     "trial",
@@ -137,6 +140,30 @@ pub(super) const LINT: About = About {
     ..About::new("Looks at entries before they are added or set.")
 };
 
+pub(super) const PLAN: About = About {
+    body: &[
+        text(
+            "act",
+            "edit, which is what it is unless it is said: `ops`; promote or drop: `entries` on \
+             trial; import: `text`",
+        ),
+        OPS_IF,
+        texts("entries", "on trial; all of them where none is named"),
+        text(
+            "text",
+            "a list in any of the forms that `callgate import words` reads",
+        ),
+        texts("tags", "for every entry of `text`"),
+        TRIAL,
+    ],
+    answer: plans::PLAN,
+    matched: true,
+    ..About::new(
+        "Plans an edit of a list: says what would happen and what it would hit, and does nothing. \
+         More than 20 entries are edited by a plan alone.",
+    )
+};
+
 pub(super) const PROMOTE: About = About {
     body: &[
         texts("entries", "on trial; all of them where none is named"),
@@ -218,30 +245,66 @@ pub(super) async fn promote(call: Call) -> Answer {
         true => Verdict::Drop,
         false => Verdict::Promote,
     };
-    let (lists, name) = (call.admin.lists.clone(), call.name("name").to_owned());
-    let entries = strings(&call, "entries");
-    let ops = blocking(move || lists.end_trial(&name, &entries, verdict)).await?;
-    if ops.is_empty() {
-        return Err(ApiProblem::not_found("no such entry is on trial"));
-    }
     let edit = Edit {
         list: call.name("name").to_owned(),
         base,
-        ops,
+        ops: trial_ops(&call, verdict).await?,
     };
     let saved = word_lists::save(&call.admin, &call.asked, edit, call.text("why")).await;
     saved_as(&saved?)
 }
 
-pub(super) async fn import(call: Call) -> Answer {
+pub(super) async fn plan(call: Call) -> Answer {
     let base = base(&call)?;
+    let (mut imported, act) = (None, call.text("act"));
+    let ops = match act {
+        "" | "edit" => ops(&call)?,
+        "promote" => trial_ops(&call, Verdict::Promote).await?,
+        "drop" => trial_ops(&call, Verdict::Drop).await?,
+        "import" => {
+            let found = read_foreign(&call).await?;
+            let ops = found.ops.clone();
+            imported = Some(found);
+            ops
+        }
+        act => {
+            let hint = suggest(act, ["edit", "promote", "drop", "import"]);
+            let why = format!("`act`: there is no `{act}`; {hint}");
+            return Err(ApiProblem::invalid(why).with("field", "act"));
+        }
+    };
+    if ops.is_empty() {
+        return Err(ApiProblem::conflict("nothing would be another"));
+    }
+    let edit = meant(&call, ops, base);
+    let made = list_plans::make(&call.admin, &call.asked, edit, imported.as_ref()).await;
+    reply::made(&plans::shown(made?))
+}
+
+/// Errors: none of these entries is on trial.
+async fn trial_ops(call: &Call, verdict: Verdict) -> Result<Vec<Op>, ApiProblem> {
+    let (lists, name) = (call.admin.lists.clone(), call.name("name").to_owned());
+    let entries = strings(call, "entries");
+    let ops = blocking(move || lists.end_trial(&name, &entries, verdict)).await?;
+    match ops.is_empty() {
+        true => Err(ApiProblem::not_found("no such entry is on trial")),
+        false => Ok(ops),
+    }
+}
+
+async fn read_foreign(call: &Call) -> Result<Imported, ApiProblem> {
     let (lists, name) = (call.admin.lists.clone(), call.name("name").to_owned());
     let text = call.text("text").to_owned();
     let settings = WordImport {
-        tags: strings(&call, "tags"),
+        tags: strings(call, "tags"),
         ..WordImport::default()
     };
-    let imported = blocking(move || lists.import(&name, text.as_bytes(), &settings)).await?;
+    blocking(move || lists.import(&name, text.as_bytes(), &settings)).await
+}
+
+pub(super) async fn import(call: Call) -> Answer {
+    let base = base(&call)?;
+    let imported = read_foreign(&call).await?;
     let Imported {
         ops,
         report,
@@ -260,7 +323,7 @@ pub(super) async fn import(call: Call) -> Answer {
         "report": report,
         "new": new,
         "listed": listed,
-        "saved": saved.as_ref().map(shown),
+        "saved": saved.as_ref().map(word_lists::saved_as),
     }))
 }
 
@@ -308,20 +371,8 @@ fn strings(call: &Call, field: &str) -> Vec<String> {
     values.map(str::to_owned).collect()
 }
 
-fn shown(saved: &Saved) -> Value {
-    json!({
-        "version": saved.version.to_string(),
-        "added": saved.added,
-        "set": saved.set,
-        "removed": saved.removed,
-        "merged": saved.merged,
-        "made_already": saved.made_already,
-        "warnings": saved.warnings,
-    })
-}
-
 fn saved_as(saved: &Saved) -> Answer {
-    reply::tagged(&shown(saved), &saved.hash)
+    reply::tagged(&word_lists::saved_as(saved), &saved.hash)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -8,7 +8,7 @@
 //! The description is what `openapi.json` says, and what a call is held to before its handler sees
 //! it: parameters that it does not name are refused.
 //!
-//! Order, downward: `openapi`, `status`, `audit`, `operators`, `plans`, `lists`, `outbox`, `decisions`, `recordings`, `reload`,
+//! Order, downward: `openapi`, `status`, `audit`, `operators`, `lists`, `plans`, `outbox`, `decisions`, `recordings`, `reload`,
 //! `versions`, `storage`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
 
 mod about;
@@ -106,5 +106,6 @@ fn served(of: ApiRoute) -> Route {
         ApiRoute::ListImport => route(&lists::IMPORT, lists::import),
         ApiRoute::LastBackup => route(&storage::LAST, storage::last),
         ApiRoute::Backup => route(&storage::BACKUP, storage::backup),
+        ApiRoute::ListPlan => route(&lists::PLAN, lists::plan),
     }
 }

@@ -19,12 +19,17 @@ const LIVES: Duration = Duration::from_secs(90 * 24 * 3600);
 const NAME: Field = text("name", "of the operator");
 const ROLE: Field = text("role", "viewer, moderator or operator");
 const RIGHTS: Field = texts("rights", "text, audit");
+const LISTS: Field = texts(
+    "lists",
+    "that a moderator may change; `*` stands for all of them",
+);
 
 pub(super) const OPERATORS: About = About {
     answer: &[
         NAME,
         ROLE,
         RIGHTS,
+        LISTS,
         flag("disabled", "shut out"),
         time("made_at", "since when"),
     ],
@@ -41,6 +46,7 @@ pub(super) const INVITE: About = About {
         .must(),
         ROLE,
         RIGHTS,
+        LISTS,
     ],
     answer: &[
         text(
@@ -59,6 +65,7 @@ pub(super) const PLAN: About = About {
         NAME.must(),
         ROLE,
         RIGHTS,
+        LISTS,
         flag("disabled", "shut out, or not any more"),
     ],
     answer: plans::PLAN,
@@ -72,6 +79,7 @@ pub(super) const TOKENS: About = About {
         text("operator", "whose it is; null where it is nobody's"),
         ROLE,
         RIGHTS,
+        LISTS,
         time("expires_at", "until when it is good"),
         time("used_at", "null before the first time"),
     ],
@@ -84,6 +92,7 @@ pub(super) const MAKE_TOKEN: About = About {
         text("name", "of the program").must(),
         ROLE.must(),
         RIGHTS,
+        LISTS,
         number(
             "lives_s",
             "seconds until it is over; 90 days where it is not said",
@@ -109,6 +118,7 @@ pub(super) async fn list(call: Call) -> Answer {
             "name": one.name,
             "role": one.role,
             "rights": rights(&one.rights),
+            "lists": one.lists.map(|lists| lists.names),
             "disabled": one.disabled,
             "made_at": times::text(one.made_at_ms),
         })
@@ -121,8 +131,9 @@ pub(super) async fn invite(call: Call) -> Answer {
         name: call.text("name").to_owned(),
         role: call.text("role").to_owned(),
         rights: joined(&call),
+        lists: limit(&call),
     };
-    let invited = operators::invite(&call.admin.operators, &call.asked, request).await?;
+    let invited = operators::invite(&call.admin, &call.asked, request).await?;
     reply::made(&json!({
         "path": format!("/setup#{}", invited.token),
         "expires_at": times::text(invited.expires_at_ms),
@@ -134,6 +145,7 @@ pub(super) async fn plan(call: Call) -> Answer {
         name: call.text("name").to_owned(),
         role: call.text("role").to_owned(),
         rights: call.field("rights").map(|_| joined(&call)),
+        lists: limit(&call),
         disabled: call.field("disabled").and_then(Value::as_bool),
     };
     let draft = operator_plans::draft(&call.admin, request)?;
@@ -150,6 +162,7 @@ pub(super) async fn tokens(call: Call) -> Answer {
             "operator": Some(one.operator).filter(|name| !name.is_empty()),
             "role": one.role,
             "rights": rights(&one.rights),
+            "lists": one.lists.map(|lists| lists.names),
             "expires_at": times::text(one.expires_at_ms),
             "used_at": times::or_never(one.used_at_ms),
         })
@@ -162,9 +175,10 @@ pub(super) async fn make_token(call: Call) -> Answer {
         name: call.text("name").to_owned(),
         role: call.text("role").to_owned(),
         rights: joined(&call),
+        lists: limit(&call),
         lives_s: call.number("lives_s").unwrap_or(LIVES.as_secs()),
     };
-    let made = operators::make_token(&call.admin.operators, &call.asked, request).await?;
+    let made = operators::make_token(&call.admin, &call.asked, request).await?;
     let token = made
         .token
         .ok_or_else(|| ApiProblem::internal("no token was made"))?;
@@ -186,6 +200,15 @@ fn joined(call: &Call) -> String {
     let rights = call.field("rights").and_then(Value::as_array);
     let rights = rights.into_iter().flatten().filter_map(Value::as_str);
     rights.collect::<Vec<_>>().join(",")
+}
+
+/// The lists that are named; absent where none are asked for.
+fn limit(call: &Call) -> Option<v1::ListLimit> {
+    let names = call.field("lists")?.as_array()?.iter();
+    let names = names.filter_map(Value::as_str).map(str::to_owned);
+    Some(v1::ListLimit {
+        names: names.collect(),
+    })
 }
 
 fn rights(joined: &str) -> Vec<&str> {

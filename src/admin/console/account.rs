@@ -90,13 +90,20 @@ pub(in crate::admin) async fn make_token(State(admin): State<Admin>, request: Re
         text: !visit.field("text").is_empty(),
         audit: !visit.field("audit").is_empty(),
     };
-    let (grant, by) = (Grant { role, rights }, identity.grant);
+    // A token of somebody who may change some lists changes no others.
+    let lists = identity.grant.lists.clone();
+    let grant = Grant {
+        role,
+        rights,
+        lists,
+    };
+    let by = identity.grant.clone();
     let name = visit.field("token").to_owned();
     let act = Act::new("token.make", visit.asked.who());
     let act = act.on(format!("{name} ({grant})"));
     let lives = DAY.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX));
     let made = aside(&admin, &visit, act, move |operators| {
-        operators.make_token(&name, Some(operator), grant, lives, by)
+        operators.make_token(&name, Some(operator), grant, lives, &by)
     });
     let (secret, _) = made.await?;
     let token = Some(secret.text().to_owned());

@@ -162,26 +162,37 @@ fn file_name(list: &str) -> String {
         .collect()
 }
 
-pub(in crate::admin) async fn save_list(State(admin): State<Admin>, request: Request) -> Answer {
-    let visit = Visit::of(&admin, request).await?;
-    let words = visit.say(&WORDS);
-    let pairs: Vec<Pair> = url::form_urlencoded::parse(visit.field("draft").as_bytes())
-        .into_owned()
-        .collect();
-    let (mut draft, _) = match read(&admin, &visit, pairs.clone()).await {
-        Ok(read) => read,
-        Err(error) => return Ok(failed(&visit, &error.to_string())),
-    };
+/// The draft that a form brings, on trial if it says so.
+pub(super) async fn of_form(
+    admin: &Admin,
+    visit: &Visit,
+) -> Result<(Edit, Option<Imported>), NotSaved> {
+    let (mut draft, _) = read(admin, visit, brought(visit)).await?;
     if visit.field("how") == "trial" {
         draft.edit.ops = as_trial(draft.edit.ops);
     }
+    Ok((draft.edit, draft.imported))
+}
+
+fn brought(visit: &Visit) -> Vec<Pair> {
+    let pairs = url::form_urlencoded::parse(visit.field("draft").as_bytes());
+    pairs.into_owned().collect()
+}
+
+pub(in crate::admin) async fn save_list(State(admin): State<Admin>, request: Request) -> Answer {
+    let visit = Visit::of(&admin, request).await?;
+    let words = visit.say(&WORDS);
+    let edit = match of_form(&admin, &visit).await {
+        Ok((edit, _)) => edit,
+        Err(error) => return Ok(failed(&visit, &error.to_string())),
+    };
     let list = visit.param("name").to_owned();
-    match word_lists::save(&admin, &visit.asked, draft.edit, visit.field("why")).await {
+    match word_lists::save(&admin, &visit.asked, edit, visit.field("why")).await {
         Ok(saved) => Ok(go_to(&format!("{}?saved={}", path(&list), saved.version))),
         Err(NotDone::NotSaved(NotSaved::Conflicts(conflicts, now))) => {
             Ok(conflict_page(&visit, &list, &conflicts, &now))
         }
-        Err(error) => show(&admin, &visit, pairs, Some(told(words, &error))).await,
+        Err(error) => show(&admin, &visit, brought(&visit), Some(told(words, &error))).await,
     }
 }
 
@@ -202,10 +213,12 @@ async fn read(admin: &Admin, visit: &Visit, pairs: Vec<Pair>) -> Result<(Draft, 
     }
 }
 
-fn told(words: &ListsWords, error: &NotDone) -> String {
+pub(super) fn told(words: &ListsWords, error: &NotDone) -> String {
     match error {
         NotDone::NoReason => words.no_reason.to_owned(),
         NotDone::TooMany(ops) => format!("{ops} > {}", word_lists::OPS_MAX),
+        NotDone::NotPlanned(_) => words.planned_first.to_owned(),
+        NotDone::OtherList(why) => why.clone(),
         NotDone::Unrecorded(status) => status.message().to_owned(),
         NotDone::NotSaved(error) => error.to_string(),
     }
@@ -222,7 +235,8 @@ async fn show(admin: &Admin, visit: &Visit, pairs: Vec<Pair>, wrong: Option<Stri
     };
     let is_stale =
         draft.edit.base != Base::Any && draft.edit.base != Base::Hash(shown.hash.clone());
-    let is_empty = draft.edit.ops.is_empty();
+    let ops = draft.edit.ops.len();
+    let is_empty = ops == 0;
     let preview = match is_empty {
         true => Err(words.empty_draft.to_owned()),
         false => {
@@ -272,7 +286,7 @@ async fn show(admin: &Admin, visit: &Visit, pairs: Vec<Pair>, wrong: Option<Stri
             Ok(preview) => {
                 (lines(visit, words, preview))
                 (effect(visit, words, preview))
-                (save_form(visit, words, &list, &pairs, &shown, preview))
+                (save_form(admin, visit, words, &pairs, &shown, (ops, preview)))
                 (try_form(visit, words, &list, &pairs))
             }
         }
@@ -302,22 +316,33 @@ fn lines(visit: &Visit, words: &ListsWords, preview: &Preview) -> Markup {
     // The names of the files and the first place say nothing more.
     let all = preview.patch.lines().skip(2);
     let body = html! {
+        (changed_lines(visit, words, all))
+        @for found in preview.problems.iter().filter(|found| !found.is_empty()) { (problems(visit, found)) }
+    };
+    section(words.change, body)
+}
+
+pub(super) fn changed_lines<'l>(
+    visit: &Visit,
+    words: &ListsWords,
+    lines: impl Iterator<Item = &'l str>,
+) -> Markup {
+    html! {
         div .scroll tabindex="0" role="region" aria-label=(words.change) {
             table .diff {
                 tbody {
-                    @for line in all.take(LINES_MAX) {
+                    @for line in lines.take(LINES_MAX) {
                         @let class = match line.chars().next() { Some('+') => "added", Some('-') => "removed", _ => "" };
                         tr .(class) { td { (hostile(visit, line)) } }
                     }
                 }
             }
         }
-        @for found in preview.problems.iter().filter(|found| !found.is_empty()) { (problems(visit, found)) }
-    };
-    section(words.change, body)
+    }
 }
 
-fn effect(visit: &Visit, words: &ListsWords, preview: &Preview) -> Markup {
+/// How many texts of each kind would be decided otherwise.
+pub(super) fn effect_table(words: &ListsWords, kinds: &[(&str, Counts)]) -> Markup {
     let columns = [
         "",
         words.texts,
@@ -335,19 +360,23 @@ fn effect(visit: &Visit, words: &ListsWords, preview: &Preview) -> Markup {
         })
         .collect();
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let kinds = [
-        (words.recent, &preview.recent),
-        (words.everyday, &preview.everyday),
-        (words.given, &preview.given),
-    ];
     let rows = html! {
         @for (name, counts) in kinds { @if counts.texts > 0 { (count_row(name, counts)) } }
     };
+    table(words.effect, &columns, rows)
+}
+
+fn effect(visit: &Visit, words: &ListsWords, preview: &Preview) -> Markup {
+    let kinds = [
+        (words.recent, preview.recent),
+        (words.everyday, preview.everyday),
+        (words.given, preview.given),
+    ];
     let hidden = preview.recent.hit() + preview.recent.freed > 0
         && !preview.excerpts.iter().any(|one| one.of == "recent");
     let body = html! {
         p { strong { (share((preview.share * 10_000.0).round() as u64, 10_000)) } " " (words.share) }
-        (table(words.effect, &columns, rows))
+        (effect_table(words, &kinds))
         @if !preview.excerpts.is_empty() {
             h3 { (words.excerpts) }
             ul .excerpts {
@@ -386,33 +415,40 @@ fn count_row(name: &str, counts: &Counts) -> Markup {
 }
 
 fn save_form(
+    admin: &Admin,
     visit: &Visit,
     words: &ListsWords,
-    list: &str,
     pairs: &[Pair],
     shown: &Page,
-    preview: &Preview,
+    (ops, preview): (usize, &Preview),
 ) -> Markup {
-    let query = encoded(pairs);
+    let (query, list) = (encoded(pairs), visit.param("name"));
+    // Many entries are planned first: the reason belongs to the plan.
+    let is_planned = ops > word_lists::UNPLANNED_OPS_MAX;
+    let (to, save, trial) = match is_planned {
+        true => ("plans", words.make_plan, words.make_trial_plan),
+        false => ("save", words.save, words.trial),
+    };
     if shown.read_only.is_some() {
         return html! {
             div .acts { a .button.primary href={ (path(list)) "/draft/patch?" (query) } { (words.patch) } }
         };
     }
-    let is_over = preview.share > word_lists::PREVIEW_SHARE_MAX;
+    let is_over = preview.share > admin.preview_share_max;
     let adds = preview.added + preview.set > 0 && shown.list.action != "allow";
     html! {
         @if is_over && adds { (notice(Tone::Warn, html! { p { (words.over_budget) } })) }
-        form method="post" action={ (path(list)) "/save" } data-save {
+        form method="post" action={ (path(list)) "/" (to) } data-save {
             input type="hidden" name="draft" value=(query);
-            (field(words.why, "why", "text", "off", visit.field("why")))
+            @if is_planned { p { (words.planned_first) } }
+            @else { (field(words.why, "why", "text", "off", visit.field("why"))) }
             div .acts {
                 @if is_over && adds {
-                    button .primary name="how" value="trial" { (words.trial) }
-                    button name="how" value="save" { (words.save) }
+                    button .primary name="how" value="trial" { (trial) }
+                    button name="how" value="save" { (save) }
                 } @else {
-                    button .primary name="how" value="save" { (words.save) }
-                    @if adds { button name="how" value="trial" { (words.trial) } }
+                    button .primary name="how" value="save" { (save) }
+                    @if adds { button name="how" value="trial" { (trial) } }
                 }
             }
             @if adds { p .hint { (words.trial_hint) } }

@@ -11,6 +11,7 @@ use super::frame::{
 use super::lists_words::{ListsWords, WORDS};
 use super::visit::{Answer, Visit};
 use crate::admin::shown::Admin;
+use crate::admin::word_lists;
 use crate::lists::{NotSaved, Page, RowShown, Wanted};
 use crate::operators::Capability;
 use crate::policy::TRIAL;
@@ -67,13 +68,17 @@ pub(in crate::admin) async fn list_page(State(admin): State<Admin>, request: Req
         Err(error) => return Ok(failed(&visit, &error.to_string())),
     };
     let title = shown.list.name.clone();
+    let moderates = visit.may(Capability::Moderate);
+    let may = moderates && word_lists::may_change(&admin, &visit.asked, &title);
+    let can = may && shown.list.file.is_some() && shown.locked.is_empty();
     let body = html! {
         (heading(&title, words.list_lead))
         @let saved = visit.asks("saved");
         @if !saved.is_empty() { (done(html! { (words.saved) " " (hostile(&visit, saved)) })) }
         div #live data-live="changes" { (state(&visit, words, &shown)) }
-        @if shown.list.file.is_some() { (rows(&visit, words, &shown)) }
-        @if visit.may(Capability::Moderate) && shown.list.file.is_some() && shown.locked.is_empty() {
+        @if moderates && !may { (notice(Tone::Info, html! { p { (words.not_yours) } })) }
+        @if shown.list.file.is_some() { (rows(&visit, words, &shown, can)) }
+        @if can {
             (change(&visit, words, &shown))
             (add(&visit, words, &shown))
         }
@@ -152,8 +157,7 @@ pub(super) fn problems(visit: &Visit, problems: &[Problem]) -> Markup {
     }
 }
 
-fn rows(visit: &Visit, words: &ListsWords, shown: &Page) -> Markup {
-    let may = visit.may(Capability::Moderate) && shown.locked.is_empty();
+fn rows(visit: &Visit, words: &ListsWords, shown: &Page, may: bool) -> Markup {
     let line = format!("#{}", words.line);
     let columns = [
         &*line,

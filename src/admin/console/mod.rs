@@ -29,7 +29,7 @@
 //! `id` and `data-live="TOPIC"` on a region that is taken anew when the topic of `/api/v1/events`
 //! has changed.
 //!
-//! Order, downward: `setup`, `login`, `account`, `draft`, `lists`, `lists_words`, `overview`, `overview_words`, `overview_past`,
+//! Order, downward: `setup`, `login`, `account`, `list_plan`, `draft`, `lists`, `lists_words`, `overview`, `overview_words`, `overview_past`,
 //! `decision`, `decisions`, `decisions_words`, `troubles`, `hooks`, `hooks_words`, `set_up_text`,
 //! `endpoints`, `endpoints_words`, `delivery`, `delivery_payload`, `delivery_list`, `delivery_acts`,
 //! `delivery_words`, `changes_acts`, `changes`, `changes_words`, `trying`,
@@ -56,6 +56,7 @@ mod frame;
 mod hooks;
 mod hooks_words;
 mod language;
+mod list_plan;
 mod lists;
 mod lists_words;
 mod login;
@@ -84,6 +85,7 @@ pub(super) use draft::{draft_page, draft_patch, save_list};
 pub(super) use endpoints::endpoints_page;
 pub(super) use frame::{script, setup_script, style};
 pub(super) use hooks::hooks_page;
+pub(super) use list_plan::{list_plan_page, plan_list, run_list_plan};
 pub(super) use lists::{list_page, lists_page};
 pub(super) use login::{log_in, log_out, login_page};
 pub(super) use overview::index;

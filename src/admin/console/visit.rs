@@ -187,13 +187,16 @@ pub(super) fn told(error: &OperatorsError, words: &Words) -> (StatusCode, &'stat
         OperatorsError::Password(..) => (StatusCode::BAD_REQUEST, words.bad_password),
         OperatorsError::Wrong => (StatusCode::UNAUTHORIZED, words.wrong),
         OperatorsError::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, words.too_many),
-        OperatorsError::Beyond(_) => (StatusCode::FORBIDDEN, words.beyond),
+        OperatorsError::Beyond(_) | OperatorsError::Unlimited(_) => {
+            (StatusCode::FORBIDDEN, words.beyond)
+        }
         OperatorsError::Unknown(_) => (StatusCode::NOT_FOUND, words.not_there),
         OperatorsError::Taken(_) | OperatorsError::Full(..) => (StatusCode::CONFLICT, words.full),
         OperatorsError::NoRandom
         | OperatorsError::File(_)
         | OperatorsError::Folder(_)
         | OperatorsError::Foreign(_)
+        | OperatorsError::Later(_)
         | OperatorsError::Damaged(_) => (StatusCode::SERVICE_UNAVAILABLE, words.ours),
     }
 }

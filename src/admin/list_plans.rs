@@ -1,0 +1,110 @@
+//! Edits of many entries of a word list: a plan says what would happen and what it would hit, and
+//! only that is done.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use futures_util::FutureExt;
+use serde_json::{Value, json};
+use tonic::Status;
+
+use super::acts::Asked;
+use super::plans::{Doing, Draft, Seen, grouped};
+use super::shown::Admin;
+use super::word_lists::{self, NotDone};
+use crate::lists::{Base, Edit, Imported, NotSaved, Preview};
+use crate::operators::Capability;
+
+/// Lines of the change that a plan shows.
+const LINES_MAX: usize = 200;
+/// What was left out of a foreign list, as far as it is told one by one.
+const DROPPED_MAX: usize = 20;
+
+/// Plans an edit, of whatever size. The plan is for the list as it is now: what others write
+/// meanwhile is merged, or where it is the same entries, keeps the plan from being run.
+///
+/// Errors: it cannot be made, or is not for whoever asks; or the plan cannot be recorded.
+pub(super) async fn make(
+    admin: &Admin,
+    asked: &Asked,
+    mut edit: Edit,
+    imported: Option<&Imported>,
+) -> Result<Seen, NotDone> {
+    if edit.base == Base::Any {
+        let (lists, name) = (admin.lists.clone(), edit.list.clone());
+        let hashing = tokio::task::spawn_blocking(move || lists.hash(&name)).await;
+        let hash = hashing.map_err(|error| NotSaved::Io(error.to_string()))??;
+        edit.base = Base::Hash(hash);
+    }
+    let name = admin.lists.name(&edit.list);
+    edit.list = name.unwrap_or(edit.list);
+    let preview = word_lists::preview(admin, asked, edit.clone(), Vec::new()).await?;
+    let draft = Draft {
+        summary: summary(&edit.list, &preview),
+        rows: edit.ops.len() as u64,
+        name: edit.list.clone(),
+        capability: Capability::Moderate,
+        facts: facts(&edit.list, &preview, imported),
+        run: {
+            let admin = admin.clone();
+            Box::new(move |doing| carry_out(admin, edit, doing).boxed())
+        },
+    };
+    let made = admin.plans.make(asked, draft).await;
+    made.map_err(NotDone::Unrecorded)
+}
+
+/// `list `ads`: 50 added, 1 set, 2 removed; 0.40 % of messages newly hit`.
+fn summary(list: &str, preview: &Preview) -> String {
+    let parts = [
+        (preview.added, "added"),
+        (preview.set, "set"),
+        (preview.removed, "removed"),
+    ];
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts
+        .map(|(count, what)| format!("{} {what}", grouped(*count)))
+        .collect();
+    let share = preview.share * 100.0;
+    let parts = parts.join(", ");
+    format!("list `{list}`: {parts}; {share:.2} % of messages newly hit")
+}
+
+fn facts(list: &str, preview: &Preview, imported: Option<&Imported>) -> Value {
+    let mut facts = json!({
+        "list": list,
+        "added": preview.added,
+        "set": preview.set,
+        "removed": preview.removed,
+        "share": preview.share,
+        "recent": preview.recent,
+        "everyday": preview.everyday,
+        "lines": preview.patch.lines().skip(2).take(LINES_MAX).collect::<Vec<_>>(),
+    });
+    if let Some(imported) = imported {
+        let dropped = &imported.report.dropped;
+        facts["import"] = json!({
+            "new": imported.ops.len(),
+            "listed": imported.listed,
+            "left_out": dropped.len(),
+            "dropped": dropped.iter().take(DROPPED_MAX).collect::<Vec<_>>(),
+        });
+    }
+    facts
+}
+
+async fn carry_out(admin: Admin, edit: Edit, doing: Doing) -> Result<(), Status> {
+    let ops = edit.ops.len() as u64;
+    let Doing {
+        asked,
+        why,
+        plan,
+        done,
+        came_of_it,
+    } = doing;
+    let saved = word_lists::save_planned(&admin, &asked, edit, &why, Some(&plan)).await?;
+    done.store(ops, Ordering::Relaxed);
+    let mut came_of_it = came_of_it.lock().unwrap_or_else(PoisonError::into_inner);
+    *came_of_it = word_lists::saved_as(&saved);
+    Ok(())
+}
