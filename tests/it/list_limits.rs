@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::api::{call, get, problem};
 use crate::harness::http::{self, Answer};
-use crate::harness::{Callgate, Setup};
+use crate::harness::{Callgate, PATIENCE, Setup, wait_for};
 
 const POLICY: &str = "lists:\n  Ads: {file: ads.txt}\n  spam: {file: spam.txt}\n  \
                       one: {file: both.txt}\n  two: {file: both.txt, action: flag}\n\
@@ -104,11 +104,14 @@ fn whoever_is_limited_to_some_lists_changes_no_other_by_any_door() {
     }
     assert!(refused.len() >= 7, "{refused:?}");
     // Each is on record, with what was asked for.
-    let recorded = audit(&callgate).into_iter();
-    let recorded = recorded.filter(|record| record["act"] == "port.refused");
-    let mut recorded: Vec<String> = recorded
-        .map(|record| record["target"].as_str().unwrap().to_owned())
-        .collect();
+    let mut recorded = wait_for("every refusal on record", PATIENCE, || {
+        let recorded = audit(&callgate).into_iter();
+        let recorded = recorded.filter(|record| record["act"] == "port.refused");
+        let recorded: Vec<String> = recorded
+            .map(|record| record["target"].as_str().unwrap().to_owned())
+            .collect();
+        (recorded.len() >= refused.len()).then_some(recorded)
+    });
     recorded.sort();
     refused.sort();
     assert_eq!(recorded, refused);
@@ -140,8 +143,10 @@ fn what_stands_in_the_file_of_another_list_takes_both() {
             .contains("`two`"),
         "{refused:?}"
     );
-    let refused = audit(&callgate).pop().unwrap();
-    assert_eq!(refused["act"], "list.edit", "{refused}");
+    wait_for("the refusal on record", PATIENCE, || {
+        let last = audit(&callgate).pop()?;
+        (last["act"] == "list.edit" && last["result"] == "refused").then_some(())
+    });
     let body = json!({ "ops": [{ "op": "add", "entry": "new" }] }).to_string();
     let preview = call(&callgate, &one, "POST /api/v1/lists/one/preview", "", &body);
     assert_eq!(preview.status, 403, "{preview:?}");
