@@ -1,13 +1,14 @@
 //! `storage` of engine.yaml as the outbox takes it: its secret and its certificates read.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 
 use crate::config::{Config, Postgres, Storage, UrlPlace};
-use crate::outbox::{self, Kind, Server, ServerTls};
+use crate::outbox::{self, Access, Again, Kind, Server, ServerTls};
 use crate::settings::{Problem, Severity};
-use crate::tls::calling_config;
+use crate::tls::{CallingFiles, calling_config};
 
 /// The settings of the outbox, wherever it is.
 pub(super) fn outbox_of(config: &Config) -> anyhow::Result<outbox::Config> {
@@ -22,7 +23,32 @@ pub(super) fn outbox_of(config: &Config) -> anyhow::Result<outbox::Config> {
 }
 
 fn server(postgres: &Postgres) -> anyhow::Result<Server> {
-    let tls = match &postgres.tls {
+    let replica = match postgres.replica.as_str() {
+        "" => rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned(),
+        name => name.to_owned(),
+    };
+    let Access { url, tls } = access(&postgres.url, postgres.tls.as_ref())?;
+    let (place, files) = (postgres.url.clone(), postgres.tls.clone());
+    let again = move || access(&place, files.as_ref()).map_err(|error| format!("{error:#}"));
+    Ok(Server {
+        url,
+        schema: postgres.schema.clone(),
+        when_down: postgres.when_down,
+        tls,
+        again: Some(Again(Arc::new(again))),
+        replica,
+        connections: postgres.pool,
+        lease: postgres.lease,
+        takeover_after: postgres.takeover_after,
+    })
+}
+
+/// What a connection that is made now is made with.
+fn access(place: &UrlPlace, files: Option<&CallingFiles>) -> anyhow::Result<Access> {
+    let tls = match files {
         None => None,
         Some(files) => Some(ServerTls(calling_config(files, &[]).map_err(
             |problems| {
@@ -31,23 +57,8 @@ fn server(postgres: &Postgres) -> anyhow::Result<Server> {
             },
         )?)),
     };
-    let replica = match postgres.replica.as_str() {
-        "" => rustix::system::uname()
-            .nodename()
-            .to_string_lossy()
-            .into_owned(),
-        name => name.to_owned(),
-    };
-    Ok(Server {
-        url: url(&postgres.url)?,
-        schema: postgres.schema.clone(),
-        when_down: postgres.when_down,
-        tls,
-        replica,
-        connections: postgres.pool,
-        lease: postgres.lease,
-        takeover_after: postgres.takeover_after,
-    })
+    let url = url(place)?;
+    Ok(Access { url, tls })
 }
 
 /// The URL; no message has any of it.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
+use tokio_postgres::config::TargetSessionAttrs;
 
 /// Where accepted events are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,13 +23,15 @@ pub enum Kind {
 /// Where PostgreSQL is, and how this replica behaves there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Server {
-    /// `postgres://user:password@host:port/database`.
+    /// `postgres://user:password@host:port/database`, or several hosts with commas between them.
     pub url: String,
     /// The schema that the tables stand in; it is made if it is missing.
     pub schema: String,
     pub when_down: WhenDown,
     /// How the server proves who it is; `None` speaks plain text.
     pub tls: Option<ServerTls>,
+    /// Reads both again for each connection; `None` where they stand for good.
+    pub again: Option<Again>,
     /// What people call this replica by.
     pub replica: String,
     /// Connections for deliveries; three more accept, look and keep.
@@ -61,6 +64,26 @@ impl PartialEq for ServerTls {
 }
 
 impl Eq for ServerTls {}
+
+/// What a connection is made with.
+#[derive(Clone)]
+pub struct Access {
+    pub url: String,
+    pub tls: Option<ServerTls>,
+}
+
+/// Reads what a connection is made with, or says why it cannot be read. Two are equal when they are
+/// the same one.
+#[derive(Clone)]
+pub struct Again(pub Arc<dyn Fn() -> Result<Access, String> + Send + Sync>);
+
+impl PartialEq for Again {
+    fn eq(&self, other: &Again) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Again {}
 
 impl fmt::Debug for Server {
     /// Without the URL, which has a password in it.
@@ -101,6 +124,12 @@ impl Server {
             return bad("this is no URL of PostgreSQL");
         }
         match url.parse::<tokio_postgres::Config>() {
+            Ok(config) if config.get_target_session_attrs() == TargetSessionAttrs::ReadOnly => {
+                Err(BadUrl {
+                    what: "the URL asks for a server that may only be read, and callgate writes",
+                    hint: "write `target_session_attrs=read-write`, which is the default here",
+                })
+            }
             Err(_) => bad("this URL cannot be read"),
             Ok(config) if config.get_hosts().is_empty() => bad("this URL names no host"),
             Ok(config) if config.get_user().is_none_or(str::is_empty) => {

@@ -41,7 +41,7 @@ mod sqlite;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use config::{BadUrl, Config, Kind, Server, ServerTls, WhenDown};
+pub use config::{Access, Again, BadUrl, Config, Kind, Server, ServerTls, WhenDown};
 pub use entry::{
     Appended, Capacity, Counts, EndpointStats, EntryKey, Health, NewEntry, Paused, Series,
     Settlement, Stats, StoredEvent, Work,

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -29,13 +28,11 @@ const HEAL: Duration = Duration::from_secs(180);
 /// Of the replicas; a stop is longer.
 const LEASE: Duration = Duration::from_secs(3);
 
-/// Settings for a replica on the server at a port.
-pub fn on(setup: Setup, cluster: &Cluster, port: u16) -> Setup {
-    let own = format!(":{}/", cluster.port);
-    let url = cluster.url().replace(&own, &format!(":{port}/"));
+/// Settings for a replica on the server at a URL.
+pub fn on(setup: Setup, url: &str) -> Setup {
     setup
         .engine("storage.kind", "postgres")
-        .engine("storage.url", &url)
+        .engine("storage.url", url)
         .engine("storage.tls.mode", "plain")
         .engine("storage.lease", "3s")
         .engine("storage.takeover_after", "1s")
@@ -100,13 +97,10 @@ fn copy(mut from: TcpStream, mut to: TcpStream) {
 }
 
 /// Ends every connection of callgate, whatever it is doing.
-fn terminate(cluster: &Cluster) {
-    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE application_name = 'callgate'";
-    let mut psql = Command::new(cluster.bin.join("psql"));
-    psql.args([&cluster.url(), "-c", sql]);
-    psql.stdout(Stdio::null()).stderr(Stdio::null());
-    psql.status().unwrap();
+pub fn terminate(cluster: &Cluster) {
+    cluster.ask(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'callgate'",
+    );
 }
 
 struct Replica {
@@ -204,7 +198,9 @@ fn nothing_acknowledged_is_lost_whatever_of_three_replicas_ends() {
         };
         let name = format!("replica-{number}");
         let setup = Setup::new(&policy(&business.url())).engine("storage.replica", &name);
-        replica.started(on(setup, &cluster, port));
+        let own = format!(":{}/", cluster.port);
+        let url = cluster.url().replace(&own, &format!(":{port}/"));
+        replica.started(on(setup, &url));
         replicas.push(replica);
     }
     let addresses: Vec<_> = replicas

@@ -9,7 +9,7 @@ use crate::replicas::on;
 const AFTER: &str = "afterSendSingleMsg";
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn policy(url: &str) -> String {
+pub fn policy(url: &str) -> String {
     format!(
         "endpoints: {{business: {{url: \"{url}\", retry_waits: [20ms, 20ms]}}}}\n\
          hooks: {{{AFTER}: {{endpoint: business}}, {}: {{}}}}\n",
@@ -17,12 +17,12 @@ fn policy(url: &str) -> String {
     )
 }
 
-fn tell(callgate: &Callgate, id: &str) -> u16 {
+pub fn tell(callgate: &Callgate, id: &str) -> u16 {
     let body = calls::body_with_id(AFTER, "hello", id);
     http::post(callgate.http, &calls::path(AFTER), body).status
 }
 
-fn told(business: &Business) -> Vec<String> {
+pub fn told(business: &Business) -> Vec<String> {
     let requests = business.requests().into_iter();
     let ids = requests.map(|request| request.json()["serverMsgID"].as_str().unwrap().to_owned());
     ids.collect()
@@ -36,7 +36,7 @@ fn while_postgres_is_away_calls_are_decided_and_events_spooled() {
     cluster.stop_at_once();
     let business = Business::start(Behaviour::allow());
     // Away at the start already.
-    let setup = on(Setup::new(&policy(&business.url())), &cluster, cluster.port);
+    let setup = on(Setup::new(&policy(&business.url())), &cluster.url());
     let callgate = setup.start();
     assert!(
         callgate
@@ -78,7 +78,7 @@ fn while_postgres_is_away_calls_are_decided_and_events_spooled() {
     });
     assert_eq!(told(&business), ids);
     // Another one sees the same outbox, and so does a command beside them.
-    let other = on(Setup::new(&policy(&business.url())), &cluster, cluster.port).start();
+    let other = on(Setup::new(&policy(&business.url())), &cluster.url()).start();
     wait_for("each other", LIMIT, || {
         (other.status()["outbox"]["shared"]["replicas"] == 2).then_some(())
     });
@@ -105,7 +105,7 @@ fn without_a_spool_events_are_refused_while_postgres_is_away() {
         return;
     };
     let business = Business::start(Behaviour::allow());
-    let setup = on(Setup::new(&policy(&business.url())), &cluster, cluster.port);
+    let setup = on(Setup::new(&policy(&business.url())), &cluster.url());
     let callgate = setup.engine("storage.when_down", "refuse").start();
     assert_eq!(tell(&callgate, "a"), 200);
     cluster.stop_at_once();
@@ -124,7 +124,7 @@ fn a_server_that_refuses_ends_the_start_with_a_sentence() {
     };
     let good = cluster.url();
     let check = |url: String, said: &str| {
-        let setup = on(Setup::new("hooks: {}"), &cluster, cluster.port);
+        let setup = on(Setup::new("hooks: {}"), &cluster.url());
         let ended = setup.engine("storage.url", &url).run(&["serve"]);
         let told = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert_eq!(ended.status.code(), Some(3), "{told}");

@@ -14,10 +14,11 @@ use std::sync::OnceLock;
 
 /// What starts a cluster, says so, waits for the end of its input, and removes everything.
 ///
-/// As root it goes on as another user, for PostgreSQL does not run as root.
+/// As root it goes on as another user, for PostgreSQL does not run as root. With the URL of a
+/// server it makes a standby of that one.
 const KEEPER: &str = r#"
 trap '' HUP INT TERM
-bin=$1 folder=$2 port=$3 as=
+bin=$1 folder=$2 port=$3 primary=$4 as=
 if [ "$(id -u)" -eq 0 ]; then
     user=$(getent passwd postgres nobody | head -n 1 | cut -d: -f1)
     chown "$user" "$folder"
@@ -25,10 +26,16 @@ if [ "$(id -u)" -eq 0 ]; then
 fi
 cd "$folder" || exit 1
 {
-    echo callgate >password
-    chmod 644 password
-    $as "$bin/initdb" --no-sync -A scram-sha-256 -U callgate --pwfile=password -E UTF8 --no-locale -D "$folder/data"
-    cat >>data/postgresql.conf <<END
+    if [ -n "$primary" ]; then
+        $as "$bin/pg_basebackup" -R --no-sync -c fast -d "$primary" -D "$folder/data"
+        rm -f data/log
+        echo "synchronous_standby_names = ''" >>data/postgresql.auto.conf
+        echo "port = $port" >>data/postgresql.conf
+    else
+        echo callgate >password
+        chmod 644 password
+        $as "$bin/initdb" --no-sync -A scram-sha-256 -U callgate --pwfile=password -E UTF8 --no-locale -D "$folder/data"
+        cat >>data/postgresql.conf <<END
 listen_addresses = '127.0.0.1'
 port = $port
 unix_socket_directories = ''
@@ -39,6 +46,7 @@ max_connections = 300
 max_locks_per_transaction = 64
 log_min_messages = warning
 END
+    fi
     $as "$bin/pg_ctl" start -w -t 120 -D "$folder/data" -l "$folder/data/log"
 } >"$folder/start" 2>&1 && echo started || { cat "$folder/start" "$folder/data/log" >&2; echo failed; }
 read -r _
@@ -58,41 +66,90 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts one; `None` where PostgreSQL 15 or later is not installed, which is said.
     pub(crate) fn start() -> Option<Cluster> {
-        let Some(bin) = programs() else {
-            let skipped =
-                "skipped: no PostgreSQL 15 or later (Debian: apt-get install postgresql-15)";
-            eprintln!("{skipped}");
-            // Who runs everything leaves nothing out.
-            assert!(
-                std::env::var_os("CALLGATE_SKIP_NOTHING").is_none(),
-                "{skipped}"
-            );
+        if !is_here() {
             return None;
-        };
+        }
+        let bin = programs()?;
         for _ in 0..5 {
             // Another program may take the port before the server does.
-            if let Some(cluster) = Cluster::try_start(&bin) {
+            if let Some(cluster) = Cluster::try_start(&bin, free_port()?, "") {
                 return Some(cluster);
             }
         }
         panic!("no PostgreSQL could be started");
     }
 
-    fn try_start(bin: &Path) -> Option<Cluster> {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .ok()?
-            .local_addr()
-            .ok()?
-            .port();
+    /// Starts a standby of this server on a port, and waits until every commit waits for it.
+    pub(crate) fn standby(&self, port: u16) -> Cluster {
+        let standby = Cluster::try_start(&self.bin, port, &self.url());
+        let standby = standby.expect("a standby can be started");
+        self.ask("ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.ask("SELECT pg_reload_conf()");
+        let state = "SELECT sync_state FROM pg_stat_replication";
+        while self.ask(state) != "sync" {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        standby
+    }
+
+    /// Makes a standby the server that is written to.
+    pub(crate) fn promote(&self) {
+        let mut promote = self.control();
+        promote.args(["promote", "-w", "-D"]).arg(&self.data);
+        promote.stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(promote.status().expect("pg_ctl").success());
+    }
+
+    /// Has a standby receive nothing more, as if its network were cut.
+    pub(crate) fn stop_following(&self) {
+        self.ask("ALTER SYSTEM SET primary_conninfo = ''");
+        self.ask("SELECT pg_reload_conf()");
+        while self.ask("SELECT count(*) FROM pg_stat_wal_receiver") != "0" {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+
+    /// The first column of what the server answers; empty when it does not.
+    pub(crate) fn ask(&self, sql: &str) -> String {
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.args([&self.url(), "-Atc", sql]).stderr(Stdio::null());
+        let answer = psql.output().expect("psql").stdout;
+        String::from_utf8_lossy(&answer).trim().to_owned()
+    }
+
+    /// Starts one whose commits are on the disk of a folder, as a real one's are.
+    pub(crate) fn start_on_disk(folder: &Path) -> Option<Cluster> {
+        let bin = is_here().then(programs)??;
+        let cluster = Cluster::try_start_in(Some(folder), &bin, free_port()?, "")?;
+        cluster
+            .set("fsync = on\nfull_page_writes = on\nshared_buffers = 512MB\nmax_wal_size = 4GB\n");
+        cluster.stop_at_once();
+        cluster.start_again();
+        Some(cluster)
+    }
+
+    fn try_start(bin: &Path, port: u16, primary: &str) -> Option<Cluster> {
+        Cluster::try_start_in(None, bin, port, primary)
+    }
+
+    fn try_start_in(
+        parent: Option<&Path>,
+        bin: &Path,
+        port: u16,
+        primary: &str,
+    ) -> Option<Cluster> {
         // In memory where the machine offers it: syncs are not what is tested.
-        let folder = tempfile::Builder::new()
-            .prefix("callgate-postgres-")
-            .tempdir_in("/dev/shm");
-        let folder = folder.or_else(|_| tempfile::tempdir()).ok()?.keep();
+        let prefixed = |parent: &Path| {
+            let mut made = tempfile::Builder::new();
+            made.prefix("callgate-postgres-").tempdir_in(parent)
+        };
+        let folder = prefixed(parent.unwrap_or(Path::new("/dev/shm")));
+        let folder = folder.or_else(|_| prefixed(&std::env::temp_dir()));
+        let folder = folder.ok()?.keep();
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
             .args([bin, &folder])
-            .arg(port.to_string())
+            .args([port.to_string().as_str(), primary])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -207,6 +264,27 @@ impl Cluster {
             self.port
         )
     }
+}
+
+/// Whether PostgreSQL is installed; if not, that is said.
+pub(crate) fn is_here() -> bool {
+    let is_here = programs().is_some();
+    if !is_here {
+        let skipped = "skipped: no PostgreSQL 15 or later (Debian: apt-get install postgresql-15)";
+        eprintln!("{skipped}");
+        // Who runs everything leaves nothing out.
+        assert!(
+            std::env::var_os("CALLGATE_SKIP_NOTHING").is_none(),
+            "{skipped}"
+        );
+    }
+    is_here
+}
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> Option<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").ok()?;
+    Some(listener.local_addr().ok()?.port())
 }
 
 /// The newest server's programs, where Debian and others put them.

@@ -1,33 +1,29 @@
 //! A connection to the server, and how what goes wrong on it is told apart.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use futures_util::future::poll_fn;
 use tokio::sync::Notify;
-use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, NoTls, Row, Socket, Statement};
 
 use super::tls::Tls;
-use crate::outbox::config::{Server, ServerTls};
+use crate::outbox::config::ServerTls;
 use crate::outbox::error::OutboxError;
 
 /// The first version that this is tested with.
 const VERSION_MIN: i32 = 150_000;
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(5);
-/// A server that does not answer is gone after so long.
-const SILENT: Duration = Duration::from_secs(10);
 
 /// Every statement finds few rows by an index, so it is planned once, whatever the planner knows of
 /// the tables. A process that stops in a transaction holds up the others for a while at the most.
+/// A limit for statements would end the wait of a commit for its standby, too.
 const SETTINGS: &str = "SET enable_seqscan = off; SET enable_hashjoin = off;
     SET enable_mergejoin = off; SET jit = off; SET plan_cache_mode = force_generic_plan;
-    SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '5s'";
+    SET statement_timeout = 0; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '5s'";
 
 /// Why the database did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -48,6 +44,16 @@ pub(super) enum Error {
     Newer { found: i64, known: i64 },
     #[error("PostgreSQL: {0}")]
     Failed(String),
+}
+
+impl Error {
+    /// Why, for somebody who knows already that the server cannot be used.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Error::Away(why) => why,
+            error => error.to_string(),
+        }
+    }
 }
 
 impl From<tokio_postgres::Error> for Error {
@@ -101,7 +107,7 @@ impl From<Error> for OutboxError {
     }
 }
 
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -111,59 +117,74 @@ fn with_sources(error: &dyn std::error::Error) -> String {
     text
 }
 
-async fn connect<T>(
-    config: &tokio_postgres::Config,
-    tls: T,
+/// What the server says unasked.
+struct Heard {
     notified: Arc<Notify>,
-) -> Result<Client, Error>
-where
-    T: MakeTlsConnect<Socket>,
-    T::Stream: Send + 'static,
-{
-    let connected = tokio::time::timeout(CONNECT, config.connect(tls)).await;
-    let late = || Error::Away(format!("it did not answer within {CONNECT:?}"));
-    let (client, mut connection) = connected.map_err(|_| late())??;
-    tokio::spawn(async move {
-        // An error ends the client too, which says so to whoever asks it.
-        while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-            if let AsyncMessage::Notification(_) = message {
-                notified.notify_one();
+    is_unconfirmed: Arc<AtomicBool>,
+}
+
+impl Heard {
+    async fn connect<T>(self, config: &tokio_postgres::Config, tls: T) -> Result<Client, Error>
+    where
+        T: MakeTlsConnect<Socket>,
+        T::Stream: Send + 'static,
+    {
+        let (client, mut connection) = config.connect(tls).await?;
+        tokio::spawn(async move {
+            // An error ends the client too, which says so to whoever asks it.
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await
+            {
+                self.hear(&message);
             }
+        });
+        Ok(client)
+    }
+
+    /// Before the answer that follows it is given on.
+    fn hear(&self, message: &AsyncMessage) {
+        match message {
+            AsyncMessage::Notification(_) => self.notified.notify_one(),
+            // A warning of this name is the only one there, in any language.
+            AsyncMessage::Notice(notice) if notice.routine() == Some("SyncRepWaitForLSN") => {
+                self.is_unconfirmed.store(true, Ordering::Release);
+            }
+            _ => {}
         }
-    });
-    Ok(client)
+    }
 }
 
 /// One connection, with the statements that were prepared on it.
 pub(super) struct Connection {
     client: Client,
     statements: Mutex<HashMap<&'static str, Statement>>,
+    /// A commit was answered although no standby confirmed it.
+    is_unconfirmed: Arc<AtomicBool>,
 }
 
 impl Connection {
-    /// Connects; what the server notifies of raises `notified`.
-    pub(super) async fn open(server: &Server, notified: Arc<Notify>) -> Result<Connection, Error> {
-        let mut config: tokio_postgres::Config =
-            (server.url.parse()).map_err(|error| Error::Failed(with_sources(&error)))?;
-        config.connect_timeout(CONNECT);
-        config.tcp_user_timeout(SILENT);
-        config.keepalives_idle(SILENT);
-        config.application_name("callgate");
-        let client = match &server.tls {
-            Some(ServerTls(tls)) => {
-                config.ssl_mode(SslMode::Require);
-                connect(&config, Tls(Arc::clone(tls)), notified).await?
-            }
-            None => {
-                config.ssl_mode(SslMode::Disable);
-                connect(&config, NoTls, notified).await?
-            }
+    /// Connects to one server, and uses a schema there; what the server notifies of raises
+    /// `notified`.
+    pub(super) async fn open(
+        config: &tokio_postgres::Config,
+        tls: Option<&ServerTls>,
+        schema: &str,
+        notified: Arc<Notify>,
+    ) -> Result<Connection, Error> {
+        let is_unconfirmed = Arc::default();
+        let heard = Heard {
+            notified,
+            is_unconfirmed: Arc::clone(&is_unconfirmed),
+        };
+        let client = match tls {
+            Some(ServerTls(tls)) => heard.connect(config, Tls(Arc::clone(tls))).await?,
+            None => heard.connect(config, NoTls).await?,
         };
         let connection = Connection {
             client,
             statements: Mutex::default(),
+            is_unconfirmed,
         };
-        let schema = server.schema.replace('"', "\"\"");
+        let schema = schema.replace('"', "\"\"");
         connection
             .run(&format!("SET search_path = \"{schema}\"; {SETTINGS}"))
             .await?;
@@ -193,6 +214,16 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Commits; an error when the server gave up waiting for its standby, as somebody asked it to:
+    /// what it has committed then may be lost when it fails over.
+    pub(super) async fn commit(&self) -> Result<(), Error> {
+        self.run("COMMIT").await?;
+        match self.is_unconfirmed.load(Ordering::Acquire) {
+            false => Ok(()),
+            true => Err(Error::Away("no standby has confirmed a commit".to_owned())),
+        }
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -23,7 +23,7 @@ const STEP_MAX: Duration = Duration::from_secs(15);
 
 /// The connection on which this replica lives and hears of others.
 pub(super) async fn begin(shared: &Shared) -> Result<Connection, Error> {
-    let connection = Connection::open(&shared.server, Arc::clone(&shared.told)).await?;
+    let connection = shared.hosts.connect(Arc::clone(&shared.told)).await?;
     connection.check_server().await?;
     super::migrate::migrate(&connection, &shared.server.schema).await?;
     shared.read_endpoints(&connection).await?;
@@ -86,10 +86,12 @@ pub(super) async fn keep(shared: Arc<Shared>, first: Option<Connection>) {
             sleep(TELL_EVERY).await;
         }
     }
-    if let (Some(connection), true) = (connection, shared.is_closed_well())
-        && let Err(error) = replica::leave(&connection, &shared).await
-    {
-        warn!(%error, "what is in flight is put back when this replica's lease is over");
+    if let (Some(connection), true) = (connection, shared.is_closed_well()) {
+        let left = timeout(STEP_MAX, replica::leave(&connection, &shared)).await;
+        let late = || Error::Away(format!("no answer within {STEP_MAX:?}"));
+        if let Err(error) = left.unwrap_or_else(|_| Err(late())) {
+            warn!(%error, "what is in flight is put back when this replica's lease is over");
+        }
     }
 }
 
@@ -98,7 +100,10 @@ async fn connect(shared: &Shared) -> Result<Connection, Error> {
     if shared.begun().is_err() {
         return begin(shared).await;
     }
-    let connection = Connection::open(&shared.server, Arc::clone(&shared.told)).await?;
+    let connection = shared.hosts.connect(Arc::clone(&shared.told)).await?;
+    // It may be another server, which took the place of the one before.
+    shared.forget_endpoints(&connection).await?;
+    shared.read_part(&connection).await?;
     listen(&connection, shared).await?;
     replica::hold_lock(&connection, shared).await?;
     Ok(connection)

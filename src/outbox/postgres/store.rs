@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connect::{Connection, Error};
 use super::digest::to_sql;
+use super::hosts::Hosts;
 use super::tally::{self, ALL, Tallies, Tally};
 use crate::outbox::config::{Config, Server};
 use crate::outbox::entry::Work;
@@ -18,6 +19,7 @@ use crate::outbox::rules::forget_at_ms;
 pub(super) struct Shared {
     pub config: Config,
     pub server: Server,
+    pub hosts: Hosts,
     /// The replica's number, a new one after others took it for dead.
     pub me: AtomicI64,
     /// Replicas that live, this one included.
@@ -65,6 +67,19 @@ pub(super) struct Endpoints {
     pub names: HashMap<i64, Arc<str>>,
 }
 
+impl Endpoints {
+    async fn read(connection: &Connection) -> Result<Endpoints, Error> {
+        let sql = "SELECT number, name FROM endpoint";
+        let mut endpoints = Endpoints::default();
+        for row in connection.rows(sql, &[]).await? {
+            let (number, name): (i64, String) = (row.get(0), row.get(1));
+            endpoints.names.insert(number, name.as_str().into());
+            endpoints.numbers.insert(name, number);
+        }
+        Ok(endpoints)
+    }
+}
+
 /// Before which times nothing is to be forgotten; too early costs a look alone.
 pub(super) struct Hints {
     pub retire_from_ms: u64,
@@ -96,6 +111,7 @@ impl Shared {
     pub(super) fn new(config: Config, server: Server, wakeups: watch::Sender<u64>) -> Shared {
         Shared {
             config,
+            hosts: Hosts::new(&server),
             server,
             me: AtomicI64::new(0),
             replicas: AtomicU32::new(1),
@@ -140,15 +156,17 @@ impl Shared {
 
     /// Reads which endpoints there are.
     pub(super) async fn read_endpoints(&self, connection: &Connection) -> Result<(), Error> {
-        let rows = connection
-            .rows("SELECT number, name FROM endpoint", &[])
-            .await?;
+        let read = Endpoints::read(connection).await?;
         let mut endpoints = lock(&self.endpoints);
-        for row in rows {
-            let (number, name): (i64, String) = (row.get(0), row.get(1));
-            endpoints.names.insert(number, name.as_str().into());
-            endpoints.numbers.insert(name, number);
-        }
+        endpoints.names.extend(read.names);
+        endpoints.numbers.extend(read.numbers);
+        Ok(())
+    }
+
+    /// The same, and what was known before is forgotten.
+    pub(super) async fn forget_endpoints(&self, connection: &Connection) -> Result<(), Error> {
+        let read = Endpoints::read(connection).await?;
+        *lock(&self.endpoints) = read;
         Ok(())
     }
 
@@ -257,7 +275,7 @@ impl<'a> Tx<'a> {
         tally::add(connection, shared.me(), task, &self.tallies).await?;
         // Before others can see the claims: what is not noted here is put back.
         lock(&shared.flying).extend(self.taken.iter().copied());
-        if let Err(error) = connection.run("COMMIT").await {
+        if let Err(error) = connection.commit().await {
             lock(&shared.flying).retain(|pair, claim| !self.taken.contains(&(*pair, *claim)));
             return Err(error);
         }

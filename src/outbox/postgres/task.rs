@@ -76,7 +76,9 @@ impl Task {
         self.shared.begun()?;
         if self.connection.as_ref().is_none_or(Connection::is_closed) {
             let told = Arc::default();
-            self.connection = Some(Connection::open(&self.shared.server, told).await?);
+            let connected = self.shared.hosts.connect(told).await;
+            // It answered at the start: whatever it refuses now, it may take later.
+            self.connection = Some(connected.map_err(|error| Error::Away(error.reason()))?);
         }
         let connection = self.connection.as_ref().expect("it is open");
         let began = Instant::now();

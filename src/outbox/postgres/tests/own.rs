@@ -20,6 +20,7 @@ pub(in crate::outbox) fn server() -> Server {
         schema: format!("test_{}_{number}", std::process::id()),
         when_down: WhenDown::Refuse,
         tls: None,
+        again: None,
         replica: "test".to_owned(),
         connections: 1,
         lease: Duration::from_secs(30),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::own;
-use crate::outbox::postgres::connect::Connection;
+use crate::outbox::postgres::hosts::Hosts;
 use crate::outbox::postgres::replica::put_back_lost;
 use crate::outbox::postgres::store::{Shared, lock};
 use crate::outbox::tests::bench::{Bench, entry, open_or_panic};
@@ -241,7 +241,7 @@ async fn a_claim_that_nobody_heard_of_is_undone() {
         .store(number[0].parse().unwrap(), Ordering::SeqCst);
     let key = bench.keys[&("a".to_owned(), "A".to_owned())];
     lock(&shared.flying).insert((key.endpoint, key.seq), key.claim);
-    let connection = Connection::open(&server, Arc::default()).await.unwrap();
+    let connection = Hosts::new(&server).connect(Arc::default()).await.unwrap();
     put_back_lost(&connection, &shared).await.unwrap();
     assert_eq!(bench.step("claim A 9 @10").await, "c#1");
     bench.step("settle a@A,c@A delivered @10").await;

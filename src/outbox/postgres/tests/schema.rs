@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::own;
-use crate::outbox::postgres::connect::Connection;
+use crate::outbox::postgres::hosts::Hosts;
 use crate::outbox::postgres::store::Shared;
 use crate::outbox::postgres::sweep::turn_parts;
 use crate::outbox::tests::bench::{Bench, entry, open_or_panic};
@@ -79,7 +79,7 @@ fn many_that_start_at_once_make_one_schema() {
 async fn turn(server: &Server, config: &Config, times: u32) {
     let shared = Shared::new(config.clone(), server.clone(), watch::Sender::new(0));
     let told = Arc::default();
-    let connection = Connection::open(server, told).await.unwrap();
+    let connection = Hosts::new(server).connect(told).await.unwrap();
     for _ in 0..times {
         turn_parts(&connection, &shared, Duration::ZERO)
             .await

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, free_port};
 use super::own;
+use crate::outbox::postgres::hosts::Hosts;
 use crate::outbox::tests::bench::{Bench, entry, shipped};
 use crate::outbox::*;
 
@@ -124,4 +125,58 @@ async fn an_endpoint_that_another_holds_is_refused_and_comes_back() {
     connection.await.unwrap().unwrap();
     let claimed = claim.await.unwrap().unwrap();
     assert_eq!(claimed[0].id, "a");
+}
+
+#[tokio::test]
+async fn of_several_servers_one_that_hangs_is_passed_over() {
+    if !own::is_here() {
+        return;
+    }
+    let hangs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let first = format!("@{},", hangs.local_addr().unwrap());
+    let mut server = own::server();
+    server.url = server.url.replace('@', &first);
+    Hosts::new(&server).connect(Arc::default()).await.unwrap();
+    // What each of them says is told when none can be used.
+    server.url = format!(
+        "postgres://a:b@127.0.0.1:1,{}/c",
+        hangs.local_addr().unwrap()
+    );
+    let none = Hosts::new(&server).connect(Arc::default()).await;
+    let why = none.err().unwrap().to_string();
+    assert!(why.contains("127.0.0.1:1: error connecting"), "{why}");
+    assert!(why.contains("it did not answer within 5s"), "{why}");
+}
+
+/// Whoever ends the wait for a standby ends no event's: what is acknowledged is there as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_no_standby_confirmed_is_not_accepted() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let standby = cluster.standby(free_port().unwrap());
+    let server = Server {
+        url: cluster.url(),
+        ..own::server()
+    };
+    let outbox = open(&config(server), Box::new(|_| {})).unwrap();
+    outbox.append(vec![entry("a", "A", 10)]).await.unwrap();
+    standby.stop_following();
+    let asked = Arc::clone(&outbox);
+    let append = tokio::spawn(async move { asked.append(vec![entry("b", "A", 10)]).await });
+    let until = Instant::now() + Duration::from_secs(60);
+    while !append.is_finished() {
+        assert!(Instant::now() < until, "it is never answered");
+        cluster.ask(
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+        );
+    }
+    let why = append.await.unwrap().unwrap_err().to_string();
+    assert!(why.contains("no standby has confirmed"), "{why}");
+    cluster.ask("ALTER SYSTEM SET synchronous_standby_names = ''");
+    cluster.ask("SELECT pg_reload_conf()");
+    while let Err(error) = outbox.append(vec![entry("b", "A", 10)]).await {
+        assert!(Instant::now() < until, "{error}");
+    }
+    outbox.close().await;
 }
