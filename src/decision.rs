@@ -46,6 +46,8 @@ pub enum FailureClass {
     UnreadableCall,
     /// Texts that the word lists were not run over to the end: they cost more than may be spent.
     Unfiltered,
+    /// The caller asked for a newer policy than the one in force.
+    StalePolicy,
 }
 
 closed_set!(FailureClass);
@@ -294,7 +296,7 @@ mod tests {
         assert_eq!(
             classes,
             "timeout connect http_status invalid_answer too_large blocked_address loop breaker_open \
-             overloaded deadline internal unreadable_call unfiltered"
+             overloaded deadline internal unreadable_call unfiltered stale_policy"
         );
         let deciders = Decider::ALL.map(Decider::name).join(" ");
         assert_eq!(deciders, "nothing filter callback failure_policy");

@@ -229,7 +229,8 @@ pub(super) fn ending_of(class: FailureClass) -> Ending {
         | FailureClass::Overloaded
         | FailureClass::Internal
         | FailureClass::UnreadableCall
-        | FailureClass::Unfiltered => Ending::Unknown,
+        | FailureClass::Unfiltered
+        | FailureClass::StalePolicy => Ending::Unknown,
     }
 }
 

@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use tracing::{Level, debug, enabled, info, warn};
 
+use super::at_least::AtLeast;
 use super::business::{Business, Question};
 use super::keyed_lock::WaitLimits;
 use super::long_scan::LongScans;
@@ -42,6 +43,8 @@ pub struct Caller {
     pub address: Option<IpAddr>,
     /// What its trace says, where it takes part in one.
     pub traceparent: Option<String>,
+    /// Which policies may decide.
+    pub wants: AtLeast,
 }
 
 impl Caller {
@@ -53,6 +56,7 @@ impl Caller {
             name: None,
             address: None,
             traceparent: None,
+            wants: AtLeast::Any,
         }
     }
 }
@@ -212,6 +216,40 @@ impl Before {
 
     async fn settle(&self, event: &Event, caller: Caller, shed: Option<&Failure>) -> Settled {
         let snapshot = self.policies.current();
+        match caller.wants.is_met_by(&snapshot.version) {
+            true => self.settle_by(snapshot, event, caller, shed, None).await,
+            // Rare, so that its state is in a box and makes no other decision larger.
+            false => Box::pin(self.settle_newer(snapshot, event, caller, shed)).await,
+        }
+    }
+
+    /// Waits for the policy that the caller asks for. Without it nobody is asked, and the answer says
+    /// so.
+    async fn settle_newer(
+        &self,
+        older: Arc<Snapshot>,
+        event: &Event,
+        caller: Caller,
+        shed: Option<&Failure>,
+    ) -> Settled {
+        let deadline = budget(older.rules(event.hook), &caller).deadline;
+        drop(older);
+        let stale = caller.wants.wait(&self.policies, deadline).await.err();
+        let snapshot = self.policies.current();
+        let shed = stale.as_ref().or(shed);
+        self.settle_by(snapshot, event, caller, shed, stale.as_ref())
+            .await
+    }
+
+    /// `stale`: this policy is older than the caller asked for.
+    async fn settle_by(
+        &self,
+        snapshot: Arc<Snapshot>,
+        event: &Event,
+        caller: Caller,
+        shed: Option<&Failure>,
+        stale: Option<&Failure>,
+    ) -> Settled {
         let rules = snapshot.rules(event.hook);
         let _late = LateGuard {
             metrics: &self.metrics,
@@ -237,6 +275,13 @@ impl Before {
             self.log_failure(Some(event.hook), &failure);
             snapshot.failed(Some(event.hook), &failure)
         });
+        let decision = match stale {
+            None => decision,
+            Some(failure) => {
+                self.log_failure(Some(event.hook), failure);
+                snapshot.outdated(event.hook, decision, failure)
+            }
+        };
         let subject = Subject {
             hook: Some(event.hook),
             event: Some(event),

@@ -121,6 +121,27 @@ impl Snapshot {
         }
     }
 
+    /// What is answered where the caller asked for a newer policy than this one: what this one blocks
+    /// stays blocked, and about everything else the failure policy decides. Either says so.
+    pub fn outdated(&self, hook: Hook, decision: Decision, failure: &Failure) -> Decision {
+        let class = failure.class;
+        match (&decision.verdict, self.rules(hook)) {
+            (Verdict::Block(_), _) => Decision {
+                failure: Some(class),
+                ..decision
+            },
+            (_, Some(rules)) => self.by_failure(rules, decision.hits, decision.verdict, failure),
+            // What the newer one has for this hook is not known.
+            (_, None) => Decision {
+                decider: Decider::FailurePolicy,
+                reviewed: false,
+                failure: Some(class),
+                skipped: None,
+                ..decision
+            },
+        }
+    }
+
     fn strictest(&self, class: FailureClass) -> Option<&HookRules> {
         let before = || {
             self.hooks()

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::aside::aside;
@@ -39,6 +40,8 @@ pub struct Reloaded {
 #[derive(Debug)]
 pub struct Policies {
     current: ArcSwap<Snapshot>,
+    /// The number of its version, for who waits for a newer one.
+    number: watch::Sender<u64>,
     directory: PathBuf,
     context: CompileContext,
     metrics: Arc<Metrics>,
@@ -136,6 +139,7 @@ impl Policies {
         history.took(version.clone(), problems);
         let policies = Policies {
             current: ArcSwap::from_pointee(snapshot),
+            number: watch::Sender::new(version.number),
             directory: directory.to_owned(),
             context,
             metrics,
@@ -176,6 +180,12 @@ impl Policies {
     /// The snapshot in force. Take it once for a message and use it for the whole of it.
     pub fn current(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// Waits until no policy older than version `min` is in force.
+    pub async fn reached(&self, min: u64) {
+        // It ends with these policies alone, and nobody waits then.
+        let _ = self.number.subscribe().wait_for(|now| *now >= min).await;
     }
 
     /// Where its files are.
@@ -487,6 +497,7 @@ impl Policies {
         let snapshot = Arc::new(snapshot);
         let before = self.current.swap(Arc::clone(&snapshot));
         self.lock_retired().push(before);
+        self.number.send_replace(version.number);
         for follower in &loading.followers {
             follower(&snapshot);
         }

@@ -11,11 +11,14 @@ use super::connection::Peer;
 use crate::callers::{Admitted, Callers, Evidence, Known, Limit};
 use crate::decision::{Failure, FailureClass};
 use crate::event::Hook;
+use crate::hook::AtLeast;
 use crate::tls::ClientCertificate;
 
 /// Whoever watches asks this, and has nothing to show.
 const HEALTH: &str = "/grpc.health.v1.Health/";
 const FORWARDED_FOR: &str = "x-forwarded-for";
+/// The oldest policy version that may decide.
+const MIN_VERSION: &str = "x-callgate-min-version";
 
 /// What a call brings. `address` is that of the socket's peer.
 pub(super) fn evidence<'a>(
@@ -34,6 +37,14 @@ pub(super) fn evidence<'a>(
         address,
         forwarded_for: forwarded_for(headers),
     }
+}
+
+/// Which policies may decide, as a call's headers say.
+pub(super) fn wants(headers: &HeaderMap) -> AtLeast {
+    let Some(version) = headers.get(MIN_VERSION) else {
+        return AtLeast::Any;
+    };
+    version.to_str().map_or(AtLeast::Unreadable, AtLeast::read)
 }
 
 /// The token in `Bearer TOKEN`.

@@ -21,7 +21,7 @@ use crate::callers::{Callers, Known};
 use crate::decision::{Failure, FailureClass};
 use crate::dialect;
 use crate::event::{Hook, Moment, traceparent};
-use crate::hook::{After, Before, Caller, CallerLimit};
+use crate::hook::{After, AtLeast, Before, Caller, CallerLimit};
 use crate::in_flight::InFlightLimit;
 use crate::outbox::AppendError;
 use crate::proto::v1;
@@ -117,6 +117,7 @@ impl Asking {
     ) -> Result<v1::BeforeResponse, (String, Undecided)> {
         let request_id = std::mem::take(&mut request.request_id);
         let explain = request.explain();
+        let wants = AtLeast::number(request.min_version);
         let mut event = match before_event(request) {
             Ok(event) => event,
             Err(invalid) => return Err((request_id, Undecided::Invalid(invalid))),
@@ -125,6 +126,7 @@ impl Asking {
             return Err((request_id, Undecided::Forbidden(why)));
         }
         event.traceparent = caller.traceparent.take();
+        caller.wants = wants;
         caller.name = known.map(|known| Arc::clone(known.name()));
         let own = known.map(|known| (known, self.callers.hold(known)));
         let settled = match (own, self.calls.acquire(self.in_flight_max)) {

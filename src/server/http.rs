@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::bodies::{LimitedBody, whole};
-use super::caller::evidence;
+use super::caller::{evidence, wants};
 use super::connection::Peer;
 use super::guard::refuse_browsers;
 use super::own_calls::OwnCalls;
@@ -140,6 +140,7 @@ impl Listener {
             address: Some(peer.address()),
             waits: None,
             traceparent: trace,
+            wants: wants(&parts.headers),
             caller,
         };
         let answered = self.webhooks.take(dialect, &call, body.err(), origin);

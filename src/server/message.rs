@@ -346,5 +346,6 @@ fn failure(class: FailureClass) -> v1::FailureClass {
         FailureClass::Internal => v1::FailureClass::Internal,
         FailureClass::UnreadableCall => v1::FailureClass::UnreadableCall,
         FailureClass::Unfiltered => v1::FailureClass::Unfiltered,
+        FailureClass::StalePolicy => v1::FailureClass::StalePolicy,
     }
 }

@@ -17,7 +17,7 @@ use crate::callers::{Callers, Held, Known};
 use crate::decision::{Decision, Failure, FailureClass};
 use crate::dialect::{self, Call, Decoded, Dialect, Head, Options, Reply};
 use crate::event::{DialectId, Event, Hook, Moment};
-use crate::hook::{After, Before, Caller, CallerLimit, Settled};
+use crate::hook::{After, AtLeast, Before, Caller, CallerLimit, Settled};
 use crate::in_flight::{InFlightLimit, InFlightPermit};
 use crate::telemetry::{LogThrottle, Metrics, Stage};
 
@@ -61,6 +61,8 @@ pub struct Origin {
     pub waits: Option<Duration>,
     /// What the caller's trace says.
     pub traceparent: Option<String>,
+    /// Which policies may decide, as the caller says.
+    pub wants: AtLeast,
     /// `None` where callers are not told apart.
     pub caller: Option<Known>,
 }
@@ -73,6 +75,7 @@ impl Origin {
         };
         let mut caller = Caller::unknown(self.received, limit);
         caller.address = self.address;
+        caller.wants = self.wants;
         caller.name = self.caller.as_ref().map(|known| Arc::clone(known.name()));
         caller
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
-use super::caller::known_of;
+use super::caller::{known_of, wants};
 use super::connection::Peer;
 use super::deadline;
 use super::webhook::{Origin, Webhooks};
@@ -42,6 +42,7 @@ impl WebhookService for WukongIm {
             received: Instant::now(),
             address: peer.map(Peer::address),
             traceparent: None,
+            wants: wants(request.metadata().as_ref()),
             waits: deadline::said(request.metadata().as_ref()),
             caller: known_of(&request),
         };

@@ -586,6 +586,98 @@ fn unreadable_call_blocks_by_default_although_failures_are_let_through() {
     check_http(&answer, FailureClass::UnreadableCall, "block");
 }
 
+/// Asked with the oldest version that may decide.
+fn call_with_version(callgate: &Callgate, hook: &str, text: &str, version: &str) -> http::Answer {
+    let body = calls::body(hook, text);
+    let head = http::head("POST", &calls::path(hook), Some(body.len()));
+    let head = String::from_utf8(head).unwrap();
+    let said = format!("\r\nX-Callgate-Min-Version: {version}\r\n\r\n");
+    let call = format!("{}{said}{body}", head.trim_end());
+    http::send(callgate.http, call.as_bytes())
+}
+
+fn request_with_version(hook: &str, text: &str, min_version: u64) -> v1::BeforeRequest {
+    v1::BeforeRequest {
+        min_version,
+        ..calls::request(hook, text)
+    }
+}
+
+/// No call that names a version is answered by an older one without saying so, and none that names
+/// the one in force, or an older one, is answered otherwise than without it.
+#[test]
+fn stale_policy() {
+    for action in ["allow", "block"] {
+        let (callgate, business) = start(action, &How::default());
+        let grpc = callgate.grpc();
+        for hook in [SINGLE, GROUP] {
+            for version in ["0", "1", "1-0123456789ab"] {
+                let answer = call_with_version(&callgate, hook, "hello", version);
+                assert_eq!(answer.text(), ALLOW);
+                assert_eq!(answer.header("x-callgate-failure"), "");
+            }
+            let answer = grpc.before(request_with_version(hook, "hello", 1));
+            assert_eq!(answer.failure(), v1::FailureClass::Unspecified);
+        }
+        let asked = business.requests().len();
+        assert_eq!(asked, 8);
+        for hook in [SINGLE, GROUP] {
+            for version in ["2", "newest"] {
+                let answer = call_with_version(&callgate, hook, "hello", version);
+                check_http(&answer, FailureClass::StalePolicy, action);
+            }
+            let limit = Some(Duration::from_secs(1));
+            let request = request_with_version(hook, "hello", 2);
+            let answer = grpc.before_within(request, limit).unwrap();
+            check_grpc(&answer, FailureClass::StalePolicy, action);
+            assert_eq!(answer.policy_version.unwrap().number, 1);
+            check_counter(&callgate, "failures", hook, FailureClass::StalePolicy, 3.0);
+        }
+        assert_eq!(business.requests().len(), asked);
+    }
+}
+
+/// What callgate does without an endpoint, or for a hook that it does not know, says so too.
+#[test]
+fn stale_policy_is_said_whatever_the_older_one_decides() {
+    let callgate = Callgate::start(&format!(
+        "lists: {{bad: {{words: [casino]}}, soft: {{words: [darn], action: replace}}}}\n\
+         hooks: {{{SINGLE}: {{}}}}\n"
+    ));
+    let said = |hook, text, version| {
+        let answer = call_with_version(&callgate, hook, text, version);
+        let failure = answer.header("x-callgate-failure").to_owned();
+        (
+            answer.json()["errCode"].as_i64().unwrap_or_default(),
+            failure,
+        )
+    };
+    let stale = "stale_policy".to_owned();
+    assert_eq!(said(SINGLE, "a casino", "2"), (20001, stale.clone()));
+    // OpenIM's own answer has no place for a new content here; ours has.
+    let answer = callgate
+        .grpc()
+        .before(request_with_version(SINGLE, "darn it", 2));
+    assert_eq!(answer.action(), v1::Action::Replace);
+    assert_eq!(answer.failure(), v1::FailureClass::StalePolicy);
+    assert!(!answer.content().contains("darn"), "{answer:?}");
+    assert_eq!(said(SINGLE, "hello", "2").1, stale);
+    assert_eq!(said(GROUP, "hello", "2").1, stale);
+    assert_eq!(said(GROUP, "hello", "1").1, "");
+}
+
+/// An edit that is on its way is waited for, and decides.
+#[test]
+fn stale_policy_is_no_answer_while_an_edit_is_on_its_way() {
+    let callgate = Callgate::start(&format!("hooks: {{{SINGLE}: {{}}}}\n"));
+    let banned = format!("lists: {{bad: {{words: [casino]}}}}\nhooks: {{{SINGLE}: {{}}}}\n");
+    callgate.setup().write("policy.yaml", banned);
+    let answer = call_with_version(&callgate, SINGLE, "a casino", "2");
+    assert_eq!(answer.json()["errCode"], 20001);
+    assert_eq!(answer.header("x-callgate-failure"), "");
+    assert!(answer.header("x-callgate-version").starts_with("2-"));
+}
+
 #[test]
 fn every_class_of_failure_has_a_test_here() {
     let source = include_str!("failures.rs");

@@ -104,6 +104,7 @@ pub(super) static WORDS: Both<HooksWords> = Both {
             "a fault of callgate",
             "the call cannot be read",
             "the text costs too much to look through",
+            "the policy is older than the caller asks for",
         ],
         ended: [
             ("none", "none"),
@@ -166,6 +167,7 @@ pub(super) static WORDS: Both<HooksWords> = Both {
             "callgate 自身故障",
             "调用无法解析",
             "文本的检查开销过大",
+            "策略版本低于调用方的要求",
         ],
         ended: [
             ("none", "无"),

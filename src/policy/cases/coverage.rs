@@ -107,6 +107,8 @@ fn can_meet(rules: &HookRules, class: FailureClass) -> bool {
         return false;
     }
     match class {
+        // A policy cannot tell whether its callers name versions.
+        FailureClass::StalePolicy => false,
         FailureClass::Internal | FailureClass::UnreadableCall => true,
         FailureClass::Unfiltered => rules.has_lists(),
         _ => !rules.endpoints.is_empty(),
