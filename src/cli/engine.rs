@@ -1,31 +1,18 @@
 //! Everything that runs in `callgate serve`, put together and started.
 
-use std::convert::Infallible;
-use std::fmt::Display;
-use std::future::Future;
-use std::net::TcpListener;
-use std::num::NonZero;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::thread;
 
-use anyhow::{Context, anyhow, bail};
-use futures_util::FutureExt;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tracing::{error, warn};
+use anyhow::Context;
 
-use super::engine_file::{connections_wanted, options_of};
+use super::engine_file::options_of;
 use super::signals;
-use super::start_text::Addresses;
-use super::storage;
-use crate::admin::{self, Access, Admin, Certificates, Lately, Observed, PortsTls};
+use crate::admin::{Certificates, Lately, Observed, PortsTls};
 use crate::audit::{Audit, Edited};
-use crate::callback::{Callbacks, HOP_HEADER};
+use crate::callback::Callbacks;
 use crate::callers::Callers;
 use crate::clock::Clock;
-use crate::config::{Config, PortConnections};
+use crate::config::Config;
 use crate::delivery::{Supervisor, watch_usage};
 use crate::event::Moment;
 use crate::history::History;
@@ -37,17 +24,21 @@ use crate::policy::{Digest, HookRules, Snapshot};
 use crate::recordings::Recordings;
 use crate::reload::{self, Policies};
 use crate::rooms::Rooms;
-use crate::server::{
-    self, BodyBudget, BodyLimits, ConnectionLimits, Fit, GrpcSettings, Health, Hosts, HttpSettings,
-    Inherited, Listener, OwnCalls, PORT_NAMES, Patience, Port, Proxied, Routes, Secured, Stack,
-    StackSettings, WebhookSettings, Webhooks, Wire,
-};
+use crate::server::{BodyBudget, BodyLimits, WebhookSettings, Webhooks};
 use crate::settings::Problem;
-use crate::storage::Backups;
 use crate::telemetry::{CallerLines, Metrics};
 use crate::tls;
 use crate::versions::{self, InForce, Keeper};
 use crate::watch::Watch;
+
+mod listeners;
+mod ports;
+mod running;
+
+pub(super) use listeners::Listeners;
+pub(super) use running::Running;
+
+use listeners::fitting_connections;
 
 /// Everything that runs, ready to be stopped in order.
 pub(super) struct Engine {
@@ -96,54 +87,6 @@ pub(super) struct Entry {
     pub proxy: Option<Arc<ProxyIdentity>>,
     /// Of the command line on this machine.
     pub token: Option<Digest>,
-}
-
-/// The three ports, open.
-pub(super) struct Listeners {
-    grpc: TcpListener,
-    http: TcpListener,
-    admin: TcpListener,
-}
-
-impl Listeners {
-    /// Opens the ports, or takes over those that the parent process keeps open.
-    pub(super) async fn open(config: &Config) -> anyhow::Result<Listeners> {
-        let names = std::env::var("LISTEN_FDNAMES").ok();
-        let mut inherited = Inherited::take_over(names.as_deref())
-            .context("the sockets of LISTEN_FDS could not be taken over")?;
-        let configured = [config.http.listen, config.grpc.listen, config.admin.listen];
-        let mut listeners = Vec::new();
-        for (name, address) in PORT_NAMES.into_iter().zip(configured) {
-            listeners.push(match inherited.take(name, address) {
-                Some(listener) => listener,
-                None => server::listen(address).await.with_context(|| {
-                    format!(
-                        "{address} cannot be listened on; free it or set `{name}.listen` in \
-                         engine.yaml"
-                    )
-                })?,
-            });
-        }
-        if let Some(left) = inherited.left() {
-            bail!(
-                "nothing listens on {left}: name the sockets of LISTEN_FDS {}, or give each the \
-                 port that engine.yaml has",
-                PORT_NAMES.join(", ")
-            );
-        }
-        let [http, grpc, admin] = listeners
-            .try_into()
-            .map_err(|_| anyhow!("there are three ports"))?;
-        Ok(Listeners { grpc, http, admin })
-    }
-
-    pub(super) fn addresses(&self) -> anyhow::Result<Addresses> {
-        Ok(Addresses {
-            grpc: self.grpc.local_addr()?,
-            http: self.http.local_addr()?,
-            admin: self.admin.local_addr()?,
-        })
-    }
 }
 
 impl Engine {
@@ -320,26 +263,18 @@ impl Engine {
         tls::watch(look).context("the thread that watches the certificates could not be started")
     }
 
-    /// Serves the ports and delivers events until `stop`; a server that ends by itself cancels
-    /// `failed`.
-    pub(super) fn start(
-        &self,
-        listeners: Listeners,
-        stop: &CancellationToken,
-        failed: &CancellationToken,
-        tasks: &TaskTracker,
-    ) -> anyhow::Result<()> {
+    /// Serves the ports and delivers events until it is told to stop.
+    pub(super) fn start(&self, listeners: Listeners, running: &Running) -> anyhow::Result<()> {
+        let stop = || running.stop.clone();
         let (grpc, health) = self.grpc(listeners.grpc)?;
-        let health = health.follow(stop.clone()).map(Ok::<_, Infallible>);
-        run_until_stop(tasks, stop, failed, "health", health);
+        running.keep("health", health.follow(stop()));
         let ports = [
             grpc,
             self.http(listeners.http),
             self.admin(listeners.admin)?,
         ];
         for port in ports {
-            let name = port.name;
-            run_until_stop(tasks, stop, failed, name, port.serve(stop.clone()));
+            running.run(port.name, port.serve(stop()));
         }
         let delivery = Supervisor::new(
             self.policies.clone(),
@@ -350,236 +285,25 @@ impl Engine {
             // The rest of the time is for settling what they led to.
             self.config.shutdown_grace.mul_f64(0.9),
         );
-        let delivery = delivery.run(stop.clone()).map(Ok::<_, Infallible>);
-        run_until_stop(tasks, stop, failed, "delivery", delivery);
-        let (observed, outbox) = (self.observed.clone(), self.outbox.clone());
-        let observing = stop.clone();
-        let observe = async move { observed.run(outbox, observing).await };
-        run_until_stop(
-            tasks,
-            stop,
-            failed,
-            "observer",
-            observe.map(Ok::<_, Infallible>),
-        );
+        running.keep("delivery", delivery.run(stop()));
+        let (observed, outbox, until) = (self.observed.clone(), self.outbox.clone(), stop());
+        running.keep("observer", async move { observed.run(outbox, until).await });
         let (lately, metrics) = (self.lately.clone(), self.metrics.clone());
-        let (clock, counting) = (self.clock, stop.clone());
-        let count = async move { lately.run(metrics, clock, counting).await };
-        run_until_stop(
-            tasks,
-            stop,
-            failed,
-            "lately",
-            count.map(Ok::<_, Infallible>),
-        );
+        let (clock, until) = (self.clock, stop());
+        running.keep("lately", async move {
+            lately.run(metrics, clock, until).await;
+        });
         let limits = self.config.usage_limits();
-        let usage = watch_usage(self.outbox.clone(), limits, stop.clone());
-        run_until_stop(tasks, stop, failed, "usage", usage.map(Ok::<_, Infallible>));
-        let (callers, looking) = (self.callers.clone(), stop.clone());
-        let look_on = async move { callers.look_on(looking).await };
-        run_until_stop(
-            tasks,
-            stop,
-            failed,
-            "callers",
-            look_on.map(Ok::<_, Infallible>),
-        );
-        let using = self.operators.clone().keep_on(stop.clone());
-        run_until_stop(
-            tasks,
-            stop,
-            failed,
-            "operators",
-            using.map(Ok::<_, Infallible>),
-        );
-        let cutting = self.audit.clone().keep_short(stop.clone());
-        run_until_stop(
-            tasks,
-            stop,
-            failed,
-            "audit",
-            cutting.map(Ok::<_, Infallible>),
-        );
+        running.keep("usage", watch_usage(self.outbox.clone(), limits, stop()));
+        let (callers, until) = (self.callers.clone(), stop());
+        running.keep("callers", async move { callers.look_on(until).await });
+        running.keep("operators", self.operators.clone().keep_on(stop()));
+        running.keep("audit", self.audit.clone().keep_short(stop()));
         let policies = self.policies.clone();
         let look = move || drop(policies.reload());
-        let hangups = signals::on_hangup(stop.clone(), look).map(Ok::<_, Infallible>);
-        run_until_stop(tasks, stop, failed, "hangup", hangups);
+        running.keep("hangup", signals::on_hangup(stop(), look));
         Ok(())
     }
-
-    /// The port, and what says whether it serves.
-    fn grpc(&self, listener: TcpListener) -> anyhow::Result<(Port, Health)> {
-        let settings = GrpcSettings {
-            message_bytes_max: self.config.grpc.message_bytes_max,
-            wukongim_message_bytes_max: self.config.wukongim.body_bytes_max,
-            in_flight_max: self.config.grpc.in_flight_max,
-        };
-        let (routes, health) = server::grpc_routes(
-            settings,
-            self.policies.clone(),
-            self.before.clone(),
-            self.after.clone(),
-            self.webhooks.clone(),
-            self.callers.clone(),
-        )
-        .map_err(anyhow::Error::msg)?;
-        let port = Port {
-            name: "grpc",
-            listener,
-            threads: threads(self.config.grpc.threads),
-            limits: limits(&self.config.grpc.connections, self.connections[1]),
-            stack: self.stack(
-                "grpc",
-                Wire::Http2,
-                &GRPC_STREAMS,
-                Routes::Routed {
-                    routes,
-                    callers: Some(self.callers.clone()),
-                },
-            ),
-        };
-        Ok((port, health))
-    }
-
-    fn http(&self, listener: TcpListener) -> Port {
-        let settings = HttpSettings {
-            body_bytes_max: self.config.http.body_bytes_max,
-            large_body_bytes_max: self.config.wukongim.body_bytes_max,
-            large_bodies_max: self.config.wukongim.large_bodies_max,
-            routes: self.config.http.routes.served.clone(),
-            shown_routes: self.config.http.routes.shown(),
-        };
-        let own = OwnCalls::new(HOP_HEADER, &self.config.installation);
-        let listener_of_calls = Listener::new(settings, self.webhooks.clone(), own);
-        Port {
-            name: "http",
-            listener,
-            threads: threads(self.config.http.threads),
-            limits: limits(&self.config.http.connections, self.connections[0]),
-            stack: self.stack("http", Wire::Any, &[], Routes::Webhooks(listener_of_calls)),
-        }
-    }
-
-    fn admin(&self, listener: TcpListener) -> anyhow::Result<Port> {
-        let routes = admin::router(Admin {
-            policies: self.policies.clone(),
-            lists: Arc::new(self.lists()),
-            callbacks: self.callbacks.clone(),
-            outbox: self.outbox.clone(),
-            observed: self.observed.clone(),
-            lately: self.lately.clone(),
-            outbox_limits: self.config.usage_limits(),
-            clock: self.clock,
-            metrics: self.metrics.clone(),
-            history: self.history.clone(),
-            recordings: self.recordings.clone(),
-            rooms: self.rooms.clone(),
-            callers: self.callers.clone(),
-            ready: self.ready.clone(),
-            hosts: Arc::new(Hosts::new(&self.config.admin.hosts)),
-            certificates: self.certificates.clone(),
-            audit: self.audit.clone(),
-            versions: self.versions.clone(),
-            operators: self.operators.clone(),
-            proxy: self.proxy.clone(),
-            backups: Arc::new(Backups::new(storage::places(&self.config))),
-            tls: self.config.admin.tls.is_some(),
-            access: Access {
-                // Who comes past the proxy would be anybody, with all that there is.
-                open: !self.config.admin.needs_token() && self.proxy.is_none(),
-                command_line: self.token,
-            },
-            metrics_open: self.config.admin.metrics_open,
-            plans: Arc::new(admin::Plans::new(self.clock)),
-            api: admin::ApiLimits {
-                calls_per_second: self.config.admin.api.calls_per_second,
-                burst: self.config.admin.api.burst,
-                body_bytes_max: self.config.admin.api.body_bytes_max,
-            },
-            preview_share_max: self.config.preview_share_max,
-            engine_warnings: self.warnings.clone(),
-        })
-        .map_err(anyhow::Error::msg)?;
-        Ok(Port {
-            name: "admin",
-            listener,
-            // Who watches is answered while everything else is busy.
-            threads: 1,
-            limits: limits(&self.config.admin.connections, self.connections[2]),
-            stack: self.stack(
-                "admin",
-                Wire::Any,
-                &admin::REFLECTION,
-                Routes::Routed {
-                    routes,
-                    callers: None,
-                },
-            ),
-        })
-    }
-
-    fn stack(
-        &self,
-        port: &'static str,
-        wire: Wire,
-        endless: &'static [&'static str],
-        routes: Routes,
-    ) -> Stack {
-        let tls = self.certificates.of_port(port);
-        let connections = &self.config.connections;
-        let proxied = self.config.proxied(port);
-        let settings = StackSettings {
-            wire,
-            patience: Patience {
-                head: connections.head_timeout,
-                idle: connections.idle_timeout,
-                answer: connections.answer_timeout,
-            },
-            streams_max: connections.streams_max,
-            endless,
-            bodies: Arc::clone(&self.bodies),
-            proxied: proxied
-                .then(|| Proxied::new(port, self.callers.clone(), self.metrics.port(port))),
-            tls: tls.map(|tls| Secured::new(port, tls, self.metrics.clone())),
-            metrics: self.metrics.port(port),
-        };
-        Stack::new(settings, routes)
-    }
-}
-
-/// Streams of requests, which end when their callers like.
-const GRPC_STREAMS: [&str; 3] = [
-    "/callgate.v1.HookService/BeforeStream",
-    admin::REFLECTION[0],
-    admin::REFLECTION[1],
-];
-
-fn limits(configured: &PortConnections, fitting: usize) -> ConnectionLimits {
-    ConnectionLimits {
-        connections_max: fitting,
-        per_peer_max: configured.per_peer_max,
-    }
-}
-
-/// 0 is one per core.
-fn threads(configured: usize) -> usize {
-    match configured {
-        0 => thread::available_parallelism().map_or(1, NonZero::get),
-        threads => threads,
-    }
-}
-
-/// Raises the limit of open files, and says when not all fits.
-fn fitting_connections(config: &Config) -> [usize; 3] {
-    let wanted = connections_wanted(config);
-    let Some(limit) = server::raise_limit() else {
-        return wanted;
-    };
-    let fit = Fit::new(limit, wanted, config.connections.files_reserve);
-    if !fit.is_whole() {
-        warn!("{}", fit.explain());
-    }
-    fit.connections
 }
 
 /// Whatever has to happen when a policy comes into force: its endpoints are made ready, and the
@@ -599,57 +323,4 @@ fn follow_policy(snapshot: &Snapshot, callbacks: &Callbacks, metrics: &Metrics) 
         |name| snapshot.endpoint(name).is_some(),
         |name| snapshot.list(name).is_some(),
     );
-}
-
-/// Runs something that must not end before `stop`. If it does, by itself, with an error or by a
-/// panic, the whole process ends too: what is left of it would look alive.
-fn run_until_stop<E: Display + Send + 'static>(
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
-    failed: &CancellationToken,
-    task: &'static str,
-    run: impl Future<Output = Result<(), E>> + Send + 'static,
-) {
-    let (stop, failed) = (stop.clone(), failed.clone());
-    tasks.spawn(async move {
-        let why = match AssertUnwindSafe(run).catch_unwind().await {
-            Ok(Ok(())) if stop.is_cancelled() => return,
-            Ok(Ok(())) => "it ended by itself".to_owned(),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "it panicked".to_owned(),
-        };
-        error!(task, why, "a task ended that must not, the process ends");
-        failed.cancel();
-    });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Whether the process would end for what became of the task.
-    async fn ends(
-        stopped: bool,
-        run: impl Future<Output = Result<(), String>> + Send + 'static,
-    ) -> bool {
-        let (stop, failed) = (CancellationToken::new(), CancellationToken::new());
-        if stopped {
-            stop.cancel();
-        }
-        let tasks = TaskTracker::new();
-        run_until_stop(&tasks, &stop, &failed, "test", run);
-        tasks.close();
-        tasks.wait().await;
-        failed.is_cancelled()
-    }
-
-    #[tokio::test]
-    async fn what_ends_before_it_is_told_ends_the_process() {
-        assert!(!ends(true, async { Ok(()) }).await);
-        assert!(ends(false, async { Ok(()) }).await);
-        for stopped in [true, false] {
-            assert!(ends(stopped, async { Err("no thread".to_owned()) }).await);
-            assert!(ends(stopped, async { panic!("on purpose") }).await);
-        }
-    }
 }

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use super::at_rest;
-use super::engine::{Engine, Entry, Kept, Listeners};
+use super::engine::{Engine, Entry, Kept, Listeners, Running};
 use super::engine_file::{differs_from, load_config, open_tls};
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
@@ -192,7 +192,12 @@ async fn serve(
     let tasks = TaskTracker::new();
     print_start(&engine, &listeners)?;
     invite_first(&engine.config, &operators, &listeners)?;
-    engine.start(listeners, &stop, &failed, &tasks)?;
+    let running = Running {
+        tasks: tasks.clone(),
+        stop: stop.clone(),
+        failed: failed.clone(),
+    };
+    engine.start(listeners, &running)?;
     let mut stops = signals::Stops::listen();
     engine.ready.store(true, Ordering::Relaxed);
     let broken = tokio::select! {

@@ -29,11 +29,7 @@ const STARTED: [(&str, usize, &str); 25] = [
         "looks once; the next connection starts another",
     ),
     ("cli/api.rs", 1, "ends with its connection"),
-    (
-        "cli/engine.rs",
-        1,
-        "`run_until_stop`: the process ends with it",
-    ),
+    ("cli/engine/running.rs", 1, "the process ends with it"),
     ("cli/mock/serve.rs", 1, "ends with its connection"),
     ("delivery/supervisor.rs", 1, "is started again"),
     ("delivery/worker.rs", 1, "ends with its request"),
