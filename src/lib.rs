@@ -22,6 +22,7 @@
 //! | `database` | SQLite files of ours: private, and copied while they are used |
 //! | [`rooms`] | rooms that are kept for a chat server |
 //! | `watch` | a thread that looks at files now and then |
+//! | `writer_thread` | a thread that writes what others hand over, and answers them |
 //! | `in_flight` | the limit of calls at the same time, theirs and ours |
 //! | [`callers`] | who calls, and what of it is let in |
 //! | [`callback`] | asking and telling an endpoint |
@@ -92,3 +93,4 @@ pub mod telemetry;
 pub mod tls;
 pub mod versions;
 mod watch;
+mod writer_thread;

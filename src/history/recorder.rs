@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::conditions::Filter;
@@ -22,26 +20,24 @@ use super::settings::{Settings, TextLevel};
 use super::shared::Shared;
 use super::sinks::Sinks;
 use super::span::SpanId;
-use super::writer::{Job, Writer};
+use super::writer::Writer;
 use crate::event::Event;
 use crate::policy::Snapshot;
 use crate::telemetry::Metrics;
+use crate::writer_thread::WriterThread;
 
-/// Questions to the writer that wait.
-const JOBS_MAX: usize = 16;
 /// How long whoever looks waits for what was just decided: a disk that takes nothing has no more.
 const SETTLES_WITHIN: Duration = Duration::from_millis(500);
 
 /// How long whoever has a user forgotten waits: each file is rewritten where it has something of it.
-const FORGETS_WITHIN: Duration = Duration::from_secs(300);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(300);
 
 /// What was decided lately.
 #[derive(Debug, Default)]
 pub struct History {
     /// `None`: nothing is kept.
     pub(super) shared: Option<Arc<Shared>>,
-    jobs: Option<SyncSender<Job>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    writer: Option<WriterThread<Writer>>,
     in_force: InForce,
 }
 
@@ -60,16 +56,11 @@ impl History {
             return Ok(History::off());
         }
         let shared = Arc::new(Shared::new(settings, metrics));
-        let (jobs, asked) = mpsc::sync_channel(JOBS_MAX);
         let sinks = Sinks::start(&shared.settings.sinks, &shared.metrics)?;
         let writer = Writer::new(Arc::clone(&shared), sinks);
-        let thread = thread::Builder::new()
-            .name("history".to_owned())
-            .spawn(move || writer.run(&asked))?;
         Ok(History {
             shared: Some(shared),
-            jobs: Some(jobs),
-            thread: Mutex::new(Some(thread)),
+            writer: Some(WriterThread::start("history", writer)?),
             in_force: InForce::default(),
         })
     }
@@ -114,7 +105,7 @@ impl History {
 
     /// Waits until what was told before is in the files. Blocks.
     pub fn flush(&self) {
-        let _: Option<()> = self.ask(Job::Flush);
+        self.settle(ANSWERS_WITHIN);
     }
 
     /// Decisions behind `cursor`, or the newest. Blocks for the disk.
@@ -191,13 +182,15 @@ impl History {
     /// Errors: nothing is kept.
     fn settled(&self) -> Result<&Shared, HistoryError> {
         let shared = self.on()?;
-        let (done, answer) = mpsc::sync_channel(1);
-        let jobs = self.jobs.as_ref();
-        // A writer with so many questions is about to look anyway.
-        if jobs.is_some_and(|jobs| jobs.try_send(Job::Flush(done)).is_ok()) {
-            let _ = answer.recv_timeout(SETTLES_WITHIN);
-        }
+        self.settle(SETTLES_WITHIN);
         Ok(shared)
+    }
+
+    /// A writer with too many questions is about to look anyway.
+    fn settle(&self, within: Duration) {
+        if let Some(writer) = &self.writer {
+            writer.ask(within, |_| ());
+        }
     }
 
     /// Forgets what a user wrote or was written to. Blocks for the disk.
@@ -205,30 +198,22 @@ impl History {
     /// Errors: the files cannot be written; what is forgotten by then stays so.
     pub fn forget(&self, user: &str) -> Result<Forgotten, HistoryError> {
         let shared = self.on()?;
-        let (done, answer) = mpsc::sync_channel(1);
         let silent = || {
             let folder = shared.settings.folder.display();
             HistoryError::Unwritable(format!("`{folder}` does not answer"))
         };
-        let jobs = self.jobs.as_ref().ok_or(HistoryError::Off)?;
-        jobs.try_send(Job::Forget(user.to_owned(), done))
-            .map_err(|_| silent())?;
-        let forgotten = answer.recv_timeout(FORGETS_WITHIN);
-        let forgotten = forgotten.map_err(|_| silent())?;
-        forgotten.map_err(HistoryError::Unwritable)
+        let user = user.to_owned();
+        let writer = self.writer.as_ref().ok_or(HistoryError::Off)?;
+        let forgotten = writer.ask(ANSWERS_WITHIN, move |writer| writer.forget(&user));
+        forgotten
+            .ok_or_else(silent)?
+            .map_err(HistoryError::Unwritable)
     }
 
     /// Writes what is left and lets go of the files. Blocks for the disk.
     pub fn close(&self) {
-        let _: Option<()> = self.ask(Job::Close);
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
-            // What panics is caught there.
-            let _ = thread.join();
+        if let Some(writer) = &self.writer {
+            writer.end();
         }
     }
 
@@ -251,13 +236,6 @@ impl History {
 
     pub fn settings(&self) -> Option<&Settings> {
         Some(&self.shared.as_ref()?.settings)
-    }
-
-    /// Asks the writer; `None` when there is none.
-    fn ask<T>(&self, job: impl FnOnce(SyncSender<T>) -> Job) -> Option<T> {
-        let (done, answer) = mpsc::sync_channel(1);
-        self.jobs.as_ref()?.send(job(done)).ok()?;
-        answer.recv().ok()
     }
 }
 

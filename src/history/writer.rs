@@ -1,9 +1,7 @@
 //! The one thread that writes. Whatever fails costs rows, which are counted, and nobody else.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use tracing::warn;
@@ -24,11 +22,8 @@ use super::shared::Shared;
 use super::sinks::Sinks;
 use super::store::Store;
 use super::trouble::Trouble;
+use crate::writer_thread::Writes;
 
-/// How long a decision waits for others.
-const TICK: Duration = Duration::from_millis(250);
-/// How often it is looked for one when there was none.
-const IDLE_TICK: Duration = Duration::from_secs(1);
 /// How often it is looked for what is too old or too much.
 const CUT_EVERY: Duration = Duration::from_secs(60);
 /// Counts that wait for a disk that takes none.
@@ -36,16 +31,6 @@ const LINES_MAX: usize = 65_536;
 /// A wall clock that was set back by less keeps the order of ids, at the cost of times that are wrong
 /// by as much for as long.
 const SET_BACK_US_MAX: u64 = 60_000_000;
-
-/// What the thread is asked for.
-pub(super) enum Job {
-    /// What was handed over before is in the files afterwards.
-    Flush(SyncSender<()>),
-    /// What a user wrote or was written to is forgotten.
-    Forget(String, SyncSender<Result<Forgotten, String>>),
-    /// As a flush, and the end.
-    Close(SyncSender<()>),
-}
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -61,64 +46,7 @@ pub(super) struct Writer {
     keeps_keys: bool,
 }
 
-impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, sinks: Sinks) -> Writer {
-        Writer {
-            store: Store::new(shared.settings.clone(), Arc::clone(&shared.catalog)),
-            keys: Keys::new(&shared.settings.folder),
-            shared,
-            last_id: 0,
-            lines: Vec::new(),
-            cut_at: None,
-            sinks,
-            trouble: Trouble::default(),
-            keeps_keys: false,
-        }
-    }
-
-    /// Writes until it is closed, or nobody can ask any more. What panics is one look.
-    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
-        // Whoever searches finds what was kept before.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.look()));
-        let mut wait = TICK;
-        loop {
-            let job = match jobs.recv_timeout(wait) {
-                Ok(job) => Some(job),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            let looked = catch_unwind(AssertUnwindSafe(|| self.look()));
-            wait = match looked {
-                Ok(true) => TICK,
-                Ok(false) => IDLE_TICK,
-                Err(_) => {
-                    self.trouble.failed("it panicked", 0);
-                    self.shared.writes(false);
-                    self.store.close();
-                    TICK
-                }
-            };
-            match job {
-                None => {}
-                // Whoever asked may have gone.
-                Some(Job::Flush(done)) => {
-                    let _ = done.send(());
-                }
-                Some(Job::Forget(user, done)) => {
-                    let forgotten = catch_unwind(AssertUnwindSafe(|| self.forget(&user)));
-                    let panicked = |_| Err("the history could not be written".to_owned());
-                    let _ = done.send(forgotten.unwrap_or_else(panicked));
-                }
-                Some(Job::Close(done)) => {
-                    self.store.close();
-                    let _ = done.send(());
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Writes what is there; false if there was nothing.
+impl Writes for Writer {
     fn look(&mut self) -> bool {
         self.shared.writes(true);
         let records = self.shared.queue.take();
@@ -133,6 +61,32 @@ impl Writer {
         self.shared.writes(false);
         self.trouble.look(Instant::now());
         is_busy
+    }
+
+    fn broke(&mut self) {
+        self.trouble.failed("it panicked", 0);
+        self.shared.writes(false);
+        self.store.close();
+    }
+
+    fn end(&mut self) {
+        self.store.close();
+    }
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, sinks: Sinks) -> Writer {
+        Writer {
+            store: Store::new(shared.settings.clone(), Arc::clone(&shared.catalog)),
+            keys: Keys::new(&shared.settings.folder),
+            shared,
+            last_id: 0,
+            lines: Vec::new(),
+            cut_at: None,
+            sinks,
+            trouble: Trouble::default(),
+            keeps_keys: false,
+        }
     }
 
     fn count(&mut self) {
@@ -289,7 +243,8 @@ impl Writer {
         self.keeps_keys = dropped.is_err();
     }
 
-    fn forget(&mut self, user: &str) -> Result<Forgotten, String> {
+    /// Forgets what a user wrote or was written to.
+    pub(super) fn forget(&mut self, user: &str) -> Result<Forgotten, String> {
         self.prepare()?;
         let texts = self.shared.recent.forget(&cut(user));
         let ids = self.shared.ids.get().map(|ids| ids.sought(user));

@@ -2,9 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -13,24 +11,24 @@ use super::files::{self, Reading};
 use super::queue::Queue;
 use super::settings::Settings;
 use super::shared::Shared;
-use super::writer::{Job, Writer};
+use super::writer::Writer;
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::policy::RecordedCall;
 use crate::telemetry::Metrics;
+use crate::writer_thread::WriterThread;
 
-/// Questions to the writer that wait.
-const JOBS_MAX: usize = 16;
 /// How long whoever reads waits for what was just decided.
 const SETTLES_WITHIN: Duration = Duration::from_millis(500);
+/// How long whoever has a user forgotten waits: each file is read.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(300);
 
 /// Calls that are kept to be judged again.
 #[derive(Debug, Default)]
 pub struct Recordings {
     /// `None`: nothing is kept.
     shared: Option<Arc<Shared>>,
-    jobs: Option<SyncSender<Job>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    writer: Option<WriterThread<Writer>>,
 }
 
 /// How it stands with them.
@@ -71,15 +69,10 @@ impl Recordings {
             metrics,
             clock,
         });
-        let (jobs, asked) = mpsc::sync_channel(JOBS_MAX);
         let writer = Writer::new(Arc::clone(&shared));
-        let thread = thread::Builder::new()
-            .name("recordings".to_owned())
-            .spawn(move || writer.run(&asked))?;
         Ok(Recordings {
             shared: Some(shared),
-            jobs: Some(jobs),
-            thread: Mutex::new(Some(thread)),
+            writer: Some(WriterThread::start("recordings", writer)?),
         })
     }
 
@@ -138,8 +131,18 @@ impl Recordings {
     ///
     /// Errors: the files cannot be written; what is forgotten by then stays so.
     pub fn forget(&self, user: &str) -> Result<u64, String> {
-        let forgotten = self.ask(|done| Job::Forget(user.to_owned(), done));
-        forgotten.unwrap_or(Ok(0))
+        let (Some(shared), Some(writer)) = (&self.shared, &self.writer) else {
+            return Ok(0);
+        };
+        let user = user.to_owned();
+        let forgotten = writer.ask(ANSWERS_WITHIN, move |writer| writer.forget(&user));
+        match forgotten {
+            Some(forgotten) => forgotten.map_err(|error| error.to_string()),
+            None => Err(format!(
+                "`{}` does not answer",
+                shared.settings.folder.display()
+            )),
+        }
     }
 
     /// Blocks for the disk.
@@ -168,32 +171,16 @@ impl Recordings {
 
     /// Writes what is left and lets go of the files. Blocks for the disk.
     pub fn close(&self) {
-        let _: Option<()> = self.ask(Job::Close);
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
-            // What panics is caught there.
-            let _ = thread.join();
+        if let Some(writer) = &self.writer {
+            writer.end();
         }
     }
 
     /// What was decided before is in the files afterwards, if the disk takes it soon.
     fn settle(&self) {
-        let (done, answer) = mpsc::sync_channel(1);
-        let jobs = self.jobs.as_ref();
-        if jobs.is_some_and(|jobs| jobs.try_send(Job::Flush(done)).is_ok()) {
-            let _ = answer.recv_timeout(SETTLES_WITHIN);
+        if let Some(writer) = &self.writer {
+            writer.ask(SETTLES_WITHIN, |_| ());
         }
-    }
-
-    /// Asks the writer; `None` when there is none.
-    fn ask<T>(&self, job: impl FnOnce(SyncSender<T>) -> Job) -> Option<T> {
-        let (done, answer) = mpsc::sync_channel(1);
-        self.jobs.as_ref()?.send(job(done)).ok()?;
-        answer.recv().ok()
     }
 }
 

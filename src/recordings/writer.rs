@@ -1,10 +1,8 @@
 //! The one thread that seals and writes. Whatever fails costs calls, which are counted, and nobody
 //! else.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
@@ -14,23 +12,10 @@ use super::files::{self, Open};
 use super::shared::Shared;
 use crate::history::Keys;
 use crate::policy::RecordedCall;
+use crate::writer_thread::Writes;
 
-/// How long a call waits for others.
-const TICK: Duration = Duration::from_millis(250);
-/// How often it is looked for one when there was none.
-const IDLE_TICK: Duration = Duration::from_secs(1);
 /// How often it is looked for what is too old or too much.
 const CUT_EVERY: Duration = Duration::from_secs(60);
-
-/// What the thread is asked for.
-pub(super) enum Job {
-    /// What was handed over before is in the files afterwards.
-    Flush(SyncSender<()>),
-    /// What a user wrote or was written to is overwritten.
-    Forget(String, SyncSender<Result<u64, String>>),
-    /// As a flush, and the end.
-    Close(SyncSender<()>),
-}
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -39,6 +24,27 @@ pub(super) struct Writer {
     /// A file with this much gets a successor.
     file_bytes_max: u64,
     cut_at: Option<Instant>,
+}
+
+impl Writes for Writer {
+    fn look(&mut self) -> bool {
+        let calls = self.shared.queue.take();
+        let is_busy = !calls.is_empty();
+        if is_busy {
+            self.write(&calls);
+        }
+        let now = Instant::now();
+        if self.cut_at.is_none_or(|at| now >= at) {
+            self.cut_at = Some(now + CUT_EVERY);
+            self.cut();
+        }
+        is_busy
+    }
+
+    fn broke(&mut self) {
+        error!("recorded calls could not be written, and are lost");
+        self.open = None;
+    }
 }
 
 impl Writer {
@@ -52,57 +58,11 @@ impl Writer {
         }
     }
 
-    /// Writes until it is closed, or nobody can ask any more. What panics is one look.
-    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
-        let mut wait = TICK;
-        loop {
-            let job = match jobs.recv_timeout(wait) {
-                Ok(job) => Some(job),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            let looked = catch_unwind(AssertUnwindSafe(|| self.look()));
-            wait = match looked {
-                Ok(true) => TICK,
-                Ok(false) => IDLE_TICK,
-                Err(_) => {
-                    error!("recorded calls could not be written, and are lost");
-                    self.open = None;
-                    TICK
-                }
-            };
-            match job {
-                None => {}
-                // Whoever asked may have gone.
-                Some(Job::Flush(done)) => {
-                    let _ = done.send(());
-                }
-                Some(Job::Forget(user, done)) => {
-                    let folder = &self.shared.settings.folder;
-                    let erased = files::erase(folder, &user);
-                    let _ = done.send(erased.map_err(|error| error.to_string()));
-                }
-                Some(Job::Close(done)) => {
-                    let _ = done.send(());
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Writes what is there; false if there was nothing.
-    fn look(&mut self) -> bool {
-        let calls = self.shared.queue.take();
-        let is_busy = !calls.is_empty();
-        if is_busy {
-            self.write(&calls);
-        }
-        let now = Instant::now();
-        if self.cut_at.is_none_or(|at| now >= at) {
-            self.cut_at = Some(now + CUT_EVERY);
-            self.cut();
-        }
-        is_busy
+    /// Overwrites what concerns a user, and says how many calls that were.
+    ///
+    /// Errors: a file cannot be written; what is overwritten by then stays so.
+    pub(super) fn forget(&self, user: &str) -> io::Result<u64> {
+        files::erase(&self.shared.settings.folder, user)
     }
 
     fn write(&mut self, calls: &[RecordedCall]) {

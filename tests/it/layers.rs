@@ -20,6 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("editor", &["filter", "policy"]),
     ("import", &["settings", "filter", "policy"]),
     ("watch", &[]),
+    ("writer_thread", &[]),
     ("telemetry", &["event", "decision"]),
     ("tls", &["settings", "watch"]),
     ("audit", &["telemetry"]),
@@ -49,10 +50,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "reload",
         &["settings", "policy", "telemetry", "versions", "watch"],
     ),
-    ("history", &["event", "decision", "policy", "telemetry"]),
+    (
+        "history",
+        &["event", "decision", "policy", "telemetry", "writer_thread"],
+    ),
     (
         "recordings",
-        &["clock", "event", "policy", "telemetry", "history"],
+        &[
+            "clock",
+            "event",
+            "policy",
+            "telemetry",
+            "writer_thread",
+            "history",
+        ],
     ),
     (
         "lists",

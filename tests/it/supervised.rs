@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::layers::{sources, without_tests_and_comments};
 
 /// Where threads and tasks are started, how many, and what becomes of one that ends.
-const STARTED: [(&str, usize, &str); 25] = [
+const STARTED: [(&str, usize, &str); 24] = [
     (
         "admin/api/frame.rs",
         1,
@@ -37,16 +37,6 @@ const STARTED: [(&str, usize, &str); 25] = [
         "history/sinks.rs",
         1,
         "what panics is one piece; it ends with the history",
-    ),
-    (
-        "history/recorder.rs",
-        1,
-        "what panics is one look, and what it was about is lost and counted",
-    ),
-    (
-        "recordings/recorder.rs",
-        1,
-        "what panics is one look, and what it was about is lost",
     ),
     ("lists/preview.rs", 1, "joined by who asked for the preview"),
     (
@@ -92,6 +82,11 @@ const STARTED: [(&str, usize, &str); 25] = [
         "what cannot be kept is tried again; ends with the process",
     ),
     ("watch.rs", 1, "what panics is one look"),
+    (
+        "writer_thread.rs",
+        1,
+        "what panics is one look, and what it was about is lost and told, or one answer",
+    ),
 ];
 
 #[test]

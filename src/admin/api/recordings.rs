@@ -51,8 +51,7 @@ pub(super) async fn state(call: Call) -> Answer {
 /// Streams the files one by one; nothing waits in memory for a slow reader.
 pub(super) async fn calls(call: Call) -> Answer {
     let (since, until) = (call.time("since").unwrap_or(0), call.time("until"));
-    let recordings = Arc::clone(&call.admin.recordings);
-    if !aside(move || recordings.state()).await?.enabled {
+    if !call.admin.recordings.is_on() {
         return Err(ApiProblem::conflict(
             "no call is recorded; set `recordings.enabled` in engine.yaml",
         ));
