@@ -28,11 +28,11 @@ impl Weighing {
     }
 
     pub(super) fn weigh(&self, ruling: &Snapshot, candidate: &Snapshot) -> Vec<Problem> {
-        let Some(expected) = candidate.expected() else {
+        let Some(expected) = candidate.expected_after(ruling) else {
             return Vec::new();
         };
         let newest = self.0.get();
         let calls = newest.and_then(|newest| newest(expected.calls_max));
-        expected.weigh(ruling, calls.as_deref())
+        expected.weigh(ruling, candidate, calls.as_deref())
     }
 }

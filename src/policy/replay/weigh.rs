@@ -1,6 +1,6 @@
 //! Whether a policy keeps to what it expects of a change.
 
-use super::super::budget::Allowed;
+use super::super::budget::{Allowed, Budget};
 use super::super::snapshot::Snapshot;
 use super::call::RecordedCall;
 use super::differences::{Change, Differences, Report};
@@ -12,29 +12,34 @@ const NAMED_MAX: usize = 5;
 /// How much a change may change, as one policy says it.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
-    candidate: &'a Snapshot,
+    budget: &'a Budget,
     /// How many recorded calls are judged at most, the newest.
     pub calls_max: usize,
 }
 
 impl Snapshot {
-    /// What the change to this policy is held to; `None`: to nothing.
-    pub fn expected(&self) -> Option<Expected<'_>> {
-        self.budget.as_ref().map(|budget| Expected {
-            candidate: self,
+    /// What the change to this policy is held to; `None`: to nothing. A policy that says nothing any
+    /// more is held to what the one before said: nothing else comes in with that edit.
+    pub fn expected_after<'a>(&'a self, ruling: &'a Snapshot) -> Option<Expected<'a>> {
+        let budget = self.budget.as_ref().or(ruling.budget.as_ref())?;
+        Some(Expected {
+            budget,
             calls_max: budget.calls_max,
         })
     }
 }
 
 impl Expected<'_> {
-    /// Judges the change from `ruling`. `calls` are `None` where none are recorded.
+    /// Judges the change from `ruling` to `candidate`. `calls` are `None` where none are recorded.
     ///
     /// What comes back keeps the policy from coming into force if an error is among it.
-    pub fn weigh(&self, ruling: &Snapshot, calls: Option<&[RecordedCall]>) -> Vec<Problem> {
-        let Some(budget) = &self.candidate.budget else {
-            return Vec::new();
-        };
+    pub fn weigh(
+        &self,
+        ruling: &Snapshot,
+        candidate: &Snapshot,
+        calls: Option<&[RecordedCall]>,
+    ) -> Vec<Problem> {
+        let budget = self.budget;
         let at = budget.blocks.as_ref().or(budget.freed.as_ref());
         let Some(at) = at.map(|allowed| &allowed.at) else {
             return Vec::new();
@@ -46,7 +51,7 @@ impl Expected<'_> {
         };
         let mut differences = Differences::default();
         for call in calls {
-            differences.judge(ruling, self.candidate, call);
+            differences.judge(ruling, candidate, call);
         }
         let judged = differences.judged();
         if judged < budget.calls_min as u64 {
