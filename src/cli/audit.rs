@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::api::{Api, Declined};
 use super::client::{self, said};
-use super::engine_file::load_config;
+use super::engine_file::{load_config, refuse_half_restored};
 use super::exit::EXIT_BAD_INPUT;
 use super::files::Files;
 use super::output::{self, plain};
@@ -93,6 +93,7 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(EXIT_BAD_INPUT));
         }
     };
+    refuse_half_restored(&config)?;
     match args.order {
         Order::List {
             since,

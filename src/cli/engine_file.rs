@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow, bail};
 
+use super::files::Files;
 use crate::admin::PortsTls;
 use crate::config::{self, Config};
 use crate::dialect::{ChatServerOptions, FuntekOptions, Options, WukongImOptions};
 use crate::server::{Fit, hard_limit};
 use crate::settings::{Problem, Severity};
+use crate::storage::is_half_restored;
 use crate::tls::PortTls;
 
 /// What the engine settings say of the dialects.
@@ -55,6 +57,37 @@ pub(super) fn differs_from(
             )])
         }
     }
+}
+
+/// What a command goes by that opens the files itself, where no server does.
+///
+/// Errors: what is wrong in engine.yaml, in one message; or a restore that was broken off, with which
+/// nothing there is what it will be.
+pub(super) fn config_for_files(files: &Files) -> anyhow::Result<Config> {
+    let config = whole_config(files)?;
+    refuse_half_restored(&config)?;
+    Ok(config)
+}
+
+/// The same where nothing is opened.
+pub(super) fn whole_config(files: &Files) -> anyhow::Result<Config> {
+    let env: Vec<_> = std::env::vars().collect();
+    load_config(&files.policies, &env)?.map_err(|problems| {
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        anyhow!("{}", lines.join("\n"))
+    })
+}
+
+/// Errors: a restore into the data directory was begun and not ended.
+pub(super) fn refuse_half_restored(config: &Config) -> anyhow::Result<()> {
+    if is_half_restored(&config.data) {
+        bail!(
+            "a restore into `{}` was broken off: `callgate serve` ends it, and `callgate storage \
+             restore` ends it and restores anew",
+            config.data.display()
+        );
+    }
+    Ok(())
 }
 
 /// Reads `engine.yaml`; without the file the defaults hold.

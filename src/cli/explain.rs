@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use serde_json::json;
 
-use super::engine_file::{load_config, options_of};
+use super::engine_file::{config_for_files, load_config, options_of};
 use super::exit::EXIT_BAD_INPUT;
 use super::explained::Explained;
 use super::files::Files;
@@ -115,11 +115,7 @@ fn load(files: &Files, version: Option<u64>) -> anyhow::Result<Option<Snapshot>>
 
 /// The files of a version that was in force.
 fn kept(files: &Files, number: u64) -> anyhow::Result<FileSet> {
-    let env: Vec<_> = std::env::vars().collect();
-    let config = load_config(&files.policies, &env)?.map_err(|problems| {
-        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        anyhow!("{}", lines.join("\n"))
-    })?;
+    let config = config_for_files(files)?;
     let store = Store::new(&config.versions.folder);
     let record = store.record(number)?;
     Ok(FileSet {

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use http::Method;
 use serde_json::{Value, json};
 
 use super::api::{Api, Declined};
 use super::audited;
 use super::client;
-use super::engine_file::load_config;
+use super::engine_file::whole_config;
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
 use super::output::{self, plain};
@@ -107,7 +107,7 @@ pub(super) fn places(config: &Config) -> Places {
 /// Ends a restore that was broken off, and keeps others from beginning one.
 pub(super) fn enter(config: &Config) -> anyhow::Result<Entered> {
     let data = &config.data;
-    if data.join("restore.json").exists() {
+    if storage::is_half_restored(data) {
         let alone = storage::enter_alone(data)?;
         let ended = storage::end_restore(data);
         ended.context("a restore that was broken off could not be ended")?;
@@ -115,14 +115,6 @@ pub(super) fn enter(config: &Config) -> anyhow::Result<Entered> {
         tracing::warn!(data = %data.display(), "a restore that was broken off was ended");
     }
     Ok(storage::enter(data)?)
-}
-
-fn config_of(files: &Files) -> anyhow::Result<Config> {
-    let env: Vec<_> = std::env::vars().collect();
-    load_config(&files.policies, &env)?.map_err(|problems| {
-        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        anyhow!("{}", lines.join("\n"))
-    })
 }
 
 fn back_up(
@@ -140,7 +132,7 @@ fn back_up(
             client::block_on(ask_for(&reach, &folder, why))?
         }
         None => {
-            let config = config_of(files)?;
+            let config = whole_config(files)?;
             match is_in_use(&config.versions.folder) {
                 true => {
                     let reach = Reach::of(Asked::Admin, None, tls, Some(&config))?;
@@ -233,7 +225,7 @@ fn open_outbox(config: &Config, path: &Path) -> anyhow::Result<Option<std::sync:
 }
 
 fn restore(files: &Files, folder: &Path, replace: bool, json: bool) -> anyhow::Result<ExitCode> {
-    let config = config_of(files)?;
+    let config = whole_config(files)?;
     super::at_rest::make_private();
     let restored = storage::restore(&places(&config), folder, replace)?;
     let manifest = &restored.manifest;

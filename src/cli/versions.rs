@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::api::{Api, Declined, part};
 use super::audited;
 use super::client;
-use super::engine_file::load_config;
+use super::engine_file::{load_config, refuse_half_restored};
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
 use super::output::{self, plain};
@@ -144,7 +144,10 @@ fn find(files: &Files, args: &Args) -> anyhow::Result<Result<Holder, ExitCode>> 
             let reach = Reach::of(Asked::Admin, None, &args.tls, Some(&config))?;
             Ok(Ok(Holder::Server(reach)))
         }
-        false => Ok(Ok(Holder::Files(Box::new(config)))),
+        false => {
+            refuse_half_restored(&config)?;
+            Ok(Ok(Holder::Files(Box::new(config))))
+        }
     }
 }
 

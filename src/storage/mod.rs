@@ -27,6 +27,6 @@ pub use backups::{Backups, State};
 pub use entered::{Entered, enter, enter_alone};
 pub use error::StorageError;
 pub use manifest::Manifest;
-pub use moves::end as end_restore;
+pub use moves::{end as end_restore, is_half_restored};
 pub use places::Places;
 pub use restore::{Restored, restore};

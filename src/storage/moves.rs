@@ -52,6 +52,11 @@ impl Moves {
     }
 }
 
+/// Whether a restore was decided and has not ended.
+pub fn is_half_restored(data: &Path) -> bool {
+    data.join(FILE).exists()
+}
+
 /// Ends a restore that was decided; false when there is none.
 pub fn end(data: &Path) -> Result<bool, StorageError> {
     let path = data.join(FILE);

@@ -355,6 +355,59 @@ fn where_nothing_more_can_be_written_nothing_half_is_left() {
 }
 
 /// Runs a command and kills it after a while; false when it had ended by itself.
+#[test]
+fn every_restore_keeps_what_was_there() {
+    let (setup, _gone) = stopped();
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole");
+    said(&setup.run(&["storage", "backup", text(&whole)]));
+    for _ in 0..4 {
+        said(&setup.run(&["storage", "restore", text(&whole), "--replace"]));
+    }
+    let kept = fs::read_dir(data(&setup)).unwrap().flatten();
+    let kept = kept.filter(|entry| {
+        let name = entry.file_name();
+        name.to_string_lossy().starts_with("before-restore-")
+            && entry.path().join("versions").is_dir()
+    });
+    assert_eq!(kept.count(), 4);
+}
+
+#[test]
+fn with_a_restore_that_was_broken_off_nothing_is_read_or_written() {
+    let (setup, _gone) = stopped();
+    let begun = data(&setup).join("restore.json");
+    for args in [
+        &["outbox", "pending"][..],
+        &["outbox", "dead"],
+        &["outbox", "check"],
+        &["outbox", "repair"],
+        &["outbox", "export"],
+        &["versions", "list"],
+        &["versions", "rollback", "1", "--why", "back"],
+        &["audit", "list"],
+        &["audit", "verify"],
+        &[
+            "explain",
+            "--version",
+            "1",
+            "--hook",
+            "beforeSendSingleMsg",
+            "hello",
+        ],
+    ] {
+        fs::write(&begun, r#"{"aside":"before-restore-x","moves":[]}"#).unwrap();
+        let output = setup.run(args);
+        assert!(!output.status.success(), "{args:?}: {output:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("was broken off"), "{args:?}: {said}");
+        fs::remove_file(&begun).unwrap();
+        let output = setup.run(args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("was broken off"), "{args:?}: {said}");
+    }
+}
+
 fn killed(setup: &Setup, args: &[&str], after: Duration) -> bool {
     let mut command = setup.command(args);
     let mut child = command

@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use serde_json::json;
 
 use super::print::add_body;
 use crate::audit::{Act, Begun};
 use crate::cli::audited;
-use crate::cli::engine_file::load_config;
+use crate::cli::engine_file::config_for_files;
 use crate::cli::exit::EXIT_BAD_INPUT;
 use crate::cli::files::Files;
 use crate::cli::output::{self, plain};
-use crate::config::{Config, Storage};
+use crate::config::Storage;
 use crate::outbox::{self, Exported, Inspection, Kind};
 
 /// Exit code 1 when something is damaged.
@@ -130,19 +130,11 @@ fn exported(event: &Exported) -> String {
 
 fn begin(files: &Files, what: &'static str, path: &Path) -> anyhow::Result<Begun> {
     let act = Act::new(what, audited::who()).on(path.display().to_string());
-    Ok(audited::open(&config(files)?).begin(act)?)
-}
-
-fn config(files: &Files) -> anyhow::Result<Config> {
-    let env: Vec<_> = std::env::vars().collect();
-    load_config(&files.policies, &env)?.map_err(|problems| {
-        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        anyhow!("{}", lines.join("\n"))
-    })
+    Ok(audited::open(&config_for_files(files)?).begin(act)?)
 }
 
 fn path(files: &Files) -> anyhow::Result<PathBuf> {
-    let config = config(files)?;
+    let config = config_for_files(files)?;
     if config.outbox.kind == Kind::Memory {
         bail!("`outbox.kind` is memory, so there is no file");
     }

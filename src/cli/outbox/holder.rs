@@ -10,7 +10,7 @@ use crate::admin::outbox as orders;
 use crate::audit::{Act, Audit, Begun};
 use crate::cli::audited;
 use crate::cli::client::{self, AdminClient};
-use crate::cli::engine_file::load_config;
+use crate::cli::engine_file::config_for_files;
 use crate::cli::files::Files;
 use crate::cli::output;
 use crate::cli::postgres;
@@ -50,11 +50,7 @@ impl Client {
             let reach = Reach::find(Asked::Admin, server, tls, files)?;
             return Ok(Client::Server(large(client::admin(&reach).await?)));
         }
-        let env: Vec<_> = std::env::vars().collect();
-        let config = load_config(&files.policies, &env)?.map_err(|problems| {
-            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            anyhow!("{}", lines.join("\n"))
-        })?;
+        let config = config_for_files(files)?;
         let reach = Reach::of(Asked::Admin, None, tls, Some(&config))?;
         if let Ok(admin) = client::admin(&reach).await {
             return Ok(Client::Server(large(admin)));
