@@ -92,8 +92,12 @@ pub(super) fn secret(path: &Path) -> io::Result<Secret> {
     let mut secret = Secret([0; KEY_BYTES]);
     match fs::File::open(path) {
         Ok(mut file) => {
-            file.read_exact(&mut secret.0)?;
-            return Ok(secret);
+            let read = file.read_exact(&mut secret.0);
+            let name = path.display();
+            let no_key = |error: io::Error| {
+                io::Error::new(error.kind(), format!("`{name}` is no key ({error})"))
+            };
+            return read.map(|()| secret).map_err(no_key);
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),

@@ -63,6 +63,7 @@ pub use record::{Answered, PlacedText, Told};
 pub use recorder::History;
 pub use row::{Row, RowMatch, RowVersion};
 pub(crate) use sealing::{DayKey, Keys};
+pub(crate) use segment::{FileId, file_id};
 pub use settings::{IdForm, NdjsonSettings, OtlpSettings, Settings, SinkSettings, TextLevel};
 pub use span::{SpanId, Stage};
 pub use table::{CSV_HEAD, csv_line};

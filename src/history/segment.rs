@@ -214,10 +214,10 @@ impl OpenSegment {
     }
 }
 
-type FileId = (u64, u64);
+pub(crate) type FileId = (u64, u64);
 
 /// What tells a file from every other; `None` where there is none.
-fn file_id(path: &Path) -> Option<FileId> {
+pub(crate) fn file_id(path: &Path) -> Option<FileId> {
     let found = std::fs::metadata(path).ok()?;
     #[cfg(unix)]
     return Some((

@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::history::{DayKey, Keys};
+use crate::history::{DayKey, FileId, Keys, file_id};
 use crate::policy::RecordedCall;
 
 const ENDING: &str = ".calls";
@@ -82,7 +82,10 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<(Name, u64)>> {
 #[derive(Debug)]
 pub(super) struct Open {
     name: Name,
+    path: PathBuf,
     file: File,
+    /// What it is, whatever else gets its name.
+    id: Option<FileId>,
     bytes: u64,
 }
 
@@ -99,12 +102,20 @@ impl Open {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(name.path(folder))?;
+        let path = name.path(folder);
+        let file = options.open(&path)?;
         Ok(Open {
+            id: file_id(&path),
             name,
+            path,
             file,
             bytes: 0,
         })
+    }
+
+    /// What is written here is found under its name: nobody took it away.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.id.is_some() && file_id(&self.path) == self.id
     }
 
     /// The next call of this day fits in.
@@ -116,15 +127,19 @@ impl Open {
         self.name == *name
     }
 
-    /// Errors: nothing of it is in the file.
-    pub(super) fn append(&mut self, frames: &[u8]) -> io::Result<()> {
+    /// Errors: nothing of it is in the file, and the file takes no more.
+    pub(super) fn append(mut self, frames: &[u8]) -> io::Result<Open> {
         if let Err(error) = self.file.write_all(frames) {
             // Half of a call is nothing that anybody can read; the reader stops there all the same.
             let _ = self.file.set_len(self.bytes);
+            if self.bytes == 0 {
+                // On a disk that takes nothing there would be one a moment.
+                let _ = fs::remove_file(&self.path);
+            }
             return Err(error);
         }
         self.bytes += frames.len() as u64;
-        Ok(())
+        Ok(self)
     }
 }
 
@@ -264,13 +279,10 @@ pub(super) fn erase(folder: &Path, user: &str) -> io::Result<u64> {
 }
 
 fn concerns(key: &DayKey, frame: &Frame<'_>, user: &str) -> bool {
-    let opened = key.open(&frame.at_us.to_le_bytes(), frame.sealed);
-    let Some(call) = opened.and_then(|line| RecordedCall::read(&line).ok()) else {
+    let Some(line) = key.open(&frame.at_us.to_le_bytes(), frame.sealed) else {
         return false;
     };
-    match call.event() {
-        Ok(event) => event.concerns(|id| id == user),
-        // Whoever it is about cannot be told any more, so it goes.
-        Err(_) => true,
-    }
+    let event = RecordedCall::read(&line).and_then(|call| call.event());
+    // Where it cannot be told any more whom it is about, it goes.
+    event.map_or(true, |event| event.concerns(|id| id == user))
 }

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::{Recordings, Settings};
 use crate::clock::Clock;
+use crate::history::Keys;
 use crate::policy::RecordedCall;
 use crate::telemetry::Metrics;
 
@@ -230,6 +231,52 @@ fn there_is_an_end_to_what_is_kept_and_to_what_waits() {
     }
     let dropped = world.metric("callgate_recordings_dropped_total{reason=\"queue\"}");
     assert!(dropped > 0, "{dropped}");
+}
+
+#[test]
+fn a_file_that_cannot_be_deleted_keeps_no_other() {
+    let directory = TempDir::new().unwrap();
+    let folder = directory.path().join("recordings");
+    let mut small = settings(&folder);
+    small.bytes_max = 100_000;
+    // A folder by the name of the oldest file is none that can be deleted as one.
+    let stays = folder.join("00000001-000001.calls");
+    fs::create_dir_all(&stays).unwrap();
+    let world = open(small, day(0));
+    let long = "x".repeat(10_000);
+    for number in 0..50 {
+        world.keep("u1", &format!("{number} {long}"));
+        let _ = world.kept();
+    }
+    let files = files(&folder).into_iter();
+    let bytes: u64 = files.map(|file| fs::metadata(file).unwrap().len()).sum();
+    assert!(stays.exists() && bytes <= 110_000, "{bytes}");
+}
+
+#[test]
+fn what_cannot_be_read_any_more_goes_with_whoever_is_forgotten() {
+    let directory = TempDir::new().unwrap();
+    let folder = directory.path().join("recordings");
+    let world = open(settings(&folder), day(0));
+    world.keep("u1", "first");
+    assert_eq!(world.kept(), ["first"]);
+    world.recordings.close();
+    // As another callgate might have written it.
+    let at_us = world.recordings.now_ms() * 1000;
+    let line = format!("{{\"of_tomorrow\":\"{SECRET}\"}}").into_bytes();
+    let at = at_us.to_le_bytes();
+    let sealed = Keys::new(&folder).of_day(at_us).unwrap().seal(&at, line);
+    let sealed = sealed.unwrap();
+    let mut frame = (sealed.len() as u32).to_le_bytes().to_vec();
+    frame.extend(at);
+    frame.extend(&sealed);
+    let number = at_us / 86_400_000_000;
+    let path = folder.join(format!("{number:08}-000009.calls"));
+    fs::write(&path, frame).unwrap();
+    let world = open(settings(&folder), day(0));
+    assert_eq!(world.recordings.forget("somebody"), Ok(1));
+    assert!(!fs::read(&path).unwrap().ends_with(&sealed));
+    assert_eq!(world.kept(), ["first"]);
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(super) struct Writer {
     /// A file with this much gets a successor.
     file_bytes_max: u64,
     cut_at: Option<Instant>,
+    /// Old files cannot be deleted.
+    keeps_files: bool,
 }
 
 impl Writes for Writer {
@@ -55,6 +57,7 @@ impl Writer {
             shared,
             open: None,
             cut_at: None,
+            keeps_files: false,
         }
     }
 
@@ -73,18 +76,16 @@ impl Writer {
             match result {
                 Ok(()) => self.shared.metrics.recordings.wrote(written as u64),
                 Err(error) => {
-                    self.open = None;
                     self.shared.dropped("disk", written as u64);
-                    failed = Some(error.to_string());
+                    let folder = self.shared.settings.folder.display();
+                    failed = Some(format!("`{folder}` cannot be written ({error})"));
                 }
             }
             rest = &rest[written..];
         }
         self.tell(failed);
         // What is written counts at once, so that the files never hold much more than they may.
-        if let Err(error) = self.keep_short() {
-            warn!(%error, "old recorded calls cannot be deleted");
-        }
+        self.keep_short(0);
     }
 
     /// Writes the first calls, of one day and no more than a piece, and says how many.
@@ -112,15 +113,19 @@ impl Writer {
     }
 
     fn append(&mut self, day: u64, frames: &[u8]) -> io::Result<()> {
-        let open = match self
-            .open
-            .take()
-            .filter(|open| open.takes(day, self.file_bytes_max))
-        {
-            Some(open) => open,
-            None => Open::create(&self.shared.settings.folder, day)?,
-        };
-        self.open.insert(open).append(frames)
+        let mut open = self.open.take();
+        // What was written there nobody would ever find.
+        if open.take_if(|open| !open.is_in_place()).is_some() {
+            warn!("a file of recorded calls was taken away while it was written to");
+        }
+        let goes_on = open.filter(|open| open.takes(day, self.file_bytes_max));
+        // It may be this file alone that takes nothing, at its limit: then a new one does.
+        self.open = goes_on.and_then(|open| open.append(frames).ok());
+        if self.open.is_none() {
+            let open = Open::create(&self.shared.settings.folder, day)?;
+            self.open = Some(open.append(frames)?);
+        }
+        Ok(())
     }
 
     fn tell(&self, error: Option<String>) {
@@ -143,36 +148,43 @@ impl Writer {
         if let Err(error) = self.keys.drop_before(oldest_us) {
             warn!(%error, "the key of old recorded calls cannot be dropped");
         }
-        let cut = files::list(&settings.folder).and_then(|files| {
-            let old = files.iter().filter(|(name, _)| name.ends_us() <= oldest_us);
-            for (name, _) in old {
-                fs::remove_file(name.path(&settings.folder))?;
-            }
-            self.keep_short()
-        });
-        if let Err(error) = cut {
-            warn!(%error, "old recorded calls cannot be deleted");
-        }
+        self.keep_short(oldest_us);
     }
 
-    /// Deletes the oldest files until the rest is no more than it may be.
-    fn keep_short(&mut self) -> io::Result<()> {
+    /// Deletes what is older, and the oldest of the rest until it is no more than it may be.
+    fn keep_short(&mut self, oldest_us: u64) {
+        let deleted = self.delete(oldest_us);
+        if let Err(error) = &deleted
+            && !self.keeps_files
+        {
+            warn!(%error, "old recorded calls cannot be deleted");
+        }
+        // It is tried again and again, and told once.
+        self.keeps_files = deleted.is_err();
+    }
+
+    /// Errors: one cannot be deleted, which keeps no other.
+    fn delete(&mut self, oldest_us: u64) -> io::Result<()> {
         let settings = &self.shared.settings;
-        let files = files::list(&settings.folder)?;
+        let folder = &settings.folder;
+        let files = files::list(folder)?;
         let mut bytes: u64 = files.iter().map(|(_, bytes)| bytes).sum();
+        let mut deleted = Ok(());
         for (name, size) in &files {
-            if bytes <= settings.bytes_max {
-                break;
+            if name.ends_us() > oldest_us && bytes <= settings.bytes_max {
+                continue;
             }
-            fs::remove_file(name.path(&settings.folder))?;
-            bytes -= size;
+            match fs::remove_file(name.path(folder)) {
+                Ok(()) => bytes -= size,
+                Err(error) => deleted = Err(error),
+            }
             if self.open.as_ref().is_some_and(|open| open.is(name)) {
                 self.open = None;
             }
         }
         self.shared.bytes.store(bytes, Ordering::Relaxed);
         self.shared.metrics.recordings.holds(bytes);
-        Ok(())
+        deleted
     }
 }
 
