@@ -207,6 +207,8 @@ pub struct Admin {
     /// `None`: no proxy says who somebody is.
     pub proxy_identity: Option<ProxySettings>,
     pub api: Api,
+    /// How long a look at the business servers may take.
+    pub doctor_timeout: Duration,
 }
 
 /// What one operator or token may ask of the JSON API.

@@ -26,6 +26,7 @@
 //! | `in_flight` | the limit of calls at the same time, theirs and ours |
 //! | [`callers`] | who calls, and what of it is let in |
 //! | [`callback`] | asking and telling an endpoint |
+//! | [`doctor`] | what is wrong with business servers, and with the way from the IM server to here |
 //! | [`reload`] | the policies in force |
 //! | [`history`] | what was decided, searchable for a while |
 //! | [`recordings`] | real calls, sealed, to try another policy on |
@@ -71,6 +72,7 @@ mod database;
 pub mod decision;
 pub mod delivery;
 pub mod dialect;
+pub mod doctor;
 pub mod editor;
 pub mod event;
 pub mod filter;

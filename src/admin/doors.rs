@@ -79,6 +79,8 @@ pub(super) enum Page {
     ListPlanForm,
     ListPlan,
     RunListPlanForm,
+    Doctor,
+    DoctorForm,
 }
 
 /// One thing that programs can ask for, as JSON.
@@ -127,6 +129,8 @@ pub(super) enum ApiRoute {
     LastBackup,
     Backup,
     ListPlan,
+    LastCheckUp,
+    CheckUp,
 }
 
 /// One line of the table.
@@ -237,6 +241,8 @@ impl Page {
             Page::ListPlanForm => (Method::POST, "/lists/{name}/plans", Moderate),
             Page::ListPlan => (Method::GET, "/lists/{name}/plans/{id}", Moderate),
             Page::RunListPlanForm => (Method::POST, "/lists/{name}/plans/{id}", Moderate),
+            Page::Doctor => (Method::GET, "/doctor", Operate),
+            Page::DoctorForm => (Method::POST, "/doctor", Operate),
         }
     }
 }
@@ -290,6 +296,8 @@ impl ApiRoute {
             ApiRoute::LastBackup => (Method::GET, "/api/v1/storage/backups", Operate),
             ApiRoute::Backup => (Method::POST, "/api/v1/storage/backups", Operate),
             ApiRoute::ListPlan => (Method::POST, "/api/v1/lists/{name}/plans", Moderate),
+            ApiRoute::LastCheckUp => (Method::GET, "/api/v1/doctor", Operate),
+            ApiRoute::CheckUp => (Method::POST, "/api/v1/doctor", Operate),
         }
     }
 }

@@ -5,17 +5,20 @@
 //! Leaves alone: message traffic (`server`).
 //!
 //! Order, downward: `pages`, `console`, `events`, `api`, `grpc`, `metrics`, `status`, `outbox_plans`,
-//! `list_plans`, `operator_plans`, `operators`, `decisions`, `word_lists`, `shown`, `plans`, `access`, `browser`,
+//! `list_plans`, `operator_plans`, `doctor`, `operators`, `decisions`, `word_lists`, `shown`, `plans`, `access`, `browser`,
 //! `refusal`, `problem`, `acts`, `paths`,
-//! `doors`, `who`, `certificates`, `observed`, `lately`, `orders`, `outbox`, `versions`, `storage`.
+//! `doors`, `who`, `certificates`, `observed`, `lately`, `orders`, `outbox`, `versions`, `storage`,
+//! `check_ups`.
 
 mod access;
 mod acts;
 mod api;
 mod browser;
 mod certificates;
+mod check_ups;
 mod console;
 mod decisions;
+mod doctor;
 pub mod doors;
 mod events;
 mod grpc;
@@ -42,6 +45,7 @@ mod word_lists;
 
 pub use access::Access;
 pub use certificates::{Certificates, PortsTls};
+pub use check_ups::CheckUps;
 pub use doors::REFLECTION;
 pub use lately::Lately;
 pub use observed::Observed;

@@ -109,6 +109,7 @@ fn route(page: Page, method: MethodFilter) -> MethodRouter<Admin> {
         Page::ListPlanForm => on(method, console::plan_list),
         Page::ListPlan => on(method, console::list_plan_page),
         Page::RunListPlanForm => on(method, console::run_list_plan),
+        Page::Doctor | Page::DoctorForm => on(method, console::doctor_page),
     }
 }
 

@@ -7,6 +7,7 @@ use tonic::Status;
 
 use super::access::Access;
 use super::certificates::Certificates;
+use super::check_ups::CheckUps;
 use super::lately::Lately;
 use super::observed::Observed;
 use super::outbox::{self, Named};
@@ -64,6 +65,8 @@ pub struct Admin {
     pub versions: Arc<Keeper>,
     /// Copies of all that is kept.
     pub backups: Arc<Backups>,
+    /// What was found out about the business servers.
+    pub check_ups: Arc<CheckUps>,
     /// The port has TLS of its own.
     pub tls: bool,
     /// Who may see more than probes and metrics.

@@ -67,6 +67,10 @@ fn way_out(why: &io::Error) -> &'static str {
             "; call it by a name that its certificate is for, or write that name into \
              `tls.server_name` of the endpoint"
         }
+        Some(Refused::OtherTime) => {
+            "; give it a certificate that is valid today, and see that the clock of this machine is \
+             right"
+        }
         Some(Refused::ByServer) => {
             "; it refuses our certificate, or wants one: see `tls.client_cert` of the endpoint"
         }
@@ -103,7 +107,7 @@ impl Connector<'_> {
     }
 
     async fn open(&self) -> Result<Connection, ConnectError> {
-        let stream = self.reach().await?;
+        let stream = self.reach(&self.resolve().await?).await?;
         // A connection that cannot be set is closed already.
         let _ = stream.set_nodelay(true);
         let heard = Arc::new(AtomicBool::new(false));
@@ -123,9 +127,8 @@ impl Connector<'_> {
         }
     }
 
-    /// The first address that takes a connection.
-    async fn reach(&self) -> Result<TcpStream, ConnectError> {
-        let addresses = self.resolve().await?;
+    /// A connection to the first address that takes one.
+    pub(super) async fn reach(&self, addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
         let mut share = self.timeout / addresses.len().max(1) as u32;
         let mut error = None;
         for (number, address) in addresses.iter().enumerate() {
@@ -150,7 +153,7 @@ impl Connector<'_> {
     /// Resolves by the system and lets only permitted addresses through.
     ///
     /// One forbidden address refuses the whole answer: mixed answers are a sign of an attack.
-    async fn resolve(&self) -> Result<Vec<SocketAddr>, ConnectError> {
+    pub(super) async fn resolve(&self) -> Result<Vec<SocketAddr>, ConnectError> {
         let addresses: Vec<SocketAddr> = match self.host.parse() {
             Ok(address) => vec![SocketAddr::new(address, self.port)],
             Err(_) => tokio::net::lookup_host((self.host, self.port))

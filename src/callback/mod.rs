@@ -44,7 +44,7 @@ pub use deliver::{batched_hooks, takes_batches};
 pub use delivery::{Delivery, DeliveryError};
 pub use endpoint_client::EndpointStatus;
 pub use preview::preview;
-pub use probe::{Heard, Probed};
+pub use probe::{Heard, Probed, Reached, Unreached};
 pub use readiness::Readiness;
 pub use registry::Callbacks;
 pub use secret::check_secret;

@@ -135,6 +135,11 @@ impl Callbacks {
         all.into_iter().map(|(_, status)| status).collect()
     }
 
+    /// What all endpoints share.
+    pub(super) fn shared(&self) -> &Clients {
+        &self.shared
+    }
+
     pub(super) fn client(&self, endpoint: &Endpoint) -> Arc<EndpointClient> {
         {
             let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);

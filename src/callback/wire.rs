@@ -9,7 +9,7 @@ use http::header::{
     ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
     HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
 };
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, timeout_at};
@@ -45,6 +45,9 @@ pub(super) struct Answer {
     pub retry_after: Option<Duration>,
     /// What its author may not know: a redirect, a compressed body.
     pub remark: Option<String>,
+    pub version: Version,
+    /// It came over a connection that had carried a call before.
+    pub was_kept: bool,
     pub headers: HeaderMap,
     length: Option<u64>,
     rest: Incoming,
@@ -181,7 +184,11 @@ pub(super) async fn post(
     };
     if let Some(mut reused) = pool.take(target, Instant::now()) {
         match reused.send(request()).await {
-            Ok(answer) => return came(answer, pool, destination, reused),
+            Ok(answer) => {
+                let mut answer = came(answer, pool, destination, reused)?;
+                answer.was_kept = true;
+                return Ok(answer);
+            }
             Err(error) if reused.was_heard() => return Err(broken(&error)),
             Err(_) => {}
         }
@@ -222,6 +229,8 @@ impl Answer {
         let is_redirect = head.status.is_redirection();
         Answer {
             status: head.status.as_u16(),
+            version: head.version,
+            was_kept: false,
             retry_after: retry_after(&head.headers, SystemTime::now()),
             remark: remark(is_redirect, &head.headers),
             length: rest.size_hint().exact(),

@@ -159,6 +159,9 @@ fn way_out(why: &io::Error) -> &'static str {
     match Refused::of(why) {
         Some(Refused::Untrusted) => "; name the authority that signed its certificate with --ca",
         Some(Refused::OtherName) => "; call it by a name that its certificate is for",
+        Some(Refused::OtherTime) => {
+            "; give it a certificate that is valid today, and see that this machine's clock is right"
+        }
         Some(Refused::ByServer) => {
             "; it wants a certificate of ours: --client-cert and --client-key"
         }

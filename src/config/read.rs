@@ -184,6 +184,7 @@ fn read_admin(field: &Field<'_>) -> Admin {
         metrics_open: section.field("metrics_open").flag(),
         proxy_identity: proxy::read(&section.field("proxy_identity"), proxy_protocol),
         api: read_api(&section.field("api")),
+        doctor_timeout: section.field("doctor_timeout").duration_above_zero(),
     };
     section.finish();
     admin

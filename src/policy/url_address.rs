@@ -39,6 +39,8 @@ impl UrlAddress {
         let own = listener.ip().to_canonical();
         let own_is_here = own.is_loopback() || own.is_unspecified();
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        // A dot at the end of a name says that it is whole.
+        let host = host.trim_end_matches('.');
         let local_name = host.eq_ignore_ascii_case("localhost")
             || host.to_ascii_lowercase().ends_with(".localhost");
         match host.parse::<IpAddr>().map(|host| host.to_canonical()) {
@@ -71,6 +73,8 @@ mod tests {
     fn our_own_listeners_are_recognised_in_every_spelling() {
         check("127.0.0.1", 10006, "127.0.0.1:10006", true);
         check("localhost", 10006, "127.0.0.1:10006", true);
+        check("localhost.", 10006, "127.0.0.1:10006", true);
+        check("a.localhost.", 10006, "127.0.0.1:10006", true);
         check("LOCALHOST", 10006, "0.0.0.0:10006", true);
         check("[::1]", 10006, "[::]:10006", true);
         check("[::ffff:127.0.0.1]", 10006, "127.0.0.1:10006", true);

@@ -11,6 +11,8 @@ pub enum Refused {
     Untrusted,
     /// Its certificate is for another name.
     OtherName,
+    /// Its certificate has ended, or begins later: by the clock of this machine.
+    OtherTime,
     /// It refuses us.
     ByServer,
     /// It does not speak TLS.
@@ -26,6 +28,10 @@ impl Refused {
                 CertificateError::UnknownIssuer => Some(Refused::Untrusted),
                 CertificateError::NotValidForName
                 | CertificateError::NotValidForNameContext { .. } => Some(Refused::OtherName),
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. } => Some(Refused::OtherTime),
                 // The library has no variant for it.
                 other if other.to_string().contains("CaUsedAsEndEntity") => {
                     Some(Refused::Untrusted)

@@ -47,6 +47,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "doctor",
+        &[
+            "event", "decision", "settings", "filter", "dialect", "policy", "callback",
+        ],
+    ),
+    (
         "reload",
         &["settings", "policy", "telemetry", "versions", "watch"],
     ),
@@ -146,6 +152,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "proto",
             // The names of hooks, to tell a slip of the pen from one.
             "dialect",
+            "doctor",
             "settings",
             "policy",
             "reload",

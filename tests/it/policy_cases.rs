@@ -182,7 +182,14 @@ fn a_dry_run_decides_and_leaves_no_trace() {
     assert_eq!(dry(&["x", "--hook", "nothing"]).0, Some(1));
     assert_eq!(counted(), before);
     assert!(business.requests().is_empty());
+    let kept = || http::get(callgate.admin, "/api/v1/decisions").json()["items"].clone();
+    assert_eq!(kept(), serde_json::json!([]));
     // The same text for real is counted.
     callgate.call("beforeSendSingleMsg", "well damn");
     assert_ne!(counted(), before);
+    wait_for(
+        "the decision in the history",
+        Duration::from_secs(30),
+        || (kept() != serde_json::json!([])).then_some(()),
+    );
 }

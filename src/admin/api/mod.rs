@@ -9,13 +9,14 @@
 //! it: parameters that it does not name are refused.
 //!
 //! Order, downward: `openapi`, `status`, `audit`, `operators`, `lists`, `plans`, `outbox`, `decisions`, `recordings`, `reload`,
-//! `versions`, `storage`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
+//! `versions`, `storage`, `doctor`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
 
 mod about;
 mod audit;
 mod call;
 mod cursor;
 mod decisions;
+mod doctor;
 mod frame;
 mod lists;
 mod openapi;
@@ -107,5 +108,7 @@ fn served(of: ApiRoute) -> Route {
         ApiRoute::LastBackup => route(&storage::LAST, storage::last),
         ApiRoute::Backup => route(&storage::BACKUP, storage::backup),
         ApiRoute::ListPlan => route(&lists::PLAN, lists::plan),
+        ApiRoute::LastCheckUp => route(&doctor::LAST, doctor::last),
+        ApiRoute::CheckUp => route(&doctor::RUN, doctor::run),
     }
 }

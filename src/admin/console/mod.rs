@@ -30,7 +30,7 @@
 //! has changed.
 //!
 //! Order, downward: `setup`, `login`, `account`, `list_plan`, `draft`, `lists`, `lists_words`, `overview`, `overview_words`, `overview_past`,
-//! `decision`, `decisions`, `decisions_words`, `troubles`, `hooks`, `hooks_words`, `set_up_text`,
+//! `decision`, `doctor`, `doctor_titles`, `doctor_words`, `decisions`, `decisions_words`, `troubles`, `hooks`, `hooks_words`, `set_up_text`,
 //! `endpoints`, `endpoints_words`, `delivery`, `delivery_payload`, `delivery_list`, `delivery_acts`,
 //! `delivery_words`, `changes_acts`, `changes`, `changes_words`, `trying`,
 //! `explained`, `trying_words`, `frame`, `switches`, `visit`, `words`, `taste`,
@@ -48,6 +48,9 @@ mod delivery_acts;
 mod delivery_list;
 mod delivery_payload;
 mod delivery_words;
+mod doctor;
+mod doctor_titles;
+mod doctor_words;
 mod draft;
 mod endpoints;
 mod endpoints_words;
@@ -81,6 +84,7 @@ pub(super) use decisions::decisions_page;
 pub(super) use delivery::delivery_page;
 pub(super) use delivery_acts::{make_plan, plan_page, retry, run_plan};
 pub(super) use delivery_payload::payload_page;
+pub(super) use doctor::doctor_page;
 pub(super) use draft::{draft_page, draft_patch, save_list};
 pub(super) use endpoints::endpoints_page;
 pub(super) use frame::{script, setup_script, style};

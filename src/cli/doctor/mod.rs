@@ -1,19 +1,13 @@
 //! `callgate doctor`: plays known calls against the business servers, and looks at the way to here.
 //!
-//! Order, downward: `report`, `examine`, `webhooks`, `alone`, `judge`, `calls`.
+//! Order, downward: `text`.
 
-mod alone;
-mod calls;
-mod examine;
-mod judge;
-mod report;
-mod webhooks;
+mod text;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 
 use super::client::block_on;
 use super::engine_file::load_config;
@@ -21,10 +15,10 @@ use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
 use super::output;
 use crate::callback::{Callbacks, check_secret, check_tls};
-use crate::policy::{self, CompileContext, Compiled, Endpoint, Snapshot};
+use crate::doctor::{Doctor, Here, Wanted};
+use crate::policy::{self, CompileContext};
 use crate::reload::read_files;
-use examine::Examination;
-use report::Report;
+use text::text;
 
 /// Exit codes: 0 nothing grave, 1 something is (or anything, with --deny-warnings), 3 an endpoint
 /// cannot be reached.
@@ -33,7 +27,8 @@ pub(super) struct Args {
     /// One endpoint alone.
     #[arg(long, value_name = "NAME")]
     endpoint: Option<String>,
-    /// OpenIM's own webhooks.yml: does it send its calls here, hook by hook.
+    /// The IM server's own file: does it send its calls here, hook by hook. OpenIM's webhooks.yml or
+    /// config.yaml, WuKongIM's wk.yaml or wukongim.toml.
     #[arg(long, value_name = "FILE")]
     webhooks: Option<PathBuf>,
     /// Name every call.
@@ -65,29 +60,34 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
         ..CompileContext::default()
     };
     let read = read_files(&files.policies).map_err(|problem| anyhow!("{problem}"))?;
-    let mut compiled = policy::compile_untried(&read, &context, 1);
-    let Some(snapshot) = compiled.snapshot.take() else {
+    let compiled = policy::compile_untried(&read, &context, 1);
+    let Some(doctor) = Doctor::of(&compiled) else {
         // An endpoint that is callgate itself is among them.
         output::problems(&compiled.problems);
         return Ok(ExitCode::from(EXIT_BAD_INPUT));
     };
-    let endpoints = match wanted(&snapshot, args.endpoint.as_deref()) {
-        Ok(endpoints) => endpoints,
-        Err(why) => {
-            output::complain(&format!("callgate: {why}"));
+    let wanted = Wanted {
+        endpoint: args.endpoint,
+        webhooks: args.webhooks.as_deref().map(read_webhooks).transpose()?,
+        until: None,
+        deny_warnings: args.deny_warnings,
+    };
+    let callbacks = Callbacks::new("callgate-doctor", listeners.clone());
+    let here = Here {
+        listeners,
+        routes: config.http.routes.served.clone(),
+    };
+    let look = async { Ok(doctor.look(&wanted, &callbacks, &here).await) };
+    let report = match block_on(look)? {
+        Ok(report) => report,
+        Err(unknown) => {
+            output::complain(&format!("callgate: {unknown}"));
             return Ok(ExitCode::from(EXIT_BAD_INPUT));
         }
     };
-    let remarks = match &args.webhooks {
-        None => Vec::new(),
-        Some(path) => webhooks::look(path, &snapshot, &listeners)?,
-    };
-    let callbacks = Callbacks::new("callgate-doctor", listeners);
-    let examined = block_on(examine_all(&compiled, &snapshot, &callbacks, &endpoints))?;
-    let report = Report::new(examined, remarks, args.deny_warnings);
     match args.json {
         true => output::line(&serde_json::to_string(&report)?)?,
-        false => output::page(&report.text(args.verbose))?,
+        false => output::page(&text(&report, args.verbose))?,
     }
     Ok(match report.ok {
         true => ExitCode::SUCCESS,
@@ -96,34 +96,8 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn wanted(snapshot: &Snapshot, name: Option<&str>) -> Result<Vec<Arc<Endpoint>>, String> {
-    let Some(name) = name else {
-        return Ok(snapshot.endpoints().cloned().collect());
-    };
-    match snapshot.endpoint(name) {
-        Some(endpoint) => Ok(vec![Arc::clone(endpoint)]),
-        None => {
-            let names: Vec<&str> = snapshot.endpoints().map(|one| &*one.name).collect();
-            let hint = crate::settings::suggest(name, names);
-            Err(format!("no endpoint is named `{name}`; {hint}"))
-        }
-    }
-}
-
-async fn examine_all(
-    compiled: &Compiled,
-    snapshot: &Snapshot,
-    callbacks: &Callbacks,
-    endpoints: &[Arc<Endpoint>],
-) -> anyhow::Result<Vec<examine::Examined>> {
-    let examination = Examination {
-        compiled,
-        snapshot,
-        callbacks,
-    };
-    let mut examined = Vec::new();
-    for endpoint in endpoints {
-        examined.push(examination.examine(endpoint).await);
-    }
-    Ok(examined)
+fn read_webhooks(path: &Path) -> anyhow::Result<(String, Vec<u8>)> {
+    let name = path.display().to_string();
+    let content = std::fs::read(path).with_context(|| format!("{name} cannot be read"))?;
+    Ok((name, content))
 }

@@ -10,6 +10,7 @@ use crate::admin::{self, Access, Admin};
 use crate::callback::HOP_HEADER;
 use crate::cli::storage;
 use crate::config::PortConnections;
+use crate::doctor::Here;
 use crate::server::{
     self, ConnectionLimits, GrpcSettings, Health, Hosts, HttpSettings, Listener, OwnCalls,
     Patience, Port, Proxied, Routes, Secured, Stack, StackSettings, Wire,
@@ -100,6 +101,10 @@ impl Engine {
             operators: self.operators.clone(),
             proxy: self.proxy.clone(),
             backups: Arc::new(Backups::new(storage::places(&self.config))),
+            check_ups: Arc::new(admin::CheckUps::new(
+                self.config.admin.doctor_timeout,
+                self.here(),
+            )),
             tls: self.config.admin.tls.is_some(),
             access: Access {
                 // Who comes past the proxy would be anybody, with all that there is.
@@ -133,6 +138,14 @@ impl Engine {
                 },
             ),
         })
+    }
+
+    /// Where IM servers find this process.
+    fn here(&self) -> Here {
+        Here {
+            listeners: self.config.listeners(),
+            routes: self.config.http.routes.served.clone(),
+        }
     }
 
     fn stack(

@@ -52,6 +52,7 @@ pub(super) static NAVIGATION: [Group; 4] = [
             place("/hooks", Capability::View, "Hooks", "钩子"),
             place("/endpoints", Capability::View, "Endpoints", "端点"),
             place("/delivery", Capability::View, "Delivery", "投递"),
+            place("/doctor", Capability::Operate, "Doctor", "诊断"),
         ],
     },
     Group {

@@ -2,36 +2,15 @@
 
 use std::time::Duration;
 
+use super::body::of_body;
+use super::fault::{Fault, grave, mild};
 use crate::callback::{Heard, Probed};
 use crate::decision::{Answer, FailureClass, Outcome};
 use crate::dialect::AnswerWarning;
 
-/// One thing that is wrong with an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub name: &'static str,
-    /// It makes callgate or the IM server do another thing than its author thinks.
-    pub is_grave: bool,
-    pub what: String,
-}
-
-fn grave(name: &'static str, what: impl Into<String>) -> Fault {
-    Fault {
-        name,
-        is_grave: true,
-        what: what.into(),
-    }
-}
-
-fn mild(name: &'static str, what: impl Into<String>) -> Fault {
-    Fault {
-        is_grave: false,
-        ..grave(name, what)
-    }
-}
-
-/// Everything that is wrong. `limit` is how long the hook waits.
-pub(super) fn judge(probed: &Probed, is_unknown: bool, limit: Duration) -> Vec<Fault> {
+/// Everything that is wrong. `limit` is how long the hook waits, and `own` the hash of the policy,
+/// by which callgate knows its own answers.
+pub(super) fn judge(probed: &Probed, is_unknown: bool, limit: Duration, own: &str) -> Vec<Fault> {
     let Some(heard) = &probed.heard else {
         return unheard(&probed.outcome).into_iter().collect();
     };
@@ -44,7 +23,7 @@ pub(super) fn judge(probed: &Probed, is_unknown: bool, limit: Duration) -> Vec<F
                 heard.status
             ),
         )),
-        false => of_answer(probed, heard),
+        false => of_answer(probed, heard, own),
     };
     faults.extend(fault);
     faults.extend(of_transport(probed, heard, limit));
@@ -76,24 +55,32 @@ fn unheard(outcome: &Outcome) -> Option<Fault> {
         FailureClass::Connect if detail.contains("no connection to") => "unreachable",
         FailureClass::Connect => "closes_unanswered",
         FailureClass::Internal => "secret",
+        FailureClass::InvalidAnswer => {
+            let what = format!("what it says is not HTTP: {detail}");
+            return Some(grave("not_http", what));
+        }
         class => class.name(),
     };
     Some(grave(name, detail))
 }
 
 /// The gravest thing about the answer itself: others often follow from it.
-fn of_answer(probed: &Probed, heard: &Heard) -> Option<Fault> {
+fn of_answer(probed: &Probed, heard: &Heard, own: &str) -> Option<Fault> {
     let failure = match &probed.outcome {
         Outcome::Failure(failure) => Some(failure),
         Outcome::Answer(_) => None,
     };
     let class = failure.map(|failure| failure.class);
     let detail = failure.map_or("", |failure| failure.detail.as_str());
+    if class == Some(FailureClass::Loop) || comes_back(heard, own) {
+        let what = "the call came back to callgate: its URL leads here by another name";
+        return Some(grave("loop", what));
+    }
     match (class, &heard.remark) {
         (_, Some(remark)) if (300..400).contains(&heard.status) => {
             return Some(grave("redirect", remark.clone()));
         }
-        (Some(_), Some(remark)) => return Some(grave("compressed", remark.clone())),
+        (_, Some(remark)) => return Some(grave("compressed", remark.clone())),
         (Some(FailureClass::TooLarge), _) => return Some(grave("too_large", detail)),
         (Some(FailureClass::Timeout), _) => {
             return Some(grave(
@@ -104,7 +91,6 @@ fn of_answer(probed: &Probed, heard: &Heard) -> Option<Fault> {
         (Some(FailureClass::InvalidAnswer), _) if detail.contains("cut off") => {
             return Some(grave("cut_off", detail));
         }
-        (Some(FailureClass::Loop), _) => return Some(grave("loop", detail)),
         _ => {}
     }
     if let Some(warning) = probed.warning {
@@ -116,67 +102,26 @@ fn of_answer(probed: &Probed, heard: &Heard) -> Option<Fault> {
             "status {} is a failure, whatever the body says",
             heard.status
         );
-        return Some(grave("http_status", what));
+        return Some(match is_tls_port(heard) {
+            true => grave(
+                "tls_port",
+                "it speaks TLS there, and is called with http://",
+            ),
+            false => grave("http_status", what),
+        });
     }
     of_body(heard, class == Some(FailureClass::InvalidAnswer), detail)
 }
 
-fn of_body(heard: &Heard, is_invalid: bool, detail: &str) -> Option<Fault> {
-    let body = heard.body.as_ref();
-    let charset = || {
-        let words = heard.content_type.to_ascii_lowercase();
-        let (_, charset) = words.split_once("charset=")?;
-        let charset = charset.trim_matches(['"', ' ']).to_owned();
-        (!matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii")).then_some(charset)
-    };
-    if body.starts_with(&[0xef, 0xbb, 0xbf]) {
-        return Some(grave(
-            "byte_order_mark",
-            "its body begins with a byte-order mark, which no reader of JSON takes",
-        ));
-    }
-    if std::str::from_utf8(body).is_err() {
-        return Some(grave(
-            "charset",
-            "its body is not UTF-8, so texts in it arrive as other texts",
-        ));
-    }
-    if let Some(charset) = charset() {
-        return Some(grave(
-            "charset",
-            format!("its body is said to be `{charset}`, and is read as UTF-8"),
-        ));
-    }
-    if !is_invalid {
-        return None;
-    }
-    let text = String::from_utf8_lossy(body);
-    let text = text.trim_start();
-    Some(if text.is_empty() {
-        grave(
-            "empty",
-            "its body is empty, which is no answer: send at least {}",
-        )
-    } else if text.starts_with('<') || heard.content_type.contains("html") {
-        grave(
-            "html",
-            format!(
-                "an HTML page with status {} instead of an answer",
-                heard.status
-            ),
-        )
-    } else if text.starts_with('[') {
-        grave("array", "its body is an array, and an answer is an object")
-    } else if !text.starts_with('{') {
-        grave("not_json", format!("its body is no JSON object: {detail}"))
-    } else if serde_json::from_str::<serde_json::Value>(text).is_err() {
-        grave(
-            "broken_json",
-            format!("its body is no whole JSON object: {detail}"),
-        )
-    } else {
-        grave("invalid_answer", detail)
-    })
+/// callgate's own word that it was called by itself, or an answer by the very policy that calls.
+fn comes_back(heard: &Heard, own: &str) -> bool {
+    let by = heard.callgate.as_deref().and_then(|by| by.split_once('-'));
+    heard.callgate_failure == FailureClass::Loop.name() || by.is_some_and(|(_, hash)| hash == own)
+}
+
+/// Servers that speak TLS answer plain text with 400 and say so.
+fn is_tls_port(heard: &Heard) -> bool {
+    heard.status == 400 && String::from_utf8_lossy(&heard.body).contains("HTTPS")
 }
 
 fn of_transport(probed: &Probed, heard: &Heard, limit: Duration) -> Vec<Fault> {
@@ -191,6 +136,14 @@ fn of_transport(probed: &Probed, heard: &Heard, limit: Duration) -> Vec<Fault> {
             "content_type",
             format!("its answers have {said}; say application/json"),
         ));
+    }
+    if heard.is_http_1_0 {
+        faults.push(mild("http_1_0", "it answers as HTTP/1.0"));
+    }
+    if let Some(version) = &heard.callgate {
+        let what =
+            format!("a callgate answers there, by its policy {version}, and no business server");
+        faults.push(mild("callgate", what));
     }
     if !heard.keeps_connection {
         faults.push(mild(
@@ -213,4 +166,46 @@ pub(super) fn is_of_reading(name: &str) -> bool {
     AnswerWarning::ALL
         .iter()
         .any(|warning| warning.name() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    /// The names of what is wrong with an answer by a callgate of this policy.
+    fn names(callgate: &str, callgate_failure: &str) -> Vec<&'static str> {
+        let heard = Heard {
+            status: 200,
+            content_type: "application/json".to_owned(),
+            remark: None,
+            encoding: String::new(),
+            is_http_1_0: false,
+            keeps_connection: true,
+            was_kept: true,
+            callgate: Some(callgate.to_owned()).filter(|version| !version.is_empty()),
+            callgate_failure: callgate_failure.to_owned(),
+            is_whole: true,
+            body: Bytes::from_static(b"{}"),
+        };
+        let probed = Probed {
+            outcome: Outcome::Answer(Answer::Allow),
+            warning: None,
+            elapsed: Duration::from_millis(1),
+            heard: Some(heard),
+        };
+        let faults = judge(&probed, false, Duration::from_secs(5), "abc123");
+        faults.iter().map(|fault| fault.name).collect()
+    }
+
+    /// A proxy may take away what our calls are known by; the answer says where it came from.
+    #[test]
+    fn an_answer_by_the_policy_that_asks_is_a_loop() {
+        assert_eq!(names("", ""), [""; 0]);
+        assert_eq!(names("7-abc123", ""), ["loop", "callgate"]);
+        assert_eq!(names("7-ffffff", ""), ["callgate"]);
+        assert_eq!(names("7-ffffff", "timeout"), ["callgate"]);
+        assert_eq!(names("7-ffffff", "loop"), ["loop", "callgate"]);
+    }
 }

@@ -1,73 +1,29 @@
-//! What the doctor says: for people and, as JSON, for programs.
-
-use serde::Serialize;
+//! What the doctor says, for people.
 
 use super::super::output::plain;
-use super::examine::{Examined, Found};
-use super::webhooks::Remark;
+use crate::doctor::{Examined, Found, Report};
 
 /// Calls of a fault that are named.
 const NAMED_MAX: usize = 3;
 
-#[derive(Debug, Serialize)]
-pub(super) struct Report {
-    pub ok: bool,
-    pub grave: usize,
-    pub warnings: usize,
-    pub endpoints: Vec<Examined>,
-    /// The IM server's own file.
-    pub webhooks: Vec<Remark>,
-}
-
-impl Report {
-    pub(super) fn new(
-        endpoints: Vec<Examined>,
-        webhooks: Vec<Remark>,
-        deny_warnings: bool,
-    ) -> Report {
-        let faults = endpoints
-            .iter()
-            .flat_map(|one| &one.faults)
-            .map(|fault| fault.grave);
-        let good = ["pointed_here", "sent"];
-        let remarks = webhooks
-            .iter()
-            .filter(|remark| !good.contains(&remark.name));
-        let all: Vec<bool> = faults.chain(remarks.map(|remark| remark.grave)).collect();
-        let grave = all.iter().filter(|is_grave| **is_grave).count();
-        let warnings = all.len() - grave;
-        Report {
-            ok: grave == 0 && !(deny_warnings && warnings > 0),
-            grave,
-            warnings,
-            endpoints,
-            webhooks,
-        }
+pub(super) fn text(report: &Report, verbose: bool) -> String {
+    let mut lines = Vec::new();
+    if report.endpoints.is_empty() {
+        lines.push("the policy names no endpoint, so nobody is asked".to_owned());
     }
-
-    pub(super) fn is_unreachable(&self) -> bool {
-        self.endpoints.iter().any(Examined::is_unreachable)
+    for examined in &report.endpoints {
+        endpoint_lines(examined, verbose, &mut lines);
     }
-
-    pub(super) fn text(&self, verbose: bool) -> String {
-        let mut lines = Vec::new();
-        if self.endpoints.is_empty() {
-            lines.push("the policy names no endpoint, so nobody is asked".to_owned());
-        }
-        for examined in &self.endpoints {
-            endpoint_lines(examined, verbose, &mut lines);
-        }
-        for remark in &self.webhooks {
-            let word = if remark.grave { "FAULT" } else { "note" };
-            lines.push(format!("webhooks: {word} {}: {}", remark.name, remark.what));
-        }
-        let Report {
-            grave, warnings, ..
-        } = self;
-        lines.push(format!("{grave} fault(s), {warnings} warning(s)"));
-        let lines: Vec<String> = lines.iter().map(|line| plain(line)).collect();
-        lines.join("\n") + "\n"
+    for remark in &report.webhooks {
+        let word = if remark.grave { "FAULT" } else { "note" };
+        lines.push(format!("webhooks: {word} {}: {}", remark.name, remark.what));
     }
+    let Report {
+        grave, warnings, ..
+    } = report;
+    lines.push(format!("{grave} fault(s), {warnings} warning(s)"));
+    let lines: Vec<String> = lines.iter().map(|line| plain(line)).collect();
+    lines.join("\n") + "\n"
 }
 
 fn endpoint_lines(examined: &Examined, verbose: bool, lines: &mut Vec<String>) {
@@ -110,8 +66,12 @@ fn endpoint_lines(examined: &Examined, verbose: bool, lines: &mut Vec<String>) {
         ));
     }
     if examined.left_out > 0 {
+        let why = match examined.out_of_time {
+            true => "the time was over",
+            false => "none was answered",
+        };
         lines.push(format!(
-            "  {} more calls were left out, since none was answered",
+            "  {} more calls were left out, since {why}",
             examined.left_out
         ));
     }
@@ -143,6 +103,9 @@ fn fault_lines(found: &Found, lines: &mut Vec<String>) {
             named.push_str(&format!(" and {} more", found.calls.len() - NAMED_MAX));
         }
         lines.push(format!("    at {named}"));
+    }
+    if !found.way_out.is_empty() {
+        lines.push(format!("    way out: {}", found.way_out));
     }
     lines.push(format!("    {}; {}", found.callgate, found.im_server));
     if !found.because_of.is_empty() {

@@ -1,41 +1,52 @@
 //! One endpoint: can it be reached, and what does it make of the calls.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
-use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::alone::alone;
 use super::calls::{TestCall, calls};
-use super::judge::{Fault, is_of_reading, judge};
-use crate::callback::{Callbacks, Probed};
+use super::fault::{Fault, mild};
+use super::judge::{is_of_reading, judge};
+use super::ways_out::way_out;
+use crate::callback::{Callbacks, Heard, Probed, Reached, Unreached};
 use crate::decision::{Decision, FailureClass, Outcome, Verdict};
 use crate::event::{Hook, Moment};
 use crate::filter::Scratch;
-use crate::policy::{Cause, Compiled, Endpoint, Snapshot, Step, UrlAddress};
+use crate::policy::{Cause, Compiled, Endpoint, Snapshot, Step};
 
+/// Answers in a row whose connections are gone before it is said that none is kept: the first call
+/// always makes a new one, and a second may.
+const UNKEPT_MAX: usize = 4;
+/// How long a look waits for a connection; a call waits as the policy says.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// Calls that fail for the same reason before the rest are left out: a dead server is not waited
-/// for thirty times.
+/// How long a hook waits that is in no policy.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// Calls in a row without an answer before the rest are left out: a dead server is not waited for
+/// thirty times.
 const GIVE_UP_AFTER: usize = 3;
 
 /// All that was found about an endpoint.
 #[derive(Debug, Serialize)]
-pub(super) struct Examined {
+pub struct Examined {
     pub name: String,
     pub url: String,
     pub dialect: &'static str,
     pub reach: Reach,
     pub calls: Vec<CallResult>,
     pub faults: Vec<Found>,
-    /// Calls that were left out because none before them was answered.
+    /// Calls that were left out because none before them was answered, or the time was over.
     pub left_out: usize,
+    /// The time was over before all calls were played.
+    #[serde(skip_serializing_if = "is_false")]
+    pub out_of_time: bool,
 }
 
+/// The way to an endpoint. Times are in milliseconds.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Reach {
+pub struct Reach {
     pub addresses: Vec<String>,
     pub resolve_ms: f64,
     pub connect_ms: Option<f64>,
@@ -45,8 +56,9 @@ pub(super) struct Reach {
     pub slowest_ms: Option<f64>,
 }
 
+/// One call, and how it ended.
 #[derive(Debug, Serialize)]
-pub(super) struct CallResult {
+pub struct CallResult {
     pub name: String,
     pub status: Option<u16>,
     pub ms: f64,
@@ -57,10 +69,12 @@ pub(super) struct CallResult {
 
 /// One fault, with every call that has it.
 #[derive(Debug, Serialize)]
-pub(super) struct Found {
+pub struct Found {
     pub name: &'static str,
     pub grave: bool,
     pub what: String,
+    /// What to do about it; empty where `what` says it.
+    pub way_out: &'static str,
     pub calls: Vec<String>,
     /// What callgate makes of it.
     pub callgate: String,
@@ -75,6 +89,8 @@ pub(super) struct Examination<'a> {
     pub compiled: &'a Compiled,
     pub snapshot: &'a Snapshot,
     pub callbacks: &'a Callbacks,
+    /// When it must be over.
+    pub until: Option<Instant>,
 }
 
 impl Examination<'_> {
@@ -88,23 +104,37 @@ impl Examination<'_> {
             calls: Vec::new(),
             faults: Vec::new(),
             left_out: 0,
+            out_of_time: false,
         };
         self.reach(endpoint, &mut examined).await;
         let all = calls(endpoint.dialect, &hooks);
         let (mut times, mut unheard) = (Vec::new(), 0);
+        let mut kept = Kept::default();
         for (number, call) in all.iter().enumerate() {
             if unheard == GIVE_UP_AFTER {
                 examined.left_out = all.len() - number;
                 break;
             }
-            let probed = self.play(endpoint, call, &mut examined).await;
-            match &probed.heard {
-                None => unheard += 1,
-                Some(heard) => {
-                    unheard = 0;
-                    let keeps = examined.reach.keeps_connections.get_or_insert(true);
-                    *keeps &= heard.keeps_connection;
-                    times.push(probed.elapsed);
+            let Some(probed) = self.play(endpoint, call, &mut examined).await else {
+                examined.out_of_time = true;
+                examined.left_out = all.len() - number;
+                break;
+            };
+            match is_given_up(&probed) {
+                true => unheard += 1,
+                false => unheard = 0,
+            }
+            if let Some(heard) = &probed.heard {
+                let keeps = examined.reach.keeps_connections.get_or_insert(true);
+                *keeps &= heard.keeps_connection;
+                kept.saw(heard);
+                times.push(probed.elapsed);
+                // Where the policy keeps none, nothing is known of it.
+                if endpoint.pool_idle_max > 0
+                    && let Some(fault) = kept.fault()
+                {
+                    *keeps = false;
+                    self.add(endpoint, call, &probed, fault, &mut examined);
                 }
             }
         }
@@ -123,60 +153,57 @@ impl Examination<'_> {
         asks.map(|rules| rules.hook).collect()
     }
 
-    async fn reach(&self, endpoint: &Endpoint, examined: &mut Examined) {
-        let reach = &mut examined.reach;
-        reach.tls = endpoint.url.starts_with("https:");
-        let Some(UrlAddress { host, port }) = UrlAddress::parse(&endpoint.url) else {
-            return;
-        };
-        let host = host.trim_matches(['[', ']']).to_owned();
-        let started = Instant::now();
-        let resolved = tokio::net::lookup_host((host.as_str(), port)).await;
-        reach.resolve_ms = ms(started.elapsed());
-        let because_of = self.compiled.place_of(Cause::Url(&endpoint.name));
-        let mut fault = |name, what| {
-            examined.faults.push(Found {
-                name,
-                grave: true,
-                what,
-                calls: Vec::new(),
-                callgate: "connect: every call fails".to_owned(),
-                im_server: "the IM server alone could not reach it either".to_owned(),
-                because_of: because_of.clone(),
-            });
-        };
-        let addresses: Vec<_> = match resolved {
-            Ok(addresses) => addresses.collect(),
-            Err(why) => return fault("unresolved", format!("`{host}` cannot be resolved: {why}")),
-        };
-        reach.addresses = addresses
-            .iter()
-            .map(|address| address.ip().to_string())
-            .collect();
-        // Where no call is made, not even a connection is: the calls say so.
-        if addresses.iter().any(|address| is_link_local(address.ip())) {
-            return;
-        }
-        let started = Instant::now();
-        let connecting = TcpStream::connect(addresses.as_slice());
-        match tokio::time::timeout(CONNECT_MAX, connecting).await {
-            Ok(Ok(_)) => reach.connect_ms = Some(ms(started.elapsed())),
-            Ok(Err(why)) => fault(
-                "unreachable",
-                format!("`{host}` cannot be connected to at port {port}: {why}"),
-            ),
-            Err(_) => fault(
-                "unreachable",
-                format!("`{host}` takes no connection within {CONNECT_MAX:?}"),
-            ),
-        }
+    /// How long it may go on.
+    fn left(&self) -> Duration {
+        let left = |until: Instant| until.saturating_duration_since(Instant::now());
+        self.until.map_or(Duration::MAX, left)
     }
 
-    async fn play(&self, endpoint: &Endpoint, call: &TestCall, examined: &mut Examined) -> Probed {
+    async fn reach(&self, endpoint: &Endpoint, examined: &mut Examined) {
+        examined.reach.tls = endpoint.url.starts_with("https:");
+        let within = self.left().min(CONNECT_MAX);
+        let Reached {
+            addresses,
+            resolve,
+            connect,
+            fault,
+        } = self.callbacks.reach(endpoint, within).await;
+        let reach = &mut examined.reach;
+        reach.addresses = addresses.iter().map(ToString::to_string).collect();
+        reach.resolve_ms = ms(resolve);
+        reach.connect_ms = connect.map(ms);
+        let (name, what) = match fault {
+            None => return,
+            // It is not known what would have come.
+            Some(_) if self.left().is_zero() => return,
+            Some(Unreached::Unresolved(why)) => ("unresolved", why),
+            Some(Unreached::Unconnected(why)) => ("unreachable", why),
+        };
+        examined.faults.push(Found {
+            name,
+            grave: true,
+            what,
+            way_out: way_out(name, None),
+            calls: Vec::new(),
+            callgate: "connect: every call fails".to_owned(),
+            im_server: "the IM server alone could not reach it either".to_owned(),
+            because_of: self.compiled.place_of(Cause::Url(&endpoint.name)),
+        });
+    }
+
+    /// `None`: the time was over before the hook's own was.
+    async fn play(
+        &self,
+        endpoint: &Endpoint,
+        call: &TestCall,
+        examined: &mut Examined,
+    ) -> Option<Probed> {
         let rules = self.snapshot.rules(call.event.hook);
-        let limit = rules.map_or(Duration::from_secs(5), |rules| rules.timeout);
-        let probed = self.callbacks.probe(endpoint, &call.event, limit).await;
-        let faults = judge(&probed, call.is_unknown, limit);
+        let limit = rules.map_or(ANSWER_MAX, |rules| rules.timeout);
+        let probing = self.callbacks.probe(endpoint, &call.event, limit);
+        let probed = tokio::time::timeout(self.left(), probing).await.ok()?;
+        let own = &*self.snapshot.version.hash;
+        let faults = judge(&probed, call.is_unknown, limit, own);
         examined.calls.push(CallResult {
             name: call.name.clone(),
             status: probed.heard.as_ref().map(|heard| heard.status),
@@ -185,18 +212,28 @@ impl Examination<'_> {
             faults: faults.iter().map(|fault| fault.name).collect(),
         });
         for fault in faults {
-            match examined
-                .faults
-                .iter_mut()
-                .find(|found| found.name == fault.name)
-            {
-                Some(found) => found.calls.push(call.name.clone()),
-                None => examined
-                    .faults
-                    .push(self.found(endpoint, call, &probed, fault)),
+            self.add(endpoint, call, &probed, fault, examined);
+        }
+        Some(probed)
+    }
+
+    /// A fault that was found before has one more call.
+    fn add(
+        &self,
+        endpoint: &Endpoint,
+        call: &TestCall,
+        probed: &Probed,
+        fault: Fault,
+        examined: &mut Examined,
+    ) {
+        let mut faults = examined.faults.iter_mut();
+        match faults.find(|found| found.name == fault.name) {
+            Some(found) => found.calls.push(call.name.clone()),
+            None => {
+                let found = self.found(endpoint, call, probed, fault);
+                examined.faults.push(found);
             }
         }
-        probed
     }
 
     fn found(&self, endpoint: &Endpoint, call: &TestCall, probed: &Probed, fault: Fault) -> Found {
@@ -208,7 +245,10 @@ impl Examination<'_> {
                 Some(Cause::AnswerBytes(&endpoint.name))
             }
             Outcome::Failure(failure) => Some(Cause::Failure(hook, failure.class)),
-            Outcome::Answer(_) if fault.name == "charset" || is_of_reading(fault.name) => {
+            Outcome::Answer(_)
+                if ["charset", "compressed", "deep_nesting"].contains(&fault.name)
+                    || is_of_reading(fault.name) =>
+            {
                 Some(Cause::Answers(&endpoint.name))
             }
             Outcome::Answer(_) => None,
@@ -225,6 +265,7 @@ impl Examination<'_> {
             name: fault.name,
             grave: fault.is_grave,
             what: fault.what,
+            way_out: way_out(fault.name, probed.heard.as_ref().map(|heard| heard.status)),
             calls: vec![call.name.clone()],
             callgate: in_words(&decision),
             im_server: alone(endpoint.dialect, &call.event, probed),
@@ -249,15 +290,43 @@ impl Examination<'_> {
     }
 }
 
+/// Whether connections that it says it keeps are there for the next call.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Answers that came whole, behind which the connection was to be kept, in a row.
+    promised: usize,
+    is_told: bool,
+}
+
+impl Kept {
+    fn saw(&mut self, heard: &Heard) {
+        self.promised = match heard.keeps_connection && heard.is_whole && !heard.was_kept {
+            true => self.promised + 1,
+            false => 0,
+        };
+    }
+
+    /// Said once: none of the last was kept.
+    fn fault(&mut self) -> Option<Fault> {
+        if self.is_told || self.promised < UNKEPT_MAX {
+            return None;
+        }
+        self.is_told = true;
+        let what = "it closes the connection after each answer without saying so (`Connection: \
+                    close`), so that each call pays for a new one, and may meet one that closes";
+        Some(mild("closes_connection", what))
+    }
+}
+
 impl Examined {
     /// Nothing could be asked of it.
-    pub(super) fn is_unreachable(&self) -> bool {
+    pub fn is_unreachable(&self) -> bool {
         let names = ["unresolved", "unreachable"];
         self.faults.iter().any(|found| names.contains(&found.name))
     }
 
     /// How many calls have each outcome.
-    pub(super) fn outcomes(&self) -> BTreeMap<&'static str, usize> {
+    pub fn outcomes(&self) -> BTreeMap<&'static str, usize> {
         let mut outcomes = BTreeMap::new();
         for call in &self.calls {
             *outcomes.entry(call.outcome).or_default() += 1;
@@ -292,14 +361,20 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// Among them are the metadata services of clouds.
-fn is_link_local(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    }
+/// No answer came, or none to its end: the next would be waited for as long.
+fn is_given_up(probed: &Probed) -> bool {
+    let is_late = match &probed.outcome {
+        Outcome::Failure(failure) => failure.class == FailureClass::Timeout,
+        Outcome::Answer(_) => false,
+    };
+    is_late || probed.heard.is_none()
 }
 
 fn ms(time: Duration) -> f64 {
     (time.as_secs_f64() * 100_000.0).round() / 100.0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
