@@ -177,3 +177,160 @@ fn it_plays_the_cases_of_a_policy_in_every_dialect_and_refuses_what_nobody_can_p
         assert!(said.contains(part), "{said}");
     }
 }
+
+/// What a mock printed of each call, as JSON, as far as it has come.
+fn told(mock: &Mock) -> Vec<serde_json::Value> {
+    let mut told = Vec::new();
+    while let Ok(line) = mock.lines.recv_timeout(Duration::from_millis(500)) {
+        told.push(serde_json::from_str(&line).unwrap());
+    }
+    told
+}
+
+/// The outcomes of all calls that the doctor plays to a mock, at these hooks.
+fn outcomes(mock: &Mock, dialect: &str, hooks: &str, timeout: &str) -> Vec<String> {
+    let hooks: Vec<String> = hooks
+        .split(' ')
+        .map(|hook| format!("{hook}: {{endpoint: b, timeout: {timeout}}}"))
+        .collect();
+    let setup = Setup::new(&format!(
+        "endpoints: {{b: {{url: '{}', dialect: {dialect}, sign: {{secret_env: SECRET, before: true}}}}}}\nhooks: {{{}}}\n",
+        mock.url(),
+        hooks.join(", ")
+    ))
+    .env("SECRET", SECRET);
+    let output = setup.run(&["doctor", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let calls = report["endpoints"][0]["calls"].as_array().unwrap().iter();
+    // A mock has no answer of its own for a command that it does not know.
+    let calls = calls.filter(|call| call["name"] != "an unknown command");
+    calls
+        .map(|call| call["outcome"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_dialect_is_spoken_verified_and_played_with_every_answer_and_failure() {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    fs::write(secret.path(), SECRET).unwrap();
+    let secret = secret.path().to_str().unwrap();
+    for (dialect, hooks, answers) in [
+        (
+            "openim",
+            "beforeSendSingleMsg beforeAddFriend",
+            &["allow", "block"][..],
+        ),
+        ("openim-v2", "beforeSendSingleMsg", &["allow", "block"]),
+        ("wukongim", "wukongim.msg.before_send", &["allow", "block"]),
+        (
+            "chatserver",
+            "chatserver.auth chatserver.action",
+            &["allow", "block"],
+        ),
+        ("funtek", "funtek.MESSAGE", &["allow"]),
+    ] {
+        let failures = [
+            "timeout",
+            "connect",
+            "http_status",
+            "invalid_answer",
+            "too_large",
+            "loop",
+        ];
+        let steps = answers.iter().map(|step| ("answer", step));
+        for (kind, step) in steps.chain(failures.iter().map(|step| ("failure", step))) {
+            let answer = format!("{{{kind}: {step}}}");
+            let args = [
+                "--dialect",
+                dialect,
+                "--secret-file",
+                secret,
+                "--json",
+                "--answer",
+                &answer,
+            ];
+            let mock = Mock::start(&setup(), &args);
+            let timeout = if *step == "timeout" { "300ms" } else { "5s" };
+            let outcomes = outcomes(&mock, dialect, hooks, timeout);
+            assert!(!outcomes.is_empty());
+            // What chatServer's action goes on as is its answer, also where nothing is changed.
+            let is_it = |one: &String| {
+                one == step || (dialect, *step, &**one) == ("chatserver", "allow", "replace")
+            };
+            assert!(outcomes.iter().all(is_it), "{dialect} {step}: {outcomes:?}");
+            let told = told(&mock);
+            assert!(told.len() >= outcomes.len(), "{dialect} {step}: {told:?}");
+            for call in &told {
+                let is_unknown = call["path"].as_str().unwrap().contains("CallgateDoctor");
+                assert!(is_unknown || call["fault"].is_null(), "{dialect}: {call}");
+                assert!(
+                    is_unknown || hooks.contains(call["hook"].as_str().unwrap()),
+                    "{call}"
+                );
+                assert_eq!(call["signature"], "good", "{dialect}: {call}");
+            }
+        }
+    }
+}
+
+#[test]
+fn cloud_events_are_verified_and_each_is_told() {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    fs::write(secret.path(), SECRET).unwrap();
+    let args = [
+        "--secret-file",
+        secret.path().to_str().unwrap(),
+        "--json",
+        "--texts",
+    ];
+    let mock = Mock::start(&setup(), &args);
+    let policy = format!(
+        "endpoints: {{b: {{url: '{}', events: {{format: cloudevents}}, sign: {{secret_env: SECRET}}}}}}\n\
+         hooks: {{afterSendSingleMsg: {{endpoint: b}}}}\n",
+        mock.url()
+    );
+    let callgate = Setup::new(&policy).env("SECRET", SECRET).start();
+    let event = |number: usize| {
+        let id = format!("m{number}");
+        calls::after_event("afterSendSingleMsg", &format!("text {number}"), &id)
+    };
+    callgate.grpc().after((0..5).map(event).collect()).unwrap();
+    let (mut events, mut texts) = (Vec::new(), String::new());
+    while events.len() < 5 {
+        let call: serde_json::Value = serde_json::from_str(&mock.line()).unwrap();
+        assert_eq!(call["signature"], "good", "{call}");
+        assert_eq!(call["fault"], serde_json::Value::Null, "{call}");
+        assert_eq!(call["hook"], "afterSendSingleMsg", "{call}");
+        texts.push_str(&call["texts"].to_string());
+        events.extend(call["cloud_events"].as_array().unwrap().clone());
+    }
+    let mut before = String::new();
+    for (number, event) in events.iter().enumerate() {
+        assert_eq!(event["type"], "callgate.v1.afterSendSingleMsg", "{event}");
+        assert_eq!(event["fault"], serde_json::Value::Null, "{event}");
+        assert!(
+            event["id"]
+                .as_str()
+                .unwrap()
+                .contains(&format!("m{number}")),
+            "{event}"
+        );
+        let sequence = event["sequence"].as_str().unwrap().to_owned();
+        assert!(before < sequence, "{before} {sequence}");
+        before = sequence;
+        assert!(texts.contains(&format!("text {number}")), "{texts}");
+    }
+    // Whoever else sends such a thing is told what is wrong with it.
+    let mock = Mock::start(&setup(), &[]);
+    let body = r#"[{"specversion":"1.0","id":"a","source":"/x","type":"y","data":{}}]"#;
+    let head = format!(
+        "POST /x HTTP/1.1\r\nHost: im\r\nContent-Type: application/cloudevents-batch+json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    assert_eq!(http::send(mock.address, head.as_bytes()).status, 200);
+    assert!(mock.line().contains(", 1 CloudEvent(s), "));
+    assert!(
+        mock.line()
+            .contains("BAD: its source `/x` is none of callgate's")
+    );
+}

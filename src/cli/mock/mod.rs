@@ -1,7 +1,8 @@
 //! `callgate mock`: a business server for those who integrate one.
 //!
-//! Order, downward: `serve`, `script`, `told`.
+//! Order, downward: `serve`, `script`, `told`, `cloudevents`.
 
+mod cloudevents;
 mod script;
 mod serve;
 mod told;

@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 
 use super::super::output;
 use super::super::signals::Stops;
+use super::cloudevents::{self, CloudEvent};
 use super::script::Script;
 use super::told::Told;
 use crate::callback::{Signed, Verifier};
@@ -54,6 +55,8 @@ struct ReadCall {
     hook: Option<Hook>,
     /// The events, as far as they can be read.
     events: Vec<Event>,
+    /// Where they came as CloudEvents.
+    cloud_events: Vec<CloudEvent>,
     fault: Option<String>,
 }
 
@@ -132,6 +135,7 @@ impl Mock {
             fault: read.fault.clone(),
             case: case.map(str::to_owned),
             does: in_words(&play),
+            cloud_events: read.cloud_events.clone(),
             texts: Vec::new(),
         };
         read.events
@@ -158,6 +162,16 @@ impl Mock {
     }
 
     fn read(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> ReadCall {
+        let kind = headers.get(http::header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if let Some(batch) = cloudevents::read(kind, body) {
+            return ReadCall {
+                hook: batch.events.first().map(|event| event.hook),
+                events: batch.events,
+                cloud_events: batch.told,
+                fault: batch.fault,
+            };
+        }
         let dialect = dialect::of(self.dialect);
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let last = path.rsplit('/').next().unwrap_or_default();
@@ -178,6 +192,7 @@ impl Mock {
                     return ReadCall {
                         hook: Some(event.hook),
                         events: vec![*event],
+                        cloud_events: Vec::new(),
                         fault: None,
                     };
                 }
@@ -187,6 +202,7 @@ impl Mock {
                     return ReadCall {
                         hook: Some(hook),
                         events: events.collect(),
+                        cloud_events: Vec::new(),
                         fault: None,
                     };
                 }
@@ -201,6 +217,7 @@ impl Mock {
         ReadCall {
             hook: None,
             events: Vec::new(),
+            cloud_events: Vec::new(),
             fault,
         }
     }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::super::output::plain;
+use super::cloudevents::CloudEvent;
 use crate::event::Event;
 
 /// One call, and what was done with it.
@@ -23,6 +24,8 @@ pub(super) struct Told {
     /// The case whose step was played.
     pub case: Option<String>,
     pub does: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cloud_events: Vec<CloudEvent>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub texts: Vec<String>,
 }
@@ -48,7 +51,9 @@ impl Told {
                 self.sender, self.target
             ));
         }
-        if self.events > 1 {
+        if !self.cloud_events.is_empty() {
+            line.push_str(&format!(", {} CloudEvent(s)", self.cloud_events.len()));
+        } else if self.events > 1 {
             line.push_str(&format!(", {} events", self.events));
         }
         line.push_str(&format!(", {} bytes", self.bytes));
@@ -63,9 +68,30 @@ impl Told {
             line.push_str(&format!(" (case `{case}`)"));
         }
         let mut text = plain(&line) + "\n";
+        for event in &self.cloud_events {
+            text.push_str(&format!("  {}\n", plain(&cloud_event(event))));
+        }
         for one in &self.texts {
             text.push_str(&format!("  {}\n", plain(one)));
         }
         text
+    }
+}
+
+fn cloud_event(event: &CloudEvent) -> String {
+    let CloudEvent {
+        id,
+        kind,
+        subject,
+        sequence,
+        fault,
+    } = event;
+    let mut line = format!("{id:?} {kind:?} of {subject:?}");
+    if !sequence.is_empty() {
+        line.push_str(&format!(", sequence {sequence}"));
+    }
+    match fault {
+        None => line,
+        Some(fault) => format!("{line}, BAD: {fault}"),
     }
 }
