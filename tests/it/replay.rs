@@ -198,13 +198,13 @@ fn an_edit_past_its_budget_is_refused_and_comes_by_order() {
     );
     // Whoever takes the budget away in the same edit is held to it still, and may take it away alone.
     let url = "http://127.0.0.1:9/";
-    callgate.setup().write("policy.yaml", &policy(url, ""));
+    callgate.setup().write("policy.yaml", policy(url, ""));
     let refused = asked(&callgate, &["reload"]);
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(said.contains("5 of 21 recorded calls"), "{said}");
     callgate.setup().write("ads.txt", "casino\n");
     assert!(asked(&callgate, &["reload"]).status.success());
-    callgate.setup().write("policy.yaml", &policy(url, BUDGET));
+    callgate.setup().write("policy.yaml", policy(url, BUDGET));
     // The console's way is the same, and nothing is written.
     assert!(asked(&callgate, &["reload"]).status.success());
     let add = asked(&callgate, &["lists", "add", "ads", "的", "--why", "a slip"]);
