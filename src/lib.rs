@@ -30,6 +30,7 @@
 //! | [`reload`] | the policies in force |
 //! | [`history`] | what was decided, searchable for a while |
 //! | [`recordings`] | real calls, sealed, to try another policy on |
+//! | [`trial`] | a candidate policy beside the one in force |
 //! | [`lists`] | word lists as people edit them, while they are in force |
 //! | [`hook`] | the life of a message; start reading in `hook/before.rs` |
 //! | [`delivery`] | accepted events on their way to the endpoints |
@@ -93,6 +94,7 @@ pub mod settings;
 pub mod storage;
 pub mod telemetry;
 pub mod tls;
+pub mod trial;
 pub mod versions;
 mod watch;
 mod writer_thread;

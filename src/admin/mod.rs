@@ -5,7 +5,7 @@
 //! Leaves alone: message traffic (`server`).
 //!
 //! Order, downward: `pages`, `console`, `events`, `api`, `grpc`, `metrics`, `status`, `outbox_plans`,
-//! `list_plans`, `operator_plans`, `doctor`, `operators`, `decisions`, `word_lists`, `shown`, `plans`, `access`, `browser`,
+//! `list_plans`, `operator_plans`, `doctor`, `operators`, `decisions`, `replay`, `trial`, `word_lists`, `shown`, `plans`, `access`, `browser`,
 //! `refusal`, `problem`, `acts`, `paths`,
 //! `doors`, `who`, `certificates`, `observed`, `lately`, `orders`, `outbox`, `versions`, `storage`,
 //! `check_ups`.
@@ -36,9 +36,11 @@ mod paths;
 mod plans;
 mod problem;
 mod refusal;
+mod replay;
 mod shown;
 mod status;
 mod storage;
+mod trial;
 pub mod versions;
 mod who;
 mod word_lists;

@@ -27,6 +27,7 @@ use crate::server::Hosts;
 use crate::settings::Problem;
 use crate::storage::Backups;
 use crate::telemetry::{Metrics, UsageLimits};
+use crate::trial::Trials;
 use crate::versions::Keeper;
 
 /// All that the operators' port shows.
@@ -47,6 +48,8 @@ pub struct Admin {
     pub history: Arc<History>,
     /// Calls that are kept to be judged again.
     pub recordings: Arc<Recordings>,
+    /// A candidate policy beside the one in force.
+    pub trials: Arc<Trials>,
     /// What ages are told by.
     pub clock: Clock,
     pub rooms: Arc<Rooms>,

@@ -15,6 +15,7 @@ use crate::audit::Act;
 use crate::editor::Op;
 use crate::lists::{Edit, NotSaved, Preview, Saved, Texts};
 use crate::operators::Capability;
+use crate::reload::Budget;
 use crate::versions::Origin;
 
 /// Edits of one call or form.
@@ -84,13 +85,39 @@ pub(super) async fn save(
     }
 }
 
-/// The same for an edit of any size; `plan` is the id of the plan that it was.
+/// The same, also where it changes more than the policy expects of a change; it takes an operator.
+pub(super) async fn force(
+    admin: &Admin,
+    asked: &Asked,
+    edit: Edit,
+    why: &str,
+) -> Result<Saved, NotDone> {
+    if edit.ops.len() > UNPLANNED_OPS_MAX {
+        return Err(NotDone::NotPlanned(edit.ops.len()));
+    }
+    let act = Act::new("policy.force", asked.who()).on(format!("list {}", edit.list));
+    let may = asked.must(Capability::Operate, act.because(why));
+    may.map_err(NotDone::Unrecorded)?;
+    save_by(admin, asked, edit, why, (None, Budget::Passed)).await
+}
+
+/// As [`save`] an edit of any size; `plan` is the id of the plan that it was.
 pub(super) async fn save_planned(
     admin: &Admin,
     asked: &Asked,
     edit: Edit,
     why: &str,
     plan: Option<&str>,
+) -> Result<Saved, NotDone> {
+    save_by(admin, asked, edit, why, (plan, Budget::Held)).await
+}
+
+async fn save_by(
+    admin: &Admin,
+    asked: &Asked,
+    edit: Edit,
+    why: &str,
+    (plan, budget): (Option<&str>, Budget),
 ) -> Result<Saved, NotDone> {
     let why: String = why.trim().chars().take(WHY_CHARS_MAX).collect();
     if why.is_empty() {
@@ -101,7 +128,11 @@ pub(super) async fn save_planned(
     }
     let name = admin.lists.name(&edit.list);
     let name = name.unwrap_or_else(|| edit.list.clone());
-    let act = Act::new("list.edit", asked.who()).on(format!("list {name}"));
+    let what = match budget {
+        Budget::Held => "list.edit",
+        Budget::Passed => "policy.force",
+    };
+    let act = Act::new(what, asked.who()).on(format!("list {name}"));
     let mut details = told(&edit.ops);
     if let Some(plan) = plan {
         details["plan"] = plan.into();
@@ -120,7 +151,10 @@ pub(super) async fn save_planned(
     let lists = admin.lists.clone();
     // It goes on where nobody waits any more, and ends its record.
     let doing = tokio::task::spawn_blocking(move || {
-        let saved = lists.save(&edit, origin);
+        let saved = match budget {
+            Budget::Held => lists.save(&edit, origin),
+            Budget::Passed => lists.force(&edit, origin),
+        };
         match &saved {
             Ok(_) => begun.done(),
             Err(error) => begun.failed(&error.to_string()),

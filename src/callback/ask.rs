@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::endpoint_client::{EndpointClient, failure_of, url_for};
 use super::health::{Ending, ending_of, ending_of_status};
-use super::registry::Callbacks;
+use super::registry::{Callbacks, Side};
 use super::wire::WireError;
 use crate::decision::{Failure, FailureClass, Outcome, Replacement};
 use crate::dialect::{self, AnswerWarning, Outgoing, Reading};
@@ -43,12 +43,13 @@ impl Callbacks {
     pub async fn ask(
         &self,
         endpoint: &Endpoint,
+        side: Side,
         event: &Event,
         replacement: Option<&Replacement>,
         budget: TimeBudget,
     ) -> Asked {
         let started = Instant::now();
-        let client = self.client(endpoint);
+        let client = self.client_of(endpoint, side);
         let (outcome, warning) = match client.ask(endpoint, event, replacement, budget).await {
             Ok(Reading { outcome, warning }) => (outcome, warning),
             Err(failure) => (Outcome::Failure(failure), None),

@@ -46,7 +46,7 @@ pub use endpoint_client::EndpointStatus;
 pub use preview::preview;
 pub use probe::{Heard, Probed, Reached, Unreached};
 pub use readiness::Readiness;
-pub use registry::Callbacks;
+pub use registry::{Callbacks, Side};
 pub use secret::check_secret;
 pub use stored::ReadEvent;
 pub use verifier::{Signed, Verifier};

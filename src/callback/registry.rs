@@ -1,4 +1,4 @@
-//! Every endpoint that is called, found by its name and URL.
+//! Every endpoint that is called, found by its name and URL, and by who asks it.
 
 use std::borrow::Borrow;
 use std::cmp::Reverse;
@@ -28,23 +28,31 @@ pub struct Callbacks {
     clients: RwLock<HashMap<ClientKey, Arc<EndpointClient>>>,
 }
 
+/// Which policy asks. What a candidate makes fail, such as by a wrong secret, must not open the breaker
+/// for the policy in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    Policy,
+    Candidate,
+}
+
 /// An endpoint's name and URL.
-type ClientKey = (Arc<str>, String);
+type ClientKey = (Arc<str>, String, Side);
 
 /// The same, borrowed, so that a look-up copies nothing.
 trait Named {
-    fn key(&self) -> (&str, &str);
+    fn key(&self) -> (&str, &str, Side);
 }
 
 impl Named for ClientKey {
-    fn key(&self) -> (&str, &str) {
-        (&self.0, &self.1)
+    fn key(&self) -> (&str, &str, Side) {
+        (&self.0, &self.1, self.2)
     }
 }
 
-impl Named for Endpoint {
-    fn key(&self) -> (&str, &str) {
-        (&self.name, &self.url)
+impl Named for (&Endpoint, Side) {
+    fn key(&self) -> (&str, &str, Side) {
+        (&self.0.name, &self.0.url, self.1)
     }
 }
 
@@ -56,7 +64,7 @@ impl<'a> Borrow<dyn Named + 'a> for ClientKey {
 
 impl Hash for dyn Named + '_ {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // As a pair of strings hashes.
+        // As the owned key hashes.
         self.key().hash(state);
     }
 }
@@ -82,8 +90,9 @@ impl Callbacks {
     /// Drops the state of endpoints that no policy names any more. Those that are called at
     /// another URL than the policy's, as rooms are, stay with the endpoint whose name they have.
     pub fn keep_only<'a>(&self, endpoints: impl Iterator<Item = &'a Endpoint>) {
-        let keep: HashSet<_> = endpoints.map(key_of).collect();
-        let names: HashSet<_> = keep.iter().map(|(name, _)| name).collect();
+        let keep = endpoints.map(|endpoint| key_of(endpoint, Side::Policy));
+        let keep: HashSet<_> = keep.collect();
+        let names: HashSet<_> = keep.iter().map(|(name, ..)| name).collect();
         let certificates = self.shared.certificates();
         certificates.keep_only(|name| names.iter().any(|known| ***known == *name));
         let mut clients = self.write();
@@ -118,9 +127,9 @@ impl Callbacks {
         let now = Instant::now();
         let (mut all, mut others): (Vec<_>, Vec<_>) = {
             let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
-            let all = clients
-                .iter()
-                .map(|((name, url), client)| (client.is_prepared(), client.status(name, url, now)));
+            let all = clients.iter().map(|((name, url, _), client)| {
+                (client.is_prepared(), client.status(name, url, now))
+            });
             all.partition(|(prepared, _)| *prepared)
         };
         others.sort_by_key(|(_, status)| {
@@ -141,9 +150,13 @@ impl Callbacks {
     }
 
     pub(super) fn client(&self, endpoint: &Endpoint) -> Arc<EndpointClient> {
+        self.client_of(endpoint, Side::Policy)
+    }
+
+    pub(super) fn client_of(&self, endpoint: &Endpoint, side: Side) -> Arc<EndpointClient> {
         {
             let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(client) = clients.get(endpoint as &dyn Named) {
+            if let Some(client) = clients.get(&(endpoint, side) as &dyn Named) {
                 return Arc::clone(client);
             }
         }
@@ -152,7 +165,7 @@ impl Callbacks {
             forget_idle(&mut clients);
         }
         let client = clients
-            .entry(key_of(endpoint))
+            .entry(key_of(endpoint, side))
             .or_insert_with(|| Arc::new(EndpointClient::new(&self.shared)));
         Arc::clone(client)
     }
@@ -177,8 +190,8 @@ fn forget_idle(clients: &mut HashMap<ClientKey, Arc<EndpointClient>>) {
     }
 }
 
-fn key_of(endpoint: &Endpoint) -> ClientKey {
-    (Arc::clone(&endpoint.name), endpoint.url.clone())
+fn key_of(endpoint: &Endpoint, side: Side) -> ClientKey {
+    (Arc::clone(&endpoint.name), endpoint.url.clone(), side)
 }
 
 #[cfg(test)]
@@ -228,8 +241,22 @@ pub(super) mod tests {
         assert_eq!(status[0].url, endpoint().url);
         // In use it is the same, and what was used last is still known.
         assert!(Arc::ptr_eq(&held, &callbacks.client(&room(0))));
-        let last = key_of(&room(10 * CLIENTS_MAX - 1));
+        let last = key_of(&room(10 * CLIENTS_MAX - 1), Side::Policy);
         assert!(callbacks.write().contains_key(&last));
+    }
+
+    #[test]
+    fn what_a_candidate_makes_of_an_endpoint_is_its_own() {
+        let callbacks = Callbacks::new("test", Vec::new());
+        let [policy, candidate] =
+            [Side::Policy, Side::Candidate].map(|side| callbacks.client_of(&endpoint(), side));
+        assert!(!Arc::ptr_eq(&policy, &candidate));
+        assert!(Arc::ptr_eq(&policy, &callbacks.client(&endpoint())));
+        // Another policy in force has not moved it.
+        callbacks.prepare(&endpoint());
+        callbacks.keep_only([&endpoint()].into_iter());
+        let again = callbacks.client_of(&endpoint(), Side::Candidate);
+        assert!(Arc::ptr_eq(&candidate, &again));
     }
 
     #[test]

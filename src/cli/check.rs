@@ -110,6 +110,7 @@ fn check(files: &Files, env: &[(String, String)]) -> anyhow::Result<Checked> {
         check_token: Some(check_token),
         open_ports,
         plain_ports,
+        is_candidate: false,
     };
     let snapshot = match read_files(&files.policies) {
         Ok(files) => {

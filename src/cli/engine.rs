@@ -28,7 +28,8 @@ use crate::server::{BodyBudget, BodyLimits, WebhookSettings, Webhooks};
 use crate::settings::Problem;
 use crate::telemetry::{CallerLines, Metrics};
 use crate::tls;
-use crate::versions::{self, InForce, Keeper};
+use crate::trial::Trials;
+use crate::versions::{self, InForce, Keeper, Store};
 use crate::watch::Watch;
 
 mod listeners;
@@ -47,6 +48,7 @@ pub(super) struct Engine {
     pub outbox: Arc<dyn Outbox>,
     pub history: Arc<History>,
     pub recordings: Arc<Recordings>,
+    pub trials: Arc<Trials>,
     pub ready: Arc<AtomicBool>,
     clock: Clock,
     callbacks: Arc<Callbacks>,
@@ -115,6 +117,14 @@ impl Engine {
         let listeners = vec![config.grpc.listen, config.http.listen, config.admin.listen];
         let callbacks = Arc::new(Callbacks::new(&config.installation, listeners));
         let certificates = Arc::new(Certificates::new(ports, callbacks.clone()));
+        let audit = Arc::new(Audit::open(config.audit.clone(), metrics.clone()));
+        let trials = Arc::new(Trials::new(
+            policies.clone(),
+            metrics.clone(),
+            audit.clone(),
+            Store::new(&config.versions.folder),
+            config.data.join("trial.json"),
+        ));
         let before = Before::new(
             policies.clone(),
             callbacks.clone(),
@@ -127,7 +137,11 @@ impl Engine {
             CallerLines::new(config.log.callers, metrics.log_losses().caller),
             history.clone(),
         );
-        let before = Arc::new(before.recording(recordings.clone()));
+        let before = Arc::new(
+            before
+                .recording(recordings.clone())
+                .with_trials(trials.clone()),
+        );
         let after = Arc::new(After::new(
             policies.clone(),
             outbox.clone(),
@@ -159,7 +173,8 @@ impl Engine {
             token,
             operators,
             proxy,
-            audit: Arc::new(Audit::open(config.audit.clone(), metrics.clone())),
+            audit,
+            trials,
             versions: Arc::new(Keeper::new(config.versions.clone(), metrics.clone())),
             warnings: Arc::default(),
             callers,
@@ -198,6 +213,8 @@ impl Engine {
         let newest = move |calls_max| recordings.newest(calls_max).ok().flatten();
         self.policies.weigh_by(newest);
         self.record_policies()?;
+        let trials = self.trials.start();
+        trials.context("the thread of the trial could not be started")?;
         reload::watch(self.policies.clone())
             .context("the thread that watches the policy files could not be started")
     }

@@ -4,7 +4,7 @@
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
 //! Order, downward: `serve`, `status`, `send`, `check`, `test`, `replay`, `reload`, `mock`, `doctor`, `explain`, `fuzz`, `import`, `lists`, `outbox`, `audit`, `decisions`,
-//! `versions`, `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `storage`, `api`, `client`,
+//! `versions`, `trial`, `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `storage`, `api`, `client`,
 //! `reach`, `token`, `audited`, `kept`, `postgres`, `engine_file`, `at_rest`, `start_text`, `signals`, `since`, `files`, `output`, `exit`.
 
 mod api;
@@ -47,6 +47,7 @@ mod status;
 mod storage;
 mod test;
 mod token;
+mod trial;
 mod versions;
 
 use std::ffi::OsString;
@@ -123,6 +124,8 @@ enum Command {
     Versions(versions::Args),
     /// A copy of all that is kept, made while a server runs, and the way back.
     Storage(storage::Args),
+    /// How a candidate policy does beside the one in force; end it, or make it the policy.
+    Trial(trial::Args),
     /// Print the SHA-256 of a caller's secret, or make a new one.
     HashToken(hash_token::Args),
     /// Print every setting with its default and its explanation.
@@ -162,6 +165,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::History(args) => decisions::run_history(&files, args),
         Command::Versions(args) => versions::run(&files, args),
         Command::Storage(args) => storage::run(&files, args),
+        Command::Trial(args) => trial::run(&files, args),
         Command::Defaults(args) => defaults::run(args),
         Command::Dialects(args) => dialects::run(args),
         Command::Rooms(args) => rooms::run(&files, args),

@@ -101,6 +101,7 @@ fn start(
         check_token: Some(check_token),
         open_ports,
         plain_ports: config.plain_ports(),
+        is_candidate: false,
     };
     let _entered = storage::enter(&config)?;
     let from = kept::start_of(&config, &files.policies, strict);
@@ -221,12 +222,15 @@ async fn serve(
         () = engine.outbox.close() => {}
         () = stops.next() => warn!("told to stop again: the outbox is left as it is"),
     }
+    let trials = Arc::clone(&engine.trials);
+    let kept_trial = tokio::task::spawn_blocking(move || trials.close());
     keeper.end();
     let (history, recordings) = (Arc::clone(&engine.history), Arc::clone(&engine.recordings));
     let kept = tokio::task::spawn_blocking(move || {
         history.close();
         recordings.close();
     });
+    let kept = async { tokio::join!(kept, kept_trial) };
     tokio::select! {
         kept = tokio::time::timeout(LAST_DECISIONS_WITHIN, kept) => {
             if kept.is_err() {

@@ -127,7 +127,8 @@ fn add(lines: &mut Vec<Line>, key: Key<'_>, count: u64, lines_max: usize) -> boo
         known.minute == key.minute
             && known.kind == key.kind
             && std::ptr::eq(known.hook, key.hook)
-            && known.version.number == key.version.number
+            // Every candidate has the number 0.
+            && known.version == *key.version
             && known.list.as_ref() == key.list
     });
     if let Some(known) = known {

@@ -28,6 +28,7 @@ use crate::recordings::Recordings;
 use crate::reload::Policies;
 use crate::rooms::Rooms;
 use crate::telemetry::{CallerLines, LogThrottle, Metrics, Stage};
+use crate::trial::{Heard, Seen, Taking, Trials};
 
 /// Where nobody says how long the caller waits, it is this much longer than the endpoint may take.
 const GRACE: Duration = Duration::from_secs(1);
@@ -95,6 +96,9 @@ struct Way {
     is_recorded: bool,
     /// With what was answered then.
     recorded: Option<RecordedAnswer>,
+    /// Whether a trial wants to know what was asked, and what that was.
+    is_tried: bool,
+    heard: Option<Box<Heard>>,
     /// Where decisions are spans: of which id, and its stages in order.
     span: Option<SpanId>,
     stages: Vec<SpanStage>,
@@ -116,6 +120,7 @@ pub struct Before {
     metrics: Arc<Metrics>,
     history: Arc<History>,
     recordings: Arc<Recordings>,
+    trials: Option<Arc<Trials>>,
     reuse: Reuse,
     long_scans: LongScans,
     room_bots: RoomBots,
@@ -156,6 +161,14 @@ impl Before {
         Before { recordings, ..self }
     }
 
+    /// Has a candidate policy tried on what is decided.
+    pub fn with_trials(self, trials: Arc<Trials>) -> Before {
+        Before {
+            trials: Some(trials),
+            ..self
+        }
+    }
+
     fn asking(
         policies: Arc<Policies>,
         business: Arc<dyn Business>,
@@ -169,6 +182,7 @@ impl Before {
             metrics,
             history: Arc::new(History::off()),
             recordings: Arc::new(Recordings::off()),
+            trials: None,
             reuse: Reuse::default(),
             long_scans: LongScans::default(),
             room_bots,
@@ -241,15 +255,19 @@ impl Before {
             .await
     }
 
-    /// `stale`: this policy is older than the caller asked for.
+    /// `policy` is the one in force; `stale`: it is older than the caller asked for.
     async fn settle_by(
         &self,
-        snapshot: Arc<Snapshot>,
+        policy: Arc<Snapshot>,
         event: &Event,
         caller: Caller,
         shed: Option<&Failure>,
         stale: Option<&Failure>,
     ) -> Settled {
+        // What a caller finds too old is answered for that, and says nothing about a candidate.
+        let trials = self.trials.as_ref().filter(|_| stale.is_none());
+        let taking = trials.and_then(|trials| trials.taking(event));
+        let snapshot = taking.as_ref().and_then(Taking::ruling).unwrap_or(&policy);
         let rules = snapshot.rules(event.hook);
         let _late = LateGuard {
             metrics: &self.metrics,
@@ -259,6 +277,7 @@ impl Before {
         };
         let mut way = Way {
             is_recorded: self.recordings.wants(event),
+            is_tried: taking.is_some(),
             span: self.history.span(),
             ..Way::default()
         };
@@ -267,7 +286,7 @@ impl Before {
         let walked = {
             let walked = below.as_deref().unwrap_or(event);
             // Pinned here, so that it is not moved again: it has room for every step.
-            let walk = pin!(self.walk(&snapshot, walked, budget, shed, &mut way));
+            let walk = pin!(self.walk(snapshot, walked, budget, shed, &mut way));
             AssertUnwindSafe(walk).catch_unwind().await
         };
         let decision = walked.unwrap_or_else(|_| {
@@ -286,7 +305,20 @@ impl Before {
             hook: Some(event.hook),
             event: Some(event),
         };
-        self.settled(&snapshot, subject, &caller, decision, way)
+        let heard = way.heard.take();
+        let settled = self.settled(snapshot, subject, &caller, decision, way);
+        if let Some(taking) = &taking {
+            looking_on(|| {
+                taking.tell(Seen {
+                    event,
+                    decision: &settled.decision,
+                    policy: &policy,
+                    heard: heard.map(|heard| *heard),
+                    total: settled.times.total,
+                });
+            });
+        }
+        settled
     }
 
     /// Takes the steps of a decision one after the other.
@@ -325,6 +357,10 @@ impl Before {
                             outcome: outcome.clone(),
                             took_us: way.times.callback.as_micros() as u64,
                         });
+                    }
+                    if way.is_tried {
+                        let heard = Heard::of(&ask, &outcome, way.times.callback);
+                        way.heard = Some(Box::new(heard));
                     }
                     ask.resume(outcome)
                 }
@@ -380,6 +416,7 @@ impl Before {
             endpoint: ask.endpoint(),
             event: ask.event(),
             replacement: ask.replacement(),
+            is_for_candidate: ask.is_for_candidate(),
         };
         match question.event.ordering_key.is_empty() {
             true => self.ask_business(question, budget, way).await,

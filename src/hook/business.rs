@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use crate::callback::{Asked, Callbacks, TimeBudget};
+use crate::callback::{Asked, Callbacks, Side, TimeBudget};
 use crate::decision::Replacement;
 use crate::event::Event;
 use crate::policy::Endpoint;
@@ -17,6 +17,8 @@ pub(crate) struct Question<'a> {
     pub event: &'a Event,
     /// What the filters changed: the endpoint sees the event with it.
     pub replacement: Option<&'a Replacement>,
+    /// The policy that asks is tried beside the one in force.
+    pub is_for_candidate: bool,
 }
 
 /// Business servers.
@@ -31,7 +33,12 @@ impl Business for Callbacks {
             endpoint,
             event,
             replacement,
+            is_for_candidate,
         } = question;
-        Callbacks::ask(self, endpoint, event, replacement, budget).boxed()
+        let side = match is_for_candidate {
+            true => Side::Candidate,
+            false => Side::Policy,
+        };
+        Callbacks::ask(self, endpoint, side, event, replacement, budget).boxed()
     }
 }

@@ -100,7 +100,7 @@ impl Visit<'_> {
             Some(kept) => Question {
                 endpoint: &kept.endpoint,
                 event: &kept.event,
-                replacement: self.question.replacement,
+                ..self.question
             },
         }
     }

@@ -14,8 +14,8 @@ use super::place::{NoPlace, Place};
 use super::write::{NotWritten, replace};
 use crate::editor::{Applied, Conflict, NotMerged, Op, OpProblem, apply, merge};
 use crate::filter::{Identities, ListSpec, Options, Role};
-use crate::policy::{ListRules, Snapshot, Version, read_list};
-use crate::reload::{Desk, Policies};
+use crate::policy::{FileSet, ListRules, Snapshot, Version, read_list};
+use crate::reload::{Budget, Desk, Policies, read_files};
 use crate::settings::{Problem, Problems, Severity, suggest};
 use crate::versions::{KeptFile, Origin, Store};
 
@@ -169,8 +169,28 @@ impl Lists {
 
     /// Makes the edit in the file and puts it in force. Blocks for the disk and for compiling.
     pub fn save(&self, edit: &Edit, origin: Origin) -> Result<Saved, NotSaved> {
+        self.save_by(edit, origin, Budget::Held)
+    }
+
+    /// The same, also where it changes more than the policy expects of a change.
+    pub fn force(&self, edit: &Edit, origin: Origin) -> Result<Saved, NotSaved> {
+        self.save_by(edit, origin, Budget::Passed)
+    }
+
+    /// The files on disk as they would be with the edit made. Blocks for the disk.
+    pub fn files_with(&self, edit: &Edit) -> Result<FileSet, NotSaved> {
         let known = self.known(&edit.list)?;
-        let (made, reloaded) = self.policies.edit(&known.file, origin, |desk| {
+        let mut files = read_files(self.policies.directory())?;
+        let content = files.files.get(&*known.file).cloned();
+        let made = self.make(&known, edit, &content.unwrap_or_default())?;
+        let bytes = made.applied.bytes.into();
+        files.files.insert(known.file.to_string(), bytes);
+        Ok(files)
+    }
+
+    fn save_by(&self, edit: &Edit, origin: Origin, budget: Budget) -> Result<Saved, NotSaved> {
+        let known = self.known(&edit.list)?;
+        let (made, reloaded) = self.policies.edit(&known.file, origin, budget, |desk| {
             for _ in 0..TRIES {
                 let content = settled(desk, &known.file)?;
                 let made = self.make(&known, edit, &content)?;

@@ -107,7 +107,7 @@ pub fn compile(files: &FileSet, context: &CompileContext, number: u64) -> Compil
     {
         let file = At::file(&files.shown(POLICY_FILE));
         let root = Section::root(&settings, file.clone(), &problems);
-        let mut spec = spec::read(&root);
+        let mut spec = spec::read(&root, context.is_candidate);
         root.finish();
         compiled.outside = secrets::settle(&mut spec, files, context, &problems);
         review::review(&spec, files, context, &file, &overrides, &problems);
@@ -118,7 +118,8 @@ pub fn compile(files: &FileSet, context: &CompileContext, number: u64) -> Compil
             problems: &problems,
         };
         let version = Version {
-            number,
+            // A candidate is none of the policies that are or were in force.
+            number: if context.is_candidate { 0 } else { number },
             hash: content_hash(files, context),
         };
         let snapshot = compiler.snapshot(&spec, version, overrides);
@@ -261,6 +262,7 @@ impl Compiler<'_> {
             failure: spec.failure.clone(),
             budget: spec.budget.clone(),
             overrides,
+            candidate: spec.candidate.clone().map(Arc::new),
             callers: Arc::new(CallerRules {
                 callers: spec
                     .callers

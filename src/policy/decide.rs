@@ -191,6 +191,11 @@ impl<'a> Ask<'a> {
         self.endpoint
     }
 
+    /// The policy that asks is tried beside the one in force.
+    pub fn is_for_candidate(&self) -> bool {
+        self.case.snapshot.version.is_candidate()
+    }
+
     pub fn event(&self) -> &'a Event {
         self.case.event
     }

@@ -10,7 +10,7 @@
 //!
 //! Order, downward: `cases`, `replay`, `explain`, `decide`, `conclude`, `effect`, `screen`, `unmaskable`, `places`, `lint`, `everyday`,
 //! `word_lists`, `compile`, `snapshot`, `secrets`, `review`, `times`, `lists`, `list_line`, `spec`, `sources`, `overrides`,
-//! `openim_config`, `texts`, `budget`, `failure`, `type_set`, `callers`, `endpoint`, `url_address`, `url_prefix`.
+//! `openim_config`, `texts`, `budget`, `failure`, `type_set`, `trial`, `callers`, `endpoint`, `url_address`, `url_prefix`.
 
 mod budget;
 mod callers;
@@ -40,6 +40,7 @@ mod spec;
 mod tests;
 mod texts;
 mod times;
+mod trial;
 mod type_set;
 mod unmaskable;
 mod url_address;
@@ -76,6 +77,7 @@ pub use snapshot::{HookRules, ListRules, Snapshot, Version};
 pub use sources::{CompileContext, DEFAULTS, FileSet, SecretCheck, TlsCheck};
 pub use spec::{LOCAL_NAME, TRIAL};
 pub use times::less_margin;
+pub use trial::{TrialEnds, TrialMode, TrialRules};
 pub use type_set::TypeSet;
 pub use unmaskable::Unmaskable;
 pub use url_address::UrlAddress;

@@ -13,24 +13,35 @@ use super::endpoint::Endpoint;
 use super::failure::{FailureActions, FailureRefusal};
 use super::overrides::Override;
 use super::texts::{CannotReplace, TextRules};
+use super::trial::TrialRules;
 use super::type_set::TypeSet;
 use crate::decision::{FailureAction, FailureClass, ListAction, SkipReason};
 use crate::event::{Event, Hook};
 use crate::filter::{self, EntryId, Filter, ListSet};
 
-/// Which policy decided; reads as `3-9f2c01ab34de`.
+/// Which policy decided; reads as `3-9f2c01ab34de`, or `candidate-9f2c01ab34de`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Version {
-    /// Counts the policies that came into force since the start, from 1.
+    /// Counts the policies that came into force, from 1; 0 is a candidate, which is in none.
     pub number: u64,
     /// The first 12 hex digits of SHA-256 over the files and the policy's part of the
     /// environment: equal on all machines that decide alike.
     pub hash: Arc<str>,
 }
 
+impl Version {
+    /// It is tried beside the policy in force.
+    pub fn is_candidate(&self) -> bool {
+        self.number == 0
+    }
+}
+
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.number, self.hash)
+        match self.is_candidate() {
+            true => write!(f, "candidate-{}", self.hash),
+            false => write!(f, "{}-{}", self.number, self.hash),
+        }
     }
 }
 
@@ -46,6 +57,8 @@ pub struct Snapshot {
     /// What is expected of the change to it.
     pub(super) budget: Option<Budget>,
     pub(super) overrides: Vec<Override>,
+    /// Another policy that is tried beside this one.
+    pub candidate: Option<Arc<TrialRules>>,
     /// Who may call.
     pub callers: Arc<CallerRules>,
 }

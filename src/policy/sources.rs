@@ -85,6 +85,8 @@ pub struct CompileContext {
     pub open_ports: Vec<String>,
     /// Those of them that speak plain text.
     pub plain_ports: Vec<String>,
+    /// It is tried beside another one, and not in force itself.
+    pub is_candidate: bool,
 }
 
 /// The error is one clause, and holds nothing of the secret.

@@ -104,7 +104,7 @@ fn default_spec() -> Spec {
         .expect("a test reads the built-in defaults")
         .settings;
     let file = At::file(&POLICY_FILE.into());
-    spec::read(&Section::root(&settings, file, &problems))
+    spec::read(&Section::root(&settings, file, &problems), false)
 }
 
 #[cfg(test)]

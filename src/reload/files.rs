@@ -31,7 +31,7 @@ const PUBLISHED_AFTER: Duration = Duration::from_millis(5);
 
 /// What `stat` says of every file. Two equal fingerprints mean that nothing was edited.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fingerprint(Vec<Stat>);
+pub(crate) struct Fingerprint(Vec<Stat>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stat {
@@ -83,7 +83,7 @@ impl Fingerprint {
         }
     }
 
-    pub(super) fn of(directory: &Path) -> Fingerprint {
+    pub(crate) fn of(directory: &Path) -> Fingerprint {
         let mut stats = Vec::new();
         // What cannot be read now is absent from the fingerprint; reading it will say why.
         let _ = walk(directory, "", 0, &mut stats);

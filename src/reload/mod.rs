@@ -27,8 +27,9 @@ mod weighing;
 mod writers;
 
 pub use desk::Desk;
+pub(crate) use files::Fingerprint;
 pub use files::read_files;
 pub use history::{EngineEdit, Held, Loaded, Rejected};
-pub use policies::{Policies, Reloaded};
+pub use policies::{Budget, Policies, Reloaded};
 pub use start::{BadPolicy, Start};
 pub use watch::watch;

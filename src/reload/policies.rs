@@ -71,6 +71,23 @@ enum Asked {
     Forced,
 }
 
+/// Whether an edit is held to what the policy expects of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    Held,
+    /// Somebody ordered it past that.
+    Passed,
+}
+
+impl Budget {
+    fn asked(self) -> Asked {
+        match self {
+            Budget::Held => Asked::Ordered,
+            Budget::Passed => Asked::Forced,
+        }
+    }
+}
+
 /// Compares engine.yaml on disk with what runs.
 struct EngineCheck(Box<dyn Fn() -> Result<bool, Vec<Problem>> + Send + Sync>);
 
@@ -263,18 +280,24 @@ impl Policies {
         self.weighing.take_from(Box::new(newest));
     }
 
+    /// What `candidate` expects of the change to it and would not get, as a reload would find it.
+    pub fn weigh(&self, candidate: &Snapshot) -> Vec<Problem> {
+        self.weighing.weigh(&self.current(), candidate)
+    }
+
     /// As [`Policies::reload_for`], after `change` has written files. Nothing is read while it does.
     ///
     /// Errors: those of `change`; what it wrote by then is looked at as any edit is.
     pub fn change<E>(
         &self,
         origin: Option<Origin>,
+        budget: Budget,
         change: impl FnOnce() -> Result<(), E>,
     ) -> Result<Reloaded, E> {
         let mut loading = self.lock_loading();
         change()?;
         let busy = self.lock_busy().clone();
-        Ok(self.load(&mut loading, &busy, &[], Asked::Ordered, origin))
+        Ok(self.load(&mut loading, &busy, &[], budget.asked(), origin))
     }
 
     /// Has one file edited by callgate itself, which sees first what is on disk and what would come
@@ -285,11 +308,15 @@ impl Policies {
         &self,
         path: &str,
         origin: Origin,
+        budget: Budget,
         edit: impl FnOnce(&mut Desk<'_>) -> Result<T, E>,
     ) -> Result<(T, Reloaded), E> {
         let mut loading = self.lock_loading();
         let current = self.current();
-        let weigh = |candidate: &Snapshot| self.weighing.weigh(&current, candidate);
+        let weigh = |candidate: &Snapshot| match budget {
+            Budget::Held => self.weighing.weigh(&current, candidate),
+            Budget::Passed => Vec::new(),
+        };
         let mut desk = Desk {
             directory: &self.directory,
             context: &self.context,
@@ -303,7 +330,7 @@ impl Policies {
         let mut busy = self.lock_busy().clone();
         // It was whole when it was edited.
         busy.remove(path);
-        let reloaded = self.load(&mut loading, &busy, &[], Asked::Ordered, Some(origin));
+        let reloaded = self.load(&mut loading, &busy, &[], budget.asked(), Some(origin));
         Ok((edited, reloaded))
     }
 

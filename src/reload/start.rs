@@ -153,13 +153,16 @@ fn is_list(path: &str) -> bool {
     path.ends_with(".txt")
 }
 
-/// A policy that says what the last one said is that version.
+/// A policy that says what the last one said is that version; a candidate is none.
 fn number_of(
     files: &FileSet,
     context: &CompileContext,
     last: Option<&(Version, FileSet)>,
     next: u64,
 ) -> u64 {
+    if context.is_candidate {
+        return 0;
+    }
     let hash = policy::content_hash(files, context);
     match last {
         Some((version, _)) if version.hash == hash => version.number,

@@ -1,5 +1,5 @@
-//! An earlier version brought back: its files written into the policy directory, byte for byte, as
-//! a hand would. What comes of it is a new version.
+//! An earlier version brought back, or a candidate made the policy: its files written into the policy
+//! directory, byte for byte, as a hand would. What comes of it is a new version.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -18,7 +18,9 @@ use super::store::{Files, Store, VersionError};
 const UNDER_WAY: &str = "rollback.json";
 /// What files on disk held that no version has.
 const REPLACED: &str = "replaced";
-/// How many of those are kept.
+/// What the files of a candidate hold that is being promoted, by SHA-256.
+const PROMOTED: &str = "promoted";
+/// How many of [`REPLACED`] are kept.
 const REPLACED_MAX: usize = 20;
 
 /// Why a version cannot be brought back.
@@ -48,6 +50,7 @@ pub enum RollbackError {
 pub struct Plan {
     /// The same for the same version and the same files on disk.
     pub id: String,
+    /// The version that is brought back; 0 is a candidate.
     pub number: u64,
     pub hash: String,
     pub steps: Vec<Step>,
@@ -69,19 +72,7 @@ impl Plan {
     ///
     /// Errors: it cannot be brought back.
     pub fn of(store: &Store, record: &Record, disk: &Files) -> Result<Plan, RollbackError> {
-        let newest = store.numbers()?.first().copied();
-        let newest = newest.and_then(|number| store.record(number).ok());
-        let is_read = |path: &str| {
-            let of = |record: &Record| record.file(path).is_some_and(KeptFile::is_kept);
-            newest.as_ref().is_some_and(of)
-        };
-        let mut kept = BTreeSet::new();
-        for number in store.numbers()? {
-            let Ok(record) = store.record(number) else {
-                continue;
-            };
-            kept.extend(record.contents().map(|file| file.sha256.clone()));
-        }
+        let known = Known::of(store)?;
         let mut steps = Vec::new();
         let mut seen = record.hash.clone();
         let wanted = record.files.iter().map(|file| file.path.as_str());
@@ -100,19 +91,10 @@ impl Plan {
                 }
                 Some(file) => Some(Arc::from(store.content(record.number, file)?)),
                 // It lies beside the policy, and is nobody's but its owner's.
-                None if !is_read(path) => continue,
+                None if !known.is_read(path) => continue,
                 None => None,
             };
-            let side = |content: Option<&Arc<[u8]>>| match content {
-                None => Side::Nothing,
-                Some(content) => Side::of(content.to_vec()),
-            };
-            steps.push(Step {
-                diff: file_diff(path, side(now), side(content.as_ref())),
-                unkept: digest.is_some_and(|digest| !kept.contains(&digest)),
-                before: now.cloned(),
-                content,
-            });
+            steps.push(known.step(path, now, content));
         }
         Ok(Plan {
             id: sha256(seen.as_bytes())[..16].to_owned(),
@@ -120,6 +102,50 @@ impl Plan {
             hash: record.hash.clone(),
             steps,
         })
+    }
+
+    /// Compares what a candidate was read from, and its cases, with the files on `disk`.
+    ///
+    /// Errors: what is kept cannot be read.
+    pub fn promote(
+        store: &Store,
+        hash: &str,
+        candidate: &Files,
+        disk: &Files,
+    ) -> Result<Plan, RollbackError> {
+        let known = Known::of(store)?;
+        let is_case = |path: &str| path.starts_with("tests/");
+        let has_cases = candidate.keys().any(|path| is_case(path));
+        let mut steps = Vec::new();
+        let mut seen = format!("candidate {hash}");
+        let paths: BTreeSet<&String> = candidate.keys().chain(disk.keys()).collect();
+        for path in paths {
+            let (now, wanted) = (disk.get(path), candidate.get(path));
+            let digest = now.map(|content| sha256(content));
+            seen.push_str(&format!("\n{path} {}", digest.as_deref().unwrap_or("-")));
+            // What lies beside the policy is nobody's but its owner's.
+            let goes = known.is_read(path) || (is_case(path) && has_cases);
+            if now == wanted || (wanted.is_none() && !goes) {
+                continue;
+            }
+            steps.push(known.step(path, now, wanted.cloned()));
+        }
+        Ok(Plan {
+            id: sha256(seen.as_bytes())[..16].to_owned(),
+            number: 0,
+            hash: hash.to_owned(),
+            steps,
+        })
+    }
+
+    /// Makes the files on disk what they would be then.
+    pub fn apply_to(&self, disk: &mut Files) {
+        for step in &self.steps {
+            match &step.content {
+                Some(content) => disk.insert(step.diff.path.clone(), Arc::clone(content)),
+                None => disk.remove(&step.diff.path),
+            };
+        }
     }
 
     /// All of it, as `patch -p1` takes it.
@@ -164,6 +190,7 @@ impl Plan {
             number: self.number,
             origin: origin.clone(),
             is_written: false,
+            files: self.keep_promoted(store)?,
         };
         under_way.note(store)?;
         let written = self.write(directory);
@@ -199,6 +226,32 @@ impl Plan {
         Ok(())
     }
 
+    /// Keeps what a candidate's files hold, which no version has, for a start that has to end this.
+    fn keep_promoted(&self, store: &Store) -> Result<Vec<Promoted>, RollbackError> {
+        if self.number != 0 {
+            return Ok(Vec::new());
+        }
+        let folder = store.folder().join(PROMOTED);
+        let failed = |error| RollbackError::Io {
+            path: folder.clone(),
+            error,
+        };
+        make_folder(&folder).map_err(failed)?;
+        let mut files = Vec::new();
+        for step in &self.steps {
+            let digest = step.content.as_ref().map(|content| sha256(content));
+            if let (Some(digest), Some(content)) = (&digest, &step.content) {
+                put(&folder.join(digest), content).map_err(failed)?;
+            }
+            files.push(Promoted {
+                path: step.diff.path.clone(),
+                sha256: digest,
+            });
+        }
+        sync_folder(&folder).map_err(failed)?;
+        Ok(files)
+    }
+
     /// Keeps what is on disk and in no version, such as an edit that had errors.
     fn keep_replaced(&self, store: &Store, directory: &Path) -> Result<(), RollbackError> {
         let folder = store.folder().join(REPLACED);
@@ -231,6 +284,57 @@ impl Plan {
     }
 }
 
+/// What is kept already.
+struct Known {
+    newest: Option<Record>,
+    /// By SHA-256.
+    contents: BTreeSet<String>,
+}
+
+impl Known {
+    fn of(store: &Store) -> Result<Known, RollbackError> {
+        let numbers = store.numbers()?;
+        let newest = numbers.first().copied();
+        let newest = newest.and_then(|number| store.record(number).ok());
+        let mut contents = BTreeSet::new();
+        for number in numbers {
+            let Ok(record) = store.record(number) else {
+                continue;
+            };
+            contents.extend(record.contents().map(|file| file.sha256.clone()));
+        }
+        Ok(Known { newest, contents })
+    }
+
+    /// The newest version is read from it.
+    fn is_read(&self, path: &str) -> bool {
+        let of = |record: &Record| record.file(path).is_some_and(KeptFile::is_kept);
+        self.newest.as_ref().is_some_and(of)
+    }
+
+    fn step(&self, path: &str, now: Option<&Arc<[u8]>>, content: Option<Arc<[u8]>>) -> Step {
+        let side = |content: Option<&Arc<[u8]>>| match content {
+            None => Side::Nothing,
+            Some(content) => Side::of(content.to_vec()),
+        };
+        let digest = now.map(|content| sha256(content));
+        Step {
+            diff: file_diff(path, side(now), side(content.as_ref())),
+            unkept: digest.is_some_and(|digest| !self.contents.contains(&digest)),
+            before: now.cloned(),
+            content,
+        }
+    }
+}
+
+/// A file of a candidate that is being promoted.
+#[derive(Debug, Serialize, Deserialize)]
+struct Promoted {
+    path: String,
+    /// `None`: it goes.
+    sha256: Option<String>,
+}
+
 /// A rollback that began.
 #[derive(Debug, Serialize, Deserialize)]
 struct UnderWay {
@@ -238,9 +342,35 @@ struct UnderWay {
     origin: Origin,
     /// The files are there, and nobody has brought them into force yet.
     is_written: bool,
+    /// Of a candidate; empty for a version, whose files are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    files: Vec<Promoted>,
 }
 
 impl UnderWay {
+    /// Writes what is left to be written of a candidate's files.
+    fn write_promoted(&self, store: &Store, directory: &Path) -> Result<(), RollbackError> {
+        for file in &self.files {
+            let path = target(directory, &file.path)?;
+            let io = |error| RollbackError::Io {
+                path: path.clone(),
+                error,
+            };
+            let Some(digest) = &file.sha256 else {
+                let _ = fs::remove_file(&path);
+                sync_folder(&existing_folder(&path)).map_err(io)?;
+                continue;
+            };
+            let content = fs::read(store.folder().join(PROMOTED).join(digest)).map_err(io)?;
+            if sha256(&content) != *digest {
+                let what = format!("`{}` of the candidate", file.path);
+                return Err(VersionError::Damaged(0, what).into());
+            }
+            replace(&path, &content).map_err(io)?;
+        }
+        Ok(())
+    }
+
     fn note(&self, store: &Store) -> Result<(), RollbackError> {
         let path = store.folder().join(UNDER_WAY);
         // Strings and numbers: serialising them cannot fail.
@@ -258,6 +388,7 @@ pub fn leave_to_start(store: &Store, number: u64, origin: &Origin) -> Result<(),
         number,
         origin: origin.clone(),
         is_written: true,
+        files: Vec::new(),
     };
     under_way.note(store)
 }
@@ -265,6 +396,7 @@ pub fn leave_to_start(store: &Store, number: u64, origin: &Origin) -> Result<(),
 /// Nothing is left to do of it.
 pub fn end(store: &Store) {
     let _ = fs::remove_file(store.folder().join(UNDER_WAY));
+    let _ = fs::remove_dir_all(store.folder().join(PROMOTED));
 }
 
 /// Ends a rollback that broke off; says whose the version is that comes of it, if there is one.
@@ -281,7 +413,9 @@ pub fn end_broken_off(
     let Ok(under_way) = serde_json::from_slice::<UnderWay>(&text) else {
         return Ok(None);
     };
-    if !under_way.is_written
+    if under_way.number == 0 {
+        under_way.write_promoted(store, directory)?;
+    } else if !under_way.is_written
         && let Some(disk) = read()
     {
         let record = store.record(under_way.number)?;

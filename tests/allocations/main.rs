@@ -14,9 +14,19 @@ use std::cell::Cell;
 use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use callgate::audit::{self, Audit};
+use callgate::dialect;
+use callgate::event::{Can, DialectId, Event};
+use callgate::policy::CompileContext;
+use callgate::reload::{Policies, Start};
+use callgate::telemetry::Metrics;
+use callgate::trial::Trials;
+use callgate::versions::Store;
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
@@ -111,10 +121,46 @@ fn start(directory: &Path, business: SocketAddr) -> [SocketAddr; 2] {
     [grpc, http]
 }
 
+/// What a decision costs more because a policy could name a candidate, where it names none: one look at
+/// a pointer. Counted before anything else runs that could allocate.
+fn without_a_candidate_nothing_is_allocated(directory: &Path) {
+    std::fs::write(
+        directory.join("policy.yaml"),
+        "hooks: {beforeSendGroupMsg: {}}\n",
+    )
+    .unwrap();
+    let metrics = Arc::new(Metrics::new());
+    let context = CompileContext::default();
+    let policies = Policies::start(directory, context, metrics.clone(), Start::default()).unwrap();
+    let audit = audit::Settings {
+        folder: directory.join("audit"),
+        keep: Duration::MAX,
+        bytes_max: u64::MAX,
+    };
+    let audit = Arc::new(Audit::open(audit, metrics.clone()));
+    let store = Store::new(&directory.join("versions"));
+    let file = directory.join("trial.json");
+    let trials = Trials::new(Arc::new(policies), metrics, audit, store, file);
+    let hook = dialect::hook("beforeSendGroupMsg").unwrap();
+    let event = Event::new(hook, DialectId::OpenIm, Can::NOTHING);
+    let taking = || assert!(std::hint::black_box(&trials).taking(&event).is_none());
+    // Whatever is made once is made now.
+    taking();
+    let (before, started) = (COUNT.load(Ordering::Relaxed), Instant::now());
+    (0..CALLS).for_each(|_| taking());
+    let (counted, took) = (COUNT.load(Ordering::Relaxed) - before, started.elapsed());
+    println!(
+        "without a candidate: {counted} allocations, {:.0} ns a decision",
+        took.as_nanos() as f64 / CALLS as f64
+    );
+    assert_eq!(counted, 0);
+}
+
 /// A debug build allocates what a release build does, but for a few that the compiler takes out.
 #[test]
 fn no_path_allocates_more_than_it_did() {
     let directory = tempfile::tempdir().unwrap();
+    without_a_candidate_nothing_is_allocated(directory.path());
     let [grpc, http] = start(directory.path(), http::business());
     let (group, single) = ("SendGroupMsg", "SendSingleMsg");
     of_a_call("OpenIM over HTTP", 33, |calls| {

@@ -102,14 +102,14 @@ def business():
 class Callgate:
     """The running program with its addresses."""
 
-    def __init__(self, directory, policy, tls="", channel=grpc.insecure_channel):
+    def __init__(self, directory, policy, tls="", channel=grpc.insecure_channel, engine=""):
         self.directory = directory
         policies = directory / "policies"
         policies.mkdir()
         (policies / "policy.yaml").write_text(policy, encoding="utf-8")
         ports = ["grpc", "http", "admin"]
         tls = f", tls: {{{tls}}}" if tls else ""
-        engine = "".join(f'{port}: {{listen: "127.0.0.1:0"{tls}}}\n' for port in ports)
+        engine += "".join(f'{port}: {{listen: "127.0.0.1:0"{tls}}}\n' for port in ports)
         engine += f"data: {directory / 'data'}\n"
         engine += f"outbox: {{path: {directory / 'outbox.db'}}}\n"
         (policies / "engine.yaml").write_text(engine, encoding="utf-8")

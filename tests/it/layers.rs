@@ -72,6 +72,22 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "trial",
+        &[
+            "event",
+            "decision",
+            "settings",
+            "filter",
+            "policy",
+            "telemetry",
+            "audit",
+            "versions",
+            "watch",
+            "reload",
+            "history",
+        ],
+    ),
+    (
         "lists",
         &[
             "decision", "settings", "filter", "policy", "editor", "import", "reload", "versions",
@@ -83,6 +99,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "clock",
             "history",
             "recordings",
+            "trial",
             "event",
             "decision",
             "filter",
@@ -141,6 +158,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "audit",
             "history",
             "recordings",
+            "trial",
             "lists",
             "editor",
             "import",

@@ -90,6 +90,7 @@ mod test_watch;
 mod tls_commands;
 mod tls_endpoints;
 mod tls_ports;
+mod trial;
 mod unread;
 mod versions;
 mod whole_edits;

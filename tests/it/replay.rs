@@ -5,8 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::api::call;
 use crate::harness::calls::{GROUP, MODIFY, SINGLE, body_with_id, path};
 use crate::harness::{Behaviour, Business, Callgate, PATIENCE, Setup, http, wait_for};
 
@@ -267,4 +268,112 @@ fn with_too_few_calls_nothing_is_judged_and_that_is_said() {
             .unwrap()
             .contains("\"outcome\":\"block\"")
     );
+}
+
+fn order(callgate: &Callgate, asked: &str, body: &str) -> http::Answer {
+    let file = callgate.setup().policies().join("../data/cli.token");
+    let token = fs::read_to_string(file).unwrap();
+    call(callgate, token.trim(), asked, "", body)
+}
+
+fn expected(callgate: &Callgate, body: &Value) -> Value {
+    let asked = "POST /api/v1/recordings/replay";
+    let answer = order(callgate, asked, &body.to_string());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+#[test]
+fn the_api_and_the_page_show_what_a_change_would_do_before_it_is_made() {
+    let callgate = start("http://127.0.0.1:9/", BUDGET);
+    everyday(&callgate);
+    // The files on disk are those in force.
+    let same = expected(&callgate, &json!({}));
+    assert_eq!(
+        (&same["report"]["judged"], &same["report"]["changed"]),
+        (&20.into(), &0.into())
+    );
+    assert_eq!(same["refused"], false);
+    // A draft of a list, as `callgate replay` has it of a directory.
+    let ops = json!([{"op": "add", "entry": "的"}]);
+    let draft = expected(&callgate, &json!({"list": "ads", "ops": ops}));
+    let folder = candidate(&callgate, "casino\n的\n");
+    assert_eq!(draft["report"], replay(&callgate, &folder));
+    assert_eq!(draft["report"]["blocked"], 10);
+    assert_eq!(
+        (&draft["refused"], &draft["hidden"]),
+        (&true.into(), &false.into())
+    );
+    let expected_text = draft["expected"].to_string();
+    assert!(
+        expected_text.contains("10 of 20 recorded calls"),
+        "{expected_text}"
+    );
+    // Nothing was written.
+    let list = fs::read(callgate.setup().policies().join("ads.txt")).unwrap();
+    assert_eq!(list, b"casino\n");
+    let page = order(
+        &callgate,
+        "GET /changes/replay?list=ads&draft=add%3D%25E7%259A%2584",
+        "",
+    );
+    assert_eq!(page.status, 200);
+    for shown in [
+        "Newly blocked",
+        "我*电话是 ###########",
+        "10 of 20 recorded calls",
+        "action=\"/changes/force\"",
+    ] {
+        assert!(page.text().contains(shown), "{shown}: {}", page.text());
+    }
+    // An edit by hand that was refused is seen the same way.
+    callgate.setup().write("ads.txt", "casino\n的\n");
+    let disk = expected(&callgate, &json!({}));
+    assert_eq!(disk["report"]["groups"], draft["report"]["groups"]);
+    callgate.setup().write("ads.txt", "casino\n");
+    let both = order(
+        &callgate,
+        "POST /api/v1/recordings/replay",
+        &json!({"list": "ads", "version": 1}).to_string(),
+    );
+    assert_eq!(both.status, 400);
+    let listed = callgate
+        .setup()
+        .run(&["audit", "list", "--act", "recordings"]);
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.contains("list ads"), "{listed}");
+}
+
+#[test]
+fn a_save_past_its_budget_is_forced_by_an_operator_with_a_reason() {
+    let callgate = start("http://127.0.0.1:9/", BUDGET);
+    everyday(&callgate);
+    let list = || fs::read_to_string(callgate.setup().policies().join("ads.txt")).unwrap();
+    let form = |fields: &str| order(&callgate, "POST /changes/force", fields);
+    let draft = "list=ads&draft=add%3D%25E7%259A%2584";
+    // Without a reason nothing is done, and it is asked again.
+    let unsaid = form(draft);
+    assert_eq!(unsaid.status, 400);
+    assert!(unsaid.text().contains("action=\"/changes/force\""));
+    assert_eq!(list(), "casino\n");
+    let forced = form(&format!("{draft}&why=the+new+law"));
+    assert_eq!(forced.status, 303, "{}", forced.text());
+    assert!(forced.header("location").starts_with("/changes?forced="));
+    assert_eq!(list(), "casino\n的\n");
+    send(&callgate, SINGLE, "今天的天气很好", "forced");
+    let decided = asked(&callgate, &["decisions", "--message", "forced", "--json"]);
+    let decided = String::from_utf8(decided.stdout).unwrap();
+    assert!(decided.contains("\"outcome\":\"block\""), "{decided}");
+    // What is on disk and was refused, the same way.
+    callgate.setup().write("ads.txt", "poker\n");
+    assert!(!asked(&callgate, &["reload"]).status.success());
+    let forced = form("why=poker+alone");
+    assert_eq!(forced.status, 303, "{}", forced.text());
+    let listed = callgate
+        .setup()
+        .run(&["audit", "list", "--act", "policy.force"]);
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    for reason in ["the new law", "poker alone", "list ads"] {
+        assert!(listed.contains(reason), "{reason}: {listed}");
+    }
 }

@@ -28,6 +28,10 @@ const TRIAL: Field = flag(
     "trial",
     "what is added or set is counted and does nothing else",
 );
+const FORCE: Field = flag(
+    "force",
+    "also where it changes more than the policy expects of a change; it takes the right to operate",
+);
 const SAVED: &[Field] = &[
     text("version", "of the policy that is in force now"),
     number("added", "lines"),
@@ -90,7 +94,7 @@ pub(super) const LIST: About = About {
 };
 
 pub(super) const EDIT: About = About {
-    body: &[OPS, WHY, TRIAL],
+    body: &[OPS, WHY, TRIAL, FORCE],
     answer: SAVED,
     matched: true,
     ..About::new("Edits a list, and answers when that is in force.")
@@ -221,7 +225,11 @@ pub(super) async fn list(call: Call) -> Answer {
 
 pub(super) async fn edit(call: Call) -> Answer {
     let edit = meant(&call, ops(&call)?, base(&call)?);
-    let saved = word_lists::save(&call.admin, &call.asked, edit, call.text("why")).await;
+    let (admin, asked, why) = (&call.admin, &call.asked, call.text("why"));
+    let saved = match call.flag("force") {
+        true => word_lists::force(admin, asked, edit, why).await,
+        false => word_lists::save(admin, asked, edit, why).await,
+    };
     saved_as(&saved?)
 }
 
@@ -338,7 +346,7 @@ fn meant(call: &Call, ops: Vec<Op>, base: Base) -> Edit {
     }
 }
 
-fn ops(call: &Call) -> Result<Vec<Op>, ApiProblem> {
+pub(super) fn ops(call: &Call) -> Result<Vec<Op>, ApiProblem> {
     let ops = call.field("ops").cloned().unwrap_or_default();
     let ops: Vec<Op> = serde_json::from_value(ops).map_err(|error| {
         ApiProblem::invalid(format!("`ops` cannot be read: {error}")).with("field", "ops")

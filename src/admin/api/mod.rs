@@ -8,8 +8,8 @@
 //! The description is what `openapi.json` says, and what a call is held to before its handler sees
 //! it: parameters that it does not name are refused.
 //!
-//! Order, downward: `openapi`, `status`, `audit`, `operators`, `lists`, `plans`, `outbox`, `decisions`, `recordings`, `reload`,
-//! `versions`, `storage`, `doctor`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
+//! Order, downward: `openapi`, `status`, `audit`, `operators`, `reload`, `lists`, `plans`, `outbox`, `decisions`, `recordings`,
+//! `versions`, `trial`, `storage`, `doctor`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
 
 mod about;
 mod audit;
@@ -30,6 +30,7 @@ mod reply;
 mod status;
 mod storage;
 mod times;
+mod trial;
 pub(super) mod versions;
 
 use axum::routing::{MethodFilter, MethodRouter};
@@ -93,11 +94,16 @@ fn served(of: ApiRoute) -> Route {
         ApiRoute::Recordings => route(&recordings::STATE, recordings::state),
         ApiRoute::RecordedCalls => route(&recordings::CALLS, recordings::calls),
         ApiRoute::Reload => route(&reload::RELOAD, reload::reload),
+        ApiRoute::RecordedReplay => route(&reload::REPLAY, reload::replayed),
         ApiRoute::Versions => route(&versions::LIST, versions::list),
         ApiRoute::Version => route(&versions::ONE, versions::one),
         ApiRoute::VersionFile => route(&versions::FILE, versions::file),
         ApiRoute::VersionDiff => route(&versions::DIFF, versions::diff),
         ApiRoute::Rollback => route(&versions::ROLLBACK, versions::rollback),
+        ApiRoute::Trial => route(&trial::TRIAL, trial::trial),
+        ApiRoute::TrialStart => route(&trial::START, trial::start),
+        ApiRoute::TrialEnd => route(&trial::END, trial::end),
+        ApiRoute::TrialPromote => route(&trial::PROMOTE, trial::promote),
         ApiRoute::Lists => route(&lists::LISTS, lists::lists),
         ApiRoute::List => route(&lists::LIST, lists::list),
         ApiRoute::ListEdit => route(&lists::EDIT, lists::edit),

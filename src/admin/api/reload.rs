@@ -1,16 +1,14 @@
-//! The order to look at the policy files now.
-
-use std::sync::Arc;
+//! The order to look at the policy files now, and what recorded calls would come to under others.
 
 use serde_json::json;
 
-use super::about::{About, flag, objects, text};
+use super::about::{About, any, flag, number, objects, text};
 use super::call::Call;
+use super::lists::ops;
 use super::reply::{self, Answer};
 use crate::admin::problem::ApiProblem;
-use crate::audit::Act;
-use crate::settings::Severity;
-use crate::versions::Origin;
+use crate::admin::replay::{self, Subject};
+use crate::lists::{Base, Edit};
 
 pub(super) const RELOAD: About = About {
     body: &[
@@ -32,40 +30,68 @@ pub(super) const RELOAD: About = About {
 };
 
 pub(super) async fn reload(call: Call) -> Answer {
-    let (is_forced, why) = (call.flag("force"), call.text("why").trim().to_owned());
-    if is_forced && why.is_empty() {
-        let problem = ApiProblem::invalid("`why` is missing: say why the budget does not hold");
-        return Err(problem.with("field", "why"));
-    }
-    let act = match is_forced {
-        true => Act::new("policy.force", call.asked.who()),
-        false => Act::new("policy.reload", call.asked.who()),
-    };
-    let begun = call.asked.begin(act.because(why.as_str())).await?;
-    let policies = Arc::clone(&call.admin.policies);
-    let origin = Origin {
-        who: call.asked.who(),
-        why,
-        restores: None,
-    };
-    let looked = tokio::task::spawn_blocking(move || match is_forced {
-        true => policies.force(origin),
-        false => policies.reload_for(Some(origin)),
-    });
-    let reloaded = looked
-        .await
-        .map_err(|error| ApiProblem::internal(error.to_string()))?;
-    let problems = reloaded.problems.iter();
-    match problems
-        .filter(|one| one.severity == Severity::Error)
-        .count()
-    {
-        0 => begun.done(),
-        errors => begun.failed(&format!("the files have {errors} error(s)")),
-    }
+    let (is_forced, why) = (call.flag("force"), call.text("why"));
+    let reloaded = replay::reload(&call.admin, &call.asked, is_forced, why).await?;
     reply::found(&json!({
         "version": reloaded.version.to_string(),
         "changed": reloaded.changed,
         "problems": serde_json::to_value(&reloaded.problems).unwrap_or_default(),
     }))
+}
+
+pub(super) const REPLAY: About = About {
+    body: &[
+        number(
+            "version",
+            "the files as they would be with this version brought back",
+        ),
+        flag(
+            "candidate",
+            "the files as they would be with the candidate promoted",
+        ),
+        text("list", "the files on disk with an edit of this list"),
+        objects("ops", "the edit, as `PATCH lists/{name}` has it"),
+    ],
+    answer: &[
+        any(
+            "report",
+            "what comes out otherwise, as `callgate replay --json` has it; null where no call is recorded",
+        ),
+        objects(
+            "expected",
+            "what the policy expects of the change and would not get; and warnings",
+        ),
+        flag("refused", "a reload or a save would refuse the change"),
+        flag(
+            "hidden",
+            "excerpts and senders are left out: they take the right `text`",
+        ),
+    ],
+    ..About::new(
+        "Judges the newest recorded calls under the files on disk, or others, and under the policy in \
+         force. Excerpts are recorded.",
+    )
+};
+
+pub(super) async fn replayed(call: Call) -> Answer {
+    let subject = match (
+        call.number("version"),
+        call.flag("candidate"),
+        call.text("list"),
+    ) {
+        (Some(number), false, "") => Subject::Version(number),
+        (None, true, "") => Subject::Candidate,
+        (None, false, "") => Subject::Disk,
+        (None, false, list) => Subject::List(Edit {
+            list: list.to_owned(),
+            base: Base::Any,
+            ops: ops(&call)?,
+        }),
+        _ => {
+            let why = "one of `version`, `candidate` and `list` is meant at a time";
+            return Err(ApiProblem::invalid(why));
+        }
+    };
+    let replayed = replay::replay(&call.admin, &call.asked, subject).await?;
+    reply::found(&replayed.document())
 }

@@ -13,6 +13,7 @@ use crate::admin::versions::{
     self, details, difference, differences, is_list, plan, plan_json, summary,
 };
 use crate::operators::Capability;
+use crate::reload::Budget;
 use crate::versions::{Origin, Plan, RollbackError, VersionError, end};
 
 const NUMBER: Field = number("number", "counts up, over restarts too");
@@ -248,7 +249,7 @@ pub(in crate::admin) async fn carry_out(
     };
     let (policies, store) = (Arc::clone(&admin.policies), admin.versions.store());
     aside(move || {
-        let done = policies.change(Some(origin.clone()), || {
+        let done = policies.change(Some(origin.clone()), Budget::Held, || {
             // Nobody else writes by callgate now; a hand may have, since.
             let again = plan(&store, policies.directory(), planned.number)?;
             match again.id == planned.id {

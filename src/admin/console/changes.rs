@@ -64,6 +64,10 @@ pub(in crate::admin) async fn changes_page(State(admin): State<Admin>, request: 
         @if visit.asks("done").parse::<u64>().is_ok() {
             (notice(Tone::Good, html! { p { (words.done) " " (visit.asks("done")) } }))
         }
+        @if let Ok(number) = visit.asks("forced").parse::<u64>() {
+            (notice(Tone::Good, html! { p { (words.forced) " " (number) } }))
+        }
+        p { (link("/changes/replay", words.replay)) }
         div #live data-live="changes" {
             (state(&admin, &visit, words))
             @if records.is_empty() { (empty(words.none, words.none_hint)) }

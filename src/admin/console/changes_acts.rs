@@ -190,6 +190,7 @@ fn shown(
                 }
                 None => (confirm(visit, plan, &name, &action, &brings, words).form(admin, visit, wrong)),
             }
+            p { (link(&format!("/changes/replay?version={}", plan.number), words.replay)) }
             h2 { (words.will_change) }
             @for step in &plan.steps {
                 (file(visit, words, &step.diff))

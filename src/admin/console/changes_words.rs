@@ -48,6 +48,8 @@ pub(super) struct ChangesWords {
     pub stale: &'static str,
     pub done: &'static str,
     pub not_taken: &'static str,
+    pub replay: &'static str,
+    pub forced: &'static str,
 }
 
 pub(super) static WORDS: Both<ChangesWords> = Both {
@@ -97,6 +99,8 @@ pub(super) static WORDS: Both<ChangesWords> = Both {
         stale: "The files were edited since you looked: this is what would be done now.",
         done: "Rolled back; now in force:",
         not_taken: "The files are written, and could not be taken:",
+        replay: "What would it change of recorded calls?",
+        forced: "In force, past what is expected of a change:",
     },
     chinese: ChangesWords {
         title: "变更",
@@ -144,5 +148,7 @@ pub(super) static WORDS: Both<ChangesWords> = Both {
         stale: "您查看之后文件又被修改：现在将执行的内容如下。",
         done: "已回退；当前生效：",
         not_taken: "文件已写入，但未能生效：",
+        replay: "对录制的调用会有哪些变化？",
+        forced: "已超出预期强制生效：",
     },
 };

@@ -213,8 +213,25 @@ async fn read(admin: &Admin, visit: &Visit, pairs: Vec<Pair>) -> Result<(Draft, 
     }
 }
 
+/// The edit that a draft in an address is.
+pub(super) async fn edit_of(admin: &Admin, list: &str, draft: &str) -> Result<Edit, NotSaved> {
+    let (lists, name) = (admin.lists.clone(), list.to_owned());
+    let pairs: Vec<Pair> = url::form_urlencoded::parse(draft.as_bytes())
+        .into_owned()
+        .collect();
+    let reading = tokio::task::spawn_blocking(move || Draft::read(&lists, &name, &pairs));
+    match reading.await {
+        Ok(draft) => Ok(draft?.edit),
+        Err(error) => Err(NotSaved::Io(error.to_string())),
+    }
+}
+
 pub(super) fn told(words: &ListsWords, error: &NotDone) -> String {
     match error {
+        NotDone::NotSaved(NotSaved::Invalid(problems)) => {
+            let problems = problems.iter().map(ToString::to_string);
+            problems.collect::<Vec<_>>().join("; ")
+        }
         NotDone::NoReason => words.no_reason.to_owned(),
         NotDone::TooMany(ops) => format!("{ops} > {}", word_lists::OPS_MAX),
         NotDone::NotPlanned(_) => words.planned_first.to_owned(),
@@ -287,6 +304,7 @@ async fn show(admin: &Admin, visit: &Visit, pairs: Vec<Pair>, wrong: Option<Stri
                 (lines(visit, words, preview))
                 (effect(visit, words, preview))
                 (save_form(admin, visit, words, &pairs, &shown, (ops, preview)))
+                p { (link(&replayed(&list, &pairs), words.replay)) }
                 (try_form(visit, words, &list, &pairs))
             }
         }
@@ -466,6 +484,14 @@ fn try_form(_: &Visit, words: &ListsWords, list: &str, pairs: &[Pair]) -> Markup
             div .acts { button { (words.try_button) } }
         }
     }
+}
+
+/// Where it is seen what recorded calls would come to.
+fn replayed(list: &str, pairs: &[Pair]) -> String {
+    let draft = [("list", list), ("draft", &encoded(pairs))];
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(draft);
+    format!("/changes/replay?{}", query.finish())
 }
 
 fn encoded(pairs: &[Pair]) -> String {

@@ -29,10 +29,10 @@
 //! `id` and `data-live="TOPIC"` on a region that is taken anew when the topic of `/api/v1/events`
 //! has changed.
 //!
-//! Order, downward: `setup`, `login`, `account`, `list_plan`, `draft`, `lists`, `lists_words`, `overview`, `overview_words`, `overview_past`,
+//! Order, downward: `setup`, `login`, `account`, `replay`, `replay_words`, `list_plan`, `draft`, `lists`, `lists_words`, `overview`, `overview_words`, `overview_past`,
 //! `decision`, `doctor`, `doctor_titles`, `doctor_words`, `decisions`, `decisions_words`, `troubles`, `hooks`, `hooks_words`, `set_up_text`,
 //! `endpoints`, `endpoints_words`, `delivery`, `delivery_payload`, `delivery_list`, `delivery_acts`,
-//! `delivery_words`, `changes_acts`, `changes`, `changes_words`, `trying`,
+//! `delivery_words`, `trial_acts`, `trial`, `trial_words`, `changes_acts`, `changes`, `changes_words`, `trying`,
 //! `explained`, `trying_words`, `frame`, `switches`, `visit`, `words`, `taste`,
 //! `language`.
 
@@ -66,10 +66,15 @@ mod login;
 mod overview;
 mod overview_past;
 mod overview_words;
+mod replay;
+mod replay_words;
 mod set_up_text;
 mod setup;
 mod switches;
 mod taste;
+mod trial;
+mod trial_acts;
+mod trial_words;
 mod troubles;
 mod trying;
 mod trying_words;
@@ -93,6 +98,9 @@ pub(super) use list_plan::{list_plan_page, plan_list, run_list_plan};
 pub(super) use lists::{list_page, lists_page};
 pub(super) use login::{log_in, log_out, login_page};
 pub(super) use overview::index;
+pub(super) use replay::{force, replay_page};
 pub(super) use setup::{set_up, setup_page};
 pub(super) use switches::switch;
+pub(super) use trial::trial_page;
+pub(super) use trial_acts::{end_trial, promote, promotion_page, promotion_patch, start_trial};
 pub(super) use trying::try_page;

@@ -91,6 +91,7 @@ impl Engine {
             metrics: self.metrics.clone(),
             history: self.history.clone(),
             recordings: self.recordings.clone(),
+            trials: self.trials.clone(),
             rooms: self.rooms.clone(),
             callers: self.callers.clone(),
             ready: self.ready.clone(),

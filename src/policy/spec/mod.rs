@@ -1,8 +1,9 @@
 //! What the policy files say, read but not yet checked against each other.
 //!
-//! Order, downward: `callers`, `endpoint`, `hook`, `list`, `parts`.
+//! Order, downward: `candidate`, `callers`, `endpoint`, `hook`, `list`, `parts`.
 
 mod callers;
+mod candidate;
 mod endpoint;
 mod hook;
 mod list;
@@ -14,6 +15,7 @@ use super::budget::Budget;
 use super::callers::CALLERS_MAX;
 use super::failure::FailureRefusal;
 use super::texts::{NestedText, ReplaceInSendHook, TextCosts};
+use super::trial::TrialRules;
 use super::type_set::TypeSet;
 use crate::settings::{At, Field, Section};
 use parts::{code, names, types_or_all};
@@ -40,6 +42,8 @@ pub(super) struct Spec {
     pub tests_required: bool,
     /// What is expected of a change.
     pub budget: Option<Budget>,
+    /// Another policy that is tried beside this one.
+    pub candidate: Option<TrialRules>,
 }
 
 #[derive(Debug)]
@@ -65,7 +69,7 @@ pub(super) struct LintSpec {
 }
 
 /// Reads merged settings. Everything wrong is reported; the spec is only good without errors.
-pub(super) fn read(root: &Section<'_>) -> Spec {
+pub(super) fn read(root: &Section<'_>, is_candidate: bool) -> Spec {
     // It was used before the layers were merged.
     root.field("include");
     Spec {
@@ -93,6 +97,7 @@ pub(super) fn read(root: &Section<'_>) -> Spec {
             .one_of(&[("required", true), ("optional", false)])
             .unwrap_or_default(),
         budget: Budget::read(&root.field("expect")),
+        candidate: candidate::read(&root.field("candidate"), is_candidate),
         proxies: {
             let proxies = root.field("trusted_proxies").items();
             proxies.iter().filter_map(callers::read_net).collect()

@@ -4,7 +4,7 @@
 //! longer names is forgotten.
 //!
 //! Order, downward: `registry`, `callers`, `before`, `after`, `outbox`, `endpoints`, `policy`, `stage`,
-//! `process`, `ports`, `tls`, `audit`, `operators`, `versions`, `history`, `recordings`, `series`.
+//! `process`, `ports`, `tls`, `audit`, `operators`, `versions`, `history`, `recordings`, `trial`, `series`.
 
 mod after;
 mod audit;
@@ -22,6 +22,7 @@ mod registry;
 mod series;
 mod stage;
 mod tls;
+mod trial;
 mod versions;
 
 pub use outbox::{OutboxGauges, OutboxTotals, StorageGauges};

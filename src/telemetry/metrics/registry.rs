@@ -24,6 +24,7 @@ use super::process::ProcessMetrics;
 use super::recordings::RecordingMetrics;
 use super::stage::{Stage, StageMetrics};
 use super::tls::TlsMetrics;
+use super::trial::TrialMetrics;
 use super::versions::VersionMetrics;
 use crate::decision::{Decision, ListAction, SkipReason};
 use crate::event::Hook;
@@ -41,6 +42,7 @@ pub struct Metrics {
     pub versions: VersionMetrics,
     pub history: HistoryMetrics,
     pub recordings: RecordingMetrics,
+    pub trial: TrialMetrics,
     before: BeforeMetrics,
     endpoints: EndpointMetrics,
     policy: PolicyMetrics,
@@ -71,6 +73,7 @@ impl Metrics {
             versions: VersionMetrics::register(&mut registry),
             history: HistoryMetrics::register(&mut registry),
             recordings: RecordingMetrics::register(&mut registry),
+            trial: TrialMetrics::register(&mut registry),
             before: BeforeMetrics::register(&mut registry),
             endpoints: EndpointMetrics::register(&mut registry),
             policy: PolicyMetrics::register(&mut registry),

@@ -44,6 +44,7 @@ pub(super) static NAVIGATION: [Group; 4] = [
         places: &[
             place("/lists", Capability::View, "Word lists", "词表"),
             place("/changes", Capability::View, "Changes", "变更"),
+            place("/trial", Capability::View, "Trial", "试行"),
         ],
     },
     Group {
