@@ -199,6 +199,7 @@ def test_a_client_of_go_is_verified_and_answered(mock, tmp_path):
 
 def test_cloud_events_of_python_are_told_one_by_one(mock):
     server = mock("--answer", "{answer: allow}")
+    message = {**CALL, "callbackCommand": "callbackAfterSendSingleMsgCommand"}
     event = {
         "specversion": "1.0",
         "id": "e1",
@@ -206,14 +207,16 @@ def test_cloud_events_of_python_are_told_one_by_one(mock):
         "type": "callgate.v1.afterSendSingleMsg",
         "subject": "s",
         "time": "2026-01-01T00:00:00Z",
-        "data_base64": base64.b64encode(json.dumps(CALL).encode()).decode(),
+        "data_base64": base64.b64encode(json.dumps(message).encode()).decode(),
     }
     kind = {"content-type": "application/cloudevents-batch+json"}
-    batch = json.dumps([event, {**event, "id": "", "specversion": "0.3"}]).encode()
+    other = {**event, "id": "e2", "type": "callgate.v1.beforeSendSingleMsg"}
+    batch = json.dumps([event, {**event, "id": "", "specversion": "0.3"}, other]).encode()
     with urllib.request.urlopen(urllib.request.Request(server.url, batch, kind), timeout=10):
         pass
     told = server.told()
-    assert [one["id"] for one in told["cloud_events"]] == ["e1", ""]
+    assert [one["id"] for one in told["cloud_events"]] == ["e1", "", "e2"]
     assert "fault" not in told["cloud_events"][0]
     assert "`id`" in told["cloud_events"][1]["fault"]
+    assert "its data is of" in told["cloud_events"][2]["fault"]
     assert (told["events"], told["hook"]) == (2, "afterSendSingleMsg")

@@ -146,7 +146,14 @@ fn event_of(item: &Value) -> Result<Event, String> {
         (None, _) => return Err("it has no data".to_owned()),
     };
     let read = dialect::of(dialect).decode_one(hook, "", data);
-    read.map_err(|unreadable| unreadable.reason)
+    let event = read.map_err(|unreadable| unreadable.reason)?;
+    match event.hook == hook {
+        true => Ok(event),
+        false => Err(format!(
+            "its type is `{kind}`, and its data is of `{}`",
+            event.hook
+        )),
+    }
 }
 
 fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> &'a str {
@@ -197,6 +204,11 @@ mod tests {
             ("/callgate/openim", "/other", "none of callgate's"),
             ("afterSendSingleMsg", "afterNothing", "no hook"),
             ("\"data\":{", "\"dat\":{", "no data"),
+            (
+                "\"data\":{",
+                "\"data\":{\"callbackCommand\":\"callbackBeforeSendSingleMsgCommand\",",
+                "data is of `beforeSendSingleMsg`",
+            ),
         ] {
             check(&format!("[{}]", good.replace(from, to)), part);
         }
