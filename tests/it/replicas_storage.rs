@@ -140,3 +140,46 @@ fn a_server_that_refuses_ends_the_start_with_a_sentence() {
         "make it with CREATE DATABASE",
     );
 }
+
+/// An endpoint's `rate_max` is for all replicas together.
+#[test]
+fn two_replicas_tell_an_endpoint_no_more_than_one_would() {
+    const RATE: u32 = 20;
+    const EVENTS: u32 = 60;
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let business = Business::start(Behaviour::allow());
+    let policy = policy(&business.url()).replace(
+        "retry_waits",
+        &format!("events: {{rate_max: {RATE}}}, retry_waits"),
+    );
+    let replicas = [(); 2].map(|()| on(Setup::new(&policy), &cluster.url()).start());
+    for replica in &replicas {
+        wait_for("each other", LIMIT, || {
+            (replica.status()["outbox"]["shared"]["replicas"] == 2).then_some(())
+        });
+    }
+    let began = Instant::now();
+    for number in 0..EVENTS {
+        let id = format!("m-{number}");
+        let body =
+            calls::body_with_id(AFTER, "hello", &id).replace("user2", &format!("user-{number}"));
+        let replica = &replicas[number as usize % 2];
+        assert_eq!(
+            http::post(replica.http, &calls::path(AFTER), body).status,
+            200
+        );
+    }
+    wait_for("all of them", LIMIT, || {
+        (told(&business).len() >= EVENTS as usize).then_some(())
+    });
+    let wanted = Duration::from_secs(u64::from(EVENTS / RATE));
+    // Each of them may begin with a few at once.
+    let least = wanted.mul_f64(0.8);
+    assert!(
+        began.elapsed() >= least,
+        "{EVENTS} in {:?}",
+        began.elapsed()
+    );
+}

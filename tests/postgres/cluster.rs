@@ -81,8 +81,9 @@ impl Cluster {
 
     /// Starts a standby of this server on a port, and waits until every commit waits for it.
     pub(crate) fn standby(&self, port: u16) -> Cluster {
-        let standby = Cluster::try_start(&self.bin, port, &self.url());
-        let standby = standby.expect("a standby can be started");
+        // Another program may have the port for a while.
+        let start = |_| Cluster::try_start(&self.bin, port, &self.url());
+        let standby = (0..10).find_map(start).expect("a standby can be started");
         self.ask("ALTER SYSTEM SET synchronous_standby_names = '*'");
         self.ask("SELECT pg_reload_conf()");
         let state = "SELECT sync_state FROM pg_stat_replication";
@@ -95,7 +96,9 @@ impl Cluster {
     /// Makes a standby the server that is written to.
     pub(crate) fn promote(&self) {
         let mut promote = self.control();
-        promote.args(["promote", "-w", "-D"]).arg(&self.data);
+        promote
+            .args(["promote", "-w", "-t", "120", "-D"])
+            .arg(&self.data);
         promote.stdout(Stdio::null()).stderr(Stdio::null());
         assert!(promote.status().expect("pg_ctl").success());
     }
