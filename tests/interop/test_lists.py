@@ -1,11 +1,9 @@
 """Word lists edited in a real Chromium, while messages are decided."""
 
-import json
-import time
-
 import pytest
 
 from browser import Browser, log_in, needs_chromium, set_up
+from word_lists import blocks, choose, content, decided, draft, started_with
 
 pytestmark = needs_chromium
 
@@ -15,15 +13,7 @@ LIST = "\ufeff# Words\r\nonline casino\tx, y\r\n\r\n# Others\r\n\\#tag\t{leet: t
 
 @pytest.fixture
 def callgate(start):
-    program = start("hooks: {}\n")
-    policies = program.directory / "policies"
-    (policies / "words.txt").write_bytes(LIST.encode())
-    (policies / "policy.yaml").write_text(POLICY, encoding="utf-8")
-    until = time.monotonic() + 20
-    while not blocks(program, "online casino"):
-        assert time.monotonic() < until, program.log()
-        time.sleep(0.05)
-    return program
+    return started_with(start, POLICY, {"words.txt": LIST.encode()})
 
 
 @pytest.fixture
@@ -33,45 +23,8 @@ def browser(tmp_path, callgate):
         yield one
 
 
-def decided(callgate, text):
-    message = {
-        "callbackCommand": "callbackBeforeSendSingleMsgCommand",
-        "sendID": "u1",
-        "recvID": "u2",
-        "operationID": "op",
-        "contentType": 101,
-        "sessionType": 1,
-        "content": json.dumps({"content": text}),
-    }
-    path = "/callbackExample/callbackBeforeSendSingleMsgCommand"
-    return callgate.post(path, json.dumps(message).encode())
-
-
-def blocks(callgate, text):
-    return json.loads(decided(callgate, text)[1])["actionCode"] == 0 and json.loads(
-        decided(callgate, text)[1]
-    ).get("nextCode") == 1
-
-
 def words(callgate):
-    return (callgate.directory / "policies" / "words.txt").read_bytes().decode()
-
-
-def draft(browser, callgate, entries, tags=""):
-    browser.open(f"{callgate.admin}/lists/words")
-    browser.find("textarea[name=add]").send_keys(entries)
-    browser.fill(tags=tags)
-    browser.press("/lists/words/draft")
-
-
-def choose(browser, how, why="a test"):
-    from selenium.webdriver.support.expected_conditions import staleness_of
-    from selenium.webdriver.support.wait import WebDriverWait
-
-    browser.fill(why=why)
-    button = browser.find(f"button[value={how}]")
-    button.click()
-    WebDriverWait(browser.driver, 40).until(staleness_of(button))
+    return content(callgate, "words.txt").decode()
 
 
 def test_a_word_is_added_and_blocks(browser, callgate):
