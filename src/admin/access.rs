@@ -5,10 +5,12 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::MethodRouter;
+use http::request::Parts;
 use http::{HeaderMap, Method, header};
 use tower::ServiceExt;
 
@@ -16,7 +18,7 @@ use super::acts::{self, Asked};
 use super::browser;
 use super::doors::{Door, Kind};
 use super::paths::{self, Names};
-use super::refusal::Refusal;
+use super::refusal::{Hindrance, Refusal, ToPeople, wants_page};
 use super::who::Who;
 use crate::audit::Audit;
 use crate::operators::{Capability, Operators, ProxyIdentity};
@@ -26,6 +28,9 @@ use crate::server::{
     refuse_foreign_orders,
 };
 use crate::telemetry::Metrics;
+
+/// Of a longer answer that says why not the rest is not shown.
+const SENTENCE_BYTES_MAX: usize = 4096;
 
 /// Who is let in without having shown anything, and what commands show.
 #[derive(Clone, Debug)]
@@ -51,6 +56,8 @@ pub(super) struct Guard {
     pub(super) metrics: Arc<Metrics>,
     /// The port has TLS of its own.
     pub(super) tls: bool,
+    /// How people are told what stands in the way.
+    pub(super) to_people: ToPeople,
 }
 
 /// Lets a request through to its route, or answers it.
@@ -62,34 +69,35 @@ pub(super) async fn admit(
     let from = request.extensions().get().map(Peer::address);
     let (parts, body) = request.into_parts();
     let judged = guard.judge(&parts);
-    match judged {
+    let mut answer = match judged {
         Ok(Led { who, door, names }) => {
+            let asked = guard.asked(who, from, door.capability);
+            // Probes are answered alike whoever asks.
+            let is_page = door.kind == Kind::Page && door.capability != Capability::Watch;
+            let person = (is_page && wants_page(&parts)).then(|| (parts.clone(), asked.clone()));
             request = Request::from_parts(parts, body);
             request.extensions_mut().insert(names);
-            request.extensions_mut().insert(Asked {
-                audit: Arc::clone(&guard.audit),
-                who,
-                from,
-                capability: door.capability,
-            });
+            request.extensions_mut().insert(asked);
             let answers = guard.answers.get(&(door.method.clone(), door.path));
-            let mut answer = match answers.cloned() {
+            let answer = match answers.cloned() {
                 None => next.run(request).await,
                 Some(answers) => {
                     let answer: Result<Response, Infallible> = answers.oneshot(request).await;
                     answer.unwrap_or_else(|never| match never {})
                 }
             };
-            browser::keep_strangers_out(&mut answer);
-            answer
+            match person {
+                None => answer,
+                Some((parts, asked)) => guard.in_frame(answer, asked, &parts).await,
+            }
         }
         Err(refusal) => {
             guard.note(&refusal, &parts, from);
-            let mut answer = refusal.answer(&parts, guard.operators.is_set_up());
-            browser::keep_strangers_out(&mut answer);
-            answer
+            guard.refuse(&refusal, &parts, from)
         }
-    }
+    };
+    browser::keep_strangers_out(&mut answer);
+    answer
 }
 
 /// A request that is let in, and where it leads.
@@ -100,8 +108,53 @@ struct Led<'a> {
 }
 
 impl Guard {
+    fn asked(&self, who: Who, from: Option<IpAddr>, capability: Capability) -> Asked {
+        Asked {
+            audit: Arc::clone(&self.audit),
+            who,
+            from,
+            capability,
+        }
+    }
+
+    fn refuse(&self, refusal: &Refusal, parts: &Parts, from: Option<IpAddr>) -> Response {
+        if !wants_page(parts) {
+            return refusal.answer(parts);
+        }
+        let who = match refusal {
+            Refusal::Unknown if self.operators.is_set_up() => return Refusal::to_login(parts),
+            Refusal::Forbidden(who, _) => who.clone(),
+            // Only who may see what there is gets so far.
+            Refusal::Method | Refusal::Nothing => self.who(parts, None).unwrap_or(Who::Nobody),
+            _ => Who::Nobody,
+        };
+        let asked = self.asked(who, from, Capability::View);
+        (self.to_people)(&Hindrance::Refusal(refusal), asked, parts, self.tls)
+    }
+
+    /// A bare sentence that says why not becomes a page.
+    async fn in_frame(&self, answer: Response, asked: Asked, parts: &Parts) -> Response {
+        let status = answer.status();
+        let kind = answer.headers().get(header::CONTENT_TYPE);
+        let is_bare = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+        if !(is_bare && (status.is_client_error() || status.is_server_error())) {
+            return answer;
+        }
+        let (head, body) = answer.into_parts();
+        let body = to_bytes(body, SENTENCE_BYTES_MAX).await.unwrap_or_default();
+        let why = String::from_utf8_lossy(&body);
+        let told = Hindrance::Told(status, why.trim());
+        let mut page = (self.to_people)(&told, asked, parts, self.tls);
+        for (name, value) in &head.headers {
+            if *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH {
+                page.headers_mut().append(name, value.clone());
+            }
+        }
+        page
+    }
+
     /// Who asks, where it may do what it asks for, and what that takes.
-    fn judge(&self, parts: &http::request::Parts) -> Result<Led<'_>, Refusal> {
+    fn judge(&self, parts: &Parts) -> Result<Led<'_>, Refusal> {
         let found = self.find(&parts.method, parts.uri.path())?;
         // A path that leads nowhere is told to those alone who may see what there is.
         let door = found.as_ref().map(|(door, _)| *door);
@@ -126,7 +179,7 @@ impl Guard {
     }
 
     /// Records who was not let in. What is not there is nobody's act.
-    fn note(&self, refusal: &Refusal, parts: &http::request::Parts, from: Option<IpAddr>) {
+    fn note(&self, refusal: &Refusal, parts: &Parts, from: Option<IpAddr>) {
         let path = parts.uri.path();
         if let Some(reason) = refusal.reason() {
             self.metrics.operators.refused(reason);
@@ -161,7 +214,7 @@ impl Guard {
 
     /// Who asks. Browsers send what pages of strangers tell them to, so who shows no token of a
     /// command must ask under our own name, and orders must come from our own pages.
-    fn who(&self, parts: &http::request::Parts, door: Option<&Door>) -> Result<Who, Refusal> {
+    fn who(&self, parts: &Parts, door: Option<&Door>) -> Result<Who, Refusal> {
         let headers = &parts.headers;
         let said = match &self.proxy {
             None => None,

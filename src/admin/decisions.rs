@@ -11,7 +11,7 @@ use crate::history::{
 };
 use crate::policy::Snapshot;
 use crate::settings::suggest;
-use crate::versions::Store;
+use crate::versions::{Record, Store};
 
 /// What a search is told by, as a query has it: `text` gives the value of a name, empty where it is
 /// not there; times are in milliseconds.
@@ -121,16 +121,49 @@ pub(super) fn entry_then(store: &Store, row: &Row, found: &RowMatch) -> Option<(
     record.files.iter().find_map(|file| {
         let content = store.content(record.number, file).ok()?;
         let mut lines = content.split(|byte| *byte == b'\n');
-        let line = lines.nth(found.line as usize - 1)?;
-        let line = String::from_utf8_lossy(line);
-        let entry = line.trim().split('\t').next()?.trim_end();
-        let entry = match entry.strip_prefix('\\') {
-            Some(rest) if rest.starts_with(['#', '\\']) => rest,
-            _ => entry,
-        };
-        let entry = entry.trim_start_matches('\u{feff}');
-        (entry_hash(entry) == found.entry).then(|| (file.path.clone(), entry.to_owned()))
+        let entry = entry_of(lines.nth(found.line as usize - 1)?)?;
+        (entry_hash(&entry) == found.entry).then(|| (file.path.clone(), entry))
     })
+}
+
+/// The entry of a line of a list.
+fn entry_of(line: &[u8]) -> Option<String> {
+    let line = String::from_utf8_lossy(line);
+    let entry = line.trim().split('\t').next()?.trim_end();
+    let entry = match entry.strip_prefix('\\') {
+        Some(rest) if rest.starts_with(['#', '\\']) => rest,
+        _ => entry,
+    };
+    Some(entry.trim_start_matches('\u{feff}').to_owned())
+}
+
+/// The version that took an entry out of its file, of an entry that is in none that is in force;
+/// the one of several takings that halving finds. `None` where what is kept does not tell.
+pub(super) fn removed_by(store: &Store, row: &Row, found: &RowMatch, path: &str) -> Option<Record> {
+    let mut numbers = store.numbers().ok()?;
+    numbers.retain(|number| *number > row.version.number);
+    numbers.reverse();
+    let lacks = |number: u64| {
+        let record = store.record(number).ok()?;
+        let Some(file) = record.file(path) else {
+            return Some(true);
+        };
+        let content = store.content(number, file).ok()?;
+        let mut entries = content.split(|byte| *byte == b'\n').filter_map(entry_of);
+        Some(!entries.any(|entry| entry_hash(&entry) == found.entry))
+    };
+    let (mut there, mut gone) = (0, numbers.len().checked_sub(1)?);
+    if !lacks(numbers[gone])? {
+        return None;
+    }
+    while there < gone {
+        let middle = usize::midpoint(there, gone);
+        match lacks(numbers[middle])? {
+            true => gone = middle,
+            false => there = middle + 1,
+        }
+    }
+    store.record(numbers[gone]).ok()
 }
 
 /// Reads the id of a decision and finds it.

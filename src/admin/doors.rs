@@ -79,6 +79,7 @@ pub(super) enum Page {
     TrialPromotion,
     TrialPromoteForm,
     TrialPatch,
+    WrongHit,
     Lists,
     List,
     ListDraft,
@@ -89,6 +90,16 @@ pub(super) enum Page {
     RunListPlanForm,
     Doctor,
     DoctorForm,
+    Audit,
+    Operators,
+    Operator,
+    InviteForm,
+    OperatorPlanForm,
+    OperatorPlan,
+    RunOperatorPlanForm,
+    Tokens,
+    MakeTokenForm,
+    TakeTokenForm,
 }
 
 /// One thing that programs can ask for, as JSON.
@@ -107,6 +118,7 @@ pub(super) enum ApiRoute {
     Replays,
     Retries,
     Audit,
+    AuditNdjson,
     Operators,
     Invite,
     OperatorPlan,
@@ -117,6 +129,7 @@ pub(super) enum ApiRoute {
     Decision,
     DecisionsNdjson,
     DecisionsCsv,
+    Try,
     Counts,
     Forget,
     Recordings,
@@ -201,7 +214,7 @@ pub fn doors(metrics_open: bool) -> Vec<Door> {
 
 impl Page {
     pub(super) fn door(self, metrics_open: bool) -> (Method, &'static str, Capability) {
-        use Capability::{Account, Enter, Moderate, Operate, Text, View, Watch};
+        use Capability::{Account, Appoint, Audit, Enter, Moderate, Operate, Text, View, Watch};
 
         let metrics = match metrics_open {
             true => Watch,
@@ -254,6 +267,7 @@ impl Page {
             Page::TrialPromotion => (Method::GET, "/trial/promotion", Operate),
             Page::TrialPromoteForm => (Method::POST, "/trial/promotion", Operate),
             Page::TrialPatch => (Method::GET, "/trial/promotion/patch", Operate),
+            Page::WrongHit => (Method::GET, "/decisions/{id}/wrong", Moderate),
             Page::Lists => (Method::GET, "/lists", View),
             Page::List => (Method::GET, "/lists/{name}", View),
             Page::ListDraft => (Method::GET, "/lists/{name}/draft", Moderate),
@@ -264,6 +278,16 @@ impl Page {
             Page::RunListPlanForm => (Method::POST, "/lists/{name}/plans/{id}", Moderate),
             Page::Doctor => (Method::GET, "/doctor", Operate),
             Page::DoctorForm => (Method::POST, "/doctor", Operate),
+            Page::Audit => (Method::GET, "/audit", Audit),
+            Page::Operators => (Method::GET, "/operators", Appoint),
+            Page::Operator => (Method::GET, "/operators/{name}", Appoint),
+            Page::InviteForm => (Method::POST, "/operators", Appoint),
+            Page::OperatorPlanForm => (Method::POST, "/operators/{name}/plans", Appoint),
+            Page::OperatorPlan => (Method::GET, "/operators/{name}/plans/{id}", Appoint),
+            Page::RunOperatorPlanForm => (Method::POST, "/operators/{name}/plans/{id}", Appoint),
+            Page::Tokens => (Method::GET, "/tokens", Appoint),
+            Page::MakeTokenForm => (Method::POST, "/tokens", Appoint),
+            Page::TakeTokenForm => (Method::POST, "/tokens/{id}/remove", Appoint),
         }
     }
 }
@@ -287,6 +311,7 @@ impl ApiRoute {
             ApiRoute::Replays => (Method::POST, "/api/v1/replays", Operate),
             ApiRoute::Retries => (Method::POST, "/api/v1/outbox/retries", Operate),
             ApiRoute::Audit => (Method::GET, "/api/v1/audit", Audit),
+            ApiRoute::AuditNdjson => (Method::GET, "/api/v1/audit.ndjson", Audit),
             ApiRoute::Operators => (Method::GET, "/api/v1/operators", Appoint),
             ApiRoute::Invite => (Method::POST, "/api/v1/operators/invitations", Appoint),
             ApiRoute::OperatorPlan => (Method::POST, "/api/v1/operators/plans", Appoint),
@@ -297,6 +322,7 @@ impl ApiRoute {
             ApiRoute::Decision => (Method::GET, "/api/v1/decisions/{id}", View),
             ApiRoute::DecisionsNdjson => (Method::GET, "/api/v1/decisions.ndjson", View),
             ApiRoute::DecisionsCsv => (Method::GET, "/api/v1/decisions.csv", View),
+            ApiRoute::Try => (Method::POST, "/api/v1/try", View),
             ApiRoute::Counts => (Method::GET, "/api/v1/counts", View),
             ApiRoute::Forget => (Method::POST, "/api/v1/history/forget", Operate),
             ApiRoute::Recordings => (Method::GET, "/api/v1/recordings", View),

@@ -5,7 +5,7 @@
 //! Leaves alone: message traffic (`server`).
 //!
 //! Order, downward: `pages`, `console`, `events`, `api`, `grpc`, `metrics`, `status`, `outbox_plans`,
-//! `list_plans`, `operator_plans`, `doctor`, `operators`, `decisions`, `replay`, `trial`, `word_lists`, `shown`, `plans`, `access`, `browser`,
+//! `list_plans`, `operator_plans`, `doctor`, `operators`, `trying`, `decisions`, `replay`, `trial`, `word_lists`, `shown`, `plans`, `access`, `browser`,
 //! `refusal`, `problem`, `acts`, `paths`,
 //! `doors`, `who`, `certificates`, `observed`, `lately`, `orders`, `outbox`, `versions`, `storage`,
 //! `check_ups`.
@@ -41,6 +41,7 @@ mod shown;
 mod status;
 mod storage;
 mod trial;
+mod trying;
 pub mod versions;
 mod who;
 mod word_lists;

@@ -1,63 +1,105 @@
-//! Plans about what an operator may.
+//! Plans about what an operator may, and about who is logged in.
+
+use std::sync::atomic::Ordering;
 
 use futures_util::FutureExt;
 use serde_json::json;
 use tonic::Status;
 
 use super::operators;
-use super::plans::{Doing, Draft};
+use super::plans::{Doing, Draft, Summary};
 use super::shown::Admin;
 use crate::operators::{Capability, Operator};
 use crate::proto::v1;
 
+/// What is to become of an operator.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub set: v1::SetOperatorRequest,
+    /// His sessions end, also where nothing else becomes another.
+    pub end_sessions: bool,
+}
+
 /// Says what would be changed. Whoever runs it may not give away more than he has.
 ///
-/// Errors: there is no such operator, or nothing would be another.
-pub(super) fn draft(admin: &Admin, request: v1::SetOperatorRequest) -> Result<Draft, Status> {
-    let now = find(admin, &request.name)?;
-    let mut changes = Vec::new();
-    if !request.role.is_empty() && request.role != now.grant.role.name() {
-        changes.push(format!(
-            "role {} instead of {}",
-            request.role,
-            now.grant.role.name()
-        ));
+/// Errors: there is no such operator, role or right, or nothing would be another.
+pub(super) fn draft(admin: &Admin, mut wanted: Wanted) -> Result<Draft, Status> {
+    if !wanted.set.role.is_empty() {
+        operators::role_of(&wanted.set.role)?;
     }
-    if let Some(rights) = &request.rights
-        && *rights != now.grant.rights.to_string()
-    {
-        let old = now.grant.rights;
-        changes.push(format!("rights `{rights}` instead of `{old}`"));
+    if let Some(rights) = &mut wanted.set.rights {
+        // In whatever order they were named.
+        *rights = operators::rights_of(rights)?.to_string();
     }
-    if let Some(lists) = &request.lists {
-        let old = operators::limit_names(&now.grant.lists);
-        if lists.names != old {
-            let (new, old) = (lists.names.join(","), old.join(","));
-            changes.push(format!("lists `{new}` instead of `{old}`"));
-        }
-    }
-    match request.disabled {
-        Some(true) if !now.disabled => changes.push("shut out".to_owned()),
-        Some(false) if now.disabled => changes.push("let in again".to_owned()),
-        _ => {}
-    }
-    if changes.is_empty() {
+    let now = find(admin, &wanted.set.name)?;
+    let changes = changes(&now, &wanted.set);
+    if changes.is_empty() && !wanted.end_sessions {
         return Err(Status::failed_precondition("nothing would be another"));
     }
     let sessions = admin.operators.sessions(now.id).len();
     let admin = admin.clone();
+    let english: Vec<&str> = changes.iter().map(|one| &*one.english).collect();
     Ok(Draft {
-        summary: format!(
-            "`{}`: {}; {sessions} sessions end",
-            now.name,
-            changes.join(", ")
-        ),
+        summary: summary(&now.name, &changes, sessions),
         rows: 1,
         name: now.name.clone(),
         capability: Capability::Appoint,
-        facts: json!({ "name": now.name, "changes": changes, "sessions": sessions }),
-        run: Box::new(move |doing| change(admin, now, request, doing).boxed()),
+        facts: json!({ "name": now.name, "changes": english, "sessions": sessions }),
+        run: Box::new(move |doing| change(admin, now, wanted, doing).boxed()),
     })
+}
+
+/// What would be another than it is.
+fn changes(now: &Operator, set: &v1::SetOperatorRequest) -> Vec<Summary> {
+    let mut changes = Vec::new();
+    let mut add = |english: String, chinese: String| changes.push(Summary { english, chinese });
+    let (role, old) = (&set.role, now.grant.role.name());
+    if !role.is_empty() && role != old {
+        add(
+            format!("role {role} instead of {old}"),
+            format!("角色由 {old} 改为 {role}"),
+        );
+    }
+    let old = now.grant.rights.to_string();
+    if let Some(rights) = set.rights.as_ref().filter(|rights| **rights != old) {
+        add(
+            format!("rights `{rights}` instead of `{old}`"),
+            format!("权限由 `{old}` 改为 `{rights}`"),
+        );
+    }
+    let old = operators::limit_names(&now.grant.lists);
+    if let Some(lists) = set.lists.as_ref().filter(|lists| lists.names != old) {
+        let (lists, old) = (lists.names.join(","), old.join(","));
+        add(
+            format!("lists `{lists}` instead of `{old}`"),
+            format!("词表由 `{old}` 改为 `{lists}`"),
+        );
+    }
+    match set.disabled {
+        Some(true) if !now.disabled => add("shut out".to_owned(), "停用".to_owned()),
+        Some(false) if now.disabled => add("let in again".to_owned(), "重新启用".to_owned()),
+        _ => {}
+    }
+    changes
+}
+
+fn summary(name: &str, changes: &[Summary], sessions: usize) -> Summary {
+    let ends = match sessions {
+        1 => "1 session ends".to_owned(),
+        many => format!("{many} sessions end"),
+    };
+    let english: Vec<&str> = changes.iter().map(|one| &*one.english).collect();
+    let mut chinese: Vec<&str> = changes.iter().map(|one| &*one.chinese).collect();
+    let ended = format!("结束 {sessions} 个会话");
+    let english = match english.is_empty() {
+        true => ends,
+        false => format!("{}; {ends}", english.join(", ")),
+    };
+    chinese.push(&ended);
+    Summary {
+        english: format!("`{name}`: {english}"),
+        chinese: format!("`{name}`：{}", chinese.join("；")),
+    }
 }
 
 fn find(admin: &Admin, name: &str) -> Result<Operator, Status> {
@@ -71,15 +113,48 @@ fn find(admin: &Admin, name: &str) -> Result<Operator, Status> {
 async fn change(
     admin: Admin,
     planned: Operator,
-    request: v1::SetOperatorRequest,
+    wanted: Wanted,
     doing: Doing,
 ) -> Result<(), Status> {
-    let now = find(&admin, &request.name)?;
+    let now = find(&admin, &wanted.set.name)?;
     if now.id != planned.id || now.grant != planned.grant || now.disabled != planned.disabled {
         let why = "somebody else changed this operator meanwhile; plan it anew";
         return Err(Status::failed_precondition(why));
     }
-    operators::set(&admin, &doing.asked, request, &doing.why).await?;
-    doing.done.store(1, std::sync::atomic::Ordering::Relaxed);
+    match changes(&now, &wanted.set).is_empty() {
+        true => {
+            operators::end_sessions(&admin.operators, &doing.asked, now.name, &doing.why).await?;
+        }
+        // His sessions end with it.
+        false => {
+            operators::set(&admin, &doing.asked, wanted.set, &doing.why).await?;
+        }
+    }
+    doing.done.store(1, Ordering::Relaxed);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_says_what_becomes_another_in_each_language() {
+        let changes = [
+            Summary {
+                english: "role viewer instead of operator".to_owned(),
+                chinese: "角色由 operator 改为 viewer".to_owned(),
+            },
+            Summary {
+                english: "shut out".to_owned(),
+                chinese: "停用".to_owned(),
+            },
+        ];
+        let both = summary("ann", &changes, 2);
+        let english = "`ann`: role viewer instead of operator, shut out; 2 sessions end";
+        assert_eq!(both.english, english);
+        let chinese = "`ann`：角色由 operator 改为 viewer；停用；结束 2 个会话";
+        assert_eq!(both.chinese, chinese);
+        assert_eq!(summary("ann", &[], 1).english, "`ann`: 1 session ends");
+    }
 }

@@ -115,6 +115,22 @@ pub(super) async fn set(
     Ok(message(set.await?))
 }
 
+/// Ends all sessions of an operator: each of his browsers is asked for the password again.
+pub(super) async fn end_sessions(
+    operators: &Arc<Operators>,
+    asked: &Asked,
+    name: String,
+    why: &str,
+) -> Result<(), Status> {
+    let by = may(asked)?;
+    let act = Act::new("session.end", asked.who()).on(&name);
+    let act = act.because(why);
+    aside(operators, asked, act, move |operators| {
+        operators.end_sessions(&name, by).map_err(status)
+    })
+    .await
+}
+
 pub(super) async fn make_token(
     admin: &Admin,
     asked: &Asked,
@@ -226,12 +242,12 @@ fn limit_message(limit: &ListLimit) -> Option<v1::ListLimit> {
     })
 }
 
-fn role_of(role: &str) -> Result<Role, Status> {
+pub(super) fn role_of(role: &str) -> Result<Role, Status> {
     let why = || format!("`{role}` is not a role; write viewer, moderator or operator");
     Role::from_str(role).map_err(|_| Status::invalid_argument(why()))
 }
 
-fn rights_of(rights: &str) -> Result<Rights, Status> {
+pub(super) fn rights_of(rights: &str) -> Result<Rights, Status> {
     let why = || format!("`{rights}` are not rights; write text, audit or both with a comma");
     Rights::from_text(rights).ok_or_else(|| Status::invalid_argument(why()))
 }

@@ -9,7 +9,7 @@ use tonic::Status;
 
 use super::orders;
 use super::outbox::{self, Progress};
-use super::plans::{Doing, Draft, age, grouped};
+use super::plans::{Doing, Draft, Summary, age, grouped};
 use super::shown::Admin;
 use crate::operators::Capability;
 use crate::outbox::{DeadCursor, DeadFilter, PendingFilter};
@@ -78,22 +78,29 @@ pub(super) async fn draft(admin: &Admin, wanted: Wanted) -> Result<Draft, Status
     })
 }
 
-fn summary(wanted: &Wanted, meant: &[Meant], oldest: Option<std::time::Duration>) -> String {
-    let rows = meant.iter().map(|meant| meant.rows).sum();
-    let (verb, kind) = match wanted.act {
-        OutboxAct::Replay => ("replay", "dead"),
-        OutboxAct::Discard => ("discard", "dead"),
-        OutboxAct::DiscardPending => ("discard", "waiting"),
+fn summary(wanted: &Wanted, meant: &[Meant], oldest: Option<std::time::Duration>) -> Summary {
+    let rows: u64 = meant.iter().map(|meant| meant.rows).sum();
+    let (verb, kind, in_chinese) = match wanted.act {
+        OutboxAct::Replay => ("replay", "dead", "重发 {rows} 个死信事件"),
+        OutboxAct::Discard => ("discard", "dead", "放弃 {rows} 个死信事件"),
+        OutboxAct::DiscardPending => ("discard", "waiting", "放弃 {rows} 个待投递事件"),
     };
     let events = if rows == 1 { "event" } else { "events" };
-    let whom = match meant {
-        [one] => format!("`{}`", one.endpoint),
-        all => format!("{} endpoints", all.len()),
-    };
-    let oldest = oldest.map(|oldest| format!(", the oldest {} old", age(oldest)));
     let rows = grouped(rows);
-    let oldest = oldest.unwrap_or_default();
-    format!("{verb} {rows} {kind} {events} for {whom}{oldest}")
+    let (whom, of_whom) = match meant {
+        [one] => (format!("`{}`", one.endpoint), format!("`{}`", one.endpoint)),
+        all => (
+            format!("{} endpoints", all.len()),
+            format!("{} 个端点", all.len()),
+        ),
+    };
+    let mut english = format!("{verb} {rows} {kind} {events} for {whom}");
+    let mut chinese = format!("{}（{of_whom}）", in_chinese.replace("{rows}", &rows));
+    if let Some((oldest, in_chinese)) = oldest.map(age) {
+        english.push_str(&format!(", the oldest {oldest} old"));
+        chinese.push_str(&format!("，最早的在 {in_chinese}之前"));
+    }
+    Summary { english, chinese }
 }
 
 fn facts(meant: &[Meant], oldest_ms: Option<u64>) -> Value {

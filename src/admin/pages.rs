@@ -34,6 +34,7 @@ pub fn router(admin: Admin) -> Result<Router, String> {
         proxy: admin.proxy.clone(),
         metrics: Arc::clone(&admin.metrics),
         tls: admin.tls,
+        to_people: console::hindered,
     };
     let service = grpc::admin_service(admin);
     let orders = server::reflection(Routes::new(service), &["callgate.v1.AdminService"])?;
@@ -67,6 +68,7 @@ fn route(page: Page, method: MethodFilter) -> MethodRouter<Admin> {
         Page::Index => on(method, console::index),
         Page::Decisions => on(method, console::decisions_page),
         Page::Decision => on(method, console::decision_page),
+        Page::WrongHit => on(method, console::wrong_hit_page),
         Page::Alive => on(method, async || "ok\n"),
         Page::Ready => on(method, ready),
         Page::ReadyAfter => on(method, ready_after),
@@ -118,6 +120,14 @@ fn route(page: Page, method: MethodFilter) -> MethodRouter<Admin> {
         Page::ListPlan => on(method, console::list_plan_page),
         Page::RunListPlanForm => on(method, console::run_list_plan),
         Page::Doctor | Page::DoctorForm => on(method, console::doctor_page),
+        Page::Audit => on(method, console::audit_page),
+        Page::Operators | Page::InviteForm => on(method, console::operators_page),
+        Page::Operator => on(method, console::operator_page),
+        Page::OperatorPlanForm => on(method, console::plan_operator),
+        Page::OperatorPlan => on(method, console::operator_plan_page),
+        Page::RunOperatorPlanForm => on(method, console::run_operator_plan),
+        Page::Tokens | Page::MakeTokenForm => on(method, console::tokens_page),
+        Page::TakeTokenForm => on(method, console::take_token),
     }
 }
 

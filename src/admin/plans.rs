@@ -33,10 +33,18 @@ const WHY_BYTES_MAX: usize = 512;
 /// How long who runs a plan is kept waiting for its end.
 const WAIT: Duration = Duration::from_secs(2);
 
+/// What would be done, for people, in each language of the pages; the record and programs have it
+/// in English.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Summary {
+    /// Such as: discard 4,213 dead events for `gone`, the oldest 3 d old.
+    pub english: String,
+    pub chinese: String,
+}
+
 /// What would be done, by whoever can say what that is.
 pub(super) struct Draft {
-    /// For people: `discard 4,213 dead events for `gone`, the oldest 3 d old`.
-    pub summary: String,
+    pub summary: Summary,
     pub rows: u64,
     /// What must be given where it is about many rows.
     pub name: String,
@@ -74,7 +82,7 @@ pub(super) struct Said {
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub id: String,
-    pub summary: String,
+    pub summary: Summary,
     pub rows: u64,
     /// What must be given to run it; `None` where it is about few rows.
     pub confirm: Option<String>,
@@ -204,7 +212,7 @@ impl Plans {
     ///
     /// Errors: it cannot be recorded, or all plans that there can be are being run.
     pub(super) async fn make(&self, asked: &Asked, draft: Draft) -> Result<Seen, Status> {
-        let act = Act::new("plan.make", asked.who()).on(draft.summary.clone());
+        let act = Act::new("plan.make", asked.who()).on(draft.summary.english.clone());
         asked.record(act.count("rows", draft.rows)).await?;
         let now_ms = self.clock.now_ms();
         let seen = Seen {
@@ -261,7 +269,11 @@ impl Plans {
             let kept = plans.get(id).filter(|kept| kept.of == owner(asked));
             let kept = kept.ok_or(NotRun::Unknown)?;
             let seen = &kept.seen;
-            (seen.summary.clone(), seen.confirm.clone(), kept.capability)
+            (
+                seen.summary.english.clone(),
+                seen.confirm.clone(),
+                kept.capability,
+            )
         };
         let act = Act::new("plan.run", asked.who()).on(summary);
         asked
@@ -412,15 +424,16 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// An age as people say it: `3 d`.
-pub(super) fn age(of: Duration) -> String {
+/// An age as people say it: `3 d`, in English and in Chinese.
+pub(super) fn age(of: Duration) -> (String, String) {
     let seconds = of.as_secs();
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..86400 => format!("{} h", seconds / 3600),
-        _ => format!("{} d", seconds / 86400),
-    }
+    let (count, english, chinese) = match seconds {
+        0..60 => (seconds, "s", "秒"),
+        60..3600 => (seconds / 60, "min", "分钟"),
+        3600..86400 => (seconds / 3600, "h", "小时"),
+        _ => (seconds / 86400, "d", "天"),
+    };
+    (format!("{count} {english}"), format!("{count} {chinese}"))
 }
 
 #[cfg(test)]
@@ -432,10 +445,11 @@ mod tests {
         let numbers = [0, 7, 999, 1000, 4213, 1_000_000].map(grouped);
         assert_eq!(numbers, ["0", "7", "999", "1,000", "4,213", "1,000,000"]);
         let ages = [0, 59, 60, 3599, 3600, 86399, 86400, 300_000];
-        let ages = ages.map(|seconds| age(Duration::from_secs(seconds)));
+        let ages = ages.map(|seconds| age(Duration::from_secs(seconds)).0);
         let expected = [
             "0 s", "59 s", "1 min", "59 min", "1 h", "23 h", "1 d", "3 d",
         ];
         assert_eq!(ages, expected);
+        assert_eq!(age(Duration::from_secs(7200)).1, "2 小时");
     }
 }

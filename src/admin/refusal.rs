@@ -5,6 +5,7 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use tonic::Status;
 
+use super::acts::Asked;
 use super::doors::INDEX;
 use super::problem::ApiProblem;
 use super::who::Who;
@@ -12,6 +13,18 @@ use crate::operators::Capability;
 
 /// Where programs ask for JSON, and are answered with it.
 const API: &str = "/api/v1";
+/// A longer address is not led back to.
+const BACK_BYTES_MAX: usize = 2000;
+
+/// What stands between a person and a page.
+pub(super) enum Hindrance<'a> {
+    Refusal(&'a Refusal),
+    /// A sentence that would be an answer of its own.
+    Told(StatusCode, &'a str),
+}
+
+/// How a person is told what stands in the way: a page.
+pub(super) type ToPeople = fn(&Hindrance<'_>, Asked, &Parts, tls: bool) -> Response;
 
 /// Why a request is not let in.
 #[derive(Debug)]
@@ -35,11 +48,24 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// `is_set_up`: there are operators, so a person who is not known can log in.
-    pub(super) fn answer(&self, asked: &Parts, is_set_up: bool) -> Response {
-        if is_set_up && matches!(self, Refusal::Unknown) && wants_page(asked) {
-            return (StatusCode::SEE_OTHER, [(header::LOCATION, "/login")]).into_response();
-        }
+    /// The way to the login, and from there back.
+    pub(super) fn to_login(asked: &Parts) -> Response {
+        let meant = asked.uri.path_and_query().map_or("/", |path| path.as_str());
+        // What came of a form is not asked for again.
+        let is_page = matches!(asked.method, http::Method::GET | http::Method::HEAD);
+        let meant = Some(meant).filter(|meant| is_page && *meant != "/");
+        let to = match meant.filter(|meant| meant.len() <= BACK_BYTES_MAX) {
+            None => "/login".to_owned(),
+            Some(meant) => {
+                let mut query = url::form_urlencoded::Serializer::new(String::new());
+                format!("/login?{}", query.append_pair("back", meant).finish())
+            }
+        };
+        (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
+    }
+
+    /// As programs and probes are answered.
+    pub(super) fn answer(&self, asked: &Parts) -> Response {
         let why = self.why(asked.uri.path());
         let status = self.status();
         if asked.uri.path().starts_with(API) {
@@ -91,7 +117,7 @@ impl Refusal {
         }
     }
 
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Refusal::Host(_) => StatusCode::MISDIRECTED_REQUEST,
             Refusal::Foreign(_)
@@ -167,11 +193,12 @@ pub(super) fn needed(capability: Capability) -> &'static str {
     }
 }
 
-/// A person's browser asks, and not a program.
-fn wants_page(asked: &Parts) -> bool {
+/// A person's browser asks for a page, and not a program for anything.
+pub(super) fn wants_page(asked: &Parts) -> bool {
     let accept = asked.headers.get(header::ACCEPT);
     let accept = accept.and_then(|accept| accept.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html"))
+    let is_page = accept.is_some_and(|accept| accept.contains("text/html"));
+    is_page && !asked.uri.path().starts_with(API)
 }
 
 fn is_grpc(asked: &Parts) -> bool {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{error, info, warn};
 
 use super::numbers::Numbers;
@@ -77,6 +78,8 @@ pub struct Keeper {
     shared: Arc<Shared>,
     /// There until the end.
     wake: Mutex<Option<SyncSender<()>>>,
+    /// Of whoever compiles a policy that was in force.
+    turn: Semaphore,
 }
 
 impl fmt::Debug for Keeper {
@@ -109,6 +112,7 @@ impl Keeper {
         Keeper {
             shared,
             wake: Mutex::default(),
+            turn: Semaphore::new(1),
         }
     }
 
@@ -168,6 +172,13 @@ impl Keeper {
 
     pub fn state(&self) -> State {
         lock_of(&self.shared.state).clone()
+    }
+
+    /// The turn of whoever compiles a policy that was in force, until it is dropped: it takes as
+    /// much as the one that is.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.turn.acquire().await.ok()
     }
 
     /// What is kept.

@@ -46,7 +46,7 @@ def test_the_first_operator_sets_up_and_nobody_does_so_again(browser, callgate, 
         assert "link is used" in eve.text
         eve.picture("used")
         eve.open(f"{callgate.admin}/account")
-        assert eve.path == "login"
+        assert eve.path == "login?back=%2Faccount"
     assert browser.complaints() == []
 
 
@@ -55,12 +55,15 @@ def test_logging_in_and_out(browser, callgate):
     browser.press("/logout")
     assert browser.path == "login"
     browser.open(f"{callgate.admin}/account")
-    assert browser.path == "login"
-    log_in(browser, callgate, "a wrong password")
+    assert browser.path == "login?back=%2Faccount"
+    browser.fill(name="ann", password="a wrong password")
+    browser.press("/login")
     assert "not the password" in browser.text
     browser.picture("wrong")
-    log_in(browser, callgate)
-    assert browser.path == ""
+    # Who was on the way somewhere is led there, also after a mistake.
+    browser.fill(name="ann", password=PASSWORD)
+    browser.press("/login")
+    assert browser.path == "account"
     cookie = browser.driver.get_cookie("callgate")
     assert cookie["httpOnly"] and cookie["sameSite"] == "Lax"
     assert browser.driver.execute_script("return document.cookie") == ""
@@ -80,7 +83,8 @@ def test_a_stolen_session_ends_with_the_password(browser, callgate, tmp_path):
         browser.press("/account/password")
         assert "password is changed" in browser.text
         thief.open(f"{callgate.admin}/account")
-        assert thief.path == "login"
+        assert thief.path == "login?back=%2Faccount"
+        assert "session has ended" in thief.text
     browser.open(f"{callgate.admin}/account")
     assert "Logged in as ann" in browser.text
 

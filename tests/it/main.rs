@@ -3,6 +3,7 @@
 //! Each test starts a program of its own on free ports and in a directory of its own, so they
 //! run side by side. `harness` is the only code that knows how the program is driven.
 
+mod acts_by_api;
 mod api;
 mod at_rest;
 mod audit;

@@ -152,7 +152,7 @@ fn the_first_operator_follows_the_link_and_closes_the_port() {
     let to_login = Browser::new(&callgate).get("/account");
     assert_eq!(
         (to_login.status, to_login.header("location")),
-        (303, "/login")
+        (303, "/login?back=%2Faccount")
     );
     assert_eq!(browser.get("/status").status, 200);
     // The command line goes on.

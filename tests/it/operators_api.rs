@@ -24,7 +24,7 @@ fn token(callgate: &Callgate, by: &str, role: &str, rights: &[&str]) -> String {
 }
 
 /// Follows a link, and is an operator.
-fn follow(callgate: &Callgate, path: &str, name: &str) -> String {
+pub fn follow(callgate: &Callgate, path: &str, name: &str) -> String {
     let code = path.split_once('#').unwrap().1;
     let form = format!("code={code}&name={name}&password=long-enough-{name}");
     let here = format!("127.0.0.1:{}", callgate.admin.port());
@@ -68,7 +68,7 @@ fn operators_are_invited_and_changed_by_a_plan() {
     let change = json!({ "name": "bob", "role": "operator", "rights": ["text"] });
     let planned = post(&callgate, &cli, "/operators/plans", &change).json();
     let summary =
-        "`bob`: role operator instead of viewer, rights `text` instead of ``; 1 sessions end";
+        "`bob`: role operator instead of viewer, rights `text` instead of ``; 1 session ends";
     assert_eq!(planned["summary"], summary, "{planned}");
     let run = |plan: &Value| {
         let path = format!("/plans/{}/run", plan["id"].as_str().unwrap());

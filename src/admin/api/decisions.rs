@@ -10,7 +10,9 @@ use super::about::{About, Field, Shape, any, flag, number, object, objects, text
 use super::call::Call;
 use super::reply::{self, Answer};
 use super::times;
-use crate::admin::decisions::{ask, decision as find_one, document, entry_then, filter_of};
+use crate::admin::decisions::{
+    ask, decision as find_one, document, entry_then, filter_of, removed_by,
+};
 use crate::admin::problem::ApiProblem;
 use crate::admin::shown::Admin;
 use crate::audit::Act;
@@ -232,18 +234,23 @@ pub(super) async fn decision(call: Call) -> Answer {
     let mut shown = document(&call.admin, &snapshot, &row);
     let store = call.admin.versions.store();
     let (then, row) = tokio::task::spawn_blocking(move || {
-        let then = row
-            .matches
-            .iter()
-            .map(|found| entry_then(&store, &row, found));
+        let then = row.matches.iter().map(|found| {
+            let (file, entry) = entry_then(&store, &row, found)?;
+            let removed = removed_by(&store, &row, found, &file);
+            Some((file, entry, removed.map(|record| record.number)))
+        });
         (then.collect::<Vec<_>>(), row)
     })
     .await
     .map_err(|error| ApiProblem::internal(error.to_string()))?;
     for (index, then) in then.into_iter().enumerate() {
-        let (file, entry) = then.unzip();
+        let (file, entry, removed) = match then {
+            Some((file, entry, removed)) => (Some(file), Some(entry), removed),
+            None => (None, None, None),
+        };
         shown["matches"][index]["entry_then"] = entry.into();
         shown["matches"][index]["file_then"] = file.into();
+        shown["matches"][index]["removed_in"] = removed.into();
     }
     if call.flag("show") {
         let act = Act::new("history.show", call.asked.who()).on(format!("decision {}", row.id));

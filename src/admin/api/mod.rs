@@ -8,7 +8,7 @@
 //! The description is what `openapi.json` says, and what a call is held to before its handler sees
 //! it: parameters that it does not name are refused.
 //!
-//! Order, downward: `openapi`, `status`, `audit`, `operators`, `reload`, `lists`, `plans`, `outbox`, `decisions`, `recordings`,
+//! Order, downward: `openapi`, `status`, `trying`, `audit`, `operators`, `reload`, `lists`, `plans`, `outbox`, `decisions`, `recordings`,
 //! `versions`, `trial`, `storage`, `doctor`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
 
 mod about;
@@ -31,6 +31,7 @@ mod status;
 mod storage;
 mod times;
 mod trial;
+mod trying;
 pub(super) mod versions;
 
 use axum::routing::{MethodFilter, MethodRouter};
@@ -79,6 +80,7 @@ fn served(of: ApiRoute) -> Route {
         ApiRoute::Replays => route(&plans::REPLAYS, plans::replays),
         ApiRoute::Retries => route(&plans::RETRIES, plans::retries),
         ApiRoute::Audit => route(&audit::AUDIT, audit::list),
+        ApiRoute::AuditNdjson => route(&audit::NDJSON, audit::ndjson),
         ApiRoute::Operators => route(&operators::OPERATORS, operators::list),
         ApiRoute::Invite => route(&operators::INVITE, operators::invite),
         ApiRoute::OperatorPlan => route(&operators::PLAN, operators::plan),
@@ -89,6 +91,7 @@ fn served(of: ApiRoute) -> Route {
         ApiRoute::Decision => route(&decisions::DECISION, decisions::decision),
         ApiRoute::DecisionsNdjson => route(&decisions::NDJSON, decisions::ndjson),
         ApiRoute::DecisionsCsv => route(&decisions::CSV, decisions::csv),
+        ApiRoute::Try => route(&trying::TRY, trying::decide),
         ApiRoute::Counts => route(&decisions::COUNTS, decisions::counts),
         ApiRoute::Forget => route(&decisions::FORGET, decisions::forget),
         ApiRoute::Recordings => route(&recordings::STATE, recordings::state),

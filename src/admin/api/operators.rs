@@ -9,6 +9,7 @@ use super::call::Call;
 use super::plans;
 use super::reply::{self, Answer};
 use super::times;
+use crate::admin::operator_plans::Wanted;
 use crate::admin::problem::ApiProblem;
 use crate::admin::{operator_plans, operators};
 use crate::proto::v1;
@@ -22,6 +23,10 @@ const RIGHTS: Field = texts("rights", "text, audit");
 const LISTS: Field = texts(
     "lists",
     "that a moderator may change; `*` stands for all of them",
+);
+const PASSWORD: Field = text(
+    "password",
+    "of who is logged in, where the last time is more than ten minutes ago",
 );
 
 pub(super) const OPERATORS: About = About {
@@ -47,6 +52,7 @@ pub(super) const INVITE: About = About {
         ROLE,
         RIGHTS,
         LISTS,
+        PASSWORD,
     ],
     answer: &[
         text(
@@ -67,6 +73,10 @@ pub(super) const PLAN: About = About {
         RIGHTS,
         LISTS,
         flag("disabled", "shut out, or not any more"),
+        flag(
+            "end_sessions",
+            "log out all his browsers, also where nothing else changes",
+        ),
     ],
     answer: plans::PLAN,
     ..About::new("Plans to change what an operator may: says what would be done, and does nothing.")
@@ -97,6 +107,7 @@ pub(super) const MAKE_TOKEN: About = About {
             "lives_s",
             "seconds until it is over; 90 days where it is not said",
         ),
+        PASSWORD,
     ],
     answer: &[
         text("token", "what the program shows; this once"),
@@ -127,6 +138,7 @@ pub(super) async fn list(call: Call) -> Answer {
 }
 
 pub(super) async fn invite(call: Call) -> Answer {
+    prove(&call).await?;
     let request = v1::InviteOperatorRequest {
         name: call.text("name").to_owned(),
         role: call.text("role").to_owned(),
@@ -141,14 +153,18 @@ pub(super) async fn invite(call: Call) -> Answer {
 }
 
 pub(super) async fn plan(call: Call) -> Answer {
-    let request = v1::SetOperatorRequest {
+    let set = v1::SetOperatorRequest {
         name: call.text("name").to_owned(),
         role: call.text("role").to_owned(),
         rights: call.field("rights").map(|_| joined(&call)),
         lists: limit(&call),
         disabled: call.field("disabled").and_then(Value::as_bool),
     };
-    let draft = operator_plans::draft(&call.admin, request)?;
+    let wanted = Wanted {
+        set,
+        end_sessions: call.flag("end_sessions"),
+    };
+    let draft = operator_plans::draft(&call.admin, wanted)?;
     let seen = call.admin.plans.make(&call.asked, draft).await?;
     reply::made(&plans::shown(seen))
 }
@@ -171,6 +187,7 @@ pub(super) async fn tokens(call: Call) -> Answer {
 }
 
 pub(super) async fn make_token(call: Call) -> Answer {
+    prove(&call).await?;
     let request = v1::MakeTokenRequest {
         name: call.text("name").to_owned(),
         role: call.text("role").to_owned(),
@@ -193,6 +210,13 @@ pub(super) async fn remove_token(call: Call) -> Answer {
     let id = call.name("id").to_owned();
     operators::remove_token(&call.admin.operators, &call.asked, id.clone()).await?;
     reply::found(&json!({ "id": id }))
+}
+
+/// What lets others in takes the password again, as at the page.
+async fn prove(call: &Call) -> Result<(), ApiProblem> {
+    let password = call.text("password").to_owned();
+    let proved = crate::admin::plans::prove(&call.admin.operators, &call.asked, password).await;
+    Ok(proved?)
 }
 
 /// As messages have them: with commas.

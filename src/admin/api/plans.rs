@@ -159,7 +159,7 @@ pub(super) fn shown(seen: Seen) -> Value {
     };
     json!({
         "id": seen.id,
-        "summary": seen.summary,
+        "summary": seen.summary.english,
         "rows": seen.rows,
         "confirm": seen.confirm,
         "facts": times::as_texts(seen.facts),

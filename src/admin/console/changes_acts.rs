@@ -12,7 +12,7 @@ use super::changes_words::{ChangesWords, WORDS};
 use super::frame::{Confirm, Tone, heading, hostile, link, missing, notice, page};
 use super::visit::{Answer, Visit, go_to};
 use crate::admin::api::versions::carry_out;
-use crate::admin::plans::{NAMED_ABOVE_ROWS, NotRun, prove};
+use crate::admin::plans::{NAMED_ABOVE_ROWS, prove};
 use crate::admin::problem::ApiProblem;
 use crate::admin::shown::Admin;
 use crate::admin::versions;
@@ -115,13 +115,9 @@ async fn said(admin: &Admin, visit: &Visit, plan: &Plan) -> Result<String, (Stat
     let password = visit.field("password").to_owned();
     match prove(&admin.operators, &visit.asked, password).await {
         Ok(()) => Ok(why.to_owned()),
-        Err(NotRun::NoPassword) => {
-            let wrong = Confirm::wrong_password(visit).to_owned();
-            Err((StatusCode::FORBIDDEN, wrong))
-        }
         Err(why) => {
-            let problem = ApiProblem::from(why);
-            Err((problem.status, problem.message().to_owned()))
+            let wrong = Confirm::told(visit, &why);
+            Err((ApiProblem::from(why).status, wrong))
         }
     }
 }

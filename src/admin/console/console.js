@@ -66,6 +66,8 @@
   for (const form of all("form[data-typing]")) {
     let timer, running;
     const ask = async () => {
+      // An earlier policy is compiled for each answer: that is for the button.
+      if (form.elements.version?.value) return;
       running?.abort();
       running = new AbortController();
       const body = new URLSearchParams(new FormData(form));

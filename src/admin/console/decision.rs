@@ -11,14 +11,16 @@ use super::frame::{
     section, time,
 };
 use super::visit::{Answer, Visit};
-use crate::admin::decisions::{ask, decision, entry_then};
+use crate::admin::decisions::{ask, decision, entry_then, removed_by};
 use crate::admin::shown::Admin;
 use crate::audit::Act;
-use crate::history::{PlacedText, Row, RowMatch};
+use crate::history::{PlacedText, Row};
 use crate::operators::Capability;
+use crate::versions::Record;
 
-/// An entry as the files of its version had it: the file and the text.
-type Then = Option<(String, String)>;
+/// An entry as the files of its version had it: the file and the text, and the version that took
+/// it out of there.
+type Then = Option<(String, String, Option<Record>)>;
 
 /// The page of one decision; `?show=1` with its text.
 pub(in crate::admin) async fn decision_page(
@@ -58,7 +60,12 @@ async fn entries_then(admin: &Admin, row: Row) -> (Vec<Then>, Row) {
     let kept = row.clone();
     let looking = tokio::task::spawn_blocking(move || {
         let found = row.matches.iter();
-        found.map(|found| entry_then(&store, &row, found)).collect()
+        let then = found.map(|found| {
+            let (file, entry) = entry_then(&store, &row, found)?;
+            let removed = removed_by(&store, &row, found, &file);
+            Some((file, entry, removed))
+        });
+        then.collect()
     });
     let then = looking.await.unwrap_or_default();
     (then, kept)
@@ -103,13 +110,12 @@ fn matches(
     row: &Row,
     then: &[Then],
 ) -> Markup {
-    let entries = row.matches.iter().enumerate();
     html! {
         @if row.matches.is_empty() { p .hint { (words.filters_none) } }
         @else {
             ol .matches {
-                @for (index, found) in entries {
-                    li { (found_there(admin, visit, words, found, then.get(index).cloned().flatten())) }
+                @for index in 0..row.matches.len() {
+                    li { (found_there(admin, visit, words, row, index, then.get(index).cloned().flatten())) }
                 }
             }
         }
@@ -124,13 +130,16 @@ fn found_there(
     admin: &Admin,
     visit: &Visit,
     words: &DecisionsWords,
-    found: &RowMatch,
+    row: &Row,
+    index: usize,
     then: Then,
 ) -> Markup {
+    let (id, found) = (row.id, &row.matches[index]);
     let snapshot = admin.policies.current();
     let now = admin.history.in_force(&snapshot, &found.list, found.entry);
     let is_there = now.is_some();
-    let entry = then.map(|(file, entry)| (Some(file), entry));
+    let removed = then.as_ref().and_then(|(_, _, removed)| removed.clone());
+    let entry = then.map(|(file, entry, _)| (Some(file), entry));
     let entry = entry.or_else(|| now.as_ref().map(|now| (None, now.text.clone())));
     let query = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("list", &found.list)
@@ -145,7 +154,13 @@ fn found_there(
                 // An entry of policy.yaml itself has no line of a list.
                 Some(now) if now.line == 0 => { (badge(Tone::Good, html! { (words.in_force) })) }
                 Some(now) => { (badge(Tone::Good, html! { (words.in_force_at) " " (now.line) })) }
-                None => { (badge(Tone::Quiet, words.removed)) }
+                None => {
+                    (badge(Tone::Quiet, words.removed))
+                    @if let Some(by) = &removed {
+                        " " (words.removed_by) " " a href={ "/changes/" (by.number) } { (by.number) }
+                        ", " (time(visit, by.at_ms)) ", " (hostile(visit, &by.origin.who.to_string()))
+                    }
+                }
             }
         }
         dl .facts {
@@ -166,19 +181,11 @@ fn found_there(
             dt { (words.place) }
             dd { code { (hostile(visit, &found.place)) } ", " (words.characters) " " (found.chars.0) "–" (found.chars.1) }
         }
-        @if is_there && found.line > 0 && visit.may(Capability::Moderate) {
-            p { a .button href={ "/lists/" (path_part(&found.list)) } { (words.wrong_hit) } }
+        @if is_there && found.action != "allow" && visit.may(Capability::Moderate) {
+            @let path = format!("/decisions/{id}/wrong?match={index}");
+            p { a .button href=(path) { (words.wrong_hit) } }
         }
     }
-}
-
-fn path_part(name: &str) -> String {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_~".contains(byte);
-    let parts = name.bytes().map(|byte| match is_plain(&byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    });
-    parts.collect()
 }
 
 fn endpoint(visit: &Visit, words: &DecisionsWords, row: &Row) -> Markup {
@@ -232,10 +239,12 @@ async fn text_part(admin: &Admin, visit: &Visit, words: &DecisionsWords, row: &R
             p { code { (hostile(visit, &text.place)) } }
             blockquote { (marked(visit, &text.value, &spans(row, text), CHARS_MAX)) }
         }
-        @if let Some(text) = texts.first() {
-            @let query = url::form_urlencoded::Serializer::new(String::new())
-                .append_pair("hook", &row.hook).append_pair("text", &text.value).finish();
-            p { a .button href={ "/try?" (query) } { (words.try_it) } }
+        @if !texts.is_empty() {
+            @let path = format!("/try?decision={}", row.id);
+            div .acts {
+                a .button href=(path) { (words.try_it) }
+                a .button href={ (path) "&version=" (row.version.number) } { (words.try_then) }
+            }
         }
     }
 }

@@ -66,7 +66,7 @@ pub(in crate::admin) async fn decisions_page(
 }
 
 /// A time as RFC 3339 has it, or so long ago; milliseconds since 1970.
-fn time_of(text: &str, now_ms: u64) -> Option<u64> {
+pub(super) fn time_of(text: &str, now_ms: u64) -> Option<u64> {
     let text = text.trim();
     if let Ok(ago) = humantime::parse_duration(text) {
         return Some(now_ms.saturating_sub(ago.as_millis() as u64));

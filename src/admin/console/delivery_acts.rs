@@ -6,13 +6,10 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::delivery_words::{DeliveryWords, View, WORDS, filter, pending_filter};
-use super::frame::{
-    Confirm, Tone, done, field, heading, hostile, link, missing, notice, number, page, problem,
-};
+use super::frame::{Confirm, done, field, heading, link, number, page, problem};
+use super::plan_pages::{PlanPlace, run, see};
 use super::visit::{Answer, Visit, go_to};
 use crate::admin::outbox_plans::{self, OutboxAct, Wanted};
-use crate::admin::plans::{NotRun, PlanState, Said, Seen};
-use crate::admin::problem::ApiProblem;
 use crate::admin::shown::Admin;
 use crate::admin::{orders, outbox};
 use crate::operators::Capability;
@@ -102,85 +99,20 @@ pub(in crate::admin) async fn make_plan(State(admin): State<Admin>, request: Req
 
 pub(in crate::admin) async fn plan_page(State(admin): State<Admin>, request: Request) -> Answer {
     let visit = Visit::of(&admin, request).await?;
-    let words = visit.say(&WORDS);
-    let Some(seen) = admin.plans.see(&visit.asked, visit.param("id")) else {
-        return Ok(missing(&visit, &html! { (words.plan_over) }));
-    };
-    Ok(shown(&admin, &visit, words, &seen, StatusCode::OK, None))
+    Ok(see(&admin, &visit, &place(&visit)))
 }
 
 pub(in crate::admin) async fn run_plan(State(admin): State<Admin>, request: Request) -> Answer {
     let visit = Visit::of(&admin, request).await?;
-    let words = visit.say(&WORDS);
-    let id = visit.param("id");
-    let Some(seen) = admin.plans.see(&visit.asked, id) else {
-        return Ok(missing(&visit, &html! { (words.plan_over) }));
-    };
-    let said = Said {
-        why: visit.field("why").to_owned(),
-        name: visit.field("typed").to_owned(),
-        password: visit.field("password").to_owned(),
-    };
-    let run = admin.plans.run(&admin.operators, &visit.asked, id, said);
-    let why = match run.await {
-        // Asked for by its address, so that loading it again does nothing.
-        Ok(_) | Err(NotRun::Used) => return Ok(go_to(&visit.path)),
-        Err(why) => why,
-    };
-    let words_for = match &why {
-        NotRun::NoReason => Some(Confirm::needs_why(&visit)),
-        NotRun::NoName(_) => Some(Confirm::needs_name(&visit)),
-        NotRun::NoPassword => Some(Confirm::wrong_password(&visit)),
-        _ => None,
-    };
-    let problem = ApiProblem::from(why);
-    let text = words_for.map_or_else(|| problem.message().to_owned(), str::to_owned);
-    Ok(shown(
-        &admin,
-        &visit,
-        words,
-        &seen,
-        problem.status,
-        Some(&text),
-    ))
+    Ok(run(&admin, &visit, &place(&visit)).await)
 }
 
-/// A plan before it is run, while it is, and after.
-fn shown(
-    admin: &Admin,
-    visit: &Visit,
-    words: &DeliveryWords,
-    seen: &Seen,
-    status: StatusCode,
-    wrong: Option<&str>,
-) -> axum::response::Response {
-    let summary = html! { p { strong { (hostile(visit, &seen.summary)) } } };
-    let action = format!("/delivery/plans/{}", seen.id);
-    let confirm = Confirm {
-        plan: summary.clone(),
-        action: &action,
-        brings: &[],
-        rows: seen.rows,
-        name: seen.confirm.as_deref().unwrap_or_default(),
-        button: words.run,
+fn place(visit: &Visit) -> PlanPlace<'_> {
+    PlanPlace {
+        path: &visit.path,
         back: "/delivery",
-    };
-    let so_far = html! { p { (words.done) ": " (number(seen.done)) " " (words.of) " " (number(seen.rows)) } };
-    let body = html! {
-        (heading(words.plan, words.plan_lead))
-        @match &seen.state {
-            PlanState::Planned => (confirm.form(admin, visit, wrong)),
-            PlanState::Running => div #live data-live="delivery" {
-                (notice(Tone::Info, html! { p { (words.running) } (summary) (so_far) }))
-            },
-            PlanState::Done => (done(html! { (words.ended) " " (hostile(visit, &seen.summary)) (so_far) })),
-            PlanState::Failed(why) => {
-                (notice(Tone::Bad, html! { p { (words.failed) ": " (hostile(visit, why.message())) } (summary) (so_far) }))
-            }
-        }
-        @if !matches!(seen.state, PlanState::Planned) { p { (link("/delivery", words.back)) } }
-    };
-    page(status, visit, words.plan, &body)
+        to: visit.say(&WORDS).back,
+    }
 }
 
 pub(in crate::admin) async fn retry(State(admin): State<Admin>, request: Request) -> Answer {

@@ -5,10 +5,12 @@ use axum::response::Response;
 use http::{StatusCode, header};
 use maud::html;
 
-use super::frame::{field, page, problem};
+use super::frame::{Tone, field, notice, page, problem};
+use super::switches::within;
 use super::visit::{Answer, Visit, go_to, told};
 use crate::admin::browser;
 use crate::admin::shown::Admin;
+use crate::admin::who::Who;
 use crate::audit::Act;
 use crate::operators::OperatorsError;
 
@@ -51,7 +53,7 @@ pub(in crate::admin) async fn log_in(State(admin): State<Admin>, request: Reques
         return Ok(unkept(&visit));
     }
     admin.metrics.operators.login("in");
-    Ok(visit.enter(&session, "/"))
+    Ok(visit.enter(&session, within(visit.field("back")).unwrap_or("/")))
 }
 
 pub(in crate::admin) async fn log_out(State(admin): State<Admin>, request: Request) -> Answer {
@@ -95,10 +97,18 @@ fn fail(visit: &Visit, error: &OperatorsError) -> Response {
 
 fn show(visit: &Visit, status: StatusCode, why: Option<&str>) -> Response {
     let words = visit.words;
+    let back = match visit.is_form {
+        true => visit.field("back"),
+        false => visit.asks("back"),
+    };
+    // The browser has a session, and nobody is known by it.
+    let is_over = visit.cookie.is_some() && !visit.is_form && visit.asked.who == Who::Nobody;
     let body = html! {
         h1 { (words.log_in) }
+        @if is_over { (notice(Tone::Info, html! { p { (words.session_over) } })) }
         (problem(why))
         form method="post" action="/login" {
+            @if let Some(back) = within(back) { input type="hidden" name="back" value=(back); }
             (field(words.name, "name", "text", "username", visit.field("name")))
             (field(words.password, "password", "password", "current-password", ""))
             div .acts { button .primary { (words.log_in) } }

@@ -29,14 +29,19 @@
 //! `id` and `data-live="TOPIC"` on a region that is taken anew when the topic of `/api/v1/events`
 //! has changed.
 //!
-//! Order, downward: `setup`, `login`, `account`, `replay`, `replay_words`, `list_plan`, `draft`, `lists`, `lists_words`, `overview`, `overview_words`, `overview_past`,
-//! `decision`, `doctor`, `doctor_titles`, `doctor_words`, `decisions`, `decisions_words`, `troubles`, `hooks`, `hooks_words`, `set_up_text`,
+//! Order, downward: `hindered`, `setup`, `login`, `account`, `wrong_hit`, `replay`, `replay_words`, `list_plan`, `draft`, `lists`, `lists_words`, `overview`, `overview_words`, `overview_past`,
+//! `audit`, `audit_words`, `decision`, `doctor`, `doctor_titles`, `doctor_words`, `decisions`, `decisions_words`, `troubles`, `hooks`, `hooks_words`, `set_up_text`,
 //! `endpoints`, `endpoints_words`, `delivery`, `delivery_payload`, `delivery_list`, `delivery_acts`,
-//! `delivery_words`, `trial_acts`, `trial`, `trial_words`, `changes_acts`, `changes`, `changes_words`, `trying`,
+//! `delivery_words`,
+//! `operators_acts`, `operators`, `tokens`, `appointing`, `operators_words`, `plan_pages`,
+//! `trial_acts`, `trial`, `trial_words`, `trying`, `changes_acts`, `changes`, `changes_words`,
 //! `explained`, `trying_words`, `frame`, `switches`, `visit`, `words`, `taste`,
 //! `language`.
 
 mod account;
+mod appointing;
+mod audit;
+mod audit_words;
 mod changes;
 mod changes_acts;
 mod changes_words;
@@ -56,6 +61,7 @@ mod endpoints;
 mod endpoints_words;
 mod explained;
 mod frame;
+mod hindered;
 mod hooks;
 mod hooks_words;
 mod language;
@@ -63,11 +69,15 @@ mod list_plan;
 mod lists;
 mod lists_words;
 mod login;
+mod operators;
+mod operators_acts;
+mod operators_words;
 mod overview;
 mod overview_past;
 mod overview_words;
 mod replay;
 mod replay_words;
+mod plan_pages;
 mod set_up_text;
 mod setup;
 mod switches;
@@ -75,13 +85,16 @@ mod taste;
 mod trial;
 mod trial_acts;
 mod trial_words;
+mod tokens;
 mod troubles;
 mod trying;
 mod trying_words;
 mod visit;
 mod words;
+mod wrong_hit;
 
 pub(super) use account::{account_page, change_password, end_sessions, make_token, remove_token};
+pub(super) use audit::audit_page;
 pub(super) use changes::{change_page, changes_page};
 pub(super) use changes_acts::{patch, roll_back, rollback_page};
 pub(super) use decision::decision_page;
@@ -93,14 +106,19 @@ pub(super) use doctor::doctor_page;
 pub(super) use draft::{draft_page, draft_patch, save_list};
 pub(super) use endpoints::endpoints_page;
 pub(super) use frame::{script, setup_script, style};
+pub(super) use hindered::hindered;
 pub(super) use hooks::hooks_page;
 pub(super) use list_plan::{list_plan_page, plan_list, run_list_plan};
 pub(super) use lists::{list_page, lists_page};
 pub(super) use login::{log_in, log_out, login_page};
+pub(super) use operators::{operator_page, operators_page};
+pub(super) use operators_acts::{operator_plan_page, plan_operator, run_operator_plan};
 pub(super) use overview::index;
 pub(super) use replay::{force, replay_page};
 pub(super) use setup::{set_up, setup_page};
 pub(super) use switches::switch;
 pub(super) use trial::trial_page;
 pub(super) use trial_acts::{end_trial, promote, promotion_page, promotion_patch, start_trial};
+pub(super) use tokens::{take_token, tokens_page};
 pub(super) use trying::try_page;
+pub(super) use wrong_hit::wrong_hit_page;

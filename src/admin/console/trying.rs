@@ -1,31 +1,44 @@
-//! Try: a text or a call, decided as the policy in force would, step by step; nobody is asked.
-
-use std::sync::Arc;
+//! Try: a text or a call, decided as a policy would, step by step; nobody is asked.
 
 use axum::extract::{Request, State};
-use bytes::Bytes;
 use http::StatusCode;
 use maud::{Markup, html};
-use serde_json::json;
 
+use super::changes::aside;
 use super::explained::explained;
-use super::frame::{Choice, area, empty, heading, page, problem, select};
+use super::frame::{
+    Choice, Tone, area, empty, heading, hostile, link, notice, page, problem, section, select,
+};
 use super::trying_words::{TryWords, WORDS};
-use super::visit::{Answer, Visit};
+use super::visit::{Answer, Visit, path_part};
 use crate::admin::shown::Admin;
-use crate::callback::preview;
-use crate::dialect::{self, Call, Decoded, Head};
-use crate::event::{DialectId, Event, Hook, Message, Moment};
-use crate::policy::{Explanation, Snapshot};
+use crate::admin::trying::{NotTried, Wanted, before_hooks, explain, kept_texts};
+use crate::event::DialectId;
+use crate::operators::Capability;
+use crate::policy::Explanation;
 
 /// What the field holds that says which hook sees a text, when all that are on do.
 const EVERY_HOOK: &str = "";
+/// Earlier versions that can be chosen.
+const VERSIONS: usize = 20;
+
+/// What the page is about: its form, its address, or a decision that its address names.
+#[derive(Default)]
+struct Meant {
+    wanted: Wanted,
+    /// The decision that it came from.
+    decision: Option<String>,
+    /// Why there is nothing of it.
+    missing: Option<String>,
+}
 
 pub(in crate::admin) async fn try_page(State(admin): State<Admin>, request: Request) -> Answer {
     let visit = Visit::of(&admin, request).await?;
     let words = visit.say(&WORDS);
-    let tried = match visit.is_form {
-        true => Some(tried(&admin, &visit, words).await),
+    let meant = meant(&admin, &visit, words).await;
+    let wanted = &meant.wanted;
+    let tried = match visit.is_form || !wanted.text.is_empty() {
+        true => Some(explain(&admin, wanted.clone()).await),
         false => None,
     };
     let status = match &tried {
@@ -34,20 +47,75 @@ pub(in crate::admin) async fn try_page(State(admin): State<Admin>, request: Requ
     };
     let body = html! {
         (heading(words.title, words.lead))
-        (form(&admin, &visit, words))
+        @if let Some(id) = &meant.decision {
+            p { (link(&format!("/decisions/{}", path_part(id)), words.from_decision)) }
+        }
+        @if let Some(why) = &meant.missing { (notice(Tone::Warn, html! { p { (why) } })) }
+        (form(&admin, words, wanted).await)
         div #result aria-live="polite" {
             @match &tried {
                 None => (examples(words)),
-                Some(Err(why)) => (problem(Some(why))),
+                Some(Err(why)) => (problem(Some(&told(words, why)))),
                 Some(Ok(all)) if all.is_empty() => (empty(words.no_hook, words.no_hook_hint)),
-                Some(Ok(all)) => @for one in all { (explained(&visit, one)) },
+                Some(Ok(all)) => {
+                    @for one in all { (explained(&visit, one)) }
+                    (as_case(&visit, words, wanted, all))
+                }
             }
         }
     };
     Ok(page(status, &visit, words.title, &body))
 }
 
-fn form(admin: &Admin, visit: &Visit, words: &TryWords) -> Markup {
+async fn meant(admin: &Admin, visit: &Visit, words: &TryWords) -> Meant {
+    let said = |name: &str| match visit.is_form {
+        true => visit.field(name).to_owned(),
+        false => visit.asks(name).to_owned(),
+    };
+    let mut meant = Meant {
+        wanted: Wanted {
+            text: said("text"),
+            hook: said("hook"),
+            form: said("form"),
+            version: said("version").parse().ok(),
+        },
+        ..Meant::default()
+    };
+    let id = visit.asks("decision");
+    if visit.is_form || id.is_empty() {
+        return meant;
+    }
+    // Its text is not in the address, which browsers and proxies remember.
+    match kept_texts(admin, &visit.asked, id).await {
+        Ok((row, texts)) => {
+            meant.wanted.hook = row.hook.to_string();
+            match texts.and_then(|texts| texts.into_iter().next()) {
+                Some(text) => meant.wanted.text = text.value,
+                None => meant.missing = Some(words.text_gone.to_owned()),
+            }
+            meant.decision = Some(row.id.to_string());
+        }
+        Err(why) if why.status == StatusCode::FORBIDDEN => {
+            meant.missing = Some(words.text_right.to_owned());
+        }
+        Err(why) => meant.missing = Some(why.message().to_owned()),
+    }
+    meant
+}
+
+fn told(words: &TryWords, why: &NotTried) -> String {
+    match why {
+        NotTried::UnknownHook => words.unknown_hook.to_owned(),
+        NotTried::UnknownForm => words.unknown_form.to_owned(),
+        NotTried::UnknownCommand(command) => format!("{}: `{command}`", words.unknown_command),
+        NotTried::ABatch => words.a_batch.to_owned(),
+        NotTried::Unreadable(why) => format!("{}: {why}", words.unreadable),
+        NotTried::Version(why) => format!("{}: {why}", words.no_version),
+        NotTried::Broken(why) => why.clone(),
+    }
+}
+
+async fn form(admin: &Admin, words: &TryWords, wanted: &Wanted) -> Markup {
     let snapshot = admin.policies.current();
     let hooks = before_hooks(&snapshot);
     let hooks = hooks.iter().map(|hook| (hook.name, hook.name));
@@ -57,16 +125,68 @@ fn form(admin: &Admin, visit: &Visit, words: &TryWords) -> Markup {
         .collect();
     let dialects = DialectId::ALL.map(|id| (id.name(), id.name()));
     let dialects: Vec<Choice<'_>> = [("", words.a_text)].into_iter().chain(dialects).collect();
+    let versions = versions(admin, wanted.version).await;
+    let versions = versions.iter().map(|number| (&**number, &**number));
+    let versions: Vec<Choice<'_>> = [("", words.in_force)].into_iter().chain(versions).collect();
+    let chosen = wanted.version.map(|number| number.to_string());
     html! {
         form method="post" action="/try" data-typing="result" data-save {
-            (area(words.text, "text", 4, visit.field("text"), words.text_hint, None))
+            (area(words.text, "text", 4, &wanted.text, words.text_hint, None))
             div .row {
-                (select(words.hook, "hook", &hooks, visit.field("hook")))
-                (select(words.form, "form", &dialects, visit.field("form")))
+                (select(words.hook, "hook", &hooks, &wanted.hook))
+                (select(words.form, "form", &dialects, &wanted.form))
+                (select(words.version, "version", &versions, chosen.as_deref().unwrap_or_default()))
                 button .primary { (words.go) }
             }
         }
     }
+}
+
+/// Numbers of versions that are kept, newest first, and the one that is asked for.
+async fn versions(admin: &Admin, asked: Option<u64>) -> Vec<String> {
+    let store = admin.versions.store();
+    let mut numbers = aside(move || store.numbers().unwrap_or_default()).await;
+    let now = admin.policies.current().version.number;
+    numbers.retain(|number| *number != now);
+    numbers.truncate(VERSIONS);
+    if let Some(asked) = asked.filter(|asked| *asked != now && !numbers.contains(asked)) {
+        numbers.push(asked);
+    }
+    numbers.iter().map(u64::to_string).collect()
+}
+
+/// The case of a policy test that holds what came out, to be put beside the policy.
+fn as_case(visit: &Visit, words: &TryWords, wanted: &Wanted, all: &[Explanation]) -> Markup {
+    if !visit.may(Capability::Operate) || !wanted.form.is_empty() {
+        return html! {};
+    }
+    // JSON is YAML, and says every character of it safely.
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let mut case = String::from("cases:\n");
+    for one in all {
+        let action = one.decided.verdict.name();
+        let found = one.texts.iter().flat_map(|text| &text.matches);
+        let found: Vec<String> = found
+            .map(|found| quoted(&format!("{}/{}", found.list, found.entry)))
+            .collect();
+        case.push_str(&format!(
+            "  {}:\n    hook: {}\n    text: {}\n    expect: {{action: {action}, matches: [{}]}}\n",
+            quoted(&format!("{} at {}: {action}", words.case_name, one.hook)),
+            one.hook,
+            quoted(&wanted.text),
+            found.join(", "),
+        ));
+    }
+    section(
+        words.keep,
+        html! {
+            p .hint { (words.keep_hint) }
+            details {
+                summary { (words.keep_show) }
+                pre tabindex="0" #case { (hostile(visit, &case)) }
+            }
+        },
+    )
 }
 
 /// Texts that show what the filter sees through; each is a form, so that it works without a script.
@@ -80,80 +200,4 @@ fn examples(words: &TryWords) -> Markup {
         }
     };
     empty(words.nothing_yet, hint)
-}
-
-async fn tried(admin: &Admin, visit: &Visit, words: &TryWords) -> Result<Vec<Explanation>, String> {
-    let snapshot = admin.policies.current();
-    let events = match visit.field("form") {
-        "" => of_text(&snapshot, visit.field("hook"), visit.field("text"), words)?,
-        form => of_call(form, visit.field("text"), words)?,
-    };
-    let explaining = move || {
-        let all = events.iter().map(|event| snapshot.explain(event, &preview));
-        all.collect::<Vec<Explanation>>()
-    };
-    // A long text takes long, and this thread answers all who watch.
-    let explained = tokio::task::spawn_blocking(explaining).await;
-    explained.map_err(|error| error.to_string())
-}
-
-/// The hooks that are on and take a message.
-fn before_hooks(snapshot: &Arc<Snapshot>) -> Vec<Hook> {
-    let hooks = snapshot.hooks().map(|rules| rules.hook);
-    let before = hooks.filter(|hook| hook.moment == Moment::Before);
-    before.filter(|hook| of_hook(*hook, "").is_some()).collect()
-}
-
-fn of_text(
-    snapshot: &Arc<Snapshot>,
-    hook: &str,
-    text: &str,
-    words: &TryWords,
-) -> Result<Vec<Event>, String> {
-    let hooks = match hook {
-        EVERY_HOOK => before_hooks(snapshot),
-        name => vec![dialect::hook(name).ok_or(words.unknown_hook)?],
-    };
-    let events = hooks.into_iter().filter_map(|hook| of_hook(hook, text));
-    Ok(events.collect())
-}
-
-/// A text as a hook would see it; `None` for hooks that are about more than a text.
-fn of_hook(hook: Hook, text: &str) -> Option<Event> {
-    let message = Message {
-        send_id: "user1".to_owned(),
-        recv_id: "user2".to_owned(),
-        session_type: 1,
-        msg_from: 100,
-        content_type: 101,
-        status: 1,
-        content: json!({ "content": text }).to_string(),
-        ..Message::default()
-    };
-    let operation_id = "callgate-try";
-    if dialect::info(hook).takes_message() {
-        return Some(dialect::event_from_message(
-            hook,
-            operation_id.to_owned(),
-            message,
-        ));
-    }
-    dialect::native_event_from_message(hook, operation_id, &message).ok()
-}
-
-/// A call as it was recorded, which says itself what it is about.
-fn of_call(form: &str, body: &str, words: &TryWords) -> Result<Vec<Event>, String> {
-    let id = DialectId::from_name(form).ok_or(words.unknown_form)?;
-    let call = Call {
-        head: Head::at("", ""),
-        body: Bytes::copy_from_slice(body.as_bytes()),
-    };
-    match dialect::of(id).decode(&call) {
-        Ok(Decoded::Event(event)) => Ok(vec![*event]),
-        Ok(Decoded::UnknownCommand { command, .. }) => {
-            Err(format!("{}: `{command}`", words.unknown_command))
-        }
-        Ok(Decoded::Batch { .. }) => Err(words.a_batch.to_owned()),
-        Err(unreadable) => Err(format!("{}: {}", words.unreadable, unreadable.reason)),
-    }
 }

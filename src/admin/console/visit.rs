@@ -3,7 +3,8 @@
 use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::language::{Both, Language};
 use super::taste::Taste;
@@ -48,6 +49,8 @@ pub(super) struct Visit {
     /// The path of the page, and what stands behind `?`.
     pub path: String,
     pub query: Vec<(String, String)>,
+    /// Where the form was sent from, as the browser says: where it reaches these pages.
+    pub origin: Option<String>,
     /// It was sent by a form, and not asked for by its address alone.
     pub is_form: bool,
     /// Milliseconds since 1970, by the clock that ages are told by.
@@ -70,18 +73,31 @@ impl Visit {
         let body = to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| unread())?;
         let names = parts.extensions.get::<Names>().cloned();
         Ok(Visit {
-            asked,
-            words,
-            taste,
-            cookie: browser::session(&parts.headers, admin.tls).map(str::to_owned),
-            secure: browser::is_secure(&parts.headers, admin.tls),
-            path: parts.uri.path().to_owned(),
-            query: pairs(parts.uri.query().unwrap_or_default().as_bytes()),
-            is_form: !matches!(parts.method, http::Method::GET | http::Method::HEAD),
             now_ms: admin.clock.now_ms(),
             names: names.unwrap_or_default(),
             form: pairs(&body),
+            ..Visit::bare(asked, &parts, admin.tls)
         })
+    }
+
+    /// Of who is told why there is no page for him: what he sent is not read.
+    pub(super) fn bare(asked: Asked, parts: &Parts, tls: bool) -> Visit {
+        let taste = Taste::of(&parts.headers);
+        Visit {
+            asked,
+            words: WORDS.of(taste.language),
+            taste,
+            cookie: browser::session(&parts.headers, tls).map(str::to_owned),
+            secure: browser::is_secure(&parts.headers, tls),
+            path: parts.uri.path().to_owned(),
+            query: pairs(parts.uri.query().unwrap_or_default().as_bytes()),
+            origin: text_of(&parts.headers, &header::ORIGIN),
+            is_form: !matches!(parts.method, http::Method::GET | http::Method::HEAD),
+            // Nothing on such a page has an age.
+            now_ms: 0,
+            names: Names::default(),
+            form: Vec::new(),
+        }
     }
 
     /// What a field of the form holds; empty when there is none.
@@ -146,11 +162,17 @@ impl Visit {
     }
 
     /// To another page, with a new session.
-    pub(super) fn enter(&self, secret: &Secret, path: &'static str) -> Response {
-        let to = [(header::LOCATION, HeaderValue::from_static(path))];
+    pub(super) fn enter(&self, secret: &Secret, path: &str) -> Response {
+        let to = HeaderValue::try_from(path).unwrap_or(HeaderValue::from_static("/"));
+        let to = [(header::LOCATION, to)];
         let cookie = [(header::SET_COOKIE, browser::set(secret, self.secure))];
         (StatusCode::SEE_OTHER, to, cookie).into_response()
     }
+}
+
+fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let value = headers.get(name)?.to_str().ok()?;
+    Some(value.to_owned())
 }
 
 fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
@@ -176,6 +198,16 @@ pub(super) async fn end<T>(begun: Begun, ended: &Result<T, OperatorsError>) {
 /// To another page.
 pub(super) fn go_to(path: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, path)]).into_response()
+}
+
+/// A name as a part of a path.
+pub(super) fn path_part(name: &str) -> String {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_~".contains(byte);
+    let parts = name.bytes().map(|byte| match is_plain(&byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    });
+    parts.collect()
 }
 
 /// How an error is told on a page.

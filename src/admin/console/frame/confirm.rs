@@ -2,11 +2,13 @@
 
 use maud::{Markup, Render, html};
 
-use super::super::visit::Visit;
+use super::super::language::Language;
+use super::super::visit::{Visit, told};
 use super::chips::hostile;
 use super::forms::field;
 use super::parts::problem;
 use super::texts::TEXTS;
+use crate::admin::plans::{NotRun, Summary};
 use crate::admin::shown::Admin;
 
 /// From so many rows on the name of what is meant is typed.
@@ -49,15 +51,39 @@ impl Confirm<'_> {
                     p { (texts.typed) " " (hostile(visit, self.name)) }
                     (field(texts.typed, "typed", "text", "off", ""))
                 }
-                @if needs_password(admin, visit) {
-                    (field(texts.password, "password", "password", "current-password", ""))
-                    p .hint { (texts.password_hint) }
-                }
+                (Confirm::password(admin, visit, "password"))
                 div .acts {
                     button .danger { (self.button) }
                     a .button href=(self.back) { (texts.cancel) }
                 }
             }
+        }
+    }
+
+    /// The field `password`, where it must be given again; `id` is its own on the page.
+    pub(in super::super) fn password(admin: &Admin, visit: &Visit, id: &str) -> Markup {
+        let texts = visit.say(&TEXTS);
+        html! {
+            @if needs_password(admin, visit) {
+                div .field {
+                    label for=(id) { (texts.password) }
+                    input id=(id) name="password" type="password" autocomplete="current-password" required;
+                }
+                p .hint { (texts.password_hint) }
+            }
+        }
+    }
+
+    /// Why it was not done, in the reader's language where it is about what the form says.
+    pub(in super::super) fn told(visit: &Visit, why: &NotRun) -> String {
+        let texts = visit.say(&TEXTS);
+        match why {
+            NotRun::Unknown | NotRun::Used => texts.plan_over.to_owned(),
+            NotRun::NoReason => texts.needs_why.to_owned(),
+            NotRun::NoName(_) => texts.needs_name.to_owned(),
+            NotRun::NoPassword => texts.wrong_password.to_owned(),
+            NotRun::Operators(error) => told(error, visit.words).1.to_owned(),
+            NotRun::Status(status) => status.message().to_owned(),
         }
     }
 
@@ -69,10 +95,6 @@ impl Confirm<'_> {
         visit.say(&TEXTS).needs_name
     }
 
-    pub(in super::super) fn wrong_password(visit: &Visit) -> &'static str {
-        visit.say(&TEXTS).wrong_password
-    }
-
     fn is_typed(&self) -> bool {
         self.rows >= TYPED_FROM_ROWS
     }
@@ -82,6 +104,17 @@ impl Confirm<'_> {
 fn needs_password(admin: &Admin, visit: &Visit) -> bool {
     let session = visit.logged_in().ok();
     session.is_some_and(|(_, _, secret)| !admin.operators.is_proved(&secret))
+}
+
+/// What a plan says of itself, in the language of the reader.
+pub(in super::super) fn summary_of(visit: &Visit, summary: &Summary) -> Markup {
+    hostile(
+        visit,
+        match visit.language() {
+            Language::English => &summary.english,
+            Language::Chinese => &summary.chinese,
+        },
+    )
 }
 
 /// What is planned, as a list of names and values.

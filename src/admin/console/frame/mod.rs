@@ -9,7 +9,6 @@
 mod charts;
 mod chips;
 mod confirm;
-#[allow(dead_code, reason = "it is for the page of changes")]
 mod diff;
 mod figures;
 mod forms;
@@ -20,8 +19,7 @@ mod texts;
 
 pub(super) use charts::{Chart, Mark, Series, chart};
 pub(super) use chips::{CHARS_MAX, hostile, marked};
-pub(super) use confirm::{Confirm, plan};
-#[allow(unused_imports, reason = "it is for the page of changes")]
+pub(super) use confirm::{Confirm, plan, summary_of};
 pub(super) use diff::diff;
 pub(super) use figures::{bytes, exact, number, share, since, time};
 pub(super) use forms::{Choice, area, field, filters, optional, select, tick};

@@ -58,7 +58,12 @@ pub(super) static NAVIGATION: [Group; 4] = [
     },
     Group {
         name: both("People", "人员"),
-        places: &[place("/account", Capability::Account, "Account", "账户")],
+        places: &[
+            place("/operators", Capability::Appoint, "Operators", "操作员"),
+            place("/tokens", Capability::Appoint, "Tokens", "令牌"),
+            place("/audit", Capability::Audit, "Audit", "审计"),
+            place("/account", Capability::Account, "Account", "账户"),
+        ],
     },
 ];
 
