@@ -240,7 +240,7 @@ pub(super) fn file(visit: &Visit, words: &ChangesWords, of: &FileDiff) -> Markup
         p .hint { "+" (number(of.added as u64)) " −" (number(of.removed as u64)) " " (words.lines) }
         @if of.patch.is_none() || !shown { p .hint { (words.hidden) } }
         @else if is_long { p .hint { (words.too_long) } }
-        @else { (diff(visit, &of.before, &of.after)) }
+        @else { (diff(visit, &of.path, &of.before, &of.after)) }
     }
 }
 

@@ -13,7 +13,7 @@ const AROUND: usize = 3;
 const LINES_MAX: usize = 2000;
 
 /// What differs between two texts, line by line.
-pub(in super::super) fn diff(visit: &Visit, old: &str, new: &str) -> Markup {
+pub(in super::super) fn diff(visit: &Visit, name: &str, old: &str, new: &str) -> Markup {
     let texts = visit.say(&TEXTS);
     let diff = TextDiff::from_lines(old, new);
     let groups = diff.grouped_ops(AROUND);
@@ -22,7 +22,7 @@ pub(in super::super) fn diff(visit: &Visit, old: &str, new: &str) -> Markup {
     }
     let mut left = LINES_MAX;
     html! {
-        div .scroll tabindex="0" role="region" aria-label=(texts.diff) {
+        div .scroll tabindex="0" role="region" aria-label={ (texts.diff) " " (name) } {
             table .diff {
                 thead .unseen {
                     tr {
