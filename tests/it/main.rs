@@ -64,6 +64,7 @@ mod outbox_disk;
 mod outbox_kill;
 mod outbox_order;
 mod outbox_pending;
+mod pages;
 mod plans;
 mod policy_cases;
 mod policy_in_force;

@@ -103,8 +103,9 @@ fn filter_bar(visit: &Visit, words: &AuditWords) -> Markup {
 }
 
 fn rows(visit: &Visit, words: &AuditWords, page: &Page) -> Markup {
+    let counted = format!("#{}", words.number);
     let columns = [
-        words.number,
+        &*counted,
         words.at,
         words.who,
         words.act,
@@ -132,17 +133,18 @@ fn rows(visit: &Visit, words: &AuditWords, page: &Page) -> Markup {
 fn row(visit: &Visit, words: &AuditWords, record: &Record) -> Markup {
     html! {
         tr {
-            td {
-                details {
-                    summary data-row title=(words.more) { (record.number) }
-                    (more(visit, words, record))
-                }
-            }
+            td .number { (record.number) }
             td { (at(visit, record)) }
             td { (narrow(visit, "who", &record.who.to_string())) }
             td { code { (narrow(visit, "act", &record.what)) } }
             td {
-                (hostile(visit, &record.target))
+                // In the widest column, which has room for all of it.
+                details {
+                    summary data-row title=(words.more) {
+                        @if record.target.is_empty() { (words.more) } @else { (hostile(visit, &record.target)) }
+                    }
+                    (more(visit, words, record))
+                }
                 @if !record.why.is_empty() { div .hint { (hostile(visit, &record.why)) } }
             }
             td {

@@ -236,15 +236,24 @@ async fn text_part(admin: &Admin, visit: &Visit, words: &DecisionsWords, row: &R
     }
     html! {
         @for text in &texts {
+            @let spans = spans(row, text);
             p { code { (hostile(visit, &text.place)) } }
-            blockquote { (marked(visit, &text.value, &spans(row, text), CHARS_MAX)) }
+            blockquote { (marked(visit, &text.value, &spans, CHARS_MAX)) }
+            // A nickname beside the text that was found fault with is not what one wants to try.
+            @if !spans.is_empty() || row.matches.is_empty() { (ways_to_try(words, row, text)) }
         }
-        @if !texts.is_empty() {
-            @let path = format!("/try?decision={}", row.id);
-            div .acts {
-                a .button href=(path) { (words.try_it) }
-                a .button href={ (path) "&version=" (row.version.number) } { (words.try_then) }
-            }
+    }
+}
+
+fn ways_to_try(words: &DecisionsWords, row: &Row, text: &PlacedText) -> Markup {
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("decision", &row.id.to_string())
+        .append_pair("place", &text.place)
+        .finish();
+    html! {
+        div .acts {
+            a .button href={ "/try?" (query) } { (words.try_it) }
+            a .button href={ "/try?" (query) "&version=" (row.version.number) } { (words.try_then) }
         }
     }
 }

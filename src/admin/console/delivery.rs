@@ -8,12 +8,12 @@ use maud::{Markup, html};
 use super::delivery_list::list;
 use super::delivery_words::{DeliveryWords, View, WORDS};
 use super::frame::{
-    Tone, badge, bytes, empty, heading, hostile, number, page, problem, table, time,
+    Tone, badge, bytes, empty, heading, hostile, notice, number, page, problem, table, time,
 };
 use super::visit::{Answer, Visit};
 use crate::admin::observed::Seen;
 use crate::admin::shown::Admin;
-use crate::outbox::EndpointStats;
+use crate::outbox::{EndpointStats, SharedState};
 
 pub(in crate::admin) async fn delivery_page(
     State(admin): State<Admin>,
@@ -25,10 +25,34 @@ pub(in crate::admin) async fn delivery_page(
     let seen = admin.observed.latest().await;
     let body = html! {
         (heading(words.title, words.lead))
-        div #live data-live="delivery" { (endpoints(&admin, &visit, words, &seen)) }
+        div #live data-live="delivery" {
+            @if let Some(state) = &seen.shared { (shared(&visit, words, state)) }
+            (endpoints(&admin, &visit, words, &seen))
+        }
         (list(&admin, &visit, words, view).await)
     };
     Ok(page(StatusCode::OK, &visit, words.title, &body))
+}
+
+/// How an outbox that several replicas share looks from this one.
+fn shared(visit: &Visit, words: &DeliveryWords, state: &SharedState) -> Markup {
+    let counted = |what: &str| html! { p { (what) ": " strong { (number(state.spooled)) } } };
+    match &state.away {
+        Some(why) => {
+            let lines = html! {
+                p { strong { (words.away) } ": " (hostile(visit, why)) }
+                p { (words.away_hint) }
+                (counted(words.spooled))
+            };
+            notice(Tone::Bad, lines)
+        }
+        None => html! {
+            @if state.spooled > 0 { (notice(Tone::Warn, counted(words.forwarding))) }
+            p .hint {
+                (words.replicas) ": " (state.replicas) ", " (words.this_one) ": " (hostile(visit, &state.replica))
+            }
+        },
+    }
 }
 
 fn endpoints(admin: &Admin, visit: &Visit, words: &DeliveryWords, seen: &Seen) -> Markup {

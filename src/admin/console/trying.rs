@@ -14,6 +14,7 @@ use super::visit::{Answer, Visit, path_part};
 use crate::admin::shown::Admin;
 use crate::admin::trying::{NotTried, Wanted, before_hooks, explain, kept_texts};
 use crate::event::DialectId;
+use crate::history::{PlacedText, Row};
 use crate::operators::Capability;
 use crate::policy::Explanation;
 
@@ -52,7 +53,7 @@ pub(in crate::admin) async fn try_page(State(admin): State<Admin>, request: Requ
         }
         @if let Some(why) = &meant.missing { (notice(Tone::Warn, html! { p { (why) } })) }
         (form(&admin, words, wanted).await)
-        div #result aria-live="polite" {
+        div #result .answer aria-live="polite" {
             @match &tried {
                 None => (examples(words)),
                 Some(Err(why)) => (problem(Some(&told(words, why)))),
@@ -89,7 +90,8 @@ async fn meant(admin: &Admin, visit: &Visit, words: &TryWords) -> Meant {
     match kept_texts(admin, &visit.asked, id).await {
         Ok((row, texts)) => {
             meant.wanted.hook = row.hook.to_string();
-            match texts.and_then(|texts| texts.into_iter().next()) {
+            let texts = texts.unwrap_or_default();
+            match text_of(&row, texts, visit.asks("place")) {
                 Some(text) => meant.wanted.text = text.value,
                 None => meant.missing = Some(words.text_gone.to_owned()),
             }
@@ -101,6 +103,18 @@ async fn meant(admin: &Admin, visit: &Visit, words: &TryWords) -> Meant {
         Err(why) => meant.missing = Some(why.message().to_owned()),
     }
     meant
+}
+
+/// The text at a place; where none is named the one that something was found in, and not the nickname
+/// that stands before it.
+fn text_of(row: &Row, mut texts: Vec<PlacedText>, place: &str) -> Option<PlacedText> {
+    let found = row.matches.first().map(|found| found.place.as_str());
+    let place = Some(place).filter(|place| !place.is_empty()).or(found);
+    let at = match place {
+        Some(place) => texts.iter().position(|text| text.place == place)?,
+        None => 0,
+    };
+    (at < texts.len()).then(|| texts.swap_remove(at))
 }
 
 fn told(words: &TryWords, why: &NotTried) -> String {
