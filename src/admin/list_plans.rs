@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tonic::Status;
 
 use super::acts::Asked;
-use super::plans::{Doing, Draft, Seen, grouped};
+use super::plans::{Doing, Draft, Seen, Summary, grouped};
 use super::shown::Admin;
 use super::word_lists::{self, NotDone};
 use crate::lists::{Base, Edit, Imported, NotSaved, Preview};
@@ -55,19 +55,27 @@ pub(super) async fn make(
 }
 
 /// `list `ads`: 50 added, 1 set, 2 removed; 0.40 % of messages newly hit`.
-fn summary(list: &str, preview: &Preview) -> String {
+fn summary(list: &str, preview: &Preview) -> Summary {
     let parts = [
-        (preview.added, "added"),
-        (preview.set, "set"),
-        (preview.removed, "removed"),
+        (preview.added, "added", "新增"),
+        (preview.set, "set", "修改"),
+        (preview.removed, "removed", "移除"),
     ];
-    let parts = parts.iter().filter(|(count, _)| *count > 0);
-    let parts: Vec<String> = parts
-        .map(|(count, what)| format!("{} {what}", grouped(*count)))
-        .collect();
+    let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
+    let parts = parts.map(|(count, english, chinese)| {
+        let count = grouped(count);
+        (
+            format!("{count} {english}"),
+            format!("{chinese} {count} 个"),
+        )
+    });
+    let (english, chinese): (Vec<String>, Vec<String>) = parts.unzip();
+    let (english, chinese) = (english.join(", "), chinese.join("，"));
     let share = preview.share * 100.0;
-    let parts = parts.join(", ");
-    format!("list `{list}`: {parts}; {share:.2} % of messages newly hit")
+    Summary {
+        english: format!("list `{list}`: {english}; {share:.2} % of messages newly hit"),
+        chinese: format!("词表 `{list}`：{chinese}；新命中 {share:.2} % 的消息"),
+    }
 }
 
 fn facts(list: &str, preview: &Preview, imported: Option<&Imported>) -> Value {

@@ -31,6 +31,9 @@ pub(super) fn draft(admin: &Admin, mut wanted: Wanted) -> Result<Draft, Status> 
         // In whatever order they were named.
         *rights = operators::rights_of(rights)?.to_string();
     }
+    if let Some(lists) = operators::limit_of(admin, wanted.set.lists.take())? {
+        wanted.set.lists = operators::limit_message(&lists);
+    }
     let now = find(admin, &wanted.set.name)?;
     let changes = changes(&now, &wanted.set);
     if changes.is_empty() && !wanted.end_sessions {

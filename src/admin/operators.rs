@@ -126,7 +126,7 @@ pub(super) async fn end_sessions(
     let act = Act::new("session.end", asked.who()).on(&name);
     let act = act.because(why);
     aside(operators, asked, act, move |operators| {
-        operators.end_sessions(&name, by).map_err(status)
+        operators.end_sessions(&name, &by).map_err(status)
     })
     .await
 }
@@ -195,7 +195,10 @@ fn asked_for(role: &str, rights: &str, lists: Option<&v1::ListLimit>) -> String 
 }
 
 /// Errors: there is no such list, so whoever it is given to could do nothing.
-fn limit_of(admin: &Admin, asked: Option<v1::ListLimit>) -> Result<Option<ListLimit>, Status> {
+pub(super) fn limit_of(
+    admin: &Admin,
+    asked: Option<v1::ListLimit>,
+) -> Result<Option<ListLimit>, Status> {
     let Some(v1::ListLimit { names }) = asked else {
         return Ok(None);
     };
@@ -236,7 +239,7 @@ pub(super) fn limit_names(limit: &ListLimit) -> Vec<String> {
     }
 }
 
-fn limit_message(limit: &ListLimit) -> Option<v1::ListLimit> {
+pub(super) fn limit_message(limit: &ListLimit) -> Option<v1::ListLimit> {
     Some(v1::ListLimit {
         names: limit_names(limit),
     })

@@ -196,11 +196,11 @@ impl Operators {
     /// Ends all sessions of an operator. Blocks for one write to disk.
     ///
     /// Errors: nobody has this name, or `by` may less than the operator.
-    pub fn end_sessions(&self, name: &str, by: Grant) -> Result<(), OperatorsError> {
+    pub fn end_sessions(&self, name: &str, by: &Grant) -> Result<(), OperatorsError> {
         self.change(|known| {
             let unknown = || OperatorsError::Unknown(name.to_owned());
             let operator = known.named(name).ok_or_else(unknown)?;
-            allow(by, operator.grant)?;
+            allow(by, &operator.grant)?;
             let id = operator.id;
             known.end_sessions_of(id);
             Ok(())

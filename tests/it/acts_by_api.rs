@@ -11,7 +11,7 @@ use crate::harness::{Callgate, PATIENCE, Setup, wait_for};
 
 /// What a form of the pages does, and the route that does it too; `OWN` for what is about the
 /// browser or the account of who is logged in, which no program is.
-const FORMS: [(&str, &str); 19] = [
+const FORMS: [(&str, &str); 21] = [
     ("/setup", OWN),
     ("/login", OWN),
     ("/logout", OWN),
@@ -29,6 +29,8 @@ const FORMS: [(&str, &str); 19] = [
     ("/delivery/retry", "POST /api/v1/outbox/retries"),
     ("/try", "POST /api/v1/try"),
     ("/lists/{name}/save", "PATCH /api/v1/lists/{name}"),
+    ("/lists/{name}/plans", "POST /api/v1/lists/{name}/plans"),
+    ("/lists/{name}/plans/{id}", "POST /api/v1/plans/{id}/run"),
     ("/operators", "POST /api/v1/operators/invitations"),
     ("/operators/{name}/plans", "POST /api/v1/operators/plans"),
     (

@@ -5,13 +5,15 @@ use maud::{Markup, html};
 use strum::VariantArray;
 use tonic::{Code, Status};
 
-use super::frame::{Choice, Confirm, tick};
+use super::frame::{Choice, Confirm, optional, tick};
 use super::operators_words::{OperatorsWords, WORDS};
 use super::visit::Visit;
+use crate::admin::operators::EVERY_LIST;
 use crate::admin::plans::prove;
 use crate::admin::problem::ApiProblem;
 use crate::admin::shown::Admin;
 use crate::operators::Role;
+use crate::proto::v1;
 
 pub(super) fn roles() -> Vec<Choice<'static>> {
     let roles = Role::VARIANTS.iter();
@@ -23,6 +25,42 @@ pub(super) fn rights_fields(words: &OperatorsWords, text: bool, audit: bool) -> 
         (tick(words.text_right, "text", text))
         (tick(words.audit_right, "audit", audit))
     }
+}
+
+/// Which lists somebody may change; `held` are the names that are there already.
+pub(super) fn lists_field(words: &OperatorsWords, held: &[&str]) -> Markup {
+    html! {
+        (optional(words.lists, "lists", "text", &held.join(", ")))
+        p .hint { (words.lists_hint) }
+    }
+}
+
+/// The lists that the form names; all, where it names none.
+///
+/// Errors: there is no such list.
+pub(super) fn lists(admin: &Admin, visit: &Visit) -> Result<v1::ListLimit, (StatusCode, String)> {
+    let names = visit
+        .field("lists")
+        .split([',', '，', '、', ' '])
+        .map(str::trim);
+    let mut names: Vec<String> = names
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
+    let is_known = |name: &&String| *name == EVERY_LIST || admin.lists.name(name).is_some();
+    if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
+        let why = format!("{}: {unknown}", visit.say(&WORDS).no_list);
+        return Err((StatusCode::BAD_REQUEST, why));
+    }
+    let is_limited = names.iter().all(|name| name != EVERY_LIST);
+    if visit.field("role") == Role::Operator.name() && is_limited && !names.is_empty() {
+        let why = visit.say(&WORDS).lists_hint;
+        return Err((StatusCode::BAD_REQUEST, why.to_owned()));
+    }
+    if names.is_empty() {
+        names.push(EVERY_LIST.to_owned());
+    }
+    Ok(v1::ListLimit { names })
 }
 
 /// Whoever gives away what lets others in was asked for his password lately, or is now.

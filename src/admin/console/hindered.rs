@@ -21,6 +21,8 @@ struct HinderedWords {
     forbidden: &'static str,
     takes: &'static str,
     forbidden_hint: &'static str,
+    other_list: &'static str,
+    list: &'static str,
     foreign: &'static str,
     foreign_hint: &'static str,
     host: &'static str,
@@ -51,6 +53,8 @@ static WORDS: Both<HinderedWords> = Both {
         forbidden: "You may not see or do this",
         takes: "It takes",
         forbidden_hint: "That you asked stands in the audit. An operator can give you more, on the page Operators.",
+        other_list: "You may change other word lists than this one",
+        list: "Word list",
         foreign: "Nothing was done",
         foreign_hint: "This did not come from a page of this callgate, so it may have been a stranger's doing. Open the page again and try from there. Behind a reverse proxy: it must pass `Host` on as the browser sent it.",
         host: "This port is not known under this name",
@@ -79,6 +83,8 @@ static WORDS: Both<HinderedWords> = Both {
         forbidden: "您不能查看或执行此项",
         takes: "需要",
         forbidden_hint: "您的请求已记入审计日志。操作员可以在“操作员”页面上为您增加权限。",
+        other_list: "您可以修改其他词表，但不能修改这个",
+        list: "词表",
         foreign: "没有执行任何操作",
         foreign_hint: "此请求不是来自本 callgate 的页面，可能是他人所为。请重新打开页面再试。若前面有反向代理：它必须原样传递浏览器发送的 `Host`。",
         host: "此端口不认识这个名称",
@@ -136,7 +142,11 @@ pub(in crate::admin) fn hindered(
         @if let Hindrance::Refusal(Refusal::Forbidden(_, capability)) = hindrance {
             p { (words.takes) ": " strong { (words.needed(*capability)) } }
         }
-        @if !exactly.is_empty() { p { (words.exactly) " " (hostile(&visit, exactly)) } }
+        @match hindrance {
+            Hindrance::Refusal(Refusal::OtherList(_, list)) => p { (words.list) ": " strong { (hostile(&visit, list)) } },
+            _ if exactly.is_empty() => {}
+            _ => p { (words.exactly) " " (hostile(&visit, exactly)) },
+        }
         p { (way_out(&visit, words)) }
     };
     // Under a name that is not known nothing else would be served, not even our style.
@@ -161,6 +171,7 @@ fn told<'a>(words: &HinderedWords, refusal: &'a Refusal) -> (&'static str, &'sta
         Refusal::Proxy(why) => (words.proxy, words.proxy_hint, why),
         Refusal::Unknown => (words.unknown, words.unknown_hint, ""),
         Refusal::Forbidden(..) => (words.forbidden, words.forbidden_hint, ""),
+        Refusal::OtherList(..) => (words.other_list, words.forbidden_hint, ""),
         Refusal::Method => (words.method, words.method_hint, ""),
         Refusal::Nothing => (words.nothing, words.nothing_hint, ""),
     }

@@ -7,7 +7,9 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::draft::{changed_lines, effect_table, of_form, told};
-use super::frame::{Confirm, Tone, heading, hostile, link, missing, notice, page, section, share};
+use super::frame::{
+    Confirm, Tone, heading, hostile, link, missing, notice, page, section, share, summary_of,
+};
 use super::lists::{failed, path};
 use super::lists_words::{ListsWords, WORDS};
 use super::visit::{Answer, Visit, go_to};
@@ -81,15 +83,9 @@ pub(in crate::admin) async fn run_list_plan(
         Ok(_) | Err(NotRun::Used) => return Ok(go_to(&address(&visit, &seen.id))),
         Err(why) => why,
     };
-    let words_for = match &why {
-        NotRun::NoReason => Some(Confirm::needs_why(&visit)),
-        NotRun::NoName(_) => Some(Confirm::needs_name(&visit)),
-        NotRun::NoPassword => Some(Confirm::wrong_password(&visit)),
-        _ => None,
-    };
-    let problem = ApiProblem::from(why);
-    let text = words_for.map_or_else(|| problem.message().to_owned(), str::to_owned);
-    Ok(shown(&admin, &visit, &seen, problem.status, Some(&text)))
+    let text = Confirm::told(&visit, &why);
+    let status = ApiProblem::from(why).status;
+    Ok(shown(&admin, &visit, &seen, status, Some(&text)))
 }
 
 /// A plan before it is run, while it is, and after.
@@ -102,7 +98,7 @@ fn shown(
 ) -> Response {
     let words = visit.say(&WORDS);
     let (action, back) = (address(visit, &seen.id), path(visit.param("name")));
-    let summary = html! { p { strong { (hostile(visit, &seen.summary)) } } };
+    let summary = html! { p { strong { (summary_of(visit, &seen.summary)) } } };
     let confirm = Confirm {
         plan: summary.clone(),
         action: &action,

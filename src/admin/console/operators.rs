@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::appointing::{failure, proved, rights, rights_fields, roles};
+use super::appointing::{failure, lists, lists_field, proved, rights, rights_fields, roles};
 use super::frame::{
     Confirm, Tone, badge, done, empty, field, heading, link, missing, notice, number, page,
     problem, section, select, table, time,
@@ -65,8 +65,13 @@ async fn invite(admin: &Admin, visit: &Visit) -> Result<String, (StatusCode, Str
         name: visit.field("name").trim().to_owned(),
         role: visit.field("role").to_owned(),
         rights: rights(visit),
+        // A link for another password gives nothing away.
+        lists: match visit.field("role") {
+            "" => None,
+            _ => Some(lists(admin, visit)?),
+        },
     };
-    let invited = operators::invite(&admin.operators, &visit.asked, request).await;
+    let invited = operators::invite(admin, &visit.asked, request).await;
     let invited = invited.map_err(|status| failure(visit, &status))?;
     let origin = visit.origin.as_deref().unwrap_or_default();
     Ok(format!("{origin}/setup#{}", invited.token))
@@ -89,7 +94,11 @@ fn list(admin: &Admin, visit: &Visit, words: &OperatorsWords) -> Markup {
             @let sessions = admin.operators.sessions(one.id);
             tr {
                 td { a data-row href={ "/operators/" (path_part(&one.name)) } { bdi { (one.name) } } }
-                td { (one.grant.role.name()) }
+                td {
+                    (one.grant.role.name())
+                    @let names = one.grant.lists.names();
+                    @if !names.is_empty() { div .hint { (words.lists) ": " (names.join(", ")) } }
+                }
                 td { (one.grant.rights.to_string()) }
                 td { (state(words, one)) }
                 td .number { (number(sessions.len() as u64)) }
@@ -125,6 +134,7 @@ fn invitation(admin: &Admin, visit: &Visit, words: &OperatorsWords) -> Markup {
                 (select(visit.words.role, "role", &roles(), "viewer"))
             }
             (rights_fields(words, false, false))
+            (lists_field(words, &[]))
             p .hint { (words.roles_hint) }
             (Confirm::password(admin, visit, "password"))
             div .acts { button .primary { (words.make_link) } }
@@ -178,6 +188,7 @@ fn grant(words: &OperatorsWords, visit: &Visit, one: &Operator, plans: &str) -> 
             input type="hidden" name="act" value="grant";
             (select(visit.words.role, "role", &roles(), one.grant.role.name()))
             (rights_fields(words, one.grant.rights.text, one.grant.rights.audit))
+            (lists_field(words, &one.grant.lists.names()))
             div .acts { button { (words.plan_grant) } }
         }
     }

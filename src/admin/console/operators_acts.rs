@@ -3,7 +3,7 @@
 use axum::extract::{Request, State};
 use http::StatusCode;
 
-use super::appointing::{failure, rights};
+use super::appointing::{failure, lists, rights};
 use super::operators::shown;
 use super::operators_words::WORDS;
 use super::plan_pages::{PlanPlace, run, see};
@@ -17,7 +17,11 @@ pub(in crate::admin) async fn plan_operator(
     request: Request,
 ) -> Answer {
     let visit = Visit::of(&admin, request).await?;
-    let Some(wanted) = wanted(&visit) else {
+    let limit = match lists(&admin, &visit) {
+        Ok(limit) => limit,
+        Err((status, why)) => return Ok(shown(&admin, &visit, status, Some(&why))),
+    };
+    let Some(wanted) = wanted(&visit, limit) else {
         let (status, why) = (StatusCode::BAD_REQUEST, visit.words.bad_form);
         return Ok(shown(&admin, &visit, status, Some(why)));
     };
@@ -38,7 +42,7 @@ pub(in crate::admin) async fn plan_operator(
 }
 
 /// What the form is about; `None` for none of ours.
-fn wanted(visit: &Visit) -> Option<Wanted> {
+fn wanted(visit: &Visit, lists: v1::ListLimit) -> Option<Wanted> {
     let mut set = v1::SetOperatorRequest {
         name: visit.param("name").to_owned(),
         ..v1::SetOperatorRequest::default()
@@ -48,6 +52,7 @@ fn wanted(visit: &Visit) -> Option<Wanted> {
         "grant" => {
             set.role = visit.field("role").to_owned();
             set.rights = Some(rights(visit));
+            set.lists = Some(lists);
         }
         "disable" => set.disabled = Some(true),
         "enable" => set.disabled = Some(false),

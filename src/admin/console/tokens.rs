@@ -6,14 +6,14 @@ use axum::extract::{Request, State};
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::appointing::{failure, proved, rights, rights_fields, roles};
+use super::appointing::{failure, lists, lists_field, proved, rights, rights_fields, roles};
 use super::frame::{
     Confirm, done, empty, field, heading, page, problem, section, select, table, time,
 };
 use super::operators_words::{OperatorsWords, WORDS};
 use super::switches::within;
 use super::visit::{Answer, Visit, go_to, path_part};
-use crate::admin::operators;
+use crate::admin::operators::{self, EVERY_LIST};
 use crate::admin::shown::Admin;
 use crate::operators::Operator;
 use crate::proto::v1;
@@ -69,8 +69,9 @@ async fn make(admin: &Admin, visit: &Visit) -> Result<String, (StatusCode, Strin
         role: visit.field("role").to_owned(),
         rights: rights(visit),
         lives_s: days * DAY.as_secs(),
+        lists: Some(lists(admin, visit)?),
     };
-    let made = operators::make_token(&admin.operators, &visit.asked, request).await;
+    let made = operators::make_token(admin, &visit.asked, request).await;
     let made = made.map_err(|status| failure(visit, &status))?;
     Ok(made.secret)
 }
@@ -112,7 +113,10 @@ fn listed(
                     @if token.operator.is_empty() { span .hint { (words.no_owner) } }
                     @else { a href={ "/operators/" (path_part(&token.operator)) } { bdi { (token.operator) } } }
                 }
-                td { (token.role) }
+                td {
+                    (token.role)
+                    @if let Some(names) = limited(token) { div .hint { (words.lists) ": " (names) } }
+                }
                 td { (token.rights) }
                 td { (time(visit, token.expires_at_ms)) }
                 td {
@@ -130,6 +134,13 @@ fn listed(
     table(caption, &columns, rows)
 }
 
+/// The names of the lists that it may change, where it may not change all.
+fn limited(token: &v1::OperatorToken) -> Option<String> {
+    let names = &token.lists.as_ref()?.names;
+    let is_limited = names.iter().all(|name| name != EVERY_LIST);
+    is_limited.then(|| names.join(", "))
+}
+
 fn form(admin: &Admin, visit: &Visit, words: &OperatorsWords) -> Markup {
     let own = visit.words;
     html! {
@@ -141,6 +152,7 @@ fn form(admin: &Admin, visit: &Visit, words: &OperatorsWords) -> Markup {
                 (field(own.days, "days", "number", "off", &DAYS.to_string()))
             }
             (rights_fields(words, false, false))
+            (lists_field(words, &[]))
             (Confirm::password(admin, visit, "password"))
             div .acts { button .primary { (own.make_token) } }
         }
