@@ -60,6 +60,17 @@ fn delivery_says_that_a_shared_outbox_is_away_and_what_waits_here() {
             "本副本自己文件中的事件，待 PostgreSQL 恢复后转发: <strong>3<",
         ],
     ];
+    // What the outbox itself says is told with its meaning to who reads another language.
+    says(
+        &callgate,
+        "zh-CN",
+        "/delivery",
+        "暂时不可用，请稍后再试（原文：",
+    );
+    let missing = page(&callgate, "zh-CN", "/decisions/none");
+    assert!(missing.text().contains("（原文："), "{}", missing.text());
+    let missing = page(&callgate, "en", "/decisions/none");
+    assert!(!missing.text().contains('（'), "{}", missing.text());
     for (language, lines) in LANGUAGES.into_iter().zip(told) {
         for line in lines {
             says(&callgate, language, "/delivery", line);

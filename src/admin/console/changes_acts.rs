@@ -9,7 +9,9 @@ use maud::html;
 
 use super::changes::file;
 use super::changes_words::{ChangesWords, WORDS};
-use super::frame::{Confirm, Tone, heading, hostile, link, missing, notice, page};
+use super::frame::{
+    Confirm, Tone, heading, hostile, link, missing, notice, of_core, of_rollback, page,
+};
 use super::visit::{Answer, Visit, go_to};
 use crate::admin::api::versions::carry_out;
 use crate::admin::plans::{NAMED_ABOVE_ROWS, prove};
@@ -26,7 +28,7 @@ pub(in crate::admin) async fn rollback_page(
     let words = visit.say(&WORDS);
     Ok(match plan(&admin, &visit).await {
         Some(Ok(plan)) => shown(&admin, &visit, words, &plan, StatusCode::OK, None),
-        Some(Err(error)) => refused(&visit, words, &error.to_string()),
+        Some(Err(error)) => refused(&visit, words, &of_rollback(&visit, &error)),
         None => missing(&visit, &html! { (words.gone) }),
     })
 }
@@ -36,7 +38,7 @@ pub(in crate::admin) async fn roll_back(State(admin): State<Admin>, request: Req
     let words = visit.say(&WORDS);
     let planned = match plan(&admin, &visit).await {
         Some(Ok(plan)) => plan,
-        Some(Err(error)) => return Ok(refused(&visit, words, &error.to_string())),
+        Some(Err(error)) => return Ok(refused(&visit, words, &of_rollback(&visit, &error))),
         None => return Ok(missing(&visit, &html! { (words.gone) })),
     };
     if planned.id != visit.field("plan") {
@@ -68,7 +70,7 @@ pub(in crate::admin) async fn roll_back(State(admin): State<Admin>, request: Req
             let problems = problems.collect::<Vec<_>>().join("; ");
             refused(&visit, words, &format!("{} {problems}", words.not_taken))
         }
-        Err(problem) => refused(&visit, words, problem.message()),
+        Err(problem) => refused(&visit, words, &of_core(&visit, problem)),
     })
 }
 
@@ -87,7 +89,7 @@ pub(in crate::admin) async fn patch(State(admin): State<Admin>, request: Request
             ];
             (head, plan.patch()).into_response()
         }
-        Some(Err(error)) => refused(&visit, words, &error.to_string()),
+        Some(Err(error)) => refused(&visit, words, &of_rollback(&visit, &error)),
         None => missing(&visit, &html! { (words.gone) }),
     })
 }
@@ -181,7 +183,7 @@ fn shown(
         @else {
             @match cannot {
                 Some(error) => {
-                    (notice(Tone::Warn, html! { p { (words.cannot) " " (hostile(visit, &error.to_string())) } }))
+                    (notice(Tone::Warn, html! { p { (words.cannot) " " (hostile(visit, &of_rollback(visit, &error))) } }))
                     p { (link(&patch, words.patch)) }
                 }
                 None => (confirm(visit, plan, &name, &action, &brings, words).form(admin, visit, wrong)),

@@ -7,8 +7,8 @@ use maud::{Markup, Render, html};
 use super::decisions::outcome;
 use super::decisions_words::{DecisionsWords, WORDS};
 use super::frame::{
-    CHARS_MAX, Tone, badge, heading, hostile, link, marked, missing, notice, number, page, problem,
-    section, time,
+    CHARS_MAX, Tone, badge, heading, hostile, link, marked, missing, notice, number, of_core, page,
+    problem, section, time,
 };
 use super::visit::{Answer, Visit};
 use crate::admin::decisions::{ask, decision, entry_then, removed_by};
@@ -32,12 +32,13 @@ pub(in crate::admin) async fn decision_page(
     let row = match decision(&admin, visit.param("id")).await {
         Ok(row) => row,
         Err(why) if why.status == StatusCode::NOT_FOUND => {
-            return Ok(missing(&visit, &html! { (why.message()) }));
+            return Ok(missing(&visit, &html! { (of_core(&visit, why)) }));
         }
         Err(why) => {
-            let body =
-                html! { (heading(words.one_title, words.one_lead)) (problem(Some(why.message()))) };
-            return Ok(page(why.status, &visit, words.one_title, &body));
+            let status = why.status;
+            let why = of_core(&visit, why);
+            let body = html! { (heading(words.one_title, words.one_lead)) (problem(Some(&why))) };
+            return Ok(page(status, &visit, words.one_title, &body));
         }
     };
     let (then, row) = entries_then(&admin, row).await;
@@ -228,11 +229,11 @@ async fn text_part(admin: &Admin, visit: &Visit, words: &DecisionsWords, row: &R
     let texts = match ask(admin, move |history| history.texts(id)).await {
         Ok(Some(texts)) => texts,
         Ok(None) => return html! { p .hint { (words.text_gone) } },
-        Err(why) => return problem(Some(why.message())),
+        Err(why) => return problem(Some(&of_core(visit, why))),
     };
     let act = Act::new("history.show", visit.asked.who()).on(format!("decision {id}"));
     if let Err(unkept) = visit.asked.record(act).await {
-        return problem(Some(unkept.message()));
+        return problem(Some(&of_core(visit, unkept)));
     }
     html! {
         @for text in &texts {

@@ -8,8 +8,8 @@ use maud::{Markup, html};
 
 use super::decisions_words::{DecisionsWords, WORDS};
 use super::frame::{
-    Choice, Tone, badge, empty, filters, heading, hostile, notice, number, optional, page, pager,
-    problem, select, table, time,
+    Choice, Tone, badge, empty, filters, heading, hostile, notice, number, of_core, optional, page,
+    pager, problem, select, table, time,
 };
 use super::visit::{Answer, Visit};
 use crate::admin::decisions::{ask, filter_of};
@@ -46,7 +46,7 @@ pub(in crate::admin) async fn decisions_page(
     };
     let (status, found) = match filter {
         Err(bad) => {
-            let why = format!("{}: {}", words.bad_filter, bad.message());
+            let why = format!("{}: {}", words.bad_filter, of_core(&visit, bad));
             (StatusCode::BAD_REQUEST, problem(Some(&why)))
         }
         Ok(filter) => match search(&admin, &visit, filter).await {
@@ -95,9 +95,7 @@ async fn search(admin: &Admin, visit: &Visit, filter: Filter) -> Result<Markup, 
         let page = history.find(&filter, cursor.as_deref(), ROWS)?;
         Ok((page, history.counts(&counted, STEP_S)?, new))
     });
-    let (page, counts, new) = asked
-        .await
-        .map_err(|problem| problem.message().to_owned())?;
+    let (page, counts, new) = asked.await.map_err(|problem| of_core(visit, problem))?;
     let mut sums: BTreeMap<usize, u64> = BTreeMap::new();
     for counted in counts {
         if let Some(kind) = Kind::from_name(&counted.outcome) {

@@ -6,7 +6,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::delivery_words::{DeliveryWords, View, WORDS, filter, pending_filter};
-use super::frame::{Confirm, done, field, heading, link, number, page, problem};
+use super::frame::{Confirm, done, field, heading, link, number, of_core, page, problem};
 use super::plan_pages::{PlanPlace, run, see};
 use super::visit::{Answer, Visit, go_to};
 use crate::admin::outbox_plans::{self, OutboxAct, Wanted};
@@ -93,7 +93,12 @@ pub(in crate::admin) async fn make_plan(State(admin): State<Admin>, request: Req
     };
     Ok(match made {
         Ok(seen) => go_to(&format!("/delivery/plans/{}", seen.id)),
-        Err(status) => refused(&visit, words, StatusCode::CONFLICT, status.message()),
+        Err(status) => refused(
+            &visit,
+            words,
+            StatusCode::CONFLICT,
+            &of_core(&visit, status),
+        ),
     })
 }
 
@@ -142,12 +147,12 @@ pub(in crate::admin) async fn retry(State(admin): State<Admin>, request: Request
         match step {
             Ok(step) => retried = step.done,
             Err(status) => {
-                let status = status.message();
+                let why = of_core(&visit, status);
                 return Ok(refused(
                     &visit,
                     words,
                     StatusCode::SERVICE_UNAVAILABLE,
-                    status,
+                    &why,
                 ));
             }
         }

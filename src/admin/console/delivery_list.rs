@@ -5,7 +5,9 @@ use strum::VariantArray;
 
 use super::delivery_acts::acts;
 use super::delivery_words::{DeliveryWords, View, filter, pending_filter};
-use super::frame::{empty, filters, hostile, number, optional, pager, problem, table, time};
+use super::frame::{
+    empty, filters, hostile, number, of_core, optional, pager, problem, table, time,
+};
 use super::visit::Visit;
 use crate::admin::outbox;
 use crate::admin::shown::Admin;
@@ -36,7 +38,7 @@ pub(super) async fn list(
         @match rows {
             Ok(Some(rows)) => { (rows) (acts(visit, words, view)) }
             Ok(None) => (nothing(words, view)),
-            Err(status) => (problem(Some(status.message()))),
+            Err(status) => (problem(Some(&of_core(visit, status)))),
         }
     }
 }

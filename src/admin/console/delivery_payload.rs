@@ -5,7 +5,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::delivery_words::{DeliveryWords, View, WORDS, filter, pending_filter};
-use super::frame::{bytes, heading, hostile, link, missing, page, plan, problem, time};
+use super::frame::{bytes, heading, hostile, link, missing, of_core, page, plan, problem, time};
 use super::visit::{Answer, Visit};
 use crate::admin::shown::Admin;
 use crate::admin::{orders, outbox};
@@ -29,7 +29,7 @@ pub(in crate::admin) async fn payload_page(State(admin): State<Admin>, request: 
         Ok((act, Some(payload))) => (act, payload),
         Ok((_, None)) => return Ok(missing(&visit, &html! { (words.no_payload) })),
         Err(status) => {
-            let body = problem(Some(status.message()));
+            let body = problem(Some(&of_core(&visit, status)));
             return Ok(page(
                 StatusCode::SERVICE_UNAVAILABLE,
                 &visit,

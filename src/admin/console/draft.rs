@@ -7,8 +7,8 @@ use http::{StatusCode, header};
 use maud::{Markup, html};
 
 use super::frame::{
-    Tone, area, field, heading, hostile, link, marked, missing, notice, number, page, section,
-    share, table,
+    Tone, area, field, heading, hostile, link, marked, missing, notice, number, of_core, page,
+    section, share, table,
 };
 use super::lists::{failed, path, problems, state};
 use super::lists_words::{ListsWords, WORDS};
@@ -148,10 +148,7 @@ pub(in crate::admin) async fn draft_patch(State(admin): State<Admin>, request: R
             ];
             Ok((headers, preview.patch).into_response())
         }
-        Err(error) => {
-            let words = visit.say(&WORDS);
-            Ok(failed(&visit, &told(words, &error)))
-        }
+        Err(error) => Ok(failed(&visit, &told(&visit, &error))),
     }
 }
 
@@ -181,7 +178,6 @@ fn brought(visit: &Visit) -> Vec<Pair> {
 
 pub(in crate::admin) async fn save_list(State(admin): State<Admin>, request: Request) -> Answer {
     let visit = Visit::of(&admin, request).await?;
-    let words = visit.say(&WORDS);
     let edit = match of_form(&admin, &visit).await {
         Ok((edit, _)) => edit,
         Err(error) => return Ok(failed(&visit, &error.to_string())),
@@ -192,7 +188,10 @@ pub(in crate::admin) async fn save_list(State(admin): State<Admin>, request: Req
         Err(NotDone::NotSaved(NotSaved::Conflicts(conflicts, now))) => {
             Ok(conflict_page(&visit, &list, &conflicts, &now))
         }
-        Err(error) => show(&admin, &visit, brought(&visit), Some(told(words, &error))).await,
+        Err(error) => {
+            let wrong = Some(told(&visit, &error));
+            show(&admin, &visit, brought(&visit), wrong).await
+        }
     }
 }
 
@@ -226,7 +225,8 @@ pub(super) async fn edit_of(admin: &Admin, list: &str, draft: &str) -> Result<Ed
     }
 }
 
-pub(super) fn told(words: &ListsWords, error: &NotDone) -> String {
+pub(super) fn told(visit: &Visit, error: &NotDone) -> String {
+    let words = visit.say(&WORDS);
     match error {
         NotDone::NotSaved(NotSaved::Invalid(problems)) => {
             let problems = problems.iter().map(ToString::to_string);
@@ -236,7 +236,7 @@ pub(super) fn told(words: &ListsWords, error: &NotDone) -> String {
         NotDone::TooMany(ops) => format!("{ops} > {}", word_lists::OPS_MAX),
         NotDone::NotPlanned(_) => words.planned_first.to_owned(),
         NotDone::OtherList(why) => why.clone(),
-        NotDone::Unrecorded(status) => status.message().to_owned(),
+        NotDone::Unrecorded(status) => of_core(visit, status.clone()),
         NotDone::NotSaved(error) => error.to_string(),
     }
 }
@@ -273,7 +273,7 @@ async fn show(admin: &Admin, visit: &Visit, pairs: Vec<Pair>, wrong: Option<Stri
                     let problems = problems.iter().map(ToString::to_string);
                     Err(problems.collect::<Vec<_>>().join("\n"))
                 }
-                Err(error) => Err(told(words, &error)),
+                Err(error) => Err(told(visit, &error)),
             }
         }
     };

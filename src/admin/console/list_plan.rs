@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::draft::{changed_lines, effect_table, of_form, told};
 use super::frame::{
-    Confirm, Tone, heading, hostile, link, missing, notice, page, section, share, summary_of,
+    Confirm, Tone, heading, hostile, link, missing, notice, of_core, page, section, share,
+    summary_of,
 };
 use super::lists::{failed, path};
 use super::lists_words::{ListsWords, WORDS};
@@ -31,7 +32,7 @@ pub(in crate::admin) async fn plan_list(State(admin): State<Admin>, request: Req
     }
     match list_plans::make(&admin, &visit.asked, edit, imported.as_ref()).await {
         Ok(seen) => Ok(go_to(&address(&visit, &seen.id))),
-        Err(error) => Ok(failed(&visit, &told(words, &error))),
+        Err(error) => Ok(failed(&visit, &told(&visit, &error))),
     }
 }
 
@@ -122,7 +123,7 @@ fn shown(
                 }))
             }
             PlanState::Failed(why) => {
-                (notice(Tone::Bad, html! { p { (words.not_saved) " " (hostile(visit, why.message())) } (summary) }))
+                (notice(Tone::Bad, html! { p { (words.not_saved) " " (hostile(visit, &of_core(visit, why.clone()))) } (summary) }))
             }
         }
         @if !matches!(seen.state, PlanState::Planned) { p { (link(&back, words.back)) } }

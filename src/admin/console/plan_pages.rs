@@ -5,7 +5,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::frame::{
-    Confirm, Tone, done, heading, hostile, link, missing, notice, number, page, summary_of,
+    Confirm, Tone, done, heading, hostile, link, missing, notice, number, of_core, page, summary_of,
 };
 use super::language::Both;
 use super::visit::{Visit, go_to};
@@ -121,7 +121,7 @@ fn shown(
             },
             PlanState::Failed(why) => {
                 (notice(Tone::Bad, html! {
-                    p { (words.failed) ": " (hostile(visit, why.message())) } (summary) (so_far(words, seen))
+                    p { (words.failed) ": " (hostile(visit, &of_core(visit, why.clone()))) } (summary) (so_far(words, seen))
                 }))
             }
         }

@@ -7,7 +7,8 @@ use maud::{Markup, html};
 use super::changes::aside;
 use super::explained::explained;
 use super::frame::{
-    Choice, Tone, area, empty, heading, hostile, link, notice, page, problem, section, select,
+    Choice, Tone, area, empty, heading, hostile, link, notice, of_core, page, problem, section,
+    select,
 };
 use super::trying_words::{TryWords, WORDS};
 use super::visit::{Answer, Visit, path_part};
@@ -100,7 +101,7 @@ async fn meant(admin: &Admin, visit: &Visit, words: &TryWords) -> Meant {
         Err(why) if why.status == StatusCode::FORBIDDEN => {
             meant.missing = Some(words.text_right.to_owned());
         }
-        Err(why) => meant.missing = Some(why.message().to_owned()),
+        Err(why) => meant.missing = Some(of_core(visit, why)),
     }
     meant
 }

@@ -6,7 +6,9 @@ use axum::extract::{Request, State};
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::frame::{Tone, area, empty, heading, hostile, link, missing, notice, page, section};
+use super::frame::{
+    Tone, area, empty, heading, hostile, link, missing, notice, of_core, page, section,
+};
 use super::language::Both;
 use super::lists::path;
 use super::visit::{Answer, Visit};
@@ -91,7 +93,7 @@ pub(in crate::admin) async fn wrong_hit_page(
     let words = visit.say(&WORDS);
     let row = match decision(&admin, visit.param("id")).await {
         Ok(row) => row,
-        Err(why) => return Ok(missing(&visit, &html! { (why.message()) })),
+        Err(why) => return Ok(missing(&visit, &html! { (of_core(&visit, why)) })),
     };
     let index = visit.asks("match").parse::<usize>().unwrap_or_default();
     let Some(found) = row.matches.get(index) else {

@@ -5,6 +5,7 @@ use maud::{Markup, Render, html};
 use super::super::language::Language;
 use super::super::visit::{Visit, told};
 use super::chips::hostile;
+use super::core_words::of_core;
 use super::forms::field;
 use super::parts::problem;
 use super::texts::TEXTS;
@@ -83,7 +84,7 @@ impl Confirm<'_> {
             NotRun::NoName(_) => texts.needs_name.to_owned(),
             NotRun::NoPassword => texts.wrong_password.to_owned(),
             NotRun::Operators(error) => told(error, visit.words).1.to_owned(),
-            NotRun::Status(status) => status.message().to_owned(),
+            NotRun::Status(status) => of_core(visit, status.clone()),
         }
     }
 

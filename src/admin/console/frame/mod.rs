@@ -3,12 +3,13 @@
 //! Owns: the frame around every page, and the parts that pages have in common.
 //! Leaves alone: what a page shows, and its words.
 //!
-//! Order, downward: `confirm`, `diff`, `charts`, `page`, `forms`, `parts`, `chips`, `figures`,
+//! Order, downward: `confirm`, `core_words`, `diff`, `charts`, `page`, `forms`, `parts`, `chips`, `figures`,
 //! `navigation`, `texts`.
 
 mod charts;
 mod chips;
 mod confirm;
+mod core_words;
 mod diff;
 mod figures;
 mod forms;
@@ -20,6 +21,7 @@ mod texts;
 pub(super) use charts::{Chart, Mark, Series, chart};
 pub(super) use chips::{CHARS_MAX, hostile, marked};
 pub(super) use confirm::{Confirm, plan, summary_of};
+pub(super) use core_words::{of_core, of_rollback};
 pub(super) use diff::diff;
 pub(super) use figures::{bytes, exact, number, share, since, time};
 pub(super) use forms::{Choice, area, field, filters, optional, select, tick};
