@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from test_console import POLICY as _, send  # noqa: F401
+from test_console import send
 from test_pages import is_blocked, until
 
 POLICY = """
@@ -41,7 +41,7 @@ def curl(callgate):
         said = subprocess.run(order, capture_output=True, text=True, check=True).stdout
         head, _, content = said.replace("\r\n", "\n").partition("\n\n")
         got = int(head.split()[1])
-        assert got == status, f"{method} {path}: {said}"
+        assert got in (status if isinstance(status, tuple) else (status,)), f"{method} {path}: {said}"
         lines = dict(line.split(": ", 1) for line in head.lower().split("\n")[1:])
         ask.etag = lines.get("etag", "")
         return json.loads(content) if content.strip() else None
@@ -50,8 +50,8 @@ def curl(callgate):
 
 
 def run(curl, plan, **more):
-    done = curl("POST", f"/plans/{plan['id']}/run", {"why": "by curl"} | more)
-    assert done["state"] == "done", done
+    curl("POST", f"/plans/{plan['id']}/run", {"why": "by curl"} | more, status=(200, 202))
+    until(lambda: curl("GET", f"/plans/{plan['id']}")["state"] == "done", "the end of the plan")
 
 
 def test_words_are_edited_planned_and_brought_back(curl, callgate):
@@ -63,7 +63,8 @@ def test_words_are_edited_planned_and_brought_back(curl, callgate):
     assert is_blocked(send(callgate, "a roulette", "added"))
     curl("GET", "/lists/ads")
     many = [{"op": "add", "entry": f"word number {number}"} for number in range(30)]
-    plan = curl("POST", "/lists/ads/plans", {"ops": many}, status=201)
+    match = [f"If-Match: {curl.etag}"]
+    plan = curl("POST", "/lists/ads/plans", {"ops": many}, status=201, headers=match)
     assert "30 added" in plan["summary"], plan
     run(curl, plan)
     assert is_blocked(send(callgate, "word number 29", "planned"))
@@ -85,7 +86,7 @@ def test_events_are_retried_replayed_and_given_up(curl, callgate, business):
 
     until(lambda: outbox()["dead"] == 4, "four dead events")
     one = curl("GET", "/outbox/dead")["items"][0]["id"]
-    plan = curl("POST", "/outbox/plans", {"act": "discard", "filter": {"id": one}}, status=201)
+    plan = curl("POST", "/outbox/plans", {"act": "discard", "id": one}, status=201)
     assert plan["rows"] == 1, plan
     run(curl, plan)
     assert outbox() == {"pending": 0, "dead": 3, "discarded": 1, "delivered": 0}
@@ -119,7 +120,7 @@ def test_people_and_programs_are_let_in_and_out(curl, callgate):
     made = curl("POST", "/tokens", {"name": "ci", "role": "viewer"}, status=201)
     listed = curl("GET", "/tokens")["items"]
     assert [token["name"] for token in listed] == ["ci"] and made["token"].startswith("cg_")
-    curl("DELETE", f"/tokens/{listed[0]['id']}", status=204)
+    curl("DELETE", f"/tokens/{listed[0]['id']}")
     assert curl("GET", "/tokens")["items"] == []
     told = {record["act"] for record in curl("GET", "/audit")["items"]}
-    assert {"operator.invite", "operator.set", "plan.run", "token.make", "token.remove"} <= told
+    assert {"operator.invite", "operator.set", "plan.make", "token.make", "token.remove"} <= told

@@ -41,11 +41,11 @@ def browser(tmp_path, callgate):
         yield one
 
 
-def send(callgate, text, server_msg_id="m1", moment="Before"):
+def send(callgate, text, server_msg_id="m1", moment="Before", sender="u1"):
     """A message as OpenIM asks about it, or tells of it; the answer."""
     command = f"callback{moment}SendSingleMsgCommand"
     body = {
-        "sendID": "u1",
+        "sendID": sender,
         "recvID": "u2",
         "callbackCommand": command,
         "serverMsgID": server_msg_id,
@@ -366,32 +366,3 @@ def test_without_a_script_everything_is_there(callgate, tmp_path):
         plain.find('.switches button[value="dark"]').click()
         plain.wait(lambda: plain.find("html").get_attribute("data-light") == "dark", "the dark")
         assert "试一试" in plain.text
-
-
-@pytest.mark.skipif(
-    "CALLGATE_DOC_PICTURES" not in os.environ,
-    reason="makes the pictures of docs/operator/console.md anew when CALLGATE_DOC_PICTURES is set",
-)
-def test_the_pictures_of_the_documents(browser, callgate):
-    into = ROOT / "docs/operator/pictures"
-    into.mkdir(exist_ok=True)
-
-    def picture(name, path=None):
-        if path:
-            browser.open(f"{callgate.admin}{path}")
-        browser.resize(1200, 500)
-        run = browser.driver.execute_script
-        browser.resize(1200, min(run("return document.documentElement.scrollHeight"), 900))
-        browser.driver.save_screenshot(str(into / f"{name}.png"))
-
-    traffic(callgate)
-    picture("overview", "/")
-    browser.open(f"{callgate.admin}/try")
-    browser.fill(text="join our ＶＩＰ c a s i n o tonight")
-    browser.find("form button.primary").click()
-    browser.wait(lambda: browser.find_all("#result mark"), "a mark")
-    picture("try")
-    picture("delivery", "/delivery")
-    switch(browser, "language", "zh")
-    switch(browser, "light", "dark")
-    picture("hooks-zh", "/hooks")

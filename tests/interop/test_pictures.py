@@ -1,0 +1,146 @@
+"""The pictures of docs/operator/console.md, of the real program with some life in it.
+
+`tests/pictures` makes them anew; with the other tests nothing is done here.
+"""
+
+import base64
+import os
+
+import pytest
+
+from browser import Browser, needs_chromium, set_up
+from conftest import ROOT
+from test_console import invite, send, switch
+from test_pages import is_blocked, open_decision, until
+
+pytestmark = [
+    needs_chromium,
+    pytest.mark.skipif(
+        "CALLGATE_DOC_PICTURES" not in os.environ,
+        reason="makes the pictures of docs/operator/console.md anew: tests/pictures",
+    ),
+]
+
+INTO = ROOT / "docs/operator/pictures"
+ALL_BYTES_MAX = 1_500_000
+QUALITY = 60
+HEIGHT_MIN = 640
+HEIGHT_MAX = 900
+
+POLICY = """
+callbackUrl: {url}
+lists:
+  ads: {{file: ads.txt, action: block}}
+  rude: {{file: rude.txt, action: replace}}
+  allowed: {{file: allowed.txt, action: allow}}
+hooks:
+  beforeSendSingleMsg: {{failedContinue: true}}
+  afterSendSingleMsg: {{}}
+"""
+ADS = """# Casinos
+online casino
+free chips\tgames
+# Messages that sell something
+vip membership
+加微信领红包
+"""
+TEXTS = [
+    "see you at eight", "thanks, got it", "晚上一起吃饭吗", "darn, I missed the bus",
+    "join our Ｏｎｌｉｎｅ c a s i n o", "生日快乐！", "加 微 信 领 红 包", "get your ｆｒｅｅ ｃｈｉｐｓ today",
+    "the vip membership lounge is upstairs", "ok 👍",
+]
+
+
+@pytest.fixture
+def callgate(start, business):
+    program = start("hooks: {}\n")
+    policies = program.directory / "policies"
+    (policies / "ads.txt").write_text(ADS, encoding="utf-8")
+    (policies / "rude.txt").write_text("darn\n")
+    (policies / "allowed.txt").write_text("the vip membership lounge\n")
+    (policies / "policy.yaml").write_text(POLICY.format(url=business.url))
+    until(lambda: is_blocked(send(program, "free chips", "m0")), "the policy")
+    return program
+
+
+def live(callgate, business):
+    """Some traffic, an edit, and an outage."""
+    for number in range(60):
+        text = TEXTS[number % len(TEXTS)]
+        send(callgate, text, f"m{number}", sender=f"u{number % 7}")
+    path = callgate.directory / "policies/ads.txt"
+    path.write_text(ADS + "roulette\n", encoding="utf-8")
+    until(lambda: is_blocked(send(callgate, "a roulette", "edit")), "the edit")
+    business.status = 500
+    for number in range(4):
+        send(callgate, "hello", f"let-{number}")
+    business.status = 410
+    for number in range(5):
+        send(callgate, "hello", f"after-{number}", "After")
+    business.status = 200
+    for number in range(12):
+        send(callgate, "hello again", f"told-{number}", "After")
+
+
+def picture(browser, name):
+    """As much of the page as one sees at once, in a form that takes little room."""
+    browser.resize(browser.width, 400)
+    height = browser.driver.execute_script("return document.documentElement.scrollHeight")
+    browser.resize(browser.width, min(max(height, HEIGHT_MIN), HEIGHT_MAX))
+    shot = {"format": "webp", "quality": QUALITY}
+    taken = browser.driver.execute_cdp_cmd("Page.captureScreenshot", shot)
+    (INTO / f"{name}.webp").write_bytes(base64.b64decode(taken["data"]))
+
+
+def test_the_pictures_of_the_documents(callgate, business, tmp_path):
+    INTO.mkdir(exist_ok=True)
+    for old in INTO.glob("*"):
+        old.unlink()
+    with Browser(tmp_path / "profile") as browser, Browser(tmp_path / "bob") as bob:
+        browser.width = bob.width = 1200
+        set_up(browser, callgate)
+        invite(callgate, bob, "bob", "moderator", "text")
+        bob.open(f"{callgate.admin}/account")
+        bob.press("/logout")
+        picture(bob, "login")
+        live(callgate, business)
+        open_decision(browser, callgate, "m7")
+        decision = "/" + browser.path
+        browser.open(f"{callgate.admin}/tokens")
+        browser.fill(name="pipeline")
+        browser.press("/tokens")
+        pages = {
+            "overview": "/",
+            "try": f"/try?decision={decision.rsplit('/', 1)[1]}",
+            "decisions": "/decisions",
+            "decision": f"{decision}?show=1",
+            "wrong-hit": f"{decision}/wrong?match=0",
+            "lists": "/lists",
+            "list": "/lists/ads",
+            "list-draft": "/lists/ads/draft?add=%E6%97%A5",
+            "changes": "/changes",
+            "change": "/changes/3",
+            "rollback": "/changes/2/rollback",
+            "hooks": "/hooks",
+            "endpoints": "/endpoints",
+            "delivery": "/delivery",
+            "operators": "/operators",
+            "operator": "/operators/bob",
+            "tokens": "/tokens",
+            "audit": "/audit",
+            "account": "/account",
+        }
+        for language, light, mark in [("en", "light", ""), ("zh", "dark", "-zh")]:
+            browser.open(f"{callgate.admin}/account")
+            switch(browser, "language", language)
+            switch(browser, "light", light)
+            for name, path in pages.items():
+                browser.open(f"{callgate.admin}{path}")
+                assert "/login" not in browser.path and browser.find_all("main h1"), path
+                picture(browser, f"{name}{mark}")
+        browser.width = 360
+        for name in ["decision", "list"]:
+            browser.open(f"{callgate.admin}{pages[name]}")
+            picture(browser, f"{name}-narrow")
+    sizes = {path.name: path.stat().st_size for path in INTO.glob("*.webp")}
+    assert len(sizes) == 2 * len(pages) + 3 and sum(sizes.values()) < ALL_BYTES_MAX, sizes
