@@ -11,7 +11,7 @@ use crate::harness::{Callgate, PATIENCE, Setup, wait_for};
 
 /// What a form of the pages does, and the route that does it too; `OWN` for what is about the
 /// browser or the account of who is logged in, which no program is.
-const FORMS: [(&str, &str); 21] = [
+const FORMS: [(&str, &str); 26] = [
     ("/setup", OWN),
     ("/login", OWN),
     ("/logout", OWN),
@@ -24,6 +24,11 @@ const FORMS: [(&str, &str); 21] = [
         "/changes/{number}/rollback",
         "POST /api/v1/versions/{number}/rollback",
     ),
+    ("/changes/force", "POST /api/v1/reload"),
+    ("/trial/start", "POST /api/v1/trial/start"),
+    ("/trial/end", "POST /api/v1/trial/end"),
+    ("/trial/promotion", "POST /api/v1/trial/promote"),
+    ("/doctor", "POST /api/v1/doctor"),
     ("/delivery/plans", "POST /api/v1/outbox/plans"),
     ("/delivery/plans/{id}", "POST /api/v1/plans/{id}/run"),
     ("/delivery/retry", "POST /api/v1/outbox/retries"),
