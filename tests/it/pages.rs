@@ -65,7 +65,7 @@ fn delivery_says_that_a_shared_outbox_is_away_and_what_waits_here() {
         &callgate,
         "zh-CN",
         "/delivery",
-        "暂时不可用，请稍后再试（原文：",
+        "没有成功（原文：the outbox failed",
     );
     let missing = page(&callgate, "zh-CN", "/decisions/none");
     assert!(missing.text().contains("（原文："), "{}", missing.text());

@@ -34,7 +34,7 @@ static CHINESE: CoreWords = CoreWords {
     too_many: "次数过多，请稍后再试",
     full: "已满，没有执行",
     unavailable: "暂时不可用，请稍后再试",
-    broken: "callgate 内部出错",
+    broken: "没有成功",
     stale: "制定计划后文件又被修改，请重新计划",
     read_only: "策略目录在这里不可写；请把补丁用到文件的来源处",
     leads_out: "这是指向策略目录之外的链接，不会写入",
