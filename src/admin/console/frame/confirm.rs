@@ -82,7 +82,7 @@ impl Confirm<'_> {
             NotRun::Unknown | NotRun::Used => texts.plan_over.to_owned(),
             NotRun::NoReason => texts.needs_why.to_owned(),
             NotRun::NoName(_) => texts.needs_name.to_owned(),
-            NotRun::NoPassword => texts.wrong_password.to_owned(),
+            NotRun::NoPassword => Confirm::wrong_password(visit).to_owned(),
             NotRun::Operators(error) => told(error, visit.words).1.to_owned(),
             NotRun::Status(status) => of_core(visit, status.clone()),
         }
@@ -94,6 +94,10 @@ impl Confirm<'_> {
 
     pub(in super::super) fn needs_name(visit: &Visit) -> &'static str {
         visit.say(&TEXTS).needs_name
+    }
+
+    pub(in super::super) fn wrong_password(visit: &Visit) -> &'static str {
+        visit.say(&TEXTS).wrong_password
     }
 
     fn is_typed(&self) -> bool {
