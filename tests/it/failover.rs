@@ -19,10 +19,11 @@ use crate::replicas::{on, terminate};
 const REPLICAS: usize = 2;
 /// Two for each replica: a conversation stays on one of them.
 const PRODUCERS: usize = 4;
-const PAUSE: Duration = Duration::from_millis(10);
+/// Of a producer, between two events: what a busy machine delivers too.
+const PAUSE: Duration = Duration::from_millis(40);
 const HEAL: Duration = Duration::from_secs(120);
 /// Events that are acknowledged between two acts.
-const SOME: usize = 40;
+const SOME: usize = 20;
 
 /// Two servers, of which one is written to at a time; each name of theirs stays.
 struct Pair {
@@ -64,6 +65,19 @@ impl Pair {
         assert_ne!(before, "");
         assert_eq!(old.ask(known), before);
         old.crash();
+    }
+
+    /// Waits until every replica says to the one that is written to that it lives.
+    fn has_all(&self) {
+        let since = self.primary.ask("SELECT now()");
+        let living = format!(
+            "SELECT count(*) >= {REPLICAS} FROM callgate.replica WHERE beat_at > '{since}'"
+        );
+        wait_for(
+            "all replicas at the server that is written to",
+            HEAL,
+            || (self.primary.ask(&living) == "t").then_some(()),
+        );
     }
 
     /// The one that is down becomes the standby of the other.
@@ -113,14 +127,6 @@ fn run(rounds: usize, fault: Option<&'static str>) -> Result<String, String> {
             (acknowledged.lock().unwrap().len() >= wanted).then_some(())
         });
     };
-    let shared = |wanted: &str| {
-        for replica in &replicas {
-            wait_for(wanted, HEAL, || {
-                let shared = replica.status()["outbox"]["shared"].take();
-                (shared["away"].is_null() && shared["spooled"] == 0).then_some(())
-            });
-        }
-    };
     thread::scope(|scope| {
         for producer in 0..PRODUCERS {
             let address = &addresses[producer % REPLICAS];
@@ -133,11 +139,11 @@ fn run(rounds: usize, fault: Option<&'static str>) -> Result<String, String> {
                 goes_on("events before a failover");
                 pair.fail_over(&mut random, round % 2 == 1);
                 goes_on("events while it fails over");
-                shared("the other server");
+                pair.has_all();
                 if round % 2 == 0 {
                     pair.old_one_comes_back(|| {
                         goes_on("events while the old one is back");
-                        shared("the other server, and not the old one");
+                        pair.has_all();
                     });
                 }
                 if round + 1 < rounds {
@@ -150,6 +156,12 @@ fn run(rounds: usize, fault: Option<&'static str>) -> Result<String, String> {
     });
     good.store(true, Ordering::Relaxed);
     let acknowledged = acknowledged.into_inner().unwrap();
+    for replica in &replicas {
+        wait_for("an empty spool", HEAL, || {
+            let shared = replica.status()["outbox"]["shared"].take();
+            (shared["away"].is_null() && shared["spooled"] == 0).then_some(())
+        });
+    }
     let first = &replicas[0];
     drained(first, HEAL)?;
     let dead = dead_ids(first);
