@@ -12,7 +12,7 @@ use super::servers::Process;
 use super::{Row, load, median, scan, servers};
 
 /// Decisions a second while the time of each is measured.
-const RATE: u32 = 10_000;
+pub const RATE: u32 = 10_000;
 const STREAMS: u32 = 4;
 /// Of all requests one of so many has a word of the list.
 const HITS: usize = 100;
@@ -25,14 +25,15 @@ pub fn rows(rounds: usize) -> Vec<Row> {
     let rounds = rounds.max(ROUNDS_MIN);
     let runtime = load::runtime();
     let (mixed, plain) = (requests(true), requests(false));
-    let [without, with] = [false, true].map(Process::callgate_keeping);
+    let [without, with] =
+        ["false", "true"].map(|kept| Process::callgate_set(&[("HISTORY__ENABLED", kept)]));
     let mut p99: [Vec<f64>; 2] = Default::default();
     let mut us: [Vec<f64>; 2] = Default::default();
     runtime.block_on(async {
         // The first round only warms up.
         for round in 0..=rounds {
             for (at, server) in [&without, &with].into_iter().enumerate() {
-                let latencies = at_rate(server, &mixed).await;
+                let latencies = at_rate(server, &mixed, TIME).await;
                 let share = |share: f64| latencies[(latencies.len() as f64 * share) as usize];
                 let cost = load::saturate_streams(server, &plain, SATURATED).await;
                 eprintln!(
@@ -76,7 +77,7 @@ pub fn rows(rounds: usize) -> Vec<Row> {
 }
 
 /// Lines of chat, each a message of its own.
-fn requests(has_hits: bool) -> Arc<Vec<v1::BeforeRequest>> {
+pub fn requests(has_hits: bool) -> Arc<Vec<v1::BeforeRequest>> {
     let words = scan::words(servers::WORDS);
     let lines = scan::chat_lines();
     let requests = lines.iter().take(5_000).enumerate().map(|(at, line)| {
@@ -96,7 +97,11 @@ fn requests(has_hits: bool) -> Arc<Vec<v1::BeforeRequest>> {
 
 /// Microseconds of decisions that are asked for at a constant rate, sorted: from the moment at which
 /// one should be asked, so that no pause hides those behind it.
-async fn at_rate(server: &Process, requests: &Arc<Vec<v1::BeforeRequest>>) -> Vec<f64> {
+pub async fn at_rate(
+    server: &Process,
+    requests: &Arc<Vec<v1::BeforeRequest>>,
+    time: Duration,
+) -> Vec<f64> {
     let all = Arc::new(Mutex::new(Vec::new()));
     let asked = Arc::new(AtomicU64::new(0));
     let mut streams = Vec::new();
@@ -110,7 +115,7 @@ async fn at_rate(server: &Process, requests: &Arc<Vec<v1::BeforeRequest>>) -> Ve
             let ask = async move {
                 let mut ticks = tokio::time::interval(Duration::from_millis(1));
                 let mut number = 0;
-                while started.elapsed() < TIME {
+                while started.elapsed() < time {
                     ticks.tick().await;
                     // The clock of the runtime ticks every millisecond; each tick has what is due.
                     while each * number < started.elapsed() {

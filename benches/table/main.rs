@@ -8,6 +8,7 @@
 //! The servers run as processes of their own, and their CPU time is what the operating system
 //! says of them, so the load generator beside them does not count.
 
+mod backup;
 mod forward;
 mod history;
 mod load;
@@ -15,6 +16,7 @@ mod memory;
 mod mixed;
 mod openim;
 mod outbox;
+mod recordings;
 mod reload;
 mod resident;
 mod scan;
@@ -48,7 +50,7 @@ fn main() -> ExitCode {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(5);
-    let rows: [(&str, Measure); 14] = [
+    let rows: [(&str, Measure); 17] = [
         ("scan", scan::rows),
         ("openim", openim::rows),
         ("tls", tls::rows),
@@ -56,6 +58,8 @@ fn main() -> ExitCode {
         ("forward", forward::rows),
         ("mixed", mixed::rows),
         ("history", history::rows),
+        ("recorded", recordings::recorded_rows),
+        ("replay", recordings::replay_rows),
         ("reload", reload::rows),
         ("resident", resident::rows),
         ("accepted", outbox::accepted_rows),
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
         ("written", outbox::written_rows),
         ("dead", outbox::dead_rows),
         ("backlog", outbox::backlog_rows),
+        ("backup", backup::rows),
     ];
     println!("| what | reference | measured | ratio, median (min to max) | goal |");
     println!("| --- | --- | --- | --- | --- |");

@@ -90,11 +90,15 @@ pub fn calls() -> Arc<Vec<Vec<u8>>> {
     Arc::new(calls.map(|(number, line)| call(number, line)).collect())
 }
 
-fn call(number: usize, text: &str) -> Vec<u8> {
+pub fn operation(number: usize) -> String {
+    format!("37a60d50-4799-4de2-bfc9-{number:012}")
+}
+
+/// The body of a call about a message with a number of its own.
+pub fn body(number: usize, text: &str) -> String {
     let content = serde_json::json!({ "content": text }).to_string();
     let text = |value: &str| serde_json::Value::from(value).to_string();
-    let operation = format!("37a60d50-4799-4de2-bfc9-{number:012}");
-    let body = format!(
+    format!(
         concat!(
             "{{\"sendID\":\"44591{number:05}\",\"callbackCommand\":\"callbackBeforeSendSingleMsgCommand\",",
             "\"serverMsgID\":\"0b2676769e9eceb4983cb129{number:08}\",\"clientMsgID\":\"f4ff79f97195113e3048bbfe{number:08}\",",
@@ -104,9 +108,14 @@ fn call(number: usize, text: &str) -> Vec<u8> {
             "\"seq\":0,\"atUserList\":null,\"faceURL\":\"\",\"ex\":\"\",\"recvID\":\"6074729403\"}}\n"
         ),
         number = number,
-        operation = operation,
+        operation = operation(number),
         content = text(&content)
-    );
+    )
+}
+
+fn call(number: usize, text: &str) -> Vec<u8> {
+    let operation = operation(number);
+    let body = body(number, text);
     let head = format!(
         "POST /openim/callbackBeforeSendSingleMsgCommand HTTP/1.1\r\nHost: 127.0.0.1:10006\r\n\
          User-Agent: Go-http-client/1.1\r\nContent-Length: {}\r\n\

@@ -23,7 +23,7 @@ const TIME: Duration = Duration::from_secs(2);
 const BODY_BYTES: usize = 600;
 /// Events in one `append` of the row that the goal is about.
 const TOGETHER: usize = 64;
-const BACKLOG: u64 = 1_000_000;
+pub const BACKLOG: u64 = 1_000_000;
 const ENDPOINTS: usize = 10;
 
 /// Accepting alone.
@@ -82,7 +82,7 @@ pub fn backlog_rows(rounds: usize) -> Vec<Row> {
     load::runtime().block_on(backlog(rounds))
 }
 
-fn folder() -> tempfile::TempDir {
+pub fn folder() -> tempfile::TempDir {
     let made = match std::env::var_os("OUTBOX_BENCH_DIR") {
         Some(directory) => tempfile::tempdir_in(directory),
         None => tempfile::tempdir(),
@@ -90,7 +90,7 @@ fn folder() -> tempfile::TempDir {
     made.expect("a temporary directory can be made")
 }
 
-fn open(folder: &tempfile::TempDir) -> Arc<dyn Outbox> {
+pub fn open(folder: &tempfile::TempDir) -> Arc<dyn Outbox> {
     let config = Config {
         path: folder.path().join("outbox.db"),
         bytes_max: 1 << 40,
@@ -103,7 +103,7 @@ fn open(folder: &tempfile::TempDir) -> Arc<dyn Outbox> {
 }
 
 /// An event; little work, for it is done while the time is taken.
-fn entry(number: u64, endpoints: &[String], now_ms: u64) -> NewEntry {
+pub fn entry(number: u64, endpoints: &[String], now_ms: u64) -> NewEntry {
     // As long as OpenIM's ids, which are digests, and as much without order.
     let id = (u128::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     NewEntry {

@@ -34,6 +34,8 @@ pub struct Process {
     pub address: SocketAddr,
     /// Of callgate, its port for IM servers; the same as `address` for all others.
     pub http: SocketAddr,
+    /// Of callgate, its port for operators; the same as `address` for all others.
+    pub admin: SocketAddr,
     directory: Option<tempfile::TempDir>,
 }
 
@@ -43,7 +45,7 @@ impl Process {
         let mut command = Command::new(std::env::current_exe().expect("we run from a file"));
         command.arg(format!("--server={role}"));
         command.env(memory::BY_HAND, "1");
-        Process::start(command, ["listening "; 2], None)
+        Process::start(command, ["listening "; 3].map(str::to_owned), None)
     }
 
     /// callgate with a policy of `WORDS` words, forwarding to `business` if one is given.
@@ -57,20 +59,21 @@ impl Process {
         write_policy(directory.path(), policy);
         let mut command = Command::new(program);
         command.arg("serve").arg("--policies").arg(directory.path());
-        let lines = ["  gRPC    ", "  HTTP    http://"];
-        Process::start(command, lines, Some(directory))
+        Process::start(command, lines("http"), Some(directory))
     }
 
-    /// The same with a history of what it decides, or without one.
-    pub fn callgate_keeping(history: bool) -> Process {
+    /// The same with settings of engine.yaml, such as `HISTORY__ENABLED`, and a data directory of
+    /// its own.
+    pub fn callgate_set(settings: &[(&str, &str)]) -> Process {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         write_policy(directory.path(), &policy(None));
         let mut command = Command::new(program());
         command.arg("serve").arg("--policies").arg(directory.path());
-        command.env("CALLGATE_ENGINE__HISTORY__ENABLED", history.to_string());
         command.env("CALLGATE_ENGINE__DATA", directory.path().join("data"));
-        let lines = ["  gRPC    ", "  HTTP    http://"];
-        Process::start(command, lines, Some(directory))
+        for (name, value) in settings {
+            command.env(format!("CALLGATE_ENGINE__{name}"), value);
+        }
+        Process::start(command, lines("http"), Some(directory))
     }
 
     /// The same for callers with a token, over TLS on its port for IM servers.
@@ -99,14 +102,13 @@ impl Process {
         );
         let mut command = Command::new(program());
         command.arg("serve").arg("--policies").arg(directory.path());
-        let lines = ["  gRPC    ", "  HTTP    https://"];
-        Process::start(command, lines, Some(directory))
+        Process::start(command, lines("https"), Some(directory))
     }
 
     /// Starts a program that prints its addresses behind these texts, in this order.
     fn start(
         mut command: Command,
-        lines_begin: [&str; 2],
+        lines_begin: [String; 3],
         directory: Option<tempfile::TempDir>,
     ) -> Process {
         let mut child = command
@@ -116,9 +118,9 @@ impl Process {
             .expect("the program can be started");
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let mut line = String::new();
-        let [address, http] = lines_begin.map(|begin| {
+        let [address, http, admin] = lines_begin.map(|begin| {
             let address = |line: &str| {
-                let address = line.strip_prefix(begin)?.split_whitespace().next()?;
+                let address = line.strip_prefix(&*begin)?.split([' ', '/']).next()?;
                 address.parse().ok()
             };
             loop {
@@ -136,17 +138,20 @@ impl Process {
             child,
             address,
             http,
+            admin,
             directory,
         }
     }
 
+    /// Where its policy lies.
+    pub fn policies(&self) -> &Path {
+        let directory = self.directory.as_ref();
+        directory.expect("it runs with a policy").path()
+    }
+
     /// Writes a file of the policy, as an editor does: whole, under its name.
     pub fn write(&self, name: &str, text: &str) {
-        let directory = self
-            .directory
-            .as_ref()
-            .expect("it runs with a policy")
-            .path();
+        let directory = self.policies();
         let draft = directory.join(format!(".{name}.draft"));
         std::fs::write(&draft, text).expect("the directory can be written");
         std::fs::rename(&draft, directory.join(name)).expect("the directory can be written");
@@ -185,6 +190,15 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What stands before the addresses in what callgate prints when it has started.
+fn lines(scheme: &str) -> [String; 3] {
+    [
+        "  gRPC    ".to_owned(),
+        format!("  HTTP    {scheme}://"),
+        "  status  http://".to_owned(),
+    ]
 }
 
 fn policy(business: Option<SocketAddr>) -> String {
