@@ -75,6 +75,7 @@ mod promises;
 mod proxied;
 mod proxy_identity;
 mod queries;
+mod recorded_disk;
 mod recordings;
 mod reload;
 mod replay;

@@ -29,7 +29,7 @@ fn send(callgate: &Callgate, hook: &str, text: &str, id: &str) {
 }
 
 /// By HTTP/1.0, so that the stream ends with its connection.
-fn lines(callgate: &Callgate) -> Vec<Value> {
+pub(crate) fn lines(callgate: &Callgate) -> Vec<Value> {
     let mut stream = TcpStream::connect(callgate.admin).unwrap();
     let head = "GET /api/v1/recordings.ndjson HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n";
     stream.write_all(head.as_bytes()).unwrap();
@@ -41,7 +41,7 @@ fn lines(callgate: &Callgate) -> Vec<Value> {
     lines.collect()
 }
 
-fn folder(callgate: &Callgate) -> PathBuf {
+pub(crate) fn folder(callgate: &Callgate) -> PathBuf {
     callgate.setup().policies().join("../data/recordings")
 }
 
