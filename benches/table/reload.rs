@@ -50,6 +50,11 @@ pub fn rows(_rounds: usize) -> Vec<Row> {
     let edited = runtime.block_on(measure(&server, &seen, EDITED));
     let edits = editor.join().expect("the editor does not panic");
     let seen = seen.lock().expect("nobody panics");
+    assert!(
+        seen.entries.len() >= edits,
+        "{edits} edits and {} versions: edits were not in force, so no reload was measured",
+        seen.entries.len()
+    );
     let mixed = seen.entries.values().filter(|entries| entries.len() > 1);
     let p99 = |latencies: &[f64]| latencies[latencies.len() * 99 / 100];
     let worst = |latencies: &[f64]| latencies.last().copied().unwrap_or_default();

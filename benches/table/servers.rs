@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -20,6 +20,12 @@ use super::memory;
 
 /// Words in the list that every decision is checked against.
 pub const WORDS: usize = 100_000;
+
+/// Between the last write of a file and its rename.
+const PUBLISHED_AFTER: Duration = Duration::from_millis(30);
+
+/// Beside it lies what this callgate alone keeps: of others, and of earlier ones, nothing counts.
+const POLICIES: &str = "policies";
 
 /// The callgate that is measured.
 pub fn program() -> OsString {
@@ -57,8 +63,7 @@ impl Process {
     pub fn callgate_with(program: OsString, policy: &str) -> Process {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         write_policy(directory.path(), policy);
-        let mut command = Command::new(program);
-        command.arg("serve").arg("--policies").arg(directory.path());
+        let command = serve(program, directory.path());
         Process::start(command, lines("http"), Some(directory))
     }
 
@@ -67,9 +72,7 @@ impl Process {
     pub fn callgate_set(settings: &[(&str, &str)]) -> Process {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         write_policy(directory.path(), &policy(None));
-        let mut command = Command::new(program());
-        command.arg("serve").arg("--policies").arg(directory.path());
-        command.env("CALLGATE_ENGINE__DATA", directory.path().join("data"));
+        let mut command = serve(program(), directory.path());
         for (name, value) in settings {
             command.env(format!("CALLGATE_ENGINE__{name}"), value);
         }
@@ -80,7 +83,7 @@ impl Process {
     pub fn callgate_secured(cert: &str, key: &str, token_sha256: &str) -> Process {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         write_policy(directory.path(), &policy(None));
-        let path = |name: &str| directory.path().join(name);
+        let path = |name: &str| directory.path().join(POLICIES).join(name);
         let write = |name: &str, text: &str| {
             std::fs::write(path(name), text).expect("the directory can be written");
         };
@@ -100,8 +103,7 @@ impl Process {
             "engine.yaml",
             &engine.replace("http: {listen: \"127.0.0.1:0\"}", &tls),
         );
-        let mut command = Command::new(program());
-        command.arg("serve").arg("--policies").arg(directory.path());
+        let command = serve(program(), directory.path());
         Process::start(command, lines("https"), Some(directory))
     }
 
@@ -144,16 +146,22 @@ impl Process {
     }
 
     /// Where its policy lies.
-    pub fn policies(&self) -> &Path {
+    pub fn policies(&self) -> PathBuf {
         let directory = self.directory.as_ref();
-        directory.expect("it runs with a policy").path()
+        directory
+            .expect("it runs with a policy")
+            .path()
+            .join(POLICIES)
     }
 
-    /// Writes a file of the policy, as an editor does: whole, under its name.
+    /// Writes a file of the policy, as an editor does: whole, on disk, under its name. A list that
+    /// lost half of its entries is taken for one that is cut off, unless its rename is some
+    /// milliseconds after its last write.
     pub fn write(&self, name: &str, text: &str) {
         let directory = self.policies();
         let draft = directory.join(format!(".{name}.draft"));
         std::fs::write(&draft, text).expect("the directory can be written");
+        std::thread::sleep(PUBLISHED_AFTER);
         std::fs::rename(&draft, directory.join(name)).expect("the directory can be written");
     }
 
@@ -218,8 +226,20 @@ fn policy(business: Option<SocketAddr>) -> String {
     )
 }
 
+fn serve(program: OsString, directory: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .arg("serve")
+        .arg("--policies")
+        .arg(directory.join(POLICIES));
+    command.env("CALLGATE_ENGINE__DATA", directory.join("data"));
+    command
+}
+
 fn write_policy(directory: &Path, policy: &str) {
     let engine = "grpc: {listen: \"127.0.0.1:0\"}\nhttp: {listen: \"127.0.0.1:0\"}\nadmin: {listen: \"127.0.0.1:0\"}\noutbox: {kind: memory}\nlog: {level: error}\n";
+    let directory = directory.join(POLICIES);
+    std::fs::create_dir(&directory).expect("the directory can be written");
     let write = |name: &str, text: &str| {
         std::fs::write(directory.join(name), text).expect("the directory can be written");
     };
