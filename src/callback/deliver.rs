@@ -183,7 +183,10 @@ fn write_batch(endpoint: &Endpoint, events: &[&ReadEvent]) -> Result<Outgoing, F
             Some(cloudevents::batch(endpoint, &envelopes))
         }
         EventFormat::Dialect => {
-            let events: Vec<Event> = events.iter().map(|read| read.event.clone()).collect();
+            let events: Vec<Event> = events
+                .iter()
+                .map(|read| Event::clone(&read.event))
+                .collect();
             dialect::of(endpoint.dialect).request_batch(&endpoint.url, &events)
         }
     };

@@ -1,5 +1,7 @@
 //! A stored event that was read again, ready to be delivered.
 
+use std::sync::Arc;
+
 use crate::decision::{Failure, FailureClass};
 use crate::dialect;
 use crate::event::Event;
@@ -11,11 +13,11 @@ use super::delivery::DeliveryError;
 #[derive(Clone, Debug)]
 pub struct ReadEvent {
     pub stored: StoredEvent,
-    pub event: Event,
+    pub event: Arc<Event>,
 }
 
 impl ReadEvent {
-    /// Reads an event again; it could be read when it was accepted.
+    /// Reads an event again, unless it was just read; it could be read when it was accepted.
     ///
     /// Errors: what is wrong with it, for a dead letter; with the event as it was stored.
     pub fn read(stored: StoredEvent) -> Result<ReadEvent, (Box<StoredEvent>, DeliveryError)> {
@@ -29,7 +31,10 @@ impl ReadEvent {
     }
 }
 
-fn event_of(stored: &StoredEvent) -> Result<Event, String> {
+fn event_of(stored: &StoredEvent) -> Result<Arc<Event>, String> {
+    if let Some(event) = stored.entry.read.get() {
+        return Ok(event);
+    }
     let NewEntry {
         dialect: form,
         hook,
@@ -37,5 +42,5 @@ fn event_of(stored: &StoredEvent) -> Result<Event, String> {
         body,
         ..
     } = &*stored.entry;
-    dialect::read_stored(form, hook, operation_id, body.clone())
+    dialect::read_stored(form, hook, operation_id, body.clone()).map(Arc::new)
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::event::{Event, Hook};
-use crate::outbox::{AppendError, Appended, NewEntry, Outbox, Series};
+use crate::outbox::{AppendError, Appended, AsRead, NewEntry, Outbox, Series};
 use crate::policy::{HookRules, Version};
 use crate::reload::Policies;
 use crate::telemetry::{LogThrottle, Metrics};
@@ -67,7 +67,7 @@ impl After {
     /// When this returns, what is `Stored` survives a power loss.
     pub async fn accept(
         &self,
-        events: &[Event],
+        events: &[Arc<Event>],
         ids: &[Option<String>],
     ) -> Result<(Vec<Accepted>, Version), NotStored> {
         let snapshot = self.policies.current();
@@ -114,7 +114,12 @@ impl After {
     }
 }
 
-fn entry_of(event: &Event, rules: &HookRules, id: Option<String>, accepted_at_ms: u64) -> NewEntry {
+fn entry_of(
+    event: &Arc<Event>,
+    rules: &HookRules,
+    id: Option<String>,
+    accepted_at_ms: u64,
+) -> NewEntry {
     let mut natural = event.natural_id.clone();
     let mut series = None;
     if id.is_none()
@@ -144,5 +149,9 @@ fn entry_of(event: &Event, rules: &HookRules, id: Option<String>, accepted_at_ms
             .map(|endpoint| endpoint.name.to_string())
             .collect(),
         accepted_at_ms,
+        read: match event.body {
+            Some(_) => AsRead::of(Arc::clone(event)),
+            None => AsRead::default(),
+        },
     }
 }

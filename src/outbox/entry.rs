@@ -1,13 +1,15 @@
 //! What goes into the outbox, what comes out, and what is counted.
 
+use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::config::Config;
 use super::error::AppendError;
+use crate::event::Event;
 
 /// Bytes of one event's ids and names together; they come from outside and need a limit too.
 const NAMES_BYTES_MAX: usize = 16 << 10;
@@ -32,7 +34,52 @@ pub struct NewEntry {
     pub accepted_at_ms: u64,
     /// A repeat of the latest entry of its series is a duplicate too, whatever its id.
     pub series: Option<Series>,
+    pub read: AsRead,
 }
+
+/// What the body of an entry says, where it was just read: who tells of it soon need not read it
+/// again. It is no part of what is stored, and no two differ.
+#[derive(Default)]
+pub struct AsRead(Mutex<Option<Arc<Event>>>);
+
+impl AsRead {
+    pub fn of(event: Arc<Event>) -> AsRead {
+        AsRead(Mutex::new(Some(event)))
+    }
+
+    pub fn get(&self) -> Option<Arc<Event>> {
+        self.lock().clone()
+    }
+
+    /// For an entry that waits for long: its body is enough to keep.
+    pub(super) fn forget(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Event>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clone for AsRead {
+    fn clone(&self) -> AsRead {
+        AsRead(Mutex::new(self.get()))
+    }
+}
+
+impl fmt::Debug for AsRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AsRead")
+    }
+}
+
+impl PartialEq for AsRead {
+    fn eq(&self, _: &AsRead) -> bool {
+        true
+    }
+}
+
+impl Eq for AsRead {}
 
 /// Entries that undo each other: only the latest one can be repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -43,7 +43,7 @@ use std::sync::Arc;
 
 pub use config::{Access, Again, BadUrl, Config, Kind, Server, ServerTls, WhenDown};
 pub use entry::{
-    Appended, Capacity, Counts, EndpointStats, EntryKey, Health, NewEntry, Paused, Series,
+    Appended, AsRead, Capacity, Counts, EndpointStats, EntryKey, Health, NewEntry, Paused, Series,
     Settlement, Stats, StoredEvent, Work,
 };
 pub use error::{AppendError, OpenError, OutboxError};

@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 
 use super::config::{Config, Kind};
 use super::entry::{
-    Appended, Capacity, EntryKey, Health, NewEntry, Series, Settlement, Stats, StoredEvent,
+    Appended, AsRead, Capacity, EntryKey, Health, NewEntry, Series, Settlement, Stats, StoredEvent,
 };
 use super::error::{AppendError, OutboxError};
 use super::interface::{Broken, Outbox, SharedState};
@@ -221,6 +221,8 @@ fn spooled(entry: NewEntry) -> NewEntry {
         body: Bytes::from(body),
         endpoints: vec![SHARED.to_owned()],
         series: None,
+        // It waits for as long as the shared one is away.
+        read: AsRead::default(),
         ..entry
     }
 }

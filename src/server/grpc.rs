@@ -229,7 +229,7 @@ impl HookService for Hooks {
             if let Some(why) = forbidden {
                 return Err(Status::permission_denied(why));
             }
-            events.push(event);
+            events.push(Arc::new(event));
             ids.push(id);
         }
         let storing = async {

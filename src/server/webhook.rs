@@ -4,6 +4,7 @@
 //! not look at the status and read any other body as a failure or, worse, as an allow.
 
 use std::net::IpAddr;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,7 +146,7 @@ impl Webhooks {
         match (decoded, broken) {
             (Ok(Decoded::Event(mut event)), None) => {
                 event.traceparent.clone_from(&origin.traceparent);
-                self.answer(dialect, &event, origin).await
+                self.answer(dialect, event, origin).await
             }
             (Ok(Decoded::Batch { hook, query, items }), None) => {
                 let batch = Batch { hook, query, items };
@@ -156,7 +157,7 @@ impl Webhooks {
                 self.note("unknown_command", &what);
                 self.metrics.unknown_commands.add(&command);
                 if let Some(event) = event {
-                    return self.answer(dialect, &event, origin).await;
+                    return self.answer(dialect, event, origin).await;
                 }
                 if let Some(caller) = origin.caller.filter(|caller| !caller.may_call_all()) {
                     self.callers.note(&caller.refused(), origin.address);
@@ -176,7 +177,7 @@ impl Webhooks {
         }
     }
 
-    async fn answer(&self, dialect: &dyn Dialect, event: &Event, origin: Origin) -> Answered {
+    async fn answer(&self, dialect: &dyn Dialect, event: Box<Event>, origin: Origin) -> Answered {
         // A route of one dialect may take calls of its older form, to be answered in that.
         let speaker = match event.dialect == dialect.id() {
             true => dialect,
@@ -190,25 +191,26 @@ impl Webhooks {
             Moment::Before => {
                 let caller = origin.caller();
                 let settled = match self.place(&self.before_calls, origin.caller.as_ref()) {
-                    Ok(_place) => self.before.decide(event, caller).await,
-                    Err(failure) => self.before.shed(event, caller, &failure).await,
+                    Ok(_place) => self.before.decide(&event, caller).await,
+                    Err(failure) => self.before.shed(&event, caller, &failure).await,
                 };
-                if let Some(event) = dialect.follow_up(event, &settled.decision) {
+                if let Some(event) = dialect.follow_up(&event, &settled.decision) {
                     self.store_follow_up(event);
                 }
                 Answered {
-                    reply: speaker.reply(event, &settled.decision),
+                    reply: speaker.reply(&event, &settled.decision),
                     settled: Some(settled),
                 }
             }
             Moment::After => {
                 let Ok(_place) = self.place(&self.after_calls, origin.caller.as_ref()) else {
                     self.metrics.accepted(event.hook, "refused");
-                    return told(speaker.not_stored(event));
+                    return told(speaker.not_stored(&event));
                 };
-                match self.after.accept(std::slice::from_ref(event), &[]).await {
-                    Ok(_) => told(speaker.reply(event, &Decision::acknowledged())),
-                    Err(_) => told(speaker.not_stored(event)),
+                let event = Arc::<Event>::from(event);
+                match self.after.accept(slice::from_ref(&event), &[]).await {
+                    Ok(_) => told(speaker.reply(&event, &Decision::acknowledged())),
+                    Err(_) => told(speaker.not_stored(&event)),
                 }
             }
         }
@@ -222,7 +224,7 @@ impl Webhooks {
         let waiting_max = self.settings.in_flight_max;
         self.background.spawn(async move {
             match waiting.acquire(waiting_max) {
-                Some(_place) => drop(after.accept(&[event], &[]).await),
+                Some(_place) => drop(after.accept(&[Arc::new(event)], &[]).await),
                 None => metrics.accepted(event.hook, "refused"),
             }
         });
@@ -259,7 +261,7 @@ impl Webhooks {
                 match dialect.decode_one(hook, operation_id, item.clone()) {
                     Ok(event) => {
                         unpacked += bytes_beside_body(&event);
-                        events.push(dialect::with_query(event, query.clone()));
+                        events.push(Arc::new(dialect::with_query(event, query.clone())));
                     }
                     Err(unreadable) => {
                         self.note("unreadable_event", &unreadable.reason);

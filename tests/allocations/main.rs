@@ -67,6 +67,7 @@ fn count() {
 
 /// Calls of one measurement.
 const CALLS: u64 = 1_000;
+const ROUNDS: usize = 5;
 const SOON: Duration = Duration::from_secs(60);
 
 /// Runs a thread of the load.
@@ -77,13 +78,17 @@ fn load<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> thread:
     })
 }
 
-/// Allocations of callgate for one of the calls that `work` makes.
+/// Allocations of callgate for one of the calls that `work` makes: the fewest of some rounds, for what
+/// looks at files and clocks beside the calls allocates by time, and a busy machine takes its time.
 fn of_a_call(path: &str, at_most: u64, work: impl Fn(u64)) {
     // Whatever is made once is made now.
     work(CALLS / 10);
-    let before = COUNT.load(Ordering::Relaxed);
-    work(CALLS);
-    let counted = (COUNT.load(Ordering::Relaxed) - before) as f64 / CALLS as f64;
+    let counted = (0..ROUNDS).map(|_| {
+        let before = COUNT.load(Ordering::Relaxed);
+        work(CALLS);
+        (COUNT.load(Ordering::Relaxed) - before) as f64 / CALLS as f64
+    });
+    let counted = counted.fold(f64::INFINITY, f64::min);
     println!("{path}: {counted:.1} allocations a call, at most {at_most}");
     assert!(counted <= at_most as f64, "{path}: {counted:.1}");
 }
@@ -169,7 +174,7 @@ fn no_path_allocates_more_than_it_did() {
     of_a_call("OpenIM over HTTP, forwarded", 58, |calls| {
         http::calls(http, single, calls);
     });
-    of_a_call("an event accepted over HTTP and delivered", 165, |calls| {
+    of_a_call("an event accepted over HTTP and delivered", 137, |calls| {
         http::events(http, calls);
     });
     of_a_call("gRPC", 54, |calls| grpc::calls(grpc, group, calls));

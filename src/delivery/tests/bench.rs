@@ -16,7 +16,7 @@ use crate::decision::FailureClass;
 use crate::delivery::tools::{Tools, Transport};
 use crate::delivery::worker;
 use crate::event::Hook;
-use crate::outbox::{Config, EndpointStats, Kind, NewEntry, Outbox, open};
+use crate::outbox::{AsRead, Config, EndpointStats, Kind, NewEntry, Outbox, open};
 use crate::policy::{self, CompileContext, Endpoint, FileSet};
 use crate::telemetry::{LogThrottle, Metrics};
 
@@ -164,6 +164,7 @@ impl Bench {
             ordering_key: key.to_owned(),
             operation_id: String::new(),
             series: None,
+            read: AsRead::default(),
             body: Bytes::from(body),
             endpoints: vec!["business".to_owned()],
             accepted_at_ms: self.clock.now_ms(),

@@ -182,6 +182,21 @@ fn every_recorded_query_goes_on_and_every_body_stays() {
 }
 
 #[test]
+fn what_was_accepted_is_what_is_read_again() {
+    let mut seen = 0;
+    for call in recorded() {
+        let after = |event: &&Event| event.hook.moment == Moment::After;
+        for event in call.events().iter().filter(after) {
+            let (body, id) = (event.body.clone().unwrap(), &event.operation_id);
+            let again = read_stored(&event.form(), event.hook.name, id, body).unwrap();
+            assert_eq!(format!("{again:?}"), format!("{event:?}"));
+            seen += 1;
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}
+
+#[test]
 fn receivers_are_seen_in_whatever_form_they_come() {
     let check = |dialect, path: &str, query: &str, body: &str, ids: &[&str]| {
         let call = Recorded {

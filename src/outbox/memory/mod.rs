@@ -57,6 +57,8 @@ impl Outbox for Memory {
     async fn append(&self, mut entries: Vec<NewEntry>) -> Result<Vec<Appended>, AppendError> {
         for entry in &mut entries {
             entry.admit(&self.config)?;
+            // All that waits is in memory.
+            entry.read.forget();
         }
         let appended = self.with(|state| state.append(entries, &self.config))??;
         self.wake();

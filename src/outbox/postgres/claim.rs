@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 use super::connect::Error;
 use super::digest::{from_sql, to_sql};
 use super::store::Tx;
-use crate::outbox::entry::{Capacity, EntryKey, NewEntry, StoredEvent};
+use crate::outbox::entry::{AsRead, Capacity, EntryKey, NewEntry, StoredEvent};
 use crate::outbox::rules::{GAP_MAX, longest_due};
 
 /// Ready pairs that one claim sets waiting at the most; the next claim goes on.
@@ -186,6 +186,7 @@ fn stored(endpoint: i64, name: &Arc<str>, row: &Row) -> StoredEvent {
         endpoints: Vec::new(),
         accepted_at_ms: from_sql(row.get(6)),
         series: None,
+        read: AsRead::default(),
     };
     StoredEvent {
         key: EntryKey {

@@ -7,7 +7,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Result, Row};
 
 use super::number::{from_sql, to_sql};
-use crate::outbox::entry::NewEntry;
+use crate::outbox::entry::{AsRead, NewEntry};
 
 /// A row of `event`.
 pub(super) struct Stored {
@@ -49,6 +49,7 @@ impl Stored {
                 endpoints: Vec::new(),
                 accepted_at_ms: from_sql(numbers[0]),
                 series: None,
+                read: AsRead::default(),
             },
         })
     }

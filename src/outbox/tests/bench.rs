@@ -369,6 +369,7 @@ pub(in crate::outbox) fn entry(id: &str, endpoints: &str, accepted_at_ms: u64) -
         endpoints: endpoints.map(str::to_owned).collect(),
         accepted_at_ms,
         series: None,
+        read: AsRead::default(),
     }
 }
 
