@@ -21,6 +21,7 @@
 //! | [`outbox`] | where accepted events wait until every endpoint has them |
 //! | `database` | SQLite files of ours: private, and copied while they are used |
 //! | [`rooms`] | rooms that are kept for a chat server |
+//! | `aside` | work that everything else goes before |
 //! | `watch` | a thread that looks at files now and then |
 //! | `writer_thread` | a thread that writes what others hand over, and answers them |
 //! | `in_flight` | the limit of calls at the same time, theirs and ours |
@@ -63,6 +64,7 @@
 compile_error!("the feature `faults` breaks callgate on purpose and is for tests alone");
 
 pub mod admin;
+mod aside;
 pub mod audit;
 pub mod callback;
 pub mod callers;

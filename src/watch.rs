@@ -1,4 +1,4 @@
-//! A thread that looks at files now and then.
+//! A thread that looks at files now and then, and gives way to those that serve.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,6 +7,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tracing::error;
+
+use crate::aside::give_way;
 
 /// The looking thread; stops when dropped.
 #[derive(Debug)]
@@ -29,6 +31,7 @@ impl Watch {
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
+                give_way();
                 while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                     if catch_unwind(AssertUnwindSafe(&mut look)).is_err() {
                         error!(

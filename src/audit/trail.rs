@@ -15,6 +15,7 @@ use super::journal::{AuditError, Journal, Settings};
 use super::pages::{Page, Wanted, page};
 use super::record::{Head, Outcome, Record};
 use super::refusals::Refusals;
+use crate::aside::{aside, give_way};
 use crate::telemetry::Metrics;
 
 /// How often old records are looked for; whole files of them are cut off.
@@ -172,13 +173,16 @@ impl Audit {
         let latest: Arc<Mutex<Option<Edited>>> = Arc::default();
         let (audit, told) = (Arc::clone(self), Arc::clone(&latest));
         let follow = move || {
+            give_way();
             let mut left = None;
             while woken.recv_timeout(EDIT_AGAIN) != Err(RecvTimeoutError::Disconnected) {
                 let edited = told.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let Some(edited) = edited.or(left.take()) else {
                     continue;
                 };
-                left = audit.edited(&edited).is_err().then_some(edited);
+                // To compare long lists takes memory.
+                let recorded = aside("audit-compare", || audit.edited(&edited));
+                left = recorded.is_err().then_some(edited);
             }
         };
         let thread = thread::Builder::new().name("audit-policy".to_owned());

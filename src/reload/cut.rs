@@ -24,7 +24,6 @@ pub(super) fn looks_cut(old: &[u8], new: &[u8]) -> Option<String> {
     if old.len() < SMALL_BYTES {
         return None;
     }
-    let after: HashSet<&[u8]> = entries(new).collect();
     let (had, has) = (before.len(), entries(new).count());
     if has >= had {
         return None;
@@ -38,6 +37,7 @@ pub(super) fn looks_cut(old: &[u8], new: &[u8]) -> Option<String> {
             "its last line has no end, and {lost} of {had} entries are gone"
         ));
     }
+    let after: HashSet<&[u8]> = entries(new).collect();
     let at_end = before.iter().rev();
     let end = at_end.take_while(|entry| !after.contains(*entry)).count();
     (end >= END_MIN.max(had / END_SHARE))

@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use super::aside::aside;
 use super::attempt::{Attempt, attempt};
 use super::files::read_files;
 use super::weighing::Weigh;
+use crate::aside::aside;
 use crate::policy::{CompileContext, FileSet, Version};
 use crate::settings::Problem;
 
@@ -50,7 +50,7 @@ impl Desk<'_> {
         files.files.insert(path.to_owned(), content.into());
         let (base, number, current) = (self.in_force, self.number, self.current);
         let (context, weigh) = (self.context, self.weigh);
-        let tried = aside(|| {
+        let tried = aside("policy-compile", || {
             attempt(
                 files,
                 Some(base),

@@ -25,6 +25,11 @@ pub(super) const START_ONLY: &str = "engine.yaml";
 /// What a policy can consist of; editors' backup and swap files are none of it.
 const EXTENSIONS: [&str; 5] = ["yaml", "yml", "txt", "csv", "json"];
 
+/// Folders that callgate itself writes to, by what lies in each: the audit and the versions. Where
+/// `data` is among the policy files, every version that comes into force changes them; taken for
+/// policy, they would make another version at once, and so on without end.
+const OWN: [[&str; 2]; 2] = [["head", "policy.json"], ["lock", "records"]];
+
 /// Who writes a file sets its time of change with each write; a longer time after the last write
 /// is that of a rename, or of one who set its times or its mode when all was written.
 const PUBLISHED_AFTER: Duration = Duration::from_millis(5);
@@ -103,7 +108,7 @@ impl Fingerprint {
 /// Reads every policy file below `directory`.
 ///
 /// Symbolic links are followed; hidden names are left out (Kubernetes keeps its own copies
-/// there), and so is `engine.yaml`.
+/// there), and so are `engine.yaml` and what callgate keeps of versions and acts.
 /// Errors: a problem that names the file which cannot be read.
 pub fn read_files(directory: &Path) -> Result<FileSet, Box<Problem>> {
     let root = directory.display().to_string();
@@ -186,7 +191,7 @@ fn walk(
             Err(error) => return Err(at(error)),
         };
         if metadata.is_dir() {
-            if depth < DEPTH_MAX {
+            if depth < DEPTH_MAX && !is_own(&full) {
                 walk(&full, &format!("{path}/"), depth + 1, stats)?;
             }
         } else if metadata.is_file() && is_policy(&path) {
@@ -195,6 +200,11 @@ fn walk(
         }
     }
     Ok(())
+}
+
+fn is_own(folder: &Path) -> bool {
+    let has = |name: &&str| folder.join(name).exists();
+    OWN.iter().any(|names| names.iter().all(has))
 }
 
 fn is_policy(path: &str) -> bool {
@@ -228,4 +238,31 @@ fn identity(metadata: &fs::Metadata) -> Identity {
 #[cfg(not(unix))]
 fn identity(_: &fs::Metadata) -> Identity {
     (0, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_callgate_keeps_among_the_policy_files_is_none_of_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |path: &str| {
+            let path = directory.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "{}").unwrap();
+        };
+        for path in ["policy.yaml", "records/a.yaml", "audit/policy.json"] {
+            write(path);
+        }
+        let before = Fingerprint::of(directory.path());
+        assert_eq!(before.stats().len(), 3, "they may be called so");
+        write("data/audit/head");
+        write("data/audit/policy.json");
+        write("data/versions/lock");
+        write("data/versions/records/1.json");
+        assert_eq!(Fingerprint::of(directory.path()), before);
+        let read = read_files(directory.path()).unwrap();
+        assert_eq!(read.files.len(), 3);
+    }
 }

@@ -10,9 +10,8 @@
 //! line and the status.
 //!
 //! Order, downward: `watch`, `writers`, `settling`, `policies`, `desk`, `start`,
-//! `attempt`, `weighing`, `doubts`, `cut`, `aside`, `history`, `files`.
+//! `attempt`, `weighing`, `doubts`, `cut`, `history`, `files`.
 
-mod aside;
 mod attempt;
 mod cut;
 mod desk;

@@ -11,7 +11,6 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::aside::aside;
 use super::attempt::{Attempt, attempt};
 use super::desk::Desk;
 use super::doubts::{Doubts, hold_busy};
@@ -19,6 +18,7 @@ use super::files::{Fingerprint, START_ONLY, Stat, read_files};
 use super::history::{EngineEdit, Held, History, Loaded, Rejected};
 use super::start::{BadPolicy, Start, Started, start};
 use super::weighing::Weighing;
+use crate::aside::{apart, aside};
 use crate::policy::{CompileContext, FileSet, Outside, RecordedCall, Snapshot, Version};
 use crate::settings::{Problem, Severity};
 use crate::telemetry::Metrics;
@@ -150,7 +150,7 @@ impl Policies {
             rejected,
             held,
             restored,
-        } = start(directory, &context, from)?;
+        } = apart("policy-compile", || start(directory, &context, from))?;
         let version = snapshot.version.clone();
         let mut history = History::default();
         history.took(version.clone(), problems);
@@ -358,22 +358,18 @@ impl Policies {
         };
         stats.publish(renamed);
         let number = loading.next;
-        let base = &loading.files;
-        let mut held = hold_busy(&mut disk, base, busy);
-        let doubts = &mut loading.doubts;
-        held.extend(doubts.hold_cut(
-            &mut disk,
-            base,
-            &loading.lists,
-            &stats,
-            asked != Asked::Seen,
-        ));
         let weigh = |candidate: &Snapshot| match asked {
             Asked::Forced => Vec::new(),
             Asked::Seen | Asked::Ordered => self.weighing.weigh(&current, candidate),
         };
-        let context = &self.context;
-        let tried = aside(|| attempt(disk, Some(base), held, context, number, version, &weigh));
+        let (context, ordered) = (&self.context, asked != Asked::Seen);
+        let (base, lists) = (&loading.files, &loading.lists);
+        let doubts = &mut loading.doubts;
+        let tried = aside("policy-compile", || {
+            let mut held = hold_busy(&mut disk, base, busy);
+            held.extend(doubts.hold_cut(&mut disk, base, lists, &stats, ordered));
+            attempt(disk, Some(base), held, context, number, version, &weigh)
+        });
         if let Some(outside) = &tried.outside {
             *self.lock_outside() = paths(outside.clone());
         }

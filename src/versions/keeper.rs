@@ -18,6 +18,7 @@ use super::numbers::Numbers;
 use super::place::{LOCK, lock, make_folder};
 use super::record::{KeptFile, Origin, Record, sha256};
 use super::store::{Settings, Store, VersionError};
+use crate::aside::give_way;
 use crate::telemetry::Metrics;
 
 /// When what could not be kept is tried again.
@@ -225,6 +226,7 @@ struct Keeping {
 
 impl Keeping {
     fn run(mut self, woken: &Receiver<()>) {
+        give_way();
         let mut again: Option<Instant> = None;
         loop {
             let rest = again.map_or(Duration::from_secs(3600), |at| {

@@ -377,3 +377,23 @@ fn killed_at_any_moment_it_starts_with_one_state_or_the_other() {
         setup.write("policy.yaml", good);
     }
 }
+
+#[test]
+fn what_is_kept_among_the_policy_files_makes_no_version() {
+    let setup = setup().engine("data", "policies/data");
+    let recorded = setup.policies().join("data/audit/policy.json");
+    let callgate = setup.start();
+    let first = wait_for("the first policy in the audit", PATIENCE, || {
+        fs::read(&recorded).ok()
+    });
+    for n in 2..=3 {
+        edit(&callgate, "policy.yaml", &policy(n));
+        wait_for_code(&callgate, "forbidden", 20000 + n as i64);
+        kept(&callgate);
+        assert_eq!(number(&callgate), n as u64);
+    }
+    wait_for("the last policy in the audit", PATIENCE, || {
+        (fs::read(&recorded).ok()? != first).then_some(())
+    });
+    assert_eq!(number(&callgate), 3);
+}
