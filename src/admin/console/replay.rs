@@ -278,7 +278,8 @@ fn totals(visit: &Visit, words: &ReplayWords, report: &ReplayReport) -> Markup {
             }
         }
     };
-    table(words.title, &[words.outcome, &calls], rows)
+    let all = table(words.outcome, &[words.outcome, &calls], rows);
+    section(words.outcome, all)
 }
 
 fn groups(visit: &Visit, words: &ReplayWords, report: &ReplayReport) -> Markup {
