@@ -406,7 +406,7 @@ fn as_the_share_grows_a_conversation_moves_once_and_never_back() {
             let terms = format!("share: {share}, mode: ruling");
             callgate
                 .setup()
-                .write("policy.yaml", &with(&policy, &terms));
+                .write("policy.yaml", with(&policy, &terms));
             wait_for("the share", PATIENCE, || {
                 let trial = trial(&callgate);
                 let is_so = trial["share"] == share && trial["state"] == "running";
@@ -427,7 +427,7 @@ fn as_the_share_grows_a_conversation_moves_once_and_never_back() {
     // As it shrinks they go back, each once.
     let of_candidate: BTreeSet<String> = at_last(&seen, true);
     let terms = "share: 0.05, mode: ruling";
-    callgate.setup().write("policy.yaml", &with(&policy, terms));
+    callgate.setup().write("policy.yaml", with(&policy, terms));
     wait_for("the share", PATIENCE, || {
         let trial = trial(&callgate);
         (trial["share"] == 0.05 && trial["state"] == "running").then_some(())
