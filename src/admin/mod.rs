@@ -5,7 +5,7 @@
 //! Leaves alone: message traffic (`server`).
 //!
 //! Order, downward: `pages`, `console`, `events`, `api`, `grpc`, `metrics`, `status`, `outbox_plans`,
-//! `list_plans`, `operator_plans`, `doctor`, `operators`, `trying`, `decisions`, `replay`, `trial`, `word_lists`, `shown`, `plans`, `access`, `browser`,
+//! `list_plans`, `list_rows`, `operator_plans`, `doctor`, `operators`, `trying`, `decisions`, `replay`, `trial`, `word_lists`, `shown`, `plans`, `access`, `browser`,
 //! `refusal`, `problem`, `acts`, `paths`,
 //! `doors`, `who`, `certificates`, `observed`, `lately`, `orders`, `outbox`, `versions`, `storage`,
 //! `check_ups`.
@@ -24,6 +24,7 @@ mod events;
 mod grpc;
 mod lately;
 mod list_plans;
+mod list_rows;
 mod metrics;
 mod observed;
 mod operator_plans;

@@ -113,6 +113,7 @@ fn route(page: Page, method: MethodFilter) -> MethodRouter<Admin> {
         Page::TrialPatch => on(method, console::promotion_patch),
         Page::Lists => on(method, console::lists_page),
         Page::List => on(method, console::list_page),
+        Page::ListEntry => on(method, console::entry_page),
         Page::ListDraft => on(method, console::draft_page),
         Page::ListPatch => on(method, console::draft_patch),
         Page::ListSave => on(method, console::save_list),

@@ -10,7 +10,7 @@
 //! Whoever decides puts a record into a bounded queue and goes on; one thread writes. What that
 //! thread cannot take is dropped and counted, and no decision waits for it.
 //!
-//! Order, downward: `recorder`, `writer`, `in_force`, `table`, `query`, `reading`, `conditions`, `shared`, `sinks`,
+//! Order, downward: `recorder`, `writer`, `in_force`, `table`, `query`, `hits`, `reading`, `conditions`, `shared`, `sinks`,
 //! `ndjson`, `otlp`, `takes`, `forget`, `trouble`, `store`, `segment`, `catalog`, `prepare`,
 //! `row`, `recent`, `sealing`, `id_form`, `queue`, `counts`, `sampler`, `record`, `place`,
 //! `hash`, `span`, `outcome`, `id`, `settings`.
@@ -20,6 +20,7 @@ mod conditions;
 mod counts;
 mod forget;
 mod hash;
+mod hits;
 mod id;
 mod id_form;
 mod in_force;
@@ -53,6 +54,7 @@ mod writer;
 pub use conditions::{Filter, WordForms};
 pub use forget::Forgotten;
 pub use hash::hash_of as entry_hash;
+pub use hits::{Hits, HitsFound};
 pub use id::DecisionId;
 pub use in_force::EntryNow;
 pub use outcome::Kind;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::conditions::Filter;
 use super::forget::Forgotten;
+use super::hits::{HitCounts, HitsFound};
 use super::id::DecisionId;
 use super::in_force::{EntryNow, InForce};
 use super::outcome::Kind;
@@ -39,6 +40,7 @@ pub struct History {
     pub(super) shared: Option<Arc<Shared>>,
     writer: Option<WriterThread<Writer>>,
     in_force: InForce,
+    hits: HitCounts,
 }
 
 impl History {
@@ -62,6 +64,7 @@ impl History {
             shared: Some(shared),
             writer: Some(WriterThread::start("history", writer)?),
             in_force: InForce::default(),
+            hits: HitCounts::default(),
         })
     }
 
@@ -151,6 +154,12 @@ impl History {
         self.settled()?.counts(filter, step_s)
     }
 
+    /// How many messages these entries of a list hit of late, by the hashes of the entries. Blocks for
+    /// the disk, for less than a second.
+    pub fn hits(&self, list: &str, entries: &[u64]) -> Result<HitsFound, HistoryError> {
+        self.hits.of(self.settled()?, list, entries)
+    }
+
     /// The versions of the policy that kept decisions name; `None` when a file cannot be read. Blocks
     /// for the disk.
     pub fn versions(&self) -> Option<BTreeSet<u64>> {
@@ -205,6 +214,7 @@ impl History {
         let user = user.to_owned();
         let writer = self.writer.as_ref().ok_or(HistoryError::Off)?;
         let forgotten = writer.ask(ANSWERS_WITHIN, move |writer| writer.forget(&user));
+        self.hits.forget();
         forgotten
             .ok_or_else(silent)?
             .map_err(HistoryError::Unwritable)

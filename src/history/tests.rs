@@ -8,6 +8,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
+use super::hits::HitCounts;
+use super::shared::Shared;
 use super::*;
 use crate::decision::{Decider, Decision, FailureClass, Hit, ListAction, Refusal, Verdict};
 use crate::dialect;
@@ -707,4 +709,54 @@ fn what_is_off_keeps_and_finds_nothing() {
     assert!(!world.settings.folder.exists());
     let found = world.history.find(&Filter::default(), None, 10);
     assert!(found.unwrap_err().to_string().contains("history.enabled"));
+}
+
+#[test]
+fn hits_are_counted_once_a_message_shadow_apart() {
+    let world = world(|settings| settings.keep = Duration::from_secs(30 * 24 * 3600));
+    let entries = [entry_hash("赌博"), entry_hash("casino")];
+    let hits = || world.history.hits("bad", &entries).unwrap();
+    let hours = |hours: u32| Duration::from_secs(3600) * hours;
+    let twice = Decision {
+        hits: vec![hit(ListAction::Block), hit(ListAction::Block)],
+        ..blocked()
+    };
+    let shadow = Decision {
+        hits: vec![hit(ListAction::Shadow)],
+        ..allow()
+    };
+    assert_eq!(hits().hits, [Hits::default(); 2]);
+    world.tell(&message("m1", "u1", "u2"), &blocked());
+    assert_eq!(hits().hits[0].day, 1);
+    // Files of an hour each.
+    world.tell_at(&message("m2", "u1", "u2"), &twice, hours(1));
+    world.tell_at(&message("m3", "u1", "u2"), &shadow, hours(2));
+    let expected = Hits {
+        day: 2,
+        week: 2,
+        shadow_day: 1,
+        shadow_week: 1,
+    };
+    // What was counted is not counted again.
+    for _ in 0..3 {
+        assert_eq!(hits().hits, [expected, Hits::default()]);
+    }
+    let others = world.history.hits("others", &entries).unwrap();
+    assert_eq!(others.hits, [Hits::default(); 2]);
+    // Whoever is forgotten is counted no more.
+    world.history.forget("u1").unwrap();
+    assert_eq!(hits().hits, [Hits::default(); 2]);
+    assert!(History::off().hits("bad", &entries).is_err());
+}
+
+#[test]
+fn hits_of_days_ago_are_of_the_week_and_older_ones_of_nothing() {
+    let counts = HitCounts::default();
+    let shared = Shared::new(settings(PathBuf::new()), Arc::new(Metrics::new()));
+    let hour = shared.now_us() / 3_600_000_000;
+    for age in [0, 24, 25, 7 * 24, 7 * 24 + 1] {
+        counts.tell("bad", 1, hour - age);
+    }
+    let found = counts.of(&shared, "bad", &[1]).unwrap().hits[0];
+    assert_eq!((found.day, found.week), (2, 4));
 }

@@ -5,10 +5,11 @@
 //! Leaves alone: what an edit does to lines (`editor`), what is in force (`reload`), who may ask
 //! and what is recorded of it (`admin`).
 //!
-//! Order, downward: `preview`, `bulk`, `rows`, `save`, `bases`, `write`, `place`.
+//! Order, downward: `preview`, `bulk`, `rows`, `changed`, `save`, `bases`, `write`, `place`.
 
 mod bases;
 mod bulk;
+mod changed;
 mod place;
 mod preview;
 mod rows;
@@ -18,6 +19,7 @@ mod tests;
 mod write;
 
 pub use bulk::{Imported, Verdict, as_trial};
+pub use changed::{Change, Deed, Event, LastChange, Story};
 pub use preview::{Counts, Excerpt, Preview, Shift, Texts};
 pub use rows::{ListShown, Page, RowShown, Wanted};
 pub use save::{Base, Edit, Lists, NotSaved, Saved};

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use serde::Serialize;
 
+use super::changed::{LastChange, last_changes, lines};
 use super::place::{NoPlace, Place};
 use super::save::{Known, Lists, NotSaved};
 use crate::editor::{Document, Op, Said, What};
@@ -36,6 +37,8 @@ pub struct Wanted {
     pub rows_max: usize,
     /// Part of an entry, folded as the filter does, or of a tag.
     pub search: String,
+    /// With when each changed last, which takes looking through versions.
+    pub with_changes: bool,
 }
 
 /// One row.
@@ -49,6 +52,9 @@ pub struct RowShown {
     /// What it leads to; `None` where it is not in force.
     pub action: Option<&'static str>,
     pub problems: Vec<Problem>,
+    /// When it changed last; `None` where that was not asked for, or no versions are kept.
+    #[serde(skip)]
+    pub changed: Option<LastChange>,
 }
 
 /// Rows of a list, and what they are rows of.
@@ -140,6 +146,17 @@ impl Lists {
         for (row, problems) in page.rows.iter_mut().zip(problems) {
             row.problems = problems;
         }
+        if let (Some(store), true) = (&self.versions, wanted.with_changes) {
+            let all: Vec<&[u8]> = lines(&content).collect();
+            let at = page.rows.iter().map(|row| row.line as usize - 1);
+            let own: Vec<&[u8]> = at
+                .map(|at| all.get(at).copied().unwrap_or_default())
+                .collect();
+            let changes = last_changes(store, &known.file, &own);
+            for (row, changed) in page.rows.iter_mut().zip(changes) {
+                row.changed = Some(changed);
+            }
+        }
         Ok(page)
     }
 
@@ -189,6 +206,7 @@ impl Lists {
                 section: section.clone(),
                 action: action.map(|action| action.name()),
                 problems: Vec::new(),
+                changed: None,
             });
         }
         Ok(())

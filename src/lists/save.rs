@@ -120,7 +120,7 @@ type Folding = (Role, Options, Arc<Mutex<Identities>>);
 /// The word lists of the policies in force.
 pub struct Lists {
     pub(super) policies: Arc<Policies>,
-    versions: Option<Store>,
+    pub(super) versions: Option<Store>,
     pub(super) recent: Recent,
     pub(super) bases: Bases,
     foldings: Mutex<Vec<Folding>>,

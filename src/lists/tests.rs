@@ -171,6 +171,7 @@ fn wanted(search: &str) -> Wanted {
         after: 0,
         rows_max: 2,
         search: search.to_owned(),
+        with_changes: false,
     }
 }
 

@@ -49,6 +49,7 @@ mod list_edits;
 mod list_limits;
 mod list_names;
 mod list_plans;
+mod list_rows;
 mod logging;
 mod metrics;
 mod mock;

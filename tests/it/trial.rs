@@ -404,9 +404,7 @@ fn as_the_share_grows_a_conversation_moves_once_and_never_back() {
         let speaking = scope.spawn(|| say_until(&callgate, &is_over, 2));
         for share in [0.1, 0.2, 0.4, 0.5] {
             let terms = format!("share: {share}, mode: ruling");
-            callgate
-                .setup()
-                .write("policy.yaml", with(&policy, &terms));
+            callgate.setup().write("policy.yaml", with(&policy, &terms));
             wait_for("the share", PATIENCE, || {
                 let trial = trial(&callgate);
                 let is_so = trial["share"] == share && trial["state"] == "running";

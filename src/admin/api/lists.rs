@@ -1,4 +1,4 @@
-//! Word lists: their rows, edits of them, and what an edit would hit.
+//! Word lists: edits of them, and what an edit would hit.
 
 use serde_json::{Value, json};
 
@@ -10,11 +10,8 @@ use crate::admin::problem::ApiProblem;
 use crate::admin::{list_plans, word_lists};
 use crate::editor::Op;
 use crate::import::WordImport;
-use crate::lists::{Base, Edit, Imported, NotSaved, Saved, Verdict, Wanted, as_trial};
+use crate::lists::{Base, Edit, Imported, NotSaved, Saved, Verdict, as_trial};
 use crate::settings::suggest;
-
-const ROWS: usize = 100;
-const ROWS_MAX: usize = 1_000;
 
 const OPS: Field = objects(
     "ops",
@@ -55,42 +52,6 @@ pub(super) const LISTS: About = About {
     ],
     shape: Shape::List,
     ..About::new("Lists the word lists of the policy in force.")
-};
-
-pub(super) const LIST: About = About {
-    query: &[
-        text(
-            "search",
-            "a part of an entry, folded as the filter does, or a tag",
-        ),
-        text("cursor", "where to go on: `next` of the page before"),
-        number("limit", "how many rows at most"),
-    ],
-    answer: &[
-        text("name", "of the list"),
-        text("file", "in the policy directory"),
-        text("action", "block, replace, flag, shadow, or allow"),
-        number("entries", "in force"),
-        number("inline", "those that stand in policy.yaml"),
-        text("policy", "the version in force"),
-        objects(
-            "rows",
-            "{line, entry, tags, options, section, action, problems}",
-        ),
-        text("next", "where to go on; null at the end"),
-        texts("sections", "headings of the file"),
-        texts("words", "that stand in policy.yaml"),
-        objects(
-            "locked",
-            "what is wrong with the file, which cannot be saved then",
-        ),
-        text(
-            "read_only",
-            "why an edit can only be had as a patch; null if it can be saved",
-        ),
-        flag("in_force", "what is on disk is what decides"),
-    ],
-    ..About::new("Shows rows of a list as it is on disk; the `ETag` names that content.")
 };
 
 pub(super) const EDIT: About = About {
@@ -204,23 +165,6 @@ pub(super) const IMPORT: About = About {
 pub(super) async fn lists(call: Call) -> Answer {
     let items = call.admin.lists.all().into_iter();
     reply::page(items.map(|list| json!(list)).collect(), None)
-}
-
-pub(super) async fn list(call: Call) -> Answer {
-    let after = call.cursor()?;
-    let wanted = Wanted {
-        after: after.and_then(|line| line.parse().ok()).unwrap_or_default(),
-        rows_max: call.limit(ROWS, ROWS_MAX),
-        search: call.text("search").to_owned(),
-    };
-    let (lists, name) = (call.admin.lists.clone(), call.name("name").to_owned());
-    let page = blocking(move || lists.page(&name, &wanted)).await?;
-    let mut document = json!(page);
-    document["next"] = match page.next {
-        Some(line) => call.next(&line.to_string()).into(),
-        None => Value::Null,
-    };
-    reply::tagged(&document, &page.hash)
 }
 
 pub(super) async fn edit(call: Call) -> Answer {

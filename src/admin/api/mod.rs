@@ -8,7 +8,7 @@
 //! The description is what `openapi.json` says, and what a call is held to before its handler sees
 //! it: parameters that it does not name are refused.
 //!
-//! Order, downward: `openapi`, `status`, `trying`, `audit`, `operators`, `reload`, `lists`, `plans`, `outbox`, `decisions`, `recordings`,
+//! Order, downward: `openapi`, `status`, `trying`, `audit`, `operators`, `reload`, `list_rows`, `lists`, `plans`, `outbox`, `decisions`, `recordings`,
 //! `versions`, `trial`, `storage`, `doctor`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
 
 mod about;
@@ -18,6 +18,7 @@ mod cursor;
 mod decisions;
 mod doctor;
 mod frame;
+mod list_rows;
 mod lists;
 mod openapi;
 mod operators;
@@ -108,7 +109,8 @@ fn served(of: ApiRoute) -> Route {
         ApiRoute::TrialEnd => route(&trial::END, trial::end),
         ApiRoute::TrialPromote => route(&trial::PROMOTE, trial::promote),
         ApiRoute::Lists => route(&lists::LISTS, lists::lists),
-        ApiRoute::List => route(&lists::LIST, lists::list),
+        ApiRoute::List => route(&list_rows::LIST, list_rows::list),
+        ApiRoute::ListStory => route(&list_rows::STORY, list_rows::story),
         ApiRoute::ListEdit => route(&lists::EDIT, lists::edit),
         ApiRoute::ListPreview => route(&lists::PREVIEW, lists::preview),
         ApiRoute::ListLint => route(&lists::LINT, lists::lint),

@@ -12,6 +12,7 @@ use super::frame::{
     Choice, Tone, badge, done, empty, field, heading, page, problem, section, select, table, tick,
     time,
 };
+use super::lists_words::WORDS as LISTS;
 use super::visit::{Answer, Instead, Visit, end, go_to, told};
 use crate::admin::shown::Admin;
 use crate::audit::Act;
@@ -198,10 +199,12 @@ fn show(admin: &Admin, visit: &Visit, told: Told<'_>) -> Answer {
     let (identity, operator, _) = visit.logged_in()?;
     let words = visit.words;
     let rights = identity.grant.rights.to_string();
+    let lists = identity.grant.lists.names();
     let body = html! {
         (heading(html! { (words.signed_in_as) " " bdi { (identity.name) } }, html! {
             (words.role) ": " (identity.grant.role.name())
             @if !rights.is_empty() { " · " (words.rights) ": " (rights) }
+            @if !lists.is_empty() { " · " (visit.say(&LISTS).title) ": " bdi { (lists.join(", ")) } }
         }))
         (problem(told.problem.map(|(_, text)| text)))
         @if let Some(text) = told.done { (done(text)) }

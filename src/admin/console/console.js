@@ -89,6 +89,23 @@
     });
   }
 
+  // A file is read into a field: as UTF-8, or as old lists in Chinese are written.
+  const decoded = (bytes) => {
+    const marks = { "255,254": "utf-16le", "254,255": "utf-16be" };
+    try {
+      return new TextDecoder(marks[bytes.slice(0, 2)] ?? "utf-8", { fatal: true }).decode(bytes);
+    } catch {
+      return new TextDecoder("gb18030").decode(bytes);
+    }
+  };
+  for (const region of all("[data-reads]")) region.hidden = false;
+  for (const input of all("input[data-into]")) {
+    input.addEventListener("change", async () => {
+      const [file] = input.files;
+      if (file) one(`#${input.dataset.into}`).value = decoded(new Uint8Array(await file.arrayBuffer()));
+    });
+  }
+
   // Live regions. A tick says a number for each topic; where it is another one than before, the
   // page is asked for again. One tab of all listens and tells the others: a browser has but six
   // connections to a server.

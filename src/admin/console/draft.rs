@@ -10,7 +10,8 @@ use super::frame::{
     Tone, area, field, heading, hostile, link, marked, missing, notice, number, of_core, page,
     section, share, table,
 };
-use super::lists::{failed, path, problems, state};
+use super::list_parts::{failed, path, problems, refused};
+use super::lists::state;
 use super::lists_words::{ListsWords, WORDS};
 use super::visit::{Answer, Visit, go_to};
 use crate::admin::shown::Admin;
@@ -83,10 +84,7 @@ impl Draft {
         Ok(Draft {
             edit: Edit {
                 list: list.to_owned(),
-                base: match asks(pairs, "base") {
-                    "" => Base::Any,
-                    hash => Base::Hash(hash.to_owned()),
-                },
+                base: base(asks(pairs, "base")),
                 ops,
             },
             imported,
@@ -148,6 +146,7 @@ pub(in crate::admin) async fn draft_patch(State(admin): State<Admin>, request: R
             ];
             Ok((headers, preview.patch).into_response())
         }
+        Err(NotDone::OtherList(why)) => Ok(refused(&visit, &why)),
         Err(error) => Ok(failed(&visit, &told(&visit, &error))),
     }
 }
@@ -171,6 +170,38 @@ pub(super) async fn of_form(
     Ok((draft.edit, draft.imported))
 }
 
+/// The draft of a form that brings a whole list, in any of the forms that are read.
+pub(super) async fn of_list(
+    admin: &Admin,
+    visit: &Visit,
+) -> Result<(Edit, Option<Imported>), NotSaved> {
+    let (lists, list) = (admin.lists.clone(), visit.param("name").to_owned());
+    let text = visit.field("text").to_owned();
+    let import = WordImport {
+        tags: tags(visit.field("tags-of-all")),
+        ..WordImport::default()
+    };
+    let base = base(visit.field("base"));
+    let trial = !visit.field("trial").is_empty();
+    let reading = tokio::task::spawn_blocking(move || {
+        let imported = lists.import(&list, text.as_bytes(), &import)?;
+        let ops = match trial {
+            true => as_trial(imported.ops.clone()),
+            false => imported.ops.clone(),
+        };
+        Ok((Edit { list, base, ops }, Some(imported)))
+    });
+    let read = reading.await;
+    read.map_err(|error| NotSaved::Io(error.to_string()))?
+}
+
+fn base(hash: &str) -> Base {
+    match hash {
+        "" => Base::Any,
+        hash => Base::Hash(hash.to_owned()),
+    }
+}
+
 fn brought(visit: &Visit) -> Vec<Pair> {
     let pairs = url::form_urlencoded::parse(visit.field("draft").as_bytes());
     pairs.into_owned().collect()
@@ -188,6 +219,7 @@ pub(in crate::admin) async fn save_list(State(admin): State<Admin>, request: Req
         Err(NotDone::NotSaved(NotSaved::Conflicts(conflicts, now))) => {
             Ok(conflict_page(&visit, &list, &conflicts, &now))
         }
+        Err(NotDone::OtherList(why)) => Ok(refused(&visit, &why)),
         Err(error) => {
             let wrong = Some(told(&visit, &error));
             show(&admin, &visit, brought(&visit), wrong).await
@@ -202,6 +234,7 @@ async fn read(admin: &Admin, visit: &Visit, pairs: Vec<Pair>) -> Result<(Draft, 
             after: u32::MAX,
             rows_max: 1,
             search: String::new(),
+            with_changes: false,
         };
         let page = lists.page(&name, &none)?;
         Ok((Draft::read(&lists, &name, &pairs)?, page))
@@ -273,6 +306,7 @@ async fn show(admin: &Admin, visit: &Visit, pairs: Vec<Pair>, wrong: Option<Stri
                     let problems = problems.iter().map(ToString::to_string);
                     Err(problems.collect::<Vec<_>>().join("\n"))
                 }
+                Err(NotDone::OtherList(why)) => return Ok(refused(visit, &why)),
                 Err(error) => Err(told(visit, &error)),
             }
         }
@@ -308,7 +342,7 @@ async fn show(admin: &Admin, visit: &Visit, pairs: Vec<Pair>, wrong: Option<Stri
                 (try_form(visit, words, &list, &pairs))
             }
         }
-        (link(&path(&list), words.back))
+        div .acts { (link(&path(&list), words.back)) }
     };
     Ok(page(status, visit, &title, &body))
 }

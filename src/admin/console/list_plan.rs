@@ -6,24 +6,29 @@ use http::StatusCode;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::draft::{changed_lines, effect_table, of_form, told};
+use super::draft::{changed_lines, effect_table, of_form, of_list, told};
 use super::frame::{
     Confirm, Tone, heading, hostile, link, missing, notice, of_core, page, section, share,
     summary_of,
 };
-use super::lists::{failed, path};
+use super::list_parts::{failed, path, refused};
 use super::lists_words::{ListsWords, WORDS};
 use super::visit::{Answer, Visit, go_to};
 use crate::admin::list_plans;
 use crate::admin::plans::{NotRun, PlanState, Said, Seen};
 use crate::admin::problem::ApiProblem;
 use crate::admin::shown::Admin;
+use crate::admin::word_lists::NotDone;
 use crate::lists::Counts;
 
 pub(in crate::admin) async fn plan_list(State(admin): State<Admin>, request: Request) -> Answer {
-    let visit = Visit::of(&admin, request).await?;
+    let visit = Visit::of_long(&admin, request).await?;
     let words = visit.say(&WORDS);
-    let (edit, imported) = match of_form(&admin, &visit).await {
+    let read = match visit.field("text") {
+        "" => of_form(&admin, &visit).await,
+        _ => of_list(&admin, &visit).await,
+    };
+    let (edit, imported) = match read {
         Ok(read) => read,
         Err(error) => return Ok(failed(&visit, &error.to_string())),
     };
@@ -32,6 +37,7 @@ pub(in crate::admin) async fn plan_list(State(admin): State<Admin>, request: Req
     }
     match list_plans::make(&admin, &visit.asked, edit, imported.as_ref()).await {
         Ok(seen) => Ok(go_to(&address(&visit, &seen.id))),
+        Err(NotDone::OtherList(why)) => Ok(refused(&visit, &why)),
         Err(error) => Ok(failed(&visit, &told(&visit, &error))),
     }
 }
@@ -117,14 +123,15 @@ fn shown(
             PlanState::Running => div #live data-live="changes" {
                 (notice(Tone::Info, html! { p { (words.plan_running) } (summary) }))
             },
-            PlanState::Done => {
+            // What takes the place of the region above.
+            PlanState::Done => div #live {
                 (notice(Tone::Good, html! {
                     p { (words.saved) " " (hostile(visit, version.unwrap_or_default())) } (summary)
                 }))
-            }
-            PlanState::Failed(why) => {
+            },
+            PlanState::Failed(why) => div #live {
                 (notice(Tone::Bad, html! { p { (words.not_saved) " " (hostile(visit, &of_core(visit, why.clone()))) } (summary) }))
-            }
+            },
         }
         @if !matches!(seen.state, PlanState::Planned) { p { (link(&back, words.back)) } }
     };

@@ -5,21 +5,19 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::frame::{
-    Tone, area, badge, done, empty, filters, heading, hostile, link, missing, notice, number,
-    optional, page, pager, section, select, table, tick,
+    Tone, area, done, empty, heading, hostile, link, missing, notice, number, optional, page,
+    section, select, table, tick,
 };
+use super::list_parts::{action, failed, path, problems};
+use super::list_table::rows;
 use super::lists_words::{ListsWords, WORDS};
 use super::visit::{Answer, Visit};
 use crate::admin::shown::Admin;
-use crate::admin::word_lists;
-use crate::lists::{NotSaved, Page, RowShown, Wanted};
+use crate::admin::{list_rows, word_lists};
+use crate::lists::{NotSaved, Page, Wanted};
 use crate::operators::Capability;
-use crate::policy::TRIAL;
-use crate::settings::Problem;
 
 const ROWS: usize = 100;
-/// Problems of a file that are shown.
-const PROBLEMS_MAX: usize = 10;
 
 pub(in crate::admin) async fn lists_page(State(admin): State<Admin>, request: Request) -> Answer {
     let visit = Visit::of(&admin, request).await?;
@@ -56,17 +54,14 @@ pub(in crate::admin) async fn list_page(State(admin): State<Admin>, request: Req
         after: visit.asks("after").parse().unwrap_or_default(),
         rows_max: ROWS,
         search: visit.asks("search").to_owned(),
+        with_changes: true,
     };
-    let (lists, name) = (admin.lists.clone(), visit.param("name").to_owned());
-    let looked = tokio::task::spawn_blocking(move || lists.page(&name, &wanted)).await;
-    let shown = match looked {
-        Ok(Ok(shown)) => shown,
-        Ok(Err(NotSaved::NoList(..))) => {
-            return Ok(missing(&visit, &html! { (words.not_there) }));
-        }
-        Ok(Err(error)) => return Ok(failed(&visit, &error.to_string())),
+    let found = match list_rows::rows(&admin, visit.param("name"), wanted).await {
+        Ok(found) => found,
+        Err(NotSaved::NoList(..)) => return Ok(missing(&visit, &html! { (words.not_there) })),
         Err(error) => return Ok(failed(&visit, &error.to_string())),
     };
+    let shown = &found.page;
     let title = shown.list.name.clone();
     let moderates = visit.may(Capability::Moderate);
     let may = moderates && word_lists::may_change(&admin, &visit.asked, &title);
@@ -75,51 +70,30 @@ pub(in crate::admin) async fn list_page(State(admin): State<Admin>, request: Req
         (heading(&title, words.list_lead))
         @let saved = visit.asks("saved");
         @if !saved.is_empty() { (done(html! { (words.saved) " " (hostile(&visit, saved)) })) }
-        div #live data-live="changes" { (state(&visit, words, &shown)) }
-        @if moderates && !may { (notice(Tone::Info, html! { p { (words.not_yours) } })) }
-        @if shown.list.file.is_some() { (rows(&visit, words, &shown, can)) }
+        div #live data-live="changes" { (state(&visit, words, shown)) }
+        @if moderates && !may { (notice(Tone::Info, html! { p { (not_yours(&admin, &visit, words, &title)) } })) }
+        @if shown.list.file.is_some() { (rows(&visit, words, &found, can)) }
         @if can {
-            (change(&visit, words, &shown))
-            (add(&visit, words, &shown))
+            (change(&visit, words, shown))
+            (add(&visit, words, shown))
+            (add_list(words, shown))
         }
-        @if !shown.words.is_empty() { (inline(&visit, words, &shown)) }
+        @if !shown.words.is_empty() { (inline(&visit, words, shown)) }
     };
     Ok(page(StatusCode::OK, &visit, &title, &body))
 }
 
-pub(super) fn failed(visit: &Visit, why: &str) -> axum::response::Response {
-    let words = visit.say(&WORDS);
-    let body = html! {
-        (heading(words.title, words.not_saved))
-        (notice(Tone::Bad, hostile(visit, why)))
-        (link("/lists", words.back))
-    };
-    page(StatusCode::CONFLICT, visit, words.title, &body)
-}
-
-/// The page of a list.
-pub(super) fn path(list: &str) -> String {
-    let name: String = url::form_urlencoded::byte_serialize(list.as_bytes()).collect();
-    // A form writes blanks otherwise than a path does.
-    format!("/lists/{}", name.replace('+', "%20"))
-}
-
-/// The page of a change, with what stands behind `?`.
-fn draft(list: &Page, pairs: &[(&str, &str)]) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(pairs).append_pair("base", &list.hash);
-    format!("{}/draft?{}", path(&list.list.name), query.finish())
-}
-
-pub(super) fn action(action: &str) -> Markup {
-    let tone = match action {
-        "block" => Tone::Bad,
-        "replace" => Tone::Warn,
-        "flag" => Tone::Info,
-        "allow" => Tone::Good,
-        _ => Tone::Quiet,
-    };
-    badge(tone, action)
+/// Why somebody who may change lists may not change this one.
+fn not_yours(admin: &Admin, visit: &Visit, words: &ListsWords, list: &str) -> Markup {
+    let who = &visit.asked.who;
+    let others = admin.lists.in_file_of(list);
+    let other = others.iter().find(|other| !who.may_change(other));
+    html! {
+        @match other.filter(|_| who.may_change(list)) {
+            Some(other) => { (words.shares_file) " " (other) }
+            None => (words.not_yours),
+        }
+    }
 }
 
 /// Whether the list can be edited, and is what decides.
@@ -137,83 +111,6 @@ pub(super) fn state(visit: &Visit, words: &ListsWords, shown: &Page) -> Markup {
         }
         @if let Some(why) = &shown.read_only {
             (notice(Tone::Info, html! { p { (words.read_only) } p .hint { (hostile(visit, why)) } }))
-        }
-    }
-}
-
-/// What is wrong, with its place and the way out.
-pub(super) fn problems(visit: &Visit, problems: &[Problem]) -> Markup {
-    html! {
-        ul .problems {
-            @for problem in problems.iter().take(PROBLEMS_MAX) {
-                li {
-                    @if problem.line > 0 { strong { (problem.file) ":" (problem.line) } " " }
-                    (hostile(visit, &problem.what))
-                    @if !problem.hint.is_empty() { " " span .hint { (hostile(visit, &problem.hint)) } }
-                }
-            }
-            @if problems.len() > PROBLEMS_MAX { li .hint { "+" (problems.len() - PROBLEMS_MAX) } }
-        }
-    }
-}
-
-fn rows(visit: &Visit, words: &ListsWords, shown: &Page, may: bool) -> Markup {
-    let line = format!("#{}", words.line);
-    let columns = [
-        &*line,
-        words.entry,
-        words.tags,
-        words.options,
-        words.action,
-        words.findings,
-        "",
-    ];
-    let body = html! {
-        @for row in &shown.rows { (self::row(visit, words, shown, row, may)) }
-    };
-    let search = html! {
-        div .field {
-            label for="search" { (words.search) }
-            input #search name="search" type="search" value=(visit.asks("search")) data-search autocomplete="off" spellcheck="false";
-        }
-    };
-    let next = shown.next.map(|line| line.to_string());
-    html! {
-        (filters(visit, search))
-        @if shown.rows.is_empty() { (empty(words.no_rows, words.no_rows_hint)) }
-        @else { (table(words.rows, &columns, body)) }
-        (pager(visit, next.as_deref()))
-    }
-}
-
-fn row(visit: &Visit, words: &ListsWords, shown: &Page, row: &RowShown, may: bool) -> Markup {
-    let line = row.line.to_string();
-    let entry = &*row.said.entry;
-    let to = |act: &str| draft(shown, &[(act, entry), ("line", &line)]);
-    let on_trial = row.said.tags.iter().any(|tag| tag == TRIAL);
-    html! {
-        tr {
-            td .number { (row.line) }
-            td {
-                @match may {
-                    true => a href=(visit.with("edit", &line)) data-row { (hostile(visit, entry)) },
-                    false => (hostile(visit, entry)),
-                }
-            }
-            td { (hostile(visit, &row.said.tags.join(", "))) }
-            td { code { (hostile(visit, &row.said.options)) } }
-            td { @if let Some(said) = row.action { (action(said)) } }
-            td { @if !row.problems.is_empty() { (problems(visit, &row.problems)) } }
-            td {
-                @if may {
-                    div .acts {
-                        @if on_trial {
-                            (link(&to("promote"), words.promote))
-                            (link(&to("drop"), words.drop))
-                        } @else { (link(&to("remove"), words.remove)) }
-                    }
-                }
-            }
         }
     }
 }
@@ -252,6 +149,25 @@ fn add(visit: &Visit, words: &ListsWords, shown: &Page) -> Markup {
         }
     };
     section(words.add, form)
+}
+
+/// A list of somebody else, or a long one: read as a whole, and planned.
+fn add_list(words: &ListsWords, shown: &Page) -> Markup {
+    let form = html! {
+        form method="post" action={ (path(&shown.list.name)) "/plans" } {
+            input type="hidden" name="base" value=(shown.hash);
+            // Read into the field below by the script; without one it stays hidden.
+            div .field data-reads hidden {
+                label for="file" { (words.upload_file) }
+                input #file type="file" data-into="text" accept=".txt,.csv,.tsv,.json,.yaml,.yml,text/*";
+            }
+            (area(words.upload_label, "text", 6, "", words.upload_hint, None))
+            (optional(words.tags, "tags-of-all", "text", ""))
+            (tick(words.upload_trial, "trial", false))
+            div .acts { button { (words.make_plan) } }
+        }
+    };
+    section(words.upload, form)
 }
 
 fn inline(visit: &Visit, words: &ListsWords, shown: &Page) -> Markup {

@@ -29,7 +29,7 @@
 //! `id` and `data-live="TOPIC"` on a region that is taken anew when the topic of `/api/v1/events`
 //! has changed.
 //!
-//! Order, downward: `hindered`, `setup`, `login`, `account`, `wrong_hit`, `replay`, `replay_words`, `list_plan`, `draft`, `lists`, `lists_words`, `overview`, `overview_words`, `overview_past`,
+//! Order, downward: `hindered`, `setup`, `login`, `account`, `wrong_hit`, `replay`, `replay_words`, `list_plan`, `draft`, `lists`, `list_table`, `list_entry`, `list_parts`, `lists_words`, `overview`, `overview_words`, `overview_past`,
 //! `audit`, `audit_words`, `decision`, `doctor`, `doctor_titles`, `doctor_words`, `decisions`, `decisions_words`, `troubles`, `hooks`, `hooks_words`, `set_up_text`,
 //! `endpoints`, `endpoints_words`, `delivery`, `delivery_payload`, `delivery_list`, `delivery_acts`,
 //! `delivery_words`,
@@ -65,7 +65,10 @@ mod hindered;
 mod hooks;
 mod hooks_words;
 mod language;
+mod list_entry;
+mod list_parts;
 mod list_plan;
+mod list_table;
 mod lists;
 mod lists_words;
 mod login;
@@ -108,6 +111,7 @@ pub(super) use endpoints::endpoints_page;
 pub(super) use frame::{script, setup_script, style};
 pub(super) use hindered::hindered;
 pub(super) use hooks::hooks_page;
+pub(super) use list_entry::entry_page;
 pub(super) use list_plan::{list_plan_page, plan_list, run_list_plan};
 pub(super) use lists::{list_page, lists_page};
 pub(super) use login::{log_in, log_out, login_page};

@@ -160,7 +160,7 @@ fn back(words: &ReplayWords, meant: &Meant) -> Markup {
     html! {
         div .acts {
             @if let Some((list, draft)) = &meant.draft {
-                a .button href={ (super::lists::path(list)) "/draft?" (draft) } { span { (words.list) " " bdi { (list) } } }
+                a .button href={ (super::list_parts::path(list)) "/draft?" (draft) } { span { (words.list) " " bdi { (list) } } }
             }
             (link("/changes", words.back))
         }

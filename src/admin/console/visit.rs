@@ -63,6 +63,15 @@ pub(super) struct Visit {
 impl Visit {
     /// Errors: the answer to a form that cannot be read.
     pub(super) async fn of(admin: &Admin, request: Request) -> Result<Visit, Instead> {
+        Visit::read(admin, request, FORM_BYTES_MAX).await
+    }
+
+    /// The same for a form that may bring as much as a call of the API.
+    pub(super) async fn of_long(admin: &Admin, request: Request) -> Result<Visit, Instead> {
+        Visit::read(admin, request, admin.api.body_bytes_max).await
+    }
+
+    async fn read(admin: &Admin, request: Request, bytes_max: usize) -> Result<Visit, Instead> {
         let (parts, body) = request.into_parts();
         let taste = Taste::of(&parts.headers);
         let words = WORDS.of(taste.language);
@@ -70,7 +79,7 @@ impl Visit {
         let Some(asked) = parts.extensions.get::<Asked>().cloned() else {
             return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response().into());
         };
-        let body = to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| unread())?;
+        let body = to_bytes(body, bytes_max).await.map_err(|_| unread())?;
         let names = parts.extensions.get::<Names>().cloned();
         Ok(Visit {
             now_ms: admin.clock.now_ms(),

@@ -10,7 +10,7 @@ use super::frame::{
     Tone, area, empty, heading, hostile, link, missing, notice, of_core, page, section,
 };
 use super::language::Both;
-use super::lists::path;
+use super::list_parts::path;
 use super::visit::{Answer, Visit};
 use crate::admin::decisions::decision;
 use crate::admin::shown::Admin;
