@@ -467,3 +467,31 @@ fn a_kill_leaves_a_backup_whole_or_not_there_and_a_restore_done_or_not_begun() {
     }
     assert!(kills > 0, "no restore was killed");
 }
+
+#[test]
+fn after_a_restore_no_session_of_before_lets_anybody_in() {
+    let gone = Business::start(Behaviour::status(503, "gone"));
+    let mut callgate = Callgate::start(&policy(&gone.url(), &gone.url(), 20001));
+    let server = format!("http://{}", callgate.admin);
+    let made = ["operators", "token", "ann", "--role", "viewer", "--server"];
+    said(&callgate.setup().run(&[&made[..], &[&server]].concat()));
+    callgate.signal("TERM");
+    callgate.ended_within(PATIENCE);
+    let setup = callgate.into_setup();
+    let open =
+        |setup: &Setup| rusqlite::Connection::open(data(setup).join("operators.db")).unwrap();
+    let count = |setup: &Setup, table: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        open(setup).query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    let session =
+        "INSERT INTO sessions (secret_sha256, operator, made_ms, seen_ms) VALUES ('ab', 1, 1, 1)";
+    open(&setup).execute(session, []).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let backup = folder.path().join("one");
+    said(&setup.run(&["storage", "backup", text(&backup)]));
+    let fresh = Setup::new("hooks: {}\n");
+    said(&fresh.run(&["storage", "restore", text(&backup)]));
+    assert_eq!(count(&setup, "sessions"), 1);
+    assert_eq!((count(&fresh, "sessions"), count(&fresh, "tokens")), (0, 1));
+}

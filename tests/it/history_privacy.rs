@@ -373,3 +373,37 @@ fn what_is_forgotten_is_gone_although_somebody_reads() {
         assert_eq!(http::find(&bytes, b"zqgoneqz"), None, "{}", file.display());
     }
 }
+
+#[test]
+fn hashed_ids_are_in_no_file_and_at_level_none_no_text_is_shown() {
+    let business = Business::start(Behaviour::allow());
+    let setup = setup(&business).engine("history.texts", "none");
+    let callgate = setup.engine("history.ids", "hashed").start();
+    callgate.call_from("zqsenderqz", SINGLE, "damn zqtextqz");
+    let rows = found(&callgate, &["--sender", "zqsenderqz"]);
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    let server = format!("http://{}", callgate.admin);
+    let id = rows[0]["id"].as_str().unwrap();
+    let args = ["decisions", id, "--show", "--json", "--server", &server];
+    let shown = callgate.setup().run(&args);
+    let all = [shown.stdout, shown.stderr].concat();
+    assert!(
+        http::find(&all, b"zqtextqz").is_none(),
+        "{}",
+        String::from_utf8_lossy(&all)
+    );
+    let mut kept = Vec::new();
+    collect(
+        &callgate.setup().policies().join("../data/history"),
+        &mut kept,
+    );
+    assert!(!kept.is_empty());
+    for file in kept {
+        let bytes = fs::read(&file).unwrap();
+        assert!(
+            http::find(&bytes, b"zqsenderqz").is_none(),
+            "{}",
+            file.display()
+        );
+    }
+}

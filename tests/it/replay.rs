@@ -377,3 +377,47 @@ fn a_save_past_its_budget_is_forced_by_an_operator_with_a_reason() {
         assert!(listed.contains(reason), "{reason}: {listed}");
     }
 }
+
+#[test]
+fn a_budget_has_a_least_too_and_looks_at_the_newest_calls_alone() {
+    let callgate = start(
+        "http://127.0.0.1:9/",
+        "expect: {blocks: \"3..4\", calls_min: 2, calls_max: 4}\n",
+    );
+    everyday(&callgate);
+    callgate.setup().write("ads.txt", "casino\n的\n");
+    let refused = asked(&callgate, &["reload"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    let figures = "2 of 4 recorded calls would be newly blocked (50.00 %), and from 3 to 4 may be";
+    assert!(said.contains(figures), "{said}");
+}
+
+#[test]
+fn nobody_forces_a_policy_without_a_reason() {
+    let callgate = start("http://127.0.0.1:9/", BUDGET);
+    everyday(&callgate);
+    callgate.setup().write("ads.txt", "casino\n的\n");
+    for body in [
+        "{\"force\":true}",
+        "{\"force\":true,\"why\":\"\"}",
+        "{\"force\":true,\"why\":\" \"}",
+    ] {
+        let order = format!(
+            "POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = http::send(callgate.admin, order.as_bytes());
+        assert!((400..500).contains(&answer.status), "{answer:?}");
+        assert!(answer.text().contains("`why`"), "{answer:?}");
+    }
+    let listed = callgate
+        .setup()
+        .run(&["audit", "list", "--act", "policy.force"]);
+    assert!(
+        !String::from_utf8(listed.stdout)
+            .unwrap()
+            .contains("policy.force")
+    );
+}
