@@ -536,3 +536,35 @@ fn what_a_candidate_makes_an_endpoint_fail_by_does_not_end_the_calls_of_the_othe
     }
     assert!(failed.contains("too_large"), "{failed:?}");
 }
+
+#[test]
+fn a_promotion_past_what_is_expected_writes_nothing_unless_it_is_forced() {
+    let expect = "expect: {blocks: 0, calls_min: 5}\n";
+    let policy = blocks("old") + expect;
+    let setup = Setup::new(&with(&policy, "share: 1"));
+    let setup = setup.engine("recordings.enabled", "true");
+    let setup = setup.engine("recordings.share", "1");
+    write_candidate(&setup, &(blocks("old, new") + expect));
+    let callgate = setup.start();
+    wait_state(&callgate, "running");
+    for number in 0..8 {
+        let text = ["hello", "new"][number % 2];
+        say(&callgate, &format!("g{number}"), text);
+    }
+    let file = callgate.setup().policies().join("policy.yaml");
+    let before = fs::read(&file).unwrap();
+    let promote = ["trial", "promote", "--yes", "--why", "calm"];
+    let refused = run(&callgate, &promote);
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    let figures = "4 of 8 recorded calls would be newly blocked";
+    assert!(said(&refused).contains(figures), "{}", said(&refused));
+    assert_eq!(fs::read(&file).unwrap(), before);
+    assert_eq!(trial(&callgate)["state"], "running");
+    let forced = run(&callgate, &[&promote[..], &["--force"]].concat());
+    assert!(forced.status.success(), "{}", said(&forced));
+    assert_eq!(say(&callgate, "g1", "new").json()["nextCode"], 1);
+    let acts = callgate
+        .setup()
+        .run(&["audit", "list", "--act", "policy.force"]);
+    assert!(said(&acts).contains("calm"), "{}", said(&acts));
+}
