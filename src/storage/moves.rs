@@ -108,7 +108,7 @@ fn carry_out(data: &Path, aside: &str, one: &Move) -> Result<(), StorageError> {
 
 fn put_aside(data: &Path, aside: &str, path: &Path) -> Result<(), StorageError> {
     let name = path.file_name().unwrap_or_default();
-    let target = match folder_of(path) == data {
+    let target = match is_same(folder_of(path), data) {
         true => {
             let folder = data.join(aside);
             make_folder(&folder).map_err(at(&folder))?;
@@ -117,6 +117,13 @@ fn put_aside(data: &Path, aside: &str, path: &Path) -> Result<(), StorageError> 
         false => beside(path, aside),
     };
     fs::rename(path, &target).map_err(at(path))
+}
+
+/// The same folder, however it is written: what was decided has whole paths, and who ends it may have
+/// its own from where it was started.
+fn is_same(folder: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| fs::canonicalize(path).ok();
+    folder == other || whole(folder).is_some_and(|folder| whole(other) == Some(folder))
 }
 
 /// Where what was there stays when it is not in the data directory.

@@ -495,3 +495,25 @@ fn after_a_restore_no_session_of_before_lets_anybody_in() {
     assert_eq!(count(&setup, "sessions"), 1);
     assert_eq!((count(&fresh, "sessions"), count(&fresh, "tokens")), (0, 1));
 }
+
+#[test]
+fn a_server_ends_a_restore_that_was_decided_before_it_opens_anything() {
+    let (setup, _gone) = stopped();
+    let data = data(&setup);
+    // What a kill behind the decision leaves: the outbox prepared, the old one in its place.
+    let prepared = data.join("restored");
+    fs::create_dir(&prepared).unwrap();
+    fs::copy(data.join("outbox.db"), prepared.join("outbox.db")).unwrap();
+    let old = rusqlite::Connection::open(data.join("outbox.db")).unwrap();
+    old.execute_batch("CREATE TABLE of_before (x)").unwrap();
+    drop(old);
+    let moves = serde_json::json!({"aside": "before-restore-x", "moves": [
+        {"from": prepared.join("outbox.db"), "to": data.join("outbox.db")},
+    ]});
+    fs::write(data.join("restore.json"), moves.to_string()).unwrap();
+    let callgate = setup.start();
+    let accepted = callgate.status()["outbox"]["endpoints"]["good"]["accepted"].take();
+    assert_eq!(accepted, 200);
+    assert!(!data.join("restore.json").exists() && !prepared.exists());
+    assert!(data.join("before-restore-x/outbox.db").exists());
+}
