@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use callgate::outbox::{self, Capacity, Config, NewEntry, Outbox, Settlement};
+use callgate::outbox::{self, AsRead, Capacity, Config, NewEntry, Outbox, Settlement};
 use tokio::sync::oneshot;
 
 use super::{Row, load, median, servers};
@@ -116,6 +116,7 @@ pub fn entry(number: u64, endpoints: &[String], now_ms: u64) -> NewEntry {
         endpoints: endpoints.to_vec(),
         accepted_at_ms: now_ms,
         series: None,
+        read: AsRead::default(),
     }
 }
 
