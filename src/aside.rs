@@ -6,10 +6,14 @@
 use std::panic::resume_unwind;
 use std::thread;
 
-/// How nice a thread is that gives way: where every core is busy it still gets half of its share, so
-/// that an edit comes into force, and holds nothing for long that others wait for.
+/// How much nicer than the process a thread is that gives way: where every core is busy it still gets
+/// half of its share, so that an edit comes into force, and holds nothing for long that others wait
+/// for.
 #[cfg(target_os = "linux")]
-const NICE: i32 = 3;
+const NICER: i32 = 3;
+/// Nobody is nicer.
+#[cfg(target_os = "linux")]
+const NICE_MAX: i32 = 19;
 
 /// So long such a thread keeps a core from one that was just woken, where Linux can (6.12 and later);
 /// it is the shortest that there is. Being nice alone it may for its whole slice, some milliseconds.
@@ -50,7 +54,11 @@ pub(crate) fn apart<T: Send>(name: &'static str, work: impl FnOnce() -> T + Send
 pub(crate) fn give_way() {
     #[cfg(target_os = "linux")]
     {
-        let _ = rustix::process::setpriority_process(None, NICE);
+        use rustix::process::{getpid, getpriority_process, setpriority_process};
+
+        // As the process was started, whatever the thread was that started this one.
+        let own = getpriority_process(Some(getpid())).unwrap_or(0);
+        let _ = setpriority_process(None, (own + NICER).min(NICE_MAX));
         slice::shorten();
     }
 }
@@ -149,7 +157,7 @@ mod tests {
         };
         let before = look();
         let there = aside("test", look);
-        assert_eq!(there.0, before.0.max(NICE));
+        assert_eq!(there.0, (before.0 + NICER).min(NICE_MAX));
         // Older ones have one slice for all, and do not tell it.
         if before.1.is_some() {
             assert_eq!(there.1, Some(SLICE_NS));

@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_is_no_cloud_event_is_told() {
-        let good = r#"{"specversion":"1.0","id":"a","source":"/callgate/openim","type":"callgate.v1.afterSendSingleMsg","data":{"callbackCommand":"callbackAfterSendSingleMsgCommand","sendID":"u1","recvID":"u2","content":"{\"content\":\"hi\"}"}}"#;
+        let good = r#"{"specversion":"1.0","id":"a","source":"/callgate/openim","type":"callgate.v1.afterSendSingleMsg","data":{"callbackCommand":"callbackAfterSendSingleMsgCommand","serverMsgID":"s1","clientMsgID":"c1","operationID":"op1","sendID":"u1","recvID":"u2","sessionType":1,"contentType":101,"sendTime":1795871070373,"content":"{\"content\":\"hi\"}"}}"#;
         let batch = "application/cloudevents-batch+json";
         assert_eq!(faults(batch, &format!("[{good}]")), [""; 0]);
         assert_eq!(faults("application/cloudevents+json", good), [""; 0]);
