@@ -29,6 +29,9 @@ const LATER_MAX: usize = 1000;
 /// take it does not take into new files either.
 const GIVE_UP_EVERY: Duration = Duration::from_secs(60);
 
+/// A file with so many rows is not one that the disk never took anything into.
+const ROWS_WORTH_A_FILE: u64 = 1000;
+
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
@@ -148,11 +151,15 @@ impl Store {
         if !rows.is_empty() {
             self.leave_what_is_ahead(series, first);
         }
+        // A file that was worth its while may be left at any time.
+        let open = self.open[series as usize].as_ref();
+        let took_much = open.is_some_and(|open| open.rows >= ROWS_WORTH_A_FILE);
         let failed = match self.add_to_open(series, rows, counts, first) {
             Err(failed @ StoreError::File { .. }) if self.open[series as usize].is_some() => failed,
             added => return added,
         };
-        if self.gave_up[series as usize].is_some_and(|at| at.elapsed() < GIVE_UP_EVERY) {
+        let gave_up = self.gave_up[series as usize];
+        if !took_much && gave_up.is_some_and(|at| at.elapsed() < GIVE_UP_EVERY) {
             return Err(failed);
         }
         // It may be this file alone that takes nothing: at its limit, or locked by somebody.

@@ -20,10 +20,13 @@ use super::segment::{NewRow, StageAt, Traced};
 use super::settings::TextLevel;
 use super::shared::Shared;
 use super::sinks::Sinks;
-use super::store::Store;
+use super::store::{Store, StoreError};
 use super::trouble::Trouble;
 use crate::writer_thread::Writes;
 
+/// Decisions of one commit; what a disk does not take is lost by as many, and a file is left for another
+/// one only between two.
+const ROWS_AT_ONCE: usize = 1000;
 /// How often it is looked for what is too old or too much.
 const CUT_EVERY: Duration = Duration::from_secs(60);
 /// Counts that wait for a disk that takes none.
@@ -131,23 +134,48 @@ impl Writer {
             if !rows.is_empty() && !self.sinks.is_empty() {
                 self.sinks.give(&rows, &self.shared.metrics);
             }
-            match self.store.add(series, &rows, &lines, now_us) {
-                Ok(()) => self.shared.metrics.history.wrote(rows.len() as u64),
-                Err(error) => {
-                    dropped += kinds.len();
-                    for kind in kinds {
-                        self.shared.dropped(kind, "disk");
-                    }
-                    // They take little room, and are exact.
-                    self.lines.extend(lines);
-                    failed = Some(error.to_string());
+            let (written, error) = self.add(series, &rows, lines, now_us);
+            self.shared.metrics.history.wrote(written as u64);
+            if let Some(error) = error {
+                dropped += kinds.len() - written;
+                for kind in kinds.into_iter().skip(written) {
+                    self.shared.dropped(kind, "disk");
                 }
+                failed = Some(error.to_string());
             }
         }
         self.shared
             .written_to
             .fetch_max(self.last_id, Ordering::Release);
         self.tell(failed, dropped);
+    }
+
+    /// Adds rows, some at a time: what is too much for a file at its limit is not too much for two.
+    ///
+    /// Returns how many of them it wrote, and what kept it from the rest.
+    fn add(
+        &mut self,
+        series: Series,
+        rows: &[NewRow],
+        mut lines: Vec<Line>,
+        now_us: u64,
+    ) -> (usize, Option<StoreError>) {
+        let mut written = 0;
+        loop {
+            let some = &rows[written..rows.len().min(written + ROWS_AT_ONCE)];
+            match self.store.add(series, some, &lines, now_us) {
+                Ok(()) => written += some.len(),
+                Err(error) => {
+                    // They take little room, and are exact.
+                    self.lines.extend(lines);
+                    return (written, Some(error));
+                }
+            }
+            lines.clear();
+            if written == rows.len() {
+                return (written, None);
+            }
+        }
     }
 
     /// What must be known before anything is written.
