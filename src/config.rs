@@ -50,6 +50,8 @@ pub struct Config {
     /// Where all is kept that outlives the process.
     pub data: PathBuf,
     pub storage: Storage,
+    /// Versions of the policy are agreed on in PostgreSQL, for all replicas.
+    pub policies_shared: bool,
     pub outbox: outbox::Config,
     pub audit: audit::Settings,
     pub versions: versions::Settings,

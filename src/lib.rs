@@ -29,6 +29,7 @@
 //! | [`callback`] | asking and telling an endpoint |
 //! | [`doctor`] | what is wrong with business servers, and with the way from the IM server to here |
 //! | [`reload`] | the policies in force |
+//! | `ledger` | versions of the policy in PostgreSQL, which replicas agree on |
 //! | [`history`] | what was decided, searchable for a while |
 //! | [`recordings`] | real calls, sealed, to try another policy on |
 //! | [`trial`] | a candidate policy beside the one in force |
@@ -83,6 +84,7 @@ pub mod history;
 pub mod hook;
 pub mod import;
 mod in_flight;
+mod ledger;
 pub mod lists;
 pub mod operators;
 pub mod outbox;

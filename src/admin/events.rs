@@ -82,7 +82,14 @@ async fn tick(admin: &Admin) -> Tick {
     let delivery = number(&(outbox, &seen.error));
     let rejected = admin.policies.rejected().map(|rejected| rejected.at_ms);
     let edited = admin.policies.engine_edit().map(|edit| edit.at_ms);
-    let changes = number(&(admin.policies.current().version.number, rejected, edited));
+    let shared = admin.policies.shared();
+    let shared = shared.map(|shared| (shared.newest, shared.away, shared.problems.len()));
+    let changes = number(&(
+        admin.policies.current().version.number,
+        rejected,
+        edited,
+        shared,
+    ));
     let called = admin.metrics.hooks.called().into_iter().map(|hook| {
         let state = admin.metrics.hooks.get(hook);
         (hook.name, state.map(|state| state.calls()))

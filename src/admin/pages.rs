@@ -148,6 +148,7 @@ async fn ready(State(admin): State<Admin>) -> Response {
     {
         text.push_str(&spools(&shared));
     }
+    text.push_str(&not_as_all_have(&admin));
     if let Some(policy) = not_as_on_disk(&admin) {
         text.push_str(&policy);
     }
@@ -160,6 +161,25 @@ fn spools(shared: &SharedState) -> String {
         Some(why) => format!("storage: {why}; after events are kept here and forwarded later\n"),
         None => String::new(),
     }
+}
+
+/// What the other replicas have is not what decides here, or may not be.
+fn not_as_all_have(admin: &Admin) -> String {
+    let Some(shared) = admin.policies.shared() else {
+        return String::new();
+    };
+    let version = &admin.policies.current().version;
+    let mut text = String::new();
+    if shared.newest > version.number {
+        let (newest, problems) = (shared.newest, shared.problems.len());
+        text.push_str(&format!(
+            "policy: version {newest} of all replicas has {problems} problem(s) here, {version} stays in force\n"
+        ));
+    }
+    if let Some(why) = shared.away {
+        text.push_str(&format!("policy: {version} stays in force, {why}\n"));
+    }
+    text
 }
 
 /// What the policy files say is not what decides.

@@ -50,6 +50,21 @@ struct PolicyStatus {
     restored: bool,
     /// Keys of included files that something overrides.
     overrides: Vec<Override>,
+    /// How far this replica is with the policy of all; `null` where the policy is its own.
+    shared: Option<SharedStatus>,
+}
+
+/// A policy that all replicas have.
+#[derive(Serialize)]
+struct SharedStatus {
+    /// The newest version that is known here.
+    newest: u64,
+    /// By how much that is above the one in force here.
+    behind: u64,
+    /// Why the newest cannot be asked for; `null` while it can.
+    away: Option<String>,
+    /// Why the newest cannot be in force here.
+    problems: Vec<Problem>,
 }
 
 #[derive(Serialize)]
@@ -251,6 +266,12 @@ fn policy(admin: &Admin) -> PolicyStatus {
             .collect(),
         restored: admin.policies.is_restored(),
         overrides: admin.policies.current().overrides().to_vec(),
+        shared: admin.policies.shared().map(|shared| SharedStatus {
+            newest: shared.newest,
+            behind: shared.newest.saturating_sub(number),
+            away: shared.away,
+            problems: shared.problems,
+        }),
     }
 }
 

@@ -335,6 +335,7 @@ impl From<NotSaved> for ApiProblem {
                 ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).again_in(1)
             }
             NotSaved::NotRead(_) => ApiProblem::new(unprocessable, "not_read", message),
+            NotSaved::NotShared(error) => error.into(),
             NotSaved::Unreadable(_) | NotSaved::Io(_) => ApiProblem::internal(message),
         }
     }

@@ -4,8 +4,8 @@
 //! 2 the command line itself is wrong, 3 a server could not be reached or started.
 //!
 //! Order, downward: `serve`, `status`, `send`, `check`, `test`, `replay`, `reload`, `mock`, `doctor`, `explain`, `fuzz`, `import`, `lists`, `outbox`, `audit`, `decisions`,
-//! `versions`, `trial`, `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `storage`, `api`, `client`,
-//! `reach`, `token`, `audited`, `kept`, `postgres`, `engine_file`, `at_rest`, `start_text`, `signals`, `since`, `files`, `output`, `exit`.
+//! `versions`, `policy`, `trial`, `defaults`, `dialects`, `rooms`, `operators`, `hash_token`, `recorded`, `explained`, `engine`, `storage`, `api`, `client`,
+//! `reach`, `token`, `audited`, `shared`, `kept`, `postgres`, `engine_file`, `at_rest`, `start_text`, `signals`, `since`, `files`, `output`, `exit`.
 
 mod api;
 mod at_rest;
@@ -32,6 +32,7 @@ mod mock;
 mod operators;
 mod outbox;
 mod output;
+mod policy;
 mod postgres;
 mod reach;
 mod recorded;
@@ -40,6 +41,7 @@ mod replay;
 mod rooms;
 mod send;
 mod serve;
+mod shared;
 mod signals;
 mod since;
 mod start_text;
@@ -122,6 +124,8 @@ enum Command {
     History(decisions::HistoryArgs),
     /// The policies that were in force: what each changed, and how one is brought back.
     Versions(versions::Args),
+    /// The policy of all replicas: written from a directory, and read into one.
+    Policy(policy::Args),
     /// A copy of all that is kept, made while a server runs, and the way back.
     Storage(storage::Args),
     /// How a candidate policy does beside the one in force; end it, or make it the policy.
@@ -164,6 +168,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Decisions(args) => decisions::run(&files, *args),
         Command::History(args) => decisions::run_history(&files, args),
         Command::Versions(args) => versions::run(&files, args),
+        Command::Policy(args) => policy::run(&files, args),
         Command::Storage(args) => storage::run(&files, args),
         Command::Trial(args) => trial::run(&files, args),
         Command::Defaults(args) => defaults::run(args),

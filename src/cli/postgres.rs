@@ -22,6 +22,14 @@ pub(super) fn outbox_of(config: &Config) -> anyhow::Result<outbox::Config> {
     })
 }
 
+/// Where the policy of all replicas is.
+pub(super) fn server_of(config: &Config) -> anyhow::Result<Server> {
+    match &config.storage {
+        Storage::Postgres(postgres) => server(postgres),
+        Storage::Embedded => bail!("`storage.kind` in engine.yaml is embedded"),
+    }
+}
+
 fn server(postgres: &Postgres) -> anyhow::Result<Server> {
     let replica = match postgres.replica.as_str() {
         "" => rustix::system::uname()

@@ -19,6 +19,7 @@ use super::files::Files;
 use super::kept;
 use super::output;
 use super::postgres;
+use super::shared;
 use super::signals;
 use super::start_text::{start_json, start_text};
 use super::storage;
@@ -30,11 +31,12 @@ use crate::callers::check_token;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::history::History;
+use crate::ledger::{self, PostgresLedger};
 use crate::operators::{Operators, ProxyIdentity};
 use crate::outbox::{self, Outbox};
 use crate::policy::{CompileContext, Digest};
 use crate::recordings::Recordings;
-use crate::reload::Policies;
+use crate::reload::{Ledger, Policies};
 use crate::rooms::Rooms;
 use crate::settings::{Problem, Severity};
 use crate::telemetry::{self, LogFormat, Losses, Metrics};
@@ -104,10 +106,17 @@ fn start(
         is_candidate: false,
     };
     let _entered = storage::enter(&config)?;
-    let from = kept::start_of(&config, &files.policies, strict);
-    let policies = Policies::start(&files.policies, context, Arc::clone(&metrics), from);
-    let policies = match policies {
-        Ok(policies) => Arc::new(policies),
+    let begun = match config.policies_shared {
+        true => shared::start(&config, files, &context, &metrics, strict)?
+            .map(|begun| (begun.policies, Some(begun.ledger))),
+        false => {
+            let from = kept::start_of(&config, &files.policies, strict);
+            let started = Policies::start(&files.policies, context, Arc::clone(&metrics), from);
+            started.map(|policies| (policies, None))
+        }
+    };
+    let (policies, ledger) = match begun {
+        Ok((policies, ledger)) => (Arc::new(policies), ledger),
         Err(bad) if config.log.format == LogFormat::Json => return Ok(refuse_as_json(&bad.0)),
         Err(bad) => return Ok(refuse(&bad.0)),
     };
@@ -124,7 +133,7 @@ fn start(
     let grace = config.shutdown_grace;
     let engine_yaml = files.policies.join("engine.yaml").display().to_string();
     let warnings = config.warnings(&engine_yaml);
-    let code = runtime.block_on(serve(config, policies, metrics, ports, warnings));
+    let code = runtime.block_on(serve(config, policies, ledger, metrics, ports, warnings));
     // Whatever still hangs (a DNS look-up in a system call) must not hold up the end.
     runtime.shutdown_timeout(grace.min(Duration::from_millis(200)));
     code
@@ -133,6 +142,7 @@ fn start(
 async fn serve(
     config: Config,
     policies: Arc<Policies>,
+    ledger: Option<Arc<PostgresLedger>>,
     metrics: Arc<Metrics>,
     ports: PortsTls,
     warnings: Vec<Problem>,
@@ -189,6 +199,11 @@ async fn serve(
     engine.warnings = Arc::new(warnings);
     let keeper = engine.keep_versions()?;
     let watch = (engine.watch()?, engine.watch_certificates()?);
+    let follow = ledger.as_ref().map(|ledger| {
+        let following = ledger::follow(Arc::clone(ledger), Arc::clone(&engine.policies));
+        following.context("the thread that follows the policy of all replicas could not be started")
+    });
+    let follow = follow.transpose()?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     print_start(&engine, &listeners)?;
@@ -208,6 +223,10 @@ async fn serve(
     engine.ready.store(false, Ordering::Relaxed);
     info!(grace = ?engine.config.shutdown_grace, "stopping: no new calls, what is in flight is finished");
     drop(watch);
+    if let Some(ledger) = &ledger {
+        ledger.hurry();
+    }
+    drop(follow);
     stop.cancel();
     tasks.close();
     tokio::select! {

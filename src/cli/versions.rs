@@ -359,6 +359,9 @@ async fn rollback(
                 .await?
                 .body
         }
+        Holder::Files(config) if config.policies_shared => bail!(
+            "the policy is in PostgreSQL (`policies: postgres`): start a replica, and have it do this"
+        ),
         Holder::Files(config) => carry_out(config, files, number, why)?,
     };
     if json {

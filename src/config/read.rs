@@ -19,6 +19,9 @@ use crate::settings::{Field, Item, Section, suggest};
 use crate::telemetry::{CallerLimits, LogFormat, LogSettings};
 use crate::versions;
 
+/// Where the policy is, and whether all replicas share it.
+const POLICIES: [(&str, bool); 2] = [("files", false), ("postgres", true)];
+
 const IN_FLIGHT_MAX: u32 = 1_000_000;
 /// Bodies are held in memory, so there is an end to what can be asked for.
 const BODY_BYTES_MAX: u64 = 256 << 20;
@@ -39,6 +42,7 @@ pub(super) fn read(root: &Section<'_>, paths: &Paths) -> Config {
         admin: read_admin(&root.field("admin")),
         connections: read_connections(&root.field("connections")),
         storage: storage::read(&root.field("storage")),
+        policies_shared: (root.field("policies").one_of(&POLICIES)).unwrap_or_default(),
         outbox: read_outbox(&root.field("outbox"), &data),
         audit: read_audit(&root.field("audit"), &data),
         versions,
@@ -55,6 +59,12 @@ pub(super) fn read(root: &Section<'_>, paths: &Paths) -> Config {
         root.field("outbox").section().field("kind").error(
             "`storage.kind` is postgres, and an outbox cannot be in memory too",
             "take one of the two away",
+        );
+    }
+    if config.policies_shared && config.storage == Storage::Embedded {
+        root.field("policies").error(
+            "`storage.kind` is embedded, and nothing says where PostgreSQL is",
+            "set `storage.kind: postgres` with its URL, or `policies: files`",
         );
     }
     let mut taken: Vec<SocketAddr> = Vec::new();

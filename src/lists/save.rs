@@ -15,7 +15,7 @@ use super::write::{NotWritten, replace};
 use crate::editor::{Applied, Conflict, NotMerged, Op, OpProblem, apply, merge};
 use crate::filter::{Identities, ListSpec, Options, Role};
 use crate::policy::{FileSet, ListRules, Snapshot, Version, read_list};
-use crate::reload::{Budget, Desk, Policies, read_files};
+use crate::reload::{Budget, Desk, NotShared, Policies, read_files};
 use crate::settings::{Problem, Problems, Severity, suggest};
 use crate::versions::{KeptFile, Origin, Store};
 
@@ -94,6 +94,9 @@ pub enum NotSaved {
     Unreadable(Problem),
     #[error("{0}")]
     Io(String),
+    /// Other replicas have to agree, and did not.
+    #[error(transparent)]
+    NotShared(#[from] NotShared),
 }
 
 impl From<Box<Problem>> for NotSaved {

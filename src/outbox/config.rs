@@ -161,7 +161,7 @@ impl Server {
     }
 
     /// The name by which replicas wake each other.
-    pub(super) fn channel(&self) -> String {
+    pub(crate) fn channel(&self) -> String {
         let hash = ring::digest::digest(&ring::digest::SHA256, self.schema.as_bytes());
         let hex = hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}"));
         format!("callgate_{}", hex.collect::<String>())

@@ -56,6 +56,9 @@ pub use letter::{
 pub use pending::{PendingEvent, PendingFilter, PendingPage, PendingState};
 pub use spool::spool_path;
 
+/// A connection to PostgreSQL, for what else is kept there.
+pub(crate) use postgres::{Connection as Database, Error as DatabaseError, Hosts as DatabaseHosts};
+
 /// The schema of an outbox's file, as this version writes it.
 pub const FILE_SCHEMA: u32 = sqlite::SCHEMA;
 

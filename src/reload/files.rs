@@ -194,7 +194,7 @@ fn walk(
             if depth < DEPTH_MAX && !is_own(&full) {
                 walk(&full, &format!("{path}/"), depth + 1, stats)?;
             }
-        } else if metadata.is_file() && is_policy(&path) {
+        } else if metadata.is_file() && is_policy_path(&path) {
             let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
             stats.push(Stat::of(path, &metadata, is_link));
         }
@@ -207,7 +207,7 @@ fn is_own(folder: &Path) -> bool {
     OWN.iter().any(|names| names.iter().all(has))
 }
 
-fn is_policy(path: &str) -> bool {
+pub(super) fn is_policy_path(path: &str) -> bool {
     path != START_ONLY
         && path
             .rsplit_once('.')

@@ -9,15 +9,22 @@
 //! last good content, and holds up nothing else. A bad edit changes nothing but a metric, a log
 //! line and the status.
 //!
-//! Order, downward: `watch`, `writers`, `settling`, `policies`, `desk`, `start`,
-//! `attempt`, `weighing`, `doubts`, `cut`, `history`, `files`.
+//! Where several replicas share the policy (`share`), an edit is agreed on with them before it is in
+//! force anywhere, and the directory is a mirror of what they agreed on.
+//!
+//! Order, downward: `watch`, `writers`, `settling`, `agree`, `policies`, `desk`, `start`,
+//! `attempt`, `weighing`, `doubts`, `cut`, `history`, `mirror`, `ledger`,
+//! `files`.
 
+mod agree;
 mod attempt;
 mod cut;
 mod desk;
 mod doubts;
 mod files;
 mod history;
+mod ledger;
+pub mod mirror;
 mod policies;
 mod settling;
 mod start;
@@ -25,10 +32,12 @@ mod watch;
 mod weighing;
 mod writers;
 
+pub use agree::{NotReplaced, to_share};
 pub use desk::Desk;
 pub(crate) use files::Fingerprint;
 pub use files::read_files;
 pub use history::{EngineEdit, Held, Loaded, Rejected};
+pub use ledger::{Contents, Draft, Given, Ledger, NotShared, SharedState};
 pub use policies::{Budget, Policies, Reloaded};
 pub use start::{BadPolicy, Start};
 pub use watch::watch;

@@ -16,6 +16,7 @@ use super::desk::Desk;
 use super::doubts::{Doubts, hold_busy};
 use super::files::{Fingerprint, START_ONLY, Stat, read_files};
 use super::history::{EngineEdit, Held, History, Loaded, Rejected};
+use super::ledger::{NotShared, Shared};
 use super::start::{BadPolicy, Start, Started, start};
 use super::weighing::Weighing;
 use crate::aside::{apart, aside};
@@ -44,7 +45,7 @@ pub struct Policies {
     number: watch::Sender<u64>,
     directory: PathBuf,
     context: CompileContext,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     history: Mutex<History>,
     /// Held while files are read and compiled, so that two reloads never race, and while the
     /// followers are told.
@@ -54,7 +55,9 @@ pub struct Policies {
     /// Files that the policy on disk depends on and that are none of its settings.
     outside: Mutex<Vec<PathBuf>>,
     engine: OnceLock<EngineCheck>,
-    weighing: Weighing,
+    pub(super) weighing: Weighing,
+    /// Where versions are agreed on with other replicas, if they are.
+    pub(super) shared: OnceLock<Shared>,
     /// Snapshots that are not in force any more. A message may still be decided by one of them, and
     /// freeing a large one takes longer than deciding: that is not for the thread that does.
     retired: Mutex<Vec<Arc<Snapshot>>>,
@@ -102,19 +105,19 @@ type Follower = Box<dyn Fn(&Snapshot) + Send>;
 type FilesFollower = Box<dyn Fn(&InForce) + Send>;
 
 /// What a reload goes on from, and who must be told of one.
-struct Loading {
+pub(super) struct Loading {
     /// The files in force.
-    files: FileSet,
-    outside: Vec<Outside>,
+    pub(super) files: FileSet,
+    pub(super) outside: Vec<Outside>,
     /// The files of its word lists.
-    lists: Vec<String>,
+    pub(super) lists: Vec<String>,
     /// All files that it was read from.
-    reads: Vec<String>,
+    pub(super) reads: Vec<String>,
     doubts: Doubts,
     /// Whose the first version is.
-    origin: Option<Origin>,
+    pub(super) origin: Option<Origin>,
     /// The number of the version that comes next.
-    next: u64,
+    pub(super) next: u64,
     /// What must happen whenever another policy comes into force.
     followers: Vec<Follower>,
     /// Who is told of its files.
@@ -176,6 +179,7 @@ impl Policies {
             outside: Mutex::new(paths(outside)),
             engine: OnceLock::new(),
             weighing: Weighing::default(),
+            shared: OnceLock::new(),
             retired: Mutex::default(),
         };
         policies.history().restored = restored;
@@ -201,6 +205,9 @@ impl Policies {
 
     /// Waits until no policy older than version `min` is in force.
     pub async fn reached(&self, min: u64) {
+        if let Some(shared) = self.shared.get() {
+            shared.ledger.hurry();
+        }
         // It ends with these policies alone, and nobody waits then.
         let _ = self.number.subscribe().wait_for(|now| *now >= min).await;
     }
@@ -218,6 +225,12 @@ impl Policies {
     /// The files in force.
     pub fn files(&self) -> FileSet {
         self.lock_loading().files.clone()
+    }
+
+    /// The version in force, with its files.
+    pub fn files_of(&self) -> (Version, FileSet) {
+        let loading = self.lock_loading();
+        (self.current().version.clone(), loading.files.clone())
     }
 
     /// One of the files in force, by its path in the policy directory.
@@ -287,31 +300,40 @@ impl Policies {
 
     /// As [`Policies::reload_for`], after `change` has written files. Nothing is read while it does.
     ///
-    /// Errors: those of `change`; what it wrote by then is looked at as any edit is.
-    pub fn change<E>(
+    /// Errors: those of `change`; what it wrote by then is looked at as any edit is. Where versions are
+    /// agreed on with other replicas it is undone, also when they do not agree.
+    pub fn change<E: From<NotShared>>(
         &self,
         origin: Option<Origin>,
         budget: Budget,
         change: impl FnOnce() -> Result<(), E>,
     ) -> Result<Reloaded, E> {
         let mut loading = self.lock_loading();
+        if let Some(shared) = self.shared.get() {
+            let origin = origin.unwrap_or_else(|| Origin::files(None));
+            return self.change_shared(shared, &mut loading, &origin, budget, change);
+        }
         change()?;
         let busy = self.lock_busy().clone();
         Ok(self.load(&mut loading, &busy, &[], budget.asked(), origin))
     }
 
     /// Has one file edited by callgate itself, which sees first what is on disk and what would come
-    /// of another content. Nothing else comes into force meanwhile. Blocks as a reload does.
+    /// of another content. Nothing else comes into force meanwhile. Blocks as a reload does. Where
+    /// another replica made a version in that moment, `edit` is called again on what that one has.
     ///
-    /// Errors: those of `edit`, which has changed nothing then.
-    pub fn edit<T, E: From<Box<Problem>>>(
+    /// Errors: those of `edit`, which has changed nothing then, or other replicas cannot be asked.
+    pub fn edit<T, E: From<Box<Problem>> + From<NotShared>>(
         &self,
         path: &str,
         origin: Origin,
         budget: Budget,
-        edit: impl FnOnce(&mut Desk<'_>) -> Result<T, E>,
+        mut edit: impl FnMut(&mut Desk<'_>) -> Result<T, E>,
     ) -> Result<(T, Reloaded), E> {
         let mut loading = self.lock_loading();
+        if let Some(shared) = self.shared.get() {
+            return self.edit_shared(shared, &mut loading, &origin, budget, edit);
+        }
         let current = self.current();
         let weigh = |candidate: &Snapshot| match budget {
             Budget::Held => self.weighing.weigh(&current, candidate),
@@ -350,6 +372,9 @@ impl Policies {
         origin: Option<Origin>,
     ) -> Reloaded {
         self.free_retired();
+        if let Some(shared) = self.shared.get() {
+            return self.look_shared(shared, loading, asked != Asked::Seen);
+        }
         let current = self.current();
         let version = &current.version;
         let (mut disk, mut stats) = match self.read_whole() {
@@ -466,7 +491,8 @@ impl Policies {
     }
 
     pub(super) fn engine_fingerprint(&self) -> Fingerprint {
-        Fingerprint::of_files(&[self.directory.join(START_ONLY)])
+        let own = self.shared.get().map(|shared| shared.engine_yaml.clone());
+        Fingerprint::of_files(&[own.unwrap_or_else(|| self.directory.join(START_ONLY))])
     }
 
     /// Says what an edit of engine.yaml leads to.
@@ -508,7 +534,7 @@ impl Policies {
         }
     }
 
-    fn take(
+    pub(super) fn take(
         &self,
         snapshot: Snapshot,
         problems: Vec<Problem>,
@@ -541,7 +567,7 @@ impl Policies {
         }
     }
 
-    fn unchanged(&self, version: &Version) -> Reloaded {
+    pub(super) fn unchanged(&self, version: &Version) -> Reloaded {
         let mut history = self.history();
         let recovered = history.rejected.take().is_some();
         history.held.clear();
@@ -619,6 +645,11 @@ impl Policies {
         self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Has files looked at that the policy depends on and that are none of its settings.
+    pub(super) fn watch_outside(&self, outside: Vec<Outside>) {
+        *self.lock_outside() = paths(outside);
+    }
+
     fn lock_outside(&self) -> MutexGuard<'_, Vec<PathBuf>> {
         self.outside.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -627,7 +658,7 @@ impl Policies {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_loading(&self) -> MutexGuard<'_, Loading> {
+    pub(super) fn lock_loading(&self) -> MutexGuard<'_, Loading> {
         self.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

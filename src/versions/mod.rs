@@ -28,6 +28,6 @@ mod tests;
 pub use diff::{Change, FileDiff, diff};
 pub use keeper::{InForce, Keeper, Named, State};
 pub use place::is_in_use;
-pub use record::{KeptFile, Origin, Record};
+pub use record::{KeptFile, Origin, Record, sha256};
 pub use rollback::{Plan, RollbackError, Step, end, end_broken_off, leave_to_start};
 pub use store::{Files, Opened, Settings, Store, VersionError};

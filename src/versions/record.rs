@@ -18,6 +18,15 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Nobody: callgate itself.
+    pub fn callgate(why: String) -> Origin {
+        Origin {
+            who: Who::Callgate,
+            why,
+            restores: None,
+        }
+    }
+
     /// Whoever wrote the files.
     pub fn files(uid: Option<u32>) -> Origin {
         Origin {
@@ -98,7 +107,7 @@ impl Record {
 }
 
 /// In hex.
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     let digest = digest(&SHA256, bytes);
     let hex = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
     hex.collect()

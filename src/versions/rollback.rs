@@ -41,6 +41,9 @@ pub enum RollbackError {
     ReadOnly { path: PathBuf, error: io::Error },
     #[error("the files were edited since this was planned: plan it again")]
     Stale,
+    /// Other replicas cannot be asked.
+    #[error("{0}")]
+    NotShared(String),
     #[error("{}: {error}", .path.display())]
     Io { path: PathBuf, error: io::Error },
 }

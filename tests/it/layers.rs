@@ -64,6 +64,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "watch",
         ],
     ),
+    ("ledger", &["outbox", "reload", "versions", "watch"]),
     (
         "history",
         &["event", "decision", "policy", "telemetry", "writer_thread"],

@@ -67,6 +67,7 @@ mod outbox_order;
 mod outbox_pending;
 mod pages;
 mod plans;
+mod policies_postgres;
 mod policy_cases;
 mod policy_in_force;
 mod presence;

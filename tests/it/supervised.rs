@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::layers::{sources, without_tests_and_comments};
 
 /// Where threads and tasks are started, how many, and what becomes of one that ends.
-const STARTED: [(&str, usize, &str); 26] = [
+const STARTED: [(&str, usize, &str); 27] = [
     (
         "admin/api/frame.rs",
         1,
@@ -43,6 +43,11 @@ const STARTED: [(&str, usize, &str); 26] = [
         "outbox/postgres/connect.rs",
         1,
         "ends with its connection, which is made again",
+    ),
+    (
+        "ledger/thread.rs",
+        1,
+        "who asks it is told that it has ended, and the policy in force stays; ends with who may ask",
     ),
     (
         "outbox/postgres/mod.rs",

@@ -8,7 +8,7 @@
 //! The description is what `openapi.json` says, and what a call is held to before its handler sees
 //! it: parameters that it does not name are refused.
 //!
-//! Order, downward: `openapi`, `status`, `trying`, `audit`, `operators`, `reload`, `list_rows`, `lists`, `plans`, `outbox`, `decisions`, `recordings`,
+//! Order, downward: `openapi`, `status`, `trying`, `audit`, `operators`, `reload`, `list_rows`, `lists`, `plans`, `outbox`, `decisions`, `recordings`, `policy`,
 //! `versions`, `trial`, `storage`, `doctor`, `frame`, `call`, `reply`, `repeats`, `cursor`, `about`, `times`.
 
 mod about;
@@ -24,6 +24,7 @@ mod openapi;
 mod operators;
 mod outbox;
 mod plans;
+mod policy;
 mod recordings;
 mod reload;
 mod repeats;
@@ -99,6 +100,8 @@ fn served(of: ApiRoute) -> Route {
         ApiRoute::RecordedCalls => route(&recordings::CALLS, recordings::calls),
         ApiRoute::Reload => route(&reload::RELOAD, reload::reload),
         ApiRoute::RecordedReplay => route(&reload::REPLAY, reload::replayed),
+        ApiRoute::Policy => route(&policy::POLICY, policy::policy),
+        ApiRoute::PushPolicy => route(&policy::PUSH, policy::push),
         ApiRoute::Versions => route(&versions::LIST, versions::list),
         ApiRoute::Version => route(&versions::ONE, versions::one),
         ApiRoute::VersionFile => route(&versions::FILE, versions::file),

@@ -316,6 +316,9 @@ impl From<RollbackError> for ApiProblem {
             RollbackError::LeadsOut(_) => conflict("leads_out"),
             RollbackError::ReadOnly { .. } => conflict("read_only"),
             RollbackError::Stale => conflict("stale"),
+            RollbackError::NotShared(_) => {
+                ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, "not_shared", why)
+            }
             RollbackError::Io { .. } => {
                 ApiProblem::new(StatusCode::INTERNAL_SERVER_ERROR, "not_written", why)
             }

@@ -27,7 +27,7 @@ const SETTINGS: &str = "SET enable_seqscan = off; SET enable_hashjoin = off;
 
 /// Why the database did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(super) enum Error {
+pub(crate) enum Error {
     #[error("PostgreSQL is away: {0}")]
     Away(String),
     /// Another transaction was in the way; the same again may do.
@@ -47,6 +47,11 @@ pub(super) enum Error {
 }
 
 impl Error {
+    /// The same again may do, without anybody's help.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Error::Away(_) | Error::Again(_) | Error::Full(_))
+    }
+
     /// Why, for somebody who knows already that the server cannot be used.
     pub(super) fn reason(self) -> String {
         match self {
@@ -154,7 +159,7 @@ impl Heard {
 }
 
 /// One connection, with the statements that were prepared on it.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     client: Client,
     statements: Mutex<HashMap<&'static str, Statement>>,
     /// A commit was answered although no standby confirmed it.
@@ -192,7 +197,7 @@ impl Connection {
     }
 
     /// Refuses a server that is too old, and says when its commits are not what they seem.
-    pub(super) async fn check_server(&self) -> Result<(), Error> {
+    pub(crate) async fn check_server(&self) -> Result<(), Error> {
         let rows = self
             .rows(
                 "SELECT current_setting('server_version_num')::int,
@@ -218,7 +223,7 @@ impl Connection {
 
     /// Commits; an error when the server gave up waiting for its standby, as somebody asked it to:
     /// what it has committed then may be lost when it fails over.
-    pub(super) async fn commit(&self) -> Result<(), Error> {
+    pub(crate) async fn commit(&self) -> Result<(), Error> {
         self.run("COMMIT").await?;
         match self.is_unconfirmed.load(Ordering::Acquire) {
             false => Ok(()),
@@ -226,12 +231,12 @@ impl Connection {
         }
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
 
     /// Runs statements without values.
-    pub(super) async fn run(&self, sql: &str) -> Result<(), Error> {
+    pub(crate) async fn run(&self, sql: &str) -> Result<(), Error> {
         Ok(self.client.batch_execute(sql).await?)
     }
 
@@ -243,7 +248,7 @@ impl Connection {
     }
 
     /// Runs one statement, which is prepared once.
-    pub(super) async fn rows(
+    pub(crate) async fn rows(
         &self,
         sql: &'static str,
         values: &[&(dyn ToSql + Sync)],

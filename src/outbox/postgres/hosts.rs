@@ -22,7 +22,7 @@ const CONNECT_ALL: Duration = Duration::from_secs(12);
 const SILENT: Duration = Duration::from_secs(10);
 
 /// The way to the server.
-pub(super) struct Hosts {
+pub(crate) struct Hosts {
     server: Server,
     known: Mutex<Known>,
 }
@@ -45,7 +45,7 @@ struct Reign {
 }
 
 impl Hosts {
-    pub(super) fn new(server: &Server) -> Hosts {
+    pub(crate) fn new(server: &Server) -> Hosts {
         Hosts {
             server: server.clone(),
             known: Mutex::default(),
@@ -55,7 +55,7 @@ impl Hosts {
     /// Connects to the first server of the URL that may be written to.
     ///
     /// Errors: [`Error::Away`] when one of them may be such a server later, with the reason of each.
-    pub(super) async fn connect(&self, notified: Arc<Notify>) -> Result<Connection, Error> {
+    pub(crate) async fn connect(&self, notified: Arc<Notify>) -> Result<Connection, Error> {
         let access = self.access();
         let all: Config =
             (access.url.parse()).map_err(|error| Error::Failed(with_sources(&error)))?;

@@ -44,6 +44,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 use tracing::error;
 
+pub(crate) use self::connect::{Connection, Error};
+pub(crate) use self::hosts::Hosts;
+
 use self::job::{Append, Deliver, Look, To};
 use self::store::{Shared, lock};
 use self::task::Task;

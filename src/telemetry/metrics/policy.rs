@@ -31,6 +31,8 @@ pub(super) struct PolicyMetrics {
     rejected: Gauge<i64, AtomicI64>,
     restored: Gauge<i64, AtomicI64>,
     held_lists: Gauge<i64, AtomicI64>,
+    behind: Gauge<i64, AtomicI64>,
+    unreachable: Gauge<i64, AtomicI64>,
 }
 
 impl PolicyMetrics {
@@ -71,6 +73,16 @@ impl PolicyMetrics {
             "Files of word lists whose last good content is in force, not what is on disk",
             metrics.held_lists.clone(),
         );
+        registry.register(
+            "policy_version_behind",
+            "By how much the newest version of all replicas is above the one in force here",
+            metrics.behind.clone(),
+        );
+        registry.register(
+            "policy_versions_away",
+            "1 while the newest version of all replicas cannot be asked for",
+            metrics.unreachable.clone(),
+        );
         metrics
     }
 
@@ -96,6 +108,11 @@ impl PolicyMetrics {
         self.restored.set(i64::from(restored));
         self.held_lists
             .set(i64::try_from(lists).unwrap_or(i64::MAX));
+    }
+
+    pub(super) fn behind(&self, versions: u64, away: bool) {
+        self.behind.set(i64::try_from(versions).unwrap_or(i64::MAX));
+        self.unreachable.set(i64::from(away));
     }
 
     pub(super) fn keep_lists(&self, keep: &dyn Fn(&str) -> bool) {

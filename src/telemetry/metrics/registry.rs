@@ -114,6 +114,11 @@ impl Metrics {
         self.policy.held(restored, lists);
     }
 
+    /// Sets how far the policy in force is behind that of all replicas, and whether that is known.
+    pub fn policy_behind(&self, versions: u64, away: bool) {
+        self.policy.behind(versions, away);
+    }
+
     /// Records an edit of the policy files. `version` is what is in force now.
     pub fn reloaded(&self, result: &'static str, version: u64, rejected: bool) {
         self.policy.reloaded(result, version, rejected);

@@ -22,6 +22,7 @@ struct CoreWords {
     leads_out: &'static str,
     secret: &'static str,
     version: &'static str,
+    not_shared: &'static str,
     disk: &'static str,
 }
 
@@ -40,6 +41,7 @@ static CHINESE: CoreWords = CoreWords {
     leads_out: "这是指向策略目录之外的链接，不会写入",
     secret: "这是密钥，只保存了摘要，而现在是另一个：请先放回原来的文件",
     version: "无法读取此版本",
+    not_shared: "各副本共用的策略版本没有接受它",
     disk: "无法读写文件",
 };
 
@@ -64,6 +66,7 @@ impl CoreWords {
             RollbackError::LeadsOut(_) => self.leads_out,
             RollbackError::SecretChanged(_) => self.secret,
             RollbackError::Version(_) => self.version,
+            RollbackError::NotShared(_) => self.not_shared,
             RollbackError::Io { .. } => self.disk,
         }
     }
