@@ -116,7 +116,7 @@ def test_a_list_is_read_from_a_file_in_whatever_encoding(browser, callgate, tmp_
     expected = LISTS["words.txt"].decode() + "加微信\n刷单\n代开发票\n办证\n跑分\n洗钱\n套现\n"
     assert content(callgate, "words.txt").decode() == expected
     # A long one, larger than other forms may be, and as a trial.
-    many = "\n".join(f"offer number {number}" for number in range(3000))
+    many = "\n".join(f"offer{number}now" for number in range(3000))
     browser.open(f"{callgate.admin}/lists/words")
     script = "arguments[0].value = arguments[1]"
     browser.driver.execute_script(script, browser.find("textarea[name=text]"), many)
@@ -125,7 +125,7 @@ def test_a_list_is_read_from_a_file_in_whatever_encoding(browser, callgate, tmp_
     run_plan(browser, why="many", typed="words")
     assert "in force as version" in browser.text, browser.text
     assert content(callgate, "words.txt").decode().count("\ttrial\n") == 3000
-    assert not blocks(callgate, "offer number 2999") and blocks(callgate, "洗钱")
+    assert not blocks(callgate, "offer2999now") and blocks(callgate, "洗钱")
     assert browser.complaints() == []
 
 
