@@ -207,7 +207,9 @@ fn commits_that_do_not_wait_for_the_standby_are_seen() {
     if !crate::cluster::is_here() {
         return;
     }
-    let why = run(2, Some("no_sync")).expect_err("the run saw nothing");
+    // What is lost depends on the moment: a busy machine may lose nothing in two failovers.
+    let why = (0..5).find_map(|_| run(2, Some("no_sync")).err());
+    let why = why.expect("the runs saw nothing");
     println!("{why}");
     assert!(why.contains("lost"), "{why}");
 }
