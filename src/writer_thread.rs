@@ -1,4 +1,5 @@
-//! A thread of its own that writes what others hand over, and answers who asks it something.
+//! A thread of its own that writes what others hand over, and answers who asks it something. It gives
+//! way to those who hand over.
 
 use std::fmt;
 use std::io;
@@ -7,6 +8,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use crate::aside::give_way;
 
 /// How long what is handed over waits for others.
 const TICK: Duration = Duration::from_millis(250);
@@ -52,7 +55,10 @@ impl<W: Writes> WriterThread<W> {
         let (jobs, asked) = mpsc::sync_channel(QUESTIONS_MAX);
         let thread = thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || run(writer, &asked))?;
+            .spawn(move || {
+                give_way();
+                run(writer, &asked);
+            })?;
         Ok(WriterThread {
             jobs,
             thread: Mutex::new(Some(thread)),

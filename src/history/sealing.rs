@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -13,6 +14,7 @@ use super::record::PlacedText;
 
 const FOLDER: &str = "keys";
 const ENDING: &str = ".key";
+const NONCES_AT_ONCE: usize = 64;
 
 /// The keys of the days.
 #[derive(Debug)]
@@ -27,16 +29,43 @@ pub(crate) struct Keys {
 pub(crate) struct DayKey {
     day: String,
     key: LessSafeKey,
+    nonces: Nonces,
+}
+
+/// Random ones, some of which are had from the system at a time: asking it costs as much as sealing.
+/// None is given twice.
+#[derive(Debug, Default)]
+struct Nonces(Mutex<Vec<[u8; NONCE_LEN]>>);
+
+impl Nonces {
+    /// Errors: the system has no random numbers.
+    fn next(&self) -> io::Result<[u8; NONCE_LEN]> {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if left.is_empty() {
+            let mut fresh = [0; NONCES_AT_ONCE * NONCE_LEN];
+            let filled = SystemRandom::new().fill(&mut fresh);
+            filled.map_err(|_| io::Error::other("the system has no random numbers"))?;
+            left.extend(fresh.as_chunks::<NONCE_LEN>().0);
+        }
+        Ok(left.pop().expect("it was filled"))
+    }
 }
 
 impl DayKey {
+    fn new(day: String, key: LessSafeKey) -> DayKey {
+        DayKey {
+            day,
+            key,
+            nonces: Nonces::default(),
+        }
+    }
+
     /// Seals something that belongs to `place`, which is to be named again when it is opened.
     ///
     /// Errors: the system has no random numbers.
     pub(crate) fn seal(&self, place: &[u8], mut plain: Vec<u8>) -> io::Result<Vec<u8>> {
         let broken = |_| io::Error::other("it cannot be sealed");
-        let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).map_err(broken)?;
+        let nonce = self.nonces.next()?;
         let unique = Nonce::assume_unique_for_key(nonce);
         let sealed = self
             .key
@@ -80,7 +109,7 @@ impl Keys {
             None => {
                 fs::create_dir_all(&self.folder)?;
                 let key = key(&secret(&path)?.0);
-                DayKey { day, key }
+                DayKey::new(day, key)
             }
         };
         Ok(self.known.insert(known))
@@ -91,7 +120,7 @@ impl Keys {
         let day = day_of(at_us);
         let secret = fs::read(self.path(&day)).ok()?;
         let key = key(&secret.try_into().ok()?);
-        Some(DayKey { day, key })
+        Some(DayKey::new(day, key))
     }
 
     /// Seals the texts of a decision.

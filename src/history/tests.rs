@@ -603,6 +603,21 @@ fn a_sealed_text_belongs_to_its_decision() {
 }
 
 #[test]
+fn nothing_is_sealed_twice_with_the_same_nonce() {
+    let folder = TempDir::new().unwrap();
+    let mut keys = sealing::Keys::new(folder.path());
+    let mut nonces = std::collections::HashSet::new();
+    // More than are had from the system at a time, and of two days.
+    for number in 0..300 {
+        let day_us = u64::from(number > 150) * 24 * 3600 * 1_000_000;
+        let sealed = keys.seal(day_us, number, &[]).unwrap();
+        let nonce = sealed[sealed.len() - 12..].to_vec();
+        assert!(nonce.iter().any(|byte| *byte != 0));
+        assert!(nonces.insert(nonce), "{number}");
+    }
+}
+
+#[test]
 fn hashed_ids_are_found_and_not_read() {
     let world = world(|settings| settings.ids = IdForm::Hashed);
     world.tell(

@@ -21,7 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("import", &["settings", "filter", "policy"]),
     ("aside", &[]),
     ("watch", &["aside"]),
-    ("writer_thread", &[]),
+    ("writer_thread", &["aside"]),
     ("telemetry", &["event", "decision"]),
     ("tls", &["settings", "watch"]),
     ("audit", &["aside", "telemetry"]),

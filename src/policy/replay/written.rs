@@ -1,6 +1,8 @@
 //! A recorded call as one line of JSON: in full, as callgate keeps it, or in short, as people write
 //! one.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -17,26 +19,26 @@ const TEXT_TYPE: i32 = 101;
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Line {
+struct Line<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     at_ms: u64,
-    hook: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    dialect: String,
+    hook: Cow<'a, str>,
+    #[serde(skip_serializing_if = "is_empty")]
+    dialect: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    caller: Option<String>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    version: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    operation: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    query: String,
+    caller: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "is_empty")]
+    version: Cow<'a, str>,
+    #[serde(skip_serializing_if = "is_empty")]
+    operation: Cow<'a, str>,
+    #[serde(skip_serializing_if = "is_empty")]
+    query: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<String>,
+    body: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<MessageLine>,
+    message: Option<MessageLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     way: Option<WayLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,32 +61,32 @@ struct Line {
 /// A message by the names that OpenIM has for its fields.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct MessageLine {
+struct MessageLine<'a> {
     #[serde(rename = "sendID")]
-    send_id: String,
+    send_id: Cow<'a, str>,
     #[serde(rename = "recvID")]
-    recv_id: String,
+    recv_id: Cow<'a, str>,
     #[serde(rename = "groupID")]
-    group_id: String,
+    group_id: Cow<'a, str>,
     #[serde(rename = "serverMsgID")]
-    server_msg_id: String,
+    server_msg_id: Cow<'a, str>,
     #[serde(rename = "clientMsgID")]
-    client_msg_id: String,
+    client_msg_id: Cow<'a, str>,
     #[serde(rename = "senderPlatformID")]
     sender_platform_id: i32,
-    sender_nickname: String,
+    sender_nickname: Cow<'a, str>,
     #[serde(rename = "senderFaceURL")]
-    sender_face_url: String,
+    sender_face_url: Cow<'a, str>,
     session_type: i32,
     msg_from: i32,
     content_type: i32,
     status: i32,
     send_time: i64,
     create_time: i64,
-    content: String,
+    content: Cow<'a, str>,
     seq: u32,
-    at_user_list: Option<Vec<String>>,
-    ex: String,
+    at_user_list: Option<Cow<'a, [String]>>,
+    ex: Cow<'a, str>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -143,6 +145,10 @@ struct AskedLine {
     state: Option<String>,
 }
 
+fn is_empty(text: &str) -> bool {
+    text.is_empty()
+}
+
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
@@ -156,26 +162,28 @@ impl RecordedCall {
     pub fn line(&self) -> Vec<u8> {
         let mut line = Line {
             at_ms: self.at_ms,
-            hook: self.hook.name.to_owned(),
-            dialect: self.dialect.name().to_owned(),
-            caller: self.caller.as_ref().map(ToString::to_string),
-            version: self.version.clone(),
-            operation: self.operation_id.clone(),
-            query: self.query.clone(),
+            hook: self.hook.name.into(),
+            dialect: self.dialect.name().into(),
+            caller: self.caller.as_deref().map(Into::into),
+            version: self.version.as_str().into(),
+            operation: self.operation_id.as_str().into(),
+            query: self.query.as_str().into(),
             way: self.way.as_ref().map(WayLine::of),
             asked: self.asked.as_ref().map(AskedLine::of),
             ..Line::default()
         };
         match &self.subject {
             Subject::Body(body) => match std::str::from_utf8(body) {
-                Ok(text) => line.body = Some(text.to_owned()),
+                Ok(text) => line.body = Some(text.into()),
                 Err(_) => line.body_base64 = Some(STANDARD.encode(body)),
             },
             Subject::Message(message) | Subject::Text(message) => {
                 line.message = Some(MessageLine::of(message));
             }
         }
-        serde_json::to_vec(&line).expect("texts and numbers are JSON")
+        let mut json = Vec::with_capacity(self.bytes());
+        serde_json::to_writer(&mut json, &line).expect("texts and numbers are JSON");
+        json
     }
 
     /// Reads a line, in full or in short:
@@ -183,9 +191,9 @@ impl RecordedCall {
     ///
     /// Errors: what is wrong with it.
     pub fn read(line: &[u8]) -> Result<RecordedCall, String> {
-        let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        let line: Line<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         let hook = hook_of(&line.hook)?;
-        let dialect = match line.dialect.as_str() {
+        let dialect = match &*line.dialect {
             "" => dialect::owner(hook),
             name => {
                 DialectId::from_name(name).ok_or_else(|| format!("no dialect is named `{name}`"))?
@@ -215,9 +223,9 @@ impl RecordedCall {
             hook,
             dialect,
             caller: line.caller.as_deref().map(Into::into),
-            version: line.version.clone(),
-            operation_id: line.operation.clone(),
-            query: line.query.clone(),
+            version: line.version.clone().into_owned(),
+            operation_id: line.operation.clone().into_owned(),
+            query: line.query.clone().into_owned(),
             subject: line.subject()?,
             way,
             asked,
@@ -232,7 +240,7 @@ fn hook_of(name: &str) -> Result<Hook, String> {
     dialect::hook(name).ok_or_else(|| format!("no hook is named `{name}`"))
 }
 
-impl Line {
+impl Line<'_> {
     fn subject(self) -> Result<Subject, String> {
         let named = [
             self.body.is_some(),
@@ -244,7 +252,7 @@ impl Line {
             return Err("one of `text`, `message`, `body` and `body_base64` must be there".into());
         }
         if let Some(body) = self.body {
-            return Ok(Subject::Body(body.into()));
+            return Ok(Subject::Body(body.into_owned().into()));
         }
         if let Some(body) = self.body_base64 {
             let body = STANDARD.decode(body);
@@ -279,51 +287,50 @@ impl Line {
     }
 }
 
-impl MessageLine {
-    fn of(message: &Message) -> MessageLine {
-        let message = message.clone();
+impl<'a> MessageLine<'a> {
+    fn of(message: &'a Message) -> MessageLine<'a> {
         MessageLine {
-            send_id: message.send_id,
-            recv_id: message.recv_id,
-            group_id: message.group_id,
-            server_msg_id: message.server_msg_id,
-            client_msg_id: message.client_msg_id,
+            send_id: message.send_id.as_str().into(),
+            recv_id: message.recv_id.as_str().into(),
+            group_id: message.group_id.as_str().into(),
+            server_msg_id: message.server_msg_id.as_str().into(),
+            client_msg_id: message.client_msg_id.as_str().into(),
             sender_platform_id: message.sender_platform_id,
-            sender_nickname: message.sender_nickname,
-            sender_face_url: message.sender_face_url,
+            sender_nickname: message.sender_nickname.as_str().into(),
+            sender_face_url: message.sender_face_url.as_str().into(),
             session_type: message.session_type,
             msg_from: message.msg_from,
             content_type: message.content_type,
             status: message.status,
             send_time: message.send_time,
             create_time: message.create_time,
-            content: message.content,
+            content: message.content.as_str().into(),
             seq: message.seq,
-            at_user_list: message.at_user_ids,
-            ex: message.ex,
+            at_user_list: message.at_user_ids.as_deref().map(Into::into),
+            ex: message.ex.as_str().into(),
         }
     }
 
     fn read(self) -> Message {
         Message {
-            send_id: self.send_id,
-            recv_id: self.recv_id,
-            group_id: self.group_id,
-            server_msg_id: self.server_msg_id,
-            client_msg_id: self.client_msg_id,
+            send_id: self.send_id.into_owned(),
+            recv_id: self.recv_id.into_owned(),
+            group_id: self.group_id.into_owned(),
+            server_msg_id: self.server_msg_id.into_owned(),
+            client_msg_id: self.client_msg_id.into_owned(),
             sender_platform_id: self.sender_platform_id,
-            sender_nickname: self.sender_nickname,
-            sender_face_url: self.sender_face_url,
+            sender_nickname: self.sender_nickname.into_owned(),
+            sender_face_url: self.sender_face_url.into_owned(),
             session_type: self.session_type,
             msg_from: self.msg_from,
             content_type: self.content_type,
             status: self.status,
             send_time: self.send_time,
             create_time: self.create_time,
-            content: self.content,
+            content: self.content.into_owned(),
             seq: self.seq,
-            at_user_ids: self.at_user_list,
-            ex: self.ex,
+            at_user_ids: self.at_user_list.map(Cow::into_owned),
+            ex: self.ex.into_owned(),
         }
     }
 }
