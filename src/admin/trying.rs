@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::json;
 
 use super::acts::Asked;
 use super::decisions::{ask, decision};
@@ -12,7 +11,7 @@ use super::shown::Admin;
 use crate::audit::Act;
 use crate::callback::preview;
 use crate::dialect::{self, Call, Decoded, Head};
-use crate::event::{DialectId, Event, Hook, Message, Moment};
+use crate::event::{DialectId, Event, Hook, Moment};
 use crate::history::{PlacedText, Row};
 use crate::operators::Capability;
 use crate::policy::{self, CompileContext, Explanation, FileSet, Snapshot};
@@ -110,25 +109,7 @@ fn of_text(snapshot: &Snapshot, hook: &str, text: &str) -> Result<Vec<Event>, No
 
 /// A text as a hook would see it; `None` for hooks that are about more than a text.
 fn of_hook(hook: Hook, text: &str) -> Option<Event> {
-    let message = Message {
-        send_id: "user1".to_owned(),
-        recv_id: "user2".to_owned(),
-        session_type: 1,
-        msg_from: 100,
-        content_type: 101,
-        status: 1,
-        content: json!({ "content": text }).to_string(),
-        ..Message::default()
-    };
-    let operation_id = "callgate-try";
-    if dialect::info(hook).takes_message() {
-        return Some(dialect::event_from_message(
-            hook,
-            operation_id.to_owned(),
-            message,
-        ));
-    }
-    dialect::native_event_from_message(hook, operation_id, &message).ok()
+    dialect::event_of_text(hook, "callgate-try", text).ok()
 }
 
 /// A call as it was recorded, which says itself what it is about.

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
-use serde_json::json;
 
 use super::engine_file::{config_for_files, load_config, options_of};
 use super::exit::EXIT_BAD_INPUT;
@@ -12,7 +11,7 @@ use super::explained::Explained;
 use super::files::Files;
 use super::{output, recorded};
 use crate::dialect::{self, Options};
-use crate::event::{Event, Hook, Message, Moment};
+use crate::event::{Event, Hook, Moment};
 use crate::policy::{self, CompileContext, FileSet, Snapshot};
 use crate::reload::read_files;
 use crate::versions::Store;
@@ -165,22 +164,7 @@ fn events_of_hooks_on(snapshot: &Snapshot, text: &str) -> Vec<Event> {
 }
 
 fn event(hook: Hook, text: &str) -> anyhow::Result<Event> {
-    let message = Message {
-        send_id: "user1".to_owned(),
-        recv_id: "user2".to_owned(),
-        session_type: 1,
-        msg_from: 100,
-        content_type: 101,
-        status: 1,
-        content: json!({ "content": text }).to_string(),
-        ..Message::default()
-    };
-    let operation_id = "callgate-explain";
-    if dialect::info(hook).takes_message() {
-        let operation_id = operation_id.to_owned();
-        return Ok(dialect::event_from_message(hook, operation_id, message));
-    }
-    dialect::native_event_from_message(hook, operation_id, &message).map_err(|_| {
+    dialect::event_of_text(hook, "callgate-explain", text).map_err(|_| {
         anyhow!("`{hook}` is about more than a text: give a recorded call with --file")
     })
 }

@@ -30,7 +30,7 @@ pub use hooks::{Ability, AnswerField, BodyText, Effect, Form, HookInfo, Kind, Re
 pub use query::{refuse_query, with_query};
 pub use refused::refused;
 pub use registry::{
-    Options, event_from_body, event_from_message, heard, hook, info, native_event_from_message,
-    near_names, of, owner, read_stored,
+    Options, event_from_body, event_from_message, event_of_message, event_of_text, heard, hook,
+    info, native_event_from_message, near_names, of, owner, read_stored,
 };
 pub use wukongim::WukongImOptions;

@@ -65,6 +65,37 @@ pub fn event_from_message(hook: Hook, operation_id: String, message: Message) ->
     openim::event_from_message(hook, operation_id, message)
 }
 
+/// Builds an event of whichever server the hook is of from a message that was given directly.
+///
+/// Errors: as of [`native_event_from_message`].
+pub fn event_of_message(
+    hook: Hook,
+    operation_id: &str,
+    message: Message,
+) -> Result<Event, Unreadable> {
+    match info(hook).takes_message() {
+        true => Ok(event_from_message(hook, operation_id.to_owned(), message)),
+        false => native_event_from_message(hook, operation_id, &message),
+    }
+}
+
+/// Builds an event from a text that one user sends to another, for who tries what becomes of it.
+///
+/// Errors: as of [`native_event_from_message`].
+pub fn event_of_text(hook: Hook, operation_id: &str, text: &str) -> Result<Event, Unreadable> {
+    let message = Message {
+        send_id: "user1".to_owned(),
+        recv_id: "user2".to_owned(),
+        session_type: 1,
+        msg_from: 100,
+        content_type: 101,
+        status: 1,
+        content: serde_json::json!({ "content": text }).to_string(),
+        ..Message::default()
+    };
+    event_of_message(hook, operation_id, message)
+}
+
 /// Builds an event from a JSON body that was given directly, over gRPC, in the form in which the
 /// hook's own server writes one event.
 ///

@@ -127,14 +127,11 @@ impl RecordedCall {
                 let message = message.as_ref().clone();
                 dialect::event_from_message(self.hook, self.operation_id.clone(), message)
             }
-            Subject::Text(message) => match dialect::info(self.hook).takes_message() {
-                true => {
-                    let message = message.as_ref().clone();
-                    dialect::event_from_message(self.hook, self.operation_id.clone(), message)
-                }
-                false => dialect::native_event_from_message(self.hook, &self.operation_id, message)
-                    .map_err(|unreadable| unreadable.reason)?,
-            },
+            Subject::Text(message) => {
+                let message = message.as_ref().clone();
+                let read = dialect::event_of_message(self.hook, &self.operation_id, message);
+                read.map_err(|unreadable| unreadable.reason)?
+            }
         };
         event.query.clone_from(&self.query);
         let Some(way) = &self.way else {
