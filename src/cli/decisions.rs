@@ -11,7 +11,7 @@ use super::api::{Api, Declined, part};
 use super::client;
 use super::files::Files;
 use super::output::{self, plain};
-use super::reach::{Asked, Reach, TlsArgs};
+use super::reach::{AdminArgs, Reach};
 use super::since;
 
 /// How often `--follow` looks.
@@ -92,22 +92,16 @@ pub(super) struct Args {
     /// Print all of them as CSV; it is recorded as an export.
     #[arg(long, conflicts_with = "json")]
     csv: bool,
-    /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
-    #[arg(long, env = "CALLGATE_ADMIN", value_name = "URL")]
-    server: Option<String>,
     #[command(flatten)]
-    tls: TlsArgs,
+    admin: AdminArgs,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct HistoryArgs {
     #[command(subcommand)]
     order: Order,
-    /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
-    #[arg(long, global = true, env = "CALLGATE_ADMIN", value_name = "URL")]
-    server: Option<String>,
     #[command(flatten)]
-    tls: TlsArgs,
+    admin: AdminArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -125,7 +119,7 @@ enum Order {
 }
 
 pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
-    let find = || Reach::find(Asked::Admin, args.server.clone(), &args.tls, files);
+    let find = || args.admin.reach(files);
     let reach = find()?;
     client::block_on(async {
         let shown = show(&Api::at(&reach), &args).await;
@@ -138,7 +132,7 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) fn run_history(files: &Files, args: HistoryArgs) -> anyhow::Result<ExitCode> {
-    let reach = Reach::find(Asked::Admin, args.server, &args.tls, files)?;
+    let reach = args.admin.reach(files)?;
     let Order::Forget { user, reason } = args.order;
     client::block_on(async {
         let body = json!({ "user": user, "reason": reason });

@@ -10,10 +10,8 @@ use super::api::{Api, Declined, part};
 use super::client;
 use super::files::Files;
 use super::output::{self, plain};
-use super::reach::{Asked, Reach, TlsArgs};
+use super::reach::AdminArgs;
 
-/// Edits of more entries are planned by the server first.
-const UNPLANNED_MAX: usize = 20;
 /// While a plan is being run.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Rows that are asked for at once.
@@ -23,11 +21,8 @@ const ROWS: &str = "1000";
 pub(super) struct Args {
     #[command(subcommand)]
     order: Order,
-    /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
-    #[arg(long, global = true, env = "CALLGATE_ADMIN", value_name = "URL")]
-    server: Option<String>,
     #[command(flatten)]
-    tls: TlsArgs,
+    admin: AdminArgs,
     /// Print one JSON object, or one a line.
     #[arg(long, global = true)]
     json: bool,
@@ -91,7 +86,7 @@ struct AsWhat {
 }
 
 pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
-    let reach = Reach::find(Asked::Admin, args.server, &args.tls, files)?;
+    let reach = args.admin.reach(files)?;
     let done = client::block_on(async {
         let api = Api::at(&reach);
         match args.order {
@@ -227,16 +222,22 @@ async fn edit(
     as_json: bool,
 ) -> anyhow::Result<()> {
     let path = format!("/lists/{}", part(list));
-    if body["ops"]
-        .as_array()
-        .is_some_and(|ops| ops.len() > UNPLANNED_MAX)
-    {
-        return planned(api, &path, &body, said, as_json).await;
-    }
     body["why"] = said.why.as_str().into();
     // Whatever is there: what others wrote stays.
-    let saved = api.send(Method::PATCH, &path, &body, Some("*")).await?.body;
-    print_saved(&saved, as_json)
+    match api.send(Method::PATCH, &path, &body, Some("*")).await {
+        Ok(saved) => print_saved(&saved.body, as_json),
+        Err(error) if wants_a_plan(&error) => {
+            body.as_object_mut().map(|body| body.remove("why"));
+            planned(api, &path, &body, said, as_json).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The server knows how many entries it changes at once.
+fn wants_a_plan(error: &anyhow::Error) -> bool {
+    let declined = error.downcast_ref::<Declined>();
+    declined.is_some_and(|why| why.status == 409 && why.params["ops_max"].is_u64())
 }
 
 /// Many entries: what would be done is said first, and done with `--yes`.

@@ -10,18 +10,15 @@ use super::client::{self, AdminClient};
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
 use super::output::{self, plain};
-use super::reach::{Asked, Reach, TlsArgs};
+use super::reach::AdminArgs;
 use crate::proto::v1;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
     order: Option<Order>,
-    /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
-    #[arg(long, global = true, env = "CALLGATE_ADMIN", value_name = "URL")]
-    server: Option<String>,
     #[command(flatten)]
-    tls: TlsArgs,
+    admin: AdminArgs,
     /// Print one JSON object a line.
     #[arg(long, global = true)]
     json: bool,
@@ -86,7 +83,7 @@ impl GrantArgs {
 }
 
 pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
-    let reach = Reach::find(Asked::Admin, args.server, &args.tls, files)?;
+    let reach = args.admin.reach(files)?;
     client::block_on(async {
         let admin = client::admin(&reach).await?;
         let order = args.order.unwrap_or(Order::List);

@@ -22,7 +22,7 @@ use super::engine_file::load_config;
 use super::exit::{EXIT_BAD_INPUT, EXIT_NO_SERVER};
 use super::files::Files;
 use super::output::{self, plain};
-use super::reach::{Asked, Reach, TlsArgs};
+use super::reach::AdminArgs;
 use super::shared;
 use crate::audit::Act;
 use crate::callback::{check_secret, check_tls};
@@ -40,14 +40,11 @@ const PULLED: &str = ".callgate-version";
 pub(super) struct Args {
     #[command(subcommand)]
     order: Order,
-    /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
-    #[arg(long, global = true, env = "CALLGATE_ADMIN", value_name = "URL")]
-    server: Option<String>,
+    #[command(flatten)]
+    admin: AdminArgs,
     /// Ask PostgreSQL itself, as `storage` of engine.yaml says.
     #[arg(long, global = true, conflicts_with = "server")]
     direct: bool,
-    #[command(flatten)]
-    tls: TlsArgs,
     /// Print one JSON object.
     #[arg(long, global = true)]
     json: bool,
@@ -158,7 +155,7 @@ fn push_to_server(
     base: Option<u64>,
     force: bool,
 ) -> anyhow::Result<Pushed> {
-    let reach = Reach::find(Asked::Admin, args.server.clone(), &args.tls, files)?;
+    let reach = args.admin.reach(files)?;
     let contents = found.iter();
     let contents: Map<String, Value> = contents
         .map(|(path, content)| (path.clone(), STANDARD.encode(content).into()))
@@ -342,7 +339,7 @@ fn pull(files: &Files, args: &Args, dir: &Path) -> anyhow::Result<ExitCode> {
 }
 
 fn ask_server(files: &Files, args: &Args) -> anyhow::Result<(u64, Contents)> {
-    let reach = Reach::find(Asked::Admin, args.server.clone(), &args.tls, files)?;
+    let reach = args.admin.reach(files)?;
     let policy = client::block_on(async { Api::at(&reach).get("/policy", &[]).await })?;
     let told = policy["files"].as_object().into_iter().flatten();
     let mut contents = BTreeMap::new();

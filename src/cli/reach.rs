@@ -26,6 +26,23 @@ pub(super) struct TlsArgs {
     client_key: Option<PathBuf>,
 }
 
+/// Which running server a command asks at its operators' port.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct AdminArgs {
+    /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
+    #[arg(long, global = true, env = "CALLGATE_ADMIN", value_name = "URL")]
+    pub(super) server: Option<String>,
+    #[command(flatten)]
+    tls: TlsArgs,
+}
+
+impl AdminArgs {
+    /// Errors: the options do not fit each other, or engine.yaml is needed and cannot be read.
+    pub(super) fn reach(&self, files: &Files) -> anyhow::Result<Reach> {
+        Reach::find(Asked::Admin, self.server.clone(), &self.tls, files)
+    }
+}
+
 /// A server, and what it is called with.
 #[derive(Clone, Debug)]
 pub(super) struct Reach {

@@ -10,7 +10,7 @@ use super::client;
 use super::exit::EXIT_BAD_INPUT;
 use super::files::Files;
 use super::output::{self, plain};
-use super::reach::{Asked, Reach, TlsArgs};
+use super::reach::AdminArgs;
 
 /// Exit codes: 0 what is on disk is in force, 1 it is not, 3 the server cannot be reached.
 #[derive(Debug, clap::Args)]
@@ -24,15 +24,12 @@ pub(super) struct Args {
     /// Print one JSON object instead of lines.
     #[arg(long)]
     json: bool,
-    /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
-    #[arg(long, env = "CALLGATE_ADMIN", value_name = "URL")]
-    server: Option<String>,
     #[command(flatten)]
-    tls: TlsArgs,
+    admin: AdminArgs,
 }
 
 pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
-    let reach = Reach::find(Asked::Admin, args.server.clone(), &args.tls, files)?;
+    let reach = args.admin.reach(files)?;
     let body = json!({ "force": args.force, "why": args.reason.unwrap_or_default() });
     let done = client::block_on(async {
         let api = Api::at(&reach);

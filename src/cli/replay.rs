@@ -13,7 +13,7 @@ use super::client;
 use super::exit::EXIT_BAD_INPUT;
 use super::files::Files;
 use super::output::{self, plain};
-use super::reach::{Asked, Reach, TlsArgs};
+use super::reach::AdminArgs;
 use super::since;
 use crate::policy::{
     self, CompileContext, Differences, FileSet, RecordedCall, ReplayReport, Snapshot,
@@ -43,11 +43,8 @@ pub(super) struct Args {
     /// Print one JSON object instead of lines.
     #[arg(long)]
     json: bool,
-    /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
-    #[arg(long, env = "CALLGATE_ADMIN", value_name = "URL")]
-    server: Option<String>,
     #[command(flatten)]
-    tls: TlsArgs,
+    admin: AdminArgs,
 }
 
 pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
@@ -64,7 +61,7 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
             Ok(replay.end())
         }
         None => {
-            let reach = Reach::find(Asked::Admin, args.server.clone(), &args.tls, files)?;
+            let reach = args.admin.reach(files)?;
             client::block_on(from_server(&Api::at(&reach), &args, &candidate))
         }
     };

@@ -10,30 +10,27 @@ use super::engine_file::load_config;
 use super::exit::EXIT_BAD_INPUT;
 use super::files::Files;
 use super::output::{self, plain};
-use super::reach::{Asked, Reach, TlsArgs};
+use super::reach::AdminArgs;
 use crate::proto::v1;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
-    #[arg(long, env = "CALLGATE_ADMIN", value_name = "URL")]
-    server: Option<String>,
     #[command(flatten)]
-    tls: TlsArgs,
+    admin: AdminArgs,
     /// Print the JSON of `/status` as it is.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
-    if args.server.is_none() {
+    if args.admin.server.is_none() {
         let env: Vec<_> = std::env::vars().collect();
         if let Err(problems) = load_config(&files.policies, &env)? {
             output::problems(&problems);
             return Ok(ExitCode::from(EXIT_BAD_INPUT));
         }
     }
-    let reach = Reach::find(Asked::Admin, args.server, &args.tls, files)?;
+    let reach = args.admin.reach(files)?;
     client::block_on(async {
         let json = ask(client::admin(&reach).await?).await?;
         if args.json {

@@ -11,17 +11,14 @@ use super::client;
 use super::exit::EXIT_NO_SERVER;
 use super::files::Files;
 use super::output::{self, plain};
-use super::reach::{Asked, Reach, TlsArgs};
+use super::reach::AdminArgs;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
     order: Order,
-    /// Operators' address of the running server; without it `admin.listen` of engine.yaml.
-    #[arg(long, global = true, env = "CALLGATE_ADMIN", value_name = "URL")]
-    server: Option<String>,
     #[command(flatten)]
-    tls: TlsArgs,
+    admin: AdminArgs,
     /// Print one JSON object.
     #[arg(long, global = true)]
     json: bool,
@@ -62,7 +59,7 @@ enum Order {
 }
 
 pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
-    let reach = Reach::find(Asked::Admin, args.server.clone(), &args.tls, files)?;
+    let reach = args.admin.reach(files)?;
     let asked = client::block_on(async {
         let api = Api::at(&reach);
         let status = match &args.order {
