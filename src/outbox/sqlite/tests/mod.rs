@@ -1,5 +1,6 @@
 //! What only the file has: its settings, its thread, its disk.
 
+mod copy;
 mod damage;
 mod disk;
 mod keeper;
