@@ -87,7 +87,7 @@ fn what_an_earlier_version_left_readable_is_closed() {
 #[test]
 fn a_folder_of_others_is_left_alone_but_our_files_in_it_are_ours() {
     let setup = Setup::new(POLICY);
-    let shared = setup.policies().join("../shared");
+    let shared = setup.policies().join("../files-of-two");
     fs::create_dir(&shared).unwrap();
     fs::write(shared.join("theirs"), "x").unwrap();
     fs::set_permissions(&shared, fs::Permissions::from_mode(0o755)).unwrap();
