@@ -52,14 +52,40 @@ pub struct Seen {
     changed: Option<String>,
 }
 
-/// A receiver that fails in every way now and then, until it is told to be good.
-pub fn receiver(mut random: Random, seen: Arc<Mutex<Seen>>, good: Arc<AtomicBool>) -> Business {
+/// What a receiver does; at first it fails in every way now and then.
+#[derive(Debug, Default)]
+pub struct Temper {
+    good: AtomicBool,
+    refuses: AtomicBool,
+}
+
+impl Temper {
+    pub fn be_good(&self) {
+        self.good.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes nothing, until told otherwise.
+    pub fn refuse(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::Relaxed);
+    }
+
+    /// Of a hundred, as below.
+    fn roll(&self, chance: &Mutex<Random>) -> usize {
+        if self.refuses.load(Ordering::Relaxed) {
+            80
+        } else if self.good.load(Ordering::Relaxed) {
+            0
+        } else {
+            chance.lock().unwrap().below(100)
+        }
+    }
+}
+
+/// A receiver that is of this temper.
+pub fn receiver(mut random: Random, seen: Arc<Mutex<Seen>>, temper: Arc<Temper>) -> Business {
     let chance = Mutex::new(random.split());
     Business::choosing(move |request| {
-        let roll = match good.load(Ordering::Relaxed) {
-            true => 0,
-            false => chance.lock().unwrap().below(100),
-        };
+        let roll = temper.roll(&chance);
         let behaviour = match roll {
             0..70 => Behaviour::allow(),
             70..76 => Behaviour::allow().after(Duration::from_millis(30)),
@@ -149,8 +175,8 @@ pub fn policy(url: &str) -> String {
 /// Runs to the end and checks everything; the error is what was broken.
 fn run(plan: &Plan, mut random: Random) -> Result<Totals, String> {
     let seen = Arc::new(Mutex::new(Seen::default()));
-    let good = Arc::new(AtomicBool::new(false));
-    let business = receiver(random.split(), seen.clone(), good.clone());
+    let temper = Arc::new(Temper::default());
+    let business = receiver(random.split(), seen.clone(), temper.clone());
     let mut setup = Setup::new(&policy(&business.url()));
     if let Some(fault) = plan.fault {
         setup = setup.env("CALLGATE_FAULT", fault);
@@ -182,7 +208,7 @@ fn run(plan: &Plan, mut random: Random) -> Result<Totals, String> {
         stop.store(true, Ordering::Relaxed);
         callgate
     });
-    good.store(true, Ordering::Relaxed);
+    temper.be_good();
     let acknowledged = acknowledged.into_inner().unwrap();
     let first = drained(&callgate, plan.heal)?;
     // What was in flight at too many ends is dead; it is there all the same.

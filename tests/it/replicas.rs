@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::cluster::Cluster;
 use crate::harness::{Callgate, Random, Setup, wait_for};
 use crate::outbox_kill::{
-    CONVERSATIONS, Seen, check_seen, dead_ids, drained, policy, produce, receiver,
+    CONVERSATIONS, Seen, Temper, check_seen, dead_ids, drained, policy, produce, receiver,
 };
 
 const REPLICAS: usize = 3;
@@ -182,8 +182,8 @@ fn nothing_acknowledged_is_lost_whatever_of_three_replicas_ends() {
     let acts = if long { 500 } else { 48 };
     let mut random = Random::from_env("replicas");
     let seen = Arc::new(Mutex::new(Seen::default()));
-    let good = Arc::new(AtomicBool::new(false));
-    let business = receiver(random.split(), seen.clone(), good.clone());
+    let temper = Arc::new(Temper::default());
+    let business = receiver(random.split(), seen.clone(), temper.clone());
     let proxy = Proxy::start(cluster.port);
     let mut replicas: Vec<Replica> = Vec::new();
     for number in 0..REPLICAS {
@@ -224,7 +224,7 @@ fn nothing_acknowledged_is_lost_whatever_of_three_replicas_ends() {
         thread::sleep(Duration::from_millis(500));
         stop.store(true, Ordering::Relaxed);
     });
-    good.store(true, Ordering::Relaxed);
+    temper.be_good();
     let acknowledged = acknowledged.into_inner().unwrap();
     for replica in &replicas {
         wait_for("an empty spool", HEAL, || {

@@ -113,7 +113,7 @@ async fn connect(shared: &Shared) -> Result<Connection, Error> {
 enum Step {
     /// Others hear that something is ready.
     Tell,
-    /// Claims of which nobody heard are undone.
+    /// What is in flight here and nobody knows of is put back.
     PutBack,
     /// Others hear that this replica lives; and it does what nobody else does.
     Beat,
@@ -148,6 +148,10 @@ async fn beat(connection: &Connection, shared: &Shared) -> Result<(), Error> {
         replica::register(connection, shared).await?;
     }
     shared.here();
+    if replica::has_lost(connection, shared).await? {
+        // It is looked at again there, with nobody else changing it.
+        shared.unsure.notify_one();
+    }
     replica::count_living(connection, shared).await?;
     replica::bury_dead(connection, shared).await?;
     turn_parts(connection, shared, PART_EVERY).await?;

@@ -135,8 +135,18 @@ async fn put_back_of(
     Ok(put_back)
 }
 
-/// Puts back claims of this replica whose caller never heard of them: the connection ended while
-/// they were committed.
+/// Whether something is in flight here of which this replica knows nothing: its claim was committed
+/// and not heard of, or another server took the place of the one that had its settlement.
+pub(super) async fn has_lost(connection: &Connection, shared: &Shared) -> Result<bool, Error> {
+    let sql = "SELECT endpoint, seq, claim FROM pair WHERE owner = $1 AND place = 1";
+    let rows = connection.rows(sql, &[&shared.me()]).await?;
+    let flying = lock(&shared.flying);
+    let is_lost =
+        |row: &tokio_postgres::Row| flying.get(&(row.get(0), row.get(1))) != Some(&row.get(2));
+    Ok(rows.iter().any(is_lost))
+}
+
+/// Puts back what is in flight here of which this replica knows nothing.
 pub(super) async fn put_back_lost(connection: &Connection, shared: &Shared) -> Result<(), Error> {
     let mut tx = Tx::begin(connection, shared, Lasting::Synced).await?;
     let keeps = |pair: (i64, i64), claim| lock(&shared.flying).get(&pair) == Some(&claim);

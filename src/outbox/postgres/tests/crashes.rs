@@ -132,9 +132,15 @@ mod broken_on_purpose {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn an_acknowledgement_before_the_commit_is_seen() {
-        faults::here::FAULT.set(Some(faults::Fault::AckEarly));
-        if let Some(totals) = kill_the_server(12).await {
-            assert!(totals.lost > 0, "{} acked", totals.acked);
+        let mut acked = 0;
+        // What is lost depends on the moment.
+        for _ in 0..5 {
+            faults::here::FAULT.set(Some(faults::Fault::AckEarly));
+            match kill_the_server(12).await {
+                Some(totals) if totals.lost == 0 => acked += totals.acked,
+                _ => return,
+            }
         }
+        panic!("{acked} acknowledged, none lost");
     }
 }
