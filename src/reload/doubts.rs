@@ -10,6 +10,10 @@ use super::history::Held;
 use crate::policy::FileSet;
 use crate::settings::Problem;
 
+const WAY_OUT: &str = "if it is meant so, save it once more as it is, rename a whole file over it, or order a reload (SIGHUP)";
+const EMPTY_WAY_OUT: &str =
+    "if it is meant so, order a reload (SIGHUP), or rename an empty file over it";
+
 /// What is known of lists that lost a lot.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
@@ -26,7 +30,8 @@ struct Doubt {
 
 impl Doubts {
     /// Puts the content in force in the place of each list that seems to be cut off. One that is
-    /// saved once more as it is, is meant so; `ordered` says so of all.
+    /// saved once more as it is, is meant so, if anything is in it: whoever writes a file anew empties
+    /// it first. `ordered` says so of all.
     pub(super) fn hold_cut(
         &mut self,
         disk: &mut FileSet,
@@ -51,9 +56,11 @@ impl Doubts {
                 .lists
                 .remove(path)
                 .filter(|doubt| doubt.content == *new);
+            let is_empty = new.trim_ascii().is_empty();
+            let is_saved_again = |doubt: &Doubt| !is_empty && doubt.written != written;
             let is_meant = ordered
                 || published
-                || before.is_some_and(|doubt| doubt.is_meant || doubt.written != written);
+                || before.is_some_and(|doubt| doubt.is_meant || is_saved_again(&doubt));
             let content = Arc::clone(new);
             doubts.insert(
                 path.clone(),
@@ -64,7 +71,10 @@ impl Doubts {
                 },
             );
             if !is_meant {
-                let way_out = "if it is meant so, save it once more as it is, rename a whole file over it, or order a reload (SIGHUP)";
+                let way_out = match is_empty {
+                    true => EMPTY_WAY_OUT,
+                    false => WAY_OUT,
+                };
                 let why = format!("it seems to be cut off: {why}");
                 held.push(hold(disk, base, path, why, way_out));
             }

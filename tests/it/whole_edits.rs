@@ -211,6 +211,35 @@ fn a_list_that_was_cut_off_anywhere_is_held_until_it_is_whole() {
     assert_eq!(callgate.status()["policy"]["held"], serde_json::json!([]));
 }
 
+/// Whoever writes a file anew empties it first, and may be slow then.
+#[test]
+fn a_list_that_is_emptied_again_is_held_on() {
+    let callgate = start(2000);
+    let held = || {
+        wait_for("the empty list to be held", PATIENCE, || {
+            let why = &callgate.status()["policy"]["held"][0]["why"];
+            why.as_str()?.contains("it is empty").then_some(())
+        });
+    };
+    fs::write(big(&callgate), "").unwrap();
+    held();
+    for word in ["alpha", "beta"] {
+        fs::write(big(&callgate), "").unwrap();
+        // Looked at after that.
+        callgate.setup().write("small.txt", format!("{word}\n"));
+        wait_until_blocked(&callgate, word);
+        assert!(blocks(&callgate, "first1") && blocks(&callgate, "last1"));
+    }
+    fs::write(big(&callgate), list(2, 2000)).unwrap();
+    wait_until_blocked(&callgate, "last2");
+    fs::write(big(&callgate), "").unwrap();
+    held();
+    let server = format!("http://{}", callgate.admin);
+    let ordered = callgate.setup().run(&["reload", "--server", &server]);
+    assert!(ordered.status.success(), "{ordered:?}");
+    assert!(!blocks(&callgate, "common-end"));
+}
+
 /// While one list is held, everything else is edited on.
 #[test]
 fn an_upload_that_stalls_holds_up_its_own_list_alone() {
