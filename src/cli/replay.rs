@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
@@ -19,6 +19,10 @@ use crate::policy::{
     self, CompileContext, Differences, FileSet, RecordedCall, ReplayReport, Snapshot,
 };
 use crate::reload::read_files;
+
+/// A version that came into force is among the kept ones soon after.
+const KEPT_WITHIN: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Exit codes: 0 nothing speaks against the candidate, 1 a policy has errors, no call could be
 /// judged, or with --same any comes out otherwise; 3 the server cannot be reached.
@@ -196,8 +200,7 @@ async fn from_server(
     Ok(replay.end())
 }
 
-/// The files of the version that rules at the server.
-async fn files_in_force(api: &Api<'_>) -> anyhow::Result<FileSet> {
+async fn number_in_force(api: &Api<'_>) -> anyhow::Result<Option<u64>> {
     let mut found = None;
     api.each("/versions", &[], |version| {
         if version["in_force"] == true {
@@ -206,10 +209,21 @@ async fn files_in_force(api: &Api<'_>) -> anyhow::Result<FileSet> {
         Ok(found.is_none())
     })
     .await?;
-    let Some(number) = found else {
-        bail!(
-            "the server keeps no version of the policy in force; take its recorded calls with --calls"
-        );
+    Ok(found)
+}
+
+/// The files of the version that rules at the server.
+async fn files_in_force(api: &Api<'_>) -> anyhow::Result<FileSet> {
+    let asked = Instant::now();
+    let number = loop {
+        match number_in_force(api).await? {
+            Some(number) => break number,
+            // It may be in force since a moment ago.
+            None if asked.elapsed() < KEPT_WITHIN => tokio::time::sleep(LOOK_EVERY).await,
+            None => bail!(
+                "the server keeps no version of the policy in force; take its recorded calls with --calls"
+            ),
+        }
     };
     let version = api.get(&format!("/versions/{number}"), &[]).await?;
     let mut files = FileSet {
