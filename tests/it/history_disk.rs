@@ -65,6 +65,15 @@ fn found(callgate: &Callgate) -> Vec<String> {
     ids.collect()
 }
 
+/// The ids, once these many are found: with a slow disk, whoever looks is answered with what there is.
+fn found_in_time(callgate: &Callgate, prefix: &str, count: usize) -> Vec<String> {
+    let what = format!("{count} decisions `{prefix}…`");
+    wait_for(&what, LONG, || {
+        let ids = found(callgate);
+        (count_of(&ids, prefix) == count).then_some(ids)
+    })
+}
+
 fn count_of(ids: &[String], prefix: &str) -> usize {
     ids.iter().filter(|id| id.starts_with(prefix)).count()
 }
@@ -123,15 +132,15 @@ fn all_is_well(callgate: &Callgate) {
 fn a_folder_that_is_taken_away_is_made_again() {
     let callgate = setup().start();
     send(&callgate, "before", 3);
-    assert_eq!(found(&callgate).len(), 3);
+    found_in_time(&callgate, "", 3);
     fs::remove_dir_all(folder(&callgate)).unwrap();
     send(&callgate, "after", 5);
     // What is written after it is in no file that is gone.
-    assert_eq!(count_of(&found(&callgate), "after"), 5);
+    found_in_time(&callgate, "after", 5);
     assert_eq!(lines_with(&callgate, "was taken away"), 1);
     all_is_well(&callgate);
     let callgate = callgate.kill().start();
-    assert_eq!(count_of(&found(&callgate), "after"), 5);
+    found_in_time(&callgate, "after", 5);
 }
 
 #[test]
@@ -163,7 +172,7 @@ fn hashed_ids_are_found_after_their_key_was_taken_away() {
 fn a_disk_that_takes_nothing_costs_decisions_their_place_and_nobody_an_answer() {
     let callgate = setup().start();
     send(&callgate, "before", 1);
-    assert_eq!(found(&callgate).len(), 1);
+    found_in_time(&callgate, "", 1);
     let folder = folder(&callgate);
     let aside = folder.with_extension("aside");
     fs::rename(&folder, &aside).unwrap();
@@ -183,8 +192,8 @@ fn a_disk_that_takes_nothing_costs_decisions_their_place_and_nobody_an_answer() 
     // Numbers have waited, so that nobody must send anything.
     all_is_well(&callgate);
     send(&callgate, "after", 2);
-    let ids = found(&callgate);
-    assert_eq!((count_of(&ids, "lost"), count_of(&ids, "after")), (0, 2));
+    let ids = found_in_time(&callgate, "after", 2);
+    assert_eq!(count_of(&ids, "lost"), 0);
     let counts = http::get(callgate.admin, "/api/v1/counts?outcome=block&step_s=86400").json();
     let total: u64 = counts["items"]
         .as_array()
@@ -194,8 +203,8 @@ fn a_disk_that_takes_nothing_costs_decisions_their_place_and_nobody_an_answer() 
         .sum();
     assert!(total >= 22, "{counts}");
     let callgate = callgate.kill().start();
-    let ids = found(&callgate);
-    assert_eq!((count_of(&ids, "before"), count_of(&ids, "after")), (1, 2));
+    let ids = found_in_time(&callgate, "after", 2);
+    assert_eq!(count_of(&ids, "before"), 1);
 }
 
 #[test]
@@ -218,23 +227,21 @@ fn a_limit_of_file_sizes_is_no_end_of_the_process() {
         (files.count() > 1 || dropped(&callgate, "disk") > 0).then_some(())
     });
     assert!(callgate.is_alive());
-    let ids = found(&callgate);
-    let lost = dropped(&callgate, "disk") + dropped(&callgate, "queue");
-    assert_eq!(ids.len() + lost, sent);
     // What one file has no room for another one takes.
-    assert_eq!(lost, 0);
+    found_in_time(&callgate, "row", sent);
+    let lost = [dropped(&callgate, "disk"), dropped(&callgate, "queue")];
+    assert_eq!(lost, [0, 0]);
     let callgate = callgate.kill().shell("true").start();
-    let again = found(&callgate);
-    assert!(again.len() == ids.len(), "{} of {}", again.len(), ids.len());
+    found_in_time(&callgate, "row", sent);
     send(&callgate, "after", 2);
-    assert_eq!(count_of(&found(&callgate), "after"), 2);
+    found_in_time(&callgate, "after", 2);
 }
 
 #[test]
 fn a_file_that_somebody_locks_is_left_for_another() {
     let callgate = setup().start();
     send(&callgate, "before", 1);
-    assert_eq!(found(&callgate).len(), 1);
+    found_in_time(&callgate, "", 1);
     let files = fs::read_dir(folder(&callgate)).unwrap();
     let mut paths = files.map(|file| file.unwrap().path());
     let path = paths.find(|path| {
@@ -266,7 +273,10 @@ fn a_disk_that_hangs_holds_up_neither_an_answer_nor_the_end() {
     let callgate = setup.start();
     send(&callgate, "hangs", 300);
     assert_eq!(dropped(&callgate, "queue"), 250);
-    assert_eq!(lines_with(&callgate, "too many wait for the disk"), 1);
+    // The log is written behind.
+    wait_for("the line that says so", PATIENCE, || {
+        (lines_with(&callgate, "too many wait for the disk") == 1).then_some(())
+    });
     // Whoever looks is answered too, with what there is.
     assert_eq!(found(&callgate).len(), 0);
     // The disk answers again.
@@ -291,11 +301,12 @@ fn what_was_found_is_found_after_any_crash() {
     let mut known = 0;
     for round in 0..4 {
         let callgate = setup.start();
-        let before = found(&callgate);
-        assert!(before.len() >= known, "{} of {known}", before.len());
+        let before = wait_for("what was found before", LONG, || {
+            let before = found(&callgate).len();
+            (before >= known).then_some(before)
+        });
         send(&callgate, &format!("round{round}"), 50);
-        known = found(&callgate).len();
-        assert_eq!(known, before.len() + 50);
+        known = found_in_time(&callgate, "", before + 50).len();
         // In the middle of more.
         let ends = Arc::new(AtomicBool::new(false));
         let (http, ended) = (callgate.http, Arc::clone(&ends));
@@ -324,9 +335,11 @@ fn what_was_found_is_found_after_any_crash() {
         assert!(names.all(|name| !name.to_string_lossy().ends_with(".damaged")));
     }
     let callgate = setup.start();
-    assert!(found(&callgate).len() >= known);
+    wait_for("what was found before", LONG, || {
+        (found(&callgate).len() >= known).then_some(())
+    });
     send(&callgate, "last", 3);
-    assert_eq!(count_of(&found(&callgate), "last"), 3);
+    found_in_time(&callgate, "last", 3);
 }
 
 /// A disk of its own that is full, then read-only, then has room.
