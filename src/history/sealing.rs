@@ -60,19 +60,21 @@ impl DayKey {
         }
     }
 
-    /// Seals something that belongs to `place`, which is to be named again when it is opened.
+    /// Seals what stands from `from` on, which belongs to `place`; that is to be named again when it is
+    /// opened.
     ///
     /// Errors: the system has no random numbers.
-    pub(crate) fn seal(&self, place: &[u8], mut plain: Vec<u8>) -> io::Result<Vec<u8>> {
-        let broken = |_| io::Error::other("it cannot be sealed");
+    pub(crate) fn seal(&self, place: &[u8], buffer: &mut Vec<u8>, from: usize) -> io::Result<()> {
         let nonce = self.nonces.next()?;
         let unique = Nonce::assume_unique_for_key(nonce);
+        let plain = &mut buffer[from..];
         let sealed = self
             .key
-            .seal_in_place_append_tag(unique, Aad::from(place), &mut plain);
-        sealed.map_err(broken)?;
-        plain.extend_from_slice(&nonce);
-        Ok(plain)
+            .seal_in_place_separate_tag(unique, Aad::from(place), plain);
+        let tag = sealed.map_err(|_| io::Error::other("it cannot be sealed"))?;
+        buffer.extend_from_slice(tag.as_ref());
+        buffer.extend_from_slice(&nonce);
+        Ok(())
     }
 
     /// Opens what was sealed; `None` if this is not it.
@@ -136,8 +138,9 @@ impl Keys {
             .iter()
             .map(|text| (text.place.as_str(), text.value.as_str()))
             .collect();
-        let plain = serde_json::to_vec(&pairs)?;
-        self.of_day(at_us)?.seal(&id.to_le_bytes(), plain)
+        let mut texts = serde_json::to_vec(&pairs)?;
+        self.of_day(at_us)?.seal(&id.to_le_bytes(), &mut texts, 0)?;
+        Ok(texts)
     }
 
     /// Opens the texts of a decision; `None` when their key was dropped, or they are not what was

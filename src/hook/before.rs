@@ -22,7 +22,7 @@ use crate::decision::{Answer, Decision, Failure, FailureClass, Hit, Outcome, Ver
 use crate::event::{Event, Hook};
 use crate::history::{Answered, History, Kind, SpanId, Stage as SpanStage, Told};
 use crate::policy::{
-    Ask, Found, HookRules, RecordedAnswer, RecordedCall, Scan, Snapshot, Step, Version, less_margin,
+    Ask, AtRecording, Found, HookRules, RecordedAnswer, Scan, Snapshot, Step, Version, less_margin,
 };
 use crate::recordings::Recordings;
 use crate::reload::Policies;
@@ -498,11 +498,15 @@ impl Before {
         caller: &Caller,
         asked: Option<RecordedAnswer>,
     ) {
-        let at_ms = self.recordings.now_ms();
-        let mut call = RecordedCall::of(event, caller.name.as_ref(), at_ms);
-        call.version = snapshot.version.to_string();
-        call.asked = asked;
-        self.recordings.keep(call);
+        self.recordings.keep(
+            event,
+            &AtRecording {
+                at_ms: self.recordings.now_ms(),
+                caller: caller.name.as_deref(),
+                version: &snapshot.version.to_string(),
+                asked: asked.as_ref(),
+            },
+        );
     }
 
     /// For those who ask later why.

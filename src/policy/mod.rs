@@ -69,7 +69,8 @@ pub use openim_config::{Converted, convert_file};
 pub use overrides::Override;
 pub use places::Cause;
 pub use replay::{
-    Asked as RecordedAnswer, Differences, Expected, RecordedCall, Report as ReplayReport,
+    Asked as RecordedAnswer, AtRecording, Differences, Expected, RecordedCall,
+    Report as ReplayReport,
 };
 pub use screen::Found;
 pub use secrets::Outside;

@@ -143,22 +143,24 @@ impl Open {
     }
 }
 
-/// Seals a call behind those that are there.
+/// Seals the line of a call behind those that are there.
 ///
-/// Errors: it cannot be sealed.
-pub(super) fn seal(
-    frames: &mut Vec<u8>,
-    key: &DayKey,
-    at_us: u64,
-    call: &RecordedCall,
-) -> io::Result<()> {
+/// Errors: it cannot be sealed, and nothing of it is there.
+pub(super) fn seal(frames: &mut Vec<u8>, key: &DayKey, at_us: u64, line: &[u8]) -> io::Result<()> {
     let at = at_us.to_le_bytes();
-    let sealed = key.seal(&at, call.line())?;
-    let length = u32::try_from(sealed.len()).map_err(io::Error::other)?;
-    frames.extend_from_slice(&length.to_le_bytes());
+    let head = frames.len();
+    frames.extend_from_slice(&[0; 4]);
     frames.extend_from_slice(&at);
-    frames.extend_from_slice(&sealed);
-    Ok(())
+    frames.extend_from_slice(line);
+    let from = head + HEAD_BYTES;
+    let sealed = key.seal(&at, frames, from);
+    let length = u32::try_from(frames.len() - from).map_err(io::Error::other);
+    let sealed = sealed.and(length);
+    match &sealed {
+        Ok(length) => frames[head..head + 4].copy_from_slice(&length.to_le_bytes()),
+        Err(_) => frames.truncate(head),
+    }
+    sealed.map(drop)
 }
 
 /// Where a sealed call stands in its file.

@@ -1,5 +1,6 @@
 //! The front door: calls are told here, and read.
 
+use std::cell::RefCell;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,7 @@ use super::shared::Shared;
 use super::writer::Writer;
 use crate::clock::Clock;
 use crate::event::Event;
-use crate::policy::RecordedCall;
+use crate::policy::{AtRecording, RecordedCall};
 use crate::telemetry::Metrics;
 use crate::writer_thread::WriterThread;
 
@@ -22,6 +23,13 @@ use crate::writer_thread::WriterThread;
 const SETTLES_WITHIN: Duration = Duration::from_millis(500);
 /// How long whoever has a user forgotten waits: each file is read.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(300);
+
+/// Room that a thread keeps for the line of its next call.
+const LINE_KEPT: usize = 16 << 10;
+
+thread_local! {
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Calls that are kept to be judged again.
 #[derive(Debug, Default)]
@@ -95,11 +103,21 @@ impl Recordings {
     }
 
     /// Takes a call. Never waits: what there is no room for is dropped and counted.
-    pub fn keep(&self, call: RecordedCall) {
+    ///
+    /// What waits is the line that is kept: copies of a call's many parts would be dearer to make
+    /// and to write on another thread, when nothing of them is in the cache any more.
+    pub fn keep(&self, event: &Event, known: &AtRecording<'_>) {
         let Some(shared) = self.shared.as_deref() else {
             return;
         };
-        if !shared.queue.push(call) {
+        let is_taken = LINE.with_borrow_mut(|line| {
+            line.clear();
+            RecordedCall::record(event, known, line);
+            let is_taken = shared.queue.push(known.at_ms, line);
+            line.shrink_to(LINE_KEPT);
+            is_taken
+        });
+        if !is_taken {
             shared.dropped("queue", 1);
         }
     }

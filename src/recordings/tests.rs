@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::{Recordings, Settings};
 use crate::clock::Clock;
 use crate::history::Keys;
-use crate::policy::RecordedCall;
+use crate::policy::{AtRecording, RecordedCall};
 use crate::telemetry::Metrics;
 
 const SECRET: &str = "s3cr3t-text";
@@ -54,10 +54,13 @@ impl World {
     fn keep(&self, from: &str, text: &str) {
         let line = serde_json::json!({
             "hook": "beforeSendSingleMsg", "text": text, "from": from, "to": "u2",
-            "at_ms": self.recordings.now_ms(),
         });
         let call = RecordedCall::read(line.to_string().as_bytes()).unwrap();
-        self.recordings.keep(call);
+        let known = AtRecording {
+            at_ms: self.recordings.now_ms(),
+            ..AtRecording::default()
+        };
+        self.recordings.keep(&call.event().unwrap(), &known);
     }
 
     fn kept(&self) -> Vec<String> {
@@ -263,10 +266,11 @@ fn what_cannot_be_read_any_more_goes_with_whoever_is_forgotten() {
     world.recordings.close();
     // As another callgate might have written it.
     let at_us = world.recordings.now_ms() * 1000;
-    let line = format!("{{\"of_tomorrow\":\"{SECRET}\"}}").into_bytes();
+    let mut sealed = format!("{{\"of_tomorrow\":\"{SECRET}\"}}").into_bytes();
     let at = at_us.to_le_bytes();
-    let sealed = Keys::new(&folder).of_day(at_us).unwrap().seal(&at, line);
-    let sealed = sealed.unwrap();
+    let mut keys = Keys::new(&folder);
+    let key = keys.of_day(at_us).unwrap();
+    key.seal(&at, &mut sealed, 0).unwrap();
     let mut frame = (sealed.len() as u32).to_le_bytes().to_vec();
     frame.extend(at);
     frame.extend(&sealed);

@@ -9,18 +9,22 @@ use std::{fs, io};
 use tracing::{error, info, warn};
 
 use super::files::{self, Open};
+use super::queue::Waiting;
 use super::shared::Shared;
 use crate::history::Keys;
-use crate::policy::RecordedCall;
 use crate::writer_thread::Writes;
 
 /// How often it is looked for what is too old or too much.
 const CUT_EVERY: Duration = Duration::from_secs(60);
+/// Room that is kept from one time to the next.
+const FRAMES_KEPT: usize = 4 << 20;
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
     keys: Keys,
     open: Option<Open>,
+    /// Room for what is sealed.
+    frames: Vec<u8>,
     /// A file with this much gets a successor.
     file_bytes_max: u64,
     cut_at: Option<Instant>,
@@ -31,7 +35,7 @@ pub(super) struct Writer {
 impl Writes for Writer {
     fn look(&mut self) -> bool {
         let calls = self.shared.queue.take();
-        let is_busy = !calls.is_empty();
+        let is_busy = calls.len() > 0;
         if is_busy {
             self.write(&calls);
         }
@@ -56,6 +60,7 @@ impl Writer {
             file_bytes_max: files::file_bytes_max(shared.settings.bytes_max),
             shared,
             open: None,
+            frames: Vec::new(),
             cut_at: None,
             keeps_files: false,
         }
@@ -68,11 +73,11 @@ impl Writer {
         files::erase(&self.shared.settings.folder, user)
     }
 
-    fn write(&mut self, calls: &[RecordedCall]) {
+    fn write(&mut self, calls: &Waiting) {
         let mut failed = None;
-        let mut rest = calls;
-        while !rest.is_empty() {
-            let (written, result) = self.write_some(rest);
+        let mut done = 0;
+        while done < calls.len() {
+            let (written, result) = self.write_some(calls, done);
             match result {
                 Ok(()) => self.shared.metrics.recordings.wrote(written as u64),
                 Err(error) => {
@@ -81,35 +86,40 @@ impl Writer {
                     failed = Some(format!("`{folder}` cannot be written ({error})"));
                 }
             }
-            rest = &rest[written..];
+            done += written;
         }
         self.tell(failed);
         // What is written counts at once, so that the files never hold much more than they may.
         self.keep_short(0);
     }
 
-    /// Writes the first calls, of one day and no more than a piece, and says how many.
-    fn write_some(&mut self, calls: &[RecordedCall]) -> (usize, io::Result<()>) {
-        let day = files::day_of(at_us(&calls[0]));
-        let of_day = calls
-            .iter()
-            .take_while(|call| files::day_of(at_us(call)) == day);
-        let key = match self.keys.of_day(at_us(&calls[0])) {
+    /// Writes the next calls, of one day and no more than a piece, and says how many.
+    fn write_some(&mut self, calls: &Waiting, done: usize) -> (usize, io::Result<()>) {
+        let first_us = calls.from(done).next().map_or(0, |(at_ms, _)| at_us(at_ms));
+        let day = files::day_of(first_us);
+        let of_day = calls.from(done);
+        let of_day = of_day.take_while(|(at_ms, _)| files::day_of(at_us(*at_ms)) == day);
+        let key = match self.keys.of_day(first_us) {
             Ok(key) => key,
             Err(error) => return (of_day.count(), Err(error)),
         };
-        let mut frames = Vec::new();
+        let mut frames = std::mem::take(&mut self.frames);
+        frames.clear();
         let mut count = 0;
-        for call in of_day {
+        for (at_ms, line) in of_day {
             if frames.len() as u64 >= self.file_bytes_max {
                 break;
             }
             count += 1;
-            if let Err(error) = files::seal(&mut frames, key, at_us(call), call) {
+            if let Err(error) = files::seal(&mut frames, key, at_us(at_ms), line) {
                 return (count, Err(error));
             }
         }
-        (count, self.append(day, &frames))
+        let appended = self.append(day, &frames);
+        if frames.capacity() <= FRAMES_KEPT {
+            self.frames = frames;
+        }
+        (count, appended)
     }
 
     fn append(&mut self, day: u64, frames: &[u8]) -> io::Result<()> {
@@ -188,6 +198,6 @@ impl Writer {
     }
 }
 
-fn at_us(call: &RecordedCall) -> u64 {
-    call.at_ms.saturating_mul(1000)
+fn at_us(at_ms: u64) -> u64 {
+    at_ms.saturating_mul(1000)
 }

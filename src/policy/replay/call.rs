@@ -60,37 +60,35 @@ pub struct Asked {
     pub took_us: u64,
 }
 
-impl RecordedCall {
-    /// Takes of an event what is needed to have it again. Cheap: bodies are shared.
-    pub fn of(event: &Event, caller: Option<&Arc<str>>, at_ms: u64) -> RecordedCall {
-        let message = event.message.as_ref();
-        let subject = match (&event.body, message) {
-            (Some(body), _) => Subject::Body(body.clone()),
-            (None, message) => Subject::Message(Box::new(message.cloned().unwrap_or_default())),
-        };
-        RecordedCall {
-            at_ms,
-            hook: event.hook,
-            dialect: event.dialect,
-            caller: caller.cloned(),
-            version: String::new(),
-            operation_id: event.operation_id.clone(),
-            query: event.query.clone(),
-            way: Some(Way {
-                can: event.can,
-                replaceable: event.texts.iter().map(|text| text.replaceable).collect(),
-                shows_refusal: event.shows_refusal,
-                to: message.filter(|_| event.body.is_some()).map(|message| {
-                    let (recv, group) = (message.recv_id.clone(), message.group_id.clone());
-                    (recv, group, message.session_type)
-                }),
-                room: event.room.clone(),
+/// What only somebody who records a call can tell of it.
+#[derive(Debug, Default)]
+pub struct AtRecording<'a> {
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+    /// As the policy names it, where callers are told apart.
+    pub caller: Option<&'a str>,
+    /// The policy that decides.
+    pub version: &'a str,
+    pub asked: Option<&'a Asked>,
+}
+
+impl Way {
+    pub(super) fn of(event: &Event) -> Way {
+        let message = event.message.as_ref().filter(|_| event.body.is_some());
+        Way {
+            can: event.can,
+            replaceable: event.texts.iter().map(|text| text.replaceable).collect(),
+            shows_refusal: event.shows_refusal,
+            to: message.map(|message| {
+                let (recv, group) = (message.recv_id.clone(), message.group_id.clone());
+                (recv, group, message.session_type)
             }),
-            subject,
-            asked: None,
+            room: event.room.clone(),
         }
     }
+}
 
+impl RecordedCall {
     /// What it takes in memory, nearly.
     pub fn bytes(&self) -> usize {
         let subject = match &self.subject {

@@ -16,6 +16,6 @@ mod tests;
 mod weigh;
 mod written;
 
-pub use call::{Asked, RecordedCall};
+pub use call::{Asked, AtRecording, RecordedCall};
 pub use differences::{Differences, Report};
 pub use weigh::Expected;

@@ -8,10 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::call::{Asked, RecordedCall, Subject, Way};
+use super::call::{Asked, AtRecording, RecordedCall, Subject, Way};
 use crate::decision::{Answer, Failure, FailureClass, Outcome, Refusal, Replacement, RoomReply};
 use crate::dialect;
-use crate::event::{Can, DialectId, Hook, Message, Room};
+use crate::event::{Can, DialectId, Event, Hook, Message, Room};
 
 /// The code of a refusal that says none.
 const REFUSAL_CODE: i32 = 20001;
@@ -160,7 +160,7 @@ fn is_false(flag: &bool) -> bool {
 impl RecordedCall {
     /// One line of JSON, without its end.
     pub fn line(&self) -> Vec<u8> {
-        let mut line = Line {
+        let line = Line {
             at_ms: self.at_ms,
             hook: self.hook.name.into(),
             dialect: self.dialect.name().into(),
@@ -172,18 +172,37 @@ impl RecordedCall {
             asked: self.asked.as_ref().map(AskedLine::of),
             ..Line::default()
         };
-        match &self.subject {
-            Subject::Body(body) => match std::str::from_utf8(body) {
-                Ok(text) => line.body = Some(text.into()),
-                Err(_) => line.body_base64 = Some(STANDARD.encode(body)),
-            },
-            Subject::Message(message) | Subject::Text(message) => {
-                line.message = Some(MessageLine::of(message));
-            }
-        }
+        let line = match &self.subject {
+            Subject::Body(body) => line.about_body(body),
+            Subject::Message(message) | Subject::Text(message) => line.about_message(message),
+        };
         let mut json = Vec::with_capacity(self.bytes());
-        serde_json::to_writer(&mut json, &line).expect("texts and numbers are JSON");
+        line.write(&mut json);
         json
+    }
+
+    /// Writes the line of a call behind what is there: all that is needed to have its event again.
+    ///
+    /// Nothing is copied on the way, for whoever decides does it.
+    pub fn record(event: &Event, known: &AtRecording<'_>, to: &mut Vec<u8>) {
+        let line = Line {
+            at_ms: known.at_ms,
+            hook: event.hook.name.into(),
+            dialect: event.dialect.name().into(),
+            caller: known.caller.map(Into::into),
+            version: known.version.into(),
+            operation: event.operation_id.as_str().into(),
+            query: event.query.as_str().into(),
+            way: Some(WayLine::of(&Way::of(event))),
+            asked: known.asked.map(AskedLine::of),
+            ..Line::default()
+        };
+        let none = Message::default();
+        let line = match &event.body {
+            Some(body) => line.about_body(body),
+            None => line.about_message(event.message.as_ref().unwrap_or(&none)),
+        };
+        line.write(to);
     }
 
     /// Reads a line, in full or in short:
@@ -240,7 +259,24 @@ fn hook_of(name: &str) -> Result<Hook, String> {
     dialect::hook(name).ok_or_else(|| format!("no hook is named `{name}`"))
 }
 
-impl Line<'_> {
+impl<'a> Line<'a> {
+    fn about_body(mut self, body: &'a [u8]) -> Line<'a> {
+        match std::str::from_utf8(body) {
+            Ok(text) => self.body = Some(text.into()),
+            Err(_) => self.body_base64 = Some(STANDARD.encode(body)),
+        }
+        self
+    }
+
+    fn about_message(mut self, message: &'a Message) -> Line<'a> {
+        self.message = Some(MessageLine::of(message));
+        self
+    }
+
+    fn write(&self, to: &mut Vec<u8>) {
+        serde_json::to_writer(to, self).expect("texts and numbers are JSON");
+    }
+
     fn subject(self) -> Result<Subject, String> {
         let named = [
             self.body.is_some(),
@@ -462,6 +498,17 @@ mod tests {
         assert_eq!(&read, call, "{}", String::from_utf8_lossy(&line));
     }
 
+    fn recorded(event: &Event, caller: Option<&str>, at_ms: u64) -> RecordedCall {
+        let mut line = Vec::new();
+        let known = AtRecording {
+            at_ms,
+            caller,
+            ..AtRecording::default()
+        };
+        RecordedCall::record(event, &known, &mut line);
+        RecordedCall::read(&line).unwrap()
+    }
+
     fn call(short: &str) -> RecordedCall {
         RecordedCall::read(short.as_bytes()).unwrap()
     }
@@ -470,7 +517,7 @@ mod tests {
     fn a_call_in_full_comes_back_as_it_was_with_each_answer() {
         let short = call(r#"{"hook":"beforeSendGroupMsg","text":"hello","group":"g1"}"#);
         let event = short.event().unwrap();
-        let mut full = RecordedCall::of(&event, Some(&"im".into()), 1_796_000_000_000);
+        let mut full = recorded(&event, Some("im"), 1_796_000_000_000);
         check(&full);
         let again = full.event().unwrap();
         assert_eq!(format!("{again:?}"), format!("{event:?}"));
@@ -520,7 +567,7 @@ mod tests {
             room.kept_here = true;
             room.bot_state = Some("second".to_owned());
         }
-        let call = RecordedCall::of(&event, None, 5);
+        let call = recorded(&event, None, 5);
         check(&call);
         assert_eq!(format!("{:?}", call.event().unwrap()), format!("{event:?}"));
         let binary = RecordedCall {
