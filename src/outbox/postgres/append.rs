@@ -3,17 +3,38 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::connect::Error;
 use super::digest::{digest, from_sql, lane, text, to_sql};
+use super::ends::Gone;
 use super::latest::Latest;
-use super::store::{Gone, Shared, Tx, lock};
+use super::store::{Shared, Tx, lock};
 use super::tally::{self, ALL, Tallies};
 use crate::outbox::config::Config;
 use crate::outbox::entry::{Appended, NewEntry};
 use crate::outbox::error::{AppendError, Limit};
 use crate::outbox::rules::{NO_ROOM, cut, forget_at_ms, note_discarded};
+
+const INTRODUCE: &str = "INSERT INTO known (digest, pairs)
+    SELECT * FROM unnest($1::uuid[], $2::int[]) AS k(digest, pairs) ORDER BY digest
+    ON CONFLICT DO NOTHING RETURNING digest";
+/// Events get the next numbers in their order: there are no gaps among them but for transactions
+/// that failed. A pair names its event by the place of that among them.
+const INSERT: &str = "WITH numbered AS MATERIALIZED (SELECT array_agg(seq) AS seqs
+        FROM (SELECT nextval('event_seq') AS seq FROM generate_series(1, cardinality($2::bigint[]))) AS next),
+    stored AS (INSERT INTO event (part, seq, accepted_at_ms, id, hook, dialect, ordering_key,
+            operation_id, body)
+        SELECT $1::bigint, seqs[e.place], e.accepted_at_ms, e.id, e.hook, e.dialect, e.ordering_key,
+            e.operation_id, e.body
+        FROM numbered, unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[],
+            $7::text[], $8::bytea[]) WITH ORDINALITY
+            AS e(accepted_at_ms, id, hook, dialect, ordering_key, operation_id, body, place))
+    INSERT INTO pair (part, place, endpoint, seq, accepted_at_ms, bytes, digest, lane)
+        SELECT $1::bigint, 0, p.endpoint, seqs[p.event], ($2::bigint[])[p.event], p.bytes, p.digest, p.lane
+        FROM numbered, unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::uuid[], $13::uuid[])
+            AS p(endpoint, event, bytes, digest, lane)";
 
 /// What becomes of one call.
 pub(super) type Answer = Result<Vec<Appended>, AppendError>;
@@ -38,6 +59,17 @@ struct Accepted<'a> {
     full: BTreeSet<&'a str>,
 }
 
+/// Columns of new pairs.
+#[derive(Default)]
+struct Pairs {
+    endpoints: Vec<i64>,
+    /// The places of their events, from 1.
+    events: Vec<i64>,
+    bytes: Vec<i64>,
+    digests: Vec<Uuid>,
+    lanes: Vec<Option<Uuid>>,
+}
+
 impl Accepted<'_> {
     fn pairs(&self) -> usize {
         self.entry.endpoints.len() - self.full.len()
@@ -49,14 +81,17 @@ impl Tx<'_> {
     pub(super) async fn append(&mut self, calls: &[Vec<NewEntry>]) -> Result<Vec<Answer>, Error> {
         let mut latest = Latest::read(self, calls).await?;
         let expected = first_of_each(calls);
-        let (fresh, held) = tokio::join!(self.introduce(&expected), tally::sums(self.connection));
-        let numbers = self.known_numbers(calls).await?;
+        self.connection.prepare(&[INTRODUCE, tally::SUMS]).await?;
+        let (fresh, held) =
+            futures_util::join!(self.introduce(&expected), tally::sums(self.connection));
+        // Before anything else is asked: after an error nothing else says why.
+        let (fresh, held) = (fresh?, held?);
         let mut intake = Intake {
             config: &self.shared.config,
-            fresh: fresh?,
+            fresh,
             taken: HashSet::new(),
-            held: held?,
-            numbers,
+            held,
+            numbers: self.known_numbers(calls).await?,
             accepted: Vec::new(),
         };
         let mut answers = Vec::with_capacity(calls.len());
@@ -80,7 +115,8 @@ impl Tx<'_> {
         } = intake;
         latest.write(self).await?;
         self.correct(&expected, &fresh, &accepted).await?;
-        self.insert(&accepted).await?;
+        (self.calls, self.accepted) = (calls.len(), accepted.len());
+        self.insert_and_commit(&accepted).await?;
         Ok(answers)
     }
 
@@ -99,10 +135,9 @@ impl Tx<'_> {
     async fn introduce(&self, expected: &BTreeMap<Uuid, i32>) -> Result<HashSet<Uuid>, Error> {
         let digests: Vec<Uuid> = expected.keys().copied().collect();
         let pairs: Vec<i32> = expected.values().copied().collect();
-        let sql = "INSERT INTO known (digest, pairs)
-            SELECT * FROM unnest($1::uuid[], $2::int[]) AS k(digest, pairs) ORDER BY digest
-            ON CONFLICT DO NOTHING RETURNING digest";
-        let rows = self.connection.rows(sql, &[&digests, &pairs]).await?;
+        let rows = (self.connection)
+            .rows(INTRODUCE, &[&digests, &pairs])
+            .await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
@@ -140,7 +175,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    async fn insert(&mut self, accepted: &[Accepted<'_>]) -> Result<(), Error> {
+    async fn insert_and_commit(&mut self, accepted: &[Accepted<'_>]) -> Result<(), Error> {
         let stored: Vec<&Accepted<'_>> = (accepted.iter())
             .filter(|new| !new.entry.endpoints.is_empty())
             .collect();
@@ -149,96 +184,77 @@ impl Tx<'_> {
         }
         let names = stored.iter().flat_map(|new| &new.entry.endpoints);
         let numbers = self.numbers(names).await?;
-        let sql = "SELECT nextval('event_seq') FROM generate_series(1, $1::bigint)";
-        let rows = self.connection.rows(sql, &[&(stored.len() as i64)]).await?;
-        let mut seqs: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
-        seqs.sort_unstable();
-        self.insert_events(&stored, &seqs).await?;
-        self.insert_pairs(&stored, &seqs, &numbers).await?;
-        let mut gone = Vec::new();
-        for new in &stored {
-            self.woke |= new.pairs() > 0;
-            let total = self.tally(ALL);
-            total.bytes += to_sql(new.bytes);
-            total.entries += 1;
-            for name in &new.full {
-                note_discarded(name, &new.entry.id, NO_ROOM);
-                gone.push(new.gone(numbers[*name]));
-            }
-        }
-        for event in gone {
-            // Each at the time of its own acceptance.
-            let at_ms = from_sql(event.accepted_at_ms);
-            self.record_discarded(&[event], at_ms).await?;
-        }
-        Ok(())
-    }
-
-    async fn insert_events(&self, stored: &[&Accepted<'_>], seqs: &[i64]) -> Result<(), Error> {
+        let pairs = self.pairs(&stored, &numbers);
+        self.refuse_full(&stored, &numbers).await?;
         let texts = |of: fn(&NewEntry) -> &String| -> Vec<std::borrow::Cow<'_, str>> {
             stored.iter().map(|new| text(of(new.entry))).collect()
         };
-        let accepted: Vec<i64> = (stored.iter())
+        let times: Vec<i64> = (stored.iter())
             .map(|new| to_sql(new.entry.accepted_at_ms))
             .collect();
         let bodies: Vec<&[u8]> = stored.iter().map(|new| new.entry.body.as_ref()).collect();
-        let sql = "INSERT INTO event (part, seq, accepted_at_ms, id, hook, dialect, ordering_key,
-                operation_id, body)
-            SELECT $1::bigint, * FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[],
-                $6::text[], $7::text[], $8::text[], $9::bytea[])";
         let part = self.shared.part.load(Ordering::Acquire);
-        self.connection
-            .rows(
-                sql,
-                &[
-                    &part,
-                    &seqs,
-                    &accepted,
-                    &texts(|entry| &entry.id),
-                    &texts(|entry| &entry.hook),
-                    &texts(|entry| &entry.dialect),
-                    &texts(|entry| &entry.ordering_key),
-                    &texts(|entry| &entry.operation_id),
-                    &bodies,
-                ],
-            )
-            .await
-            .map(drop)
+        let values: [&(dyn ToSql + Sync); 13] = [
+            &part,
+            &times,
+            &texts(|entry| &entry.id),
+            &texts(|entry| &entry.hook),
+            &texts(|entry| &entry.dialect),
+            &texts(|entry| &entry.ordering_key),
+            &texts(|entry| &entry.operation_id),
+            &bodies,
+            &pairs.endpoints,
+            &pairs.events,
+            &pairs.bytes,
+            &pairs.digests,
+            &pairs.lanes,
+        ];
+        self.commit_with(Some((INSERT, &values))).await
     }
 
-    async fn insert_pairs(
-        &mut self,
-        stored: &[&Accepted<'_>],
-        seqs: &[i64],
-        numbers: &HashMap<&str, i64>,
-    ) -> Result<(), Error> {
-        let (mut endpoints, mut at, mut accepted) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut bytes, mut digests, mut lanes) = (Vec::new(), Vec::new(), Vec::new());
-        for (new, seq) in stored.iter().zip(seqs) {
+    /// The pairs of events; they and the events are counted.
+    fn pairs(&mut self, stored: &[&Accepted<'_>], numbers: &HashMap<&str, i64>) -> Pairs {
+        let mut pairs = Pairs::default();
+        for (event, new) in (1..).zip(stored) {
+            self.woke |= new.pairs() > 0;
+            let bytes = to_sql(new.bytes);
+            let total = self.tally(ALL);
+            total.bytes += bytes;
+            total.entries += 1;
             for name in &new.entry.endpoints {
-                let endpoint = numbers[name.as_str()];
-                self.tally(endpoint).accepted += 1;
+                let tally = self.tally(numbers[name.as_str()]);
+                tally.accepted += 1;
                 if new.full.contains(name.as_str()) {
                     continue;
                 }
-                let tally = self.tally(endpoint);
                 tally.pending += 1;
-                tally.bytes += to_sql(new.bytes);
-                endpoints.push(endpoint);
-                at.push(*seq);
-                accepted.push(to_sql(new.entry.accepted_at_ms));
-                bytes.push(to_sql(new.bytes));
-                digests.push(new.digest);
-                lanes.push(lane(&new.entry.ordering_key));
+                tally.bytes += bytes;
+                pairs.endpoints.push(numbers[name.as_str()]);
+                pairs.events.push(event);
+                pairs.bytes.push(bytes);
+                pairs.digests.push(new.digest);
+                pairs.lanes.push(lane(&new.entry.ordering_key));
             }
         }
-        let sql = "INSERT INTO pair (part, place, endpoint, seq, accepted_at_ms, bytes, digest, lane)
-            SELECT $1::bigint, 0, * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
-                $6::uuid[], $7::uuid[])";
-        let part = self.shared.part.load(Ordering::Acquire);
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
-            [&part, &endpoints, &at, &accepted, &bytes, &digests, &lanes];
-        self.connection.rows(sql, &values).await.map(drop)
+        pairs
+    }
+
+    /// Records what finds no room at some of its endpoints.
+    async fn refuse_full(
+        &mut self,
+        stored: &[&Accepted<'_>],
+        numbers: &HashMap<&str, i64>,
+    ) -> Result<(), Error> {
+        for new in stored {
+            for name in &new.full {
+                note_discarded(name, &new.entry.id, NO_ROOM);
+                // Each at the time of its own acceptance.
+                let event = new.gone(numbers[*name]);
+                self.record_discarded(&[event], new.entry.accepted_at_ms)
+                    .await?;
+            }
+        }
+        Ok(())
     }
 
     /// The numbers of endpoints; a new one gets the next.

@@ -10,12 +10,22 @@ use tokio_postgres::Row;
 
 use super::connect::Error;
 use super::digest::{from_sql, to_sql};
-use super::store::Tx;
+use super::store::{ALIVE, HOLD, Tx};
 use crate::outbox::entry::{AsRead, Capacity, EntryKey, NewEntry, StoredEvent};
 use crate::outbox::rules::{GAP_MAX, longest_due};
 
 /// Ready pairs that one claim sets waiting at the most; the next claim goes on.
 const WAITING_MAX: usize = 256;
+
+const READY: &str = "SELECT seq, accepted_at_ms, lane IS NULL OR NOT (
+        EXISTS (SELECT 1 FROM pair AS other WHERE other.endpoint = $1
+            AND other.lane = pair.lane AND other.seq < pair.seq)
+        OR EXISTS (SELECT 1 FROM pair AS other WHERE other.endpoint = $1
+            AND other.lane = pair.lane AND other.place IN (1, 2)))
+    FROM pair WHERE endpoint = $1 AND place = 0 AND seq > $2 ORDER BY seq LIMIT $3";
+const RETRIES: &str = "SELECT due_at_ms, seq FROM pair
+    WHERE endpoint = $1 AND place = 2 AND due_at_ms <= $2
+    ORDER BY due_at_ms, seq LIMIT $3";
 
 impl Tx<'_> {
     pub(super) async fn claim(
@@ -24,12 +34,20 @@ impl Tx<'_> {
         now_ms: u64,
         capacity: &Capacity,
     ) -> Result<Vec<StoredEvent>, Error> {
-        // In this order: whoever takes this replica for dead waits for nothing while it does.
-        self.is_alive().await?;
-        self.hold(&[endpoint]).await?;
         let retries = capacity.retries.min(capacity.pairs);
-        let ready = self.free(endpoint, capacity.pairs).await?;
-        let retry = self.retries(endpoint, now_ms, retries).await?;
+        (self.connection)
+            .prepare(&[ALIVE, HOLD, READY, RETRIES])
+            .await?;
+        // In this order: whoever takes this replica for dead waits for nothing while it does, and
+        // each statement sees what was committed before it was its turn.
+        let (alive, held, ready, retry) = futures_util::join!(
+            self.is_alive(),
+            self.hold(std::slice::from_ref(&endpoint)),
+            self.free(endpoint, capacity.pairs),
+            self.retries(endpoint, now_ms, retries)
+        );
+        alive.and(held)?;
+        let (ready, retry) = (ready?, retry?);
         let chosen = longest_due(&ready, &retry, capacity.pairs);
         let mut claimed = self.take(endpoint, &chosen).await?;
         let behind = self.behind(endpoint, &claimed, capacity).await?;
@@ -39,20 +57,13 @@ impl Tx<'_> {
 
     /// Ready pairs whose ordering keys are free, with the times of their acceptance, in its order.
     /// The others are set waiting, so that each is tried only once.
-    async fn free(&mut self, endpoint: i64, limit: usize) -> Result<Vec<(u64, i64)>, Error> {
+    async fn free(&self, endpoint: i64, limit: usize) -> Result<Vec<(u64, i64)>, Error> {
         let (mut free, mut waiting) = (Vec::new(), Vec::new());
         let mut last = 0;
         let page = limit.clamp(1, WAITING_MAX) as i64;
         while free.len() < limit && waiting.len() < WAITING_MAX {
-            let sql = "SELECT seq, accepted_at_ms, lane IS NULL OR NOT (
-                    EXISTS (SELECT 1 FROM pair AS other WHERE other.endpoint = $1
-                        AND other.lane = pair.lane AND other.seq < pair.seq)
-                    OR EXISTS (SELECT 1 FROM pair AS other WHERE other.endpoint = $1
-                        AND other.lane = pair.lane AND other.place IN (1, 2)))
-                FROM pair WHERE endpoint = $1 AND place = 0 AND seq > $2 ORDER BY seq LIMIT $3";
-            let rows = self
-                .connection
-                .rows(sql, &[&endpoint, &last, &page])
+            let rows = (self.connection)
+                .rows(READY, &[&endpoint, &last, &page])
                 .await?;
             for row in &rows {
                 last = row.get(0);
@@ -82,12 +93,9 @@ impl Tx<'_> {
         due_by_ms: u64,
         limit: usize,
     ) -> Result<Vec<(u64, i64)>, Error> {
-        let sql = "SELECT due_at_ms, seq FROM pair
-            WHERE endpoint = $1 AND place = 2 AND due_at_ms <= $2
-            ORDER BY due_at_ms, seq LIMIT $3";
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&endpoint, &to_sql(due_by_ms), &(limit as i64)];
-        let rows = self.connection.rows(sql, &values).await?;
+        let rows = self.connection.rows(RETRIES, &values).await?;
         Ok(rows
             .iter()
             .map(|row| (from_sql(row.get(0)), row.get(1)))

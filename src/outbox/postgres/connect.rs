@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use futures_util::future::poll_fn;
 use tokio::sync::Notify;
@@ -164,6 +165,9 @@ pub(crate) struct Connection {
     statements: Mutex<HashMap<&'static str, Statement>>,
     /// A commit was answered although no standby confirmed it.
     is_unconfirmed: Arc<AtomicBool>,
+    /// Nothing is written outside of a transaction.
+    is_guarded: bool,
+    is_preparing: AtomicBool,
 }
 
 impl Connection {
@@ -188,6 +192,8 @@ impl Connection {
             client,
             statements: Mutex::default(),
             is_unconfirmed,
+            is_guarded: false,
+            is_preparing: AtomicBool::new(false),
         };
         let schema = schema.replace('"', "\"\"");
         connection
@@ -247,22 +253,67 @@ impl Connection {
         Ok(messages.iter().any(is_row))
     }
 
+    /// From now on nothing is written outside of a transaction of [`Connection::begin`].
+    pub(super) async fn guard(&mut self) -> Result<(), Error> {
+        self.run("SET default_transaction_read_only = on").await?;
+        self.is_guarded = true;
+        Ok(())
+    }
+
+    /// Begins a transaction, with more statements in it that have no values.
+    ///
+    /// A guarded connection does not wait for the answer, which nobody hears: where the server did
+    /// not begin, it refuses whatever writes or locks a row.
+    pub(super) async fn begin(&self, more: &str) -> Result<(), Error> {
+        let sql = format!("BEGIN READ WRITE{more}");
+        match self.is_guarded {
+            true => self.send(&sql).await,
+            false => self.run(&sql).await,
+        }
+    }
+
+    async fn send(&self, sql: &str) -> Result<(), Error> {
+        let mut answered = std::pin::pin!(self.client.batch_execute(sql));
+        // The first poll sends.
+        match poll_fn(|context| Poll::Ready(answered.as_mut().poll(context))).await {
+            Poll::Ready(Err(error)) => Err(error.into()),
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Prepares statements that are asked for together then: they are sent in the order in which
+    /// they are polled, are one round trip, and each sees what those before it did. After one that
+    /// fails, those behind it fail as well.
+    pub(super) async fn prepare(&self, all: &[&'static str]) -> Result<(), Error> {
+        for sql in all {
+            self.statement(sql).await?;
+        }
+        Ok(())
+    }
+
     /// Runs one statement, which is prepared once.
     pub(crate) async fn rows(
         &self,
         sql: &'static str,
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Error> {
-        let known = self.known().get(sql).cloned();
-        let statement = match known {
-            Some(statement) => statement,
-            None => {
-                let statement = self.client.prepare(sql).await?;
-                self.known().insert(sql, statement.clone());
-                statement
-            }
-        };
+        let statement = self.statement(sql).await?;
         Ok(self.client.query(&statement, values).await?)
+    }
+
+    async fn statement(&self, sql: &'static str) -> Result<Statement, Error> {
+        // Whoever was asked for together with it would be sent before it.
+        debug_assert!(!self.is_preparing.load(Ordering::Relaxed), "prepare {sql}");
+        let known = self.known().get(sql).cloned();
+        if let Some(statement) = known {
+            return Ok(statement);
+        }
+        self.is_preparing.store(true, Ordering::Relaxed);
+        let prepared = self.client.prepare(sql).await;
+        self.is_preparing.store(false, Ordering::Relaxed);
+        let statement = prepared?;
+        self.known().insert(sql, statement.clone());
+        Ok(statement)
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<&'static str, Statement>> {

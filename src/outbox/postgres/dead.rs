@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::connect::Error;
 use super::digest::{from_sql, text};
-use super::store::{Gone, Tx};
+use super::ends::Gone;
+use super::store::Tx;
 use crate::outbox::letter::{
     DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, Discarded, DiscardedPage,
     STEP_LETTERS_MAX,

@@ -9,13 +9,14 @@
 //! lease, others put that back, and its late settlements find nothing.
 //!
 //! Order, downward: `keeper`, `migrate`, `task`, `job`, `replica`, `sweep`, `append`, `latest`, `claim`, `settle`, `dead`,
-//! `pending`, `stats`, `order`, `store`, `hosts`, `tally`, `connect`, `tls`, `digest`.
+//! `pending`, `stats`, `order`, `ends`, `store`, `hosts`, `tally`, `connect`, `tls`, `digest`.
 
 mod append;
 mod claim;
 mod connect;
 mod dead;
 mod digest;
+mod ends;
 mod hosts;
 mod job;
 mod keeper;

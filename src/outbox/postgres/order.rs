@@ -19,24 +19,34 @@ pub(super) enum Told {
     ByOneThatDied,
 }
 
+pub(super) const GO_ON: &str = "UPDATE pair SET place = 0 FROM (
+        SELECT first.seq FROM (SELECT DISTINCT l FROM unnest($2::uuid[]) AS l) AS lanes(lane)
+        CROSS JOIN LATERAL (SELECT seq, place FROM pair
+            WHERE endpoint = $1 AND lane = lanes.lane ORDER BY seq LIMIT 1) AS first
+        WHERE first.place = 3 AND NOT EXISTS (SELECT 1 FROM pair AS tried
+            WHERE endpoint = $1 AND tried.lane = lanes.lane AND place IN (1, 2))
+    ) AS next
+    WHERE pair.endpoint = $1 AND pair.seq = next.seq
+    RETURNING pair.seq";
+
 impl Tx<'_> {
     /// Makes the first pair of each ordering key ready, where none is being tried.
     pub(super) async fn go_on(&mut self, endpoint: i64, lanes: &[Uuid]) -> Result<(), Error> {
-        if lanes.is_empty() {
-            return Ok(());
-        }
-        let sql = "UPDATE pair SET place = 0 FROM (
-                SELECT first.seq FROM (SELECT DISTINCT l FROM unnest($2::uuid[]) AS l) AS lanes(lane)
-                CROSS JOIN LATERAL (SELECT seq, place FROM pair
-                    WHERE endpoint = $1 AND lane = lanes.lane ORDER BY seq LIMIT 1) AS first
-                WHERE first.place = 3 AND NOT EXISTS (SELECT 1 FROM pair AS tried
-                    WHERE endpoint = $1 AND tried.lane = lanes.lane AND place IN (1, 2))
-            ) AS next
-            WHERE pair.endpoint = $1 AND pair.seq = next.seq
-            RETURNING pair.seq";
-        let rows = self.connection.rows(sql, &[&endpoint, &lanes]).await?;
-        self.woke |= !rows.is_empty();
+        self.woke |= self.let_next_go_on(endpoint, lanes).await?;
         Ok(())
+    }
+
+    /// The same, and says whether there are any.
+    pub(super) async fn let_next_go_on(
+        &self,
+        endpoint: i64,
+        lanes: &[Uuid],
+    ) -> Result<bool, Error> {
+        if lanes.is_empty() {
+            return Ok(false);
+        }
+        let rows = self.connection.rows(GO_ON, &[&endpoint, &lanes]).await?;
+        Ok(!rows.is_empty())
     }
 
     /// Whether a pair of the ordering key before a place is in flight or a retry.

@@ -76,7 +76,7 @@ async fn bury(
     number: i64,
     is_silent: bool,
 ) -> Result<usize, Error> {
-    let mut tx = Tx::begin(connection, shared, Lasting::Synced).await?;
+    let mut tx = Tx::begin(connection, shared, KEEPER, Lasting::Synced).await?;
     let sql = "SELECT pg_try_advisory_xact_lock(
         hashtext('callgate replica ' || current_schema()), $1::bigint::int)";
     let has_ended: bool = connection.rows(sql, &[&number]).await?[0].get(0);
@@ -105,7 +105,7 @@ async fn bury(
         "a replica is gone, and what it had in flight is told again"
     );
     tally::fold(connection).await?;
-    tx.commit(KEEPER).await?;
+    tx.commit().await?;
     Ok(put_back)
 }
 
@@ -148,19 +148,19 @@ pub(super) async fn has_lost(connection: &Connection, shared: &Shared) -> Result
 
 /// Puts back what is in flight here of which this replica knows nothing.
 pub(super) async fn put_back_lost(connection: &Connection, shared: &Shared) -> Result<(), Error> {
-    let mut tx = Tx::begin(connection, shared, Lasting::Synced).await?;
+    let mut tx = Tx::begin(connection, shared, KEEPER, Lasting::Synced).await?;
     let keeps = |pair: (i64, i64), claim| lock(&shared.flying).get(&pair) == Some(&claim);
     put_back_of(&mut tx, shared.me(), Told::Never, keeps).await?;
-    tx.commit(KEEPER).await
+    tx.commit().await
 }
 
 /// Ends this replica: what it has in flight is put back at once, with its attempt counted.
 pub(super) async fn leave(connection: &Connection, shared: &Shared) -> Result<(), Error> {
-    let mut tx = Tx::begin(connection, shared, Lasting::Synced).await?;
+    let mut tx = Tx::begin(connection, shared, KEEPER, Lasting::Synced).await?;
     put_back_of(&mut tx, shared.me(), Told::Perhaps, |_, _| false).await?;
     let sql = "DELETE FROM replica WHERE number = $1";
     connection.rows(sql, &[&shared.me()]).await?;
-    tx.commit(KEEPER).await?;
+    tx.commit().await?;
     connection.run("BEGIN").await?;
     tally::fold(connection).await?;
     connection.run("COMMIT").await

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::connect::Error;
 use super::digest::{text, to_sql};
-use super::store::{Gone, Tx, lock};
+use super::ends::{END_IDS, Ending, Gone};
+use super::order::GO_ON;
+use super::store::{HOLD, Tx, lock};
 use crate::outbox::entry::{EntryKey, Settlement};
 use crate::outbox::rules::{cut, forget_at_ms, note_discarded};
 
@@ -19,51 +22,56 @@ struct Flying {
     digest: Uuid,
 }
 
+const FLYING: &str = "SELECT pair.endpoint, pair.seq, pair.claim, lane, due_at_ms, bytes, digest
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS s(endpoint, seq, claim)
+    JOIN pair ON pair.endpoint = s.endpoint AND pair.seq = s.seq
+        AND pair.claim = s.claim AND pair.place = 1";
+
+const REMOVE: &str = "DELETE FROM pair WHERE endpoint = $1 AND seq = ANY($2)";
+
+/// What one call settles, and when.
+pub(super) type Settled = (Vec<(EntryKey, Settlement)>, u64);
+
 impl Tx<'_> {
     /// Settles in this order. What is not in flight by its claim is passed over: others took it
     /// over, or it was settled before.
-    pub(super) async fn settle(
-        &mut self,
-        settlements: &[(EntryKey, Settlement)],
-        now_ms: u64,
-    ) -> Result<(), Error> {
-        let endpoints: BTreeSet<i64> = settlements.iter().map(|(key, _)| key.endpoint).collect();
+    pub(super) async fn settle(&mut self, calls: &[Settled]) -> Result<(), Error> {
+        let keys = calls.iter().flat_map(|(settlements, _)| settlements);
+        let keys: Vec<EntryKey> = keys.map(|(key, _)| *key).collect();
+        let endpoints: BTreeSet<i64> = keys.iter().map(|key| key.endpoint).collect();
         let endpoints: Vec<i64> = endpoints.into_iter().collect();
-        self.hold(&endpoints).await?;
-        let mut flying = self.flying(settlements).await?;
-        let mut delivered = Vec::new();
-        for (key, settlement) in settlements {
-            self.settled.push(((key.endpoint, key.seq), key.claim));
-            let Some(pair) = flying.remove(key) else {
-                continue;
-            };
-            if let Settlement::Delivered = settlement {
-                delivered.push((*key, pair));
-                continue;
+        self.connection.prepare(&[HOLD, FLYING]).await?;
+        // What is in flight is looked at when it is held.
+        let (held, flying) = futures_util::join!(self.hold(&endpoints), self.flying(&keys));
+        held?;
+        let mut flying = flying?;
+        let (mut delivered, mut last_ms) = (Vec::new(), 0);
+        for (settlements, now_ms) in calls {
+            last_ms = last_ms.max(*now_ms);
+            for (key, settlement) in settlements {
+                self.settled.push(((key.endpoint, key.seq), key.claim));
+                let Some(pair) = flying.remove(key) else {
+                    continue;
+                };
+                if let Settlement::Delivered = settlement {
+                    delivered.push((*key, pair));
+                    continue;
+                }
+                self.deliver(&std::mem::take(&mut delivered), last_ms)
+                    .await?;
+                self.settle_one(*key, pair, settlement, *now_ms).await?;
             }
-            self.deliver(&std::mem::take(&mut delivered), now_ms)
-                .await?;
-            self.settle_one(*key, pair, settlement, now_ms).await?;
         }
-        self.deliver(&delivered, now_ms).await
+        self.deliver(&delivered, last_ms).await
     }
 
-    async fn flying(
-        &self,
-        settlements: &[(EntryKey, Settlement)],
-    ) -> Result<HashMap<EntryKey, Flying>, Error> {
-        let column = |of: fn(&EntryKey) -> i64| -> Vec<i64> {
-            settlements.iter().map(|(key, _)| of(key)).collect()
-        };
-        let sql = "SELECT pair.endpoint, pair.seq, pair.claim, lane, due_at_ms, bytes, digest
-            FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS s(endpoint, seq, claim)
-            JOIN pair ON pair.endpoint = s.endpoint AND pair.seq = s.seq
-                AND pair.claim = s.claim AND pair.place = 1";
+    async fn flying(&self, keys: &[EntryKey]) -> Result<HashMap<EntryKey, Flying>, Error> {
+        let column = |of: fn(&EntryKey) -> i64| -> Vec<i64> { keys.iter().map(of).collect() };
         let endpoints = column(|key| key.endpoint);
         let (seqs, claims) = (column(|key| key.seq), column(|key| key.claim));
         let rows = self
             .connection
-            .rows(sql, &[&endpoints, &seqs, &claims])
+            .rows(FLYING, &[&endpoints, &seqs, &claims])
             .await?;
         let pair = |row: &tokio_postgres::Row| {
             let key = EntryKey {
@@ -87,34 +95,50 @@ impl Tx<'_> {
         delivered: &[(EntryKey, Flying)],
         now_ms: u64,
     ) -> Result<(), Error> {
+        if delivered.is_empty() {
+            return Ok(());
+        }
         let mut of: BTreeMap<i64, (Vec<i64>, Vec<Uuid>)> = BTreeMap::new();
         for (key, pair) in delivered {
             let (seqs, lanes) = of.entry(key.endpoint).or_default();
             seqs.push(key.seq);
             lanes.extend(pair.lane);
         }
-        for (endpoint, (seqs, lanes)) in of {
-            self.tally(endpoint).delivered += seqs.len() as i64;
-            self.remove(endpoint, &seqs, true).await?;
-            self.go_on(endpoint, &lanes).await?;
+        for (endpoint, (seqs, _)) in &of {
+            self.tally(*endpoint).delivered += seqs.len() as i64;
+            self.note_removed(*endpoint, seqs.len());
         }
         let ended: Vec<_> = (delivered.iter())
             .map(|(key, pair)| (key.endpoint, pair.bytes, pair.digest))
             .collect();
-        self.end_pairs(&ended, now_ms).await
+        let ending = Ending::of(&ended, now_ms, self.shared);
+        (self.connection).prepare(&[REMOVE, GO_ON, END_IDS]).await?;
+        let (went_on, ended) =
+            futures_util::join!(self.take_out(&of), ending.write(self.connection));
+        self.woke |= went_on?;
+        self.note_ended(&ending, &ended?);
+        Ok(())
     }
 
-    async fn remove(&mut self, endpoint: i64, seqs: &[i64], flying: bool) -> Result<(), Error> {
-        let tally = self.tally(endpoint);
-        tally.pending -= seqs.len() as i64;
-        if flying {
-            tally.in_flight -= seqs.len() as i64;
+    /// Takes pairs out of the endpoints' order; says whether others go on then.
+    async fn take_out(&self, of: &BTreeMap<i64, (Vec<i64>, Vec<Uuid>)>) -> Result<bool, Error> {
+        let mut woke = false;
+        for (endpoint, (seqs, lanes)) in of {
+            let values: [&(dyn ToSql + Sync); 2] = [endpoint, seqs];
+            let (removed, next) = futures_util::join!(
+                self.connection.rows(REMOVE, &values),
+                self.let_next_go_on(*endpoint, lanes)
+            );
+            removed?;
+            woke |= next?;
         }
-        let sql = "DELETE FROM pair WHERE endpoint = $1 AND seq = ANY($2)";
-        self.connection
-            .rows(sql, &[&endpoint, &seqs])
-            .await
-            .map(drop)
+        Ok(woke)
+    }
+
+    fn note_removed(&mut self, endpoint: i64, pairs: usize) {
+        let tally = self.tally(endpoint);
+        tally.pending -= pairs as i64;
+        tally.in_flight -= pairs as i64;
     }
 
     async fn settle_one(
@@ -191,7 +215,7 @@ impl Tx<'_> {
                 lane = CASE WHEN $7 THEN NULL ELSE lane END, owner = NULL, claim = NULL
             WHERE endpoint = $1 AND seq = $2";
         let reason = text(reason);
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
+        let values: [&(dyn ToSql + Sync); 7] = [
             &key.endpoint,
             &key.seq,
             &place,
@@ -226,7 +250,7 @@ impl Tx<'_> {
             .await?;
         let lane = rows.first().and_then(|row| super::digest::lane(row.get(0)));
         let (reason, answer) = (text(reason), text(answer));
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] = [
+        let values: [&(dyn ToSql + Sync); 6] = [
             &key.endpoint,
             &key.seq,
             &to_sql(now_ms),
@@ -235,7 +259,11 @@ impl Tx<'_> {
             &answer,
         ];
         self.connection.rows(sql, &values).await?;
-        self.remove(key.endpoint, &[key.seq], true).await?;
+        let seqs: &[i64] = &[key.seq];
+        (self.connection)
+            .rows(REMOVE, &[&key.endpoint, &seqs])
+            .await?;
+        self.note_removed(key.endpoint, 1);
         self.tally(key.endpoint).dead += 1;
         let retire_at_ms = forget_at_ms(now_ms, self.shared.config.dead_keep);
         let mut hints = lock(&self.shared.hints);

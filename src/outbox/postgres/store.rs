@@ -5,16 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
+use tokio_postgres::types::ToSql;
 use tokio_util::sync::CancellationToken;
 
 use super::connect::{Connection, Error};
-use super::digest::to_sql;
 use super::hosts::Hosts;
 use super::tally::{self, ALL, Tallies, Tally};
 use crate::outbox::config::{Config, Server};
 use crate::outbox::entry::Work;
 use crate::outbox::faults::{Fault, asked};
-use crate::outbox::rules::forget_at_ms;
 
 pub(super) struct Shared {
     pub config: Config,
@@ -226,6 +225,10 @@ impl Shared {
     }
 }
 
+pub(super) const HOLD: &str =
+    "SELECT number FROM endpoint WHERE number = ANY($1) ORDER BY number FOR UPDATE";
+pub(super) const ALIVE: &str = "SELECT 1 FROM replica WHERE number = $1 FOR KEY SHARE";
+
 /// An open transaction.
 pub(super) struct Tx<'a> {
     pub connection: &'a Connection,
@@ -236,6 +239,12 @@ pub(super) struct Tx<'a> {
     /// What this transaction took in flight, and what it ended or put back.
     pub taken: Vec<((i64, i64), i64)>,
     pub settled: Vec<((i64, i64), i64)>,
+    /// The calls that it answers, and the events that it accepted.
+    pub calls: usize,
+    pub accepted: usize,
+    /// Of which connection the counters are changed.
+    task: i16,
+    is_committed: bool,
 }
 
 /// How a commit may be lost.
@@ -247,17 +256,21 @@ pub(super) enum Lasting {
     Soon,
 }
 
+/// A statement with its values.
+pub(super) type Statement<'s> = (&'static str, &'s [&'s (dyn ToSql + Sync)]);
+
 impl<'a> Tx<'a> {
     pub(super) async fn begin(
         connection: &'a Connection,
         shared: &'a Shared,
+        task: i16,
         lasting: Lasting,
     ) -> Result<Tx<'a>, Error> {
-        let begin = match lasting {
-            Lasting::Synced if !shared.broken.no_sync => "BEGIN",
-            _ => "BEGIN; SET LOCAL synchronous_commit = off",
+        let more = match lasting {
+            Lasting::Synced if !shared.broken.no_sync => "",
+            _ => "; SET LOCAL synchronous_commit = off",
         };
-        connection.run(begin).await?;
+        connection.begin(more).await?;
         Ok(Tx {
             connection,
             shared,
@@ -265,21 +278,73 @@ impl<'a> Tx<'a> {
             woke: false,
             taken: Vec::new(),
             settled: Vec::new(),
+            calls: 1,
+            accepted: 0,
+            task,
+            is_committed: false,
         })
     }
 
-    pub(super) async fn commit(self, task: i16) -> Result<(), Error> {
-        let Tx {
-            connection, shared, ..
-        } = self;
-        tally::add(connection, shared.me(), task, &self.tallies).await?;
+    /// Commits what was not committed before.
+    pub(super) async fn commit(&mut self) -> Result<(), Error> {
+        self.commit_with(None).await
+    }
+
+    /// Commits, with a last statement whose answer nothing depends on: it, the counters and the
+    /// commit are one round trip.
+    pub(super) async fn commit_with(&mut self, last: Option<Statement<'_>>) -> Result<(), Error> {
+        if self.is_committed {
+            return Ok(());
+        }
+        let (connection, shared) = (self.connection, self.shared);
+        if let Some((sql, _)) = last {
+            connection.prepare(&[sql]).await?;
+        }
+        connection.prepare(&[tally::ADD]).await?;
         // Before others can see the claims: what is not noted here is put back.
         lock(&shared.flying).extend(self.taken.iter().copied());
-        if let Err(error) = connection.commit().await {
+        // After an error of the server a commit is none, and says nothing of it. What fails before it
+        // is sent fails at once, and then nothing must be committed.
+        let unsent = AtomicBool::new(false);
+        let note = |sent: &Result<(), Error>| {
+            if sent.is_err() {
+                unsent.store(true, Ordering::Relaxed);
+            }
+        };
+        let last = async {
+            let Some((sql, values)) = last else {
+                return Ok(());
+            };
+            let done = connection.rows(sql, values).await.map(drop);
+            note(&done);
+            done
+        };
+        let add = async {
+            let (me, changes) = (shared.me(), &self.tallies);
+            let done = tally::add(connection, me, self.task, changes).await;
+            note(&done);
+            done
+        };
+        let commit = async {
+            match unsent.load(Ordering::Relaxed) {
+                true => Ok(()),
+                false => connection.commit().await,
+            }
+        };
+        // Each is sent when it is polled for the first time, in this order.
+        let (last, added, committed) = futures_util::join!(last, add, commit);
+        if let Err(error) = last.and(added).and(committed) {
             lock(&shared.flying).retain(|pair, claim| !self.taken.contains(&(*pair, *claim)));
             return Err(error);
         }
-        let mut flying = lock(&shared.flying);
+        self.is_committed = true;
+        self.note_committed();
+        Ok(())
+    }
+
+    /// What this replica knows of now.
+    fn note_committed(&self) {
+        let mut flying = lock(&self.shared.flying);
         for (pair, claim) in &self.settled {
             if flying.get(pair) == Some(claim) {
                 flying.remove(pair);
@@ -287,13 +352,12 @@ impl<'a> Tx<'a> {
         }
         drop(flying);
         if let Some(change) = self.tallies.get(&ALL) {
-            let mut hints = lock(&shared.hints);
+            let mut hints = lock(&self.shared.hints);
             hints.remembered = hints.remembered.saturating_add(change.remembered);
         }
         if self.woke {
-            shared.wake();
+            self.shared.wake();
         }
-        Ok(())
     }
 
     pub(super) fn tally(&mut self, endpoint: i64) -> &mut Tally {
@@ -302,133 +366,15 @@ impl<'a> Tx<'a> {
 
     /// Makes this transaction the only one that changes pairs of these endpoints.
     pub(super) async fn hold(&self, endpoints: &[i64]) -> Result<(), Error> {
-        let sql = "SELECT number FROM endpoint WHERE number = ANY($1) ORDER BY number FOR UPDATE";
-        self.connection.rows(sql, &[&endpoints]).await.map(drop)
+        self.connection.rows(HOLD, &[&endpoints]).await.map(drop)
     }
 
     /// Fails when others took this replica for dead; else they cannot until this ends.
     pub(super) async fn is_alive(&self) -> Result<(), Error> {
-        let sql = "SELECT 1 FROM replica WHERE number = $1 FOR KEY SHARE";
-        let rows = self.connection.rows(sql, &[&self.shared.me()]).await?;
+        let rows = self.connection.rows(ALIVE, &[&self.shared.me()]).await?;
         match rows.is_empty() {
             true => Err(Error::Fenced),
             false => Ok(()),
         }
     }
-
-    /// Pairs of events have ended, in this order; an event's last one takes the event with it. The
-    /// pairs' endpoints, bytes and digests.
-    pub(super) async fn end_pairs(
-        &mut self,
-        ended: &[(i64, i64, uuid::Uuid)],
-        now_ms: u64,
-    ) -> Result<(), Error> {
-        if ended.is_empty() {
-            return Ok(());
-        }
-        let mut pairs: HashMap<uuid::Uuid, (i32, i64, i64)> = HashMap::new();
-        for (place, (endpoint, bytes, digest)) in ended.iter().enumerate() {
-            self.tally(*endpoint).bytes -= bytes;
-            let pair = pairs.entry(*digest).or_insert((0, *bytes, 0));
-            pair.0 += 1;
-            pair.2 = place as i64;
-        }
-        let mut pairs: Vec<_> = pairs.into_iter().collect();
-        // Rows are locked in one order by all.
-        pairs.sort_unstable();
-        let digests: Vec<uuid::Uuid> = pairs.iter().map(|(digest, _)| *digest).collect();
-        let counts: Vec<i32> = pairs.iter().map(|(_, pair)| pair.0).collect();
-        let places: Vec<i64> = pairs.iter().map(|(_, pair)| pair.2).collect();
-        let forget_at_ms = forget_at_ms(now_ms, self.shared.config.dedupe);
-        let sql = "WITH held AS MATERIALIZED (SELECT digest FROM known
-                WHERE digest = ANY($1) ORDER BY digest FOR UPDATE),
-            batch AS MATERIALIZED (SELECT nextval('known_ended') << 20 AS number),
-            gone AS (SELECT * FROM unnest($1::uuid[], $2::int[], $3::bigint[]) AS g(digest, pairs, place))
-            UPDATE known SET pairs = known.pairs - gone.pairs,
-                forget_at_ms = CASE WHEN known.pairs <= gone.pairs THEN $4::bigint END,
-                ended = CASE WHEN known.pairs <= gone.pairs THEN batch.number + gone.place END
-            FROM gone, batch, held
-            WHERE known.digest = gone.digest AND held.digest = gone.digest
-            RETURNING known.digest, known.pairs";
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-            [&digests, &counts, &places, &to_sql(forget_at_ms)];
-        let rows = self.connection.rows(sql, &values).await?;
-        let bytes: HashMap<_, _> = pairs
-            .iter()
-            .map(|(digest, pair)| (*digest, pair.1))
-            .collect();
-        let mut all = Tally::default();
-        for row in rows {
-            if row.get::<_, i32>(1) <= 0 {
-                all.bytes -= bytes[&row.get::<_, uuid::Uuid>(0)];
-                all.entries -= 1;
-                all.remembered += 1;
-            }
-        }
-        let mut hints = lock(&self.shared.hints);
-        hints.forget_from_ms = hints.forget_from_ms.min(forget_at_ms);
-        drop(hints);
-        let total = self.tally(ALL);
-        total.bytes += all.bytes;
-        total.entries += all.entries;
-        total.remembered += all.remembered;
-        Ok(())
-    }
-
-    /// Keeps what is to be known of events that end by somebody's will, in this order.
-    pub(super) async fn record_discarded(
-        &mut self,
-        events: &[Gone],
-        now_ms: u64,
-    ) -> Result<(), Error> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        for event in events {
-            self.tally(event.endpoint).discarded += 1;
-        }
-        let column = |of: fn(&Gone) -> &str| -> Vec<&str> { events.iter().map(of).collect() };
-        let endpoints: Vec<i64> = events.iter().map(|event| event.endpoint).collect();
-        let accepted: Vec<i64> = events.iter().map(|event| event.accepted_at_ms).collect();
-        let sql = "WITH added AS (INSERT INTO discarded (endpoint, id, hook, ordering_key,
-                operation_id, accepted_at_ms, reason, discarded_at_ms)
-            SELECT e.endpoint, e.id, e.hook, e.ordering_key, e.operation_id, e.accepted_at_ms,
-                e.reason, $8::bigint FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[],
-                $5::text[], $6::bigint[], $7::text[])
-                WITH ORDINALITY AS e(endpoint, id, hook, ordering_key, operation_id, accepted_at_ms, reason, place)
-            ORDER BY e.place RETURNING number)
-            SELECT max(number) FROM added";
-        let rows = self
-            .connection
-            .rows(
-                sql,
-                &[
-                    &endpoints,
-                    &column(|event| &event.id),
-                    &column(|event| &event.hook),
-                    &column(|event| &event.ordering_key),
-                    &column(|event| &event.operation_id),
-                    &accepted,
-                    &column(|event| &event.reason),
-                    &to_sql(now_ms),
-                ],
-            )
-            .await?;
-        let last: i64 = rows[0].get(0);
-        let kept = to_sql(self.shared.config.discarded_kept);
-        let sql = "DELETE FROM discarded WHERE number <= $1";
-        let until = last.saturating_sub(kept);
-        self.connection.rows(sql, &[&until]).await.map(drop)
-    }
-}
-
-/// What is kept of an event that ends by somebody's will.
-pub(super) struct Gone {
-    pub endpoint: i64,
-    pub id: String,
-    pub hook: String,
-    pub ordering_key: String,
-    pub operation_id: String,
-    pub accepted_at_ms: i64,
-    pub reason: String,
 }

@@ -41,6 +41,21 @@ impl Tally {
 /// By endpoint.
 pub(super) type Tallies = BTreeMap<i64, Tally>;
 
+pub(super) const ADD: &str =
+    "INSERT INTO tally SELECT $1::bigint, $2::smallint, * FROM unnest($3::bigint[], $4::bigint[],
+        $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
+        $11::bigint[], $12::bigint[])
+    ON CONFLICT (replica, task, endpoint) DO UPDATE SET
+        accepted = tally.accepted + excluded.accepted,
+        delivered = tally.delivered + excluded.delivered,
+        dead = tally.dead + excluded.dead,
+        discarded = tally.discarded + excluded.discarded,
+        pending = tally.pending + excluded.pending,
+        in_flight = tally.in_flight + excluded.in_flight,
+        bytes = tally.bytes + excluded.bytes,
+        entries = tally.entries + excluded.entries,
+        remembered = tally.remembered + excluded.remembered";
+
 /// Adds changes to the rows of a replica's task.
 pub(super) async fn add(
     connection: &Connection,
@@ -58,22 +73,9 @@ pub(super) async fn add(
         changed.iter().map(|(_, change)| of(change)).collect()
     };
     let endpoints: Vec<i64> = changed.iter().map(|(endpoint, _)| **endpoint).collect();
-    let sql = "INSERT INTO tally SELECT $1::bigint, $2::smallint, * FROM unnest($3::bigint[], $4::bigint[],
-            $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
-            $11::bigint[], $12::bigint[])
-        ON CONFLICT (replica, task, endpoint) DO UPDATE SET
-            accepted = tally.accepted + excluded.accepted,
-            delivered = tally.delivered + excluded.delivered,
-            dead = tally.dead + excluded.dead,
-            discarded = tally.discarded + excluded.discarded,
-            pending = tally.pending + excluded.pending,
-            in_flight = tally.in_flight + excluded.in_flight,
-            bytes = tally.bytes + excluded.bytes,
-            entries = tally.entries + excluded.entries,
-            remembered = tally.remembered + excluded.remembered";
     connection
         .rows(
-            sql,
+            ADD,
             &[
                 &replica,
                 &task,
@@ -93,12 +95,14 @@ pub(super) async fn add(
         .map(drop)
 }
 
+pub(super) const SUMS: &str =
+    "SELECT endpoint, sum(accepted)::bigint, sum(delivered)::bigint, sum(dead)::bigint,
+    sum(discarded)::bigint, sum(pending)::bigint, sum(in_flight)::bigint, sum(bytes)::bigint,
+    sum(entries)::bigint, sum(remembered)::bigint FROM tally GROUP BY endpoint";
+
 /// The sums of all replicas.
 pub(super) async fn sums(connection: &Connection) -> Result<Tallies, Error> {
-    let sql = "SELECT endpoint, sum(accepted)::bigint, sum(delivered)::bigint, sum(dead)::bigint,
-        sum(discarded)::bigint, sum(pending)::bigint, sum(in_flight)::bigint, sum(bytes)::bigint,
-        sum(entries)::bigint, sum(remembered)::bigint FROM tally GROUP BY endpoint";
-    let rows = connection.rows(sql, &[]).await?;
+    let rows = connection.rows(SUMS, &[]).await?;
     let sum = |row: &tokio_postgres::Row| {
         let sum = Tally {
             accepted: row.get(1),

@@ -7,8 +7,9 @@ use tokio::sync::mpsc::Receiver;
 
 use super::connect::{Connection, Error};
 use super::job::{Append, Deliver, Look, To};
+use super::settle::Settled;
 use super::store::{Lasting, Shared, Tx, lock};
-use crate::outbox::entry::{Appended, Capacity, EntryKey, NewEntry, Settlement, StoredEvent};
+use crate::outbox::entry::{Appended, Capacity, NewEntry, Settlement, StoredEvent};
 use crate::outbox::error::{AppendError, OutboxError};
 
 /// A transaction that takes longer is given up, with its connection.
@@ -17,9 +18,6 @@ const TRANSACTION_MAX: Duration = Duration::from_secs(15);
 const TRIES_MAX: u32 = 20;
 /// Settlements that one transaction takes, so that claims of others wait little.
 const SETTLED_MAX: usize = 512;
-
-/// What one call settles, and when.
-type Settled = (Vec<(EntryKey, Settlement)>, u64);
 
 /// Nobody may wait for it any more.
 fn answer<T>(to: To<T>, result: Result<T, Error>) {
@@ -78,13 +76,15 @@ impl Task {
             let told = Arc::default();
             let connected = self.shared.hosts.connect(told).await;
             // It answered at the start: whatever it refuses now, it may take later.
-            self.connection = Some(connected.map_err(|error| Error::Away(error.reason()))?);
+            let mut connection = connected.map_err(|error| Error::Away(error.reason()))?;
+            connection.guard().await?;
+            self.connection = Some(connection);
         }
         let connection = self.connection.as_ref().expect("it is open");
         let began = Instant::now();
-        let mut tx = Tx::begin(connection, &self.shared, lasting).await?;
+        let mut tx = Tx::begin(connection, &self.shared, self.number, lasting).await?;
         let result = match run(&mut tx).await {
-            Ok(done) => tx.commit(self.number).await.map(|()| done),
+            Ok(done) => tx.commit().await.map(|()| done),
             Err(error) => Err(error),
         };
         if let Err(error) = &result {
@@ -96,7 +96,8 @@ impl Task {
                 self.connection = None;
             }
         } else if lasting == Lasting::Synced {
-            lock(&self.shared.work).committed(1, 0, began.elapsed());
+            let time = began.elapsed();
+            lock(&self.shared.work).committed(tx.calls, tx.accepted, time);
         }
         result
     }
@@ -146,18 +147,12 @@ impl Task {
         &mut self,
         calls: &[Vec<NewEntry>],
     ) -> Result<Vec<super::append::Answer>, Error> {
-        let began = Instant::now();
         let times = calls.iter().filter_map(|call| call.first());
         if let Some(now_ms) = times.map(|entry| entry.accepted_at_ms).max() {
             self.sweep(now_ms).await?;
         }
-        let answers = self
-            .transact(Lasting::Synced, async |tx| tx.append(calls).await)
-            .await?;
-        let accepted = answers.iter().flatten().flatten();
-        let accepted = accepted.filter(|one| **one == Appended::Stored).count();
-        lock(&self.shared.work).committed(calls.len(), accepted, began.elapsed());
-        Ok(answers)
+        self.transact(Lasting::Synced, async |tx| tx.append(calls).await)
+            .await
     }
 
     /// Serves deliveries; settlements that are there go together.
@@ -252,16 +247,11 @@ impl Task {
     }
 
     /// Settles; while the server is away it is tried again, until others have put the pairs back.
-    async fn settle(&mut self, calls: &[(Vec<(EntryKey, Settlement)>, u64)]) -> Result<(), Error> {
+    async fn settle(&mut self, calls: &[Settled]) -> Result<(), Error> {
         let until = Instant::now() + self.shared.server.lease;
         let mut wait = Duration::from_millis(50);
         loop {
-            let settled = self.transact(Lasting::Synced, async |tx| {
-                for (settlements, now_ms) in calls {
-                    tx.settle(settlements, *now_ms).await?;
-                }
-                Ok(())
-            });
+            let settled = self.transact(Lasting::Synced, async |tx| tx.settle(calls).await);
             match settled.await {
                 Err(Error::Away(_)) if Instant::now() < until && !self.shared.is_ending() => {
                     tokio::time::sleep(wait).await;

@@ -8,6 +8,8 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::cluster::{Cluster, free_port};
 use super::own;
+use crate::outbox::postgres::connect::Error;
+use crate::outbox::postgres::digest::digest;
 use crate::outbox::postgres::hosts::Hosts;
 use crate::outbox::tests::bench::{Bench, entry, shipped};
 use crate::outbox::*;
@@ -125,6 +127,76 @@ async fn an_endpoint_that_another_holds_is_refused_and_comes_back() {
     connection.await.unwrap().unwrap();
     let claimed = claim.await.unwrap().unwrap();
     assert_eq!(claimed[0].id, "a");
+}
+
+/// A transaction is begun without waiting for the answer.
+#[tokio::test]
+async fn nothing_is_written_where_no_transaction_began() {
+    if !own::is_here() {
+        return;
+    }
+    let bench = Bench::new(Kind::Postgres, |_| {});
+    let server = bench.config.server.clone().unwrap();
+    let mut connection = Hosts::new(&server).connect(Arc::default()).await.unwrap();
+    connection.guard().await.unwrap();
+    let names = || {
+        let sql = format!("SELECT name FROM {}.endpoint", server.schema);
+        own::texts(&server, &sql)
+    };
+    for writes in [
+        "INSERT INTO endpoint (name) VALUES ('B')",
+        "SELECT nextval('event_seq')",
+        "SELECT 1 FROM endpoint FOR UPDATE",
+    ] {
+        connection.begin("; is no statement").await.unwrap();
+        let refused = connection.rows(writes, &[]).await.unwrap_err();
+        assert!(matches!(refused, Error::Away(_)), "{writes}: {refused}");
+        assert_eq!(names(), Vec::<String>::new());
+    }
+    connection.begin("").await.unwrap();
+    let sql = "INSERT INTO endpoint (name) VALUES ('B')";
+    connection.rows(sql, &[]).await.unwrap();
+    connection.commit().await.unwrap();
+    assert_eq!(names(), ["B"]);
+}
+
+/// What was sent behind a statement that fails says nothing about why.
+#[tokio::test]
+async fn a_call_that_others_are_in_the_way_of_is_tried_again() {
+    if !own::is_here() {
+        return;
+    }
+    let bench = Bench::new(Kind::Postgres, |_| {});
+    let server = bench.config.server.clone().unwrap();
+    let (client, connection) = tokio_postgres::connect(&server.url, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let mut ids = [digest("a"), digest("b")];
+    ids.sort_unstable();
+    let known = async |id: &uuid::Uuid| {
+        let sql = format!("INSERT INTO {}.known VALUES ($1, 1)", server.schema);
+        client.execute(&sql, &[id]).await
+    };
+    client.batch_execute("BEGIN").await.unwrap();
+    known(&ids[1]).await.unwrap();
+    let outbox = Arc::clone(&bench.outbox);
+    // To an endpoint that nobody knows yet.
+    let call = vec![entry("a", "New", 10), entry("b", "New", 10)];
+    let append = tokio::spawn(async move { outbox.append(call).await });
+    let waits = "SELECT 1 FROM pg_stat_activity
+        WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+    let until = Instant::now() + Duration::from_secs(60);
+    while client.query(waits, &[]).await.unwrap().is_empty() {
+        assert!(Instant::now() < until && !append.is_finished());
+    }
+    // Each waits for the other now; the first that finds out gives up.
+    let _ = known(&ids[0]).await;
+    client.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(append.await.unwrap(), Ok(vec![Appended::Stored; 2]));
+    drop(client);
+    connection.await.unwrap().unwrap();
+    assert_eq!(own::audit(&server), Vec::<String>::new());
 }
 
 #[tokio::test]
