@@ -183,3 +183,36 @@ fn two_replicas_tell_an_endpoint_no_more_than_one_would() {
         began.elapsed()
     );
 }
+
+/// What another replica accepted is found, though nobody is told of it.
+#[test]
+fn an_event_that_nobody_is_woken_for_is_told_all_the_same() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let business = Business::start(Behaviour::allow());
+    let callgate = on(Setup::new(&policy(&business.url())), &cluster.url()).start();
+    assert_eq!(tell(&callgate, "m-1"), 200);
+    let settled = "SELECT count(*) = 0 FROM callgate.pair";
+    wait_for("the first", LIMIT, || {
+        (told(&business).len() == 1 && cluster.ask(settled) == "t").then_some(())
+    });
+    // As another replica would write it, but for its NOTIFY.
+    let copied = cluster.ask(
+        "WITH next AS (SELECT nextval('callgate.event_seq') AS seq),
+            known AS (INSERT INTO callgate.known VALUES (md5('again')::uuid, 1)),
+            counted AS (INSERT INTO callgate.tally SELECT 0, 0, number, 1, 0, 0, 0, 1, 0, 500, 0, 0
+                FROM callgate.endpoint),
+            copy AS (INSERT INTO callgate.event
+                SELECT part, next.seq, id || '-2', accepted_at_ms, hook, dialect, ordering_key,
+                    operation_id, body FROM callgate.event, next LIMIT 1
+                RETURNING part, seq, accepted_at_ms)
+        INSERT INTO callgate.pair (endpoint, seq, part, place, accepted_at_ms, bytes, digest)
+            SELECT number, seq, part, 0, accepted_at_ms, 500, md5('again')::uuid
+            FROM copy, callgate.endpoint RETURNING seq",
+    );
+    assert!(copied.starts_with('2'), "{copied}");
+    wait_for("the second", LIMIT, || {
+        (told(&business) == ["m-1", "m-1"]).then_some(())
+    });
+}

@@ -20,11 +20,15 @@ const LOCK: &str = "SELECT pg_advisory_lock(
 
 /// Makes a row for this replica, under a number that none had before.
 pub(super) async fn register(connection: &Connection, shared: &Shared) -> Result<(), Error> {
-    let sql = "INSERT INTO replica (name) VALUES ($1) RETURNING number";
+    // The number of before may be another's now, who waits for its lock.
+    connection.run("SELECT pg_advisory_unlock_all()").await?;
+    let sql = "INSERT INTO replica (name) VALUES ($1)
+        RETURNING number, (extract(epoch FROM began_at) * 1000000)::bigint";
     let rows = connection.rows(sql, &[&shared.server.replica]).await?;
     let me: i64 = rows[0].get(0);
     connection.rows(LOCK, &[&me]).await?;
     lock(&shared.flying).clear();
+    shared.born_us.store(rows[0].get(1), Ordering::Release);
     shared.me.store(me, Ordering::Release);
     Ok(())
 }
@@ -39,8 +43,11 @@ pub(super) async fn hold_lock(connection: &Connection, shared: &Shared) -> Resul
 
 /// Says that this replica lives; false when others took it for dead.
 pub(super) async fn beat(connection: &Connection, shared: &Shared) -> Result<bool, Error> {
-    let sql = "UPDATE replica SET beat_at = clock_timestamp() WHERE number = $1 RETURNING 1";
-    let rows = connection.rows(sql, &[&shared.me()]).await?;
+    let sql = "UPDATE replica SET beat_at = clock_timestamp()
+        WHERE number = $1 AND (extract(epoch FROM began_at) * 1000000)::bigint = $2 RETURNING 1";
+    let rows = connection
+        .rows(sql, &[&shared.me(), &shared.born_us()])
+        .await?;
     Ok(!rows.is_empty())
 }
 
@@ -149,6 +156,14 @@ pub(super) async fn has_lost(connection: &Connection, shared: &Shared) -> Result
 /// Puts back what is in flight here of which this replica knows nothing.
 pub(super) async fn put_back_lost(connection: &Connection, shared: &Shared) -> Result<(), Error> {
     let mut tx = Tx::begin(connection, shared, KEEPER, Lasting::Synced).await?;
+    match tx.is_alive().await {
+        // Who has its number has others in flight.
+        Err(Error::Fenced) => {
+            shared.fenced.notify_one();
+            return connection.run("ROLLBACK").await;
+        }
+        alive => alive?,
+    }
     let keeps = |pair: (i64, i64), claim| lock(&shared.flying).get(&pair) == Some(&claim);
     put_back_of(&mut tx, shared.me(), Told::Never, keeps).await?;
     tx.commit().await
@@ -157,6 +172,11 @@ pub(super) async fn put_back_lost(connection: &Connection, shared: &Shared) -> R
 /// Ends this replica: what it has in flight is put back at once, with its attempt counted.
 pub(super) async fn leave(connection: &Connection, shared: &Shared) -> Result<(), Error> {
     let mut tx = Tx::begin(connection, shared, KEEPER, Lasting::Synced).await?;
+    match tx.is_alive().await {
+        // It has gone before.
+        Err(Error::Fenced) => return connection.run("ROLLBACK").await,
+        alive => alive?,
+    }
     put_back_of(&mut tx, shared.me(), Told::Perhaps, |_, _| false).await?;
     let sql = "DELETE FROM replica WHERE number = $1";
     connection.rows(sql, &[&shared.me()]).await?;

@@ -21,6 +21,9 @@ pub(super) struct Shared {
     pub hosts: Hosts,
     /// The replica's number, a new one after others took it for dead.
     pub me: AtomicI64,
+    /// When it got it, in microseconds of the server's clock: a server that took the place of
+    /// another may give a number out again.
+    pub born_us: AtomicI64,
     /// Replicas that live, this one included.
     pub replicas: AtomicU32,
     /// Into which part events are written.
@@ -113,9 +116,11 @@ impl Shared {
             hosts: Hosts::new(&server),
             server,
             me: AtomicI64::new(0),
+            born_us: AtomicI64::new(0),
             replicas: AtomicU32::new(1),
             part: AtomicI64::new(1),
-            claims: AtomicI64::new(0),
+            // From anywhere, as two may have had the same number.
+            claims: AtomicI64::new(fastrand::i64(0..1 << 39)),
             flying: Mutex::default(),
             endpoints: Mutex::default(),
             hints: Mutex::default(),
@@ -140,6 +145,10 @@ impl Shared {
 
     pub(super) fn me(&self) -> i64 {
         self.me.load(Ordering::Acquire)
+    }
+
+    pub(super) fn born_us(&self) -> i64 {
+        self.born_us.load(Ordering::Acquire)
     }
 
     /// A claim that no replica ever made or makes: the fencing number of what is claimed with it.
@@ -227,7 +236,8 @@ impl Shared {
 
 pub(super) const HOLD: &str =
     "SELECT number FROM endpoint WHERE number = ANY($1) ORDER BY number FOR UPDATE";
-pub(super) const ALIVE: &str = "SELECT 1 FROM replica WHERE number = $1 FOR KEY SHARE";
+pub(super) const ALIVE: &str = "SELECT 1 FROM replica
+    WHERE number = $1 AND (extract(epoch FROM began_at) * 1000000)::bigint = $2 FOR KEY SHARE";
 
 /// An open transaction.
 pub(super) struct Tx<'a> {
@@ -371,7 +381,8 @@ impl<'a> Tx<'a> {
 
     /// Fails when others took this replica for dead; else they cannot until this ends.
     pub(super) async fn is_alive(&self) -> Result<(), Error> {
-        let rows = self.connection.rows(ALIVE, &[&self.shared.me()]).await?;
+        let (me, born_us) = (self.shared.me(), self.shared.born_us());
+        let rows = self.connection.rows(ALIVE, &[&me, &born_us]).await?;
         match rows.is_empty() {
             true => Err(Error::Fenced),
             false => Ok(()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::cluster::{Cluster, free_port};
 use super::own;
 use crate::outbox::postgres::hosts::Hosts;
 use crate::outbox::postgres::replica::put_back_lost;
@@ -211,6 +212,120 @@ async fn what_one_replica_accepts_wakes_the_others() {
     replica.close().await;
 }
 
+/// A server takes the place of the one that a replica claimed on, and another replica goes on there.
+/// What the first says late counts for nothing, whether its claims were copied in time or not.
+async fn settle_late_after_a_failover(copied: bool) {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let port = free_port().unwrap();
+    let standby = cluster.standby(port);
+    let both = format!("{},127.0.0.1:{port}/", cluster.port);
+    let url = cluster.url().replace(&format!("{}/", cluster.port), &both);
+    let mut bench = Bench::new(Kind::Postgres, |config| {
+        patient(config);
+        config.server.as_mut().unwrap().url = url;
+    });
+    bench.step("append a/x,b/x,c to A @10").await;
+    if !copied {
+        standby.stop_following();
+    }
+    assert_eq!(bench.step("claim A 9 @10").await, "a#1 c#1");
+    if copied {
+        // Its commit waits for the standby, so the claim is there too.
+        bench.step("append d to A @10").await;
+    }
+    cluster.crash();
+    standby.promote();
+    let server = bench.config.server.clone().unwrap();
+    if copied {
+        silence(&bench).await;
+    }
+    let replica = other(&bench, |_| {});
+    let until = Instant::now() + Duration::from_secs(60);
+    let claimed = loop {
+        match replica.claim("A", 10, Capacity::of(2)).await {
+            Ok(claimed) => break claimed,
+            Err(error) => assert!(Instant::now() < until, "{error}"),
+        }
+    };
+    let ids: Vec<&str> = claimed.iter().map(|event| event.id.as_str()).collect();
+    assert_eq!(ids, ["a", "c"]);
+    assert_eq!(bench.step("settle a@A,c@A delivered @20").await, "");
+    let counts = bench.step("counts A").await;
+    assert!(counts.contains(" delivered 0 "), "{counts}");
+    assert!(counts.ends_with(" in flight 2"), "{counts}");
+    let keys = claimed
+        .iter()
+        .map(|event| (event.key, Settlement::Delivered));
+    replica.settle(keys.collect(), 20).await.unwrap();
+    assert_eq!(own::audit(&server), Vec::<String>::new());
+    replica.close().await;
+    bench.outbox.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_zombie_is_fenced_by_the_server_that_took_over() {
+    settle_late_after_a_failover(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_the_new_server_never_saw_counts_for_nothing() {
+    settle_late_after_a_failover(false).await;
+}
+
+/// Behind a standby that does not wait, the number of a replica may be given out again.
+#[tokio::test]
+async fn two_replicas_with_one_number_are_told_apart() {
+    if !own::is_here() {
+        return;
+    }
+    let mut bench = Bench::new(Kind::Postgres, patient);
+    bench.step("append a to A @10").await;
+    assert_eq!(bench.step("claim A 9 @10").await, "a#1");
+    let server = bench.config.server.clone().unwrap();
+    // As if it had registered and claimed on a server that is lost.
+    let sql = format!(
+        "SET search_path = {};
+        UPDATE pair SET place = 0, attempts = 0, owner = NULL, claim = NULL;
+        UPDATE tally SET in_flight = 0;
+        DELETE FROM replica;
+        ALTER TABLE replica ALTER COLUMN number RESTART WITH 1;
+        SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
+            AND classid = (hashtext('callgate replica ' || current_schema())::bigint & 4294967295)::oid",
+        server.schema
+    );
+    own::run(&server, &sql);
+    let numbers = || {
+        let sql = format!("SELECT number::text FROM {}.replica", server.schema);
+        own::texts(&server, &sql)
+    };
+    let replica = other(&bench, |_| {});
+    assert_eq!(numbers(), ["1"]);
+    let claimed = replica.claim("A", 10, Capacity::of(9)).await.unwrap();
+    assert_eq!(claimed[0].id, "a");
+    assert_eq!(bench.step("settle a@A delivered @20").await, "");
+    assert!(bench.step("counts A").await.ends_with(" in flight 1"));
+    // It claims again under another number.
+    bench.step("append b to A @20").await;
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        match bench.outbox.claim("A", 30, Capacity::of(9)).await {
+            Ok(claimed) => break assert_eq!(claimed[0].id, "b"),
+            Err(error) => assert!(error.to_string().contains("lease"), "{error}"),
+        }
+        assert!(Instant::now() < until, "it never lives again");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(numbers(), ["1", "2"]);
+    let keys = claimed
+        .iter()
+        .map(|event| (event.key, Settlement::Delivered));
+    replica.settle(keys.collect(), 20).await.unwrap();
+    assert_eq!(own::audit(&server), Vec::<String>::new());
+    replica.close().await;
+}
+
 /// The connection may end while a claim is being committed.
 #[tokio::test]
 async fn a_claim_that_nobody_heard_of_is_undone() {
@@ -238,9 +353,19 @@ async fn a_claim_that_nobody_heard_of_is_undone() {
         &server,
         &format!("SELECT number::text FROM {}.replica", server.schema),
     );
+    let born = own::texts(
+        &server,
+        &format!(
+            "SELECT (extract(epoch FROM began_at) * 1000000)::bigint::text FROM {}.replica",
+            server.schema
+        ),
+    );
     shared
         .me
         .store(number[0].parse().unwrap(), Ordering::SeqCst);
+    shared
+        .born_us
+        .store(born[0].parse().unwrap(), Ordering::SeqCst);
     let key = bench.keys[&("a".to_owned(), "A".to_owned())];
     lock(&shared.flying).insert((key.endpoint, key.seq), key.claim);
     let connection = Hosts::new(&server).connect(Arc::default()).await.unwrap();
