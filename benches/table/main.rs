@@ -9,6 +9,10 @@
 //! says of them, so the load generator beside them does not count.
 
 mod backup;
+/// The tests do more to it.
+#[allow(dead_code)]
+#[path = "../../tests/postgres/cluster.rs"]
+mod cluster;
 mod forward;
 mod history;
 mod load;
@@ -16,6 +20,7 @@ mod memory;
 mod mixed;
 mod openim;
 mod outbox;
+mod postgres;
 mod recordings;
 mod reload;
 mod resident;
@@ -50,7 +55,7 @@ fn main() -> ExitCode {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(5);
-    let rows: [(&str, Measure); 17] = [
+    let rows: [(&str, Measure); 21] = [
         ("scan", scan::rows),
         ("openim", openim::rows),
         ("tls", tls::rows),
@@ -68,6 +73,10 @@ fn main() -> ExitCode {
         ("dead", outbox::dead_rows),
         ("backlog", outbox::backlog_rows),
         ("backup", backup::rows),
+        ("postgres-accepted", postgres::accepted_rows),
+        ("postgres-delivered", postgres::delivered_rows),
+        ("postgres-claims", postgres::claims_rows),
+        ("postgres-away", postgres::away_rows),
     ];
     println!("| what | reference | measured | ratio, median (min to max) | goal |");
     println!("| --- | --- | --- | --- | --- |");

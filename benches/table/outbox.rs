@@ -122,12 +122,12 @@ pub fn entry(number: u64, endpoints: &[String], now_ms: u64) -> NewEntry {
 
 /// Someone who keeps events, many at once.
 #[async_trait::async_trait]
-trait Keeper: Send + Sync {
+pub trait Keeper: Send + Sync {
     /// So many events, numbered from here.
     async fn keep(&self, first: u64, count: usize);
 }
 
-struct InOutbox(Arc<dyn Outbox>);
+pub struct InOutbox(pub Arc<dyn Outbox>);
 
 #[async_trait::async_trait]
 impl Keeper for InOutbox {
@@ -179,7 +179,7 @@ impl Keeper for InFile {
 }
 
 /// Events a second that producers have kept, each waiting for its answer.
-async fn kept(keeper: Arc<dyn Keeper>, producers: usize, together: usize) -> f64 {
+pub async fn kept(keeper: Arc<dyn Keeper>, producers: usize, together: usize) -> f64 {
     let done = Arc::new(AtomicU64::new(0));
     let started = Instant::now();
     let tasks: Vec<_> = (0..producers)
@@ -246,14 +246,19 @@ fn writer_cpu_us() -> f64 {
 }
 
 /// A program of ours with an outbox on disk.
-struct Callgate {
+pub struct Callgate {
     child: std::process::Child,
-    grpc: SocketAddr,
+    pub grpc: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
 impl Callgate {
     fn start(urls: &[String]) -> Callgate {
+        Callgate::start_with(urls, "")
+    }
+
+    /// With more lines of engine.yaml.
+    pub fn start_with(urls: &[String], settings: &str) -> Callgate {
         let folder = folder();
         let endpoints: String = urls
             .iter()
@@ -262,11 +267,11 @@ impl Callgate {
             .collect();
         let names: Vec<String> = (0..urls.len()).map(|n| format!("e{n}")).collect();
         let policy = format!(
-            "endpoints:\n{endpoints}hooks: {{afterSendSingleMsg: {{endpoint: [{}]}}}}\n",
+            "endpoints:\n{endpoints}hooks: {{afterSendSingleMsg: {{endpoint: [{}]}}, beforeSendSingleMsg: {{}}}}\n",
             names.join(", ")
         );
         let engine = format!(
-            "grpc: {{listen: \"127.0.0.1:0\"}}\nhttp: {{listen: \"127.0.0.1:0\"}}\nadmin: {{listen: \"127.0.0.1:0\"}}\noutbox: {{path: {}}}\nlog: {{level: error}}\n",
+            "grpc: {{listen: \"127.0.0.1:0\"}}\nhttp: {{listen: \"127.0.0.1:0\"}}\nadmin: {{listen: \"127.0.0.1:0\"}}\noutbox: {{path: {}}}\nlog: {{level: error}}\n{settings}",
             folder.path().join("outbox.db").display()
         );
         let write = |name: &str, text: &str| {
@@ -307,7 +312,7 @@ impl Drop for Callgate {
 }
 
 /// A business server that counts, in this process.
-async fn business() -> (String, Arc<AtomicU64>) {
+pub async fn business() -> (String, Arc<AtomicU64>) {
     let told = Arc::new(AtomicU64::new(0));
     let counted = told.clone();
     let answer = move |_: Bytes| {
@@ -323,7 +328,7 @@ async fn business() -> (String, Arc<AtomicU64>) {
     (format!("http://{address}/callback"), told)
 }
 
-fn after(n: usize) -> callgate::proto::v1::AfterEvent {
+pub fn after(n: usize) -> callgate::proto::v1::AfterEvent {
     callgate::proto::v1::AfterEvent {
         hook: "afterSendSingleMsg".to_owned(),
         message: Some(callgate::proto::v1::Message {
