@@ -40,6 +40,29 @@ def started(options):
                 raise
 
 
+def element_class():
+    from selenium.common.exceptions import StaleElementReferenceException
+    from selenium.webdriver.remote.webelement import WebElement
+
+    class Element(WebElement):
+        """An element of a page whose regions are taken anew while one looks."""
+
+        selector = None
+
+        @property
+        def text(self):
+            for _ in range(20):
+                try:
+                    return super().text
+                except StaleElementReferenceException:
+                    if self.selector is None:
+                        raise
+                    self._id = self.parent.find_element("css selector", self.selector).id
+            return super().text
+
+    return Element
+
+
 class Browser:
     """Chromium without a window."""
 
@@ -61,6 +84,7 @@ class Browser:
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = started(options)
+        self.driver._web_element_cls = element_class()
 
     def __enter__(self):
         return self
@@ -89,7 +113,7 @@ class Browser:
 
     @property
     def text(self):
-        return self.driver.find_element("css selector", "body").text
+        return self.find("body").text
 
     @property
     def path(self):
@@ -131,7 +155,9 @@ class Browser:
         waiting.until(lambda _: until(), f"{what} did not come")
 
     def find(self, selector):
-        return self.driver.find_element("css selector", selector)
+        found = self.driver.find_element("css selector", selector)
+        found.selector = selector
+        return found
 
     def find_all(self, selector):
         return self.driver.find_elements("css selector", selector)
