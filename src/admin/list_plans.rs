@@ -12,7 +12,7 @@ use super::acts::Asked;
 use super::plans::{Doing, Draft, Seen, Summary, grouped};
 use super::shown::Admin;
 use super::word_lists::{self, NotDone};
-use crate::lists::{Base, Edit, Imported, NotSaved, Preview};
+use crate::lists::{Base, Edit, Imported, MoveShown, NotSaved, Preview};
 use crate::operators::Capability;
 
 /// Lines of the change that a plan shows.
@@ -36,8 +36,7 @@ pub(super) async fn make(
         let hash = hashing.map_err(|error| NotSaved::Io(error.to_string()))??;
         edit.base = Base::Hash(hash);
     }
-    let name = admin.lists.name(&edit.list);
-    edit.list = name.unwrap_or(edit.list);
+    let edit = word_lists::named(admin, edit);
     let preview = word_lists::preview(admin, asked, edit.clone(), Vec::new()).await?;
     let draft = Draft {
         summary: summary(&edit.list, &preview),
@@ -54,8 +53,21 @@ pub(super) async fn make(
     made.map_err(NotDone::Unrecorded)
 }
 
-/// `list `ads`: 50 added, 1 set, 2 removed; 0.40 % of messages newly hit`.
+/// `list `ads`: 50 added, 1 set, 2 removed; 0.40 % of messages newly hit`, or
+/// `list `ads`: 25 moved to list `spam`, which has 2 already; …`.
 fn summary(list: &str, preview: &Preview) -> Summary {
+    let (english, chinese) = match &preview.moved {
+        Some(moved) => moved_in_words(moved, preview.removed),
+        None => counted_in_words(preview),
+    };
+    let share = preview.share * 100.0;
+    Summary {
+        english: format!("list `{list}`: {english}; {share:.2} % of messages newly hit"),
+        chinese: format!("词表 `{list}`：{chinese}；新命中 {share:.2} % 的消息"),
+    }
+}
+
+fn counted_in_words(preview: &Preview) -> (String, String) {
     let parts = [
         (preview.added, "added", "新增"),
         (preview.set, "set", "修改"),
@@ -70,12 +82,19 @@ fn summary(list: &str, preview: &Preview) -> Summary {
         )
     });
     let (english, chinese): (Vec<String>, Vec<String>) = parts.unzip();
-    let (english, chinese) = (english.join(", "), chinese.join("，"));
-    let share = preview.share * 100.0;
-    Summary {
-        english: format!("list `{list}`: {english}; {share:.2} % of messages newly hit"),
-        chinese: format!("词表 `{list}`：{chinese}；新命中 {share:.2} % 的消息"),
+    (english.join(", "), chinese.join("，"))
+}
+
+fn moved_in_words(moved: &MoveShown, lines: u64) -> (String, String) {
+    let (to, count) = (&moved.to, grouped(lines));
+    let mut english = format!("{count} moved to list `{to}`");
+    let mut chinese = format!("移到词表 `{to}` {count} 个");
+    if moved.listed > 0 {
+        let listed = grouped(moved.listed as u64);
+        english.push_str(&format!(", which has {listed} already"));
+        chinese.push_str(&format!("，其中 {listed} 个那里已有"));
     }
+    (english, chinese)
 }
 
 fn facts(list: &str, preview: &Preview, imported: Option<&Imported>) -> Value {
@@ -87,7 +106,8 @@ fn facts(list: &str, preview: &Preview, imported: Option<&Imported>) -> Value {
         "share": preview.share,
         "recent": preview.recent,
         "everyday": preview.everyday,
-        "lines": preview.patch.lines().skip(2).take(LINES_MAX).collect::<Vec<_>>(),
+        "lines": shown_lines(preview).take(LINES_MAX).collect::<Vec<_>>(),
+        "moved": preview.moved,
     });
     if let Some(imported) = imported {
         let dropped = &imported.report.dropped;
@@ -99,6 +119,12 @@ fn facts(list: &str, preview: &Preview, imported: Option<&Imported>) -> Value {
         });
     }
     facts
+}
+
+/// The lines that change; of one file its name says nothing more.
+pub(super) fn shown_lines(preview: &Preview) -> impl Iterator<Item = &str> {
+    let names = if preview.moved.is_some() { 0 } else { 2 };
+    preview.patch.lines().skip(names)
 }
 
 async fn carry_out(admin: Admin, edit: Edit, doing: Doing) -> Result<(), Status> {

@@ -100,7 +100,10 @@ fn named(subject: &Subject) -> String {
         Subject::Disk => "the files on disk".to_owned(),
         Subject::Version(number) => format!("version {number}"),
         Subject::Candidate => "the candidate".to_owned(),
-        Subject::List(edit) => format!("list {}", edit.list),
+        Subject::List(edit) => match &edit.to {
+            Some(to) => format!("list {} with entries moved to {to}", edit.list),
+            None => format!("list {}", edit.list),
+        },
     }
 }
 

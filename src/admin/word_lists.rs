@@ -13,7 +13,7 @@ use super::refusal;
 use super::shown::Admin;
 use crate::audit::Act;
 use crate::editor::Op;
-use crate::lists::{Edit, NotSaved, Preview, Saved, Texts};
+use crate::lists::{Edit, Moved, NotSaved, Preview, Saved, Texts};
 use crate::operators::Capability;
 use crate::reload::Budget;
 use crate::versions::Origin;
@@ -60,9 +60,10 @@ pub(super) fn may_change(admin: &Admin, asked: &Asked, list: &str) -> bool {
     not_for(admin, asked, list).is_none()
 }
 
-/// Refuses who may not change this list, on record.
-fn must(admin: &Admin, asked: &Asked, list: &str, act: Act) -> Result<(), NotDone> {
-    let Some(other) = not_for(admin, asked, list) else {
+/// Refuses who may not change all lists that an edit is about, on record.
+fn must(admin: &Admin, asked: &Asked, edit: &Edit, act: Act) -> Result<(), NotDone> {
+    let mut lists = [Some(&edit.list), edit.to.as_ref()].into_iter().flatten();
+    let Some(other) = lists.find_map(|list| not_for(admin, asked, list)) else {
         return Ok(());
     };
     let why = refusal::other_list(&asked.who, &other);
@@ -95,7 +96,7 @@ pub(super) async fn force(
     if edit.ops.len() > UNPLANNED_OPS_MAX {
         return Err(NotDone::NotPlanned(edit.ops.len()));
     }
-    let act = Act::new("policy.force", asked.who()).on(format!("list {}", edit.list));
+    let act = Act::new("policy.force", asked.who()).on(target(&edit));
     let may = asked.must(Capability::Operate, act.because(why));
     may.map_err(NotDone::Unrecorded)?;
     save_by(admin, asked, edit, why, (None, Budget::Passed)).await
@@ -112,6 +113,25 @@ pub(super) async fn save_planned(
     save_by(admin, asked, edit, why, (plan, Budget::Held)).await
 }
 
+/// What an edit is done to.
+fn target(edit: &Edit) -> String {
+    let from = format!("list {}", edit.list);
+    match &edit.to {
+        Some(to) => format!("{from} to list {to}"),
+        None => from,
+    }
+}
+
+/// The same with the names of its lists as the policy has them.
+pub(super) fn named(admin: &Admin, mut edit: Edit) -> Edit {
+    for list in std::iter::once(&mut edit.list).chain(&mut edit.to) {
+        if let Some(name) = admin.lists.name(list) {
+            *list = name;
+        }
+    }
+    edit
+}
+
 async fn save_by(
     admin: &Admin,
     asked: &Asked,
@@ -126,22 +146,25 @@ async fn save_by(
     if edit.ops.len() > OPS_MAX {
         return Err(NotDone::TooMany(edit.ops.len()));
     }
-    let name = admin.lists.name(&edit.list);
-    let name = name.unwrap_or_else(|| edit.list.clone());
-    let what = match budget {
-        Budget::Held => "list.edit",
-        Budget::Passed => "policy.force",
+    let edit = named(admin, edit);
+    let what = match (budget, &edit.to) {
+        (Budget::Held, None) => "list.edit",
+        (Budget::Held, Some(_)) => "list.move",
+        (Budget::Passed, _) => "policy.force",
     };
-    let act = Act::new(what, asked.who()).on(format!("list {name}"));
+    let act = Act::new(what, asked.who()).on(target(&edit));
     let mut details = told(&edit.ops);
+    if let Some(to) = &edit.to {
+        details["to"] = to.as_str().into();
+    }
     if let Some(plan) = plan {
         details["plan"] = plan.into();
     }
     let mut act = act.because(&*why).with(details);
-    for (of, count) in counts(&edit.ops) {
+    for (of, count) in counts(&edit) {
         act = act.count(of, count);
     }
-    must(admin, asked, &name, act.clone())?;
+    must(admin, asked, &edit, act.clone())?;
     let begun = asked.begin(act).await.map_err(NotDone::Unrecorded)?;
     let origin = Origin {
         who: asked.who(),
@@ -167,12 +190,13 @@ async fn save_by(
     }
 }
 
-fn counts(ops: &[Op]) -> BTreeMap<&'static str, u64> {
+fn counts(edit: &Edit) -> BTreeMap<&'static str, u64> {
     let mut counts = BTreeMap::new();
-    for op in ops {
+    for op in &edit.ops {
         let of = match op {
             Op::Add { .. } => "added",
             Op::Set { .. } => "set",
+            Op::Remove { .. } if edit.to.is_some() => "moved",
             Op::Remove { .. } => "removed",
         };
         *counts.entry(of).or_default() += 1;
@@ -202,7 +226,16 @@ pub(super) fn saved_as(saved: &Saved) -> Value {
         "removed": saved.removed,
         "merged": saved.merged,
         "made_already": saved.made_already,
+        "moved": saved.moved.as_ref().map(moved_as),
         "warnings": saved.warnings,
+    })
+}
+
+fn moved_as(moved: &Moved) -> Value {
+    json!({
+        "to": moved.to,
+        "listed": moved.listed.len(),
+        "listed_entries": moved.named(),
     })
 }
 
@@ -217,9 +250,8 @@ pub(super) async fn preview(
         return Err(NotDone::TooMany(edit.ops.len()));
     }
     let lists = admin.lists.clone();
-    let list = edit.list.clone();
-    let act = Act::new("list.preview", asked.who()).on(format!("list {list}"));
-    must(admin, asked, &list, act.clone())?;
+    let act = Act::new("list.preview", asked.who()).on(target(&edit));
+    must(admin, asked, &edit, act.clone())?;
     let looking = tokio::task::spawn_blocking(move || {
         let texts: Texts = lists.texts(given);
         lists.preview(&edit, &texts)
@@ -254,7 +286,9 @@ impl From<NotDone> for Status {
             NotDone::NotSaved(NotSaved::Busy) => {
                 return Status::unavailable(NotSaved::Busy.to_string());
             }
-            NotDone::NotSaved(error @ (NotSaved::Io(_) | NotSaved::Unreadable(_))) => {
+            NotDone::NotSaved(
+                error @ (NotSaved::Io(_) | NotSaved::Half(_) | NotSaved::Unreadable(_)),
+            ) => {
                 return Status::internal(error.to_string());
             }
             NotDone::NotSaved(error @ NotSaved::NoList(..)) => {
@@ -267,6 +301,11 @@ impl From<NotDone> for Status {
                     NotSaved::Invalid(Vec::new()),
                     first.unwrap_or_default()
                 )
+            }
+            NotDone::NotSaved(NotSaved::Wrong(problems)) => {
+                let first = problems.first().map(|one| one.what.clone());
+                let first = first.unwrap_or_default();
+                format!("{}: {first}", NotSaved::Wrong(problems))
             }
             NotDone::NotSaved(error @ (NotSaved::Conflicts(..) | NotSaved::BaseUnknown(_))) => {
                 format!("{error}; plan it anew")
@@ -307,7 +346,7 @@ impl From<NotSaved> for ApiProblem {
         let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
         match error {
             NotSaved::NoList(..) => ApiProblem::not_found(message),
-            NotSaved::NoFile(_) => ApiProblem::conflict(message),
+            NotSaved::NoFile(_) | NotSaved::NoMove(_) => ApiProblem::conflict(message),
             NotSaved::Wrong(problems) => {
                 ApiProblem::new(unprocessable, "wrong_edits", message).with("ops", json!(problems))
             }
@@ -336,7 +375,9 @@ impl From<NotSaved> for ApiProblem {
             }
             NotSaved::NotRead(_) => ApiProblem::new(unprocessable, "not_read", message),
             NotSaved::NotShared(error) => error.into(),
-            NotSaved::Unreadable(_) | NotSaved::Io(_) => ApiProblem::internal(message),
+            NotSaved::Unreadable(_) | NotSaved::Half(_) | NotSaved::Io(_) => {
+                ApiProblem::internal(message)
+            }
         }
     }
 }

@@ -55,11 +55,25 @@ enum Order {
         #[command(flatten)]
         said: SaidArgs,
     },
+    /// Move entries from one list to another, with their tags and settings.
+    Move {
+        /// The list that they stand in.
+        from: String,
+        /// The list that they go to.
+        to: String,
+        #[arg(required = true)]
+        entries: Vec<String>,
+        #[command(flatten)]
+        said: SaidArgs,
+    },
     /// Show what entries would hit, and change nothing.
     Preview {
         list: String,
         #[arg(required = true)]
         entries: Vec<String>,
+        /// Of entries that stand in the list: what moving them to this one would change.
+        #[arg(long, value_name = "LIST", conflicts_with_all = ["tags", "trial"])]
+        move_to: Option<String>,
         #[command(flatten)]
         as_what: AsWhat,
     },
@@ -115,12 +129,25 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
                 let body = json!({ "ops": ops.collect::<Vec<_>>() });
                 edit(&api, &list, body, &said, args.json).await
             }
+            Order::Move {
+                from,
+                to,
+                entries,
+                said,
+            } => {
+                let body = json!({ "entries": entries, "to": to });
+                edit(&api, &from, body, &said, args.json).await
+            }
             Order::Preview {
                 list,
                 entries,
+                move_to,
                 as_what,
             } => {
-                let body = json!({ "ops": added(&entries, &as_what), "trial": as_what.trial });
+                let body = match move_to {
+                    Some(to) => json!({ "entries": entries, "to": to }),
+                    None => json!({ "ops": added(&entries, &as_what), "trial": as_what.trial }),
+                };
                 preview(&api, &list, &body, args.json).await
             }
         }
@@ -223,11 +250,19 @@ async fn edit(
 ) -> anyhow::Result<()> {
     let path = format!("/lists/{}", part(list));
     body["why"] = said.why.as_str().into();
+    let is_move = !body["to"].is_null();
+    let (method, act) = match is_move {
+        true => (Method::POST, format!("{path}/move")),
+        false => (Method::PATCH, path.clone()),
+    };
     // Whatever is there: what others wrote stays.
-    match api.send(Method::PATCH, &path, &body, Some("*")).await {
+    match api.send(method, &act, &body, Some("*")).await {
         Ok(saved) => print_saved(&saved.body, as_json),
         Err(error) if wants_a_plan(&error) => {
             body.as_object_mut().map(|body| body.remove("why"));
+            if is_move {
+                body["act"] = "move".into();
+            }
             planned(api, &path, &body, said, as_json).await
         }
         Err(error) => Err(error),
@@ -274,14 +309,53 @@ async fn planned(
 fn print_saved(saved: &Value, as_json: bool) -> anyhow::Result<()> {
     output::line(&match as_json {
         true => saved.to_string(),
-        false => format!(
-            "in force as {}: {} added, {} removed",
-            saved["version"].as_str().unwrap_or_default(),
-            saved["added"],
-            saved["removed"]
-        ),
+        false => {
+            let version = saved["version"].as_str().unwrap_or_default();
+            match saved["moved"]["to"].as_str() {
+                Some(to) => format!(
+                    "in force as {version}: {} moved to {}, which had {} already",
+                    saved["removed"],
+                    plain(to),
+                    saved["moved"]["listed"]
+                ),
+                None => format!(
+                    "in force as {version}: {} added, {} removed",
+                    saved["added"], saved["removed"]
+                ),
+            }
+        }
     })?;
     Ok(())
+}
+
+/// What entries lead to in the list that they go to.
+fn moved_lines(moved: &Value) -> Vec<String> {
+    let each = |name: &str| moved[name].as_array().cloned().unwrap_or_default();
+    let action = |one: &Value| plain(one.as_str().unwrap_or("not in force")).to_string();
+    let mut lines = Vec::new();
+    for one in each("actions") {
+        let (from, to) = (action(&one["from"]), action(&one["to"]));
+        lines.push(format!("{}: {from} here, {to} there", one["entries"]));
+    }
+    if moved["listed"].as_u64().unwrap_or_default() > 0 {
+        let named = each("listed_entries");
+        let named: Vec<String> = named.iter().map(action).collect();
+        let listed = &moved["listed"];
+        lines.push(format!("{listed} there already: {}", named.join(", ")));
+    }
+    for (name, said) in [
+        ("hooks_left", "not looked for any more in"),
+        ("hooks_new", "looked for from then on in"),
+    ] {
+        let hooks: Vec<String> = each(name).iter().map(action).collect();
+        if !hooks.is_empty() {
+            lines.push(format!("{said} {}", hooks.join(", ")));
+        }
+    }
+    if moved["other_options"] == true {
+        lines.push("that list folds texts otherwise".to_owned());
+    }
+    lines
 }
 
 async fn preview(api: &Api<'_>, list: &str, body: &Value, as_json: bool) -> anyhow::Result<()> {
@@ -290,6 +364,9 @@ async fn preview(api: &Api<'_>, list: &str, body: &Value, as_json: bool) -> anyh
     if as_json {
         output::line(&preview.to_string())?;
         return Ok(());
+    }
+    for line in moved_lines(&preview["moved"]) {
+        output::line(&line)?;
     }
     for kind in ["recent", "everyday"] {
         let of = |name: &str| preview[kind][name].as_u64().unwrap_or_default();

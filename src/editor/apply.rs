@@ -16,6 +16,8 @@ pub struct Applied {
     pub added: u64,
     pub set: u64,
     pub removed: u64,
+    /// The lines that were removed, in the order of the edits, each without its end.
+    pub taken: Vec<String>,
 }
 
 /// Makes all of these edits, one after the other, or none of them.
@@ -64,6 +66,7 @@ pub(super) struct Editing<'a> {
     known: Known,
     layout: Layout,
     counts: [u64; 3],
+    taken: Vec<String>,
 }
 
 /// An edit with its number, and the line that it means where that was found already.
@@ -78,6 +81,7 @@ impl<'a> Editing<'a> {
             document,
             known,
             counts: [0; 3],
+            taken: Vec::new(),
         }
     }
 
@@ -99,15 +103,20 @@ impl<'a> Editing<'a> {
                 });
             }
         }
-        let [added, set, removed] = self.counts;
         match problems.is_empty() {
-            true => Ok(Applied {
-                bytes: self.document.to_bytes(),
-                added,
-                set,
-                removed,
-            }),
+            true => Ok(self.applied()),
             false => Err(problems),
+        }
+    }
+
+    pub(super) fn applied(self) -> Applied {
+        let [added, set, removed] = self.counts;
+        Applied {
+            bytes: self.document.to_bytes(),
+            added,
+            set,
+            removed,
+            taken: self.taken,
         }
     }
 
@@ -137,6 +146,8 @@ impl<'a> Editing<'a> {
                 let ids = self.all(which, at, identities)?;
                 let identity = identities.identity(&which.entry);
                 for id in &ids {
+                    let line = self.document.entry(*id);
+                    self.taken.extend(line.map(|line| line.line.to_owned()));
                     self.document.remove(*id);
                 }
                 self.counts[2] += ids.len() as u64;
@@ -163,12 +174,30 @@ impl<'a> Editing<'a> {
                 (what, "write one of the file's, or leave it out".to_owned())
             })?,
         };
+        self.insert(section, identity, said, &said.to_line());
+        Ok(())
+    }
+
+    /// Adds a line as it is written, unless its entry is there already; `false` if that.
+    pub(super) fn take_over(&mut self, line: &str, identities: &mut Identities) -> bool {
+        let Some(said) = Said::read(line) else {
+            return false;
+        };
+        let identity = identities.identity(&said.entry);
+        if !self.known.lines(&identity).is_empty() {
+            return false;
+        }
+        let section = self.layout.section_for(&said);
+        self.insert(section, identity, &said, line);
+        true
+    }
+
+    fn insert(&mut self, section: usize, identity: Identity, said: &Said, line: &str) {
         let (after, at) = self.layout.place(section, &said.entry);
-        let id = self.document.insert(after, &said.to_line());
+        let id = self.document.insert(after, line);
         self.layout.added(section, at, said, id);
         self.known.0.entry(identity).or_default().push(id);
         self.counts[0] += 1;
-        Ok(())
     }
 
     fn set(&mut self, id: LineId, to: &Change, identities: &mut Identities) -> Result<(), Wrong> {

@@ -27,6 +27,14 @@ impl Said {
         }
     }
 
+    /// What a line without its end says; `None` where it is no entry.
+    pub fn read(line: &str) -> Option<Said> {
+        match ListLine::read(line) {
+            ListLine::Entry(entry) => Some(Said::of(&entry)),
+            ListLine::Blank | ListLine::Comment(_) => None,
+        }
+    }
+
     /// As a line without its end.
     pub fn to_line(&self) -> String {
         let mut line = written_entry(&self.entry);

@@ -496,3 +496,52 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_line_that_is_handed_over_stays_as_it_is_written_and_goes_where_others_like_it_are() {
+    let check = |before: &str, lines: &[&str], after: &str, new: &[bool]| {
+        let handed = hand_over(before.as_bytes(), lines, &mut identities());
+        let shown = String::from_utf8(handed.applied.bytes).unwrap();
+        assert_eq!(
+            (&*shown, &*handed.is_new),
+            (after, new),
+            "{before:?} {lines:?}"
+        );
+        let added = new.iter().filter(|is_new| **is_new).count() as u64;
+        assert_eq!(handed.applied.added, added);
+    };
+    check(
+        "",
+        &["  a \t x, y\t{leet: true} "],
+        "  a \t x, y\t{leet: true} \n",
+        &[true],
+    );
+    check("a\tx\r\n", &["b"], "a\tx\r\nb\r\n", &[true]);
+    // Sorted lists stay sorted, and tags lead to their section.
+    check("a\nc\nd\n", &["b "], "a\nb \nc\nd\n", &[true]);
+    let sections = "# one\na\tx\n\n# two\nb\ty\n";
+    let after = "# one\na\tx\nc \t x\n\n# two\nb\ty\n";
+    check(sections, &["c \t x"], after, &[true]);
+    // An entry is there once, whatever is said of it.
+    check(
+        "a\ttheirs\n",
+        &["A\tmine", "b", "B\tx"],
+        "a\ttheirs\nb\n",
+        &[false, true, false],
+    );
+    // A byte-order mark and a last line without an end.
+    check("\u{feff}a", &["\\#b\r"], "\u{feff}a\n\\#b", &[true]);
+}
+
+#[test]
+fn what_is_removed_is_given_back_as_it_was_written() {
+    let before = "\u{feff} a \tx \r\n\\#b\nA\t{leet: true}\nc";
+    let applied = apply(
+        before.as_bytes(),
+        &ops(&["-#b", "-a", "+d"]),
+        &mut identities(),
+    )
+    .unwrap();
+    assert_eq!(applied.taken, ["\\#b", " a \tx ", "A\t{leet: true}"]);
+    assert_eq!(applied.bytes, "\u{feff}c\nd".as_bytes());
+}

@@ -1,10 +1,11 @@
-//! Many edits at once: entries on trial that are taken or dropped, and lists of others.
+//! Many edits at once: entries on trial that are taken or dropped, entries that are moved, and lists
+//! of others.
 
 use std::sync::PoisonError;
 
 use serde::Serialize;
 
-use super::save::{Lists, NotSaved};
+use super::edit::{Lists, NotSaved};
 use crate::editor::{Document, Op, Said, What, Which};
 use crate::import::{ImportedWords, WordImport, import_words};
 use crate::policy::TRIAL;
@@ -74,6 +75,18 @@ impl Lists {
             });
         }
         Ok(ops)
+    }
+
+    /// The edits that take entries out of a list, each once in whatever spelling it is named.
+    pub fn taking(&self, list: &str, entries: &[String]) -> Result<Vec<Op>, NotSaved> {
+        let known = self.known(list)?;
+        let identities = self.identities(&known)?;
+        let mut identities = identities.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = std::collections::HashSet::new();
+        let new = entries
+            .iter()
+            .filter(|entry| seen.insert(identities.identity(entry)));
+        Ok(new.map(|entry| Op::remove(entry.as_str())).collect())
     }
 
     /// Reads a foreign list, and says what of it this one has not. Errors: it cannot be read.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::save::{Lists, NotSaved};
+use super::edit::{Lists, NotSaved};
 use crate::editor::{Document, Said, What};
 use crate::filter::{Identities, Identity};
 use crate::versions::{Origin, Record, Store};

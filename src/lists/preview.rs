@@ -1,7 +1,7 @@
 //! What an edit would hit: the policy in force and the one that would be, beside each other over
 //! texts that people wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,9 +9,11 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
-use super::save::{Edit, Lists, NotSaved};
+use super::edit::{Edit, Lists, NotSaved};
+use super::move_shown::{MoveShown, move_shown};
 use crate::decision::ListAction;
-use crate::filter::Scratch;
+use crate::editor::{Op, Said};
+use crate::filter::{Match, Scratch};
 use crate::policy::{self, Effect, HookRules, Snapshot, everyday_messages};
 use crate::settings::Severity;
 
@@ -74,15 +76,13 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, shift: Option<Shift>) {
-        self.texts += 1;
+    fn add(&mut self, shift: Shift) {
         match shift {
-            None => {}
-            Some(Shift::Blocked) => self.blocked += 1,
-            Some(Shift::Masked) => self.masked += 1,
-            Some(Shift::Flagged) => self.flagged += 1,
-            Some(Shift::Shadowed) => self.shadowed += 1,
-            Some(Shift::Freed) => self.freed += 1,
+            Shift::Blocked => self.blocked += 1,
+            Shift::Masked => self.masked += 1,
+            Shift::Flagged => self.flagged += 1,
+            Shift::Shadowed => self.shadowed += 1,
+            Shift::Freed => self.freed += 1,
         }
     }
 
@@ -113,7 +113,7 @@ pub struct Preview {
     pub excerpts: Vec<Excerpt>,
     /// Entries in force that find texts which the edit finds too, with how many of them.
     pub overlaps: Vec<(String, u64)>,
-    /// The edit as lines of the file.
+    /// The edit as lines of the files.
     pub patch: String,
     pub added: u64,
     pub set: u64,
@@ -122,6 +122,8 @@ pub struct Preview {
     pub problems: Vec<Vec<crate::settings::Problem>>,
     /// Somebody else edited the list meanwhile.
     pub merged: bool,
+    /// What becomes of entries that go to another list.
+    pub moved: Option<MoveShown>,
 }
 
 impl Lists {
@@ -136,11 +138,14 @@ impl Lists {
     /// What the edit would do. Writes nothing; blocks for as long as compiling takes.
     pub fn preview(&self, edit: &Edit, texts: &Texts) -> Result<Preview, NotSaved> {
         let known = self.known(&edit.list)?;
-        let content = self.content(&known)?;
-        let made = self.make(&known, edit, &content)?;
+        let target = self.target(&known, edit)?;
+        let read = |file: &str| self.on_disk(file);
+        let made = self.make(&known, target.as_ref(), edit, read)?;
         let mut files = self.policies.files();
-        let after: Arc<[u8]> = made.applied.bytes.as_slice().into();
-        files.files.insert(known.file.to_string(), after);
+        for change in &made.changes {
+            let (file, after) = (change.file.to_string(), Arc::clone(&change.after));
+            files.files.insert(file, after);
+        }
         let compiled = policy::compile(&files, self.policies.context(), 0);
         let Some(new) = compiled.snapshot else {
             let mut problems = compiled.problems;
@@ -148,12 +153,22 @@ impl Lists {
             return Err(NotSaved::Invalid(problems));
         };
         let old = &known.snapshot;
-        let pair = pair(old, &new, &known.name);
-        let said: Vec<_> = edit
-            .ops
-            .iter()
-            .filter_map(crate::editor::Op::said)
-            .collect();
+        let names = [Some(&known), target.as_ref()].into_iter().flatten();
+        let names: Vec<&str> = names.map(|list| &*list.name).collect();
+        let pairs = pairs(old, &new, &names);
+        // What is moved is looked at in the list that it goes to.
+        let said: Vec<Said> = match &target {
+            Some(_) => made
+                .taken
+                .iter()
+                .filter_map(|line| Said::read(line))
+                .collect(),
+            None => edit.ops.iter().filter_map(Op::said).collect(),
+        };
+        let said: Vec<&Said> = said.iter().collect();
+        let problems = self.lint_of(target.as_ref().unwrap_or(&known), &said);
+        let moved = target.as_ref();
+        let moved = moved.map(|target| move_shown(self, (&known, target), &made, &new));
         let mut preview = Preview {
             recent: Counts::default(),
             everyday: Counts::default(),
@@ -161,21 +176,22 @@ impl Lists {
             share: 0.0,
             excerpts: Vec::new(),
             overlaps: Vec::new(),
-            patch: super::save::patch(&known.file, &content, &made.applied.bytes),
-            added: made.applied.added,
-            set: made.applied.set,
-            removed: made.applied.removed,
-            problems: self.lint_of(&known, &said.iter().collect::<Vec<_>>()),
+            patch: made.patch(),
+            added: made.added,
+            set: made.set,
+            removed: made.removed,
+            problems,
             merged: made.merged,
+            moved: moved.transpose()?,
         };
-        if let Some(pair) = pair {
+        if !pairs.is_empty() {
             let everyday: Vec<&str> = everyday_messages().map(|message| message.text).collect();
             let recent: Vec<&str> = texts.recent.iter().map(|text| &**text).collect();
             let given: Vec<&str> = texts.given.iter().map(String::as_str).collect();
             let mut all = Outcome::default();
-            preview.given = all.look(&pair, "given", &given);
-            preview.recent = all.look(&pair, "recent", &recent);
-            preview.everyday = all.look(&pair, "everyday", &everyday);
+            preview.given = all.look(&pairs, "given", &given);
+            preview.recent = all.look(&pairs, "recent", &recent);
+            preview.everyday = all.look(&pairs, "everyday", &everyday);
             preview.excerpts = all.excerpts;
             let mut overlaps: Vec<_> = all.overlaps.into_iter().collect();
             overlaps.sort_by(|(one, a), (other, b)| b.cmp(a).then(one.cmp(other)));
@@ -194,15 +210,21 @@ struct Pair<'p> {
     new: (&'p Snapshot, &'p HookRules),
 }
 
-/// The first hook that both send through the list; they run the same lists as a rule.
-fn pair<'p>(old: &'p Snapshot, new: &'p Snapshot, list: &'p str) -> Option<Pair<'p>> {
-    let mut hooks = new.hooks_of(list);
-    hooks.find_map(|rules| {
-        Some(Pair {
-            old: (old, old.rules(rules.hook)?),
+/// One hook for each way in which hooks have these lists; those that have the same ones run the same
+/// lists as a rule.
+fn pairs<'p>(old: &'p Snapshot, new: &'p Snapshot, lists: &[&str]) -> Vec<Pair<'p>> {
+    let mut ways = BTreeSet::new();
+    let hooks = new.hooks().filter_map(|rules| {
+        let way = lists.iter().map(|list| rules.has(list));
+        let way: Vec<bool> = way.collect();
+        let old_rules = old.rules(rules.hook)?;
+        let is_other = way.contains(&true) && ways.insert(way);
+        is_other.then_some(Pair {
+            old: (old, old_rules),
             new: (new, rules),
         })
-    })
+    });
+    hooks.collect()
 }
 
 /// What was found so far.
@@ -213,7 +235,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn look(&mut self, pair: &Pair<'_>, of: &'static str, texts: &[&str]) -> Counts {
+    fn look(&mut self, pairs: &[Pair<'_>], of: &'static str, texts: &[&str]) -> Counts {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let wanted = texts.len().div_ceil(TEXTS_PER_THREAD);
         let threads = wanted.min(cores).clamp(1, THREADS_MAX);
@@ -221,7 +243,7 @@ impl Outcome {
         let parts = thread::scope(|scope| {
             let parts = texts.chunks(share);
             let running: Vec<_> = parts
-                .map(|part| scope.spawn(move || look_at(pair, of, part)))
+                .map(|part| scope.spawn(move || look_at(pairs, of, part)))
                 .collect();
             let ended = running.into_iter().map(|thread| match thread.join() {
                 Ok(part) => part,
@@ -242,40 +264,61 @@ impl Outcome {
     }
 }
 
-fn look_at(pair: &Pair<'_>, of: &'static str, texts: &[&str]) -> (Counts, Outcome) {
+fn look_at(pairs: &[Pair<'_>], of: &'static str, texts: &[&str]) -> (Counts, Outcome) {
     let (mut counts, mut outcome) = (Counts::default(), Outcome::default());
-    let (mut scratch, mut before, mut after) = (Scratch::default(), Vec::new(), Vec::new());
+    let mut room = Room::default();
     for text in texts {
-        let old = pair
-            .old
-            .0
-            .action_in(pair.old.1, text, &mut scratch, &mut before);
-        let new = pair
-            .new
-            .0
-            .action_in(pair.new.1, text, &mut scratch, &mut after);
-        let shift = shift(old, new);
-        counts.add(shift);
-        // Found by both, and by more or other entries than before.
-        if let (Some(_), Some(_), true) = (old, new, before.len() != after.len())
-            && let Some(effect) = pair.old.0.effect_of(&before)
-        {
-            let entry = format!("{}: {}", effect.list, effect.entry);
-            *outcome.overlaps.entry(entry).or_default() += 1;
-        }
-        if let Some(shift) = shift
-            && outcome.excerpts.len() < EXCERPTS_MAX
-        {
-            let effect = match shift {
-                Shift::Freed => pair.old.0.effect_of(&before),
-                _ => pair.new.0.effect_of(&after),
+        counts.texts += 1;
+        let mut seen = Vec::new();
+        for pair in pairs {
+            // Another hook that comes to the same is nothing new.
+            let shift = pair.look(&mut room, &mut outcome.overlaps, text);
+            let Some(shift) = shift.filter(|shift| !seen.contains(shift)) else {
+                continue;
             };
-            outcome
-                .excerpts
-                .extend(effect.map(|effect| excerpt(shift, of, text, effect)));
+            seen.push(shift);
+            counts.add(shift);
+            if outcome.excerpts.len() < EXCERPTS_MAX {
+                let effect = match shift {
+                    Shift::Freed => pair.old.0.effect_of(&room.before),
+                    _ => pair.new.0.effect_of(&room.after),
+                };
+                let excerpts = effect.map(|effect| excerpt(shift, of, text, effect));
+                outcome.excerpts.extend(excerpts);
+            }
         }
     }
     (counts, outcome)
+}
+
+/// Room for the work, and what was found in the last text.
+#[derive(Default)]
+struct Room {
+    scratch: Scratch,
+    before: Vec<Match>,
+    after: Vec<Match>,
+}
+
+impl Pair<'_> {
+    /// What becomes of a text that is decided otherwise.
+    fn look(
+        &self,
+        room: &mut Room,
+        overlaps: &mut BTreeMap<String, u64>,
+        text: &str,
+    ) -> Option<Shift> {
+        let (scratch, before, after) = (&mut room.scratch, &mut room.before, &mut room.after);
+        let old = self.old.0.action_in(self.old.1, text, scratch, before);
+        let new = self.new.0.action_in(self.new.1, text, scratch, after);
+        // Found by both, and by more or other entries than before.
+        if let (Some(_), Some(_), true) = (old, new, before.len() != after.len())
+            && let Some(effect) = self.old.0.effect_of(before)
+        {
+            let entry = format!("{}: {}", effect.list, effect.entry);
+            *overlaps.entry(entry).or_default() += 1;
+        }
+        shift(old, new)
+    }
 }
 
 fn shift(old: Option<ListAction>, new: Option<ListAction>) -> Option<Shift> {

@@ -1,14 +1,13 @@
 //! What there is to see of a list: its rows, a page at a time.
 
 use std::fs;
-use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use serde::Serialize;
 
 use super::changed::{LastChange, last_changes, lines};
-use super::place::{NoPlace, Place};
-use super::save::{Known, Lists, NotSaved};
+use super::edit::{Known, Lists, NotSaved};
+use super::place::read_only;
 use crate::editor::{Document, Op, Said, What};
 use crate::policy::{self, CompileContext, FileSet, ListRules, read_list};
 use crate::settings::{Problem, Problems, Severity};
@@ -135,7 +134,7 @@ impl Lists {
             rows: Vec::new(),
             next: None,
             sections: Vec::new(),
-            words: words_of(&known),
+            words: known.inline().take(WORDS_MAX).map(str::to_owned).collect(),
             locked,
             read_only: read_only(self.policies.directory(), &known.file),
             in_force,
@@ -234,7 +233,11 @@ impl Lists {
     }
 
     pub(super) fn content(&self, known: &Known) -> Result<Arc<[u8]>, NotSaved> {
-        let path = self.policies.directory().join(&*known.file);
+        self.on_disk(&known.file)
+    }
+
+    pub(super) fn on_disk(&self, file: &str) -> Result<Arc<[u8]>, NotSaved> {
+        let path = self.policies.directory().join(file);
         let content = fs::read(&path);
         let content = content.map_err(|error| {
             NotSaved::Unreadable(Problem::of_file(
@@ -321,16 +324,6 @@ fn shown(rules: &ListRules) -> ListShown {
     }
 }
 
-fn words_of(known: &Known) -> Vec<String> {
-    let (Some(rules), Some(words)) = (known.rules(), known.words()) else {
-        return Vec::new();
-    };
-    let all = words.written();
-    let from_file = all.len() - rules.words.min(all.len());
-    let inline = all.skip(from_file).take(WORDS_MAX);
-    inline.map(|word| word.text.to_owned()).collect()
-}
-
 /// What keeps a file from being a list.
 fn broken(file: &str, content: &[u8]) -> Vec<Problem> {
     let problems = Problems::default();
@@ -338,36 +331,4 @@ fn broken(file: &str, content: &[u8]) -> Vec<Problem> {
     let problems = problems.into_sorted().into_iter();
     let errors = problems.filter(|problem| problem.severity == Severity::Error);
     errors.collect()
-}
-
-/// Why a file cannot be written, as far as that can be told before it is tried.
-fn read_only(directory: &Path, file: &str) -> Option<String> {
-    let place = match Place::of(directory, file) {
-        Ok(place) => place,
-        Err(NoPlace::Outside(path)) => {
-            let path = path.display();
-            return Some(format!(
-                "`{file}` leads out of the policy directory, to {path}"
-            ));
-        }
-        Err(NoPlace::Io(error)) => return Some(format!("`{file}` cannot be found: {error}")),
-    };
-    match (may_write(&place.folder), may_write(&place.path)) {
-        (Err(error), Err(_)) => Some(format!("`{file}` cannot be written: {error}")),
-        _ => None,
-    }
-}
-
-#[cfg(unix)]
-fn may_write(path: &Path) -> std::io::Result<()> {
-    use rustix::fs::{Access, access};
-    Ok(access(path, Access::WRITE_OK)?)
-}
-
-#[cfg(not(unix))]
-fn may_write(path: &Path) -> std::io::Result<()> {
-    match fs::metadata(path)?.permissions().readonly() {
-        true => Err(std::io::ErrorKind::PermissionDenied.into()),
-        false => Ok(()),
-    }
 }

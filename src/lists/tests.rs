@@ -43,6 +43,7 @@ fn edit(base: Base, ops: Vec<Op>) -> Edit {
         list: "L".to_owned(),
         base,
         ops,
+        to: None,
     }
 }
 
@@ -322,4 +323,71 @@ fn two_clients_and_a_hand_lose_nothing() {
     }
     assert_eq!(content.lines().count(), 3 * EDITS + 1);
     assert_eq!(lines.iter().next(), Some(&"# head"));
+}
+
+fn moving(lists: &Lists, to: &str, entries: &[&str]) -> Edit {
+    let entries: Vec<String> = entries.iter().map(|entry| (*entry).to_owned()).collect();
+    Edit {
+        to: Some(to.to_owned()),
+        ..edit(Base::Any, lists.taking("l", &entries).unwrap())
+    }
+}
+
+#[test]
+fn the_list_that_gains_is_written_before_the_one_that_loses() {
+    let folder = folder(b"a\nb\n");
+    let lists = lists(folder.path());
+    let edit = moving(&lists, "M", &["a", "A"]);
+    assert_eq!(edit.ops, [Op::remove("a")]);
+    let known = lists.known("l").unwrap();
+    let target = lists.target(&known, &edit).unwrap();
+    let made = lists.make(&known, target.as_ref(), &edit, |file| lists.on_disk(file));
+    let files: Vec<String> = made
+        .unwrap()
+        .changes
+        .iter()
+        .map(|change| change.file.to_string())
+        .collect();
+    assert_eq!(files, ["m.txt", "l.txt"]);
+    let followed = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&followed);
+    lists.policies.follow_files(move |in_force| {
+        let content = |file: &str| in_force.files[file].to_vec();
+        seen.lock()
+            .unwrap()
+            .push((content("m.txt"), content("l.txt")));
+    });
+    let saved = lists.save(&edit, origin()).unwrap();
+    assert_eq!(
+        (saved.added, saved.removed, saved.version.number),
+        (1, 1, 2)
+    );
+    // One version has both, and there is none between.
+    let (before, after) = (b"mask\n".to_vec(), b"mask\na\n".to_vec());
+    assert_eq!(
+        *followed.lock().unwrap(),
+        [(before, b"a\nb\n".to_vec()), (after, b"b\n".to_vec())]
+    );
+}
+
+#[test]
+fn a_list_that_spares_takes_entries_and_what_it_cannot_have_is_not_written() {
+    let folder = folder(b"a b\nc\t{leet: true}\n");
+    let lists = lists(folder.path());
+    let contents =
+        || ["l.txt", "spare.txt"].map(|file| fs::read_to_string(folder.path().join(file)).unwrap());
+    let preview = lists.preview(&moving(&lists, "spare", &["a b"]), &Texts::default());
+    let moved = preview.unwrap().moved.unwrap();
+    let action = &moved.actions[0];
+    assert_eq!(
+        (action.from.as_deref(), action.to.as_deref()),
+        (Some("block"), Some("allow"))
+    );
+    lists
+        .save(&moving(&lists, "spare", &["a b"]), origin())
+        .unwrap();
+    assert_eq!(contents(), ["c\t{leet: true}\n", "good word\na b\n"]);
+    let refused = lists.save(&moving(&lists, "spare", &["c"]), origin());
+    assert!(matches!(refused, Err(NotSaved::Invalid(_))), "{refused:?}");
+    assert_eq!(contents(), ["c\t{leet: true}\n", "good word\na b\n"]);
 }

@@ -38,6 +38,38 @@ impl From<io::Error> for NotWritten {
     }
 }
 
+/// One of several files, and what it is to hold instead.
+pub(super) struct Writing<'w> {
+    pub place: &'w Place,
+    pub before: &'w [u8],
+    pub after: &'w [u8],
+}
+
+/// Why not all of several files were written.
+#[derive(Debug)]
+pub(super) struct Stopped {
+    /// Which of them was not, from 0.
+    pub at: usize,
+    pub why: NotWritten,
+    /// Why one before it could not be put back, if that is so.
+    pub left: Option<NotWritten>,
+}
+
+/// Writes one file after the other, each as [`replace`] does; where one cannot be written, those
+/// before it are put back.
+pub(super) fn replace_all(all: &[Writing<'_>]) -> Result<(), Stopped> {
+    for (at, one) in all.iter().enumerate() {
+        if let Err(why) = replace(one.place, one.before, one.after) {
+            let mut left = None;
+            for one in all[..at].iter().rev() {
+                left = replace(one.place, one.after, one.before).err().or(left);
+            }
+            return Err(Stopped { at, why, left });
+        }
+    }
+    Ok(())
+}
+
 /// Makes the file hold `content`, if it holds `expected` now.
 pub(super) fn replace(place: &Place, expected: &[u8], content: &[u8]) -> Result<(), NotWritten> {
     if fs::read(&place.path)? != expected {
@@ -244,5 +276,42 @@ mod tests {
         drop(temporary);
         assert_eq!(fs::read(&path).unwrap(), b"theirs\n");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn of_several_files_all_are_written_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, two] = ["one.txt", "two.txt"].map(|name| folder.path().join(name));
+        fs::write(&one, "1\n").unwrap();
+        fs::write(&two, "theirs\n").unwrap();
+        let places = ["one.txt", "two.txt"].map(|name| Place::of(folder.path(), name).unwrap());
+        let writing = |at: usize, before: &'static str, after: &'static str| Writing {
+            place: &places[at],
+            before: before.as_bytes(),
+            after: after.as_bytes(),
+        };
+        let stopped = replace_all(&[writing(0, "1\n", "new\n"), writing(1, "2\n", "new\n")]);
+        let stopped = stopped.unwrap_err();
+        assert!(
+            stopped.at == 1 && matches!(stopped.why, NotWritten::Changed) && stopped.left.is_none(),
+            "{stopped:?}"
+        );
+        assert_eq!(fs::read(&one).unwrap(), b"1\n");
+        assert_eq!(fs::read(&two).unwrap(), b"theirs\n");
+        // Back they go in the other order.
+        let all = [
+            writing(0, "1\n", "new\n"),
+            writing(0, "new\n", "by hand\n"),
+            writing(1, "2\n", "new\n"),
+        ];
+        let stopped = replace_all(&all).unwrap_err();
+        assert!(stopped.at == 2 && stopped.left.is_none(), "{stopped:?}");
+        assert_eq!(fs::read(&one).unwrap(), b"1\n");
+        replace_all(&[writing(0, "1\n", "new\n"), writing(1, "theirs\n", "new\n")]).unwrap();
+        assert_eq!(
+            [&one, &two].map(|path| fs::read(path).unwrap()),
+            [b"new\n", b"new\n"]
+        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }

@@ -22,8 +22,7 @@ pub struct Effect {
 impl Snapshot {
     /// The enabled hooks whose texts go through this list.
     pub fn hooks_of<'a>(&'a self, list: &'a str) -> impl Iterator<Item = &'a HookRules> {
-        let has = move |rules: &&HookRules| rules.lists.iter().any(|name| **name == *list);
-        self.hooks().filter(has)
+        self.hooks().filter(|rules| rules.has(list))
     }
 
     /// What the lists of a hook lead to in one text; `matches` is room for the work.

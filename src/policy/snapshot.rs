@@ -193,6 +193,11 @@ impl HookRules {
         !self.lists.is_empty()
     }
 
+    /// Whether texts of this hook go through the list of this name, written as the policy has it.
+    pub fn has(&self, list: &str) -> bool {
+        self.lists.iter().any(|name| **name == *list)
+    }
+
     pub fn list_names(&self) -> Vec<String> {
         self.lists.iter().map(ToString::to_string).collect()
     }

@@ -1,10 +1,12 @@
-//! Where a file is edited by callgate itself: what is on disk, and what would come of another
-//! content, before anything is written.
+//! Where files are edited by callgate itself: what is on disk, and what would come of other
+//! contents, before anything is written.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::attempt::{Attempt, attempt};
 use super::files::read_files;
+use super::history::Held;
 use super::weighing::Weigh;
 use crate::aside::aside;
 use crate::policy::{CompileContext, FileSet, Version};
@@ -41,13 +43,16 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// Compiles the files on disk with another content of one of them.
+    /// Compiles the files on disk with another content of some of them.
     ///
-    /// Errors: every problem that keeps that content from coming into force; what else is wrong on
+    /// Errors: every problem that keeps those contents from coming into force; what else is wrong on
     /// disk holds up itself alone.
-    pub fn would_be(&mut self, path: &str, content: &[u8]) -> Result<(), Vec<Problem>> {
+    pub fn would_be(&mut self, contents: &[(&str, &Arc<[u8]>)]) -> Result<(), Vec<Problem>> {
         let mut files = self.disk.clone();
-        files.files.insert(path.to_owned(), content.into());
+        for (path, content) in contents {
+            let content = Arc::clone(content);
+            files.files.insert((*path).to_owned(), content);
+        }
         let (base, number, current) = (self.in_force, self.number, self.current);
         let (context, weigh) = (self.context, self.weigh);
         let tried = aside("policy-compile", || {
@@ -64,8 +69,10 @@ impl Desk<'_> {
         match &tried.attempt {
             Attempt::Bad(problems) => return Err(problems.clone()),
             Attempt::Same { held, .. } | Attempt::Good { held, .. } => {
-                if let Some(own) = held.iter().find(|held| held.file == path) {
-                    return Err(own.problems.clone());
+                let own = |held: &&Held| contents.iter().any(|(path, _)| held.file == *path);
+                let mut own = held.iter().filter(own).peekable();
+                if own.peek().is_some() {
+                    return Err(own.flat_map(|held| held.problems.clone()).collect());
                 }
             }
         }

@@ -318,14 +318,15 @@ impl Policies {
         Ok(self.load(&mut loading, &busy, &[], budget.asked(), origin))
     }
 
-    /// Has one file edited by callgate itself, which sees first what is on disk and what would come
-    /// of another content. Nothing else comes into force meanwhile. Blocks as a reload does. Where
-    /// another replica made a version in that moment, `edit` is called again on what that one has.
+    /// Has files edited by callgate itself, which sees first what is on disk and what would come of
+    /// other contents. Nothing else comes into force meanwhile, and what was edited does at once.
+    /// Blocks as a reload does. Where another replica made a version in that moment, `edit` is
+    /// called again on what that one has.
     ///
     /// Errors: those of `edit`, which has changed nothing then, or other replicas cannot be asked.
     pub fn edit<T, E: From<Box<Problem>> + From<NotShared>>(
         &self,
-        path: &str,
+        paths: &[&str],
         origin: Origin,
         budget: Budget,
         mut edit: impl FnMut(&mut Desk<'_>) -> Result<T, E>,
@@ -350,8 +351,8 @@ impl Policies {
         };
         let edited = edit(&mut desk)?;
         let mut busy = self.lock_busy().clone();
-        // It was whole when it was edited.
-        busy.remove(path);
+        // They were whole when they were edited.
+        busy.retain(|path| !paths.contains(&&**path));
         let reloaded = self.load(&mut loading, &busy, &[], budget.asked(), Some(origin));
         Ok((edited, reloaded))
     }

@@ -47,6 +47,7 @@ mod hostile;
 mod layers;
 mod list_edits;
 mod list_limits;
+mod list_moves;
 mod list_names;
 mod list_plans;
 mod list_rows;

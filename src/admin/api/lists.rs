@@ -20,6 +20,11 @@ const OPS: Field = objects(
 )
 .must();
 const OPS_IF: Field = objects("ops", "as of an edit");
+const ENTRIES: Field = texts(
+    "entries",
+    "that stand in the list, in any spelling it reads as the same",
+);
+const TO: Field = text("to", "the list that `entries` are moved to");
 const WHY: Field = text("why", "what the edit is for").must();
 const TRIAL: Field = flag(
     "trial",
@@ -36,6 +41,11 @@ const SAVED: &[Field] = &[
     number("removed", "lines"),
     flag("merged", "somebody else had edited the list too"),
     number("made_already", "entries of which they had said the same"),
+    object(
+        "moved",
+        "after a move: {to, listed, listed_entries}, of which the other list had `listed` already; \
+         null after any other edit",
+    ),
     objects("warnings", "of the policy"),
 ];
 
@@ -61,9 +71,21 @@ pub(super) const EDIT: About = About {
     ..About::new("Edits a list, and answers when that is in force.")
 };
 
+pub(super) const MOVE: About = About {
+    body: &[ENTRIES.must(), TO.must(), WHY, FORCE],
+    answer: SAVED,
+    matched: true,
+    ..About::new(
+        "Moves entries to another list, in one version: their lines as they are written. One that \
+         is there already stays there as it is.",
+    )
+};
+
 pub(super) const PREVIEW: About = About {
     body: &[
-        OPS,
+        OPS_IF,
+        ENTRIES,
+        TO,
         TRIAL,
         texts("texts", "to try beside those of late and everyday messages"),
     ],
@@ -86,14 +108,19 @@ pub(super) const PREVIEW: About = About {
             "overlaps",
             "entries in force that find the same texts, with how many",
         ),
-        text("patch", "the edit as lines of the file"),
+        text("patch", "the edit as lines of the files"),
         number("added", "lines"),
         number("set", "lines"),
         number("removed", "lines"),
         any("problems", "what `callgate check` says of each entry"),
         flag("merged", "somebody else has edited the list too"),
+        object(
+            "moved",
+            "of a move: {to, file, read_only, listed, listed_entries, actions: [{from, to, entries}], \
+             hooks_left, hooks_new, other_options}; null of any other edit",
+        ),
     ],
-    ..About::new("Shows what an edit would hit; changes nothing.")
+    ..About::new("Shows what an edit would hit, or moving `entries` to `to`; changes nothing.")
 };
 
 pub(super) const LINT: About = About {
@@ -110,10 +137,14 @@ pub(super) const PLAN: About = About {
         text(
             "act",
             "edit, which is what it is unless it is said: `ops`; promote or drop: `entries` on \
-             trial; import: `text`",
+             trial; move: `entries` and `to`; import: `text`",
         ),
         OPS_IF,
-        texts("entries", "on trial; all of them where none is named"),
+        texts(
+            "entries",
+            "to move; or on trial, all of them where none is named",
+        ),
+        TO,
         text(
             "text",
             "a list in any of the forms that `callgate import words` reads",
@@ -177,8 +208,22 @@ pub(super) async fn edit(call: Call) -> Answer {
     saved_as(&saved?)
 }
 
+pub(super) async fn move_to(call: Call) -> Answer {
+    let edit = moving(&call, call.name("name"), base(&call)?).await?;
+    let (admin, asked, why) = (&call.admin, &call.asked, call.text("why"));
+    let saved = match call.flag("force") {
+        true => word_lists::force(admin, asked, edit, why).await,
+        false => word_lists::save(admin, asked, edit, why).await,
+    };
+    saved_as(&saved?)
+}
+
 pub(super) async fn preview(call: Call) -> Answer {
-    let edit = meant(&call, ops(&call)?, call.tag().map_or(Base::Any, base_of));
+    let base = call.tag().map_or(Base::Any, base_of);
+    let edit = match call.text("to") {
+        "" => meant(&call, ops(&call)?, base),
+        _ => moving_alone(&call, call.name("name"), base).await?,
+    };
     let given = strings(&call, "texts");
     let preview = word_lists::preview(&call.admin, &call.asked, edit, given).await?;
     reply::found(&json!(preview))
@@ -201,6 +246,7 @@ pub(super) async fn promote(call: Call) -> Answer {
         list: call.name("name").to_owned(),
         base,
         ops: trial_ops(&call, verdict).await?,
+        to: None,
     };
     let saved = word_lists::save(&call.admin, &call.asked, edit, call.text("why")).await;
     saved_as(&saved?)
@@ -209,6 +255,11 @@ pub(super) async fn promote(call: Call) -> Answer {
 pub(super) async fn plan(call: Call) -> Answer {
     let base = base(&call)?;
     let (mut imported, act) = (None, call.text("act"));
+    if act == "move" {
+        let edit = moving_alone(&call, call.name("name"), base).await?;
+        let made = list_plans::make(&call.admin, &call.asked, edit, None).await;
+        return reply::made(&plans::shown(made?));
+    }
     let ops = match act {
         "" | "edit" => ops(&call)?,
         "promote" => trial_ops(&call, Verdict::Promote).await?,
@@ -220,7 +271,7 @@ pub(super) async fn plan(call: Call) -> Answer {
             ops
         }
         act => {
-            let hint = suggest(act, ["edit", "promote", "drop", "import"]);
+            let hint = suggest(act, ["edit", "promote", "drop", "move", "import"]);
             let why = format!("`act`: there is no `{act}`; {hint}");
             return Err(ApiProblem::invalid(why).with("field", "act"));
         }
@@ -287,7 +338,36 @@ fn meant(call: &Call, ops: Vec<Op>, base: Base) -> Edit {
             true => as_trial(ops),
             false => ops,
         },
+        to: None,
     }
+}
+
+/// The edit that moves `entries` to the list `to`, over a route that takes `ops` too. Errors: both are there.
+pub(super) async fn moving_alone(call: &Call, list: &str, base: Base) -> Result<Edit, ApiProblem> {
+    if call.field("ops").is_some() {
+        let why = "`ops` and `to` are not meant at once: a move is about `entries`";
+        return Err(ApiProblem::invalid(why).with("field", "ops"));
+    }
+    moving(call, list, base).await
+}
+
+/// The edit that moves `entries` to the list `to`.
+async fn moving(call: &Call, list: &str, base: Base) -> Result<Edit, ApiProblem> {
+    let (list, to) = (list.to_owned(), call.text("to").to_owned());
+    let entries = strings(call, "entries");
+    for (field, is_empty) in [("entries", entries.is_empty()), ("to", to.is_empty())] {
+        if is_empty {
+            return Err(ApiProblem::invalid(format!("`{field}` is empty")).with("field", field));
+        }
+    }
+    let (lists, name) = (call.admin.lists.clone(), list.clone());
+    let ops = blocking(move || lists.taking(&name, &entries)).await?;
+    Ok(Edit {
+        list,
+        base,
+        ops,
+        to: Some(to),
+    })
 }
 
 pub(super) fn ops(call: &Call) -> Result<Vec<Op>, ApiProblem> {

@@ -118,6 +118,7 @@ fn served(of: ApiRoute) -> Route {
         ApiRoute::ListPreview => route(&lists::PREVIEW, lists::preview),
         ApiRoute::ListLint => route(&lists::LINT, lists::lint),
         ApiRoute::ListPromote => route(&lists::PROMOTE, lists::promote),
+        ApiRoute::ListMove => route(&lists::MOVE, lists::move_to),
         ApiRoute::ListImport => route(&lists::IMPORT, lists::import),
         ApiRoute::LastBackup => route(&storage::LAST, storage::last),
         ApiRoute::Backup => route(&storage::BACKUP, storage::backup),

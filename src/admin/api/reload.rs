@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::about::{About, any, flag, number, objects, text};
+use super::about::{About, any, flag, number, objects, text, texts};
 use super::call::Call;
-use super::lists::ops;
+use super::lists::{moving_alone, ops};
 use super::reply::{self, Answer};
 use crate::admin::problem::ApiProblem;
 use crate::admin::replay::{self, Subject};
@@ -51,6 +51,11 @@ pub(super) const REPLAY: About = About {
         ),
         text("list", "the files on disk with an edit of this list"),
         objects("ops", "the edit, as `PATCH lists/{name}` has it"),
+        texts(
+            "entries",
+            "instead of `ops`: that are moved to the list `to`",
+        ),
+        text("to", "the other list"),
     ],
     answer: &[
         any(
@@ -82,10 +87,14 @@ pub(super) async fn replayed(call: Call) -> Answer {
         (Some(number), false, "") => Subject::Version(number),
         (None, true, "") => Subject::Candidate,
         (None, false, "") => Subject::Disk,
+        (None, false, list) if !call.text("to").is_empty() => {
+            Subject::List(moving_alone(&call, list, Base::Any).await?)
+        }
         (None, false, list) => Subject::List(Edit {
             list: list.to_owned(),
             base: Base::Any,
             ops: ops(&call)?,
+            to: None,
         }),
         _ => {
             let why = "one of `version`, `candidate` and `list` is meant at a time";

@@ -2,43 +2,31 @@
 //! kept wherever one goes; only saving is a form that changes something.
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use http::{StatusCode, header};
 use maud::{Markup, html};
 
-use super::frame::{
-    Tone, area, field, heading, hostile, link, marked, missing, notice, number, of_core, page,
-    section, share, table,
-};
-use super::list_parts::{failed, path, problems, refused};
+use super::draft_shown::{effect, lines, report};
+use super::frame::{Tone, area, field, heading, hostile, link, missing, notice, of_core, page};
+use super::list_conflict::conflict_page;
+use super::list_move;
+use super::list_parts::{Pair, asks, encoded, failed, path, refused};
 use super::lists::state;
 use super::lists_words::{ListsWords, WORDS};
 use super::visit::{Answer, Visit, go_to};
 use crate::admin::shown::Admin;
 use crate::admin::word_lists::{self, NotDone};
-use crate::editor::{Conflict, Document, Op, Said, What, Which};
+use crate::editor::{Document, Op, Said, What, Which};
 use crate::import::WordImport;
 use crate::lists::{
-    Base, Counts, Edit, Imported, Lists, NotSaved, Page, Preview, Verdict, Wanted, as_trial,
+    Base, Edit, Imported, Lists, NotSaved, Page, Preview, Verdict, Wanted, as_trial,
 };
-
-/// Characters of an excerpt that are shown.
-const EXCERPT_CHARS: usize = 200;
-/// Lines of a change that are shown.
-const LINES_MAX: usize = 200;
-
-type Pair = (String, String);
 
 /// What stands in the address of a draft.
 struct Draft {
     edit: Edit,
     imported: Option<Imported>,
     given: Vec<String>,
-}
-
-fn asks<'a>(pairs: &'a [Pair], name: &str) -> &'a str {
-    let found = pairs.iter().find(|(key, _)| key == name);
-    found.map_or("", |(_, value)| value)
 }
 
 impl Draft {
@@ -80,12 +68,20 @@ impl Draft {
                 _ => {}
             }
         }
+        let moving = pairs.iter().filter(|(name, _)| name == "move");
+        let moving: Vec<String> = moving.map(|(_, entry)| entry.clone()).collect();
+        // A move is nothing but that.
+        let to = (!moving.is_empty()).then(|| asks(pairs, "into").to_owned());
+        if to.is_some() {
+            ops = lists.taking(list, &moving)?;
+        }
         let given = asks(pairs, "texts").lines().map(str::trim);
         Ok(Draft {
             edit: Edit {
                 list: list.to_owned(),
                 base: base(asks(pairs, "base")),
                 ops,
+                to,
             },
             imported,
             given: given
@@ -189,7 +185,13 @@ pub(super) async fn of_list(
             true => as_trial(imported.ops.clone()),
             false => imported.ops.clone(),
         };
-        Ok((Edit { list, base, ops }, Some(imported)))
+        let edit = Edit {
+            list,
+            base,
+            ops,
+            to: None,
+        };
+        Ok((edit, Some(imported)))
     });
     let read = reading.await;
     read.map_err(|error| NotSaved::Io(error.to_string()))?
@@ -213,11 +215,12 @@ pub(in crate::admin) async fn save_list(State(admin): State<Admin>, request: Req
         Ok((edit, _)) => edit,
         Err(error) => return Ok(failed(&visit, &error.to_string())),
     };
-    let list = visit.param("name").to_owned();
+    let (list, to) = (visit.param("name").to_owned(), edit.to.clone());
     match word_lists::save(&admin, &visit.asked, edit, visit.field("why")).await {
         Ok(saved) => Ok(go_to(&format!("{}?saved={}", path(&list), saved.version))),
         Err(NotDone::NotSaved(NotSaved::Conflicts(conflicts, now))) => {
-            Ok(conflict_page(&visit, &list, &conflicts, &now))
+            let lists = (&*list, to.as_deref());
+            Ok(conflict_page(&visit, lists, &conflicts, &now))
         }
         Err(NotDone::OtherList(why)) => Ok(refused(&visit, &why)),
         Err(error) => {
@@ -261,9 +264,14 @@ pub(super) async fn edit_of(admin: &Admin, list: &str, draft: &str) -> Result<Ed
 pub(super) fn told(visit: &Visit, error: &NotDone) -> String {
     let words = visit.say(&WORDS);
     match error {
-        NotDone::NotSaved(NotSaved::Invalid(problems)) => {
+        NotDone::NotSaved(NotSaved::Invalid(problems) | NotSaved::Locked(problems)) => {
             let problems = problems.iter().map(ToString::to_string);
-            problems.collect::<Vec<_>>().join("; ")
+            problems.collect::<Vec<_>>().join("\n")
+        }
+        NotDone::NotSaved(NotSaved::Wrong(problems)) => {
+            let problems = problems.iter();
+            let problems = problems.map(|one| format!("{}; {}", one.what, one.hint));
+            problems.collect::<Vec<_>>().join("\n")
         }
         NotDone::NoReason => words.no_reason.to_owned(),
         NotDone::TooMany(ops) => format!("{ops} > {}", word_lists::OPS_MAX),
@@ -285,7 +293,7 @@ async fn show(admin: &Admin, visit: &Visit, pairs: Vec<Pair>, wrong: Option<Stri
     };
     let is_stale =
         draft.edit.base != Base::Any && draft.edit.base != Base::Hash(shown.hash.clone());
-    let ops = draft.edit.ops.len();
+    let (ops, to) = (draft.edit.ops.len(), draft.edit.to.clone());
     let is_empty = ops == 0;
     let preview = match is_empty {
         true => Err(words.empty_draft.to_owned()),
@@ -294,17 +302,8 @@ async fn show(admin: &Admin, visit: &Visit, pairs: Vec<Pair>, wrong: Option<Stri
             match looked {
                 Ok(preview) => Ok(preview),
                 Err(NotDone::NotSaved(NotSaved::Conflicts(conflicts, now))) => {
-                    return Ok(conflict_page(visit, &list, &conflicts, &now));
-                }
-                Err(NotDone::NotSaved(NotSaved::Wrong(problems))) => {
-                    let problems = problems
-                        .iter()
-                        .map(|one| format!("{}; {}", one.what, one.hint));
-                    Err(problems.collect::<Vec<_>>().join("\n"))
-                }
-                Err(NotDone::NotSaved(NotSaved::Invalid(problems))) => {
-                    let problems = problems.iter().map(ToString::to_string);
-                    Err(problems.collect::<Vec<_>>().join("\n"))
+                    let lists = (&*list, to.as_deref());
+                    return Ok(conflict_page(visit, lists, &conflicts, &now));
                 }
                 Err(NotDone::OtherList(why)) => return Ok(refused(visit, &why)),
                 Err(error) => Err(told(visit, &error)),
@@ -335,6 +334,7 @@ async fn show(admin: &Admin, visit: &Visit, pairs: Vec<Pair>, wrong: Option<Stri
                 }
             }
             Ok(preview) => {
+                @if let Some(moved) = &preview.moved { (list_move::shown(visit, moved)) }
                 (lines(visit, words, preview))
                 (effect(visit, words, preview))
                 (save_form(admin, visit, words, &pairs, &shown, (ops, preview)))
@@ -345,125 +345,6 @@ async fn show(admin: &Admin, visit: &Visit, pairs: Vec<Pair>, wrong: Option<Stri
         div .acts { (link(&path(&list), words.back)) }
     };
     Ok(page(status, visit, &title, &body))
-}
-
-fn report(visit: &Visit, words: &ListsWords, imported: &Imported) -> Markup {
-    let report = &imported.report;
-    let body = html! {
-        p {
-            (number(imported.ops.len() as u64)) " " (words.new) " · "
-            (number(imported.listed as u64)) " " (words.listed) " · "
-            (number(report.dropped.len() as u64)) " " (words.left_out)
-        }
-        ul {
-            @for dropped in report.dropped.iter().take(20) {
-                li { (dropped.line) ": " (hostile(visit, &dropped.text)) " " span .hint { (dropped.reason) } }
-            }
-        }
-    };
-    section(words.report, body)
-}
-
-fn lines(visit: &Visit, words: &ListsWords, preview: &Preview) -> Markup {
-    // The names of the files and the first place say nothing more.
-    let all = preview.patch.lines().skip(2);
-    let body = html! {
-        (changed_lines(visit, words, all))
-        @for found in preview.problems.iter().filter(|found| !found.is_empty()) { (problems(visit, found)) }
-    };
-    section(words.change, body)
-}
-
-pub(super) fn changed_lines<'l>(
-    visit: &Visit,
-    words: &ListsWords,
-    lines: impl Iterator<Item = &'l str>,
-) -> Markup {
-    html! {
-        div .scroll tabindex="0" role="region" aria-label=(words.change) {
-            table .diff {
-                tbody {
-                    @for line in lines.take(LINES_MAX) {
-                        @let class = match line.chars().next() { Some('+') => "added", Some('-') => "removed", _ => "" };
-                        tr .(class) { td { (hostile(visit, line)) } }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// How many texts of each kind would be decided otherwise.
-pub(super) fn effect_table(words: &ListsWords, kinds: &[(&str, Counts)]) -> Markup {
-    let columns = [
-        "",
-        words.texts,
-        words.blocked,
-        words.masked,
-        words.flagged,
-        words.counted,
-        words.freed,
-    ];
-    let columns: Vec<String> = columns
-        .iter()
-        .map(|name| match name.is_empty() {
-            true => String::new(),
-            false => format!("#{name}"),
-        })
-        .collect();
-    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let rows = html! {
-        @for (name, counts) in kinds { @if counts.texts > 0 { (count_row(name, counts)) } }
-    };
-    table(words.effect, &columns, rows)
-}
-
-fn effect(visit: &Visit, words: &ListsWords, preview: &Preview) -> Markup {
-    let kinds = [
-        (words.recent, preview.recent),
-        (words.everyday, preview.everyday),
-        (words.given, preview.given),
-    ];
-    let hidden = preview.recent.hit() + preview.recent.freed > 0
-        && !preview.excerpts.iter().any(|one| one.of == "recent");
-    let body = html! {
-        p { strong { (share((preview.share * 10_000.0).round() as u64, 10_000)) } " " (words.share) }
-        (effect_table(words, &kinds))
-        @if !preview.excerpts.is_empty() {
-            h3 { (words.excerpts) }
-            ul .excerpts {
-                @for one in &preview.excerpts {
-                    li {
-                        (marked(visit, &one.text, std::slice::from_ref(&one.marked), EXCERPT_CHARS)) " "
-                        span .hint { (one.list) ": " (hostile(visit, &one.entry)) }
-                    }
-                }
-            }
-        }
-        @if hidden { p .hint { (words.excerpts_hidden) } }
-        @if !preview.overlaps.is_empty() {
-            h3 { (words.overlaps) }
-            ul { @for (entry, texts) in &preview.overlaps { li { (hostile(visit, entry)) " " (number(*texts)) } } }
-        }
-    };
-    section(words.effect, body)
-}
-
-fn count_row(name: &str, counts: &Counts) -> Markup {
-    let all = [
-        counts.texts,
-        counts.blocked,
-        counts.masked,
-        counts.flagged,
-        counts.shadowed,
-        counts.freed,
-    ];
-    html! {
-        tr {
-            th scope="row" { (name) }
-            @for count in all { td .number { (number(count)) } }
-        }
-    }
 }
 
 fn save_form(
@@ -479,17 +360,23 @@ fn save_form(
     let is_planned = ops > word_lists::UNPLANNED_OPS_MAX;
     let (to, save, trial) = match is_planned {
         true => ("plans", words.make_plan, words.make_trial_plan),
+        false if preview.moved.is_some() => ("save", list_move::button(visit), words.trial),
         false => ("save", words.save, words.trial),
     };
-    if shown.read_only.is_some() {
+    let moved = preview.moved.as_ref();
+    let cannot = shown.read_only.as_ref();
+    let cannot = cannot.or_else(|| moved?.read_only.as_ref());
+    if cannot.is_some() {
         return html! {
             div .acts { a .button.primary href={ (path(list)) "/draft/patch?" (query) } { (words.patch) } }
         };
     }
     let is_over = preview.share > admin.preview_share_max;
-    let adds = preview.added + preview.set > 0 && shown.list.action != "allow";
+    // What is moved is what it was: a trial would take it out of force.
+    let adds = preview.added + preview.set > 0 && shown.list.action != "allow" && moved.is_none();
     html! {
         @if is_over && adds { (notice(Tone::Warn, html! { p { (words.over_budget) } })) }
+        @if is_over && moved.is_some() { (list_move::over_budget(visit)) }
         form method="post" action={ (path(list)) "/" (to) } data-save {
             input type="hidden" name="draft" value=(query);
             @if is_planned { p { (words.planned_first) } }
@@ -526,65 +413,4 @@ fn replayed(list: &str, pairs: &[Pair]) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(draft);
     format!("/changes/replay?{}", query.finish())
-}
-
-fn encoded(pairs: &[Pair]) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(pairs);
-    query.finish()
-}
-
-/// The same entry was edited by both: three columns, and the ways on.
-fn conflict_page(visit: &Visit, list: &str, conflicts: &[Conflict], now: &str) -> Response {
-    let words = visit.say(&WORDS);
-    let columns = [words.entry, words.base, words.theirs, words.mine, ""];
-    let said = |all: &[Said]| {
-        html! {
-            @for said in all {
-                p { (hostile(visit, &said.entry)) " " span .hint { (hostile(visit, &said.tags.join(", "))) } " "
-                    code { (hostile(visit, &said.options)) } }
-            }
-            @if all.is_empty() { p .hint { (words.nothing) } }
-        }
-    };
-    let rows = html! {
-        @for conflict in conflicts {
-            tr {
-                td { (hostile(visit, &conflict.entry)) }
-                td { (said(&conflict.base)) }
-                td { (said(&conflict.theirs)) }
-                td { (said(&conflict.mine)) }
-                td { a .button href={ (path(list)) "/draft?" (encoded(&mine(conflict, now))) } { (words.keep_mine) } }
-            }
-        }
-    };
-    let body = html! {
-        (heading(words.conflict, words.conflict_lead))
-        (table(words.conflict, &columns, rows))
-        div .acts { (link(&path(list), words.keep_theirs)) }
-    };
-    page(
-        StatusCode::PRECONDITION_FAILED,
-        visit,
-        words.conflict,
-        &body,
-    )
-}
-
-/// The draft that makes of what is there now what is mine.
-fn mine(conflict: &Conflict, now: &str) -> Vec<Pair> {
-    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let mut pairs = match (conflict.theirs.first(), conflict.mine.first()) {
-        (Some(theirs), Some(mine)) => vec![
-            pair("set", &theirs.entry),
-            pair("to", &mine.entry),
-            pair("tags", &mine.tags.join(",")),
-            pair("options", &mine.options),
-        ],
-        (Some(theirs), None) => vec![pair("remove", &theirs.entry)],
-        (None, Some(mine)) => vec![pair("add", &mine.to_line())],
-        (None, None) => Vec::new(),
-    };
-    pairs.push(pair("base", now));
-    pairs
 }

@@ -13,6 +13,20 @@ use crate::settings::Problem;
 /// Problems of a file that are shown.
 const PROBLEMS_MAX: usize = 10;
 
+/// A name and a value, as an address or a form has them.
+pub(super) type Pair = (String, String);
+
+pub(super) fn asks<'a>(pairs: &'a [Pair], name: &str) -> &'a str {
+    let found = pairs.iter().find(|(key, _)| key == name);
+    found.map_or("", |(_, value)| value)
+}
+
+pub(super) fn encoded(pairs: &[Pair]) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(pairs);
+    query.finish()
+}
+
 pub(super) fn failed(visit: &Visit, why: &str) -> Response {
     not_done(visit, StatusCode::CONFLICT, why)
 }

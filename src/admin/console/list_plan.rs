@@ -6,11 +6,13 @@ use http::StatusCode;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::draft::{changed_lines, effect_table, of_form, of_list, told};
+use super::draft::{of_form, of_list, told};
+use super::draft_shown::{changed_lines, effect_table};
 use super::frame::{
     Confirm, Tone, heading, hostile, link, missing, notice, of_core, page, section, share,
     summary_of,
 };
+use super::list_move;
 use super::list_parts::{failed, path, refused};
 use super::lists_words::{ListsWords, WORDS};
 use super::visit::{Answer, Visit, go_to};
@@ -19,7 +21,7 @@ use crate::admin::plans::{NotRun, PlanState, Said, Seen};
 use crate::admin::problem::ApiProblem;
 use crate::admin::shown::Admin;
 use crate::admin::word_lists::NotDone;
-use crate::lists::Counts;
+use crate::lists::{Counts, MoveShown};
 
 pub(in crate::admin) async fn plan_list(State(admin): State<Admin>, request: Request) -> Answer {
     let visit = Visit::of_long(&admin, request).await?;
@@ -149,8 +151,10 @@ fn what(visit: &Visit, words: &ListsWords, facts: &Value) -> Markup {
         .filter_map(|(word, name)| Some((*word, counts(name).ok()?)))
         .collect();
     let part = facts["share"].as_f64().unwrap_or_default();
+    let moved = serde_json::from_value::<MoveShown>(facts["moved"].clone());
     html! {
         @if facts["import"].is_object() { (report(visit, words, &facts["import"])) }
+        @if let Ok(moved) = &moved { (list_move::shown(visit, moved)) }
         (section(words.effect, html! {
             p { strong { (share((part * 10_000.0).round() as u64, 10_000)) } " " (words.share) }
             (effect_table(words, &kinds))

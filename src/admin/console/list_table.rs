@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::frame::{empty, filters, hostile, link, number, pager, since, table, time};
 use super::list_entry::address;
+use super::list_move::pick;
 use super::list_parts::{action, draft, problems};
 use super::lists_words::ListsWords;
 use super::visit::Visit;
@@ -53,8 +54,15 @@ impl Columns {
     }
 }
 
-/// `may`: the entries can be edited.
-pub(super) fn rows(visit: &Visit, words: &ListsWords, found: &Rows, may: bool) -> Markup {
+/// What can be done with the entries.
+#[derive(Clone, Copy)]
+pub(super) struct May {
+    pub edit: bool,
+    /// There is a list that they can be moved to.
+    pub take: bool,
+}
+
+pub(super) fn rows(visit: &Visit, words: &ListsWords, found: &Rows, may: May) -> Markup {
     let shown = &found.page;
     let columns = Columns::of(found);
     let names = columns.names(words);
@@ -92,16 +100,16 @@ fn row(
     shown: &Page,
     columns: &Columns,
     (row, hits): (&RowShown, Option<Hits>),
-    may: bool,
+    may: May,
 ) -> Markup {
     let line = row.line.to_string();
     let entry = &*row.said.entry;
     let hits = hits.unwrap_or_default();
     html! {
         tr {
-            td .number { (row.line) }
+            td .number { @if may.take { (pick(visit, row.line, entry)) } @else { (row.line) } }
             td {
-                @match may {
+                @match may.edit {
                     true => a href=(visit.with("edit", &line)) data-row { (hostile(visit, entry)) },
                     false => (hostile(visit, entry)),
                 }
@@ -119,7 +127,7 @@ fn row(
             }
             td {
                 div .acts {
-                    @if may { (acts(words, shown, row)) }
+                    @if may.edit { (acts(words, shown, row)) }
                     (link(&address(&shown.list.name, entry), words.story))
                 }
             }

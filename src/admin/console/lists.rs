@@ -8,8 +8,9 @@ use super::frame::{
     Tone, area, done, empty, heading, hostile, link, missing, notice, number, optional, page,
     section, select, table, tick,
 };
+use super::list_move;
 use super::list_parts::{action, failed, path, problems};
-use super::list_table::rows;
+use super::list_table::{May, rows};
 use super::lists_words::{ListsWords, WORDS};
 use super::visit::{Answer, Visit};
 use crate::admin::shown::Admin;
@@ -66,15 +67,24 @@ pub(in crate::admin) async fn list_page(State(admin): State<Admin>, request: Req
     let moderates = visit.may(Capability::Moderate);
     let may = moderates && word_lists::may_change(&admin, &visit.asked, &title);
     let can = may && shown.list.file.is_some() && shown.locked.is_empty();
+    let targets = match can && !shown.rows.is_empty() {
+        true => list_move::targets(&admin, &visit, shown),
+        false => Vec::new(),
+    };
+    let can_be = May {
+        edit: can,
+        take: !targets.is_empty(),
+    };
     let body = html! {
         (heading(&title, words.list_lead))
         @let saved = visit.asks("saved");
         @if !saved.is_empty() { (done(html! { (words.saved) " " (hostile(&visit, saved)) })) }
         div #live data-live="changes" { (state(&visit, words, shown)) }
         @if moderates && !may { (notice(Tone::Info, html! { p { (not_yours(&admin, &visit, words, &title)) } })) }
-        @if shown.list.file.is_some() { (rows(&visit, words, &found, can)) }
+        @if shown.list.file.is_some() { (rows(&visit, words, &found, can_be)) }
         @if can {
             (change(&visit, words, shown))
+            @if can_be.take { (list_move::form(&visit, shown, &targets)) }
             (add(&visit, words, shown))
             (add_list(words, shown))
         }

@@ -29,7 +29,7 @@
 //! `id` and `data-live="TOPIC"` on a region that is taken anew when the topic of `/api/v1/events`
 //! has changed.
 //!
-//! Order, downward: `hindered`, `setup`, `login`, `account`, `wrong_hit`, `replay`, `replay_words`, `list_plan`, `draft`, `lists`, `list_table`, `list_entry`, `list_parts`, `lists_words`, `overview`, `overview_words`, `overview_past`,
+//! Order, downward: `hindered`, `setup`, `login`, `account`, `wrong_hit`, `replay`, `replay_words`, `list_plan`, `draft`, `draft_shown`, `list_conflict`, `lists`, `list_table`, `list_entry`, `list_move`, `list_parts`, `lists_words`, `overview`, `overview_words`, `overview_past`,
 //! `audit`, `audit_words`, `decision`, `doctor`, `doctor_titles`, `doctor_words`, `decisions`, `decisions_words`, `troubles`, `hooks`, `hooks_words`, `set_up_text`,
 //! `endpoints`, `endpoints_words`, `delivery`, `delivery_payload`, `delivery_list`, `delivery_acts`,
 //! `delivery_words`,
@@ -57,6 +57,7 @@ mod doctor;
 mod doctor_titles;
 mod doctor_words;
 mod draft;
+mod draft_shown;
 mod endpoints;
 mod endpoints_words;
 mod explained;
@@ -65,7 +66,9 @@ mod hindered;
 mod hooks;
 mod hooks_words;
 mod language;
+mod list_conflict;
 mod list_entry;
+mod list_move;
 mod list_parts;
 mod list_plan;
 mod list_table;
