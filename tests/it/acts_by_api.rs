@@ -122,7 +122,10 @@ fn get(callgate: &Callgate, token: &str, path: &str) -> Value {
 #[test]
 fn a_text_is_tried_under_the_policy_in_force_and_under_an_earlier_one() {
     let (callgate, token) = start();
-    let now = get(&callgate, &token, "/versions")["items"][0]["number"].clone();
+    let now = wait_for("the version on disk", PATIENCE, || {
+        let number = get(&callgate, &token, "/versions")["items"][0]["number"].clone();
+        number.is_u64().then_some(number)
+    });
     callgate.setup().write("ads.txt", "nothing\ncasino\n");
     wait_for("the edit", PATIENCE, || {
         let tried = json_of(
