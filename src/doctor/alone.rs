@@ -8,6 +8,7 @@ use bytes::Bytes;
 use flate2::read::GzDecoder;
 
 use super::body::{TOO_DEEP, depth};
+use super::said::{Said, said};
 use crate::callback::{Heard, Probed};
 use crate::decision::{Answer, Failure, FailureClass, Outcome};
 use crate::dialect::{self, AnswerRules, Answers, Protections};
@@ -17,14 +18,26 @@ use crate::event::{DialectId, Event};
 const UNPACKED_MAX: u64 = 1 << 20;
 
 /// In words: `OpenIM alone blocks it (90007)`.
-pub(super) fn alone(dialect: DialectId, event: &Event, probed: &Probed) -> String {
-    match dialect {
-        DialectId::OpenIm => openim(event, probed),
-        DialectId::OpenImV2 => openim_v2(event, probed),
-        DialectId::WukongIm => wukongim(event, probed),
-        DialectId::ChatServer => other("chatServer", event, probed, dialect),
-        DialectId::Funtek => other("the room's server", event, probed, dialect),
-    }
+pub(super) fn alone(dialect: DialectId, event: &Event, probed: &Probed) -> Said {
+    let (server, chinese, does) = match dialect {
+        DialectId::OpenIm => (
+            "OpenIM 3.7 and later",
+            "OpenIM 3.7 及以后",
+            openim(event, probed),
+        ),
+        DialectId::OpenImV2 => ("OpenIM v2", "OpenIM v2", openim_v2(event, probed)),
+        DialectId::WukongIm => ("WuKongIM", "WuKongIM", wukongim(event, probed)),
+        DialectId::ChatServer => ("chatServer", "chatServer", other(event, probed, dialect)),
+        DialectId::Funtek => (
+            "the room's server",
+            "房间的服务器",
+            other(event, probed, dialect),
+        ),
+    };
+    said(
+        format!("{server} alone {}", does.english),
+        format!("没有 callgate 时，{chinese} {}", does.chinese),
+    )
 }
 
 /// It does not look at the status, has no limit, and takes none of our protections.
@@ -63,10 +76,16 @@ fn is_go(dialect: DialectId) -> bool {
 }
 
 /// What OpenIM does with a redirect; `None`: the answer is none.
-fn follows(probed: &Probed) -> Option<&'static str> {
+fn follows(probed: &Probed) -> Option<Said> {
     match probed.heard.as_ref()?.status {
-        301..=303 => Some("follows it with a GET that has nothing of the call"),
-        307 | 308 => Some("follows it with the same call"),
+        301..=303 => Some(said(
+            "follows it with a GET that has nothing of the call",
+            "会以 GET 跟随重定向，其中没有调用的内容",
+        )),
+        307 | 308 => Some(said(
+            "follows it with the same call",
+            "会以同样的调用跟随重定向",
+        )),
         _ => None,
     }
 }
@@ -88,62 +107,83 @@ fn is_too_large(probed: &Probed) -> bool {
     matches!(&probed.outcome, Outcome::Failure(failure) if failure.class == FailureClass::TooLarge)
 }
 
-fn in_words(answer: &Answer) -> String {
+fn in_words(answer: &Answer) -> Said {
     match answer {
-        Answer::Allow | Answer::Reply(_) => "lets it through".to_owned(),
-        Answer::Block(refusal) => format!("refuses it with code {}", refusal.code),
-        Answer::Replace(_) => "lets it through changed".to_owned(),
+        Answer::Allow | Answer::Reply(_) => said("lets it through", "放行"),
+        Answer::Block(refusal) => said(
+            format!("refuses it with code {}", refusal.code),
+            format!("以代码 {} 拒绝", refusal.code),
+        ),
+        Answer::Replace(_) => said("lets it through changed", "修改后放行"),
     }
 }
 
-fn openim(event: &Event, probed: &Probed) -> String {
+fn reads_all() -> Said {
+    said("reads all of it, however long", "会全部读完，无论多长")
+}
+
+fn openim(event: &Event, probed: &Probed) -> Said {
     if let Some(follows) = follows(probed) {
-        return format!("OpenIM 3.7 and later alone {follows}");
+        return follows;
     }
-    let does = match is_read_whole(probed) {
-        _ if is_too_large(probed) => "reads all of it, however long".to_owned(),
-        None => "blocks it (90004), whatever failedContinue says".to_owned(),
+    let blocks = |code: u32| {
+        said(
+            format!("blocks it ({code}), whatever failedContinue says"),
+            format!("会拒绝（{code}），无论 failedContinue 怎么写"),
+        )
+    };
+    match is_read_whole(probed) {
+        _ if is_too_large(probed) => reads_all(),
+        None => blocks(90004),
         Some(heard) => match read_alone(DialectId::OpenIm, event, heard, 200) {
             Outcome::Answer(answer) => in_words(&answer),
-            Outcome::Failure(_) => "blocks it (90007), whatever failedContinue says".to_owned(),
+            Outcome::Failure(_) => blocks(90007),
         },
-    };
-    format!("OpenIM 3.7 and later alone {does}")
+    }
 }
 
-fn openim_v2(event: &Event, probed: &Probed) -> String {
+fn openim_v2(event: &Event, probed: &Probed) -> Said {
     if let Some(follows) = follows(probed) {
-        return format!("OpenIM v2 alone {follows}");
+        return follows;
     }
-    let does = match is_read_whole(probed) {
-        _ if is_too_large(probed) => "reads all of it, however long".to_owned(),
-        None => "does what callbackFailedContinue says".to_owned(),
+    let does_as_set = || {
+        said(
+            "does what callbackFailedContinue says",
+            "按 callbackFailedContinue 处理",
+        )
+    };
+    match is_read_whole(probed) {
+        _ if is_too_large(probed) => reads_all(),
+        None => does_as_set(),
         Some(heard) => match read_alone(DialectId::OpenImV2, event, heard, 200) {
             Outcome::Answer(answer) => in_words(&answer),
-            Outcome::Failure(_) => "does what callbackFailedContinue says".to_owned(),
+            Outcome::Failure(_) => does_as_set(),
         },
-    };
-    format!("OpenIM v2 alone {does}")
+    }
 }
 
-fn wukongim(event: &Event, probed: &Probed) -> String {
-    let does = match is_read_whole(probed) {
-        None => "does what on_timeout or on_error says (deny, unless set)".to_owned(),
+fn wukongim(event: &Event, probed: &Probed) -> Said {
+    match is_read_whole(probed) {
+        None => said(
+            "does what on_timeout or on_error says (deny, unless set)",
+            "按 on_timeout 或 on_error 处理（未设置时为 deny）",
+        ),
         Some(heard) => match read_alone(DialectId::WukongIm, event, heard, heard.status) {
             Outcome::Answer(answer) => in_words(&answer),
-            Outcome::Failure(_) => "does what on_error says (deny, unless set)".to_owned(),
+            Outcome::Failure(_) => said(
+                "does what on_error says (deny, unless set)",
+                "按 on_error 处理（未设置时为 deny）",
+            ),
         },
-    };
-    format!("WuKongIM alone {does}")
+    }
 }
 
-fn other(server: &str, event: &Event, probed: &Probed, dialect: DialectId) -> String {
-    let does = match is_read_whole(probed) {
-        None => "has no answer".to_owned(),
+fn other(event: &Event, probed: &Probed, dialect: DialectId) -> Said {
+    match is_read_whole(probed) {
+        None => said("has no answer", "得不到回答"),
         Some(heard) => match read_alone(dialect, event, heard, heard.status) {
             Outcome::Answer(answer) => in_words(&answer),
-            Outcome::Failure(_) => "has no answer that it can read".to_owned(),
+            Outcome::Failure(_) => said("has no answer that it can read", "得不到能读懂的回答"),
         },
-    };
-    format!("{server} alone {does}")
+    }
 }

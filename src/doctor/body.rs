@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::fault::{Fault, grave, mild};
+use super::fault::{Fault, FaultKind as Kind, grave, mild};
+use super::said::{Said, said};
 use crate::callback::Heard;
 
 /// Deeper than any answer is, and still read by most.
@@ -23,8 +24,11 @@ pub(super) fn of_body(heard: &Heard, is_invalid: bool, detail: &str) -> Option<F
         of_depth(text).or_else(|| match is_invalid {
             true => Some(of_form(heard, text, detail)),
             false => repeated(text).map(|key| {
-                let what = format!("its body has the key `{key}` twice, and the last one counts");
-                mild("duplicate_keys", what)
+                let what = said(
+                    format!("its body has the key `{key}` twice, and the last one counts"),
+                    format!("它的内容中键 `{key}` 出现两次，以最后一个为准"),
+                );
+                mild(Kind::DuplicateKeys, what)
             }),
         })
     })
@@ -33,19 +37,28 @@ pub(super) fn of_body(heard: &Heard, is_invalid: bool, detail: &str) -> Option<F
 fn of_letters(heard: &Heard, body: &[u8]) -> Option<Fault> {
     if body.starts_with(&[0xef, 0xbb, 0xbf]) {
         return Some(grave(
-            "byte_order_mark",
-            "its body begins with a byte-order mark, which no reader of JSON takes",
+            Kind::ByteOrderMark,
+            said(
+                "its body begins with a byte-order mark, which no reader of JSON takes",
+                "它的内容以字节顺序标记（BOM）开头，没有程序能把它读作 JSON",
+            ),
         ));
     }
     if std::str::from_utf8(body).is_err() {
         return Some(grave(
-            "charset",
-            "its body is not UTF-8, so texts in it arrive as other texts",
+            Kind::Charset,
+            said(
+                "its body is not UTF-8, so texts in it arrive as other texts",
+                "它的内容不是 UTF-8，其中的文字到达时会变成别的文字",
+            ),
         ));
     }
     let charset = charset(&heard.content_type)?;
-    let what = format!("its body is said to be `{charset}`, and is read as UTF-8");
-    Some(grave("charset", what))
+    let what = said(
+        format!("its body is said to be `{charset}`, and is read as UTF-8"),
+        format!("它的内容声明为 `{charset}`，却按 UTF-8 读取"),
+    );
+    Some(grave(Kind::Charset, what))
 }
 
 /// The charset that is said, if it is another than UTF-8.
@@ -59,13 +72,24 @@ fn charset(content_type: &str) -> Option<String> {
 
 fn of_depth(text: &str) -> Option<Fault> {
     let levels = depth(text);
-    let what = |then: &str| format!("its body is nested {levels} levels deep, {then}");
+    let what = |then: &str, chinese: &str| {
+        said(
+            format!("its body is nested {levels} levels deep, {then}"),
+            format!("它的内容嵌套 {levels} 层，{chinese}"),
+        )
+    };
     match levels {
-        TOO_DEEP.. => Some(grave(
-            "deep_nesting",
-            what("which OpenIM and WuKongIM do not read"),
-        )),
-        DEEP.. => Some(mild("deep_nesting", what("and an answer has two or three"))),
+        TOO_DEEP.. => {
+            let what = what(
+                "which OpenIM and WuKongIM do not read",
+                "OpenIM 和 WuKongIM 不读这样的内容",
+            );
+            Some(grave(Kind::DeepNesting, what))
+        }
+        DEEP.. => {
+            let what = what("and an answer has two or three", "而回答只有两三层");
+            Some(mild(Kind::DeepNesting, what))
+        }
         _ => None,
     }
 }
@@ -94,37 +118,65 @@ pub(super) fn depth(text: &str) -> usize {
 fn of_form(heard: &Heard, text: &str, detail: &str) -> Fault {
     let status = heard.status;
     if text.is_empty() {
-        let what = format!("its body is empty (status {status}), which is no answer");
-        return grave("empty", what);
+        let what = said(
+            format!("its body is empty (status {status}), which is no answer"),
+            format!("它的内容为空（状态码 {status}），这不是回答"),
+        );
+        return grave(Kind::Empty, what);
     }
     if text.starts_with('<') || heard.content_type.contains("html") {
-        let what = format!("an HTML page with status {status} instead of an answer");
-        return grave("html", what);
+        let what = said(
+            format!("an HTML page with status {status} instead of an answer"),
+            format!("得到的是 HTML 页面（状态码 {status}），而不是回答"),
+        );
+        return grave(Kind::Html, what);
     }
     if text.starts_with('[') {
-        return grave("array", "its body is an array, and an answer is an object");
+        let what = said(
+            "its body is an array, and an answer is an object",
+            "它的内容是数组，而回答应是对象",
+        );
+        return grave(Kind::Array, what);
     }
+    let told = |english: String, chinese: &str| Said {
+        english: format!("{english}: {detail}").into(),
+        ..Said::quoted(chinese, detail)
+    };
     if !text.starts_with('{') {
-        return grave("not_json", format!("its body is no JSON object: {detail}"));
+        let what = told(
+            "its body is no JSON object".to_owned(),
+            "它的内容不是 JSON 对象",
+        );
+        return grave(Kind::NotJson, what);
     }
     if let Some(key) = repeated(text) {
-        let what = format!("its body has the key `{key}` twice: {detail}");
-        return grave("duplicate_keys", what);
+        let what = told(
+            format!("its body has the key `{key}` twice"),
+            &format!("它的内容中键 `{key}` 出现两次"),
+        );
+        return grave(Kind::DuplicateKeys, what);
     }
     if serde_json::from_str::<IgnoredAny>(text).is_ok() {
-        return grave("invalid_answer", detail);
+        let what = Said::quoted("它的回答不符合所用的格式", detail);
+        return grave(Kind::InvalidAnswer, what);
     }
     match ["NaN", "Infinity"]
         .iter()
         .find(|word| has_value(text, word))
     {
         Some(word) => {
-            let what = format!("its body has {word}, which is no JSON: {detail}");
-            grave("not_a_number", what)
+            let what = told(
+                format!("its body has {word}, which is no JSON"),
+                &format!("它的内容中有 {word}，这不是 JSON"),
+            );
+            grave(Kind::NotANumber, what)
         }
         None => {
-            let what = format!("its body is no whole JSON object: {detail}");
-            grave("broken_json", what)
+            let what = told(
+                "its body is no whole JSON object".to_owned(),
+                "它的内容不是完整的 JSON 对象",
+            );
+            grave(Kind::BrokenJson, what)
         }
     }
 }

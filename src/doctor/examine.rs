@@ -8,11 +8,13 @@ use tokio::time::Instant;
 
 use super::alone::alone;
 use super::calls::{TestCall, calls};
-use super::fault::{Fault, mild};
-use super::judge::{is_of_reading, judge};
+use super::fault::{Fault, FaultKind as Kind, mild};
+use super::judge::judge;
+use super::said::{Said, said};
 use super::ways_out::way_out;
 use crate::callback::{Callbacks, Heard, Probed, Reached, Unreached};
 use crate::decision::{Decision, FailureClass, Outcome, Verdict};
+use crate::dialect::AnswerWarning;
 use crate::event::{Hook, Moment};
 use crate::filter::Scratch;
 use crate::policy::{Cause, Compiled, Endpoint, Snapshot, Step};
@@ -70,16 +72,17 @@ pub struct CallResult {
 /// One fault, with every call that has it.
 #[derive(Debug, Serialize)]
 pub struct Found {
-    pub name: &'static str,
+    #[serde(rename = "name")]
+    pub kind: Kind,
     pub grave: bool,
-    pub what: String,
+    pub what: Said,
     /// What to do about it; empty where `what` says it.
-    pub way_out: &'static str,
+    pub way_out: Said,
     pub calls: Vec<String>,
     /// What callgate makes of it.
-    pub callgate: String,
+    pub callgate: Said,
     /// What the IM server makes of it where nobody stands between.
-    pub im_server: String,
+    pub im_server: Said,
     /// The line of the policy that decides so; empty where nothing else could be written.
     pub because_of: String,
 }
@@ -172,21 +175,28 @@ impl Examination<'_> {
         reach.addresses = addresses.iter().map(ToString::to_string).collect();
         reach.resolve_ms = ms(resolve);
         reach.connect_ms = connect.map(ms);
-        let (name, what) = match fault {
+        let (kind, what) = match fault {
             None => return,
             // It is not known what would have come.
             Some(_) if self.left().is_zero() => return,
-            Some(Unreached::Unresolved(why)) => ("unresolved", why),
-            Some(Unreached::Unconnected(why)) => ("unreachable", why),
+            Some(Unreached::Unresolved(why)) => {
+                (Kind::Unresolved, Said::quoted("它的主机名无法解析", why))
+            }
+            Some(Unreached::Unconnected(why)) => {
+                (Kind::Unreachable, Said::quoted("无法与它建立连接", why))
+            }
         };
         examined.faults.push(Found {
-            name,
+            kind,
             grave: true,
             what,
-            way_out: way_out(name, None),
+            way_out: way_out(kind, None),
             calls: Vec::new(),
-            callgate: "connect: every call fails".to_owned(),
-            im_server: "the IM server alone could not reach it either".to_owned(),
+            callgate: said("connect: every call fails", "connect：每次调用都失败"),
+            im_server: said(
+                "the IM server alone could not reach it either",
+                "没有 callgate 时，IM 服务器同样无法连接它",
+            ),
             because_of: self.compiled.place_of(Cause::Url(&endpoint.name)),
         });
     }
@@ -209,7 +219,7 @@ impl Examination<'_> {
             status: probed.heard.as_ref().map(|heard| heard.status),
             ms: ms(probed.elapsed),
             outcome: outcome_name(&probed.outcome),
-            faults: faults.iter().map(|fault| fault.name).collect(),
+            faults: faults.iter().map(|fault| fault.kind.name()).collect(),
         });
         for fault in faults {
             self.add(endpoint, call, &probed, fault, examined);
@@ -227,7 +237,7 @@ impl Examination<'_> {
         examined: &mut Examined,
     ) {
         let mut faults = examined.faults.iter_mut();
-        match faults.find(|found| found.name == fault.name) {
+        match faults.find(|found| found.kind == fault.kind) {
             Some(found) => found.calls.push(call.name.clone()),
             None => {
                 let found = self.found(endpoint, call, probed, fault);
@@ -240,14 +250,18 @@ impl Examination<'_> {
         let decision = self.decide(call, &probed.outcome);
         let hook = call.event.hook;
         let cause = match &probed.outcome {
-            _ if matches!(fault.name, "slow" | "timeout" | "stalls") => Some(Cause::Timeout(hook)),
+            _ if matches!(fault.kind, Kind::Slow | Kind::Timeout | Kind::Stalls) => {
+                Some(Cause::Timeout(hook))
+            }
             Outcome::Failure(failure) if failure.class == FailureClass::TooLarge => {
                 Some(Cause::AnswerBytes(&endpoint.name))
             }
             Outcome::Failure(failure) => Some(Cause::Failure(hook, failure.class)),
             Outcome::Answer(_)
-                if ["charset", "compressed", "deep_nesting"].contains(&fault.name)
-                    || is_of_reading(fault.name) =>
+                if matches!(
+                    fault.kind,
+                    Kind::Charset | Kind::Compressed | Kind::DeepNesting
+                ) || is_of_reading(fault.kind) =>
             {
                 Some(Cause::Answers(&endpoint.name))
             }
@@ -262,10 +276,10 @@ impl Examination<'_> {
             because_of = format!("{because_of}; {then}");
         }
         Found {
-            name: fault.name,
+            kind: fault.kind,
             grave: fault.is_grave,
             what: fault.what,
-            way_out: way_out(fault.name, probed.heard.as_ref().map(|heard| heard.status)),
+            way_out: way_out(fault.kind, probed.heard.as_ref().map(|heard| heard.status)),
             calls: vec![call.name.clone()],
             callgate: in_words(&decision),
             im_server: alone(endpoint.dialect, &call.event, probed),
@@ -312,17 +326,21 @@ impl Kept {
             return None;
         }
         self.is_told = true;
-        let what = "it closes the connection after each answer without saying so (`Connection: \
-                    close`), so that each call pays for a new one, and may meet one that closes";
-        Some(mild("closes_connection", what))
+        let what = said(
+            "it closes the connection after each answer without saying so (`Connection: close`), \
+             so that each call pays for a new one, and may meet one that closes",
+            "每次回答后它都关闭连接，却不说明（`Connection: close`），因此每次调用都要建立新的连接，\
+             还可能遇到正在关闭的连接",
+        );
+        Some(mild(Kind::ClosesConnection, what))
     }
 }
 
 impl Examined {
     /// Nothing could be asked of it.
     pub fn is_unreachable(&self) -> bool {
-        let names = ["unresolved", "unreachable"];
-        self.faults.iter().any(|found| names.contains(&found.name))
+        let kinds = [Kind::Unresolved, Kind::Unreachable];
+        self.faults.iter().any(|found| kinds.contains(&found.kind))
     }
 
     /// How many calls have each outcome.
@@ -335,17 +353,33 @@ impl Examined {
     }
 }
 
-fn in_words(decision: &Decision) -> String {
-    let does = match &decision.verdict {
-        Verdict::Allow => "lets it through".to_owned(),
-        Verdict::Block(refusal) => format!("refuses it with code {}", refusal.code),
-        Verdict::Replace(_) => "lets it through changed".to_owned(),
-        Verdict::Reply(_) => "replies in the room".to_owned(),
+/// The faults that lie in how an answer is read, and not in whether there is one.
+fn is_of_reading(kind: Kind) -> bool {
+    AnswerWarning::ALL
+        .iter()
+        .any(|warning| Kind::from(*warning) == kind)
+}
+
+fn in_words(decision: &Decision) -> Said {
+    let Said { english, chinese } = match &decision.verdict {
+        Verdict::Allow => said("lets it through", "放行"),
+        Verdict::Block(refusal) => said(
+            format!("refuses it with code {}", refusal.code),
+            format!("以代码 {} 拒绝", refusal.code),
+        ),
+        Verdict::Replace(_) => said("lets it through changed", "修改后放行"),
+        Verdict::Reply(_) => said("replies in the room", "在房间中回复"),
     };
     match decision.failure {
-        None => format!("callgate {does}"),
-        Some(class) if decision.reviewed => format!("callgate takes it for {class} and {does}"),
-        Some(class) => format!("callgate takes it for {class} and {does}, not reviewed"),
+        None => said(format!("callgate {english}"), format!("callgate {chinese}")),
+        Some(class) if decision.reviewed => said(
+            format!("callgate takes it for {class} and {english}"),
+            format!("callgate 视为 {class}，并{chinese}"),
+        ),
+        Some(class) => said(
+            format!("callgate takes it for {class} and {english}, not reviewed"),
+            format!("callgate 视为 {class}，未经审核而{chinese}"),
+        ),
     }
 }
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::body::of_body;
-use super::fault::{Fault, grave, mild};
+use super::fault::{Fault, FaultKind as Kind, grave, mild};
+use super::meanings::explain;
+use super::said::{Said, said};
 use crate::callback::{Heard, Probed};
 use crate::decision::{Answer, FailureClass, Outcome};
-use crate::dialect::AnswerWarning;
 
 /// Everything that is wrong. `limit` is how long the hook waits, and `own` the hash of the policy,
 /// by which callgate knows its own answers.
@@ -16,25 +17,35 @@ pub(super) fn judge(probed: &Probed, is_unknown: bool, limit: Duration, own: &st
     };
     let mut faults = Vec::new();
     let fault = match is_unknown && !(200..300).contains(&heard.status) {
-        true => Some(mild(
-            "unknown_command",
-            format!(
-                "a command that it does not know is answered with status {}: a newer IM server sends such, so answer 200 and allow",
-                heard.status
-            ),
-        )),
+        true => {
+            let status = heard.status;
+            let what = said(
+                format!(
+                    "a command that it does not know is answered with status {status}: a newer IM server sends such, so answer 200 and allow"
+                ),
+                format!(
+                    "对不认识的命令回答了状态码 {status}：新版 IM 服务器会发送这样的命令，请回答 200 并放行"
+                ),
+            );
+            Some(mild(Kind::UnknownCommand, what))
+        }
         false => of_answer(probed, heard, own),
     };
     faults.extend(fault);
     faults.extend(of_transport(probed, heard, limit));
     if faults.iter().all(|fault| !fault.is_grave) {
         match &probed.outcome {
-            Outcome::Answer(Answer::Block(refusal)) => faults.push(mild(
-                "refuses",
-                format!("a harmless call is refused with code {}", refusal.code),
-            )),
+            Outcome::Answer(Answer::Block(refusal)) => {
+                let code = refusal.code;
+                let what = said(
+                    format!("a harmless call is refused with code {code}"),
+                    format!("以代码 {code} 拒绝了无害的调用"),
+                );
+                faults.push(mild(Kind::Refuses, what));
+            }
             Outcome::Answer(Answer::Replace(new)) if !new.is_empty() => {
-                faults.push(mild("changes", "a harmless call is changed"));
+                let what = said("a harmless call is changed", "修改了无害的调用");
+                faults.push(mild(Kind::Changes, what));
             }
             _ => {}
         }
@@ -48,20 +59,38 @@ fn unheard(outcome: &Outcome) -> Option<Fault> {
         return None;
     };
     let detail = failure.detail.as_str();
-    let name = match failure.class {
-        FailureClass::Connect if detail.contains("cannot be resolved") => "unresolved",
-        FailureClass::Connect if detail.contains("TLS with") => "tls",
-        FailureClass::Connect if detail.contains("cannot be connected") => "unreachable",
-        FailureClass::Connect if detail.contains("no connection to") => "unreachable",
-        FailureClass::Connect => "closes_unanswered",
-        FailureClass::Internal => "secret",
-        FailureClass::InvalidAnswer => {
-            let what = format!("what it says is not HTTP: {detail}");
-            return Some(grave("not_http", what));
+    let (kind, chinese) = match failure.class {
+        FailureClass::Connect if detail.contains("cannot be resolved") => {
+            (Kind::Unresolved, "它的主机名无法解析")
         }
-        class => class.name(),
+        FailureClass::Connect if detail.contains("TLS with") => (Kind::Tls, "无法与它建立 TLS"),
+        FailureClass::Connect
+            if detail.contains("cannot be connected") || detail.contains("no connection to") =>
+        {
+            (Kind::Unreachable, "无法与它建立连接")
+        }
+        FailureClass::Connect => (Kind::ClosesUnanswered, "没有回答就关闭了连接"),
+        FailureClass::Internal => (Kind::Secret, "签名所用的密钥无法使用"),
+        FailureClass::InvalidAnswer => {
+            let what = Said {
+                english: format!("what it says is not HTTP: {detail}").into(),
+                ..Said::quoted("它所说的不是 HTTP", detail)
+            };
+            return Some(grave(Kind::NotHttp, what));
+        }
+        FailureClass::Timeout => (Kind::Timeout, "没有在规定时间内回答"),
+        FailureClass::BlockedAddress => (Kind::BlockedAddress, "不会调用这样的地址"),
+        FailureClass::Loop => (Kind::Loop, "调用回到了 callgate 自己"),
+        FailureClass::TooLarge => (Kind::TooLarge, "回答过长"),
+        FailureClass::HttpStatus => (Kind::HttpStatus, "状态码表示失败"),
+        FailureClass::BreakerOpen
+        | FailureClass::Overloaded
+        | FailureClass::Deadline
+        | FailureClass::UnreadableCall
+        | FailureClass::Unfiltered
+        | FailureClass::StalePolicy => (Kind::NotCalled, "没有调用它"),
     };
-    Some(grave(name, detail))
+    Some(grave(kind, Said::quoted(chinese, detail)))
 }
 
 /// The gravest thing about the answer itself: others often follow from it.
@@ -73,41 +102,57 @@ fn of_answer(probed: &Probed, heard: &Heard, own: &str) -> Option<Fault> {
     let class = failure.map(|failure| failure.class);
     let detail = failure.map_or("", |failure| failure.detail.as_str());
     if class == Some(FailureClass::Loop) || comes_back(heard, own) {
-        let what = "the call came back to callgate: its URL leads here by another name";
-        return Some(grave("loop", what));
+        let what = said(
+            "the call came back to callgate: its URL leads here by another name",
+            "调用回到了 callgate：它的 URL 以另一个名字指向这里",
+        );
+        return Some(grave(Kind::Loop, what));
     }
     match (class, &heard.remark) {
         (_, Some(remark)) if (300..400).contains(&heard.status) => {
-            return Some(grave("redirect", remark.clone()));
+            let what = Said::quoted("它的回答是重定向，而重定向不会被跟随", remark);
+            return Some(grave(Kind::Redirect, what));
         }
-        (_, Some(remark)) => return Some(grave("compressed", remark.clone())),
-        (Some(FailureClass::TooLarge), _) => return Some(grave("too_large", detail)),
+        (_, Some(remark)) => {
+            let what = Said::quoted("它的回答被压缩，而没有人要求压缩", remark);
+            return Some(grave(Kind::Compressed, what));
+        }
+        (Some(FailureClass::TooLarge), _) => {
+            return Some(grave(Kind::TooLarge, Said::quoted("它的回答过长", detail)));
+        }
         (Some(FailureClass::Timeout), _) => {
-            return Some(grave(
-                "stalls",
+            let what = said(
                 "the head of its answer came, and the body did not",
-            ));
+                "回答的头部到了，内容却没有到",
+            );
+            return Some(grave(Kind::Stalls, what));
         }
         (Some(FailureClass::InvalidAnswer), _) if detail.contains("cut off") => {
-            return Some(grave("cut_off", detail));
+            return Some(grave(Kind::CutOff, Said::quoted("它的回答被截断", detail)));
         }
         _ => {}
     }
     if let Some(warning) = probed.warning {
         // How an answer is odd says more than that it is.
-        return Some(grave(warning.name(), warning.explain()));
+        return Some(grave(warning.into(), explain(warning)));
     }
     if class == Some(FailureClass::HttpStatus) {
-        let what = format!(
-            "status {} is a failure, whatever the body says",
-            heard.status
-        );
+        let status = heard.status;
         return Some(match is_tls_port(heard) {
             true => grave(
-                "tls_port",
-                "it speaks TLS there, and is called with http://",
+                Kind::TlsPort,
+                said(
+                    "it speaks TLS there, and is called with http://",
+                    "那里使用 TLS，却以 http:// 调用",
+                ),
             ),
-            false => grave("http_status", what),
+            false => grave(
+                Kind::HttpStatus,
+                said(
+                    format!("status {status} is a failure, whatever the body says"),
+                    format!("状态码 {status} 表示失败，无论内容是什么"),
+                ),
+            ),
         });
     }
     of_body(heard, class == Some(FailureClass::InvalidAnswer), detail)
@@ -128,44 +173,45 @@ fn of_transport(probed: &Probed, heard: &Heard, limit: Duration) -> Vec<Fault> {
     let mut faults = Vec::new();
     let is_html = heard.content_type.contains("html");
     if !heard.content_type.contains("json") && !is_html && (200..300).contains(&heard.status) {
-        let said = match heard.content_type.as_str() {
-            "" => "no `Content-Type`".to_owned(),
-            said => format!("`Content-Type: {said}`"),
+        let what = match heard.content_type.as_str() {
+            "" => said(
+                "its answers have no `Content-Type`; say application/json",
+                "它的回答没有 `Content-Type`；请写 application/json",
+            ),
+            kind => said(
+                format!("its answers have `Content-Type: {kind}`; say application/json"),
+                format!("它的回答带有 `Content-Type: {kind}`；请写 application/json"),
+            ),
         };
-        faults.push(mild(
-            "content_type",
-            format!("its answers have {said}; say application/json"),
-        ));
+        faults.push(mild(Kind::ContentType, what));
     }
     if heard.is_http_1_0 {
-        faults.push(mild("http_1_0", "it answers as HTTP/1.0"));
+        let what = said("it answers as HTTP/1.0", "它以 HTTP/1.0 回答");
+        faults.push(mild(Kind::Http10, what));
     }
     if let Some(version) = &heard.callgate {
-        let what =
-            format!("a callgate answers there, by its policy {version}, and no business server");
-        faults.push(mild("callgate", what));
+        let what = said(
+            format!("a callgate answers there, by its policy {version}, and no business server"),
+            format!("在那里回答的是另一个 callgate（策略 {version}），而不是业务服务器"),
+        );
+        faults.push(mild(Kind::Callgate, what));
     }
     if !heard.keeps_connection {
-        faults.push(mild(
-            "closes_connection",
+        let what = said(
             "it closes the connection after each answer, so that each call pays for a new one",
-        ));
+            "每次回答后它都关闭连接，因此每次调用都要建立新的连接",
+        );
+        faults.push(mild(Kind::ClosesConnection, what));
     }
     if probed.elapsed > limit / 2 {
-        let what = format!(
-            "its answer takes {:?} or more, and the hook waits {limit:?}",
-            limit / 2
+        let half = limit / 2;
+        let what = said(
+            format!("its answer takes {half:?} or more, and the hook waits {limit:?}"),
+            format!("它的回答用了 {half:?} 以上，而钩子只等 {limit:?}"),
         );
-        faults.push(grave("slow", what));
+        faults.push(grave(Kind::Slow, what));
     }
     faults
-}
-
-/// The faults that lie in how an answer is read, and not in whether there is one.
-pub(super) fn is_of_reading(name: &str) -> bool {
-    AnswerWarning::ALL
-        .iter()
-        .any(|warning| warning.name() == name)
 }
 
 #[cfg(test)]
@@ -196,7 +242,7 @@ mod tests {
             heard: Some(heard),
         };
         let faults = judge(&probed, false, Duration::from_secs(5), "abc123");
-        faults.iter().map(|fault| fault.name).collect()
+        faults.iter().map(|fault| fault.kind.name()).collect()
     }
 
     /// A proxy may take away what our calls are known by; the answer says where it came from.

@@ -7,8 +7,11 @@
 //!
 //! Nobody is called but endpoints that the policy names.
 //!
+//! What people read of it is written in both languages of the console ([`Said`]): a fault that lacks
+//! one does not compile.
+//!
 //! Order, downward: `check_up`, `report`, `examine`, `webhooks`, `alone`, `judge`, `body`,
-//! `fault`, `ways_out`, `calls`.
+//! `ways_out`, `fault`, `meanings`, `said`, `calls`.
 
 mod alone;
 mod body;
@@ -17,11 +20,15 @@ mod check_up;
 mod examine;
 mod fault;
 mod judge;
+mod meanings;
 mod report;
+mod said;
 mod ways_out;
 mod webhooks;
 
 pub use check_up::{Doctor, UnknownEndpoint, Wanted};
 pub use examine::{CallResult, Examined, Found, Reach};
+pub use fault::FaultKind;
 pub use report::Report;
-pub use webhooks::{Here, Remark};
+pub use said::Said;
+pub use webhooks::{Here, Remark, RemarkKind};

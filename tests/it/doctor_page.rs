@@ -241,3 +241,82 @@ fn what_a_server_says_is_a_text_on_the_page_and_nothing_else() {
     let open = http::get(callgate.admin, "/doctor");
     assert_ne!(open.status, 200);
 }
+
+/// What a page shows of a text of strangers.
+fn shown(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    format!(
+        ">{}</bdi>",
+        text.replace('>', "&gt;").replace('"', "&quot;")
+    )
+}
+
+#[test]
+fn who_reads_chinese_is_told_each_fault_its_way_out_and_what_follows_in_chinese() {
+    let (closing, html) = (
+        Business::start(Behaviour::Close),
+        Business::start(Behaviour::html("<html>Welcome</html>")),
+    );
+    let refusing = Business::start(Behaviour::block());
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let urls = [
+        closing.url(),
+        html.url(),
+        refusing.url(),
+        format!("http://{}/cb", nobody.unwrap()),
+        "http://no-such-host.invalid/cb".to_owned(),
+    ];
+    let hooks = [
+        "beforeMsgModify",
+        "beforeSendSingleMsg",
+        "beforeSendGroupMsg",
+        "beforeAddFriend",
+        "beforeCreateGroup",
+    ];
+    let endpoints = urls.iter().enumerate();
+    let endpoints = endpoints.map(|(at, url)| format!("e{at}: {{url: '{url}'}}"));
+    let hooks = hooks.iter().enumerate();
+    let hooks = hooks.map(|(at, hook)| format!("{hook}: {{endpoint: e{at}, timeout: 3s}}"));
+    let policy = format!(
+        "endpoints: {{{}}}\nhooks: {{{}}}\n",
+        endpoints.collect::<Vec<_>>().join(", "),
+        hooks.collect::<Vec<_>>().join(", ")
+    );
+    let (callgate, token) = start(&policy, &[]);
+    // Wrong in each way that such a file can be.
+    let file = "url: http://elsewhere.example/x\nnonsense: {enable: true}\n\
+                beforeSendSingleMsg: {enable: true, timeout: 1, failedContinue: true, deniedTypes: [102]}\n\
+                beforeSendGroupMsg: {enable: false}\nbeforeInviteUserToGroup: {enable: true}\n";
+    begin(&callgate, &token, &json!({ "webhooks": file }));
+    let report = ended(&callgate, &token)["report"].clone();
+    let page = |language: &str| {
+        let lines = format!("Accept-Language: {language}\r\n");
+        call(&callgate, &token, "GET /doctor", &lines, "")
+            .text()
+            .to_owned()
+    };
+    let (english, chinese) = (page("en"), page("zh"));
+    let faults = report["endpoints"].as_array().unwrap().iter();
+    let faults: Vec<&Value> = faults
+        .flat_map(|one| one["faults"].as_array().unwrap())
+        .collect();
+    assert!(faults.len() >= 5, "{report}");
+    let remarks = report["webhooks"].as_array().unwrap();
+    assert!(remarks.len() >= 5, "{report}");
+    let said = faults.iter().copied().chain(remarks);
+    let said = said.flat_map(|one| {
+        let keys = ["what", "way_out", "callgate", "im_server"];
+        keys.into_iter().filter_map(|key| one[key].as_str())
+    });
+    for sentence in said.filter(|sentence| !sentence.is_empty()) {
+        let shown = shown(sentence);
+        assert!(english.contains(&shown), "{shown}: {english}");
+        assert!(!chinese.contains(&shown), "{shown}: {chinese}");
+    }
+    // What others said in English stands behind what it means.
+    let refused = "无法与它建立连接（原文：";
+    assert!(
+        chinese.contains(refused) && !english.contains('（'),
+        "{chinese}"
+    );
+}

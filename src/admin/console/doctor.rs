@@ -5,17 +5,19 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use maud::{Markup, html};
 
-use super::doctor_titles::title;
+use super::doctor_titles::{of_fault, of_remark};
 use super::doctor_words::{DoctorWords, WORDS};
 use super::frame::{
-    Choice, Tone, area, badge, done, empty, heading, hostile, notice, number, page, problem,
-    section, select, table, time,
+    Choice, Tone, area, badge, done, empty, heading, hostile, notice, number, of_core, page,
+    problem, section, select, table, time,
 };
+use super::language::Language;
 use super::visit::{Answer, Visit, go_to};
 use crate::admin::check_ups::{CheckUp, State as Looked};
 use crate::admin::doctor;
+use crate::admin::problem::ApiProblem;
 use crate::admin::shown::Admin;
-use crate::doctor::{Examined, Found, Remark, Report, Wanted};
+use crate::doctor::{Examined, Found, Remark, Report, Said, Wanted};
 
 /// What the field holds that says which endpoint, when all are meant.
 const EVERY: &str = "";
@@ -25,7 +27,8 @@ const NAMED_MAX: usize = 3;
 const RELOAD: HeaderValue = HeaderValue::from_static("2");
 
 pub(in crate::admin) async fn doctor_page(State(admin): State<Admin>, request: Request) -> Answer {
-    let visit = Visit::of(&admin, request).await?;
+    // An IM server's own file is longer than most forms.
+    let visit = Visit::of_long(&admin, request).await?;
     let words = visit.say(&WORDS);
     if !visit.is_form {
         return Ok(shown(&admin, &visit, words, StatusCode::OK, None));
@@ -40,7 +43,10 @@ pub(in crate::admin) async fn doctor_page(State(admin): State<Admin>, request: R
     Ok(match doctor::begin(&admin, &visit.asked, wanted).await {
         // Asked for by its address, so that loading it again begins nothing.
         Ok(()) => go_to(&visit.path),
-        Err(why) => shown(&admin, &visit, words, why.status, Some(why.message())),
+        Err(why) => {
+            let (status, wrong) = (why.status, of_core(&visit, why));
+            shown(&admin, &visit, words, status, Some(&wrong))
+        }
     })
 }
 
@@ -78,11 +84,9 @@ fn form(admin: &Admin, visit: &Visit, words: &DoctorWords) -> Markup {
         .collect();
     html! {
         form method="post" action="/doctor" {
-            div .row {
-                (select(words.endpoint, "endpoint", &choices, visit.field("endpoint")))
-                button .primary { (words.go) }
-            }
+            (select(words.endpoint, "endpoint", &choices, visit.field("endpoint")))
             (area(words.webhooks, "webhooks", 4, visit.field("webhooks"), words.webhooks_hint, None))
+            div .acts { button .primary { (words.go) } }
         }
     }
 }
@@ -95,7 +99,7 @@ fn found(visit: &Visit, words: &DoctorWords, last: &CheckUp) -> Markup {
                 p { (words.began) " " (time(visit, last.began_ms)) }
             })),
             Looked::Failed(why) => (notice(Tone::Bad, html! {
-                p { (words.failed) " " (hostile(visit, why)) }
+                p { (words.failed) " " (hostile(visit, &of_core(visit, ApiProblem::internal(why)))) }
             })),
             Looked::Done(report) => {
                 (summary(words, report))
@@ -155,6 +159,15 @@ fn endpoint(visit: &Visit, words: &DoctorWords, examined: &Examined) -> Markup {
     section(title, body)
 }
 
+/// What was found, in the reader's language; it holds what strangers said.
+fn told(visit: &Visit, said: &Said) -> Markup {
+    let text = match visit.language() {
+        Language::English => &said.english,
+        Language::Chinese => &said.chinese,
+    };
+    hostile(visit, text)
+}
+
 fn facts(visit: &Visit, words: &DoctorWords, examined: &Examined) -> Markup {
     let reach = &examined.reach;
     let outcomes = examined.outcomes();
@@ -197,10 +210,12 @@ fn faults(visit: &Visit, words: &DoctorWords, faults: &[Found]) -> Markup {
         @for fault in faults {
             tr {
                 td {
-                    (grade(words, fault.grave)) " " code { (fault.name) }
-                    @if let Some(title) = title(visit.language(), fault.name) { div { strong { (title) } } }
-                    div { (hostile(visit, &fault.what)) }
-                    @if !fault.way_out.is_empty() { div .hint { (fault.way_out) } }
+                    (grade(words, fault.grave)) " " code { (fault.kind.name()) }
+                    @if let Some(title) = of_fault(visit.language(), fault.kind) { div { strong { (title) } } }
+                    div { (told(visit, &fault.what)) }
+                    @if !fault.way_out.is_empty() {
+                        div { strong { (words.way_out) } " " (told(visit, &fault.way_out)) }
+                    }
                 }
                 td {
                     @for call in fault.calls.iter().take(NAMED_MAX) { div { (hostile(visit, call)) } }
@@ -209,8 +224,8 @@ fn faults(visit: &Visit, words: &DoctorWords, faults: &[Found]) -> Markup {
                     }
                 }
                 td {
-                    div { (hostile(visit, &fault.callgate)) }
-                    div .hint { (hostile(visit, &fault.im_server)) }
+                    div { (told(visit, &fault.callgate)) }
+                    div .hint { (told(visit, &fault.im_server)) }
                 }
                 td { (hostile(visit, &fault.because_of)) }
             }
@@ -248,10 +263,10 @@ fn file(visit: &Visit, words: &DoctorWords, remarks: &[Remark]) -> Markup {
             tr {
                 td {
                     @if remark.grave { (badge(Tone::Bad, words.grave)) } @else { (badge(Tone::Quiet, words.note)) }
-                    " " code { (remark.name) }
-                    @if let Some(title) = title(visit.language(), remark.name) { div { strong { (title) } } }
+                    " " code { (remark.kind.name()) }
+                    @if let Some(title) = of_remark(visit.language(), remark.kind) { div { strong { (title) } } }
                 }
-                td { (hostile(visit, &remark.what)) }
+                td { (told(visit, &remark.what)) }
             }
         }
     };

@@ -16,7 +16,11 @@ pub(super) fn text(report: &Report, verbose: bool) -> String {
     }
     for remark in &report.webhooks {
         let word = if remark.grave { "FAULT" } else { "note" };
-        lines.push(format!("webhooks: {word} {}: {}", remark.name, remark.what));
+        lines.push(format!(
+            "webhooks: {word} {}: {}",
+            remark.kind.name(),
+            remark.what
+        ));
     }
     let Report {
         grave, warnings, ..
@@ -96,7 +100,7 @@ fn endpoint_lines(examined: &Examined, verbose: bool, lines: &mut Vec<String>) {
 
 fn fault_lines(found: &Found, lines: &mut Vec<String>) {
     let word = if found.grave { "FAULT" } else { "warning" };
-    lines.push(format!("  {word} {}: {}", found.name, found.what));
+    lines.push(format!("  {word} {}: {}", found.kind.name(), found.what));
     if !found.calls.is_empty() {
         let mut named = found.calls[..found.calls.len().min(NAMED_MAX)].join(", ");
         if found.calls.len() > NAMED_MAX {

@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use url::Url;
 
-use super::remark::{Here, Remark, remark};
+use super::remark::{Here, Remark, RemarkKind, remark};
+use crate::doctor::said::{Said, said};
 use crate::event::DialectId;
 use crate::policy::UrlAddress;
 
@@ -29,39 +30,66 @@ pub(super) fn url(key: Key<'_>, written: &str, here: &Here) -> Remark {
         file, name, server, ..
     } = key;
     if written.is_empty() {
-        let what = format!("{file}: there is no {name}, so {server} calls nobody");
-        return remark("pointed_elsewhere", true, what);
-    }
-    let write = format!("write {}", wanted(key, here));
-    let Some(port) = UrlAddress::parse(written).and_then(|address| port_of(&address, here)) else {
-        let what = format!(
-            "{file}: {name} {written} leads elsewhere, so callgate is never asked; {write}"
+        let what = said(
+            format!("{file}: there is no {name}, so {server} calls nobody"),
+            format!("{file}：没有 {name}，因此 {server} 不调用任何人"),
         );
-        return remark("pointed_elsewhere", true, what);
+        return remark(RemarkKind::PointedElsewhere, true, what);
+    }
+    let write = wanted(key, here);
+    let leads = |to: &str, chinese: &str| {
+        said(
+            format!("{file}: {name} {written} {to}; write {write}"),
+            format!("{file}：{name} {written} {chinese}；请写 {write}"),
+        )
+    };
+    let Some(port) = UrlAddress::parse(written).and_then(|address| port_of(&address, here)) else {
+        let Said { english, chinese } = elsewhere();
+        let what = leads(&english, &chinese);
+        return remark(RemarkKind::PointedElsewhere, true, what);
     };
     if port != HTTP {
         let port = PORTS.get(port).unwrap_or(&"another");
-        let what =
-            format!("{file}: {name} {written} leads to the port {port} of callgate; {write}");
-        return remark("wrong_port", true, what);
+        let what = leads(
+            &format!("leads to the port {port} of callgate"),
+            &format!("指向 callgate 的 {port} 端口"),
+        );
+        return remark(RemarkKind::WrongPort, true, what);
     }
     match served(written, here) {
         _ if here.routes.is_empty() => {}
         Some(dialect) if is_same_server(dialect, key.dialect) => {}
         Some(other) => {
-            let what = format!(
-                "{file}: {name} {written} is a path where callgate takes calls of {other}; {write}"
+            let what = leads(
+                &format!("is a path where callgate takes calls of {other}"),
+                &format!("是 callgate 接受 {other} 调用的路径"),
             );
-            return remark("wrong_path", true, what);
+            return remark(RemarkKind::WrongPath, true, what);
         }
         None => {
-            let what =
-                format!("{file}: {name} {written} is a path that callgate does not serve; {write}");
-            return remark("wrong_path", true, what);
+            let what = leads(
+                "is a path that callgate does not serve",
+                "是 callgate 不提供的路径",
+            );
+            return remark(RemarkKind::WrongPath, true, what);
         }
     }
-    let what = format!("{file}: {name} {written} leads to callgate");
-    remark("pointed_here", false, what)
+    here_it_is(file, name, written)
+}
+
+fn here_it_is(file: &str, name: &str, written: &str) -> Remark {
+    let what = said(
+        format!("{file}: {name} {written} leads to callgate"),
+        format!("{file}：{name} {written} 指向 callgate"),
+    );
+    remark(RemarkKind::PointedHere, false, what)
+}
+
+fn elsewhere() -> Said {
+    said(
+        "leads elsewhere, so callgate is never asked",
+        "指向别处，因此从不询问 callgate",
+    )
 }
 
 /// Where an address of gRPC leads, `host:port`.
@@ -69,23 +97,24 @@ pub(super) fn grpc(key: Key<'_>, written: &str, here: &Here) -> Remark {
     let Key { file, name, .. } = key;
     let address = UrlAddress::parse(&format!("http://{written}"));
     match address.and_then(|address| port_of(&address, here)) {
-        Some(GRPC) => {
-            let what = format!("{file}: {name} {written} leads to callgate");
-            remark("pointed_here", false, what)
-        }
+        Some(GRPC) => here_it_is(file, name, written),
         found => {
-            let (fault, leads) = match found {
-                Some(_) => ("wrong_port", "leads to another port of callgate"),
-                None => (
-                    "pointed_elsewhere",
-                    "leads elsewhere, so callgate is never asked",
+            let (kind, Said { english, chinese }) = match found {
+                Some(_) => (
+                    RemarkKind::WrongPort,
+                    said(
+                        "leads to another port of callgate",
+                        "指向 callgate 的另一个端口",
+                    ),
                 ),
+                None => (RemarkKind::PointedElsewhere, elsewhere()),
             };
-            let what = format!(
-                "{file}: {name} {written} {leads}; write <callgate>:{}",
-                number(here, GRPC, 50051)
+            let port = number(here, GRPC, 50051);
+            let what = said(
+                format!("{file}: {name} {written} {english}; write <callgate>:{port}"),
+                format!("{file}：{name} {written} {chinese}；请写 <callgate>:{port}"),
             );
-            remark(fault, true, what)
+            remark(kind, true, what)
         }
     }
 }

@@ -13,11 +13,13 @@ mod wukongim;
 
 use std::sync::Arc;
 
+use super::said::Said;
 use crate::policy::Snapshot;
-use crate::settings::{Problems, Severity};
+use crate::settings::{Problem, Problems, Severity};
 use reading::{toml, yaml};
+use remark::remark;
 
-pub use remark::{Here, Remark};
+pub use remark::{Here, Remark, RemarkKind};
 
 /// `name` is what the file is called in what is said of it.
 pub(super) fn look(name: &str, content: &[u8], snapshot: &Snapshot, here: &Here) -> Vec<Remark> {
@@ -26,7 +28,7 @@ pub(super) fn look(name: &str, content: &[u8], snapshot: &Snapshot, here: &Here)
     let root = match toml(&file, content) {
         Some(Ok(root)) => root,
         Some(Err(problem)) => {
-            return vec![remark::remark("file", true, problem.to_string())];
+            return vec![of_file(&problem, true)];
         }
         None => yaml(&file, content, &problems),
     };
@@ -37,8 +39,17 @@ pub(super) fn look(name: &str, content: &[u8], snapshot: &Snapshot, here: &Here)
     let problems = problems.into_sorted();
     let problems = problems.iter().map(|problem| {
         let is_grave = problem.severity == Severity::Error;
-        remark::remark("file", is_grave, problem.to_string())
+        of_file(problem, is_grave)
     });
     remarks.splice(0..0, problems);
     remarks
+}
+
+fn of_file(problem: &Problem, is_grave: bool) -> Remark {
+    let meaning = match is_grave {
+        true => "这个文件有错误",
+        false => "这个文件有值得注意的地方",
+    };
+    let what = Said::quoted(meaning, problem.to_string());
+    remark(RemarkKind::File, is_grave, what)
 }

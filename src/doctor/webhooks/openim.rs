@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::address::{self, Key};
 use super::reading::text;
-use super::remark::{Here, Remark, not_sent, remark, sent, unseen, waits_less};
+use super::remark::{Here, Remark, RemarkKind, not_sent, remark, sent, unseen, waits_less};
+use crate::doctor::said::said;
 use crate::event::{DialectId, Moment};
 use crate::policy::{HookRules, Snapshot, convert_file};
 use crate::settings::{At, Entry, Map, Problems, Value};
@@ -39,7 +40,11 @@ pub(super) fn look(
         let name = rules.hook.name;
         let is_openim = !name.contains('.');
         if is_openim && !converted.hooks.contains_key(&name.to_lowercase()) {
-            remarks.push(not_sent(name, "not in the file", SERVER));
+            remarks.push(not_sent(
+                name,
+                &said("not in the file", "不在这个文件中"),
+                SERVER,
+            ));
         }
     }
     remarks.extend(unread(&converted.hooks, snapshot));
@@ -57,7 +62,10 @@ fn hook(entry: &Entry, snapshot: &Snapshot) -> Vec<Remark> {
     match (is_on(fields), rules) {
         (true, Some(rules)) => both(name, fields, rules),
         (true, None) => vec![unseen(name, SERVER)],
-        (false, Some(_)) => vec![not_sent(name, "`enable: false` in the file", SERVER)],
+        (false, Some(_)) => {
+            let why = said("`enable: false` in the file", "文件中是 `enable: false`");
+            vec![not_sent(name, &why, SERVER)]
+        }
         (false, None) => Vec::new(),
     }
 }
@@ -68,10 +76,14 @@ fn both(name: &str, fields: &Map, rules: &HookRules) -> Vec<Remark> {
     let seconds = text(fields, "timeout").trim_end_matches('s').parse();
     let waits = seconds.map(Duration::from_secs).ok();
     remarks.extend(waits.and_then(|waits| waits_less(rules, waits, SERVER)));
-    for (key, says) in [
-        ("allowedtypes", "sends these types alone"),
-        ("deniedtypes", "does not send these types"),
-        ("attentionids", "tells of these users alone"),
+    for (key, says, chinese) in [
+        ("allowedtypes", "sends these types alone", "只发送这些类型"),
+        ("deniedtypes", "does not send these types", "不发送这些类型"),
+        (
+            "attentionids",
+            "tells of these users alone",
+            "只告知这些用户的事",
+        ),
     ] {
         let list = match fields.get(key).map(|entry| &entry.node.value) {
             Some(Value::List(list)) if !list.is_empty() => list,
@@ -82,8 +94,12 @@ fn both(name: &str, fields: &Map, rules: &HookRules) -> Vec<Remark> {
             _ => None,
         });
         let values: Vec<&str> = values.collect();
-        let what = format!("{name}: {SERVER} {says}: {}", values.join(", "));
-        remarks.push(remark("types_left_out", false, what));
+        let values = values.join(", ");
+        let what = said(
+            format!("{name}: {SERVER} {says}: {values}"),
+            format!("{name}：{SERVER} {chinese}：{values}"),
+        );
+        remarks.push(remark(RemarkKind::TypesLeftOut, false, what));
     }
     remarks
 }
@@ -101,11 +117,18 @@ fn unread(hooks: &Map, snapshot: &Snapshot) -> Option<Remark> {
             && text(fields, "failedcontinue") == "true"
     };
     let first = snapshot.hooks().find(lets)?.hook.name;
-    let what = format!(
-        "`failedContinue: true`, as at {first}, is read by no OpenIM from 3.7 on: while callgate \
-         cannot be reached, what its before hooks are about is refused; have two of it running"
+    let what = said(
+        format!(
+            "`failedContinue: true`, as at {first}, is read by no OpenIM from 3.7 on: while \
+             callgate cannot be reached, what its before hooks are about is refused; have two of it \
+             running"
+        ),
+        format!(
+            "OpenIM 从 3.7 起不再读取 `failedContinue: true`（如 {first} 处）：callgate 无法连接时，\
+             before 钩子所问的操作都会被拒绝；请运行两个 callgate"
+        ),
     );
-    Some(remark("failed_continue", false, what))
+    Some(remark(RemarkKind::FailedContinue, false, what))
 }
 
 fn is_on(fields: &Map) -> bool {

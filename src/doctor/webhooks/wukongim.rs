@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::address::{self, Key};
 use super::reading::text;
-use super::remark::{Here, Remark, not_sent, remark, sent, unseen, waits_less};
+use super::remark::{Here, Remark, RemarkKind, not_sent, remark, sent, unseen, waits_less};
+use crate::doctor::said::said;
 use crate::event::DialectId;
 use crate::policy::Snapshot;
 use crate::settings::{Map, Value};
@@ -125,22 +126,34 @@ fn focus(settings: &Map) -> Vec<String> {
 fn unknown(event: &str) -> Option<Remark> {
     let is_known = EVENTS.iter().any(|(known, _)| *known == event);
     (!is_known).then(|| {
-        let what = format!("focusEvents: {SERVER} knows no event `{event}`, so it matches nothing");
-        remark("file", false, what)
+        let what = said(
+            format!("focusEvents: {SERVER} knows no event `{event}`, so it matches nothing"),
+            format!("focusEvents：{SERVER} 没有事件 `{event}`，因此它什么也不匹配"),
+        );
+        remark(RemarkKind::File, false, what)
     })
 }
 
 fn told(hook: &str, is_sent: bool, is_told: bool, snapshot: &Snapshot) -> Option<Remark> {
     let is_on = snapshot.hooks().any(|rules| rules.hook.name == hook);
     let why = match (hook == BEFORE, is_told) {
-        (true, _) => "`[webhook.before_send]` is not enabled in the file",
-        (false, true) => "not among the file's focusEvents",
-        (false, false) => "the file names no address for events",
+        (true, _) => said(
+            "`[webhook.before_send]` is not enabled in the file",
+            "文件没有启用 `[webhook.before_send]`",
+        ),
+        (false, true) => said(
+            "not among the file's focusEvents",
+            "不在文件的 focusEvents 之中",
+        ),
+        (false, false) => said(
+            "the file names no address for events",
+            "文件没有写事件的地址",
+        ),
     };
     match (is_sent, is_on) {
         (true, true) => Some(sent(hook, SERVER)),
         (true, false) => Some(unseen(hook, SERVER)),
-        (false, true) => Some(not_sent(hook, why, SERVER)),
+        (false, true) => Some(not_sent(hook, &why, SERVER)),
         (false, false) => None,
     }
 }
@@ -156,11 +169,14 @@ fn asked(before: &Map, snapshot: &Snapshot) -> Vec<Remark> {
     remarks.extend(waits_less(rules, waits, SERVER));
     for key in ["on_timeout", "on_error"] {
         if text(before, key) == "allow" {
-            let what = format!(
-                "{BEFORE}: `{key} = \"allow\"`: while callgate cannot be reached, messages go \
-                 through unseen"
+            let what = said(
+                format!(
+                    "{BEFORE}: `{key} = \"allow\"`: while callgate cannot be reached, messages go \
+                     through unseen"
+                ),
+                format!("{BEFORE}：`{key} = \"allow\"`：callgate 无法连接时，消息未经查看就通过"),
             );
-            remarks.push(remark("lets_through", false, what));
+            remarks.push(remark(RemarkKind::LetsThrough, false, what));
         }
     }
     remarks
