@@ -135,6 +135,8 @@ struct CallerStatus {
 pub(super) struct EndpointJson {
     name: String,
     url: String,
+    /// Of the calls of a candidate policy, which are counted apart.
+    candidate: bool,
     breaker: &'static str,
     open_left_ms: Option<u64>,
     delivery_breaker: &'static str,
@@ -364,6 +366,7 @@ fn endpoint(status: EndpointStatus) -> EndpointJson {
     EndpointJson {
         name: status.name.to_string(),
         url: status.url,
+        candidate: status.is_candidates,
         breaker: status.breaker,
         open_left_ms: status.open_left.map(|left| left.as_millis() as u64),
         delivery_breaker: status.delivery_breaker,

@@ -28,6 +28,8 @@ use crate::policy::{Endpoint, SignSettings};
 pub struct EndpointStatus {
     pub name: Arc<str>,
     pub url: String,
+    /// What the calls of a candidate policy make of it, which are counted apart.
+    pub is_candidates: bool,
     /// `closed`, `open` or `half_open`, for calls that are waited for.
     pub breaker: &'static str,
     /// How long the breaker stays open.
@@ -231,6 +233,7 @@ impl EndpointClient {
         EndpointStatus {
             name: Arc::clone(name),
             url: url.to_owned(),
+            is_candidates: false,
             breaker: before.state,
             open_left: before.open_left,
             delivery_breaker: after.state,

@@ -127,8 +127,12 @@ impl Callbacks {
         let now = Instant::now();
         let (mut all, mut others): (Vec<_>, Vec<_>) = {
             let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
-            let all = clients.iter().map(|((name, url, _), client)| {
-                (client.is_prepared(), client.status(name, url, now))
+            let all = clients.iter().map(|((name, url, side), client)| {
+                let status = EndpointStatus {
+                    is_candidates: *side == Side::Candidate,
+                    ..client.status(name, url, now)
+                };
+                (client.is_prepared(), status)
             });
             all.partition(|(prepared, _)| *prepared)
         };
@@ -139,7 +143,12 @@ impl Callbacks {
         others.truncate(OTHERS_SHOWN);
         all.extend(others);
         all.sort_by(|(a_prepared, a), (b_prepared, b)| {
-            (&a.name, !a_prepared, &a.url).cmp(&(&b.name, !b_prepared, &b.url))
+            (&a.name, !a_prepared, a.is_candidates, &a.url).cmp(&(
+                &b.name,
+                !b_prepared,
+                b.is_candidates,
+                &b.url,
+            ))
         });
         all.into_iter().map(|(_, status)| status).collect()
     }

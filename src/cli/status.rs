@@ -162,6 +162,9 @@ fn endpoint_line(endpoint: &Value) -> String {
         text(&endpoint["url"]),
         endpoint["in_flight"],
     );
+    if endpoint["candidate"] == true {
+        line.push_str("  (candidate)");
+    }
     for (breaker, what) in [
         ("breaker", "not asked"),
         ("delivery_breaker", "not delivered to"),

@@ -49,6 +49,10 @@ pub(super) const ENDPOINTS: About = About {
     answer: &[
         text("name", "of the endpoint"),
         text("url", "of the business server"),
+        flag(
+            "candidate",
+            "it is about the calls of a candidate policy, which are counted apart",
+        ),
         text("breaker", "closed, open or half_open, for before hooks"),
         number(
             "open_left_ms",

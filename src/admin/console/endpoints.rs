@@ -53,7 +53,11 @@ fn rows(admin: &Admin, visit: &Visit, words: &EndpointsWords, all: &[EndpointSta
     let shown = html! {
         @for endpoint in all.iter().take(SHOWN_MAX) {
             tr {
-                td { strong { (hostile(visit, &endpoint.name)) } div .hint { (hostile(visit, &endpoint.url)) } }
+                td {
+                    strong { (hostile(visit, &endpoint.name)) }
+                    @if endpoint.is_candidates { " " (badge(Tone::Info, words.of_candidate)) }
+                    div .hint { (hostile(visit, &endpoint.url)) }
+                }
                 td {
                     (breaker(words, endpoint.breaker))
                     @if let Some(left) = endpoint.open_left {
@@ -66,7 +70,12 @@ fn rows(admin: &Admin, visit: &Visit, words: &EndpointsWords, all: &[EndpointSta
                 td { (breaker(words, endpoint.delivery_breaker)) }
                 td .number { (number(endpoint.in_flight as u64)) }
                 td { (last(visit, words, endpoint)) }
-                td { @for hook in hooks_of(&endpoint.name) { div { code { (hook) } } } }
+                td {
+                    // Which hooks a candidate asks it for stands in its own policy.
+                    @if !endpoint.is_candidates {
+                        @for hook in hooks_of(&endpoint.name) { div { code { (hook) } } }
+                    }
+                }
             }
         }
     };
