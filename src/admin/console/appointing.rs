@@ -15,6 +15,11 @@ use crate::admin::shown::Admin;
 use crate::operators::Role;
 use crate::proto::v1;
 
+/// What parts the names of lists from each other.
+const PARTS: [char; 3] = [',', '，', '、'];
+/// A name of a list has fewer blanks and commas.
+const MARKS_MAX: usize = 64;
+
 pub(super) fn roles() -> Vec<Choice<'static>> {
     let roles = Role::VARIANTS.iter();
     roles.map(|role| (role.name(), role.name())).collect()
@@ -39,19 +44,12 @@ pub(super) fn lists_field(words: &OperatorsWords, held: &[&str]) -> Markup {
 ///
 /// Errors: there is no such list.
 pub(super) fn lists(admin: &Admin, visit: &Visit) -> Result<v1::ListLimit, (StatusCode, String)> {
-    let names = visit
-        .field("lists")
-        .split([',', '，', '、', ' '])
-        .map(str::trim);
-    let mut names: Vec<String> = names
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect();
-    let is_known = |name: &&String| *name == EVERY_LIST || admin.lists.name(name).is_some();
-    if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
+    let is_known = |name: &str| name == EVERY_LIST || admin.lists.name(name).is_some();
+    let named = named(visit.field("lists"), is_known);
+    let mut names = named.map_err(|unknown| {
         let why = format!("{}: {unknown}", visit.say(&WORDS).no_list);
-        return Err((StatusCode::BAD_REQUEST, why));
-    }
+        (StatusCode::BAD_REQUEST, why)
+    })?;
     let is_limited = names.iter().all(|name| name != EVERY_LIST);
     if visit.field("role") == Role::Operator.name() && is_limited && !names.is_empty() {
         let why = visit.say(&WORDS).lists_hint;
@@ -61,6 +59,32 @@ pub(super) fn lists(admin: &Admin, visit: &Visit) -> Result<v1::ListLimit, (Stat
         names.push(EVERY_LIST.to_owned());
     }
     Ok(v1::ListLimit { names })
+}
+
+/// The names in a field, parted by commas, or by blanks where no name has them: of what begins with
+/// several names, the longest is meant.
+///
+/// Errors: the first that is not known.
+fn named(field: &str, is_known: impl Fn(&str) -> bool) -> Result<Vec<String>, String> {
+    let is_mark = |character: char| PARTS.contains(&character) || character.is_whitespace();
+    let mut names = Vec::new();
+    let mut rest = field.trim_matches(is_mark);
+    while !rest.is_empty() {
+        let ends = rest.match_indices(is_mark).map(|(at, _)| at);
+        let mut ends: Vec<usize> = ends.chain([rest.len()]).collect();
+        ends.truncate(MARKS_MAX);
+        let longest = ends.iter().rev().find(|end| is_known(rest[..**end].trim()));
+        let Some(end) = longest else {
+            let unknown = rest.split(PARTS).next().unwrap_or(rest);
+            return Err(unknown.trim().to_owned());
+        };
+        let name = rest[..*end].trim().to_owned();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+        rest = rest[*end..].trim_start_matches(is_mark);
+    }
+    Ok(names)
 }
 
 /// Whoever gives away what lets others in was asked for his password lately, or is now.
@@ -93,4 +117,36 @@ pub(super) fn failure(visit: &Visit, status: &Status) -> (StatusCode, String) {
         _ => (StatusCode::SERVICE_UNAVAILABLE, words.ours),
     };
     (status, why.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_named_whatever_its_name_holds() {
+        let lists = ["ads", "spam", "bad words", "bad", "敏感 词", "a, b", "*"];
+        let check = |field: &str, expected: &[&str]| {
+            let found = named(field, |name| lists.contains(&name));
+            assert_eq!(found.unwrap(), expected, "{field}");
+        };
+        check("", &[]);
+        check(" , ", &[]);
+        check("ads", &["ads"]);
+        check("ads, spam", &["ads", "spam"]);
+        check("ads spam,ads", &["ads", "spam"]);
+        check("bad words", &["bad words"]);
+        check("bad words, bad", &["bad words", "bad"]);
+        check("bad bad words ads", &["bad", "bad words", "ads"]);
+        check("敏感 词，ads、spam", &["敏感 词", "ads", "spam"]);
+        check("a, b, ads", &["a, b", "ads"]);
+        check("*", &["*"]);
+        for (field, unknown) in [
+            ("ads, worse words, bad", "worse words"),
+            ("adsspam", "adsspam"),
+        ] {
+            let found = named(field, |name| lists.contains(&name));
+            assert_eq!(found.unwrap_err(), unknown, "{field}");
+        }
+    }
 }
