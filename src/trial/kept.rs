@@ -76,6 +76,15 @@ impl Trial {
         self.candidate == candidate && self.terms == terms
     }
 
+    /// What ends it where the policy in force, of this hash, names no candidate: a promotion that broke
+    /// off at a crash is ended by the next start, which knows no more of it than the files.
+    pub(super) fn left(&self, policy: &str) -> (EndedBy, &'static str) {
+        match *self.candidate == *policy {
+            true => (EndedBy::Promotion, "the candidate's files are the policy"),
+            false => (EndedBy::Removed, "the policy names no candidate"),
+        }
+    }
+
     /// It goes on, or stays ended, when the same is named again; what left the policy begins anew.
     pub(super) fn stays(&self) -> bool {
         let by = self.ended.as_ref().map(|ended| ended.by);

@@ -255,13 +255,12 @@ impl Trials {
         state.rules.clone_from(&policy.candidate);
         let Some(rules) = state.rules.clone() else {
             state.candidate = None;
-            let runs = state
-                .trial
-                .as_ref()
-                .is_some_and(|trial| trial.ended.is_none());
-            if runs && !state.is_promoting {
-                let why = "the policy names no candidate".to_owned();
-                self.finish(&mut state, EndedBy::Removed, Who::Callgate, why);
+            let running = state.trial.as_ref().filter(|trial| trial.ended.is_none());
+            if let Some(trial) = running
+                && !state.is_promoting
+            {
+                let (by, why) = trial.left(&policy.version.hash);
+                self.finish(&mut state, by, Who::Callgate, why.to_owned());
             }
             return;
         };

@@ -497,7 +497,11 @@ fn a_crash_in_the_midst_of_a_promotion_leaves_one_policy_and_it_is_whole() {
             assert_eq!(answer.json()["nextCode"], 1);
             assert!(!answer.header(VERSION).contains("candidate"));
         }
-        assert_ne!(trial(&callgate)["state"], "running");
+        let ended = wait_for("the end of the trial", PATIENCE, || {
+            let trial = trial(&callgate);
+            (trial["state"] != "running").then(|| trial["ended"].clone())
+        });
+        assert_eq!(ended["by"], "promotion", "{ended}");
         // Once more from the start.
         for number in 0..LISTS {
             callgate
@@ -535,6 +539,36 @@ fn what_a_candidate_makes_an_endpoint_fail_by_does_not_end_the_calls_of_the_othe
         failed.insert(failure);
     }
     assert!(failed.contains("too_large"), "{failed:?}");
+    // Each has its line where operators look, and the candidate's says so.
+    let endpoints = http::get(callgate.admin, "/api/v1/endpoints").json();
+    let lines = endpoints["items"].as_array().unwrap().iter();
+    let lines: Vec<_> = lines
+        .map(|one| {
+            (
+                one["candidate"] == true,
+                one["last_outcome"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [(false, "answered"), (true, "too_large")],
+        "{endpoints}"
+    );
+    for (language, mark) in [("en", "candidate"), ("zh", "候选策略")] {
+        let head = format!(
+            "GET /endpoints HTTP/1.1\r\nHost: localhost\r\nAccept-Language: {language}\r\n\r\n"
+        );
+        let page = http::send(callgate.admin, head.as_bytes());
+        let marks = page.text().matches(&format!(">{mark}</span>")).count();
+        assert_eq!(marks, 1, "{}", page.text());
+    }
+    let shown = run(&callgate, &["status"]);
+    assert!(
+        said(&shown).contains("in flight  (candidate)  "),
+        "{}",
+        said(&shown)
+    );
 }
 
 #[test]
