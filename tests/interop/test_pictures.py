@@ -1,4 +1,4 @@
-"""The pictures of docs/operator/console.md, of the real program with some life in it.
+"""The pictures of docs/operator, of the real program with some life in it.
 
 `tests/pictures` makes them anew; with the other tests nothing is done here.
 """
@@ -11,13 +11,15 @@ import pytest
 from browser import Browser, needs_chromium, set_up
 from conftest import ROOT
 from test_console import invite, send, switch
+from test_doctor import is_over
 from test_pages import is_blocked, open_decision, until
+from test_trial import trial
 
 pytestmark = [
     needs_chromium,
     pytest.mark.skipif(
         "CALLGATE_DOC_PICTURES" not in os.environ,
-        reason="makes the pictures of docs/operator/console.md anew: tests/pictures",
+        reason="makes the pictures of docs/operator anew: tests/pictures",
     ),
 ]
 
@@ -26,6 +28,8 @@ ALL_BYTES_MAX = 1_500_000
 QUALITY = 60
 HEIGHT_MIN = 640
 HEIGHT_MAX = 900
+# Pages whose point is further down.
+TALL = {"doctor": 1250, "replay": 1250, "trial": 1250}
 
 POLICY = """
 callbackUrl: {url}
@@ -36,6 +40,16 @@ lists:
 hooks:
   beforeSendSingleMsg: {{failedContinue: true}}
   afterSendSingleMsg: {{}}
+"""
+# Another policy beside it, and how much a change may change.
+TERMS = """
+candidate: {directory: ../candidate, share: 1}
+expect: {blocks: "+0..+1%", calls_min: 10}
+"""
+WEBHOOKS = """url: http://chat.example.com:10006/callbackExample
+beforeSendSingleMsg:
+  enable: true
+  timeout: 5
 """
 ADS = """# Casinos
 online casino
@@ -53,7 +67,7 @@ TEXTS = [
 
 @pytest.fixture
 def callgate(start, business):
-    program = start("hooks: {}\n")
+    program = start("hooks: {}\n", engine="recordings: {enabled: true, share: 1}\n")
     policies = program.directory / "policies"
     (policies / "ads.txt").write_text(ADS, encoding="utf-8")
     (policies / "rude.txt").write_text("darn\n")
@@ -82,11 +96,41 @@ def live(callgate, business):
         send(callgate, "hello again", f"told-{number}", "After")
 
 
+def try_candidate(callgate):
+    """What it makes of some messages, of which some are new to it."""
+    policies, candidate = callgate.directory / "policies", callgate.directory / "candidate"
+    policy = (policies / "policy.yaml").read_text(encoding="utf-8")
+    candidate.mkdir()
+    for name in ["ads.txt", "rude.txt", "allowed.txt"]:
+        (candidate / name).write_bytes((policies / name).read_bytes())
+    with open(candidate / "ads.txt", "a", encoding="utf-8") as ads:
+        ads.write("红包\nbirthday gift\n")
+    (candidate / "policy.yaml").write_text(policy, encoding="utf-8")
+    (policies / "policy.yaml").write_text(policy + TERMS, encoding="utf-8")
+    until(lambda: trial(callgate)["state"] == "running", "the trial")
+    texts = [*TEXTS, "a birthday gift for you", "抢红包啦"]
+    for number in range(48):
+        send(callgate, texts[number % len(texts)], f"t{number}", sender=f"u{number % 7}")
+    until(lambda: trial(callgate)["compared"] >= 48, "what is compared")
+
+
+def look(browser, callgate, business):
+    """The business server allows what it means to refuse."""
+    good = business.answer
+    business.answer = good | {"errCode": 20001, "errMsg": "no"}
+    browser.open(f"{callgate.admin}/doctor")
+    browser.fill(webhooks=WEBHOOKS)
+    browser.press("/doctor")
+    browser.wait(lambda: is_over(browser), "the end of the look")
+    business.answer = good
+
+
 def picture(browser, name):
     """As much of the page as one sees at once, in a form that takes little room."""
     browser.resize(browser.width, 400)
     height = browser.driver.execute_script("return document.documentElement.scrollHeight")
-    browser.resize(browser.width, min(max(height, HEIGHT_MIN), HEIGHT_MAX))
+    most = TALL.get(name.removesuffix("-zh"), HEIGHT_MAX)
+    browser.resize(browser.width, min(max(height, HEIGHT_MIN), most))
     shot = {"format": "webp", "quality": QUALITY}
     taken = browser.driver.execute_cdp_cmd("Page.captureScreenshot", shot)
     (INTO / f"{name}.webp").write_bytes(base64.b64decode(taken["data"]))
@@ -104,6 +148,8 @@ def test_the_pictures_of_the_documents(callgate, business, tmp_path):
         bob.press("/logout")
         picture(bob, "login")
         live(callgate, business)
+        try_candidate(callgate)
+        look(browser, callgate, business)
         open_decision(browser, callgate, "m7")
         decision = "/" + browser.path
         browser.open(f"{callgate.admin}/tokens")
@@ -118,12 +164,17 @@ def test_the_pictures_of_the_documents(callgate, business, tmp_path):
             "lists": "/lists",
             "list": "/lists/ads",
             "list-draft": "/lists/ads/draft?add=%E6%97%A5",
+            "story": "/lists/ads/entry?entry=roulette",
             "changes": "/changes",
             "change": "/changes/3",
             "rollback": "/changes/2/rollback",
+            "replay": "/changes/replay?list=ads&draft=add%3Deight",
+            "trial": "/trial",
+            "promotion": "/trial/promotion",
             "hooks": "/hooks",
             "endpoints": "/endpoints",
             "delivery": "/delivery",
+            "doctor": "/doctor",
             "operators": "/operators",
             "operator": "/operators/bob",
             "tokens": "/tokens",
