@@ -13,6 +13,7 @@ mod busy;
 mod callers;
 mod callers_mtls;
 mod chatserver;
+mod chinese_pages;
 /// Not every test has a use for all that a server can be done to.
 #[allow(dead_code)]
 #[path = "../postgres/cluster.rs"]

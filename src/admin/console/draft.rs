@@ -7,13 +7,16 @@ use http::{StatusCode, header};
 use maud::{Markup, html};
 
 use super::draft_shown::{effect, lines, report};
-use super::frame::{Tone, area, field, heading, hostile, link, missing, notice, of_core, page};
+use super::frame::{
+    Tone, area, field, heading, hostile, link, missing, notice, of_core, of_not_saved, page,
+};
 use super::list_conflict::conflict_page;
 use super::list_move;
 use super::list_parts::{Pair, asks, encoded, failed, path, refused};
 use super::lists::state;
 use super::lists_words::{ListsWords, WORDS};
 use super::visit::{Answer, Visit, go_to};
+use crate::admin::problem::ApiProblem;
 use crate::admin::shown::Admin;
 use crate::admin::word_lists::{self, NotDone};
 use crate::editor::{Document, Op, Said, What, Which};
@@ -127,7 +130,7 @@ pub(in crate::admin) async fn draft_patch(State(admin): State<Admin>, request: R
     let visit = Visit::of(&admin, request).await?;
     let (draft, _) = match read(&admin, &visit, visit.query.clone()).await {
         Ok(read) => read,
-        Err(error) => return Ok(failed(&visit, &error.to_string())),
+        Err(error) => return Ok(failed(&visit, &of_not_saved(&visit, &error))),
     };
     match word_lists::preview(&admin, &visit.asked, draft.edit, Vec::new()).await {
         Ok(preview) => {
@@ -213,7 +216,7 @@ pub(in crate::admin) async fn save_list(State(admin): State<Admin>, request: Req
     let visit = Visit::of(&admin, request).await?;
     let edit = match of_form(&admin, &visit).await {
         Ok((edit, _)) => edit,
-        Err(error) => return Ok(failed(&visit, &error.to_string())),
+        Err(error) => return Ok(failed(&visit, &of_not_saved(&visit, &error))),
     };
     let (list, to) = (visit.param("name").to_owned(), edit.to.clone());
     match word_lists::save(&admin, &visit.asked, edit, visit.field("why")).await {
@@ -264,21 +267,19 @@ pub(super) async fn edit_of(admin: &Admin, list: &str, draft: &str) -> Result<Ed
 pub(super) fn told(visit: &Visit, error: &NotDone) -> String {
     let words = visit.say(&WORDS);
     match error {
-        NotDone::NotSaved(NotSaved::Invalid(problems) | NotSaved::Locked(problems)) => {
-            let problems = problems.iter().map(ToString::to_string);
-            problems.collect::<Vec<_>>().join("\n")
-        }
-        NotDone::NotSaved(NotSaved::Wrong(problems)) => {
-            let problems = problems.iter();
-            let problems = problems.map(|one| format!("{}; {}", one.what, one.hint));
-            problems.collect::<Vec<_>>().join("\n")
-        }
         NotDone::NoReason => words.no_reason.to_owned(),
-        NotDone::TooMany(ops) => format!("{ops} > {}", word_lists::OPS_MAX),
+        NotDone::TooMany(ops) => {
+            let most = word_lists::OPS_MAX;
+            let why = format!("{ops} edits at once; {most} are the most");
+            of_core(visit, ApiProblem::invalid(why))
+        }
         NotDone::NotPlanned(_) => words.planned_first.to_owned(),
-        NotDone::OtherList(why) => why.clone(),
+        NotDone::OtherList(why) => {
+            let why = ApiProblem::new(StatusCode::FORBIDDEN, "forbidden", why);
+            of_core(visit, why)
+        }
         NotDone::Unrecorded(status) => of_core(visit, status.clone()),
-        NotDone::NotSaved(error) => error.to_string(),
+        NotDone::NotSaved(error) => of_not_saved(visit, error),
     }
 }
 
@@ -289,7 +290,7 @@ async fn show(admin: &Admin, visit: &Visit, pairs: Vec<Pair>, wrong: Option<Stri
     let (draft, shown) = match read(admin, visit, pairs.clone()).await {
         Ok(read) => read,
         Err(NotSaved::NoList(..)) => return Ok(missing(visit, &html! { (words.not_there) })),
-        Err(error) => return Ok(failed(visit, &error.to_string())),
+        Err(error) => return Ok(failed(visit, &of_not_saved(visit, &error))),
     };
     let is_stale =
         draft.edit.base != Base::Any && draft.edit.base != Base::Hash(shown.hash.clone());
@@ -319,7 +320,7 @@ async fn show(admin: &Admin, visit: &Visit, pairs: Vec<Pair>, wrong: Option<Stri
     let body = html! {
         (heading(html! { (words.draft) ": " (shown.list.name) }, words.draft_lead))
         @if let Some(wrong) = &wrong {
-            div .notice.bad role="alert" { p { strong { (words.not_saved) } } p { (hostile(visit, wrong)) } }
+            div .notice.bad role="alert" { p { strong { (words.not_saved) } } @for line in wrong.lines() { p { (hostile(visit, line)) } } }
         }
         div #live data-live="changes" {
             (state(visit, words, &shown))

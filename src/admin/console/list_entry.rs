@@ -5,7 +5,8 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::frame::{
-    Tone, badge, empty, heading, hostile, link, missing, number, page, section, table, time,
+    Tone, badge, empty, heading, hostile, link, missing, number, of_not_saved, page, section,
+    table, time,
 };
 use super::list_parts::{failed, path};
 use super::lists_words::{ListsWords, WORDS};
@@ -25,7 +26,7 @@ pub(in crate::admin) async fn entry_page(State(admin): State<Admin>, request: Re
         Ok(_) | Err(NotSaved::NoList(..)) => {
             return Ok(missing(&visit, &html! { (words.not_there) }));
         }
-        Err(error) => return Ok(failed(&visit, &error.to_string())),
+        Err(error) => return Ok(failed(&visit, &of_not_saved(&visit, &error))),
     };
     let body = html! {
         (heading(html! { (found.list) ": " (hostile(&visit, &entry)) }, words.story_lead))

@@ -4,9 +4,10 @@ use axum::response::Response;
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::frame::{Tone, badge, heading, hostile, link, notice, page};
+use super::frame::{Tone, badge, heading, hostile, link, notice, of_core, page};
 use super::lists_words::WORDS;
 use super::visit::Visit;
+use crate::admin::problem::ApiProblem;
 use crate::lists::Page;
 use crate::settings::Problem;
 
@@ -33,14 +34,15 @@ pub(super) fn failed(visit: &Visit, why: &str) -> Response {
 
 /// It is not for who asks.
 pub(super) fn refused(visit: &Visit, why: &str) -> Response {
-    not_done(visit, StatusCode::FORBIDDEN, why)
+    let why = ApiProblem::new(StatusCode::FORBIDDEN, "forbidden", why);
+    not_done(visit, StatusCode::FORBIDDEN, &of_core(visit, why))
 }
 
 fn not_done(visit: &Visit, status: StatusCode, why: &str) -> Response {
     let words = visit.say(&WORDS);
     let body = html! {
         (heading(words.title, words.not_saved))
-        (notice(Tone::Bad, hostile(visit, why)))
+        (notice(Tone::Bad, html! { @for line in why.lines() { p { (hostile(visit, line)) } } }))
         (link("/lists", words.back))
     };
     page(status, visit, words.title, &body)

@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::draft::{of_form, of_list, told};
 use super::draft_shown::{changed_lines, effect_table};
 use super::frame::{
-    Confirm, Tone, heading, hostile, link, missing, notice, of_core, page, section, share,
-    summary_of,
+    Confirm, Tone, heading, hostile, link, missing, notice, of_core, of_not_saved, page, section,
+    share, summary_of,
 };
 use super::list_move;
 use super::list_parts::{failed, path, refused};
@@ -32,7 +32,7 @@ pub(in crate::admin) async fn plan_list(State(admin): State<Admin>, request: Req
     };
     let (edit, imported) = match read {
         Ok(read) => read,
-        Err(error) => return Ok(failed(&visit, &error.to_string())),
+        Err(error) => return Ok(failed(&visit, &of_not_saved(&visit, &error))),
     };
     if edit.ops.is_empty() {
         return Ok(failed(&visit, words.empty_draft));

@@ -5,8 +5,8 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::frame::{
-    Tone, area, done, empty, heading, hostile, link, missing, notice, number, optional, page,
-    section, select, table, tick,
+    Tone, area, done, empty, heading, hostile, link, missing, notice, number, of_not_saved,
+    optional, page, section, select, table, tick,
 };
 use super::list_move;
 use super::list_parts::{action, failed, path, problems};
@@ -60,7 +60,7 @@ pub(in crate::admin) async fn list_page(State(admin): State<Admin>, request: Req
     let found = match list_rows::rows(&admin, visit.param("name"), wanted).await {
         Ok(found) => found,
         Err(NotSaved::NoList(..)) => return Ok(missing(&visit, &html! { (words.not_there) })),
-        Err(error) => return Ok(failed(&visit, &error.to_string())),
+        Err(error) => return Ok(failed(&visit, &of_not_saved(&visit, &error))),
     };
     let shown = &found.page;
     let title = shown.list.name.clone();

@@ -7,7 +7,8 @@ use maud::{Markup, html};
 use strum::VariantArray;
 
 use super::frame::{
-    Chart, Mark, Series, Tone, badge, chart, empty, heading, number, page, problem, share, since,
+    Chart, Mark, Series, Tone, badge, chart, empty, heading, number, of_core, page, problem, share,
+    since,
 };
 use super::overview_past::{Past, Range, past};
 use super::overview_words::{OverviewWords, WORDS};
@@ -15,6 +16,7 @@ use super::troubles::troubles;
 use super::visit::{Answer, Visit};
 use crate::admin::doors::INDEX;
 use crate::admin::lately::Minutes;
+use crate::admin::problem::ApiProblem;
 use crate::admin::shown::Admin;
 use crate::telemetry::{CameTo, UsageLevel};
 
@@ -41,7 +43,7 @@ pub(in crate::admin) async fn index(State(admin): State<Admin>, request: Request
                     (ranges(&admin, &visit, words, range))
                     @if !is_new || range != Range::Hour { (curve(&visit, words, past, range)) }
                 }
-                Err(why) => (problem(Some(&why.to_string()))),
+                Err(why) => (problem(Some(&of_core(&visit, ApiProblem::internal(why.to_string()))))),
             }
         }
     };

@@ -8,8 +8,8 @@ use maud::{Markup, html};
 
 use super::draft::edit_of;
 use super::frame::{
-    Confirm, Tone, badge, empty, filters, heading, hostile, link, notice, number, optional, page,
-    plan, section, share, table,
+    Confirm, Tone, badge, empty, filters, heading, hostile, link, notice, number, of_core,
+    optional, page, plan, section, share, table,
 };
 use super::replay_words::{ReplayWords, WORDS};
 use super::visit::{Answer, Visit, go_to};
@@ -347,9 +347,10 @@ fn senders(visit: &Visit, words: &ReplayWords, report: &ReplayReport) -> Markup 
 
 fn refused(visit: &Visit, problem: &ApiProblem) -> Response {
     let words = visit.say(&WORDS);
+    let why = of_core(visit, problem.clone());
     let body = html! {
         (heading(words.title, words.lead))
-        (notice(Tone::Bad, html! { p { (words.cannot) " " (hostile(visit, problem.message())) } }))
+        (notice(Tone::Bad, html! { p { (words.cannot) " " (hostile(visit, &why)) } }))
         p { (link("/changes", words.back)) }
     };
     page(problem.status, visit, words.title, &body)

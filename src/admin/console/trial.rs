@@ -5,11 +5,12 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::frame::{
-    Tone, badge, empty, field, heading, hostile, link, notice, number, page, plan, section, share,
-    table, time,
+    Tone, badge, empty, field, heading, hostile, link, notice, number, of_core, page, plan,
+    section, share, table, time,
 };
 use super::trial_words::{TrialWords, WORDS};
 use super::visit::{Answer, Visit};
+use crate::admin::problem::ApiProblem;
 use crate::admin::shown::Admin;
 use crate::operators::Capability;
 use crate::trial::{Counts, Status};
@@ -39,7 +40,8 @@ fn all(visit: &Visit, words: &TrialWords, status: &Status) -> Markup {
             }))
         }
         @if let Some(why) = &status.promotion_held {
-            (notice(Tone::Warn, html! { p { (words.held) " " (hostile(visit, why)) } }))
+            @let why = of_core(visit, ApiProblem::conflict(why));
+            (notice(Tone::Warn, html! { p { (words.held) " " (hostile(visit, &why)) } }))
         }
         (terms(visit, words, status))
         @if status.candidate.is_some() {
@@ -89,7 +91,7 @@ fn terms(visit: &Visit, words: &TrialWords, status: &Status) -> Markup {
     }
     if let Some(ended) = &status.ended {
         let by = html! {
-            (badge(Tone::Warn, ended.by)) " " (time(visit, ended.at_ms)) " "
+            (badge(Tone::Warn, words.ended_as(ended.by))) " " (time(visit, ended.at_ms)) " "
             (hostile(visit, &ended.who)) ": " (hostile(visit, &ended.why))
         };
         rows.push((words.ended_by, by));
@@ -112,7 +114,7 @@ fn acts(visit: &Visit, words: &TrialWords, status: &Status) -> Markup {
                 button class=(class) { (button) }
             }
         }
-        p { (link("/trial/promotion", words.promote)) }
+        div .acts { (link("/trial/promotion", words.promote)) }
     }
 }
 

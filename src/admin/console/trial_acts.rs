@@ -8,7 +8,7 @@ use maud::html;
 
 use super::changes::file;
 use super::changes_words;
-use super::frame::{Confirm, Tone, heading, hostile, link, notice, page};
+use super::frame::{Confirm, Tone, heading, hostile, link, notice, of_core, of_rollback, page};
 use super::trial_words::{TrialWords, WORDS};
 use super::visit::{Answer, Visit, go_to};
 use crate::admin::plans::{NAMED_ABOVE_ROWS, NotRun, prove};
@@ -94,7 +94,7 @@ pub(in crate::admin) async fn promote(State(admin): State<Admin>, request: Reque
             let problems = done.problems.iter().map(ToString::to_string);
             let problems = problems.collect::<Vec<_>>().join("; ");
             let why = format!("{} {problems}", words.not_taken);
-            refused(&visit, words, &ApiProblem::conflict(why))
+            told(&visit, words, StatusCode::CONFLICT, &why)
         }
         Err(problem) => refused(&visit, words, &problem),
     })
@@ -120,7 +120,7 @@ async fn said(admin: &Admin, visit: &Visit, plan: &Plan) -> Result<(), (StatusCo
         }
         Err(why) => {
             let problem = ApiProblem::from(why);
-            Err((problem.status, problem.message().to_owned()))
+            Err((problem.status, of_core(visit, problem)))
         }
     }
 }
@@ -171,7 +171,7 @@ fn shown(
         @else {
             @match cannot {
                 Some(error) => {
-                    (notice(Tone::Warn, html! { p { (words.cannot) " " (hostile(visit, &error.to_string())) } }))
+                    (notice(Tone::Warn, html! { p { (words.cannot) " " (hostile(visit, &of_rollback(visit, &error))) } }))
                     p { (link("/trial/promotion/patch", words.patch)) }
                 }
                 None => (confirm.form(admin, visit, wrong)),
@@ -189,10 +189,19 @@ fn shown(
 }
 
 fn refused(visit: &Visit, words: &TrialWords, problem: &ApiProblem) -> Response {
+    told(
+        visit,
+        words,
+        problem.status,
+        &of_core(visit, problem.clone()),
+    )
+}
+
+fn told(visit: &Visit, words: &TrialWords, status: StatusCode, why: &str) -> Response {
     let body = html! {
         (heading(words.title, words.lead))
-        (notice(Tone::Bad, html! { p { (words.cannot) " " (hostile(visit, problem.message())) } }))
+        (notice(Tone::Bad, html! { p { (words.cannot) " " (hostile(visit, why)) } }))
         p { (link("/trial", words.back)) }
     };
-    page(problem.status, visit, words.title, &body)
+    page(status, visit, words.title, &body)
 }

@@ -62,7 +62,30 @@ pub(super) struct TrialWords {
     pub lines: &'static str,
     pub done: &'static str,
     pub not_taken: &'static str,
+    pub by_blocks: &'static str,
+    pub by_let_through: &'static str,
+    pub by_disagreement: &'static str,
+    pub by_p99: &'static str,
+    pub by_order: &'static str,
+    pub by_promotion: &'static str,
+    pub by_removed: &'static str,
     pub back: &'static str,
+}
+
+impl TrialWords {
+    /// What ended a trial, which the API has by its name.
+    pub(super) fn ended_as(&self, name: &'static str) -> &'static str {
+        match name {
+            "blocks" => self.by_blocks,
+            "let_through" => self.by_let_through,
+            "disagreement" => self.by_disagreement,
+            "p99" => self.by_p99,
+            "order" => self.by_order,
+            "promotion" => self.by_promotion,
+            "removed" => self.by_removed,
+            other => other,
+        }
+    }
 }
 
 pub(super) static WORDS: Both<TrialWords> = Both {
@@ -126,6 +149,13 @@ pub(super) static WORDS: Both<TrialWords> = Both {
         lines: "lines",
         done: "The candidate is the policy; now in force:",
         not_taken: "The files are written, and could not be taken:",
+        by_blocks: "it blocked too much",
+        by_let_through: "it let too much through",
+        by_disagreement: "it disagreed with the endpoint too often",
+        by_p99: "it was too slow (p99)",
+        by_order: "an operator",
+        by_promotion: "its promotion: it is the policy now",
+        by_removed: "the policy names it no more",
         back: "Back to the trial",
     },
     chinese: TrialWords {
@@ -188,6 +218,13 @@ pub(super) static WORDS: Both<TrialWords> = Both {
         lines: "行",
         done: "候选策略已成为正式策略；当前生效：",
         not_taken: "文件已写入，但未能生效：",
+        by_blocks: "拦截过多",
+        by_let_through: "放行过多",
+        by_disagreement: "与端点的分歧过多",
+        by_p99: "过慢（p99）",
+        by_order: "操作员",
+        by_promotion: "转正：它现在就是策略",
+        by_removed: "策略不再指定它",
         back: "返回试行",
     },
 };

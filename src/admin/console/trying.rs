@@ -12,6 +12,7 @@ use super::frame::{
 };
 use super::trying_words::{TryWords, WORDS};
 use super::visit::{Answer, Visit, path_part};
+use crate::admin::problem::ApiProblem;
 use crate::admin::shown::Admin;
 use crate::admin::trying::{NotTried, Wanted, before_hooks, explain, kept_texts};
 use crate::event::DialectId;
@@ -57,7 +58,7 @@ pub(in crate::admin) async fn try_page(State(admin): State<Admin>, request: Requ
         div #result .answer aria-live="polite" {
             @match &tried {
                 None => (examples(words)),
-                Some(Err(why)) => (problem(Some(&told(words, why)))),
+                Some(Err(why)) => (problem(Some(&told(&visit, words, why)))),
                 Some(Ok(all)) if all.is_empty() => (empty(words.no_hook, words.no_hook_hint)),
                 Some(Ok(all)) => {
                     @for one in all { (explained(&visit, one)) }
@@ -118,7 +119,7 @@ fn text_of(row: &Row, mut texts: Vec<PlacedText>, place: &str) -> Option<PlacedT
     (at < texts.len()).then(|| texts.swap_remove(at))
 }
 
-fn told(words: &TryWords, why: &NotTried) -> String {
+fn told(visit: &Visit, words: &TryWords, why: &NotTried) -> String {
     match why {
         NotTried::UnknownHook => words.unknown_hook.to_owned(),
         NotTried::UnknownForm => words.unknown_form.to_owned(),
@@ -126,7 +127,7 @@ fn told(words: &TryWords, why: &NotTried) -> String {
         NotTried::ABatch => words.a_batch.to_owned(),
         NotTried::Unreadable(why) => format!("{}: {why}", words.unreadable),
         NotTried::Version(why) => format!("{}: {why}", words.no_version),
-        NotTried::Broken(why) => why.clone(),
+        NotTried::Broken(why) => of_core(visit, ApiProblem::internal(why)),
     }
 }
 

@@ -6,6 +6,7 @@ use http::StatusCode;
 use super::super::language::Language;
 use super::super::visit::Visit;
 use crate::admin::problem::ApiProblem;
+use crate::lists::NotSaved;
 use crate::versions::RollbackError;
 
 struct CoreWords {
@@ -24,6 +25,15 @@ struct CoreWords {
     version: &'static str,
     not_shared: &'static str,
     disk: &'static str,
+    no_list: &'static str,
+    in_policy: &'static str,
+    wrong_edits: &'static str,
+    edited_by_others: &'static str,
+    base_unknown: &'static str,
+    broken_list: &'static str,
+    no_policy: &'static str,
+    busy: &'static str,
+    not_a_list: &'static str,
 }
 
 /// In English the core's own words say it.
@@ -43,12 +53,22 @@ static CHINESE: CoreWords = CoreWords {
     version: "无法读取此版本",
     not_shared: "各副本共用的策略版本没有接受它",
     disk: "无法读写文件",
+    no_list: "没有这个词表",
+    in_policy: "此词表的词写在 policy.yaml 中；要在这里编辑，请先移到文件中",
+    wrong_edits: "有些修改无法进行",
+    edited_by_others: "别人也修改了其中的条目",
+    base_unknown: "修改所依据的内容已不可知；请查看词表现在的内容",
+    broken_list: "磁盘上的词表有错误；请先修正文件",
+    no_policy: "这样修改后策略无法生效",
+    busy: "别人一直在写这个文件；请再试一次",
+    not_a_list: "这段文字不是可以读取的词表",
 };
 
 impl CoreWords {
     fn of_status(&self, status: StatusCode) -> &'static str {
         match status {
-            StatusCode::BAD_REQUEST => self.invalid,
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => self.invalid,
+            StatusCode::LOCKED => self.broken_list,
             StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => self.forbidden,
             StatusCode::NOT_FOUND | StatusCode::GONE => self.not_found,
             StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => self.conflict,
@@ -70,6 +90,43 @@ impl CoreWords {
             RollbackError::Io { .. } => self.disk,
         }
     }
+
+    fn of_list(&self, error: &NotSaved) -> &'static str {
+        match error {
+            NotSaved::NoList(..) => self.no_list,
+            NotSaved::NoFile(_) => self.in_policy,
+            NotSaved::Wrong(_) => self.wrong_edits,
+            NotSaved::Conflicts(..) => self.edited_by_others,
+            NotSaved::BaseUnknown(_) => self.base_unknown,
+            NotSaved::Locked(_) => self.broken_list,
+            NotSaved::Invalid(_) => self.no_policy,
+            NotSaved::ReadOnly { .. } => self.read_only,
+            NotSaved::Busy => self.busy,
+            NotSaved::NotRead(_) => self.not_a_list,
+            NotSaved::NotShared(_) => self.not_shared,
+            NotSaved::Unreadable(_) | NotSaved::Io(_) => self.disk,
+        }
+    }
+}
+
+/// Why a word list was not changed, a line for each thing that is wrong.
+pub(in super::super) fn of_not_saved(visit: &Visit, error: &NotSaved) -> String {
+    let own = match error {
+        NotSaved::Wrong(wrong) => lines(
+            wrong
+                .iter()
+                .map(|one| format!("{}; {}", one.what, one.hint)),
+        ),
+        NotSaved::Invalid(problems) | NotSaved::Locked(problems) => {
+            lines(problems.iter().map(ToString::to_string))
+        }
+        error => error.to_string(),
+    };
+    said(visit.language(), &own, |words| words.of_list(error))
+}
+
+fn lines(all: impl Iterator<Item = String>) -> String {
+    all.collect::<Vec<_>>().join("\n")
 }
 
 /// Why something was not done, as the API or a gRPC call would be told.
