@@ -25,7 +25,7 @@ pytestmark = [
 
 INTO = ROOT / "docs/operator/pictures"
 ALL_BYTES_MAX = 1_500_000
-QUALITY = 60
+QUALITY = 55
 HEIGHT_MIN = 640
 HEIGHT_MAX = 900
 # Pages whose point is further down.

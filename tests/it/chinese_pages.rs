@@ -184,7 +184,7 @@ fn every_form_says_in_chinese_what_is_wrong() {
             assert!(text.contains("lang=\"zh\""), "{path}: {text}");
         }
     }
-    let never: Vec<_> = refused.iter().filter(|(_, refusals)| **refusals == 0);
+    let never = refused.iter().filter(|(_, refusals)| **refusals == 0);
     let never: Vec<_> = never.map(|(door, _)| *door).collect();
     let unlike: Vec<_> = never
         .iter()

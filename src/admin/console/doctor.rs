@@ -17,7 +17,7 @@ use crate::admin::check_ups::{CheckUp, State as Looked};
 use crate::admin::doctor;
 use crate::admin::problem::ApiProblem;
 use crate::admin::shown::Admin;
-use crate::doctor::{Examined, Found, Remark, Report, Said, Wanted};
+use crate::doctor::{Examined, Remark, Report, Said, Wanted};
 
 /// What the field holds that says which endpoint, when all are meant.
 const EVERY: &str = "";
@@ -63,9 +63,11 @@ fn shown(
         (heading(words.title, words.lead))
         (problem(wrong))
         @if !is_running { (form(admin, visit, words)) }
-        @match &last {
-            None => (empty(words.nothing_yet, words.nothing_yet_hint)),
-            Some(last) => (found(visit, words, last)),
+        div .answer {
+            @match &last {
+                None => (empty(words.nothing_yet, words.nothing_yet_hint)),
+                Some(last) => (found(visit, words, last)),
+            }
         }
     };
     let mut answer = page(status, visit, words.title, &body);
@@ -147,7 +149,7 @@ fn endpoint(visit: &Visit, words: &DoctorWords, examined: &Examined) -> Markup {
         } @else if examined.faults.is_empty() {
             p { (badge(Tone::Good, words.good)) }
         } @else {
-            (faults(visit, words, &examined.faults))
+            (faults(visit, words, examined))
         }
         @if !examined.calls.is_empty() {
             details {
@@ -204,12 +206,12 @@ fn facts(visit: &Visit, words: &DoctorWords, examined: &Examined) -> Markup {
     }
 }
 
-fn faults(visit: &Visit, words: &DoctorWords, faults: &[Found]) -> Markup {
+fn faults(visit: &Visit, words: &DoctorWords, examined: &Examined) -> Markup {
     let columns = [words.fault, words.at_calls, words.follows, words.because_of];
     let rows = html! {
-        @for fault in faults {
+        @for fault in &examined.faults {
             tr {
-                td {
+                td .said {
                     (grade(words, fault.grave)) " " code { (fault.kind.name()) }
                     @if let Some(title) = of_fault(visit.language(), fault.kind) { div { strong { (title) } } }
                     div { (told(visit, &fault.what)) }
@@ -217,7 +219,7 @@ fn faults(visit: &Visit, words: &DoctorWords, faults: &[Found]) -> Markup {
                         div { strong { (words.way_out) } " " (told(visit, &fault.way_out)) }
                     }
                 }
-                td {
+                td .said {
                     @for call in fault.calls.iter().take(NAMED_MAX) { div { (hostile(visit, call)) } }
                     @if fault.calls.len() > NAMED_MAX {
                         div .hint { (words.more) " " (number((fault.calls.len() - NAMED_MAX) as u64)) }
@@ -231,7 +233,12 @@ fn faults(visit: &Visit, words: &DoctorWords, faults: &[Found]) -> Markup {
             }
         }
     };
-    table(words.faults, &columns, rows)
+    table(of_endpoint(words.faults, examined), &columns, rows)
+}
+
+/// No two tables of a page are called the same.
+fn of_endpoint(what: &str, examined: &Examined) -> String {
+    format!("{what}: {}", examined.name)
 }
 
 fn calls(visit: &Visit, words: &DoctorWords, examined: &Examined) -> Markup {
@@ -254,7 +261,7 @@ fn calls(visit: &Visit, words: &DoctorWords, examined: &Examined) -> Markup {
             }
         }
     };
-    table(words.each_call, &columns, rows)
+    table(of_endpoint(words.each_call, examined), &columns, rows)
 }
 
 fn file(visit: &Visit, words: &DoctorWords, remarks: &[Remark]) -> Markup {

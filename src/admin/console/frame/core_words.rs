@@ -34,6 +34,8 @@ struct CoreWords {
     no_policy: &'static str,
     busy: &'static str,
     not_a_list: &'static str,
+    no_move: &'static str,
+    half: &'static str,
 }
 
 /// In English the core's own words say it.
@@ -62,6 +64,8 @@ static CHINESE: CoreWords = CoreWords {
     no_policy: "这样修改后策略无法生效",
     busy: "别人一直在写这个文件；请再试一次",
     not_a_list: "这段文字不是可以读取的词表",
+    no_move: "不能这样移动",
+    half: "两个词表现在都有这些条目；请再移动一次",
 };
 
 impl CoreWords {
@@ -95,6 +99,8 @@ impl CoreWords {
         match error {
             NotSaved::NoList(..) => self.no_list,
             NotSaved::NoFile(_) => self.in_policy,
+            NotSaved::NoMove(_) => self.no_move,
+            NotSaved::Half(_) => self.half,
             NotSaved::Wrong(_) => self.wrong_edits,
             NotSaved::Conflicts(..) => self.edited_by_others,
             NotSaved::BaseUnknown(_) => self.base_unknown,
