@@ -146,13 +146,13 @@ impl<'e> Ending<'e> {
 }
 
 // Rows are locked in one order by all.
-pub(super) const END_IDS: &str = "WITH held AS MATERIALIZED (SELECT digest FROM known
-        WHERE digest = ANY($1) ORDER BY digest FOR UPDATE),
-    batch AS MATERIALIZED (SELECT nextval('known_ended') << 20 AS number),
-    gone AS (SELECT * FROM unnest($1::uuid[], $2::int[], $3::bigint[]) AS g(digest, pairs, place))
+pub(super) const END_IDS: &str = "WITH gone AS MATERIALIZED (SELECT g.digest, g.pairs, g.place
+        FROM unnest($1::uuid[], $2::int[], $3::bigint[]) AS g(digest, pairs, place)
+        JOIN known ON known.digest = g.digest ORDER BY g.digest FOR UPDATE OF known),
+    batch AS MATERIALIZED (SELECT nextval('known_ended') << 20 AS number)
     UPDATE known SET pairs = known.pairs - gone.pairs,
         forget_at_ms = CASE WHEN known.pairs <= gone.pairs THEN $4::bigint END,
         ended = CASE WHEN known.pairs <= gone.pairs THEN batch.number + gone.place END
-    FROM gone, batch, held
-    WHERE known.digest = gone.digest AND held.digest = gone.digest
+    FROM gone, batch
+    WHERE known.digest = gone.digest
     RETURNING known.digest, known.pairs";

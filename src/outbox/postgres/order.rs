@@ -24,7 +24,7 @@ pub(super) const GO_ON: &str = "UPDATE pair SET place = 0 FROM (
         CROSS JOIN LATERAL (SELECT seq, place FROM pair
             WHERE endpoint = $1 AND lane = lanes.lane ORDER BY seq LIMIT 1) AS first
         WHERE first.place = 3 AND NOT EXISTS (SELECT 1 FROM pair AS tried
-            WHERE endpoint = $1 AND tried.lane = lanes.lane AND place IN (1, 2))
+            WHERE endpoint = $1 AND tried.lane = lanes.lane AND place IN (1, 2) OFFSET 0)
     ) AS next
     WHERE pair.endpoint = $1 AND pair.seq = next.seq
     RETURNING pair.seq";

@@ -60,9 +60,9 @@ impl Tx<'_> {
                 pair.accepted_at_ms,
                 CASE WHEN place = 0 AND lane IS NOT NULL AND (
                     EXISTS (SELECT 1 FROM pair AS other WHERE other.endpoint = pair.endpoint
-                        AND other.lane = pair.lane AND other.seq < pair.seq)
+                        AND other.lane = pair.lane AND other.seq < pair.seq OFFSET 0)
                     OR EXISTS (SELECT 1 FROM pair AS other WHERE other.endpoint = pair.endpoint
-                        AND other.lane = pair.lane AND other.place IN (1, 2)))
+                        AND other.lane = pair.lane AND other.place IN (1, 2) OFFSET 0))
                     THEN 3::smallint ELSE place END,
                 attempts, replays, due_at_ms, reason, length(body)::bigint,
                 CASE WHEN $3 THEN body END

@@ -24,8 +24,9 @@ struct Flying {
 
 const FLYING: &str = "SELECT pair.endpoint, pair.seq, pair.claim, lane, due_at_ms, bytes, digest
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS s(endpoint, seq, claim)
-    JOIN pair ON pair.endpoint = s.endpoint AND pair.seq = s.seq
-        AND pair.claim = s.claim AND pair.place = 1";
+    CROSS JOIN LATERAL (SELECT * FROM pair WHERE pair.endpoint = s.endpoint AND pair.seq = s.seq
+        OFFSET 0) AS pair
+    WHERE pair.claim = s.claim AND pair.place = 1";
 
 const REMOVE: &str = "DELETE FROM pair WHERE endpoint = $1 AND seq = ANY($2)";
 

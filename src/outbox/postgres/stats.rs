@@ -19,7 +19,7 @@ impl Tx<'_> {
     /// The names of endpoints with pending pairs, sorted.
     pub(super) async fn endpoints(&self) -> Result<Vec<String>, Error> {
         let sql = "SELECT name FROM endpoint
-            WHERE EXISTS (SELECT 1 FROM pair WHERE endpoint = number)";
+            WHERE EXISTS (SELECT 1 FROM pair WHERE endpoint = number OFFSET 0)";
         let rows = self.connection.rows(sql, &[]).await?;
         let mut names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         names.sort_unstable();

@@ -11,6 +11,7 @@ use super::own;
 use crate::outbox::postgres::connect::Error;
 use crate::outbox::postgres::digest::digest;
 use crate::outbox::postgres::hosts::Hosts;
+use crate::outbox::postgres::store::{Lasting, Shared, Tx};
 use crate::outbox::tests::bench::{Bench, entry, shipped};
 use crate::outbox::*;
 
@@ -160,6 +161,29 @@ async fn nothing_is_written_where_no_transaction_began() {
     assert_eq!(names(), ["B"]);
 }
 
+/// The server has heard of no error then, so it would commit.
+#[tokio::test]
+async fn nothing_is_committed_without_a_statement_that_could_not_be_sent() {
+    if !own::is_here() {
+        return;
+    }
+    let bench = Bench::new(Kind::Postgres, |_| {});
+    let server = bench.config.server.clone().unwrap();
+    let wakeups = tokio::sync::watch::Sender::new(0);
+    let shared = Shared::new(bench.config.clone(), server.clone(), wakeups);
+    let connection = Hosts::new(&server).connect(Arc::default()).await.unwrap();
+    let mut tx = Tx::begin(&connection, &shared, 1, Lasting::Synced)
+        .await
+        .unwrap();
+    let sql = "INSERT INTO endpoint (name) VALUES ('B')";
+    connection.rows(sql, &[]).await.unwrap();
+    let last = tx.commit_with(Some(("SELECT $1::bigint", &[&"no number"])));
+    last.await.unwrap_err();
+    drop(connection);
+    let sql = format!("SELECT name FROM {}.endpoint", server.schema);
+    assert_eq!(own::texts(&server, &sql), Vec::<String>::new());
+}
+
 /// What was sent behind a statement that fails says nothing about why.
 #[tokio::test]
 async fn a_call_that_others_are_in_the_way_of_is_tried_again() {
@@ -184,8 +208,9 @@ async fn a_call_that_others_are_in_the_way_of_is_tried_again() {
     // To an endpoint that nobody knows yet.
     let call = vec![entry("a", "New", 10), entry("b", "New", 10)];
     let append = tokio::spawn(async move { outbox.append(call).await });
-    let waits = "SELECT 1 FROM pg_stat_activity
-        WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+    // Locks are as they are now; activity is as it was at its first look.
+    let waits = "SELECT 1 FROM pg_locks
+        WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))";
     let until = Instant::now() + Duration::from_secs(60);
     while client.query(waits, &[]).await.unwrap().is_empty() {
         assert!(Instant::now() < until && !append.is_finished());

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::cluster::Cluster;
 use super::own;
 use crate::outbox::tests::bench::Bench;
 use crate::outbox::*;
@@ -80,4 +81,70 @@ async fn a_claim_costs_as_much_with_many_events_as_with_few() {
         times < few * 10 + Duration::from_millis(50),
         "{times:?} instead of {few:?}"
     );
+}
+
+/// What the server has read of tables and indexes.
+fn rows_read(cluster: &Cluster, schema: &str) -> u64 {
+    let sql = format!(
+        "SELECT (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE schemaname = '{schema}')
+            + (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE schemaname = '{schema}')"
+    );
+    cluster.ask(&sql).parse().unwrap()
+}
+
+/// However the server plans with what it knows of the tables.
+#[tokio::test]
+async fn what_waits_is_not_read_to_deliver_some() {
+    const EVENTS: u32 = 40_000;
+    const ROUNDS: u64 = 20;
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let bench = Bench::new(Kind::Postgres, |config| {
+        config.bytes_max = u64::MAX / 4;
+        config.endpoint_bytes_max = u64::MAX / 4;
+        config.server.as_mut().unwrap().url = cluster.url();
+    });
+    let server = bench.config.server.clone().unwrap();
+    fill(&server, EVENTS, EVENTS / 4);
+    // Half of them are retries of other conversations; and an endpoint has nothing.
+    own::run(
+        &server,
+        &format!(
+            "SET search_path = {};
+            INSERT INTO endpoint (name) VALUES ('B');
+            UPDATE pair SET place = 2, attempts = 1, due_at_ms = 1::bigint << 41,
+                lane = md5('other' || seq % 5000)::uuid WHERE seq > {EVENTS} / 2;
+            ANALYZE pair; ANALYZE known; ANALYZE event; ANALYZE endpoint",
+            server.schema
+        ),
+    );
+    let now_ms = 1 << 40;
+    for _ in 0..ROUNDS {
+        let outbox = &bench.outbox;
+        let claimed = outbox.claim("A", now_ms, Capacity::of(64)).await.unwrap();
+        assert_eq!(claimed.len(), 64);
+        let settled = |place: usize| match place % 8 {
+            0 => Settlement::Release,
+            _ => Settlement::Delivered,
+        };
+        let keys = claimed.iter().enumerate();
+        let settlements = keys.map(|(place, event)| (event.key, settled(place)));
+        outbox.settle(settlements.collect(), now_ms).await.unwrap();
+        assert_eq!(outbox.endpoints().await.unwrap(), ["A"]);
+        assert_eq!(outbox.next_due_ms("A").await.unwrap(), Some(0));
+        let (filter, from) = (PendingFilter::default(), DeadCursor::default());
+        outbox.pending(&filter, from, 10).await.unwrap();
+    }
+    bench.outbox.close().await;
+    let until = Instant::now() + Duration::from_secs(60);
+    // Each connection has told its counts when it has ended.
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'callgate'";
+    while cluster.ask(open) != "0" {
+        assert!(Instant::now() < until, "a connection does not end");
+    }
+    let read = rows_read(&cluster, &server.schema);
+    println!("{read} rows read");
+    assert!(read > ROUNDS * 64);
+    assert!(read < ROUNDS * u64::from(EVENTS) / 2, "{read} rows read");
 }
