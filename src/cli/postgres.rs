@@ -113,8 +113,8 @@ pub(super) async fn left_elsewhere(config: &Config) -> Vec<String> {
     let (path, hint) = match &config.storage {
         Storage::Postgres(_) => (
             config.outbox.path.clone(),
-            "the outbox is in PostgreSQL now; start once with `storage.kind: embedded` until they \
-             are delivered",
+            "the outbox is in PostgreSQL now; stop, and with `storage.kind: embedded` in engine.yaml \
+             call `callgate storage move`, or start once so until they are delivered",
         ),
         Storage::Embedded => (
             spool,
@@ -132,7 +132,7 @@ pub(super) async fn left_elsewhere(config: &Config) -> Vec<String> {
 }
 
 /// Events in a file that is not the outbox of today.
-async fn waiting(config: &Config, path: &Path) -> anyhow::Result<u64> {
+pub(super) async fn waiting(config: &Config, path: &Path) -> anyhow::Result<u64> {
     if config.outbox.kind == Kind::Memory || !path.exists() {
         return Ok(0);
     }

@@ -1,4 +1,7 @@
-//! `callgate storage`: a copy of all that is kept, and the way back.
+//! `callgate storage`: a copy of all that is kept, and the way back; and the outbox moved to another
+//! place.
+
+mod moving;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -60,6 +63,12 @@ enum Order {
         #[arg(long)]
         replace: bool,
     },
+    /// Move the outbox that engine.yaml names to PostgreSQL, or back into a file; no callgate may use
+    /// either. Ended anywhere it goes on where it was when it is called again.
+    ///
+    /// Pending events, dead letters, discarded ones, known ids, counters and what is known of endpoints
+    /// go over. Rooms, operators, the audit, decisions and versions of the policy stay files.
+    Move(moving::Args),
 }
 
 pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
@@ -71,6 +80,7 @@ pub(super) fn run(files: &Files, args: Args) -> anyhow::Result<ExitCode> {
             tls,
         } => back_up(files, folder, why, server.clone(), tls, args.json),
         Order::Restore { folder, replace } => restore(files, folder, *replace, args.json),
+        Order::Move(asked) => moving::run(files, asked, args.json),
     };
     done.or_else(|error| {
         if output::is_closed(&error) {

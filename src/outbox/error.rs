@@ -113,6 +113,8 @@ pub enum OpenError {
     },
     #[error("the outbox in PostgreSQL cannot be opened: {why}")]
     Database { why: String },
+    #[error("the outbox in `{place}` is not used: {why}")]
+    Moved { place: String, why: String },
     #[error("`{}` cannot be opened: {why}", .path.display())]
     Failed { path: PathBuf, why: String },
 }

@@ -19,7 +19,7 @@
 //! and keeps the order of acceptance; a head that waits for its retry holds up its own key alone.
 //! A dead pair that is replayed is the next of its key, after the one that is being tried.
 //!
-//! Order, downward: `spool`, `postgres`, `sqlite`, `memory`, `interface`, `rules`, `series`, `pending`, `letter`, `file_care`, `entry`, `error`, `config`,
+//! Order, downward: `spool`, `postgres`, `sqlite`, `memory`, `interface`, `move_mark`, `moving`, `rules`, `series`, `pending`, `letter`, `file_care`, `entry`, `error`, `config`,
 //! `faults`.
 
 mod config;
@@ -29,6 +29,8 @@ pub mod faults;
 mod file_care;
 mod interface;
 mod letter;
+mod move_mark;
+mod moving;
 mod pending;
 mod rules;
 mod series;
@@ -53,6 +55,10 @@ pub use letter::{
     BadCursor, DeadAct, DeadCursor, DeadFilter, DeadLetter, DeadPage, DeadStep, Discarded,
     DiscardedPage,
 };
+pub use moving::{
+    MoveError, MoveFrame, MoveMark, MovePlace, MoveSide, MoveSource, MoveState, MoveTarget,
+    MovedBatch, MovedEndpoint, MovedEvent, MovedId, MovedRows, MovedSeries, Part, Side,
+};
 pub use pending::{PendingEvent, PendingFilter, PendingPage, PendingState};
 pub use spool::spool_path;
 
@@ -69,7 +75,10 @@ pub const FILE_SCHEMA: u32 = sqlite::SCHEMA;
 pub fn open(config: &Config, on_fatal: OnFatal) -> Result<Arc<dyn Outbox>, OpenError> {
     Ok(match config.kind {
         Kind::Memory => Arc::new(memory::Memory::new(config.clone())),
-        Kind::Sqlite => Arc::new(sqlite::Sqlite::open(config, on_fatal)?),
+        Kind::Sqlite => {
+            move_mark::refuse(&config.path)?;
+            Arc::new(sqlite::Sqlite::open(config, on_fatal)?)
+        }
         Kind::Postgres => Arc::new(postgres::Postgres::open(config, server_of(config)?)?),
     })
 }
@@ -77,6 +86,22 @@ pub fn open(config: &Config, on_fatal: OnFatal) -> Result<Arc<dyn Outbox>, OpenE
 fn server_of(config: &Config) -> Result<&Server, OpenError> {
     config.server.as_ref().ok_or_else(|| OpenError::Database {
         why: "no server is named".to_owned(),
+    })
+}
+
+/// The outbox that the settings name, to move events out of it. `now_ms` is the time of the move.
+pub fn move_from(config: &Config, now_ms: u64) -> Result<Box<dyn MoveSource>, MoveError> {
+    Ok(match config.kind {
+        Kind::Postgres => Box::new(postgres::Moving::new(config, server_of(config)?)),
+        _ => Box::new(sqlite::MoveOut::new(config, now_ms)),
+    })
+}
+
+/// The outbox that the settings name, to move events into it.
+pub fn move_to(config: &Config) -> Result<Box<dyn MoveTarget>, MoveError> {
+    Ok(match config.kind {
+        Kind::Postgres => Box::new(postgres::Moving::new(config, server_of(config)?)),
+        _ => Box::new(sqlite::MoveIn::new(config)),
     })
 }
 
@@ -108,6 +133,7 @@ pub fn open_supervised(
     Ok(match config.kind {
         Kind::Memory => Arc::new(memory::Memory::new(config.clone())),
         Kind::Sqlite => {
+            move_mark::refuse(&config.path)?;
             let on_fatal = Box::new(move |why: &str| on_fatal(why));
             Arc::new(sqlite::Sqlite::keep_open(config, on_fatal)?)
         }

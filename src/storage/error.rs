@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::outbox::MoveError;
+
 /// What went wrong, for the person who asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -67,14 +69,18 @@ pub enum StorageError {
          not in force any more", .0.display()
     )]
     NotEmpty(PathBuf),
+    #[error(transparent)]
+    Move(#[from] MoveError),
+    #[error("{0}: nothing was moved")]
+    NotMoved(String),
 }
 
 impl StorageError {
     /// It can be put right by asking for something else.
     pub fn is_asked_wrongly(&self) -> bool {
         use StorageError::{
-            Busy, Damaged, Exists, InUse, Inside, Newer, NoBackup, NoPlace, NotEmpty, Relative,
-            Restoring,
+            Busy, Damaged, Exists, InUse, Inside, Newer, NoBackup, NoPlace, NotEmpty, NotMoved,
+            Relative, Restoring,
         };
         matches!(
             self,
@@ -89,6 +95,7 @@ impl StorageError {
                 | Restoring(_)
                 | NoPlace(_)
                 | NotEmpty(_)
+                | NotMoved(_)
         )
     }
 }

@@ -92,6 +92,7 @@ mod sealed_calls;
 mod secret_paths;
 mod shutdown;
 mod start;
+mod storage_move;
 mod supervised;
 mod test_watch;
 mod tls_commands;

@@ -43,6 +43,9 @@ pub(crate) enum Error {
     Old(String),
     #[error("its schema is {found}, this callgate knows {known}")]
     Newer { found: i64, known: i64 },
+    /// Its events are somewhere else, or not all here yet.
+    #[error("it is not used: {0}")]
+    Moved(String),
     #[error("PostgreSQL: {0}")]
     Failed(String),
 }

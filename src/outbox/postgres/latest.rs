@@ -35,9 +35,11 @@ impl Latest {
         let sql = "INSERT INTO latest SELECT s, 0, '{}' FROM unnest($1::uuid[]) AS s ORDER BY s
             ON CONFLICT DO NOTHING";
         tx.connection.rows(sql, &[&names]).await?;
+        let halves = names.iter().copied().map(half);
+        let known: Vec<Uuid> = names.iter().copied().chain(halves).collect();
         let sql = "SELECT series, forget_at_ms, lines FROM latest WHERE series = ANY($1)
             ORDER BY series FOR UPDATE";
-        for row in tx.connection.rows(sql, &[&names]).await? {
+        for row in tx.connection.rows(sql, &[&known]).await? {
             let known = (from_sql(row.get(1)), row.get(2));
             latest.series.insert(row.get(0), known);
         }
@@ -49,8 +51,12 @@ impl Latest {
         let mut repeats = vec![false; call.len()];
         for (name, of) in series::by_series(call) {
             let now_ms = call[of[0].0].accepted_at_ms;
-            let latest = self.series.get(&digest(name));
-            let latest = latest.filter(|(forget_at_ms, _)| *forget_at_ms > now_ms);
+            let known = |series: Uuid| {
+                let known = self.series.get(&series);
+                known.filter(|(forget_at_ms, _)| *forget_at_ms > now_ms)
+            };
+            let series = digest(name);
+            let latest = known(series).or_else(|| known(half(series)));
             let latest = latest.map_or(&[][..], |(_, lines)| lines);
             let again = series::repeats(latest, &lines(&of));
             for ((place, _), again) in of.into_iter().zip(again) {
@@ -87,6 +93,13 @@ impl Latest {
         }
         Ok(())
     }
+}
+
+/// What a file keeps of a series, under which one stands that was moved out of it.
+fn half(series: Uuid) -> Uuid {
+    let mut half = series.into_bytes();
+    half[8..].fill(0);
+    Uuid::from_bytes(half)
 }
 
 fn lines(of: &[(usize, &Series)]) -> Vec<Uuid> {

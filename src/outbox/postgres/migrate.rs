@@ -10,15 +10,14 @@ pub(super) async fn migrate(connection: &Connection, schema: &str) -> Result<(),
     connection.run("BEGIN").await?;
     let lock = "SELECT pg_advisory_xact_lock(hashtextextended('callgate ' || $1, 0))";
     connection.rows(lock, &[&schema]).await?;
-    let found = match connection.rows(FOUND, &[&schema]).await?.is_empty() {
-        true => 0,
-        false => version(connection).await?,
+    let found = match found(connection, schema).await {
+        Err(error @ Error::Newer { .. }) => {
+            connection.run("ROLLBACK").await?;
+            return Err(error);
+        }
+        found => found?,
     };
     let known = STEPS.len() as i64;
-    if found > known {
-        connection.run("ROLLBACK").await?;
-        return Err(Error::Newer { found, known });
-    }
     if found == 0 {
         let quoted = schema.replace('"', "\"\"");
         let schema = format!("CREATE SCHEMA IF NOT EXISTS \"{quoted}\"");
@@ -38,6 +37,19 @@ pub(super) async fn migrate(connection: &Connection, schema: &str) -> Result<(),
         connection.rows(sql, &[&known]).await?;
     }
     connection.run("COMMIT").await
+}
+
+/// The version of what is there, 0 for nothing. Errors: it is newer than this callgate knows.
+pub(super) async fn found(connection: &Connection, schema: &str) -> Result<i64, Error> {
+    let found = match connection.rows(FOUND, &[&schema]).await?.is_empty() {
+        true => 0,
+        false => version(connection).await?,
+    };
+    let known = STEPS.len() as i64;
+    match found > known {
+        true => Err(Error::Newer { found, known }),
+        false => Ok(found),
+    }
 }
 
 const FOUND: &str = "SELECT 1 FROM pg_tables

@@ -8,9 +8,10 @@
 //! Whatever a replica claimed carries a number that is never used twice; when it was silent for its
 //! lease, others put that back, and its late settlements find nothing.
 //!
-//! Order, downward: `keeper`, `migrate`, `task`, `job`, `replica`, `sweep`, `append`, `latest`, `claim`, `settle`, `dead`,
-//! `pending`, `stats`, `order`, `ends`, `store`, `hosts`, `tally`, `connect`, `tls`, `digest`.
+//! Order, downward: `moving`, `alone`, `keeper`, `migrate`, `task`, `job`, `replica`, `sweep`, `append`, `latest`, `claim`, `settle`, `dead`,
+//! `pending`, `stats`, `order`, `ends`, `move_out`, `move_in`, `mark`, `store`, `hosts`, `tally`, `connect`, `tls`, `digest`.
 
+mod alone;
 mod append;
 mod claim;
 mod connect;
@@ -21,7 +22,11 @@ mod hosts;
 mod job;
 mod keeper;
 mod latest;
+mod mark;
 mod migrate;
+mod move_in;
+mod move_out;
+mod moving;
 mod order;
 mod pending;
 mod replica;
@@ -47,6 +52,7 @@ use tracing::error;
 
 pub(crate) use self::connect::{Connection, Error};
 pub(crate) use self::hosts::Hosts;
+pub(super) use self::moving::Moving;
 
 use self::job::{Append, Deliver, Look, To};
 use self::store::{Shared, lock};
@@ -110,6 +116,12 @@ impl Postgres {
                     schema: server.schema.clone(),
                     found,
                     known,
+                });
+            }
+            Ok(Err(connect::Error::Moved(why))) => {
+                return Err(OpenError::Moved {
+                    place: format!("{}, schema {}", server.shown(), server.schema),
+                    why,
                 });
             }
             Ok(Err(error)) => return Err(failed(error.to_string())),

@@ -6,8 +6,10 @@
 //! is gone when it has been silent for its whole lease.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::connect::{Connection, Error};
+use super::mark;
 use super::order::Told;
 use super::store::{Lasting, Shared, Tx, lock};
 use super::tally;
@@ -19,6 +21,9 @@ const LOCK: &str = "SELECT pg_advisory_lock(
     hashtext('callgate replica ' || current_schema()), $1::bigint::int)";
 
 /// Makes a row for this replica, under a number that none had before.
+///
+/// Errors: everything is being moved away or in, or was moved away. Who moves sees the row first, or this
+/// sees the mark.
 pub(super) async fn register(connection: &Connection, shared: &Shared) -> Result<(), Error> {
     // The number of before may be another's now, who waits for its lock.
     connection.run("SELECT pg_advisory_unlock_all()").await?;
@@ -27,6 +32,11 @@ pub(super) async fn register(connection: &Connection, shared: &Shared) -> Result
     let rows = connection.rows(sql, &[&shared.server.replica]).await?;
     let me: i64 = rows[0].get(0);
     connection.rows(LOCK, &[&me]).await?;
+    if let Err(moved) = mark::refuse(connection).await {
+        let sql = "DELETE FROM replica WHERE number = $1";
+        connection.rows(sql, &[&me]).await?;
+        return Err(moved);
+    }
     lock(&shared.flying).clear();
     shared.born_us.store(rows[0].get(1), Ordering::Release);
     shared.me.store(me, Ordering::Release);
@@ -114,6 +124,42 @@ async fn bury(
     tally::fold(connection).await?;
     tx.commit().await?;
     Ok(put_back)
+}
+
+/// Puts back what all replicas had in flight, none of which can begin until the transaction ends; says
+/// who lives, if one does: then nothing is to be committed.
+pub(super) async fn bury_all(tx: &mut Tx<'_>) -> Result<Option<String>, Error> {
+    tx.connection
+        .run("LOCK TABLE replica IN EXCLUSIVE MODE")
+        .await?;
+    let living = living(tx.connection, tx.shared.server.lease).await?;
+    if living.is_some() {
+        return Ok(living);
+    }
+    let rows = tx
+        .connection
+        .rows("SELECT number FROM replica", &[])
+        .await?;
+    for row in rows {
+        let number: i64 = row.get(0);
+        put_back_of(tx, number, Told::ByOneThatDied, |_, _| false).await?;
+        let sql = "DELETE FROM replica WHERE number = $1";
+        tx.connection.rows(sql, &[&number]).await?;
+    }
+    Ok(None)
+}
+
+/// The name of a replica whose connection is there and that was not silent for its lease.
+pub(super) async fn living(
+    connection: &Connection,
+    lease: Duration,
+) -> Result<Option<String>, Error> {
+    let sql =
+        "SELECT name FROM replica WHERE beat_at > clock_timestamp() - make_interval(secs => $1)
+        AND NOT pg_try_advisory_xact_lock(
+            hashtext('callgate replica ' || current_schema()), number::int) LIMIT 1";
+    let rows = connection.rows(sql, &[&lease.as_secs_f64()]).await?;
+    Ok(rows.first().map(|row| row.get(0)))
 }
 
 /// Puts back what a replica has in flight, but for what is to be kept; says how many.

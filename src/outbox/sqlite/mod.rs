@@ -7,7 +7,7 @@
 //! What an endpoint is told next stands in memory (`windows`), and is claimed and settled there by
 //! whoever asks; the thread reads more into it, and records what was delivered with its commits.
 //!
-//! Order, downward: `repair`, `inspect`, `salvage`, `keeper`, `writer`, `alarm`, `job`, `start`, `maintenance`, `copy`, `append`, `settle`, `claim`,
+//! Order, downward: `move_in`, `move_out`, `repair`, `inspect`, `salvage`, `keeper`, `writer`, `alarm`, `job`, `start`, `maintenance`, `copy`, `append`, `settle`, `claim`,
 //! `deliver`, `sweep`, `latest`, `dead`, `discards`, `pending`, `stats`, `promote`, `order`, `store`, `file`,
 //! `windows`, `window`, `incoming`, `ids`, `claims_file`, `counters`, `event`, `reserve`, `file_watch`, `number`.
 
@@ -30,6 +30,8 @@ mod job;
 mod keeper;
 mod latest;
 mod maintenance;
+mod move_in;
+mod move_out;
 mod number;
 mod order;
 mod pending;
@@ -51,6 +53,8 @@ mod tests;
 
 pub(super) use file::SCHEMA;
 pub(super) use inspect::{check, export};
+pub(super) use move_in::MoveIn;
+pub(super) use move_out::MoveOut;
 pub(super) use repair::repair;
 
 use std::path::Path;

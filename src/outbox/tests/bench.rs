@@ -42,7 +42,7 @@ impl Bench {
         self.outbox = open_or_panic(&self.config);
     }
 
-    fn let_go(&mut self) {
+    pub(in crate::outbox) fn let_go(&mut self) {
         self.outbox = open_or_panic(&Config {
             kind: Kind::Memory,
             ..self.config.clone()

@@ -7,6 +7,7 @@ mod model;
 
 mod append;
 mod dead;
+mod moving;
 mod order;
 mod pending;
 mod restart;

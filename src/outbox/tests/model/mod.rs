@@ -39,6 +39,8 @@ enum Step {
     Pass(u64),
     Crash,
     Restart,
+    /// To the other kind, after a crash or a close; after so many calls it was broken off once.
+    Move(bool, usize, bool),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +58,19 @@ enum What {
     Count,
     Replay,
     Discard,
+}
+
+/// The same with moves among them.
+fn steps_with_moves() -> impl Strategy<Value = Vec<Step>> {
+    let moves = (any::<bool>(), 0..40_usize, any::<bool>());
+    let moves = moves.prop_map(|(crash, calls, does_it)| Step::Move(crash, calls, does_it));
+    let part = (vec(moves, 1), steps(true));
+    (steps(true), vec(part, 1..4)).prop_map(|(mut steps, parts)| {
+        for (moves, more) in parts {
+            steps.extend(moves.into_iter().chain(more));
+        }
+        steps
+    })
 }
 
 fn steps(restarts: bool) -> impl Strategy<Value = Vec<Step>> {
@@ -92,7 +107,11 @@ fn steps(restarts: bool) -> impl Strategy<Value = Vec<Step>> {
 
 /// Does the steps on an outbox and on the model, and compares every answer.
 async fn check(kind: Kind, steps: Vec<Step>) {
-    let mut bench = Bench::new(kind, small);
+    let moves = steps.iter().any(|step| matches!(step, Step::Move(..)));
+    let mut bench = match moves {
+        true => Bench::moving(kind, small),
+        false => Bench::new(kind, small),
+    };
     let mut model = Model::new(bench.config.clone());
     let mut claims: Vec<(EntryKey, (usize, u32))> = Vec::new();
     let mut now_ms = 100;
@@ -201,6 +220,15 @@ async fn check(kind: Kind, steps: Vec<Step>) {
                 bench.restart().await;
                 model.put_back(0);
             }
+            Step::Move(crash, calls, does_it) => {
+                if !crash {
+                    bench.outbox.close().await;
+                }
+                bench.relocate(calls, does_it).await;
+                model.put_back(u32::from(crash));
+                // Good only with the outbox that gave them.
+                claims.clear();
+            }
         }
         let stats = bench.outbox.stats().await.unwrap();
         assert!(stats.endpoints.iter().all(|one| one.counts.conserved()));
@@ -251,7 +279,9 @@ fn settlement(how: How, now_ms: u64) -> Settlement {
 }
 
 fn run(future: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     runtime.unwrap().block_on(future);
 }
 
@@ -265,6 +295,13 @@ proptest! {
     fn postgres_agrees_with_the_model_over_crashes_and_restarts(steps in steps(true)) {
         if own::is_here() {
             run(check(Kind::Postgres, steps));
+        }
+    }
+
+    #[test]
+    fn moved_there_and_back_it_agrees_with_the_model(steps in steps_with_moves()) {
+        if own::is_here() {
+            run(check(Kind::Sqlite, steps));
         }
     }
 }
