@@ -111,10 +111,11 @@ impl Reach {
         args: &TlsArgs,
         config: Option<&Config>,
     ) -> anyhow::Result<Reach> {
-        let url = url.unwrap_or_else(|| {
-            let own = config.map(|config| asked.own_url(config));
-            own.unwrap_or_else(|| asked.default_url().to_owned())
-        });
+        let own = config.map(|config| asked.own_url(config));
+        let url = match url {
+            Some(url) => whole(url, own.as_deref()),
+            None => own.unwrap_or_else(|| asked.default_url().to_owned()),
+        };
         let client = match (&args.client_cert, &args.client_key) {
             (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
             (None, None) => None,
@@ -141,6 +142,16 @@ impl Reach {
     }
 }
 
+/// What is named without a scheme is spoken to in plain text, or as engine.yaml says of its own port.
+fn whole(url: String, own: Option<&str>) -> String {
+    if url.contains("://") {
+        return url;
+    }
+    let is_it = |own: &&str| own.split_once("://").is_some_and(|(_, place)| place == url);
+    let own = own.filter(is_it).map(str::to_owned);
+    own.unwrap_or_else(|| format!("http://{url}"))
+}
+
 /// The URL at which a listener can be reached from this machine.
 pub(super) fn url_of(listen: SocketAddr, tls: bool) -> String {
     let ip = match listen.ip() {
@@ -155,6 +166,24 @@ pub(super) fn url_of(listen: SocketAddr, tls: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_is_named_with_a_scheme_or_without() {
+        let own = Some("https://127.0.0.1:10007");
+        for (url, expected) in [
+            ("http://h:1", "http://h:1"),
+            ("https://h:1", "https://h:1"),
+            ("h:1", "http://h:1"),
+            ("127.0.0.1:10007", "https://127.0.0.1:10007"),
+            ("127.0.0.1:10008", "http://127.0.0.1:10008"),
+        ] {
+            assert_eq!(whole(url.to_owned(), own), expected);
+        }
+        assert_eq!(
+            whole("127.0.0.1:10007".to_owned(), None),
+            "http://127.0.0.1:10007"
+        );
+    }
 
     #[test]
     fn a_listener_on_every_address_is_reached_over_loopback() {

@@ -9,8 +9,8 @@ use maud::{Markup, html};
 use super::audit_words::{AuditWords, WORDS};
 use super::decisions::time_of;
 use super::frame::{
-    Choice, Tone, badge, empty, exact, filters, heading, hostile, notice, number, optional, page,
-    pager, plan, problem, select, table, time,
+    Choice, Tone, badge, coded, empty, exact, filters, heading, hostile, notice, number, optional,
+    page, pager, plan, problem, select, table, time,
 };
 use super::visit::{Answer, Visit};
 use crate::admin::shown::Admin;
@@ -44,7 +44,7 @@ pub(in crate::admin) async fn audit_page(State(admin): State<Admin>, request: Re
         (filter_bar(&visit, words))
         (found)
         @if let Some(head) = admin.audit.head() {
-            p .hint { (words.head) ": " code { (head) } " – " (words.head_hint) }
+            p .hint { (words.head) ": " code { (head) } " – " (coded(words.head_hint)) }
         }
     };
     Ok(page(status, &visit, words.title, &body))

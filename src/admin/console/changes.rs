@@ -9,8 +9,8 @@ use maud::{Markup, html};
 
 use super::changes_words::{ChangesWords, WORDS};
 use super::frame::{
-    Tone, badge, diff, empty, filters, heading, hostile, link, missing, notice, number, optional,
-    page, pager, plan, section, share, table, time,
+    Tone, badge, choosing, coded, diff, empty, heading, hostile, link, missing, notice, number,
+    optional, page, pager, plan, section, share, table, time,
 };
 use super::visit::{Answer, Visit};
 use crate::admin::shown::Admin;
@@ -70,7 +70,7 @@ pub(in crate::admin) async fn changes_page(State(admin): State<Admin>, request: 
         p { (link("/changes/replay", words.replay)) }
         div #live data-live="changes" {
             (state(&admin, &visit, words))
-            @if records.is_empty() { (empty(words.none, words.none_hint)) }
+            @if records.is_empty() { (empty(words.none, coded(words.none_hint))) }
             @else { (table(words.title, &columns, rows)) (pager(&visit, next.as_deref())) }
         }
     };
@@ -165,7 +165,7 @@ pub(in crate::admin) async fn change_page(State(admin): State<Admin>, request: R
             },
             None => p .hint { (words.first) },
         }
-        (filters(&visit, optional(words.compared_with, "with", "number", visit.asks("with"))))
+        (choosing(&visit, words.compared_with, optional(words.compared_with, "with", "number", visit.asks("with"))))
         @if diffs.is_empty() { p { (words.same) } }
         @for diff in &diffs { (file(&visit, words, diff)) }
     };
@@ -239,7 +239,7 @@ pub(super) fn file(visit: &Visit, words: &ChangesWords, of: &FileDiff) -> Markup
         h3 { (hostile(visit, &of.path)) " " (change) }
         p .hint { "+" (number(of.added as u64)) " −" (number(of.removed as u64)) " " (words.lines) }
         @if of.patch.is_none() || !shown { p .hint { (words.hidden) } }
-        @else if is_long { p .hint { (words.too_long) } }
+        @else if is_long { p .hint { (coded(words.too_long)) } }
         @else { (diff(visit, &of.path, &of.before, &of.after)) }
     }
 }

@@ -7,8 +7,8 @@ use maud::{Markup, Render, html};
 use super::decisions::outcome;
 use super::decisions_words::{DecisionsWords, WORDS};
 use super::frame::{
-    CHARS_MAX, Tone, badge, heading, hostile, link, marked, missing, notice, number, of_core, page,
-    problem, section, time,
+    CHARS_MAX, Tone, badge, coded, heading, hostile, link, marked, missing, notice, number,
+    of_core, page, problem, section, time,
 };
 use super::visit::{Answer, Visit};
 use crate::admin::decisions::{ask, decision, entry_then, removed_by};
@@ -220,7 +220,7 @@ fn result(visit: &Visit, words: &DecisionsWords, row: &Row) -> Markup {
 /// The text where it is kept, who asks may see it, and did ask.
 async fn text_part(admin: &Admin, visit: &Visit, words: &DecisionsWords, row: &Row) -> Markup {
     if !visit.may(Capability::Text) {
-        return html! { p .hint { (words.text_right) } };
+        return html! { p .hint { (coded(words.text_right)) } };
     }
     if visit.asks("show").is_empty() {
         return html! { (link(&visit.with("show", "1"), words.text_show)) };

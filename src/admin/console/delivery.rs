@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::delivery_list::list;
 use super::delivery_words::{DeliveryWords, View, WORDS};
 use super::frame::{
-    Tone, badge, bytes, empty, heading, hostile, notice, number, page, problem, table, time,
+    Tone, badge, bytes, coded, empty, heading, hostile, notice, number, page, problem, table, time,
 };
 use super::visit::{Answer, Visit};
 use crate::admin::observed::Seen;
@@ -60,7 +60,7 @@ fn endpoints(admin: &Admin, visit: &Visit, words: &DeliveryWords, seen: &Seen) -
         return problem(seen.error.as_deref().or(Some(words.silent)));
     };
     if stats.endpoints.is_empty() {
-        return empty(words.no_events, words.no_events_hint);
+        return empty(words.no_events, coded(words.no_events_hint));
     }
     let limits = admin.outbox_limits;
     let counted = [

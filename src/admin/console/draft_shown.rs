@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::frame::{hostile, marked, number, section, share, table};
+use super::frame::{coded, hostile, marked, number, section, share, table};
 use super::list_parts::problems;
 use super::lists_words::ListsWords;
 use super::visit::Visit;
@@ -105,7 +105,7 @@ pub(super) fn effect(visit: &Visit, words: &ListsWords, preview: &Preview) -> Ma
                 }
             }
         }
-        @if hidden { p .hint { (words.excerpts_hidden) } }
+        @if hidden { p .hint { (coded(words.excerpts_hidden)) } }
         @if !preview.overlaps.is_empty() {
             h3 { (words.overlaps) }
             ul { @for (entry, texts) in &preview.overlaps { li { (hostile(visit, entry)) " " (number(*texts)) } } }

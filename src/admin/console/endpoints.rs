@@ -5,7 +5,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::endpoints_words::{EndpointsWords, WORDS};
-use super::frame::{Tone, badge, empty, heading, hostile, number, page, table, time};
+use super::frame::{Tone, badge, coded, empty, heading, hostile, number, page, table, time};
 use super::visit::{Answer, Visit};
 use crate::admin::shown::Admin;
 use crate::callback::EndpointStatus;
@@ -25,7 +25,7 @@ pub(in crate::admin) async fn endpoints_page(
     let body = html! {
         (heading(words.title, words.lead))
         div #live data-live="hooks" {
-            @if all.is_empty() { (empty(words.none, words.none_hint)) }
+            @if all.is_empty() { (empty(words.none, coded(words.none_hint))) }
             @else { (rows(&admin, &visit, words, &all)) }
         }
     };

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use maud::{Markup, html};
 
-use super::frame::{CHARS_MAX, Tone, badge, hostile, marked, number, table};
+use super::frame::{CHARS_MAX, Tone, badge, hostile, marked, number, quoted, table};
 use super::trying_words::{TryWords, WORDS};
 use super::visit::Visit;
 use crate::decision::Verdict;
@@ -17,7 +17,7 @@ pub(super) fn explained(visit: &Visit, one: &Explanation) -> Markup {
         section .step {
             h2 { code { (one.hook) } " " span .hint { (words.policy) " " (one.policy) } }
             p {
-                strong { (words.decision) ": " } (verdict(one)) " " (hostile(visit, &one.decision))
+                strong { (words.decision) ": " } (verdict(words, one)) " " (hostile(visit, &quoted(visit, &one.decision)))
                 " " span .hint { (words.if_nobody) }
             }
             @if let Some(reason) = one.skipped {
@@ -25,7 +25,7 @@ pub(super) fn explained(visit: &Visit, one: &Explanation) -> Markup {
             } @else {
                 @for text in &one.texts { (of_text(visit, words, text)) }
                 @if one.filters != one.decision {
-                    p .hint { (words.filters) ": " (hostile(visit, &one.filters)) }
+                    p .hint { (words.filters) ": " (hostile(visit, &quoted(visit, &one.filters))) }
                 }
                 @if let Some(content) = &one.content {
                     p { strong { (words.content) } }
@@ -37,13 +37,13 @@ pub(super) fn explained(visit: &Visit, one: &Explanation) -> Markup {
     }
 }
 
-fn verdict(one: &Explanation) -> Markup {
-    let name = one.decided.verdict.name();
-    let tone = match &one.decided.verdict {
-        Verdict::Allow if one.decided.reviewed => Tone::Good,
-        Verdict::Allow => Tone::Warn,
-        Verdict::Block(_) => Tone::Bad,
-        Verdict::Replace(_) | Verdict::Reply(_) => Tone::Info,
+fn verdict(words: &TryWords, one: &Explanation) -> Markup {
+    let (tone, name) = match &one.decided.verdict {
+        Verdict::Allow if one.decided.reviewed => (Tone::Good, words.allow),
+        Verdict::Allow => (Tone::Warn, words.allow),
+        Verdict::Block(_) => (Tone::Bad, words.block),
+        Verdict::Replace(_) => (Tone::Info, words.replace),
+        Verdict::Reply(_) => (Tone::Info, words.reply),
     };
     badge(tone, name)
 }
@@ -125,7 +125,7 @@ fn forwards(visit: &Visit, words: &TryWords, one: &Explanation) -> Markup {
 fn asks(visit: &Visit, words: &TryWords, forward: &Forward) -> Markup {
     html! {
         @match &forward.failure {
-            Some(why) => p { (words.cannot_ask) " " (hostile(visit, &forward.endpoint)) ": " (hostile(visit, why)) },
+            Some(why) => p { (words.cannot_ask) " " (hostile(visit, &forward.endpoint)) ": " (hostile(visit, &quoted(visit, why))) },
             None => details {
                 summary { (words.would_ask) " " (hostile(visit, &forward.endpoint)) ", " (number(forward.timeout_ms)) " ms" }
                 pre tabindex="0" { (hostile(visit, &forward.body)) }

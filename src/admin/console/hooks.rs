@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::frame::{Tone, badge, empty, heading, hostile, number, page, table, time};
+use super::frame::{Tone, badge, coded, empty, heading, hostile, number, page, table, time};
 use super::hooks_words::{HooksWords, WORDS};
 use super::set_up_text::set_up_text;
 use super::visit::{Answer, Visit};
@@ -30,7 +30,7 @@ pub(in crate::admin) async fn hooks_page(State(admin): State<Admin>, request: Re
         (heading(words.title, words.lead))
         div #live data-live="hooks" {
             @if is_never_called { (empty(words.never_called, set_up_text(&visit))) }
-            @if lines.is_empty() { (empty(words.no_hooks, words.no_hooks_hint)) }
+            @if lines.is_empty() { (empty(words.no_hooks, coded(words.no_hooks_hint))) }
             @else { (calls(&admin, &visit, words, &lines)) }
             @if !unknown.is_empty() {
                 h2 { (words.unknown) }

@@ -9,7 +9,7 @@ use super::lists_words::WORDS;
 use super::visit::Visit;
 use crate::admin::problem::ApiProblem;
 use crate::lists::Page;
-use crate::settings::Problem;
+use crate::settings::{Problem, Severity};
 
 /// Problems of a file that are shown.
 const PROBLEMS_MAX: usize = 10;
@@ -73,15 +73,24 @@ pub(super) fn action(action: &str) -> Markup {
     badge(tone, action)
 }
 
+fn severity(visit: &Visit, problem: &Problem) -> Markup {
+    let words = visit.say(&WORDS);
+    match problem.severity {
+        Severity::Error => badge(Tone::Bad, words.error),
+        _ => badge(Tone::Warn, words.warning),
+    }
+}
+
 /// What is wrong, with its place and the way out.
 pub(super) fn problems(visit: &Visit, problems: &[Problem]) -> Markup {
     html! {
         ul .problems {
             @for problem in problems.iter().take(PROBLEMS_MAX) {
                 li {
+                    (severity(visit, problem)) " "
                     @if problem.line > 0 { strong { (problem.file) ":" (problem.line) } " " }
                     (hostile(visit, &problem.what))
-                    @if !problem.hint.is_empty() { " " span .hint { (hostile(visit, &problem.hint)) } }
+                    @if !problem.hint.is_empty() { div .hint { (hostile(visit, &problem.hint)) } }
                 }
             }
             @if problems.len() > PROBLEMS_MAX { li .hint { "+" (problems.len() - PROBLEMS_MAX) } }

@@ -5,7 +5,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::frame::{
-    Tone, area, done, empty, heading, hostile, link, missing, notice, number, of_not_saved,
+    Tone, area, coded, done, empty, heading, hostile, link, missing, notice, number, of_not_saved,
     optional, page, section, select, table, tick,
 };
 use super::list_move;
@@ -42,7 +42,7 @@ pub(in crate::admin) async fn lists_page(State(admin): State<Admin>, request: Re
     };
     let body = html! {
         (heading(words.title, words.lead))
-        @if lists.is_empty() { (empty(words.none, words.none_hint)) }
+        @if lists.is_empty() { (empty(words.none, coded(words.none_hint))) }
         @else { (table(words.title, &columns, rows)) }
     };
     Ok(page(StatusCode::OK, &visit, words.title, &body))
@@ -80,6 +80,7 @@ pub(in crate::admin) async fn list_page(State(admin): State<Admin>, request: Req
         @let saved = visit.asks("saved");
         @if !saved.is_empty() { (done(html! { (words.saved) " " (hostile(&visit, saved)) })) }
         div #live data-live="changes" { (state(&visit, words, shown)) }
+        @if can { p { (link("#add", words.add)) } }
         @if moderates && !may { (notice(Tone::Info, html! { p { (not_yours(&admin, &visit, words, &title)) } })) }
         @if shown.list.file.is_some() { (rows(&visit, words, &found, can_be)) }
         @if can {
@@ -182,7 +183,7 @@ fn add_list(words: &ListsWords, shown: &Page) -> Markup {
 
 fn inline(visit: &Visit, words: &ListsWords, shown: &Page) -> Markup {
     let body = html! {
-        p .hint { (words.inline_hint) }
+        p .hint { (coded(words.inline_hint)) }
         ul { @for word in &shown.words { li { (hostile(visit, word)) } } }
     };
     section(words.inline, body)

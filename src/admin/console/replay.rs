@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::draft::edit_of;
 use super::frame::{
-    Confirm, Tone, badge, empty, filters, heading, hostile, link, notice, number, of_core,
+    Confirm, Tone, badge, choosing, coded, empty, heading, hostile, link, notice, number, of_core,
     optional, page, plan, section, share, table,
 };
 use super::replay_words::{ReplayWords, WORDS};
@@ -148,7 +148,7 @@ async fn shown(
         (expected(visit, words, &replayed))
         @if replayed.is_refused() { (way_past(admin, visit, words, meant, wrong)) }
         @match &replayed.report {
-            None => (empty(words.none, words.none_hint)),
+            None => (empty(words.none, coded(words.none_hint))),
             Some(report) => (all(visit, words, report, replayed.is_hidden)),
         }
         (back(words, meant))
@@ -183,7 +183,7 @@ fn choice(admin: &Admin, visit: &Visit, words: &ReplayWords, meant: &Meant) -> M
                 a .button href=(PAGE) { (words.disk) }
                 @if has_candidate { a .button href={ (PAGE) "?of=candidate" } { (words.candidate) } }
             }
-            (filters(visit, optional(words.version, "version", "number", visit.asks("version"))))
+            (choosing(visit, words.version, optional(words.version, "version", "number", visit.asks("version"))))
         }
     }
 }
@@ -240,7 +240,7 @@ fn all(visit: &Visit, words: &ReplayWords, report: &ReplayReport, is_hidden: boo
         (totals(visit, words, report))
         @if report.groups.is_empty() { p { (words.same) } }
         @else { (groups(visit, words, report)) }
-        @if is_hidden { p .hint { (words.hidden) } }
+        @if is_hidden { p .hint { (coded(words.hidden)) } }
         @if !report.senders.is_empty() { (senders(visit, words, report)) }
     }
 }
@@ -312,7 +312,7 @@ fn groups(visit: &Visit, words: &ReplayWords, report: &ReplayReport) -> Markup {
         words.differences,
         html! {
             (table(words.differences, &columns, rows))
-            @if more > 0 { p .hint { (words.more) " " (number(more as u64)) } }
+            @if more > 0 { p .hint { (coded(words.more)) " " (number(more as u64)) } }
         },
     )
 }

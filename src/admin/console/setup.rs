@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use maud::html;
 
-use super::frame::{field, page, problem};
+use super::frame::{coded, field, page, problem};
 use super::visit::{Answer, Visit, end, told};
 use crate::admin::shown::Admin;
 use crate::audit::Act;
@@ -55,7 +55,7 @@ fn show(visit: &Visit, status: StatusCode, why: Option<&str>) -> Response {
     let words = visit.words;
     let body = html! {
         h1 { (words.set_up) }
-        p .lead { (words.set_up_hint) }
+        p .lead { (coded(words.set_up_hint)) }
         (problem(why))
         form method="post" action="/setup" {
             (field(words.code, "code", "text", "off", visit.field("code")))

@@ -5,7 +5,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::frame::{
-    Tone, badge, empty, field, heading, hostile, link, notice, number, of_core, page, plan,
+    Tone, badge, coded, empty, field, heading, hostile, link, notice, number, of_core, page, plan,
     section, share, table, time,
 };
 use super::trial_words::{TrialWords, WORDS};
@@ -24,7 +24,7 @@ pub(in crate::admin) async fn trial_page(State(admin): State<Admin>, request: Re
         @if !visit.asks("done").is_empty() {
             (notice(Tone::Good, html! { p { (words.done) " " (hostile(&visit, visit.asks("done"))) } }))
         }
-        @if status.state == "none" { (empty(words.none, words.none_hint)) }
+        @if status.state == "none" { (empty(words.none, coded(words.none_hint))) }
         @else { (all(&visit, words, &status)) }
     };
     Ok(page(StatusCode::OK, &visit, words.title, &body))

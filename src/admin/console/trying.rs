@@ -7,8 +7,8 @@ use maud::{Markup, html};
 use super::changes::aside;
 use super::explained::explained;
 use super::frame::{
-    Choice, Tone, area, empty, heading, hostile, link, notice, of_core, page, problem, section,
-    select,
+    Choice, Tone, area, coded, empty, heading, hostile, link, notice, of_core, page, problem,
+    section, select,
 };
 use super::trying_words::{TryWords, WORDS};
 use super::visit::{Answer, Visit, path_part};
@@ -59,7 +59,7 @@ pub(in crate::admin) async fn try_page(State(admin): State<Admin>, request: Requ
             @match &tried {
                 None => (examples(words)),
                 Some(Err(why)) => (problem(Some(&told(&visit, words, why)))),
-                Some(Ok(all)) if all.is_empty() => (empty(words.no_hook, words.no_hook_hint)),
+                Some(Ok(all)) if all.is_empty() => (empty(words.no_hook, coded(words.no_hook_hint))),
                 Some(Ok(all)) => {
                     @for one in all { (explained(&visit, one)) }
                     (as_case(&visit, words, wanted, all))
@@ -196,7 +196,7 @@ fn as_case(visit: &Visit, words: &TryWords, wanted: &Wanted, all: &[Explanation]
     section(
         words.keep,
         html! {
-            p .hint { (words.keep_hint) }
+            p .hint { (coded(words.keep_hint)) }
             details {
                 summary { (words.keep_show) }
                 pre tabindex="0" #case { (hostile(visit, &case)) }

@@ -150,6 +150,14 @@ pub(in super::super) fn of_rollback(visit: &Visit, error: &RollbackError) -> Str
     })
 }
 
+/// The core's own words beside what says in the reader's language what they mean.
+pub(in super::super) fn quoted(visit: &Visit, own: &str) -> String {
+    match visit.language() {
+        Language::English => own.to_owned(),
+        Language::Chinese => format!("（原文：{own}）"),
+    }
+}
+
 fn said(language: Language, own: &str, meaning: impl FnOnce(&CoreWords) -> &'static str) -> String {
     match language {
         Language::English => own.to_owned(),

@@ -90,12 +90,22 @@ pub(in super::super) fn tick(label: impl Render, name: &str, is_ticked: bool) ->
 /// The bar above a table: a form that asks for the same page with other values.
 pub(in super::super) fn filters(visit: &Visit, fields: impl Render) -> Markup {
     let texts = visit.say(&TEXTS);
+    asking(visit, (texts.filters, texts.filter, texts.clear), fields)
+}
+
+/// What else a page may show, asked for by its address; `name` says what the form is for.
+pub(in super::super) fn choosing(visit: &Visit, name: &str, fields: impl Render) -> Markup {
+    let texts = visit.say(&TEXTS);
+    asking(visit, (name, texts.show, texts.clear), fields)
+}
+
+fn asking(visit: &Visit, (name, button, clear): (&str, &str, &str), fields: impl Render) -> Markup {
     html! {
-        form .filters method="get" action=(visit.path) role="search" aria-label=(texts.filters) {
+        form .filters method="get" action=(visit.path) role="search" aria-label=(name) {
             (fields)
             div .acts {
-                button .primary { (texts.filter) }
-                @if !visit.query.is_empty() { a .button href=(visit.path) { (texts.clear) } }
+                button .primary { (button) }
+                @if !visit.query.is_empty() { a .button href=(visit.path) { (clear) } }
             }
         }
     }

@@ -21,12 +21,12 @@ mod texts;
 pub(super) use charts::{Chart, Mark, Series, chart};
 pub(super) use chips::{CHARS_MAX, hostile, marked};
 pub(super) use confirm::{Confirm, plan, summary_of};
-pub(super) use core_words::{of_core, of_not_saved, of_rollback};
+pub(super) use core_words::{of_core, of_not_saved, of_rollback, quoted};
 pub(super) use diff::diff;
 pub(super) use figures::{bytes, exact, number, share, since, time};
-pub(super) use forms::{Choice, area, field, filters, optional, select, tick};
+pub(super) use forms::{Choice, area, choosing, field, filters, optional, select, tick};
 pub(super) use page::{missing, page};
 pub(in crate::admin) use page::{script, setup_script, style};
 pub(super) use parts::{
-    Tone, badge, done, empty, heading, link, notice, pager, problem, section, table,
+    Tone, badge, coded, done, empty, heading, link, notice, pager, problem, section, table,
 };

@@ -8,7 +8,7 @@ use super::super::language::Language;
 use super::super::taste::Light;
 use super::super::visit::Visit;
 use super::navigation::{NAVIGATION, place_of};
-use super::parts::{Tone, heading, notice};
+use super::parts::{Tone, coded, heading, notice};
 use super::texts::{TEXTS, Texts};
 use crate::admin::who::Who;
 
@@ -79,7 +79,7 @@ pub(in super::super) fn missing(visit: &Visit, what: &Markup) -> Response {
 }
 
 fn open_to_all(texts: &Texts) -> Markup {
-    let body = html! { p { strong { (texts.nobody) } " " (texts.nobody_hint) } };
+    let body = html! { p { strong { (texts.nobody) } " " (coded(texts.nobody_hint)) } };
     notice(Tone::Warn, body)
 }
 

@@ -76,6 +76,15 @@ pub(in super::super) fn done(body: impl Render) -> Markup {
     notice(Tone::Good, html! { p { (body) } })
 }
 
+/// A text of ours in which what is to be written somewhere stands between backticks.
+pub(in super::super) fn coded(text: &str) -> Markup {
+    html! {
+        @for (at, part) in text.split('`').enumerate() {
+            @if at % 2 == 0 { (part) } @else { code { (part) } }
+        }
+    }
+}
+
 /// What stands where there is nothing yet, and how something comes there.
 pub(in super::super) fn empty(text: impl Render, hint: impl Render) -> Markup {
     html! {
