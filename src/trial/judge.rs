@@ -75,3 +75,70 @@ pub(super) fn judge(
         None
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::decision::{Answer, Failure, FailureClass, Verdict};
+    use crate::policy::{CompileContext, FileSet, RecordedCall, compile};
+
+    fn policy(timeout: &str, url: &str) -> Snapshot {
+        let policy = format!(
+            "endpoints: {{business: {{url: \"{url}\"}}}}\n\
+             hooks: {{beforeSendSingleMsg: {{endpoint: business, timeout: {timeout}, failedContinue: false}}}}\n"
+        );
+        let content: Arc<[u8]> = policy.into_bytes().into();
+        let files = FileSet {
+            files: BTreeMap::from([("policy.yaml".to_owned(), content)]),
+            ..FileSet::default()
+        };
+        let compiled = compile(&files, &CompileContext::default(), 1);
+        compiled
+            .snapshot
+            .unwrap_or_else(|| panic!("{:?}", compiled.problems))
+    }
+
+    /// Whether a policy that asks the same would have blocked, after the one in force gave the endpoint
+    /// 200 ms and this came of it.
+    fn judged(candidate: &Snapshot, outcome: Outcome, elapsed_ms: u64) -> Option<bool> {
+        let line = br#"{"hook":"beforeSendSingleMsg","text":"hello"}"#;
+        let event = RecordedCall::read(line).unwrap().event().unwrap();
+        let in_force = policy("200ms", "http://business.example/callback");
+        let mut step = in_force.begin(&event);
+        let heard = loop {
+            step = match step {
+                Step::Scan(scan) => {
+                    let found = scan.run(&mut Scratch::default());
+                    scan.resume(&found)
+                }
+                Step::Ask(ask) => {
+                    break Heard::of(&ask, &outcome, Duration::from_millis(elapsed_ms));
+                }
+                Step::Settled(decision) => panic!("nobody is asked: {decision:?}"),
+            };
+        };
+        let decision = judge(candidate, &event, Some(&heard), &mut Scratch::default());
+        decision.map(|decision| matches!(decision.verdict, Verdict::Block(_)))
+    }
+
+    #[test]
+    fn an_answer_counts_where_it_would_have_come_in_time() {
+        let same = "http://business.example/callback";
+        let allow = || Outcome::Answer(Answer::Allow);
+        assert_eq!(judged(&policy("200ms", same), allow(), 50), Some(false));
+        assert_eq!(judged(&policy("100ms", same), allow(), 50), Some(false));
+        assert_eq!(judged(&policy("100ms", same), allow(), 150), None);
+        let other = policy("200ms", "http://other.example/callback");
+        assert_eq!(judged(&other, allow(), 50), None);
+    }
+
+    #[test]
+    fn a_failure_counts_where_the_time_was_the_same() {
+        let same = "http://business.example/callback";
+        let failed = || Outcome::Failure(Failure::new(FailureClass::Timeout, "too late"));
+        assert_eq!(judged(&policy("200ms", same), failed(), 200), Some(true));
+        assert_eq!(judged(&policy("300ms", same), failed(), 200), None);
+    }
+}

@@ -256,6 +256,13 @@ fn a_broken_candidate_touches_nothing_and_is_tried_once_mended() {
     assert!(callgate.status()["policy"]["rejected"].is_null());
     write_candidate(callgate.setup(), &blocks("new"));
     let first = wait_state(&callgate, "running");
+    // Of so many conversations some are the candidate's, and stay so.
+    let blocked_there = || -> Vec<bool> {
+        let blocks = |number| say(&callgate, &format!("g{number}"), "new").json()["nextCode"] == 1;
+        (0..24).map(blocks).collect()
+    };
+    let theirs = blocked_there();
+    assert!(theirs.contains(&true) && theirs.contains(&false));
     write_candidate(callgate.setup(), "hoks: {}\n");
     let still = wait_for("the problems of the edit", PATIENCE, || {
         let trial = trial(&callgate);
@@ -268,6 +275,7 @@ fn a_broken_candidate_touches_nothing_and_is_tried_once_mended() {
         (&still["state"], &still["candidate"]),
         (&json!("running"), &first["candidate"])
     );
+    assert_eq!(blocked_there(), theirs);
     let refused = run(&callgate, &["trial", "promote"]);
     assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
 }
