@@ -295,6 +295,36 @@ fn a_disk_that_hangs_holds_up_neither_an_answer_nor_the_end() {
     assert_eq!(lines_with(&callgate, "the last decisions are not kept"), 1);
 }
 
+/// What waited while the disk hung is more than a file may hold.
+#[test]
+fn a_burst_that_is_larger_than_a_file_may_be_is_kept_in_several() {
+    let setup = setup()
+        .engine("history.ids", "hashed")
+        .engine("history.queue_rows_max", "100000")
+        .engine("outbox.kind", "memory")
+        .shell("ulimit -f 1024");
+    fs::create_dir_all(folder_of(&setup)).unwrap();
+    let key = folder_of(&setup).join("ids.key");
+    let made = Command::new("mkfifo").arg(&key).status().unwrap();
+    assert!(made.success());
+    let callgate = setup.start();
+    let sent = 12_000;
+    send(&callgate, "waits", sent);
+    let mut pipe = fs::OpenOptions::new().write(true).open(&key).unwrap();
+    pipe.write_all(&[7; 32]).unwrap();
+    drop(pipe);
+    found_in_time(&callgate, "", sent);
+    let lost = [dropped(&callgate, "disk"), dropped(&callgate, "queue")];
+    assert_eq!(lost, [0, 0]);
+    let files = fs::read_dir(folder(&callgate)).unwrap();
+    let names = files.map(|file| file.unwrap().file_name());
+    let of_decisions = |name: &std::ffi::OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("decisions-") && name.ends_with(".db")
+    };
+    assert!(names.filter(of_decisions).count() > 1);
+}
+
 #[test]
 fn what_was_found_is_found_after_any_crash() {
     let mut setup = setup();
