@@ -15,7 +15,8 @@ lists:
   ads: {file: ads.txt}
   masked: {file: masked.txt, action: replace}
   names: {file: names.txt, action: flag}
-hooks: {beforeSendSingleMsg: }
+filters: {replace_in_send_hook: defer}
+hooks: {beforeSendSingleMsg: , beforeMsgModify: }
 """
 LISTS = {
     "ads.txt": "\ufeff# Offers\r\nbuy gold\ten\r\ncheap gold\ten, offer\r\n加微信\r\n\r\n# Other\r\n<b>free</b>\r\n".encode(),
