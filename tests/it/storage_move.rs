@@ -92,41 +92,42 @@ fn data(setup: &Setup) -> PathBuf {
     setup.policies().parent().unwrap().join("data")
 }
 
-/// Begins moves and ends each at a random moment, until so many were ended or one was done.
+/// Begins moves and ends each at a random moment of `window`, until so many were ended or one was done: on a
+/// machine that moves faster the next ones are ended sooner.
 fn killed(
     moved: &Moved<'_>,
     setup: &Setup,
     from: Place,
     random: &mut Random,
-    kills: usize,
+    window: &mut Duration,
 ) -> usize {
     let args = moved.args(from);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let mut killed = 0;
-    while killed < kills {
+    while killed < KILLS / 3 {
         let mut command = setup.command(&args);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
-        thread::sleep(Duration::from_millis(random.below(500) as u64));
         let crashes = killed % 8 == 7;
+        let most = window.as_millis() as usize;
+        thread::sleep(Duration::from_millis(random.below(most) as u64));
         if crashes {
             moved.cluster.crash();
         }
-        if let Some(status) = child.try_wait().unwrap()
-            && status.success()
-        {
-            if crashes {
-                moved.cluster.start_again();
-            }
-            break;
+        let is_done = child.try_wait().unwrap().is_some_and(|it| it.success());
+        if !is_done {
+            // It may have ended by itself just now.
+            let _ = child.kill();
+            child.wait().unwrap();
+            killed += 1;
         }
-        // It may have ended by itself just now.
-        let _ = child.kill();
-        child.wait().unwrap();
         if crashes {
             moved.cluster.start_again();
         }
-        killed += 1;
+        if is_done {
+            *window = (*window * 2 / 3).max(Duration::from_millis(60));
+            break;
+        }
     }
     killed
 }
@@ -145,14 +146,15 @@ fn nothing_is_lost_or_told_twice_whenever_a_move_is_killed() {
     let moved = Moved::new(&setup, &cluster);
     let acknowledged = Mutex::new(BTreeSet::new());
     let (mut place, mut kills, mut moves) = (Place::File, 0, 0);
+    let mut window = Duration::from_millis(500);
     while kills < KILLS || moves < 3 {
-        assert!(moves < 12, "{kills} kills in {moves} moves");
+        assert!(moves < 40, "{kills} kills in {moves} moves");
         moved.set(&setup, place);
         let callgate = setup.start();
         temper.refuse(false);
         accept(&callgate, moves, &temper, &acknowledged);
         setup = callgate.kill();
-        kills += killed(&moved, &setup, place, &mut random, 8);
+        kills += killed(&moved, &setup, place, &mut random, &mut window);
         let ended = moved.run(&setup, place, &[]);
         let errors = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert!(
