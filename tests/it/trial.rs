@@ -247,7 +247,10 @@ fn the_counts_of_one_that_runs_survive_a_crash() {
 
 #[test]
 fn a_broken_candidate_touches_nothing_and_is_tried_once_mended() {
-    let setup = Setup::new(&with(&blocks("old"), "share: 0.5, mode: ruling, ends: {blocks: 1}"));
+    let setup = Setup::new(&with(
+        &blocks("old"),
+        "share: 0.5, mode: ruling, ends: {blocks: 1}",
+    ));
     write_candidate(&setup, "hoks: {}\n");
     let callgate = setup.start();
     let broken = wait_state(&callgate, "broken");
