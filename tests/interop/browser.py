@@ -63,6 +63,17 @@ def element_class():
     return Element
 
 
+def is_gone(element):
+    """Another page has come. In the moment in which it does Chromium says so in several ways."""
+    from selenium.common.exceptions import WebDriverException
+
+    try:
+        element.is_enabled()
+        return False
+    except WebDriverException:
+        return True
+
+
 class Browser:
     """Chromium without a window."""
 
@@ -101,15 +112,14 @@ class Browser:
             field.clear()
             field.send_keys(value)
 
-    def press(self, action):
-        """Sends the form with this action, and waits for what comes of it."""
-        from selenium.webdriver.support.expected_conditions import staleness_of
+    def press(self, action, having="*"):
+        """Sends the first form with this action that has such a field, and waits for what comes of it."""
         from selenium.webdriver.support.wait import WebDriverWait
 
-        button = self.driver.find_element("css selector", f'form[action="{action}"] button')
+        button = self.driver.find_element("css selector", f'form[action="{action}"]:has({having}) button')
         button.click()
         # A wrong password may be waited for.
-        WebDriverWait(self.driver, 40).until(staleness_of(button))
+        WebDriverWait(self.driver, 40).until(lambda _: is_gone(button))
 
     @property
     def text(self):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from browser import Browser, needs_chromium, set_up
+from browser import Browser, is_gone, needs_chromium, set_up
 from test_console import check, switch
 
 pytestmark = needs_chromium
@@ -78,9 +78,8 @@ def test_a_look_by_keys_alone_shows_faults_and_the_way_out(browser, callgate, bu
     button = browser.find('form[action="/doctor"] button')
     focus(browser, 'form[action="/doctor"] button')
     keys(browser, Keys.ENTER)
-    from selenium.webdriver.support.expected_conditions import staleness_of
 
-    browser.wait(lambda: staleness_of(button)(browser.driver), "the page of what is done")
+    browser.wait(lambda: is_gone(button), "the page of what is done")
     assert browser.path == "doctor"
     assert "being looked at" in browser.text, browser.text
     assert not browser.find_all('form[action="/doctor"]')

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from browser import PASSWORD, Browser, needs_chromium, set_up
+from browser import PASSWORD, Browser, is_gone, needs_chromium, set_up
 from test_console import HOSTILE, check, invite, send, switch
 
 pytestmark = needs_chromium
@@ -67,13 +67,12 @@ def open_decision(browser, callgate, message):
 
 def press_button(browser, text):
     """Clicks what has this text, and waits for another page."""
-    from selenium.webdriver.support.expected_conditions import staleness_of
     from selenium.webdriver.support.wait import WebDriverWait
 
     found = [one for one in browser.find_all("main button, main a") if text in one.text]
     assert found, f"{text} is not in {browser.text}"
     found[0].click()
-    WebDriverWait(browser.driver, 40).until(staleness_of(found[0]))
+    WebDriverWait(browser.driver, 40).until(lambda _: is_gone(found[0]))
 
 
 def fetched(browser, method, path, body=None, kind=None):

@@ -214,7 +214,7 @@ def add_a_word(browser, callgate, word, check_all=True):
     if check_all:
         check(browser, "list")
     browser.find("textarea[name=add]").send_keys(word)
-    browser.press("/lists/ads/draft")
+    browser.press("/lists/ads/draft", having="[name=add]")
     if check_all:
         check(browser, "list-draft")
     save = browser.find("button[value=save]")

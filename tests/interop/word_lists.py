@@ -5,18 +5,17 @@ import os
 import subprocess
 import time
 
-from browser import PASSWORD
+from browser import PASSWORD, is_gone
 from conftest import ROOT
 
 
 def follow(browser, act):
     """Does something that leads to another page, and waits for it."""
-    from selenium.webdriver.support.expected_conditions import staleness_of
     from selenium.webdriver.support.wait import WebDriverWait
 
     before = browser.find("html")
     act()
-    WebDriverWait(browser.driver, 40).until(staleness_of(before))
+    WebDriverWait(browser.driver, 40).until(lambda _: is_gone(before))
 
 
 def started_with(start, policy, lists):
@@ -67,7 +66,7 @@ def draft(browser, callgate, entries, tags="", name="words"):
     # As somebody pastes them: key by key, many lines take long.
     browser.driver.execute_script("arguments[0].value = arguments[1]", area, entries)
     browser.fill(tags=tags)
-    browser.press(f"/lists/{name}/draft")
+    browser.press(f"/lists/{name}/draft", having="[name=add]")
 
 
 def choose(browser, how, why="a test"):

@@ -209,7 +209,10 @@ fn a_disk_that_takes_nothing_costs_decisions_their_place_and_nobody_an_answer() 
 
 #[test]
 fn a_limit_of_file_sizes_is_no_end_of_the_process() {
+    // Whoever sends may be faster than any disk.
     let setup = setup()
+        .engine("history.queue_rows_max", "1000000")
+        .engine("history.queue_bytes_max", "1GiB")
         .engine("outbox.reserve_bytes", "1MiB")
         .shell("ulimit -f 4096");
     let mut callgate = setup.start();
@@ -300,7 +303,8 @@ fn a_disk_that_hangs_holds_up_neither_an_answer_nor_the_end() {
 fn a_burst_that_is_larger_than_a_file_may_be_is_kept_in_several() {
     let setup = setup()
         .engine("history.ids", "hashed")
-        .engine("history.queue_rows_max", "100000")
+        .engine("history.queue_rows_max", "1000000")
+        .engine("history.queue_bytes_max", "1GiB")
         .engine("outbox.kind", "memory")
         .shell("ulimit -f 1024");
     fs::create_dir_all(folder_of(&setup)).unwrap();
