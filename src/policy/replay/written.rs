@@ -183,7 +183,7 @@ impl RecordedCall {
 
     /// Writes the line of a call behind what is there: all that is needed to have its event again.
     ///
-    /// Nothing is copied on the way, for whoever decides does it.
+    /// Bodies and messages are not copied on the way: it is done where calls are decided on.
     pub fn record(event: &Event, known: &AtRecording<'_>, to: &mut Vec<u8>) {
         let line = Line {
             at_ms: known.at_ms,
